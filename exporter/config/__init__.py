@@ -1,0 +1,1 @@
+"""Configuration: what the user wrote, checked as a whole, as immutable values."""

@@ -1,0 +1,1 @@
+"""The HTTP side: the server, who may use it, and the pages."""
