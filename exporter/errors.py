@@ -66,9 +66,13 @@ class ListenError(SmartHubError):
 
 
 class PortalError(SmartHubError):
-    """A portal did not give what was asked for; `reason` is its class for the metrics."""
+    """A portal did not give what was asked for; `reason` is its class for the metrics.
+
+    retry_after: seconds for which the portal asked to be left alone, if it did.
+    """
 
     reason: ClassVar[Reason]
+    retry_after: float | None = None
 
 
 class CredentialsError(PortalError):

@@ -1,0 +1,57 @@
+"""Which login reads a location that several logins see: the first in the file that does (contract 3)."""
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+
+from .config import Login
+from .snapshot import LocationKey
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 60.0  # seconds to wait for the first answer of the logins before
+
+
+class Claims:
+    """What each login of the file sees. Shared by all of them."""
+
+    def __init__(self, logins: Sequence[Login]) -> None:
+        self._logins = logins
+        self._seen: dict[int, frozenset[LocationKey]] = {}
+        self._asked: set[int] = set()
+        self._told: set[tuple[int, LocationKey]] = set()
+        self._condition = threading.Condition()
+
+    def failed(self, index: int) -> None:
+        """This login could not find out what it sees; the others need not wait for it."""
+        with self._condition:
+            self._asked.add(index)
+            self._condition.notify_all()
+
+    def claim(self, index: int, keys: Iterable[LocationKey]) -> frozenset[LocationKey]:
+        """Note what a login sees and give what is its own to read."""
+        with self._condition:
+            self._seen[index] = frozenset(keys)
+            self._asked.add(index)
+            self._condition.notify_all()
+            before = [other for other in range(index) if self._same_portal(other, index)]
+            self._condition.wait_for(lambda: self._asked.issuperset(before), timeout=_PATIENCE)
+            taken = {key: other for other in reversed(before) for key in self._seen.get(other, ())}
+            for key in sorted(self._seen[index] & taken.keys()):
+                if (index, key) not in self._told:
+                    self._told.add((index, key))
+                    log.info(
+                        "location %s of account %s is read by login %s, which stands first; login %s leaves it out",
+                        *(key.location, key.account, self._logins[taken[key]].name, self._logins[index].name),
+                    )
+            return self._seen[index] - taken.keys()
+
+    def everything(self) -> frozenset[LocationKey] | None:
+        """All that any login sees, None as long as one of them has not answered yet."""
+        with self._condition:
+            if len(self._seen) < len(self._logins):
+                return None
+            return frozenset().union(*self._seen.values())
+
+    def _same_portal(self, one: int, other: int) -> bool:
+        return self._logins[one].portal.label == self._logins[other].portal.label

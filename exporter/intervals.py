@@ -1,0 +1,181 @@
+"""Intervals of a meter and the versions of their values. Energy in kWh, money in USD, times in seconds UTC.
+
+A portal's answer becomes readings (what it says now); readings merged into what was known become intervals, whose
+values carry the version `k` under which they are written to a database (contract 3).
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+DAILY = 86400
+PLACEHOLDER_AGE = 48 * 3600
+_LARGEST_VERSION = 999
+_DECIMALS = 6
+_WATT_DECIMALS = 3
+_HOURS_OF_LARGEST_VERSION = 175_200  # twenty years
+
+
+@dataclass(frozen=True, slots=True)
+class MeterInfo:
+    """What the portal says of a meter beside its readings.
+
+    flows: the directions of its channels, as the portal names them.
+    exports: it has a channel for export or net energy, or sent energy once.
+    signed: it has no such channel, so that export shows only as negative import.
+    step: its resolution in seconds; 86400 for a meter read once a day.
+    """
+
+    number: str
+    flows: tuple[str, ...] = ()
+    parent: bool = False
+    net: bool = False
+    exports: bool = False
+    signed: bool = True
+    step: int = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One interval as the portal gives it now; None is a value that it does not give."""
+
+    start: int
+    end: int
+    usage: float | None = None
+    export: float | None = None
+    cost: float | None = None
+    periods: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def is_zero(self) -> bool:
+        """No energy in any channel that has a value: perhaps only a placeholder (portal-facts 3.5)."""
+        return (self.usage is not None or self.export is not None) and not self.usage and not self.export
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One interval, or one whole local day, as it is served: each value with the version that its sample has."""
+
+    start: int
+    end: int
+    usage: float | None = None
+    usage_k: int = 0
+    export: float | None = None
+    export_k: int = 0
+    cost: float | None = None
+    cost_k: int = 0
+    periods: tuple[tuple[str, float, int], ...] = ()
+
+    @property
+    def has_energy(self) -> bool:
+        """Whether there is a value for import or export, be it 0."""
+        return self.usage is not None or self.export is not None
+
+
+def amount(value: float) -> float:
+    """KWh or USD as they are stored and served: six decimals, no negative zero."""
+    return round(value, _DECIMALS) + 0.0
+
+
+def watts(kwh: float, seconds: int) -> float:
+    """The average power of an energy over a time, in W."""
+    return round(kwh * 3_600_000 / seconds, _WATT_DECIMALS) + 0.0
+
+
+def version(end: int, seen: float, replaced: int = 0) -> int:
+    """The version of a value first seen at `seen` for an interval that ended at `end` (contract 3).
+
+    It grows with the age at which a value was seen, so that what is seen later wins in a database, whoever wrote it.
+    `replaced` is the version of the value that this one replaces, 0 where there is none.
+    """
+    hours = max(0.0, (seen - end) / 3600)
+    by_age = 1 + math.floor(998 * math.log(1 + hours) / math.log(1 + _HOURS_OF_LARGEST_VERSION))
+    return min(max(by_age, replaced + 1), _LARGEST_VERSION)
+
+
+def timestamp_ms(end: int, k: int) -> int:
+    """The timestamp of a sample, in ms: within the last second of its interval, later for later versions."""
+    return end * 1000 - 1000 + k
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An interval that a merge changed. `before` is None where there was none."""
+
+    before: Interval | None
+    after: Interval
+
+
+def merge(
+    known: Mapping[int, Interval], readings: Iterable[Reading], *, now: float, hold_zeros: bool = True
+) -> tuple[dict[int, Interval], list[Change]]:
+    """Put what the portal says now over what was known, by interval start.
+
+    A new value replaces the old one with a later version; a value that the portal withdrew keeps its last state.
+    Intervals still running are left out. With `hold_zeros`, a run of zeros at the very end is held back as a
+    placeholder until something follows it or it is 48 hours old (contract 3); not for a mere chunk of a history.
+    """
+    ended = {reading.start: reading for reading in readings if reading.end <= now}
+    last_energy = _last_energy(known, ended) if hold_zeros else None
+    merged = dict(known)
+    changes: list[Change] = []
+    for start, reading in sorted(ended.items()):
+        if last_energy is not None and start > last_energy and _is_placeholder(reading, now):
+            continue
+        before = known.get(start)
+        after = _merge_interval(before, reading, now)
+        if after != before and after is not None:
+            merged[start] = after
+            changes.append(Change(before, after))
+    return merged, changes
+
+
+def _last_energy(known: Mapping[int, Interval], readings: Mapping[int, Reading]) -> int:
+    """The start of the newest interval with energy, where the portal's present word counts before the known one."""
+    starts = [start for start, reading in readings.items() if reading.usage or reading.export]
+    starts += [
+        start
+        for start, interval in known.items()
+        if (interval.usage or interval.export) and not (start in readings and readings[start].is_zero)
+    ]
+    return max(starts, default=-1)
+
+
+def _is_placeholder(reading: Reading, now: float) -> bool:
+    if now - reading.end >= PLACEHOLDER_AGE:
+        return False
+    if reading.usage is None and reading.export is None:
+        return not reading.cost and not any(kwh for _, kwh in reading.periods)
+    return reading.is_zero
+
+
+def _merge_interval(before: Interval | None, reading: Reading, now: float) -> Interval | None:
+    if before is None or before.end != reading.end:
+        before = Interval(reading.start, reading.end)
+
+    def newer(old: float | None, old_k: int, new: float | None) -> tuple[float | None, int]:
+        if new is None or new == old:
+            return old, old_k
+        return new, version(reading.end, now, old_k)
+
+    usage, usage_k = newer(before.usage, before.usage_k, reading.usage)
+    export, export_k = newer(before.export, before.export_k, reading.export)
+    cost, cost_k = newer(before.cost, before.cost_k, reading.cost)
+    periods = _merge_periods(before.periods, reading, now)
+    after = Interval(reading.start, reading.end, usage, usage_k, export, export_k, cost, cost_k, periods)
+    return after if after.has_energy or after.cost is not None or after.periods else None
+
+
+def _merge_periods(
+    before: tuple[tuple[str, float, int], ...], reading: Reading, now: float
+) -> tuple[tuple[str, float, int], ...]:
+    """Zeros where another period has the energy say nothing, except that energy was moved away from a known period."""
+    known = {period: (kwh, k) for period, kwh, k in before}
+    elsewhere = any(kwh for _, kwh in reading.periods)
+    for period, kwh in reading.periods:
+        if period not in known:
+            if kwh or not elsewhere:
+                known[period] = (kwh, version(reading.end, now))
+        elif kwh != known[period][0]:
+            known[period] = (kwh, version(reading.end, now, known[period][1]))
+    return tuple((period, kwh, k) for period, (kwh, k) in sorted(known.items()))

@@ -1,0 +1,61 @@
+"""Refused sign-ins, counted in the state by all commands together: portals lock an account after five (contract 2)."""
+
+import hashlib
+from datetime import UTC, datetime
+
+from .clock import Clock
+from .config import Login
+from .errors import CredentialsError, PortalError, Reason, TwoFactorError
+from .state import RefusedSignIns, State
+
+_FREE_TRIES = 2
+_LAST_TRY_AFTER = 24 * 3600
+
+
+class Lockout:
+    """The gate before the sign-ins of one login: two tries in a row, one more a day later, then none."""
+
+    def __init__(self, login: Login, state: State, clock: Clock) -> None:
+        self._login = login
+        self._state = state
+        self._clock = clock
+        # The user name may be an e-mail address, which the state has no need to know.
+        self._key = hashlib.sha256(f"{login.portal.label}\n{login.username}".encode()).hexdigest()
+
+    def check(self) -> None:
+        """Raise CredentialsError or TwoFactorError while no sign-in may be tried."""
+        refused = self._state.refused_sign_ins(self._key)
+        if refused is None or refused.count < _FREE_TRIES or refused.fingerprint != self._fingerprint():
+            return
+        if refused.count == _FREE_TRIES and self._clock.now() >= refused.last + _LAST_TRY_AFTER:
+            return
+        raise self._paused(refused)
+
+    def refused(self, reason: Reason) -> None:
+        """Count a refused sign-in."""
+        self._state.count_refused_sign_in(self._key, self._fingerprint(), self._clock.now(), reason.value)
+
+    def accepted(self) -> None:
+        """Forget the refused ones."""
+        self._state.forget_refused_sign_ins(self._key)
+
+    def _paused(self, refused: RefusedSignIns) -> PortalError:
+        second_factor = refused.reason == Reason.TWO_FACTOR
+        what = "the second factor" if second_factor else "user name or password"
+        if refused.count == _FREE_TRIES:
+            again = datetime.fromtimestamp(refused.last + _LAST_TRY_AFTER, UTC)
+            until = f"one more try after {again:%Y-%m-%d %H:%M} UTC"
+        else:
+            until = "no more tries"
+        message = (
+            f"login {self._login.name}: sign-ins are paused, the portal refused {what} {refused.count} times in a row"
+            f" and locks accounts after five; {until}, or at once when the configuration is corrected"
+        )
+        return TwoFactorError(message) if second_factor else CredentialsError(message)
+
+    def _fingerprint(self) -> str:
+        """Changes with anything that may make the next sign-in succeed; slow to compute, so that guessing is slow."""
+        login = self._login
+        totp = login.totp_secret.reveal() if login.totp_secret else ""
+        secret = f"{login.portal.base_url}\x00{login.username}\x00{login.password.reveal()}\x00{totp}"
+        return hashlib.scrypt(secret.encode(), salt=self._key.encode(), n=2**12, r=8, p=1, dklen=16).hex()

@@ -1,0 +1,191 @@
+"""Every metric family by name: the one list for the page, the collectors, the README and the tests."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..intervals import Interval, timestamp_ms, watts
+from ..snapshot import Meter
+
+_OF_INTERVAL = "of one interval, stamped in its last second, served from memory."
+_OF_DAY = "of one whole local day, stamped in its last second, served from memory."
+
+Sample = tuple[str, float, int]
+"""An extra label (`period`, or empty), a value, and a timestamp in ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A metric family. `labels` in the order in which they are written."""
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...]
+
+
+DATA_LABELS = ("portal", "account", "location", "meter")
+LOCATION_LABELS = DATA_LABELS[:3]
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampedFamily:
+    """A family whose samples carry the time of their interval, and how a meter's samples come about."""
+
+    family: Family
+    samples: Callable[[Meter], list[Sample]]
+
+
+def _gauge(name: str, help_text: str, labels: tuple[str, ...]) -> Family:
+    return Family(name, "gauge", help_text, labels)
+
+
+def _usage(each: Interval) -> Sample | None:
+    return None if each.usage is None else ("", each.usage, timestamp_ms(each.end, each.usage_k))
+
+
+def _watts(each: Interval) -> Sample | None:
+    if each.usage is None:
+        return None
+    return "", watts(each.usage, each.end - each.start), timestamp_ms(each.end, each.usage_k)
+
+
+def _export(each: Interval) -> Sample | None:
+    return None if each.export is None else ("", each.export, timestamp_ms(each.end, each.export_k))
+
+
+def _cost(each: Interval) -> Sample | None:
+    return None if each.cost is None else ("", each.cost, timestamp_ms(each.end, each.cost_k))
+
+
+def _intervals(value: Callable[[Interval], Sample | None]) -> Callable[[Meter], list[Sample]]:
+    return lambda meter: [sample for each in meter.intervals if (sample := value(each))]
+
+
+def _days(value: Callable[[Interval], Sample | None]) -> Callable[[Meter], list[Sample]]:
+    return lambda meter: [sample for each in meter.days if (sample := value(each))]
+
+
+def _periods(meter: Meter) -> list[Sample]:
+    return [(period, kwh, timestamp_ms(each.end, k)) for each in meter.intervals for period, kwh, k in each.periods]
+
+
+TIMESTAMPED: tuple[TimestampedFamily, ...] = (
+    TimestampedFamily(
+        _gauge("smarthub_interval_usage_kwh", f"Energy drawn from the grid in kWh, amount {_OF_INTERVAL}", DATA_LABELS),
+        _intervals(_usage),
+    ),
+    TimestampedFamily(
+        _gauge(
+            "smarthub_interval_usage_watts",
+            f"Energy drawn from the grid as average power in W, amount {_OF_INTERVAL}",
+            DATA_LABELS,
+        ),
+        _intervals(_watts),
+    ),
+    TimestampedFamily(
+        _gauge("smarthub_interval_export_kwh", f"Energy sent to the grid in kWh, amount {_OF_INTERVAL}", DATA_LABELS),
+        _intervals(_export),
+    ),
+    TimestampedFamily(
+        _gauge("smarthub_interval_cost_usd", f"Cost in US dollars, amount {_OF_INTERVAL}", DATA_LABELS),
+        _intervals(_cost),
+    ),
+    TimestampedFamily(
+        _gauge(
+            "smarthub_interval_tou_usage_kwh",
+            f"Energy drawn from the grid in kWh by rate period, amount {_OF_INTERVAL}",
+            (*DATA_LABELS, "period"),
+        ),
+        _periods,
+    ),
+    TimestampedFamily(
+        _gauge("smarthub_day_usage_kwh", f"Energy drawn from the grid in kWh, amount {_OF_DAY}", DATA_LABELS),
+        _days(_usage),
+    ),
+    TimestampedFamily(
+        _gauge("smarthub_day_export_kwh", f"Energy sent to the grid in kWh, amount {_OF_DAY}", DATA_LABELS),
+        _days(_export),
+    ),
+    TimestampedFamily(
+        _gauge("smarthub_day_cost_usd", f"Cost in US dollars, amount {_OF_DAY}", DATA_LABELS),
+        _days(_cost),
+    ),
+)
+
+_LATEST = "of the newest known interval of the meter, as of the last refresh."
+
+LATEST_USAGE = _gauge("smarthub_latest_usage_kwh", f"Energy drawn from the grid in kWh {_LATEST}", DATA_LABELS)
+LATEST_WATTS = _gauge("smarthub_latest_usage_watts", f"Average power drawn in W {_LATEST}", DATA_LABELS)
+LATEST_EXPORT = _gauge("smarthub_latest_export_kwh", f"Energy sent to the grid in kWh {_LATEST}", DATA_LABELS)
+LATEST_COST = _gauge("smarthub_latest_cost_usd", f"Cost in US dollars {_LATEST}", DATA_LABELS)
+LATEST_END = _gauge(
+    "smarthub_latest_interval_end_timestamp_seconds", "End of the newest known interval of the meter.", DATA_LABELS
+)
+INTERVAL_SECONDS = _gauge("smarthub_interval_seconds", "Resolution of the meter.", DATA_LABELS)
+LOCATION_INFO = _gauge(
+    "smarthub_location_info",
+    "A service location, with the name that the configuration or the member gave it.",
+    (*LOCATION_LABELS, "name", "timezone"),
+)
+METER_INFO = _gauge(
+    "smarthub_meter_info",
+    "A meter: the directions of its channels, whether it is the parent of others, and a net meter by the portal's word.",
+    (*DATA_LABELS, "flows", "parent", "net"),
+)
+UP = _gauge("smarthub_up", "1 if every location of the last refresh succeeded, 0 before the first.", ("login",))
+LOCATION_UP = _gauge("smarthub_location_up", "1 if the last refresh of the location succeeded.", LOCATION_LABELS)
+LAST_REFRESH = _gauge(
+    "smarthub_last_refresh_timestamp_seconds", "Start of the last refresh, 0 before the first.", ("login",)
+)
+LAST_SUCCESS = _gauge(
+    "smarthub_last_refresh_success_timestamp_seconds",
+    "Start of the last refresh in which every location succeeded, 0 before the first.",
+    ("login",),
+)
+LAST_DURATION = _gauge("smarthub_last_refresh_duration_seconds", "Duration of the last refresh.", ("login",))
+BACKFILL_NEEDED = _gauge(
+    "smarthub_backfill_needed_since_timestamp_seconds",
+    "Start of the oldest local day with a change that only a backfill can bring to the database now.",
+    LOCATION_LABELS,
+)
+TIMEZONE_MISMATCH = _gauge(
+    "smarthub_timezone_mismatch", "1 where the portal's times contradict the configured time zone.", ("login",)
+)
+
+CURRENT: tuple[Family, ...] = (
+    LATEST_USAGE,
+    LATEST_WATTS,
+    LATEST_EXPORT,
+    LATEST_COST,
+    LATEST_END,
+    INTERVAL_SECONDS,
+    LOCATION_INFO,
+    METER_INFO,
+    UP,
+    LOCATION_UP,
+    LAST_REFRESH,
+    LAST_SUCCESS,
+    LAST_DURATION,
+    BACKFILL_NEEDED,
+    TIMEZONE_MISMATCH,
+)
+
+REFRESHES = Family("smarthub_refreshes_total", "counter", "Refreshes of the login, failed ones included.", ("login",))
+FAILURES = Family(
+    "smarthub_refresh_failures_total", "counter", "Refreshes that failed, by what kept them.", ("login", "reason")
+)
+REVISIONS = Family(
+    "smarthub_interval_revisions_total",
+    "counter",
+    "Intervals whose energy the portal changed after an earlier refresh had seen them.",
+    ("login", "direction", "reach"),
+)
+REQUESTS = Family("smarthub_portal_requests_total", "counter", "Calls to the portal.", ("login", "endpoint", "code"))
+REQUEST_SECONDS = Family(
+    "smarthub_portal_request_duration_seconds", "histogram", "Duration of calls to the portal.", ("login", "endpoint")
+)
+BUILD_INFO = Family(
+    "smarthub_exporter_build_info", "gauge", "The program and what it runs on.", ("version", "pythonversion")
+)
+
+OWN: tuple[Family, ...] = (REFRESHES, FAILURES, REVISIONS, REQUESTS, REQUEST_SECONDS, BUILD_INFO)

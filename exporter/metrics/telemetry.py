@@ -1,0 +1,77 @@
+"""What the exporter counts of its own work: refreshes, failures, revisions and calls to portals."""
+
+import platform
+from collections.abc import Iterable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from .. import __version__
+from ..errors import Reason
+from .families import BUILD_INFO, FAILURES, REFRESHES, REQUEST_SECONDS, REQUESTS, REVISIONS, Family
+
+_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class Telemetry:
+    """The counters of all logins, in a registry of their own."""
+
+    def __init__(self) -> None:
+        # `_created` samples are noise beside explicit timestamps (conventions 1.3).
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry(auto_describe=True)
+        self.refreshes = _counter(REFRESHES, self.registry)
+        self.failures = _counter(FAILURES, self.registry)
+        self.revisions = _counter(REVISIONS, self.registry)
+        self.requests = _counter(REQUESTS, self.registry)
+        self.seconds = Histogram(
+            REQUEST_SECONDS.name, REQUEST_SECONDS.help, REQUEST_SECONDS.labels, buckets=_BUCKETS, registry=self.registry
+        )
+        build = Gauge(BUILD_INFO.name, BUILD_INFO.help, BUILD_INFO.labels, registry=self.registry)
+        build.labels(__version__, platform.python_version()).set(1)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+
+    def of_login(self, login: str) -> "LoginTelemetry":
+        """The counters of one login, all of them there from the start."""
+        return LoginTelemetry(self, login)
+
+
+class LoginTelemetry:
+    """What one login's refreshing counts."""
+
+    def __init__(self, telemetry: Telemetry, login: str) -> None:
+        self._telemetry = telemetry
+        self._login = login
+        telemetry.refreshes.labels(login)
+        for reason in Reason:
+            telemetry.failures.labels(login, reason.value)
+        for direction in ("up", "down"):
+            for reach in ("window", "older"):
+                telemetry.revisions.labels(login, direction, reach)
+
+    def refreshed(self, failures: Iterable[Reason]) -> None:
+        """Count a refresh, and each reason why some of it failed."""
+        self._telemetry.refreshes.labels(self._login).inc()
+        for reason in failures:
+            self._telemetry.failures.labels(self._login, reason.value).inc()
+
+    def revised(self, direction: str, reach: str) -> None:
+        """Count an interval that the portal changed."""
+        self._telemetry.revisions.labels(self._login, direction, reach).inc()
+
+    def portal_call(self, endpoint: str, code: str, seconds: float) -> None:
+        """Count a call to the portal."""
+        self._telemetry.requests.labels(self._login, endpoint, code).inc()
+        self._telemetry.seconds.labels(self._login, endpoint).observe(seconds)
+
+
+def _counter(family: Family, registry: CollectorRegistry) -> Counter:
+    return Counter(family.name, family.help, family.labels, registry=registry)

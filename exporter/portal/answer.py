@@ -1,0 +1,272 @@
+"""The answer of the usage poll, decoded into typed series (portal-facts 3.5). Times here are still wall-clock.
+
+`meterToChartData` and `baseSeries` repeat the same points and are never read.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from ..errors import ProtocolError
+from .shapes import Json, flag, mapping, optional_number, seconds, sequence, text
+
+INDUSTRY = "ELECTRIC"
+
+
+class Flow(Enum):
+    """Which way a channel's energy goes (portal-facts 6)."""
+
+    IMPORT = "import"
+    TOTAL = "total"
+    EXPORT = "export"
+    NET = "net"
+
+
+_FLOWS = {
+    "FORWARD": Flow.IMPORT,
+    "TOTAL": Flow.TOTAL,
+    "": Flow.IMPORT,
+    "RETURN": Flow.EXPORT,
+    "REVERSE": Flow.EXPORT,
+    "NET": Flow.NET,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel of a meter. `direction` is the portal's own word for `flow`, upper case, or empty."""
+
+    meter: str
+    series_id: str
+    number: str
+    flow: Flow
+    direction: str
+    parent: bool = False
+    net: bool = False
+    unit: str = ""
+
+
+Point = tuple[int, float | None]
+"""Wall-clock seconds and a value, None where the portal has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The points of one channel, sorted by wall time, repeated ones kept in the portal's order."""
+
+    channel: Channel
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a poll gave, empty where it gave nothing.
+
+    periods: series of TIME_OF_USE with the name of their rate period.
+    interval_ends: the charted intervals, start to end, both wall-clock.
+    has_hourly: what the portal says of finer data for this location; None where it says nothing.
+    warnings: what was passed over, each a sentence without personal data.
+    """
+
+    channels: tuple[Channel, ...] = ()
+    usage: tuple[Series, ...] = ()
+    cost: tuple[Series, ...] = ()
+    periods: tuple[tuple[str, Series], ...] = ()
+    interval_ends: tuple[tuple[int, int], ...] = ()
+    has_hourly: bool | None = None
+    has_daily: bool | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def decode(data: Json) -> Answer:
+    """Decode the `data` of a COMPLETE poll. Raises ProtocolError where its shape is not the known one.
+
+    No data, no ELECTRIC in it, an empty list or no USAGE entry are normal and give an empty answer.
+    """
+    industries = mapping({} if data is None else data, "data")
+    entries = [mapping(entry, "data.ELECTRIC[]") for entry in sequence(industries.get(INDUSTRY), "data.ELECTRIC")]
+    decoder = _Decoder()
+    by_type: dict[str, list[dict[str, Json]]] = {}
+    for entry in entries:
+        by_type.setdefault(text(entry.get("type")).upper(), []).append(entry)
+    for entry in by_type.get("USAGE", []):
+        decoder.usage_entry(entry)
+    for entry in by_type.get("COST", []):
+        decoder.cost_entry(entry)
+    for entry in by_type.get("TIME_OF_USE", []):
+        decoder.time_of_use_entry(entry)
+    return decoder.answer()
+
+
+class _Decoder:
+    """Collects the entries of one answer; USAGE first, since the others are joined to its meters."""
+
+    def __init__(self) -> None:
+        self._channels: list[Channel] = []
+        self._usage: list[Series] = []
+        self._cost: list[Series] = []
+        self._periods: list[tuple[str, Series]] = []
+        self._ends: dict[int, int] = {}
+        self._has_hourly: bool | None = None
+        self._has_daily: bool | None = None
+        self._warnings: list[str] = []
+
+    def answer(self) -> Answer:
+        return Answer(
+            channels=tuple(self._channels),
+            usage=tuple(self._usage),
+            cost=tuple(self._cost),
+            periods=tuple(self._periods),
+            interval_ends=tuple(sorted(self._ends.items())),
+            has_hourly=self._has_hourly,
+            has_daily=self._has_daily,
+            warnings=tuple(dict.fromkeys(self._warnings)),
+        )
+
+    def usage_entry(self, entry: dict[str, Json]) -> None:
+        channels = list(self._decode_channels(entry, "USAGE"))
+        self._channels += channels
+        for series in _series(entry, "USAGE"):
+            channel = _join(series, channels)
+            if channel is None:
+                channel = _channel_of_series(series)
+                self._channels.append(channel)
+                channels.append(channel)
+            unit = (channel.unit or text(entry.get("unitOfMeasure"))).upper()
+            if unit not in ("", "KWH"):
+                self._warnings.append(f"a USAGE series in {_word(unit)} was passed over, only KWH is energy")
+                continue
+            self._usage.append(Series(channel, _points(series, "USAGE")))
+        self._ends.update(_interval_ends(entry.get("xToOrderedInterval")))
+        hourly, daily = flag(entry.get("hasHourly")), flag(entry.get("hasDaily"))
+        self._has_hourly = hourly if self._has_hourly is None else self._has_hourly or bool(hourly)
+        self._has_daily = daily if self._has_daily is None else self._has_daily or bool(daily)
+
+    def cost_entry(self, entry: dict[str, Json]) -> None:
+        unit = text(entry.get("unitOfMeasure")).upper()
+        if unit not in ("", "USD", "$", "DOLLARS"):
+            self._warnings.append(f"costs in {_word(unit)} were passed over, only USD are known")
+            return
+        own = list(self._decode_channels(entry, "COST"))
+        for series in _series(entry, "COST"):
+            channel = _join(series, self._channels) or self._join_through(_join(series, own))
+            if channel is None:
+                self._warnings.append("a COST series belongs to no meter of USAGE and was dropped")
+                continue
+            self._cost.append(Series(channel, _points(series, "COST")))
+
+    def time_of_use_entry(self, entry: dict[str, Json]) -> None:
+        own = list(self._decode_channels(entry, "TIME_OF_USE"))
+        rates = {
+            text(meter.get("seriesId")): text(meter.get("rateName")) or text(meter.get("rate"))
+            for meter in _mappings(entry.get("meters"), "TIME_OF_USE.meters")
+        }
+        for series in _series(entry, "TIME_OF_USE"):
+            name = text(series.get("name"))
+            channel = _join(series, own) or self._meter_channel(text(series.get("meterNumber")))
+            if channel is None:
+                self._warnings.append("a TIME_OF_USE series belongs to no meter and was dropped")
+                continue
+            if channel.flow in (Flow.EXPORT, Flow.NET):
+                continue
+            period = text(series.get("rateName")) or rates.get(name, "") or name.rpartition(" - ")[2]
+            self._periods.append((period, Series(channel, _points(series, "TIME_OF_USE"))))
+
+    def _decode_channels(self, entry: dict[str, Json], where: str) -> Iterator[Channel]:
+        for meter in _mappings(entry.get("meters"), f"{where}.meters"):
+            direction = text(meter.get("flowDirection")).upper()
+            if direction not in _FLOWS:
+                self._warnings.append(f"unknown flow direction {_word(direction)}, counted as import")
+            series_id = text(meter.get("seriesId"))
+            yield Channel(
+                meter=text(meter.get("meterNumber")) or series_id,
+                series_id=series_id,
+                number=text(meter.get("channel")),
+                flow=_FLOWS.get(direction, Flow.IMPORT),
+                direction=direction,
+                parent=flag(meter.get("isParentMeter")) or False,
+                net=flag(meter.get("isNetMeter")) or False,
+                unit=text(meter.get("unitOfMeasure")),
+            )
+
+    def _join_through(self, channel: Channel | None) -> Channel | None:
+        """A COST entry's own meters name the channel where its series do not."""
+        if channel is None:
+            return None
+        same = [known for known in self._channels if known.meter == channel.meter]
+        return next((known for known in same if known.number == channel.number), self._meter_channel(channel.meter))
+
+    def _meter_channel(self, meter: str) -> Channel | None:
+        same = [known for known in self._channels if known.meter == meter]
+        return next((known for known in same if known.flow in (Flow.IMPORT, Flow.TOTAL)), same[0] if same else None)
+
+
+def _join(series: dict[str, Json], channels: Iterable[Channel]) -> Channel | None:
+    """The channel of a series: by seriesId, then by meter and channel, then by a meter's only channel."""
+    name, meter, number = (text(series.get(key)) for key in ("name", "meterNumber", "channel"))
+    channels = list(channels)
+    for channel in channels:
+        if name and channel.series_id == name:
+            return channel
+    same_meter = [channel for channel in channels if channel.meter in (meter, name)] if meter or name else []
+    for channel in same_meter:
+        if number and channel.number == number:
+            return channel
+    if len(same_meter) == 1 and (not number or not same_meter[0].number):
+        return same_meter[0]
+    return None
+
+
+def _channel_of_series(series: dict[str, Json]) -> Channel:
+    """A series that no meter entry describes: its own words say enough to keep its energy."""
+    name, meter = text(series.get("name")), text(series.get("meterNumber"))
+    net = flag(series.get("isNet")) or False
+    if not (meter or name):
+        raise ProtocolError("the portal's answer is not understood: a USAGE series has neither name nor meter")
+    return Channel(
+        meter=meter or name,
+        series_id=name,
+        number=text(series.get("channel")),
+        flow=Flow.NET if net else Flow.IMPORT,
+        direction="NET" if net else "",
+        net=net,
+    )
+
+
+def _mappings(value: Json, where: str) -> list[dict[str, Json]]:
+    return [mapping(item, f"{where}[]") for item in sequence(value, where)]
+
+
+def _series(entry: dict[str, Json], where: str) -> list[dict[str, Json]]:
+    return _mappings(entry.get("series"), f"{where}.series")
+
+
+def _points(series: dict[str, Json], where: str) -> tuple[Point, ...]:
+    points: list[Point] = []
+    for point in sequence(series.get("data"), f"{where}.series[].data"):
+        fields = mapping(point, f"{where}.series[].data[]")
+        wall = seconds(fields.get("x"), f"{where}.series[].data[].x")
+        points.append((wall, optional_number(fields.get("y"), f"{where}.series[].data[].y")))
+    points.sort(key=lambda point: point[0])
+    return tuple(points)
+
+
+def _interval_ends(value: Json) -> dict[int, int]:
+    """`xToOrderedInterval`, a map by x, or a list whose items name their x (portal-facts 3.5)."""
+    where = "xToOrderedInterval"
+    if isinstance(value, list):
+        items = [(fields.get("x"), fields) for fields in _mappings(value, where)]
+    else:
+        items = [(key, mapping(item, f"{where}[]")) for key, item in mapping(value or {}, where).items()]
+    ends: dict[int, int] = {}
+    for key, item in items:
+        interval = item.get("interval")
+        if isinstance(interval, dict) and interval.get("end") is not None:
+            start = interval.get("start")
+            ends[seconds(key if start is None else start, where)] = seconds(interval["end"], where)
+    return ends
+
+
+def _word(value: str) -> str:
+    """A foreign word, fit for a log line."""
+    return "".join(character for character in value[:20] if character.isalnum() or character == "_") or "(unreadable)"

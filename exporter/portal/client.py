@@ -1,0 +1,153 @@
+"""A signed-in client of one portal: keeps its token, renews it, and asks what the program needs."""
+
+import logging
+from collections.abc import Callable, Mapping
+
+from ..clock import Clock
+from ..config import Login
+from ..errors import AccessError, PendingError, ProtocolError, TransportError
+from .answer import Answer, decode
+from .discovery import FoundLocation, from_accounts, from_user_data
+from .shapes import Json, mapping, text
+from .signin import SignInGate, Token, renew, sign_in
+from .transport import BearerToken, Observer, Reply, Transport
+from .usagequery import POLL, UsageQuery
+
+log = logging.getLogger(__name__)
+
+USER_DATA = "/services/secured/user-data"
+ACCOUNTS = "/services/secured/accounts"
+
+_RENEW_BEFORE = 60.0  # seconds left at which a living token is renewed
+_EXPIRED_BEFORE = 10.0  # seconds left at which a token counts as expired
+_PENDING_BUDGET = 150.0  # seconds; a cold range may take longer than a minute (portal-facts 3.2)
+_PENDING_WAITS = (1.0, 2.0, 4.0, 5.0)
+_TRANSPORT_WAIT = 2.0
+
+
+class PortalClient:
+    """One login's way into its portal. Not for several threads at once: one poll at a time per login."""
+
+    def __init__(self, login: Login, gate: SignInGate, clock: Clock, observer: Observer) -> None:
+        self._login = login
+        self._gate = gate
+        self._clock = clock
+        self._transport = Transport(login.portal.base_url, clock, observer)
+        self._token: Token | None = None
+        self._token_is_second = False
+        self._renewal_works = True
+
+    def close(self) -> None:
+        """End the connections."""
+        self._transport.close()
+
+    def locations(self) -> list[FoundLocation]:
+        """Every location that this login sees. Raises PortalError."""
+        token = self._fresh_token()
+        try:
+            reply = self._ask("user_data", "GET", USER_DATA, params={"userId": token.owner})
+            return from_user_data(self._data(reply, "the list of accounts"))
+        except (AccessError, ProtocolError) as error:
+            log.warning("login %s: %s; asking for the plain list of accounts instead", self._login.name, error)
+            try:
+                reply = self._ask("accounts", "GET", ACCOUNTS, params={"user": self._login.username})
+                return from_accounts(self._data(reply, "the plain list of accounts"))
+            except (AccessError, ProtocolError):
+                raise error from None
+
+    def usage(self, query: UsageQuery) -> Answer:
+        """The portal's answer for one range: asks until it is complete.
+
+        Raises PendingError when the time for that is used up, ProtocolError when the portal gives up (FAILED) or is
+        not understood, and the other PortalErrors.
+        """
+        body = query.body(self._login.username)
+        what = f"{query.time_frame} data of location {query.location} from {query.first_day} to {query.last_day}"
+        started = self._clock.monotonic()
+        for turn in range(10_000):
+            reply = self._ask("poll", "POST", POLL, data=body, headers={"Content-Type": "application/json"})
+            answer = mapping(self._data(reply, what), what)
+            status = text(answer.get("status")).upper()
+            if status == "COMPLETE":
+                return decode(answer.get("data"))
+            if status != "PENDING":
+                raise ProtocolError(f"{what}: the portal gave up on it (status {_shown(status)})")
+            wait = _PENDING_WAITS[min(turn, len(_PENDING_WAITS) - 1)]
+            if self._clock.monotonic() - started + wait > _PENDING_BUDGET:
+                break
+            self._clock.sleep(wait)
+        raise PendingError(f"{what}: the portal was still computing after {_PENDING_BUDGET:.0f} s; trying again later")
+
+    def _data(self, reply: Reply, what: str) -> Json:
+        if reply.status == 403:  # noqa: PLR2004
+            raise AccessError(
+                f"login {self._login.name} may not see {what} (status 403); check account and service_location, or"
+                " leave both out to read every location that the login sees"
+            )
+        if reply.status == 401:  # noqa: PLR2004
+            raise AccessError(f"login {self._login.name}: the portal gave a token and does not accept it for {what}")
+        if reply.status >= 500:  # noqa: PLR2004
+            raise TransportError(f"{what}: the portal has trouble (status {reply.status}); trying again later")
+        if reply.status != 200:  # noqa: PLR2004
+            if reply.is_page:
+                reply.json(what)
+            raise ProtocolError(f"{what}: unexpected status {reply.status}")
+        return reply.json(what)
+
+    def _ask(
+        self,
+        endpoint: str,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """A call with the token: one sign-in more where the portal does not accept it any longer."""
+
+        def call() -> Reply:
+            token = self._fresh_token()
+            names = {"X-Nisc-Smarthub-Username": self._login.username, **(headers or {})}
+            auth = BearerToken(token.value)
+            return self._transport.call(endpoint, method, path, auth=auth, headers=names, params=params, data=data)
+
+        reply = self._twice(call)
+        if reply.status == 401 and not self._token_is_second:  # noqa: PLR2004
+            self._token = None
+            self._token_is_second = True
+            reply = self._twice(call)
+        if reply.status != 401:  # noqa: PLR2004
+            self._token_is_second = False
+        return reply
+
+    def _twice(self, call: Callable[[], Reply]) -> Reply:
+        """Once more where the connection broke: a retry here is cheaper for the portal than a whole new refresh."""
+        try:
+            return call()
+        except TransportError as error:
+            if error.retry_after is not None or self._token is None:
+                raise
+            self._clock.sleep(_TRANSPORT_WAIT)
+            return call()
+
+    def _fresh_token(self) -> Token:
+        now = self._clock.now()
+        left = self._token.expires_at - now if self._token else 0.0
+        if self._token and left > _RENEW_BEFORE:
+            return self._token
+        if self._token and left > _EXPIRED_BEFORE and self._renewal_works:
+            renewed = renew(self._token, self._transport, now)
+            self._renewal_works = renewed is not None
+            if renewed:
+                self._token = renewed
+                return renewed
+        if self._token and left > _EXPIRED_BEFORE:
+            return self._token
+        self._token = None
+        self._token = sign_in(self._login, self._transport, self._gate, now)
+        return self._token
+
+
+def _shown(status: str) -> str:
+    return status if status.replace("_", "").isalnum() and len(status) <= 30 else "missing"  # noqa: PLR2004

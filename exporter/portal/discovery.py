@@ -1,0 +1,98 @@
+"""What a login sees: accounts and their service locations (portal-facts 2).
+
+Electric locations are told by their industry; service codes have too many spellings (portal-facts 9, no. 13 to 15).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .shapes import Json, flag, mapping, sequence, text
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLocation:
+    """A service location with the account that holds it. `name` is the member's nickname for it, never an address."""
+
+    account: str
+    number: str
+    name: str
+    electric: bool
+    active: bool
+    industries: tuple[str, ...] = ()
+
+
+def from_user_data(payload: Json) -> list[FoundLocation]:
+    """Every location of `user-data`, an active entry before an inactive one with the same numbers."""
+    items = [payload] if isinstance(payload, dict) else sequence(payload, "user-data")
+    found: dict[tuple[str, str], FoundLocation] = {}
+    for item in items:
+        for location in _of_account(mapping(item, "user-data[]")):
+            key = (location.account, location.number)
+            if key not in found or (location.active and not found[key].active):
+                found[key] = location
+    return list(found.values())
+
+
+def from_accounts(payload: Json) -> list[FoundLocation]:
+    """Every location of the plain list of accounts, which knows neither industries nor names."""
+    found: dict[tuple[str, str], FoundLocation] = {}
+    for item in sequence(payload, "accounts"):
+        fields = mapping(item, "accounts[]")
+        account = text(fields.get("account"))
+        for entry in sequence(fields.get("serviceLocations"), "accounts[].serviceLocations"):
+            number = text(entry.get("id") or entry.get("serviceLocation")) if isinstance(entry, dict) else text(entry)
+            if account and number:
+                found[account, number] = FoundLocation(account, number, "", electric=True, active=True)
+    return list(found.values())
+
+
+def _of_account(item: dict[str, Json]) -> Iterator[FoundLocation]:
+    account = text(item.get("account"))
+    industries = mapping(item.get("serviceLocationToIndustries") or {}, "serviceLocationToIndustries")
+    summaries = _summaries(item)
+    descriptions = mapping(item.get("serviceToServiceDescription") or {}, "serviceToServiceDescription")
+    addresses = {text(item.get("address")).casefold()}
+    for key in dict.fromkeys([*industries, *summaries]):
+        number, summary = key.strip(), summaries.get(key, {})
+        if not account or not number:
+            continue
+        kinds = tuple(text(kind).upper() for kind in sequence(industries.get(key), "serviceLocationToIndustries[]"))
+        yield FoundLocation(
+            account,
+            number,
+            _nickname(summary, addresses),
+            electric="ELECTRIC" in kinds if kinds else _sounds_electric(item, summary, descriptions),
+            active=not flag(item.get("inactive")) and not _is_closed(summary),
+            industries=kinds,
+        )
+
+
+def _summaries(item: dict[str, Json]) -> dict[str, dict[str, Json]]:
+    """The summaries by location, from the map of lists or the map of single ones."""
+    found: dict[str, dict[str, Json]] = {}
+    single = mapping(item.get("serviceLocationIdToServiceLocationSummary") or {}, "service location summaries")
+    lists = mapping(item.get("serviceLocationToUserDataServiceLocationSummaries") or {}, "service location summaries")
+    for key, value in {**single, **lists}.items():
+        first = value[0] if isinstance(value, list) and value else value
+        found[key] = first if isinstance(first, dict) else {}
+    return found
+
+
+def _nickname(summary: dict[str, Json], addresses: set[str]) -> str:
+    """The member's own description, unless the portal fills it with the address (portal-facts 9, no. 38)."""
+    name = text(summary.get("description"))
+    address = summary.get("address")
+    fields = address if isinstance(address, dict) else {"addr1": address}
+    streets = {text(fields.get(key)).casefold() for key in ("addr1", "addr2")} | addresses
+    streets.discard("")
+    return "" if any(street in name.casefold() or name.casefold() in street for street in streets) else name
+
+
+def _sounds_electric(item: dict[str, Json], summary: dict[str, Json], descriptions: dict[str, Json]) -> bool:
+    codes = [text(code) for code in sequence(summary.get("services") or item.get("services"), "services")]
+    described = " ".join(text(descriptions.get(code)) for code in codes)
+    return "electric" in described.casefold() or any(code.upper().endswith("ELEC") for code in codes)
+
+
+def _is_closed(summary: dict[str, Json]) -> bool:
+    return text(summary.get("serviceStatus")).upper() in ("INACTIVE", "CLOSED", "FINAL", "DISCONNECTED")

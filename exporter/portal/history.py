@@ -1,0 +1,192 @@
+"""A range of days of one location, asked for in pieces that the portal can answer (portal-facts 3.3)."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from ..errors import PendingError, PortalError, ProtocolError
+from ..intervals import DAILY as DAILY_STEP
+from ..intervals import MeterInfo, Reading
+from .answer import Answer
+from .readings import MeterReadings, RangeReadings, read_days, read_intervals
+from .usagequery import DAILY, HOURLY, UsageQuery
+from .walltime import WallClock
+
+LONGEST_RANGE = 30  # days
+_FAILED_DAYS = 3  # so many single days that the portal gives up on are enough
+_PENDING_RANGES = 2  # so many ranges in a row that stay pending are enough
+
+Ask = Callable[[UsageQuery], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMeters:
+    """What earlier answers told of a location's meters: their steps in seconds by number."""
+
+    steps: Mapping[str, int] = field(default_factory=dict)
+
+    def hourly(self, number: str) -> bool:
+        """Whether a meter is known to have finer than daily data."""
+        return 0 < self.steps.get(number, 0) < DAILY_STEP
+
+    @property
+    def only_daily(self) -> bool:
+        """Whether nothing but daily data is known of this location."""
+        return bool(self.steps) and all(step == DAILY_STEP for step in self.steps.values())
+
+    @property
+    def some_hourly(self) -> bool:
+        """Whether some meter of this location has finer than daily data."""
+        return any(0 < step < DAILY_STEP for step in self.steps.values())
+
+
+@dataclass(slots=True)
+class History:
+    """What could be had of a range. `error` is what kept the rest from coming, None where nothing is missing."""
+
+    meters: list[MeterReadings] = field(default_factory=list)
+    zone_contradicted: bool | None = None
+    warnings: list[str] = field(default_factory=list)
+    error: PortalError | None = None
+
+
+class LocationHistory:
+    """Fetches one location; remembers how long a range its portal can bear."""
+
+    def __init__(self, ask: Ask, account: str, location: str, clock: WallClock) -> None:
+        self._ask = ask
+        self._account = account
+        self._location = location
+        self._clock = clock
+        self._longest = LONGEST_RANGE
+
+    def fetch(self, start: int, end: int, known: KnownMeters, *, try_hourly: bool) -> History:
+        """The readings of the days from `start` to `end` (local midnights), newest range asked first.
+
+        HOURLY data count; a meter without any has DAILY ones (contract 3). `try_hourly` asks for HOURLY data even
+        where only daily ones are known. What came before an error is kept.
+        """
+        history = History()
+        hourly: list[RangeReadings] = []
+        try:
+            if try_hourly or not known.only_daily:
+                self._gather(HOURLY, start, end, known, hourly)
+            _take(history, hourly)
+            if self._needs_days(hourly, known):
+                daily: list[RangeReadings] = []
+                try:
+                    self._gather(DAILY, start, end, known, daily)
+                finally:
+                    _take_days(history, daily, known)
+        except PortalError as error:
+            if not history.meters:
+                _take(history, hourly)
+            history.error = error
+        else:
+            self._longest = min(LONGEST_RANGE, 2 * self._longest)
+        return history
+
+    def _needs_days(self, hourly: list[RangeReadings], known: KnownMeters) -> bool:
+        if all(answer.is_empty for answer in hourly):
+            says_none = any(answer.has_hourly is False for answer in hourly)
+            return says_none or not known.some_hourly
+        with_data = {meter.info.number for answer in hourly for meter in answer.meters if meter.readings}
+        listed = {meter.info.number for answer in hourly for meter in answer.meters}
+        listed |= {number for number, step in known.steps.items() if step == DAILY_STEP}
+        return any(number not in with_data and not known.hourly(number) for number in listed)
+
+    def _gather(self, time_frame: str, start: int, end: int, known: KnownMeters, answers: list[RangeReadings]) -> None:
+        """Add the answers of all ranges, halving a range that the portal gives up on or cannot compute in time."""
+        ranges = list(self._ranges(start, end))
+        failed: PortalError | None = None
+        failed_days = pending_ranges = 0
+        while ranges:
+            first, last = ranges.pop(0)
+            try:
+                answers.append(self._one(time_frame, first, last, known))
+                pending_ranges = 0
+            except (PendingError, ProtocolError) as error:
+                halves = self._halves(first, last)
+                pending_ranges += isinstance(error, PendingError)
+                if halves and pending_ranges < _PENDING_RANGES:
+                    ranges[:0] = halves
+                    continue
+                failed = failed or error
+                failed_days += 1
+                if isinstance(error, PendingError) or failed_days == _FAILED_DAYS:
+                    break
+        if failed:
+            raise failed
+
+    def _one(self, time_frame: str, start: int, end: int, known: KnownMeters) -> RangeReadings:
+        query = UsageQuery(self._account, self._location, time_frame, start, end, self._clock)
+        answer = self._ask(query)
+        if time_frame == DAILY:
+            return read_days(answer, self._clock, start, end)
+        return read_intervals(answer, self._clock, start, end, known.steps)
+
+    def _ranges(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        midnights = self._clock.midnights(start, end)
+        last = len(midnights) - 1
+        while last > 0:
+            first = max(0, last - self._longest)
+            yield midnights[first], midnights[last]
+            last = first
+
+    def _halves(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Two halves of whole days, newest first; none for a single day. Later ranges start at the shorter length."""
+        midnights = self._clock.midnights(start, end)
+        days = len(midnights) - 1
+        if days < 2:  # noqa: PLR2004
+            return []
+        self._longest = max(1, min(self._longest, (days + 1) // 2))
+        middle = midnights[days // 2]
+        return [(middle, end), (start, middle)]
+
+
+def _take(history: History, answers: list[RangeReadings]) -> None:
+    _note(history, answers)
+    history.meters = _joined(meter for answer in answers for meter in answer.meters)
+
+
+def _take_days(history: History, answers: list[RangeReadings], known: KnownMeters) -> None:
+    """Daily readings are only for the meters that have no finer ones, now or in what is known."""
+    _note(history, answers)
+    finer = {meter.info.number for meter in history.meters if meter.readings}
+    daily = _joined(
+        meter
+        for answer in answers
+        for meter in answer.meters
+        if meter.info.number not in finer and not known.hourly(meter.info.number)
+    )
+    numbers = {meter.info.number for meter in daily}
+    history.meters = [meter for meter in history.meters if meter.info.number not in numbers] + daily
+
+
+def _note(history: History, answers: list[RangeReadings]) -> None:
+    for answer in answers:
+        history.warnings += answer.warnings
+        if answer.zone_contradicted is not None:
+            history.zone_contradicted = history.zone_contradicted or answer.zone_contradicted
+    history.warnings = list(dict.fromkeys(history.warnings))
+
+
+def _joined(meters: Iterable[MeterReadings]) -> list[MeterReadings]:
+    """One entry a meter, from answers that come newest first."""
+    readings: dict[str, list[Reading]] = defaultdict(list)
+    infos: dict[str, MeterInfo] = {}
+    for meter in meters:
+        number = meter.info.number
+        readings[number] += meter.readings
+        before = infos.get(number, meter.info)
+        infos[number] = replace(
+            before,
+            flows=tuple(sorted({*before.flows, *meter.info.flows})),
+            exports=before.exports or meter.info.exports,
+            signed=before.signed and meter.info.signed,
+            step=before.step or meter.info.step,
+        )
+    return [
+        MeterReadings(info, tuple(sorted(readings[number], key=lambda reading: reading.start)))
+        for number, info in infos.items()
+    ]

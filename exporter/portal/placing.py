@@ -1,0 +1,116 @@
+"""From the wall-clock points of a series to values at real instants, and the length of their intervals (contract 3)."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from .answer import Point
+from .walltime import DAY, WallClock, is_plausible
+
+HOUR = 3600
+_EVEN = 3  # so many equal distances on a day are no accident of gaps
+
+
+@dataclass(slots=True)
+class Placed:
+    """Values of one series by instant (start of their interval), and what had to be said about them."""
+
+    values: dict[int, float | None] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def place(points: Sequence[Point], clock: WallClock, bounds: tuple[int, int]) -> Placed:
+    """Give each point its instant. `bounds` are the wall times of the request: [start, end).
+
+    The n-th point with the same wall time is its n-th instant. A wall time that does not exist is dropped without
+    energy; with energy it is added at the instant that the offset before the change gives. Any other repeated point
+    is dropped when equal, and wins with a warning when different.
+    """
+    placed = Placed()
+    seen: Counter[int] = Counter()
+    nowhere: dict[int, float] = {}
+    for wall, value in points:
+        if not (bounds[0] <= wall < bounds[1] and is_plausible(wall)):
+            placed.warnings.append("points outside the range that was asked for were dropped")
+            continue
+        instants = clock.instants(wall)
+        if not instants:
+            if value:
+                if nowhere.get(wall, value) != value:
+                    placed.warnings.append("a time is given twice with different values, the later one is used")
+                nowhere[wall] = value
+            continue
+        turn = seen[wall]
+        seen[wall] += 1
+        if turn < len(instants):
+            placed.values[instants[turn]] = value
+        else:
+            _repeat(placed, instants[-1], value)
+    for wall, value in nowhere.items():
+        instant = clock.instant_before_change(wall)
+        placed.values[instant] = (placed.values.get(instant) or 0.0) + value
+    return placed
+
+
+def _repeat(placed: Placed, instant: int, value: float | None) -> None:
+    before = placed.values.get(instant)
+    if value is None or value == before:
+        return
+    if before is not None:
+        placed.warnings.append("a time is given twice with different values, the later one is used")
+    placed.values[instant] = value
+
+
+def place_days(points: Sequence[Point], clock: WallClock, bounds: tuple[int, int]) -> Placed:
+    """The same for points that stand for whole local days: their instant is the start of the day."""
+    at_midnight: list[Point] = []
+    placed = Placed()
+    for wall, value in points:
+        if wall % DAY == 0:
+            at_midnight.append((wall, value))
+        elif value:
+            placed.warnings.append("a daily value off midnight was dropped")
+    result = place(at_midnight, clock, bounds)
+    # Where clocks change at midnight the wall time 00:00 may not exist or exist twice; the day begins once.
+    for instant, value in result.values.items():
+        placed.values.setdefault(clock.day(instant).start, value)
+    placed.warnings += result.warnings
+    return placed
+
+
+def day_steps(walls: Iterable[int], interval_ends: Mapping[int, int]) -> dict[int, int]:
+    """The step in seconds of each local day (by its number) in which the step can be told.
+
+    The most common length of the charted intervals, else the most common distance between points. The charted end is
+    only the next charted x (contract 3): where all points of a meter lie evenly at another distance, the chart is
+    that of a finer meter beside it, and the distance counts.
+    """
+    by_day: dict[int, list[int]] = {}
+    for wall in sorted(set(walls)):
+        by_day.setdefault(wall // DAY, []).append(wall)
+    steps: dict[int, int] = {}
+    for day, times in by_day.items():
+        charted = _most_common(interval_ends[wall] - wall for wall in times if wall in interval_ends)
+        distances = [later - earlier for earlier, later in pairwise(times)]
+        step = charted or _most_common(distances)
+        if charted and len(distances) >= _EVEN and len(set(distances)) == 1 and charted < distances[0] <= HOUR:
+            step = distances[0]
+        if step is not None:
+            steps[day] = step
+    return steps
+
+
+def _most_common(lengths: Iterable[int]) -> int | None:
+    """Shorter wins a draw, since gaps only ever stretch; more than an hour can only be a gap."""
+    counts = Counter(length for length in lengths if 0 < length <= HOUR)
+    return min(counts, key=lambda length: (-counts[length], length)) if counts else None
+
+
+def step_of_day(day: int, steps: Mapping[int, int], otherwise: int | None) -> int | None:
+    """The step of a day, else that of the nearest day that has one, the earlier one first."""
+    if day in steps:
+        return steps[day]
+    if not steps:
+        return otherwise
+    return steps[min(steps, key=lambda other: (abs(other - day), other))]

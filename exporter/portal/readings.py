@@ -1,0 +1,226 @@
+"""An answer of the poll made readings: each meter's energy and cost at real instants, and nothing wall-clock left."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..intervals import DAILY, MeterInfo, Reading, amount
+from .answer import Answer, Channel, Flow, Point, Series
+from .flows import Energy, resolve
+from .placing import Placed, day_steps, place, place_days, step_of_day
+from .walltime import DAY, WallClock
+
+
+@dataclass(frozen=True, slots=True)
+class MeterReadings:
+    """One meter of a location and what the portal gives for it now, by start."""
+
+    info: MeterInfo
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RangeReadings:
+    """One answer of the poll for a range of local days.
+
+    has_hourly: the portal's word on whether finer than daily data exist; None where it gives none.
+    zone_contradicted: True where times lie outside the range asked for, as with a wrong zone; False where they begin
+    exactly with it; None where nothing can be told.
+    """
+
+    meters: tuple[MeterReadings, ...] = ()
+    has_hourly: bool | None = None
+    has_daily: bool | None = None
+    zone_contradicted: bool | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """No value in it at all."""
+        return not any(meter.readings for meter in self.meters)
+
+
+def read_intervals(
+    answer: Answer, clock: WallClock, start: int, end: int, known_steps: Mapping[str, int]
+) -> RangeReadings:
+    """The readings of an HOURLY answer for the local days from `start` to `end` (instants of local midnights).
+
+    known_steps: the steps by meter from earlier answers, for an answer too short to tell.
+    """
+    bounds = clock.wall(start), clock.wall(end)
+
+    def read(meter: _Meter) -> tuple[list[Reading], int]:
+        return _intervals_of(meter, clock, dict(answer.interval_ends), known_steps.get(meter.number))
+
+    return _read(answer, lambda points: place(points, clock, bounds), read, _contradicts(answer, bounds))
+
+
+def read_days(answer: Answer, clock: WallClock, start: int, end: int) -> RangeReadings:
+    """The readings of a DAILY answer: each is one local day."""
+    bounds = clock.wall(start), clock.wall(end)
+
+    def read(meter: _Meter) -> tuple[list[Reading], int]:
+        return [meter.reading(instant, clock.day(instant).end) for instant in meter.instants()], DAILY
+
+    return _read(answer, lambda points: place_days(points, clock, bounds), read, None)
+
+
+@dataclass(slots=True)
+class _Meter:
+    number: str
+    channels: list[Channel] = field(default_factory=list)
+    energy: Energy = field(default_factory=Energy)
+    cost: dict[int, float] = field(default_factory=dict)
+    periods: dict[str, dict[int, float]] = field(default_factory=dict)
+    walls: list[int] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def instants(self) -> list[int]:
+        every = {*self.energy.usage, *self.energy.export, *self.cost}
+        return sorted(every.union(*self.periods.values()))
+
+    def reading(self, start: int, end: int) -> Reading:
+        def value(values: Mapping[int, float]) -> float | None:
+            return amount(values[start]) if start in values else None
+
+        return Reading(
+            start,
+            end,
+            value(self.energy.usage),
+            value(self.energy.export),
+            value(self.cost),
+            tuple((period, amount(values[start])) for period, values in self.periods.items() if start in values),
+        )
+
+
+def _read(
+    answer: Answer,
+    placing: Callable[[Sequence[Point]], Placed],
+    read: Callable[[_Meter], tuple[list[Reading], int]],
+    zone_contradicted: bool | None,  # noqa: FBT001 - a third state beside the two
+) -> RangeReadings:
+    warnings = list(answer.warnings)
+    meters: list[MeterReadings] = []
+    for meter in _meters(answer, placing):
+        readings, step = read(meter)
+        warnings += [f"meter {meter.number}: {warning}" for warning in dict.fromkeys(meter.warnings)]
+        meters.append(MeterReadings(_info(meter, step), tuple(readings)))
+    return RangeReadings(
+        tuple(meters), answer.has_hourly, answer.has_daily, zone_contradicted, tuple(dict.fromkeys(warnings))
+    )
+
+
+def _meters(answer: Answer, placing: Callable[[Sequence[Point]], Placed]) -> list[_Meter]:
+    meters: dict[str, _Meter] = {}
+    for channel in answer.channels:
+        meter = meters.setdefault(channel.meter, _Meter(channel.meter))
+        meter.channels.append(channel)
+
+    def placed(series: Series) -> dict[int, float | None]:
+        result = placing(series.points)
+        meters[series.channel.meter].warnings += result.warnings
+        return result.values
+
+    energies: dict[str, list[tuple[Channel, dict[int, float | None]]]] = defaultdict(list)
+    for series in answer.usage:
+        energies[series.channel.meter].append((series.channel, placed(series)))
+        meters[series.channel.meter].walls += [wall for wall, _ in series.points]
+    costs: dict[str, list[tuple[Channel, dict[int, float | None]]]] = defaultdict(list)
+    for series in answer.cost:
+        costs[series.channel.meter].append((series.channel, placed(series)))
+    known = {channel.meter for channel in answer.channels}
+    for period, series in answer.periods:
+        if series.channel.meter in known:
+            _add(meters[series.channel.meter].periods.setdefault(period, {}), _positive(placed(series)))
+    for number, meter in meters.items():
+        meter.energy = resolve(energies[number])
+        meter.warnings += meter.energy.warnings
+        meter.cost = _cost(costs[number])
+    return list(meters.values())
+
+
+def _cost(series: Sequence[tuple[Channel, Mapping[int, float | None]]]) -> dict[int, float]:
+    """The sum as signed; what is charged for NET is left out where other channels have their own cost."""
+    others = [values for channel, values in series if channel.flow is not Flow.NET]
+    total: dict[int, float] = {}
+    for values in others or [values for _, values in series]:
+        _add(total, {instant: value for instant, value in values.items() if value is not None})
+    return total
+
+
+def _add(total: dict[int, float], values: Mapping[int, float]) -> None:
+    for instant, value in values.items():
+        total[instant] = total.get(instant, 0.0) + value
+
+
+def _positive(values: Mapping[int, float | None]) -> dict[int, float]:
+    return {instant: value for instant, value in values.items() if value is not None and value >= 0}
+
+
+def _intervals_of(
+    meter: _Meter, clock: WallClock, interval_ends: Mapping[int, int], known_step: int | None
+) -> tuple[list[Reading], int]:
+    steps = day_steps(meter.walls, interval_ends)
+    readings: list[Reading] = []
+    walls: list[int] = []
+    for instant in meter.instants():
+        wall = clock.wall(instant)
+        step = step_of_day(wall // DAY, steps, known_step)
+        if step is None:
+            meter.warnings.append("too few points to tell how long their intervals are, they wait for more")
+            continue
+        readings.append(meter.reading(instant, instant + step))
+        walls.append(wall)
+    newest = step_of_day(max(steps, default=0), steps, known_step) or known_step or 0
+    return _without_strays(meter, readings, walls), newest
+
+
+def _without_strays(meter: _Meter, readings: Sequence[Reading], walls: Sequence[int]) -> list[Reading]:
+    """Drop the zero that can stand off the grid on the day a meter is connected (portal-facts 3.5)."""
+    phases: dict[int, Counter[int]] = defaultdict(Counter)
+    for reading, wall in zip(readings, walls, strict=True):
+        step = reading.end - reading.start
+        phases[step][wall % step] += 1
+    usual = {step: counts.most_common(1)[0][0] for step, counts in phases.items()}
+    kept: list[Reading] = []
+    for reading, wall in zip(readings, walls, strict=True):
+        step = reading.end - reading.start
+        if wall % step != usual[step]:
+            if not (reading.usage or reading.export or reading.cost):
+                continue
+            meter.warnings.append("an interval lies off the grid of the others")
+        kept.append(reading)
+    return kept
+
+
+def _info(meter: _Meter, step: int) -> MeterInfo:
+    return MeterInfo(
+        number=meter.number,
+        flows=tuple(sorted({channel.direction for channel in meter.channels if channel.direction})),
+        parent=any(channel.parent for channel in meter.channels),
+        net=any(channel.net for channel in meter.channels),
+        exports=meter.energy.exports,
+        signed=meter.energy.signed,
+        step=step,
+    )
+
+
+_FARTHEST = 15 * 3600  # no two zones of the US and its associates lie further apart
+
+
+def _contradicts(answer: Answer, bounds: tuple[int, int]) -> bool | None:
+    """Whether the portal counts other days than we do (portal-facts 4.2).
+
+    With a wrong zone its answer is shifted as a whole: an unbroken run of points lies before or behind the range. A
+    single point far outside is only a stray.
+    """
+    walls = sorted({wall for series in answer.usage for wall, _ in series.points})
+    before = [wall for wall in walls if bounds[0] - _FARTHEST <= wall < bounds[0]]
+    behind = [wall for wall in walls if bounds[1] <= wall < bounds[1] + _FARTHEST]
+    steps = day_steps(walls, {}).values()
+    step = min(steps, default=0)
+    if step and before and 2 * len(before) * step >= bounds[0] - before[0]:
+        return True
+    if step and behind and 2 * len(behind) * step >= behind[-1] + step - bounds[1]:
+        return True
+    return False if walls and walls[0] == bounds[0] and not before and not behind else None

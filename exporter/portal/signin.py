@@ -1,0 +1,161 @@
+"""Signing in: one form post, and the many ways in which a portal says no (portal-facts 1)."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..config import Login, second_factor
+from ..errors import (
+    AccessError,
+    CredentialsError,
+    PortalError,
+    ProtocolError,
+    Reason,
+    TransportError,
+    TwoFactorError,
+)
+from .shapes import Json, text
+from .transport import Reply, Transport
+
+SIGN_IN = "/services/oauth/auth/v2"
+RENEW = "/services/oauth/auth/v2/refresh"
+METHOD = "/services/two-factor/method"
+
+_LIFE = 299.0  # seconds, where the portal does not say (portal-facts 1.2)
+_MILLISECONDS = 10**11
+_REFUSED_SECOND_FACTOR = "your data could not be verified"  # portal-facts 1.3: status 500, plain text
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a sign-in gives. `expires_at` is in seconds UTC by our own clock.
+
+    owner: whose data to ask for: the owner of the registration where this is a secondary login (portal-facts 1.4).
+    """
+
+    value: str
+    owner: str
+    expires_at: float
+
+    def __repr__(self) -> str:
+        return "<token>"
+
+
+class SignInGate(Protocol):
+    """Remembers refused sign-ins, so that they never add up to a locked account (contract 2)."""
+
+    def check(self) -> None:
+        """Raise CredentialsError or TwoFactorError while no sign-in may be tried."""
+        ...
+
+    def refused(self, reason: Reason) -> None:
+        """Count a refused sign-in."""
+        ...
+
+    def accepted(self) -> None:
+        """Forget the refused ones."""
+        ...
+
+
+def sign_in(login: Login, transport: Transport, gate: SignInGate, now: float) -> Token:
+    """Sign in once. Raises a PortalError; one that may count towards a lockout has been told to the gate."""
+    gate.check()
+    form = {"userId": login.username, "password": login.password.reveal()}
+    if login.totp_secret is not None:
+        form["twoFactorCode"] = second_factor(login.totp_secret.reveal()).at(int(now))
+    reply = transport.call("auth", "POST", SIGN_IN, data=form)
+    try:
+        token = _judge(login, reply, now)
+        if token is None:
+            raise _refusal(login, transport, reply)
+    except PortalError as error:
+        if error.reason.is_refused_sign_in:
+            gate.refused(error.reason)
+        raise
+    gate.accepted()
+    return token
+
+
+def renew(token: Token, transport: Transport, now: float) -> Token | None:
+    """A new token for one that still lives, without another sign-in; None where the portal does not do that."""
+    try:
+        reply = transport.call("renew", "POST", RENEW, data={"token": token.value})
+        answer = reply.json("renewing the token") if reply.status == 200 else None  # noqa: PLR2004
+    except PortalError:
+        return None
+    return _token(answer, token.owner, now) if isinstance(answer, dict) else None
+
+
+def _judge(login: Login, reply: Reply, now: float) -> Token | None:
+    """The token of a successful answer, None for a refusal by user name or password."""
+    if reply.status == 500 and _REFUSED_SECOND_FACTOR in reply.body[:500].decode("utf-8", "replace").lower():  # noqa: PLR2004
+        raise _second_factor_refused(login)
+    if reply.status >= 500:  # noqa: PLR2004
+        raise TransportError(f"login {login.name}: the portal has trouble signing anybody in (status {reply.status})")
+    if reply.status in (400, 401):
+        return None
+    if reply.status == 403:  # noqa: PLR2004
+        raise AccessError(
+            f"login {login.name}: the portal does not let this login or this machine sign in (status 403)"
+        )
+    if reply.status != 200:  # noqa: PLR2004
+        raise ProtocolError(f"login {login.name}: unexpected status {reply.status} of the sign-in; check api_url")
+    answer = reply.json(f"login {login.name}: sign-in")
+    if not isinstance(answer, dict):
+        raise ProtocolError(f"login {login.name}: the answer to the sign-in is not understood")
+    token = _token(answer, login.username, now)
+    if token is None and text(answer.get("status")).upper() == "SUCCESS":
+        raise ProtocolError(f"login {login.name}: the portal accepted the sign-in but gave no token")
+    return token
+
+
+def _token(answer: dict[str, Json], owner: str, now: float) -> Token | None:
+    value = answer.get("authorizationToken")
+    if not isinstance(value, str) or not value or text(answer.get("status")).upper() not in ("", "SUCCESS"):
+        return None
+    return Token(value, text(answer.get("primaryUsername")) or owner, now + _life(answer, now))
+
+
+def _life(answer: dict[str, Json], now: float) -> float:
+    """Seconds that a token lives: `expiresIn`, else `expiration` in seconds or ms since 1970 (portal-facts 1.2)."""
+    expires_in, expiration = answer.get("expiresIn"), answer.get("expiration")
+    if isinstance(expires_in, int | float) and not isinstance(expires_in, bool) and expires_in > 0:
+        return float(expires_in)
+    if isinstance(expiration, int | float) and not isinstance(expiration, bool):
+        seconds = expiration / 1000 if expiration > _MILLISECONDS else expiration
+        if 0 < seconds - now < 86400:  # noqa: PLR2004
+            return float(seconds - now)
+    return _LIFE
+
+
+def _refusal(login: Login, transport: Transport, reply: Reply) -> PortalError:
+    """Tell a wrong password from a missing second factor, which many portals answer alike (portal-facts 9, no. 4)."""
+    if login.totp_secret is None and _wants_second_factor(login, transport):
+        return _second_factor_refused(login)
+    said = ""
+    if reply.status == 200:  # noqa: PLR2004
+        word = text(reply.json("sign-in").get("status"))
+        said = f", it said {word}" if word.replace("_", "").isalnum() else ""
+    return CredentialsError(
+        f"login {login.name}: the portal refused user name or password (status {reply.status}{said});"
+        " check username and password by signing in on its web page, then correct the configuration"
+    )
+
+
+def _wants_second_factor(login: Login, transport: Transport) -> bool:
+    try:
+        reply = transport.call("two_factor", "GET", METHOD, params={"userId": login.username})
+        return reply.status == 200 and reply.json("second factor") == "TOTP"  # noqa: PLR2004
+    except PortalError:
+        return False
+
+
+def _second_factor_refused(login: Login) -> TwoFactorError:
+    if login.totp_secret is None:
+        return TwoFactorError(
+            f"login {login.name}: the portal wants a second factor; set totp_secret to the secret of the authenticator"
+            " app (base32 or otpauth:// URI)"
+        )
+    return TwoFactorError(
+        f"login {login.name}: the portal refused the second factor; check totp_secret and this machine's clock"
+    )

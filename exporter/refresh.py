@@ -1,0 +1,331 @@
+"""Refreshing: from one login's portal into the store, again and again, each login in a thread of its own."""
+
+import logging
+import random
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .claims import Claims
+from .clock import Clock, Stopped
+from .config import ExporterConfig, LocationChoice, Login
+from .errors import AccessError, PortalError, ProtocolError, Reason
+from .lockout import Lockout
+from .metrics.telemetry import Telemetry
+from .portal.client import PortalClient
+from .portal.discovery import FoundLocation
+from .portal.history import KnownMeters, LocationHistory
+from .portal.walltime import WallClock
+from .snapshot import Location, LocationKey
+from .state import State
+from .status import LocationStatus, LoginStatus
+from .store import Store
+
+log = logging.getLogger(__name__)
+
+REACH = 35  # days that the first refresh, and one a day, reaches back
+_DEEP_EVERY = 24 * 3600
+_LEAST_REACH = 2 * 86400  # placeholders are decided on at 48 hours, so a refresh must see that far
+_JITTER = 0.05
+_FIRST_RETRY = 60.0
+_LONGEST_RETRY = 900.0
+_UNREACHABLE = 2  # so many locations in a row without a connection speak for the rest
+
+
+class LoginRefresher:
+    """Refreshes one login. `refresh` does it once; `run` for ever, in its thread."""
+
+    def __init__(
+        self,
+        index: int,
+        login: Login,
+        config: ExporterConfig,
+        *,
+        store: Store,
+        state: State,
+        claims: Claims,
+        telemetry: Telemetry,
+        clock: Clock,
+    ) -> None:
+        assert login.zone is not None
+        self.login = login
+        self._index = index
+        self._config = config
+        self._store = store
+        self._claims = claims
+        self._telemetry = telemetry.of_login(login.name)
+        self._clock = clock
+        self._wall = WallClock(login.zone)
+        self._client = PortalClient(login, Lockout(login, state, clock), clock, self._telemetry.portal_call)
+        self._histories: dict[LocationKey, LocationHistory] = {}
+        self._found: list[FoundLocation] | None = None
+        self._deep_at = float("-inf")
+        self._failures = 0
+        self._said: set[str] = set()
+        self._zones: dict[LocationKey, bool] = {}
+        self.status = LoginStatus(locations=self._stored_locations())
+
+    def _stored_locations(self) -> dict[LocationKey, LocationStatus]:
+        known = self._store.snapshot.locations
+        return {
+            key: LocationStatus(up=False, message=LoginStatus().message)
+            for key in known
+            if key.portal == self.login.portal.label and wanted(self.login, key)
+        }
+
+    def run(self) -> None:
+        """Refresh at once, then again and again until the clock is stopped."""
+        try:
+            while True:
+                self._clock.sleep(self.refresh())
+        except Stopped:
+            pass
+        finally:
+            self._client.close()
+
+    def refresh(self) -> float:
+        """Refresh once, whatever happens; gives the seconds until the next one."""
+        started = self._clock.now()
+        ticks = self._clock.monotonic()
+        try:
+            outcome = self._attempt(started)
+        except PortalError as error:
+            outcome = self._failed(error)
+        except Stopped:
+            raise
+        except Exception:
+            log.exception("login %s: the refresh broke; this is a mistake in the program", self.login.name)
+            outcome = self._failed(
+                ProtocolError(f"login {self.login.name}: a mistake in this program, its log tells more")
+            )
+        wait = self._next_wait(outcome.errors)
+        self._publish(outcome, started, self._clock.monotonic() - ticks, wait)
+        return wait
+
+    def _failed(self, error: PortalError) -> "_Outcome":
+        return _Outcome(dict.fromkeys(self.status.locations, _down(error)), [error])
+
+    # -- one refresh
+
+    def _attempt(self, now: float) -> "_Outcome":
+        self._store.reload_if_changed()
+        deep = now - self._deep_at >= _DEEP_EVERY
+        outcome = _Outcome({}, [])
+        if deep or self._found is None:
+            self._found = self._discover()
+        own = self._claim(self._found, outcome)
+        for place in own:
+            self._refresh_location(place, now, deep, outcome)
+            if outcome.is_hopeless:
+                rest = {self._key(each): _down(outcome.errors[-1]) for each in own}
+                outcome.locations = rest | outcome.locations
+                break
+        if deep and not outcome.errors:
+            self._deep_at = now
+        return outcome
+
+    def _discover(self) -> list[FoundLocation]:
+        try:
+            return self._client.locations()
+        except (AccessError, ProtocolError):
+            choices = self.login.locations
+            if choices and all(choice.account and choice.service_location for choice in choices):
+                return [_as_found(choice) for choice in choices]
+            self._claims.failed(self._index)
+            raise
+        except PortalError:
+            self._claims.failed(self._index)
+            raise
+
+    def _claim(self, found: Sequence[FoundLocation], outcome: "_Outcome") -> list[FoundLocation]:
+        places, missing = choose(self.login, found)
+        own = self._claims.claim(self._index, [self._key(place) for place in places])
+        everything = self._claims.everything()
+        if everything is not None:
+            self._store.retain(everything)
+        for choice in missing:
+            error = AccessError(_unseen(self.login, choice, found))
+            key = LocationKey(self.login.portal.label, choice.account or "", choice.service_location or "")
+            outcome.add(key, error)
+        if not places and not missing:
+            raise AccessError(
+                f"login {self.login.name} sees no active electric service location; it sees {_listed(found)}"
+            )
+        return [place for place in places if self._key(place) in own]
+
+    def _refresh_location(self, place: FoundLocation, now: float, deep: bool, outcome: "_Outcome") -> None:  # noqa: FBT001
+        key = self._key(place)
+        before = self._store.snapshot.locations.get(key)
+        known = KnownMeters({meter.info.number: meter.info.step for meter in before.meters} if before else {})
+        history = self._histories.setdefault(
+            key, LocationHistory(self._client.usage, place.account, place.number, self._wall)
+        )
+        start, keep_from, end = self._range(now, deep=deep)
+        fetched = history.fetch(start, end, known, try_hourly=deep)
+        name = next((choice.name for choice in self.login.locations if _matches(choice, place)), "") or place.name
+        location = Location(key, name, str(self._wall.zone))
+        for revision in self._store.merge(location, fetched.meters, self._wall, now=now, keep_from=keep_from):
+            self._telemetry.revised(*revision)
+        self._warn(key, fetched.warnings)
+        if fetched.zone_contradicted is not None:
+            self._zones[key] = fetched.zone_contradicted
+        outcome.add(key, fetched.error)
+
+    def _range(self, now: float, *, deep: bool) -> tuple[int, int, int]:
+        """Local midnights: what to fetch from, what to keep from, and the end of today."""
+        recent = self._wall.days_before(int(now - max(self._config.window, _LEAST_REACH)), 1)
+        oldest = min(recent, self._wall.days_before(int(now), REACH))
+        return (oldest if deep else recent), oldest, self._wall.days_before(int(now), -1)
+
+    def _key(self, place: FoundLocation) -> LocationKey:
+        return LocationKey(self.login.portal.label, place.account, place.number)
+
+    def _warn(self, key: LocationKey, warnings: Sequence[str]) -> None:
+        """Say each thing once: it would be said again at every refresh."""
+        for warning in warnings:
+            line = f"location {key.location} of account {key.account}: {warning}"
+            if line not in self._said:
+                self._said.add(line)
+                log.warning("login %s: %s", self.login.name, line)
+
+    # -- what comes of it
+
+    def _publish(self, outcome: "_Outcome", started: float, duration: float, wait: float) -> None:
+        before = self.status
+        errors = outcome.errors
+        self._telemetry.refreshed({error.reason for error in errors})
+        message = "; ".join(dict.fromkeys(str(error) for error in errors))
+        self.status = LoginStatus(
+            up=not errors,
+            message=message,
+            last_refresh=started,
+            last_success=before.last_success if errors else started,
+            duration=duration,
+            next_refresh=self._clock.now() + wait,
+            zone_contradicted=any(self._zones.values()),
+            locations=outcome.locations,
+        )
+        if errors and message != before.message:
+            log.error("%s", message)
+        elif not errors and not before.up:
+            log.info("login %s: refreshed, %d locations", self.login.name, len(outcome.locations))
+        if self.status.zone_contradicted and not before.zone_contradicted:
+            log.warning(
+                "login %s: the portal's times do not fit the zone %s; check timezone", self.login.name, self._wall.zone
+            )
+
+    def _next_wait(self, errors: Sequence[PortalError]) -> float:
+        interval = float(self._config.refresh_interval)
+        if not any(error.reason.passes_by_itself for error in errors):
+            self._failures = 0
+            wait = interval
+        else:
+            longest = max(interval, min(_LONGEST_RETRY, 8 * interval))
+            wait = min(min(_FIRST_RETRY, interval) * 2.0 ** min(self._failures, 20), longest)
+            self._failures += 1
+        asked = max((error.retry_after or 0.0 for error in errors), default=0.0)
+        jitter = 1 + random.uniform(-_JITTER, _JITTER)  # noqa: S311 - spreads load, keeps no secret
+        return max(wait * jitter, min(asked, _DEEP_EVERY))
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """How far one refresh came."""
+
+    locations: dict[LocationKey, LocationStatus]
+    errors: list[PortalError]
+    unreachable: int = 0
+
+    def add(self, key: LocationKey, error: PortalError | None) -> None:
+        self.locations[key] = _down(error) if error else LocationStatus(up=True)
+        self.unreachable = self.unreachable + 1 if error and error.reason is Reason.TRANSPORT else 0
+        if error:
+            self.errors.append(error)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """The rest would fail alike: nobody is signed in, or nobody is there."""
+        refused = bool(self.errors) and self.errors[-1].reason.is_refused_sign_in
+        return refused or self.unreachable >= _UNREACHABLE
+
+
+def _down(error: PortalError) -> LocationStatus:
+    return LocationStatus(up=False, message=str(error))
+
+
+# -- which locations
+
+
+def wanted(login: Login, key: LocationKey) -> bool:
+    """Whether a stored location is one that this login is configured to read."""
+    if key.portal != login.portal.label:
+        return False
+    return not login.locations or any(
+        choice.account in (None, key.account) and choice.service_location in (None, key.location)
+        for choice in login.locations
+    )
+
+
+def choose(login: Login, found: Sequence[FoundLocation]) -> tuple[list[FoundLocation], list[LocationChoice]]:
+    """The locations to read, and the choices for which the login sees none.
+
+    A location chosen by its number is read whatever the portal says of it; otherwise it must be active and electric.
+    """
+    if not login.locations:
+        return [place for place in found if place.active and place.electric], []
+    places: dict[tuple[str, str], FoundLocation] = {}
+    missing: list[LocationChoice] = []
+    for choice in login.locations:
+        matching = [place for place in found if _matches(choice, place)]
+        good = [place for place in matching if place.active and place.electric]
+        if choice.service_location and not good:
+            good = matching
+        places.update({(place.account, place.number): place for place in good})
+        if not good:
+            missing.append(choice)
+    return list(places.values()), missing
+
+
+def _matches(choice: LocationChoice, place: FoundLocation) -> bool:
+    return choice.account in (None, place.account) and choice.service_location in (None, place.number)
+
+
+def _as_found(choice: LocationChoice) -> FoundLocation:
+    return FoundLocation(choice.account or "", choice.service_location or "", "", electric=True, active=True)
+
+
+def _unseen(login: Login, choice: LocationChoice, found: Sequence[FoundLocation]) -> str:
+    location = f"location {choice.service_location}" if choice.service_location else "an active electric location"
+    account = f" of account {choice.account}" if choice.account else ""
+    return f"login {login.name} does not see {location}{account}; it sees {_listed(found)}; correct the configuration"
+
+
+def _listed(found: Sequence[FoundLocation]) -> str:
+    most = 8
+    names = [f"location {place.number} of account {place.account}" for place in found[:most]]
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return (", ".join(names) + more) if names else "none at all"
+
+
+class Refresher:
+    """All logins, each in its own thread."""
+
+    def __init__(self, logins: Sequence[LoginRefresher]) -> None:
+        self.logins = tuple(logins)
+        self._threads = [
+            threading.Thread(target=login.run, name=f"refresh-{login.login.name}", daemon=True) for login in logins
+        ]
+
+    def start(self) -> None:
+        """Start refreshing."""
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether every login is still being refreshed."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    def statuses(self) -> dict[str, LoginStatus]:
+        """How each login does, by name."""
+        return {login.login.name: login.status for login in self.logins}

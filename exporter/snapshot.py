@@ -1,0 +1,153 @@
+"""What is known at one moment: immutable, swapped as a whole, read by everything that serves."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from .days import Calendar, whole_days
+from .intervals import Change, Interval, MeterInfo, Reading, merge, version
+
+_REVISION = 0.001  # kWh: less is rounding
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LocationKey:
+    """Which service location: the labels that all its data carry."""
+
+    portal: str
+    account: str
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A meter with its intervals and whole local days, each sorted by time."""
+
+    info: MeterInfo
+    intervals: tuple[Interval, ...] = ()
+    days: tuple[Interval, ...] = ()
+
+    @property
+    def latest(self) -> Interval | None:
+        """The newest interval with import or export."""
+        return next((interval for interval in reversed(self.intervals) if interval.has_energy), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A service location and its meters, sorted by number. `name` is the user's or the member's own."""
+
+    key: LocationKey
+    name: str = ""
+    timezone: str = ""
+    meters: tuple[Meter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that is known, by location."""
+
+    locations: Mapping[LocationKey, Location] = field(default_factory=dict)
+
+    def replacing(self, location: Location) -> "Snapshot":
+        """A snapshot in which one location is another."""
+        return Snapshot(dict(sorted({**self.locations, location.key: location}.items())))
+
+    def only(self, keys: Iterable[LocationKey]) -> "Snapshot":
+        """A snapshot without the locations that are not named."""
+        wanted = set(keys)
+        return Snapshot({key: location for key, location in self.locations.items() if key in wanted})
+
+
+class FetchedMeter(Protocol):
+    """What a fetch gives for a meter."""
+
+    @property
+    def info(self) -> MeterInfo:
+        """The meter."""
+        ...
+
+    @property
+    def readings(self) -> Sequence[Reading]:
+        """Its readings."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MeterUpdate:
+    """A meter after a merge, with what changed in it.
+
+    changes: changed intervals. days: changed day totals.
+    late: those changed intervals that were known before, or lie amid or behind known ones: what a database that was
+    fed all along would miss if nobody told it.
+    """
+
+    meter: Meter
+    changes: tuple[Change, ...]
+    days: tuple[Change, ...]
+    late: tuple[Change, ...]
+
+
+def update_meter(
+    before: Meter | None, fetched: FetchedMeter, calendar: Calendar, *, now: float, keep_from: int
+) -> MeterUpdate:
+    """Merge what was fetched into what was known of a meter; what ended before `keep_from` is forgotten."""
+    known = {interval.start: interval for interval in before.intervals} if before else {}
+    known_days = {day.start: day for day in before.days} if before else {}
+    info = _joined(before.info, fetched.info) if before else fetched.info
+    readings = [reading for reading in fetched.readings if reading.end > keep_from]
+    if info.exports and info.signed:
+        readings, known_changes = _with_export(readings, known, now)
+    else:
+        known_changes = []
+    known.update({change.after.start: change.after for change in known_changes})
+    merged, merged_changes = merge(known, readings, now=now)
+    changes = [*known_changes, *merged_changes]
+    totals = whole_days(merged, [change.after.start for change in changes], calendar)
+    days, day_changes = merge(known_days, totals, now=now, hold_zeros=False)
+    oldest = min(known, default=None)
+    late = [change for change in changes if change.before or (oldest is not None and change.after.start > oldest)]
+    meter = Meter(info, _kept(merged, keep_from), _kept(days, keep_from))
+    return MeterUpdate(meter, tuple(changes), tuple(day_changes), tuple(late))
+
+
+def _joined(before: MeterInfo, after: MeterInfo) -> MeterInfo:
+    """The newest word on a meter; that it exports is never forgotten."""
+    return replace(
+        after,
+        flows=after.flows or before.flows,
+        exports=before.exports or after.exports,
+        signed=before.signed and after.signed,
+        step=after.step or before.step,
+    )
+
+
+def _with_export(
+    readings: Iterable[Reading], known: Mapping[int, Interval], now: float
+) -> tuple[list[Reading], list[Change]]:
+    """A meter that shows export as negative import exports 0 in every other interval (contract 3)."""
+    filled = [
+        replace(reading, export=0.0) if reading.export is None and reading.usage is not None else reading
+        for reading in readings
+    ]
+    changes = [
+        Change(interval, replace(interval, export=0.0, export_k=version(interval.end, now)))
+        for interval in known.values()
+        if interval.export is None and interval.usage is not None
+    ]
+    return filled, changes
+
+
+def _kept(intervals: Mapping[int, Interval], keep_from: int) -> tuple[Interval, ...]:
+    return tuple(interval for _, interval in sorted(intervals.items()) if interval.end > keep_from)
+
+
+def revision(change: Change) -> str | None:
+    """`up` or `down` where the portal changed the energy of an interval that was known, else None."""
+    before, after = change.before, change.after
+    if before is None:
+        return None
+    for old, new in ((before.usage, after.usage), (before.export, after.export)):
+        if old is not None and new is not None and round(abs(new - old), 6) >= _REVISION:
+            return "up" if new > old else "down"
+    return None

@@ -1,0 +1,324 @@
+"""What outlives a restart: one SQLite file with the intervals of the last 35 days, refused sign-ins, and days to do.
+
+Every write is one transaction. Where the file cannot be used the same database lives in memory and is lost at the end.
+"""
+
+import logging
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .intervals import Interval, MeterInfo
+from .snapshot import Location, LocationKey, Meter
+
+log = logging.getLogger(__name__)
+
+FILE = "state.db"
+_VERSION = 1
+_BUSY_SECONDS = 20.0
+_SCHEMA = """
+CREATE TABLE location (
+    portal TEXT NOT NULL, account TEXT NOT NULL, location TEXT NOT NULL, name TEXT NOT NULL, timezone TEXT NOT NULL,
+    PRIMARY KEY (portal, account, location)) WITHOUT ROWID;
+CREATE TABLE meter (
+    id INTEGER PRIMARY KEY, portal TEXT NOT NULL, account TEXT NOT NULL, location TEXT NOT NULL, number TEXT NOT NULL,
+    flows TEXT NOT NULL, parent INTEGER NOT NULL, net INTEGER NOT NULL, exports INTEGER NOT NULL,
+    signed INTEGER NOT NULL, step INTEGER NOT NULL, UNIQUE (portal, account, location, number));
+CREATE TABLE interval (
+    meter INTEGER NOT NULL, whole_day INTEGER NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
+    usage REAL, usage_k INTEGER NOT NULL, export REAL, export_k INTEGER NOT NULL, cost REAL, cost_k INTEGER NOT NULL,
+    PRIMARY KEY (meter, whole_day, start)) WITHOUT ROWID;
+CREATE TABLE period (
+    meter INTEGER NOT NULL, start INTEGER NOT NULL, name TEXT NOT NULL, kwh REAL NOT NULL, k INTEGER NOT NULL,
+    PRIMARY KEY (meter, start, name)) WITHOUT ROWID;
+CREATE TABLE refused_sign_ins (
+    login TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, count INTEGER NOT NULL, last REAL NOT NULL,
+    reason TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE backfill_needed (
+    portal TEXT NOT NULL, account TEXT NOT NULL, location TEXT NOT NULL, day INTEGER NOT NULL,
+    PRIMARY KEY (portal, account, location, day)) WITHOUT ROWID;
+"""
+_COLUMNS = ("start", "end", "usage", "usage_k", "export", "export_k", "cost", "cost_k")
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedSignIns:
+    """How often in a row a login was refused. `fingerprint` tells whether its configuration has changed since."""
+
+    fingerprint: str
+    count: int
+    last: float
+    reason: str
+
+
+class State:
+    """The state of one folder, or of nothing (None): in memory. Safe to use from several threads."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._lock = threading.Lock()
+        self._path = folder / FILE if folder else None
+        self._database = self._open()
+        self._seen_version = self._data_version()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the state outlives the program."""
+        return self._path is not None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._database.close()
+
+    def changed_elsewhere(self) -> bool:
+        """Whether another process has written since this was last asked."""
+        with self._lock:
+            version = self._data_version()
+            changed, self._seen_version = version != self._seen_version, version
+            return changed
+
+    # -- intervals
+
+    def locations(self) -> list[Location]:
+        """Everything that is stored."""
+        with self._lock:
+            meters: dict[LocationKey, list[Meter]] = defaultdict(list)
+            for row in self._database.execute("SELECT * FROM meter ORDER BY number").fetchall():
+                identifier, portal, account, location, *info = row
+                meters[LocationKey(portal, account, location)].append(self._meter(identifier, info))
+            return [
+                Location(LocationKey(*row[:3]), row[3], row[4], tuple(meters[LocationKey(*row[:3])]))
+                for row in self._database.execute("SELECT * FROM location ORDER BY portal, account, location")
+            ]
+
+    def _meter(self, identifier: int, info: Sequence[object]) -> Meter:
+        number, flows, parent, net, exports, signed, step = info
+        periods: dict[int, list[tuple[str, float, int]]] = defaultdict(list)
+        for start, name, kwh, k in self._database.execute(
+            "SELECT start, name, kwh, k FROM period WHERE meter = ? ORDER BY start, name", (identifier,)
+        ):
+            periods[start].append((name, kwh, k))
+        intervals: tuple[list[Interval], list[Interval]] = ([], [])
+        for whole_day, *values in self._database.execute(
+            "SELECT whole_day, start, end, usage, usage_k, export, export_k, cost, cost_k FROM interval"
+            " WHERE meter = ? ORDER BY start",
+            (identifier,),
+        ):
+            own_periods = () if whole_day else tuple(periods.get(values[0], ()))
+            start, end, usage, usage_k, export, export_k, cost, cost_k = values
+            intervals[bool(whole_day)].append(
+                Interval(start, end, usage, usage_k, export, export_k, cost, cost_k, own_periods)
+            )
+        names = tuple(str(flows).split(",")) if flows else ()
+        meter = MeterInfo(str(number), names, bool(parent), bool(net), bool(exports), bool(signed), int(str(step)))
+        return Meter(meter, tuple(intervals[0]), tuple(intervals[1]))
+
+    def save(
+        self,
+        location: Location,
+        changed: Iterable[tuple[str, Iterable[Interval], Iterable[Interval]]],
+        needed_days: Iterable[int],
+        keep_from: int,
+    ) -> None:
+        """Write what a refresh of a location changed, all or nothing.
+
+        changed: for each meter number the changed intervals and days. needed_days: starts of local days that only a
+        backfill can bring to the databases now. keep_from: what ended before it is forgotten, for all locations.
+        """
+        key = (location.key.portal, location.key.account, location.key.location)
+        rows = [(number, list(intervals), list(days)) for number, intervals, days in changed]
+        days_to_do = [(*key, day) for day in needed_days]
+
+        def write(database: sqlite3.Connection) -> None:
+            database.execute("REPLACE INTO location VALUES (?,?,?,?,?)", (*key, location.name, location.timezone))
+            identifiers = {meter.info.number: _save_meter(database, key, meter.info) for meter in location.meters}
+            for number, intervals, days in rows:
+                _save_intervals(database, identifiers[number], intervals, whole_day=False)
+                _save_intervals(database, identifiers[number], days, whole_day=True)
+            _forget_meters(database, key, identifiers)
+            database.executemany("INSERT OR IGNORE INTO backfill_needed VALUES (?,?,?,?)", days_to_do)
+            database.execute("DELETE FROM interval WHERE end <= ?", (keep_from,))
+            database.execute("DELETE FROM period WHERE start < ?", (keep_from - 86400,))
+
+        self._write(write)
+
+    # -- days that only a backfill can bring to the databases
+
+    def backfill_needed(self) -> dict[LocationKey, int]:
+        """The start of the oldest such day of each location that has one."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT portal, account, location, min(day) FROM backfill_needed GROUP BY portal, account, location"
+            ).fetchall()
+        return {LocationKey(*row[:3]): row[3] for row in rows}
+
+    # -- refused sign-ins
+
+    def refused_sign_ins(self, login: str) -> RefusedSignIns | None:
+        """What is remembered of a login's refused sign-ins, None where there are none."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT fingerprint, count, last, reason FROM refused_sign_ins WHERE login = ?", (login,)
+            ).fetchone()
+        return RefusedSignIns(*row) if row else None
+
+    def count_refused_sign_in(self, login: str, fingerprint: str, now: float, reason: str) -> None:
+        """Count one more; a changed configuration starts at one again."""
+        self._write(
+            lambda database: database.execute(
+                "INSERT INTO refused_sign_ins VALUES (?1, ?2, 1, ?3, ?4) ON CONFLICT (login) DO UPDATE SET"
+                " count = CASE fingerprint WHEN ?2 THEN count + 1 ELSE 1 END,"
+                " fingerprint = ?2, last = ?3, reason = ?4",
+                (login, fingerprint, now, reason),
+            )
+        )
+
+    def forget_refused_sign_ins(self, login: str) -> None:
+        """The login was accepted."""
+        if self.refused_sign_ins(login):
+            self._write(lambda database: database.execute("DELETE FROM refused_sign_ins WHERE login = ?", (login,)))
+
+    # -- the file
+
+    def _open(self) -> sqlite3.Connection:
+        if self._path is None:
+            return _connect(":memory:")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not self._path.exists():
+                self._path.touch(mode=0o600)
+            try:
+                return _connect(str(self._path))
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                self._set_aside()
+                return _connect(str(self._path))
+        except (OSError, sqlite3.Error) as error:
+            self._give_up(error)
+            return _connect(":memory:")
+
+    def _set_aside(self) -> None:
+        assert self._path is not None
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        aside = self._path.with_name(f"{FILE}.damaged-{stamp}")
+        self._path.rename(aside)
+        journal = self._path.with_name(f"{FILE}-journal")
+        if journal.exists():
+            journal.rename(aside.with_name(f"{aside.name}-journal"))
+        log.warning("the state in %s is damaged: set aside as %s, starting without it", self._path, aside.name)
+
+    def _give_up(self, error: Exception) -> None:
+        log.warning(
+            "the state cannot be kept in %s (%s): after a restart the exporter starts empty and has forgotten refused"
+            " sign-ins and corrections; give it a folder that it may write to with --state.dir",
+            self._path and self._path.parent,
+            error.strerror if isinstance(error, OSError) else error,
+        )
+        self._path = None
+
+    def _write(self, action: Callable[[sqlite3.Connection], object]) -> None:
+        """Run one transaction. Where the file fails, its content goes on in memory: serving is worth more."""
+        with self._lock:
+            try:
+                with _transaction(self._database):
+                    action(self._database)
+            except sqlite3.DatabaseError as error:
+                if self._path is None:
+                    raise
+                self._give_up(error)
+                self._database = _in_memory(self._database)
+                with _transaction(self._database):
+                    action(self._database)
+
+    def _data_version(self) -> int:
+        return int(self._database.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    """Open a database. Raises sqlite3.DatabaseError where it is damaged or not one of ours."""
+    database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        with _transaction(database):
+            _prepare(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    if database.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+        raise sqlite3.DatabaseError("damaged")
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version not in (0, _VERSION):
+        raise sqlite3.DatabaseError("of another version")
+    if version == 0:
+        for statement in _SCHEMA.split(";"):
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+@contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
+
+
+def _in_memory(database: sqlite3.Connection) -> sqlite3.Connection:
+    """The same content without the file; empty where not even reading works any more."""
+    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    try:
+        database.backup(copy)
+    except sqlite3.Error:
+        copy.close()
+        copy = _connect(":memory:")
+    database.close()
+    return copy
+
+
+def _save_meter(database: sqlite3.Connection, key: tuple[str, str, str], info: MeterInfo) -> int:
+    values = (",".join(info.flows), info.parent, info.net, info.exports, info.signed, info.step)
+    row = database.execute(
+        "INSERT INTO meter (portal, account, location, number, flows, parent, net, exports, signed, step)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (portal, account, location, number) DO UPDATE SET"
+        " flows = excluded.flows, parent = excluded.parent, net = excluded.net, exports = excluded.exports,"
+        " signed = excluded.signed, step = excluded.step RETURNING id",
+        (*key, info.number, *values),
+    ).fetchone()
+    return int(row[0])
+
+
+def _forget_meters(database: sqlite3.Connection, key: tuple[str, str, str], kept: Mapping[str, int]) -> None:
+    """Meters that the location no longer has and whose intervals have all been forgotten."""
+    rows = database.execute(
+        "SELECT id, number FROM meter WHERE portal = ? AND account = ? AND location = ?", key
+    ).fetchall()
+    gone = [(identifier,) for identifier, number in rows if number not in kept]
+    for table, column in (("interval", "meter"), ("period", "meter"), ("meter", "id")):
+        database.executemany(f"DELETE FROM {table} WHERE {column} = ?", gone)  # noqa: S608 - names of our own
+
+
+def _save_intervals(
+    database: sqlite3.Connection, meter: int, intervals: Iterable[Interval], *, whole_day: bool
+) -> None:
+    intervals = list(intervals)
+    database.executemany(
+        "REPLACE INTO interval VALUES (?,?,?,?,?,?,?,?,?,?)",
+        [(meter, whole_day, *(getattr(each, column) for column in _COLUMNS)) for each in intervals],
+    )
+    database.executemany(
+        "REPLACE INTO period VALUES (?,?,?,?,?)",
+        [(meter, each.start, *period) for each in intervals for period in each.periods],
+    )

@@ -1,0 +1,32 @@
+"""How the refreshing goes: what each login and location last said. Immutable, swapped as a whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .snapshot import LocationKey
+
+
+@dataclass(frozen=True, slots=True)
+class LocationStatus:
+    """The outcome of a location's last refresh. `message` is empty where it succeeded."""
+
+    up: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginStatus:
+    """The outcome of a login's last refresh; times in seconds UTC, 0 where there was none yet.
+
+    up: every location of the last refresh succeeded. message: what kept it from that.
+    zone_contradicted: the portal's times do not fit the configured zone.
+    """
+
+    up: bool = False
+    message: str = "the first refresh is under way"
+    last_refresh: float = 0.0
+    last_success: float = 0.0
+    duration: float = 0.0
+    next_refresh: float = 0.0
+    zone_contradicted: bool = False
+    locations: Mapping[LocationKey, LocationStatus] = field(default_factory=dict)

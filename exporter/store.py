@@ -1,0 +1,114 @@
+"""The one place where knowledge changes: fetched readings become the next snapshot and the next state."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from .days import Calendar
+from .intervals import Change, Interval, timestamp_ms
+from .snapshot import FetchedMeter, Location, LocationKey, Meter, MeterUpdate, Snapshot, revision, update_meter
+from .state import State
+
+Revision = tuple[str, str]
+"""An interval whose energy the portal changed: direction (up, down) and reach (window, older)."""
+
+
+class Store:
+    """Holds the present snapshot. Reading it takes no lock; changing it goes one at a time.
+
+    window: seconds of the recent past that /metrics carries. wanted: which stored locations to begin with.
+    """
+
+    def __init__(self, state: State, window: int, wanted: Callable[[LocationKey], bool]) -> None:
+        self._state = state
+        self._window = window
+        self._wanted = wanted
+        self._lock = threading.Lock()
+        self._backfill_needed = state.backfill_needed()
+        self._snapshot = Snapshot()
+        self._load()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is known now."""
+        return self._snapshot
+
+    @property
+    def backfill_needed(self) -> dict[LocationKey, int]:
+        """The start of the oldest local day with a change that the window no longer carries."""
+        return self._backfill_needed
+
+    def reload_if_changed(self) -> None:
+        """Take over what another command, a backfill, wrote into the state."""
+        with self._lock:
+            if self._state.changed_elsewhere():
+                self._load()
+                self._backfill_needed = self._state.backfill_needed()
+
+    def retain(self, keys: Iterable[LocationKey]) -> None:
+        """Serve no other locations than these."""
+        with self._lock:
+            self._snapshot = self._snapshot.only(keys)
+
+    def merge(
+        self,
+        location: Location,
+        fetched: Sequence[FetchedMeter],
+        calendar: Calendar,
+        *,
+        now: float,
+        keep_from: int,
+    ) -> list[Revision]:
+        """Put what was fetched of a location over what is known, in the state and in a new snapshot.
+
+        location: key, name and zone; its meters are the known ones. keep_from: what ended before it is forgotten.
+        """
+        with self._lock:
+            before = self._snapshot.locations.get(location.key) or self._stored(location.key)
+            meters = {meter.info.number: meter for meter in before.meters} if before else {}
+            updates = [
+                update_meter(meters.get(each.info.number), each, calendar, now=now, keep_from=keep_from)
+                for each in fetched
+            ]
+            meters.update({update.meter.info.number: update.meter for update in updates})
+            kept = tuple(meter for _, meter in sorted(meters.items()) if _is_current(meter, updates, keep_from))
+            after = Location(location.key, location.name, location.timezone, kept)
+            late = [change for update in updates for change in update.late if self._is_out_of_window(change, now)]
+            self._state.save(
+                after,
+                [(update.meter.info.number, _after(update.changes), _after(update.days)) for update in updates],
+                {calendar.day(change.after.start).start for change in late},
+                keep_from,
+            )
+            self._snapshot = self._snapshot.replacing(after)
+            if late:
+                self._backfill_needed = self._state.backfill_needed()
+        return self._revisions([change for update in updates for change in update.changes], now)
+
+    def _load(self) -> None:
+        stored = {location.key: location for location in self._state.locations() if self._wanted(location.key)}
+        self._snapshot = Snapshot(stored)
+
+    def _stored(self, key: LocationKey) -> Location | None:
+        """A location that was not served for a while may still be in the state."""
+        return next((location for location in self._state.locations() if location.key == key), None)
+
+    def _revisions(self, changes: Sequence[Change], now: float) -> list[Revision]:
+        counts: list[Revision] = []
+        for change in changes:
+            direction = revision(change)
+            if direction:
+                counts.append((direction, "older" if self._is_out_of_window(change, now) else "window"))
+        return counts
+
+    def _is_out_of_window(self, change: Change, now: float) -> bool:
+        return timestamp_ms(change.after.end, 0) < (now - self._window) * 1000
+
+
+def _is_current(meter: Meter, updates: Sequence[MeterUpdate], keep_from: int) -> bool:
+    """A meter that the portal still names, or whose data are still kept."""
+    named = any(update.meter.info.number == meter.info.number for update in updates)
+    return named or bool(meter.intervals and meter.intervals[-1].end > keep_from)
+
+
+def _after(changes: Iterable[Change]) -> list[Interval]:
+    return [change.after for change in changes]
