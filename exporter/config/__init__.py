@@ -1,1 +1,37 @@
 """Configuration: what the user wrote, checked as a whole, as immutable values."""
+
+from .addresses import database_url, is_loopback, parse_listen_address, portal_address
+from .model import (
+    Config,
+    ExporterConfig,
+    InfluxDBConfig,
+    LocationChoice,
+    Login,
+    PortalAddress,
+    Secret,
+    VictoriaMetricsConfig,
+)
+from .reader import Overrides, load_config
+from .secondfactor import second_factor
+from .values import format_duration, parse_duration, parse_zone
+
+__all__ = [
+    "Config",
+    "ExporterConfig",
+    "InfluxDBConfig",
+    "LocationChoice",
+    "Login",
+    "Overrides",
+    "PortalAddress",
+    "Secret",
+    "VictoriaMetricsConfig",
+    "database_url",
+    "format_duration",
+    "is_loopback",
+    "load_config",
+    "parse_duration",
+    "parse_listen_address",
+    "parse_zone",
+    "portal_address",
+    "second_factor",
+]

@@ -129,7 +129,7 @@ LOCATION_INFO = _gauge(
 )
 METER_INFO = _gauge(
     "smarthub_meter_info",
-    "A meter: the directions of its channels, whether it is the parent of others, and a net meter by the portal's word.",
+    "A meter: the directions of its channels, if it is the parent of others, if the portal calls it a net meter.",
     (*DATA_LABELS, "flows", "parent", "net"),
 )
 UP = _gauge("smarthub_up", "1 if every location of the last refresh succeeded, 0 before the first.", ("login",))

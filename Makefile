@@ -1,0 +1,104 @@
+# `make` alone lists the targets. Everything is put into .venv and .cache, nothing elsewhere.
+
+PYTHON ?= python3
+ARGS ?=
+UV_VERSION := 0.13.9
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK_VENV := .cache/lock/.venv
+
+# Stamps, so that an unchanged tree installs nothing again.
+VENV_MADE := $(VENV)/.made
+RUNTIME_INSTALLED := $(VENV)/.runtime-installed
+DEV_INSTALLED := $(VENV)/.dev-installed
+PROJECT_INSTALLED := $(VENV)/.project-installed
+LOCK_TOOL_INSTALLED := $(LOCK_VENV)/.uv-$(UV_VERSION)
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+QUIET_INSTALL := install --quiet --require-hashes
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types unit benchmarks programs lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+
+demo: $(PROJECT_INSTALLED) ## start the exporter on a simulated portal (ARGS="--web.listen-address :9000")
+	$(BIN)/smarthub-exporter demo $(ARGS)
+
+test: lint types programs ## everything that must pass: lint, types, all tests (ARGS="-k dst")
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEV_INSTALLED) ## style and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(DEV_INSTALLED) ## mypy, strict
+	$(BIN)/mypy
+
+unit: $(DEV_INSTALLED) ## the tests that start no databases (ARGS="-k dst")
+	$(BIN)/python -m pytest -m "not e2e" $(ARGS)
+
+benchmarks: $(DEV_INSTALLED) ## measure speed and size
+	$(BIN)/python -m benchmarks $(ARGS)
+
+programs: ## the databases and scrapers that the end-to-end tests start
+	@.ci/debian-programs
+
+clean: ## remove all that make made
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Debian ships venv without the part that puts pip into it; as root that part is a package away.
+define make_venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Python 3.11 or newer is needed: install it, or name it: make PYTHON=python3.12' >&2; exit 1; }
+	@if $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q </dev/null || echo 'some package sources do not answer; going on with the others' >&2; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends python3-venv </dev/null; \
+	fi
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo 'Python cannot make a virtual environment: install the package python3-venv' >&2; exit 1; }
+	$(PYTHON) -m venv $(1)
+endef
+
+$(VENV_MADE):
+	$(call make_venv,$(VENV))
+	@touch $@
+
+$(RUNTIME_INSTALLED): requirements.txt requirements-build.txt $(VENV_MADE)
+	$(PIP) $(QUIET_INSTALL) -r requirements.txt -r requirements-build.txt
+	@touch $@
+
+# Without isolation the locked build backend is used, and not the newest one of the day.
+$(PROJECT_INSTALLED): pyproject.toml exporter/__init__.py $(RUNTIME_INSTALLED)
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# After the project, so that also with make -j only one pip at a time works on the environment.
+$(DEV_INSTALLED): requirements-dev.txt $(RUNTIME_INSTALLED) | $(PROJECT_INSTALLED)
+	$(PIP) $(QUIET_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+# Versions stay as they are where they still fit; ARGS=--upgrade takes the newest.
+UV_COMPILE = $(LOCK_VENV)/bin/uv pip compile --quiet --no-config --python $(LOCK_VENV)/bin/python \
+	--universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' $(ARGS)
+# What the build backend asks for to install editably stands in no file of this project: editables.
+BUILD_REQUIREMENTS = $(LOCK_VENV)/bin/python -c 'import tomllib; \
+	requires = tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"]; \
+	print("\n".join([*requires, "editables~=0.3"]))'
+
+lock: $(LOCK_TOOL_INSTALLED) ## bring the lock files in step with pyproject.toml (ARGS=--upgrade: newest versions)
+	$(BUILD_REQUIREMENTS) >.cache/lock/build.in
+	$(UV_COMPILE) pyproject.toml --output-file requirements.txt
+	$(UV_COMPILE) - <.cache/lock/build.in --constraint requirements.txt --output-file requirements-build.txt
+	$(UV_COMPILE) pyproject.toml - --group dev <.cache/lock/build.in \
+		--constraint requirements.txt --constraint requirements-build.txt --output-file requirements-dev.txt
+
+$(LOCK_TOOL_INSTALLED):
+	$(call make_venv,$(LOCK_VENV))
+	$(LOCK_VENV)/bin/python -m pip --disable-pip-version-check --no-input install --quiet uv==$(UV_VERSION)
+	@touch $@

@@ -1,0 +1,96 @@
+"""`demo`: the exporter on the simulated portal, with nothing to configure."""
+
+import argparse
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from ..clock import SystemClock
+from ..config import Config, ExporterConfig, Login, Secret, parse_zone, portal_address
+from ..errors import EXIT_DONE, ListenError
+from ..service import Service
+from ..simulator.portal import SimulatedPortal
+from ..simulator.server import PortalServer
+from ..simulator.settings import Settings
+from ..simulator.world import World
+from ..state import State
+from ..web.access import load_access
+from .serve import add_web_flags, checked_path
+from .simulate import DEFAULT_ADDRESS
+from .stopping import stop_on_signals
+
+HELP = "show everything on a simulated portal: no configuration, no login, no database"
+
+_BEHIND = 48 * 3600.0  # seconds that the demo's data lag at the start
+_STEP = 900.0
+_SECONDS_PER_STEP = 3.0  # so often a new interval is posted while somebody watches
+_REFRESH_SECONDS = 3
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `demo`."""
+    add_web_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve the demo until asked to end. Raises ConfigError or ListenError."""
+    stopping = stop_on_signals()
+    clock = SystemClock()
+    world = World()
+    portal = SimulatedPortal(world, clock, Settings(lag=_BEHIND, pending=0))
+    server = _portal_server(portal).start()
+    config = _config(server.url, world, arguments.listen_address)
+    state = State(Path(arguments.state_dir) if arguments.state_dir else None)
+    access = load_access(arguments.web_config) if arguments.web_config else None
+    path = checked_path(arguments.telemetry_path)
+    service = Service(config, state, clock, access=access, telemetry_path=path).start()
+    url = service.server.url.rstrip("/")
+    print(_introduction(url, path, server.url), flush=True)  # noqa: T201 - the result
+    _post_intervals(portal, stopping)
+    clock.stop()
+    service.stop()
+    server.stop()
+    return EXIT_DONE
+
+
+def _portal_server(portal: SimulatedPortal) -> PortalServer:
+    host, _, port = DEFAULT_ADDRESS.rpartition(":")
+    try:
+        return PortalServer(portal, host, int(port))
+    except ListenError:
+        return PortalServer(portal, host)
+
+
+def _config(url: str, world: World, listen_address: str | None) -> Config:
+    user = world.users[0]
+    login = Login(
+        name="demo",
+        portal=portal_address(url),
+        username=user.username,
+        password=Secret(user.password),
+        zone=parse_zone(world.zone),
+    )
+    default = ExporterConfig()
+    return Config(
+        logins=(login,),
+        exporter=ExporterConfig(
+            listen_address=listen_address or default.listen_address, refresh_interval=_REFRESH_SECONDS
+        ),
+    )
+
+
+def _introduction(url: str, path: str, portal_url: str) -> str:
+    return (
+        "Three homes of a simulated co-op: a house, a solar house and a barn, with the intervals of the last week.\n"
+        f"  Status page  {url}/\n"
+        f"  Metrics      {url}{path}\n"
+        f"  Portal       {portal_url} (simulated)\n"
+        f"A new interval is posted every {_SECONDS_PER_STEP:.0f} seconds. Ctrl-C ends the demo."
+    )
+
+
+def _post_intervals(portal: SimulatedPortal, stopping: threading.Event) -> None:
+    """Let the portal catch up with the present, one interval after the other, until asked to end."""
+    while not stopping.wait(_SECONDS_PER_STEP):
+        lag = max(0.0, portal.settings.lag - _STEP - _SECONDS_PER_STEP)
+        portal.settings = replace(portal.settings, lag=lag)

@@ -1,0 +1,46 @@
+"""`healthcheck`: for containers, which have no curl."""
+
+import argparse
+import os
+from pathlib import Path
+
+import requests
+import urllib3
+
+from ..config import Overrides, load_config, parse_listen_address
+from ..errors import EXIT_DONE, EXIT_FAILED
+from ..web.access import load_access
+
+HELP = "exit 0 when the exporter answers healthy"
+_SECONDS = 5.0
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `healthcheck`."""
+    parser.add_argument(
+        "--web.listen-address", dest="listen_address", metavar="HOST:PORT", help="where the exporter listens"
+    )
+    parser.add_argument(
+        "--web.config.file", dest="web_config", metavar="FILE", type=Path, help="as the exporter has it: for TLS"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask the exporter of the same configuration on this machine. Raises ConfigError."""
+    overrides = Overrides(listen_address=arguments.listen_address, state_dir=arguments.state_dir)
+    config = load_config(arguments.config_file, os.environ, overrides, require_zone=False)
+    host, port = parse_listen_address(config.exporter.listen_address)
+    scheme = "https" if arguments.web_config and load_access(arguments.web_config).context() else "http"
+    name = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    url = f"{scheme}://{name}:{port}/-/healthy"
+    try:
+        # The certificate names the exporter's public host, not this machine's loopback.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.get(url, timeout=_SECONDS, verify=False)
+    except requests.RequestException as error:
+        print(f"no answer from {url}: {type(error).__name__}")  # noqa: T201 - the result
+        return EXIT_FAILED
+    print(answer.text.strip())  # noqa: T201 - the result
+    return EXIT_DONE if answer.status_code == 200 else EXIT_FAILED  # noqa: PLR2004

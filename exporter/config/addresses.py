@@ -1,0 +1,120 @@
+"""Where portals and databases are and where the exporter listens: text to checked addresses.
+
+All functions raise ValueError with a message that does not repeat the text, which may hold a password.
+"""
+
+import re
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import SplitResult, urlsplit
+
+from .model import PortalAddress
+
+_COOP_DOMAIN = ".smarthub.coop"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_MAX_PORT = 65535
+_HOST_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST_NAME = re.compile(rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*")
+_COOP_NAME = re.compile(_HOST_LABEL)
+_HALF_SCHEME = re.compile("https?:(?!//)", re.IGNORECASE)
+_SCHEMES = "must begin with http:// or https://"
+
+
+def portal_address(text: str) -> PortalAddress:
+    """A portal from a URL, a host (https) or a bare co-op name; path, query and a trailing slash are dropped.
+
+    Raises ValueError.
+    """
+    text = text.strip()
+    if _HALF_SCHEME.match(text):
+        raise ValueError(_SCHEMES)
+    parts = _split(text if "://" in text else f"https://{text}")
+    host, port = _host(parts), _port(parts)
+    # http:// and a single word is another container, which must not become a public address.
+    if parts.scheme == "https" and port is None and host != "localhost" and _COOP_NAME.fullmatch(host):
+        host += _COOP_DOMAIN
+    subdomain = host.removesuffix(_COOP_DOMAIN)
+    is_coop = subdomain != host and "." not in subdomain
+    if is_coop and port == _DEFAULT_PORTS[parts.scheme]:
+        port = None
+    place = host if port is None else f"{host}:{port}"
+    return PortalAddress(
+        base_url=f"{parts.scheme}://{place}",
+        label=subdomain if is_coop and port is None else place,
+        loopback=is_loopback(host),
+    )
+
+
+def database_url(text: str) -> str:
+    """A database's URL, path kept, without a trailing slash. Raises ValueError."""
+    text = text.strip()
+    if "://" not in text:
+        raise ValueError(_SCHEMES)
+    parts = _split(text)
+    host, port = _host(parts), _port(parts)
+    if parts.query or parts.fragment:
+        raise ValueError("must be a URL without ? and #")
+    place = host if port is None else f"{host}:{port}"
+    return f"{parts.scheme}://{place}{parts.path.rstrip('/')}"
+
+
+def parse_listen_address(text: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`, `[::1]:9` or `:0`; no brackets, empty host for every address of the machine.
+
+    Raises ValueError.
+    """
+    host, colon, port = text.strip().rpartition(":")
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or (host and not _is_host(host.lower())):
+        raise ValueError("must be HOST:PORT, [IPV6]:PORT or :PORT, such as :10058")
+    if int(port) > _MAX_PORT:
+        raise ValueError(f"the port must be at most {_MAX_PORT}")
+    return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host of an address, IPv6 in brackets, is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _split(url: str) -> SplitResult:
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise ValueError("must not hold spaces or line breaks")
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError("not a valid URL or host") from None
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise ValueError(_SCHEMES)
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user name or password, they have keys of their own")
+    return parts
+
+
+def _host(parts: SplitResult) -> str:
+    name = re.sub(r":[^\]:]*$", "", parts.netloc.lower()).removesuffix(".")
+    if not _is_host(name):
+        raise ValueError("not a valid URL or host")
+    return name
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError(f"the port must be a number from 1 to {_MAX_PORT}")
+    return port
+
+
+def _is_host(host: str) -> bool:
+    if not host.startswith("["):
+        return _HOST_NAME.fullmatch(host) is not None
+    try:
+        return host.endswith("]") and IPv6Address(host[1:-1]).scope_id is None
+    except ValueError:
+        return False

@@ -1,0 +1,60 @@
+"""Files and folders that a configuration names."""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_STATE_FOLDER = "smarthub-exporter"
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """What a file holds, and whether every user of the machine may read it."""
+
+    data: bytes
+    is_exposed: bool
+
+
+def read_file(path: Path) -> FileContent:
+    """Raises OSError, and ValueError for what cannot be a path."""
+    with path.open("rb") as stream:
+        mode = os.fstat(stream.fileno()).st_mode
+        return FileContent(stream.read(), is_exposed=stat.S_ISREG(mode) and bool(mode & stat.S_IROTH))
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Why a file could not be read, in the operating system's words."""
+    words = error.strerror if isinstance(error, OSError) else None
+    return words or "not a valid path"
+
+
+def exposed_warning(path: Path | str) -> str:
+    """The warning for a file with a password that is_exposed."""
+    return f"{path}: holds a password and every user can read it, chmod 600 {path}"
+
+
+def home_folder(environ: Mapping[str, str]) -> Path:
+    """The user's home; the current folder for a user that has none, as in some containers."""
+    if home := environ.get("HOME"):
+        return Path(home)
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path.cwd()
+
+
+def default_state_folder(environ: Mapping[str, str]) -> Path:
+    """Where the XDG convention puts state; it says to ignore a relative XDG_STATE_HOME."""
+    base = Path(environ.get("XDG_STATE_HOME", ""))
+    if not base.is_absolute():
+        base = home_folder(environ) / ".local" / "state"
+    return base / _STATE_FOLDER
+
+
+def expand(text: str, *, folder: Path, home: Path) -> Path:
+    """The path that `text` means in `folder`, `~` being `home`."""
+    if text == "~" or text.startswith("~/"):
+        return home / text[2:]
+    return folder / text

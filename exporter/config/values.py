@@ -1,0 +1,91 @@
+"""Single values: what the user typed to what the program uses.
+
+The functions raise ValueError with a message for the user. Those for secrets never repeat the text.
+"""
+
+import json
+import re
+from difflib import get_close_matches
+from zoneinfo import ZoneInfo, available_timezones
+
+_UNITS = {"y": 365 * 86400, "w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
+_DURATION = re.compile("".join(f"(?:([0-9]{{1,9}}){unit})?" for unit in _UNITS))
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_OWN_LABELS = frozenset({"portal", "account", "location", "meter", "period"})
+_SHOWN_CHARACTERS = 60
+
+
+def quoted(text: str) -> str:
+    """Text for a message: in quotes, on one line, not endless."""
+    shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+    return json.dumps(shown)
+
+
+def parse_duration(text: str) -> int:
+    """Seconds of a Prometheus duration such as `15m`, `1h30m` or `7d`. Raises ValueError."""
+    text = text.strip()
+    if _NUMBER.fullmatch(text):
+        raise ValueError(f"{quoted(text)} has no unit, for seconds write {text}s")
+    match = _DURATION.fullmatch(text)
+    if match is None or not text:
+        raise ValueError(f"{quoted(text)} is not a duration such as 90s, 15m, 1h30m or 7d")
+    return sum(int(count or 0) * seconds for count, seconds in zip(match.groups(), _UNITS.values(), strict=True))
+
+
+def format_duration(seconds: int) -> str:
+    """The duration that parse_duration reads as `seconds`, in days and smaller: `7d`, `1h30m`, `0s`."""
+    words = []
+    rest = seconds
+    for unit in ("d", "h", "m", "s"):
+        count, rest = divmod(rest, _UNITS[unit])
+        if count:
+            words.append(f"{count}{unit}")
+    return "".join(words) or "0s"
+
+
+def parse_boolean(text: str) -> bool:
+    """Raises ValueError for anything but true, yes, on, false, no, off."""
+    value = _BOOLEANS.get(text.strip().lower())
+    if value is None:
+        raise ValueError(f"{quoted(text)} is neither true nor false")
+    return value
+
+
+def parse_count(text: str) -> int:
+    """A positive whole number. Raises ValueError."""
+    text = text.strip()
+    if not _NUMBER.fullmatch(text) or int(text) == 0:
+        raise ValueError(f"{quoted(text)} is not a positive whole number")
+    return int(text)
+
+
+def parse_zone(text: str) -> ZoneInfo:
+    """The IANA zone of that name. Raises ValueError, which names the nearest one."""
+    name = text.strip()
+    # right/ counts leap seconds, which no portal does.
+    if not name.startswith(("posix/", "right/")):
+        try:
+            return ZoneInfo(name)
+        except (OSError, ValueError, LookupError):
+            pass
+    by_lower = {zone.lower(): zone for zone in sorted(available_timezones())}
+    near = get_close_matches(name.lower().replace(" ", "_"), by_lower, n=1)
+    advice = f'did you mean "{by_lower[near[0]]}"?' if near else "write it as Area/City, such as America/New_York"
+    raise ValueError(f"unknown time zone {quoted(name)}, {advice}")
+
+
+def parse_label_name(text: str) -> str:
+    """A label that may be added to the exporter's series. Raises ValueError."""
+    if not _LABEL_NAME.fullmatch(text) or text.startswith("__"):
+        raise ValueError("not a valid label name: letters, digits and _, no digit first, not __ first")
+    if text in _OWN_LABELS:
+        raise ValueError("the exporter's series have this label already")
+    return text
+
+
+def check_header_text(text: str) -> None:
+    """Raises ValueError for a token that cannot be sent in an HTTP header."""
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("holds characters that a token cannot have, such as a line break")

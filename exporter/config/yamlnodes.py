@@ -1,0 +1,157 @@
+"""YAML as the user typed it: every scalar is its text, `no`, `1e5` and `0012` included, with its line.
+
+Messages name the line and never quote the file, which may hold passwords. Anchors, aliases and tags are refused: what
+looks like one is mostly a password that begins with `&`, `*` or `!` and would otherwise be lost without a word.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import yaml
+
+_MAX_DEPTH = 20
+_TEXT_TAG = "tag:yaml.org,2002:str"
+_NULL_TAG = "tag:yaml.org,2002:null"
+
+# The parser's own words quote the text that it stumbled over, so they are only looked at, never shown.
+_EXPLANATIONS = (
+    ("another document", "a second YAML document begins here, only one is read"),
+    ("mapping values are not allowed", 'a ":" is not expected here; text that holds one needs quotes'),
+    ("sequence entries are not allowed", 'a list does not belong here; text that begins with "- " needs quotes'),
+    ("could not find expected ':'", 'a ":" is missing here or in the line before'),
+    ("'\\t' that cannot start", "a tab in the indentation, use spaces"),
+    ("cannot start any token", "text that begins with one of @ ` % needs quotes"),
+    ("unexpected end of stream", "a quotation mark is opened here and never closed"),
+    ("expected <block end>", "the indentation does not fit, or something follows a closing quotation mark or bracket"),
+    ("expected ','", "a comma or a closing bracket is missing"),
+    ("escape", "an unknown escape in double quotes; single quotes take a backslash as it is"),
+    ("special characters are not allowed", "a control character, only printable text is allowed"),
+    ("undefined tag handle", "text that begins with ! needs quotes"),
+)
+
+
+class YamlError(Exception):
+    """The text is no YAML that a configuration can be written in; `line` counts from 1."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A value as it was typed. `is_null`: an unquoted `null` or `~`, which means "not set" for most keys."""
+
+    line: int
+    text: str
+    is_null: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list."""
+
+    line: int
+    items: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key of a mapping with its value; `line` is the key's."""
+
+    line: int
+    key: str
+    value: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Keys and values in the order of the file; a key may be there twice, which the reader reports."""
+
+    line: int
+    entries: tuple[Entry, ...]
+
+
+Node: TypeAlias = Scalar | Sequence | Mapping
+
+
+def parse_yaml(data: bytes) -> Node | None:
+    """The one document in `data`, None for an empty one.
+
+    Raises YamlError for anything that is not UTF-8, not YAML, or more than a configuration needs.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise YamlError(line, "not UTF-8 text, save the file with that encoding") from None
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        raise YamlError(text.count("\n", 0, error.position) + 1, _explain(error.reason)) from None
+    root = _compose(loader)
+    return None if root is None else _convert(root)
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes nodes only, and refuses what hides or moves the text that was typed."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Check the event that comes next, then let the base class compose it."""
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        line = _line(event.start_mark)
+        if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
+            raise YamlError(line, "anchors and aliases are not supported; text that begins with & or * needs quotes")
+        tag = getattr(event, "tag", None)
+        if tag is not None and not (tag == _TEXT_TAG and isinstance(event, yaml.ScalarEvent)):
+            raise YamlError(line, "tags are not supported; text that begins with ! needs quotes")
+        if self.depth == _MAX_DEPTH:
+            raise YamlError(line, "nested too deeply")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def _compose(loader: _Loader) -> yaml.Node | None:
+    try:
+        return loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        problem = error.problem or ""
+        mark = error.context_mark if "end of stream" in problem else error.problem_mark
+        raise YamlError(_line(mark), _explain(problem)) from None
+    except (ValueError, OverflowError):
+        # The scanner passes numbers of characters beyond Unicode ("\UFFFFFFFF") on to chr() unchecked.
+        raise YamlError(loader.line + 1, _explain("escape")) from None
+
+
+def _explain(problem: str) -> str:
+    explanation = next((text for sign, text in _EXPLANATIONS if sign in problem), None)
+    return "not valid YAML" if explanation is None else f"not valid YAML: {explanation}"
+
+
+def _line(mark: object) -> int:
+    line = getattr(mark, "line", 0)
+    return int(line) + 1
+
+
+def _convert(node: yaml.Node) -> Node:
+    line = _line(node.start_mark)
+    if isinstance(node, yaml.MappingNode):
+        return Mapping(line, tuple(_entry(key, value, in_braces=bool(node.flow_style)) for key, value in node.value))
+    if isinstance(node, yaml.SequenceNode):
+        return Sequence(line, tuple(_convert(item) for item in node.value))
+    text = str(node.value)
+    return Scalar(line, text, is_null=bool(text) and node.tag == _NULL_TAG)
+
+
+def _entry(key: yaml.Node, value: yaml.Node, *, in_braces: bool) -> Entry:
+    line = _line(key.start_mark)
+    if not isinstance(key, yaml.ScalarNode):
+        raise YamlError(line, "a key must be text; a value that begins with { or [ needs quotes")
+    if in_braces and value.start_mark == value.end_mark and isinstance(value, yaml.ScalarNode) and not value.value:
+        # {password: one,two} makes a key of the second half, and keys are named in messages.
+        raise YamlError(line, 'a key without a value between { and }; text with a comma needs quotes, nothing is ""')
+    return Entry(line, str(key.value), _convert(value))

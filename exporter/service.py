@@ -1,0 +1,77 @@
+"""The running exporter: everything that `serve` and `demo` put together, and nothing else does."""
+
+from typing import Self
+
+from prometheus_client import CollectorRegistry
+
+from .claims import Claims
+from .clock import Clock
+from .config import Config
+from .metrics.collector import CurrentState
+from .metrics.endpoint import MetricsEndpoint
+from .metrics.telemetry import Telemetry
+from .refresh import LoginRefresher, Refresher, wanted
+from .state import State
+from .store import Store
+from .web.access import Access
+from .web.pages import Pages
+from .web.server import Server
+
+
+class Service:
+    """An exporter that is bound to its address and ready to start. Raises ListenError where it cannot be."""
+
+    def __init__(
+        self,
+        config: Config,
+        state: State,
+        clock: Clock,
+        *,
+        access: Access | None = None,
+        telemetry_path: str = "/metrics",
+    ) -> None:
+        self._state = state
+        self.store = Store(
+            state, config.exporter.window, lambda key: any(wanted(login, key) for login in config.logins)
+        )
+        telemetry = Telemetry()
+        claims = Claims(config.logins)
+        self.refresher = Refresher(
+            [
+                LoginRefresher(
+                    index,
+                    login,
+                    config.exporter,
+                    store=self.store,
+                    state=state,
+                    claims=claims,
+                    telemetry=telemetry,
+                    clock=clock,
+                )
+                for index, login in enumerate(config.logins)
+            ]
+        )
+        self.registry: CollectorRegistry = telemetry.registry
+        self.registry.register(
+            CurrentState(lambda: self.store.snapshot, self.refresher.statuses, lambda: self.store.backfill_needed)
+        )
+        metrics = MetricsEndpoint(lambda: self.store.snapshot, self.registry, config.exporter.window, clock)
+        pages = Pages(
+            metrics=metrics,
+            telemetry_path=telemetry_path,
+            snapshot=lambda: self.store.snapshot,
+            statuses=self.refresher.statuses,
+            is_alive=lambda: self.refresher.is_alive,
+            clock=clock,
+        )
+        self.server = Server(config.exporter.listen_address, pages, access)
+
+    def start(self) -> Self:
+        """Serve what is known at once, and refresh it."""
+        self.server.start()
+        self.refresher.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop serving. Refreshes end with the clock; what they have not written by then is fetched again."""
+        self.server.stop()

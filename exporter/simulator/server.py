@@ -1,0 +1,123 @@
+"""The simulated portal on a real socket, with a door for changing its switches while it runs."""
+
+import json
+import threading
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qsl, urlsplit
+
+from ..errors import ListenError
+from .portal import Answer, Call, SimulatedPortal
+
+SETTINGS = "/simulator/settings"
+CALLS = "/simulator/calls"
+
+
+class PortalServer:
+    """Serves a SimulatedPortal on `host:port`; port 0 takes a free one. Raises ListenError."""
+
+    def __init__(self, portal: SimulatedPortal, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.portal = portal
+        try:
+            self._server = _Server((host, port), _handler_of(portal))
+        except OSError as error:
+            raise ListenError(
+                f"the simulated portal cannot listen on {host}:{port}: {error.strerror};"
+                " choose another address with --listen-address"
+            ) from None
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def host(self) -> str:
+        """Host and port, as in the `portal` label."""
+        return f"{self._server.server_address[0]!s}:{self._server.server_address[1]}"
+
+    @property
+    def url(self) -> str:
+        """The portal's api_url."""
+        return f"http://{self.host}"
+
+    def start(self) -> Self:
+        """Serve from a thread of its own."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away is no news."""
+
+
+def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = 60
+
+        def do_GET(self) -> None:
+            self._answer()
+
+        def do_POST(self) -> None:
+            self._answer()
+
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            parts = urlsplit(self.path)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            form = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+            is_form = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+            query = dict(parse_qsl(parts.query, keep_blank_values=True))
+            call = Call(self.command, parts.path, query, headers, body, dict(form) if is_form else {})
+            self._send(_of_simulator(portal, call) or portal.respond(call))
+
+        def _send(self, answer: Answer) -> None:
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.content_type)
+            self.send_header("Content-Length", str(len(answer.body)))
+            if answer.retry_after:
+                self.send_header("Retry-After", str(answer.retry_after))
+            self.end_headers()
+            if answer.cut_off:
+                self.wfile.write(answer.body[: len(answer.body) // 2])
+                self.close_connection = True
+            else:
+                self.wfile.write(answer.body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+            """Say nothing: the program that talks to us logs."""
+
+    return Handler
+
+
+def _of_simulator(portal: SimulatedPortal, call: Call) -> Answer | None:
+    """Requests that are not the portal's: reading and changing the switches, counting the calls."""
+    if call.path == CALLS:
+        counts: Mapping[str, int] = {f"{endpoint} {status}": n for (endpoint, status), n in portal.calls.items()}
+        return Answer(200, json.dumps(counts).encode())
+    if call.path != SETTINGS:
+        return None
+    if call.method == "POST":
+        try:
+            portal.settings = portal.settings.changed(json.loads(call.body))
+        except (ValueError, TypeError, AttributeError) as error:
+            return Answer(400, f"{error}\n".encode(), "text/plain")
+    return Answer(200, portal.settings.as_json().encode())

@@ -1,0 +1,158 @@
+"""What is true of a meter, and what of it the portal has given so far: the figures that tests compare with.
+
+Written from contract 3 and the simulated energy alone, at real instants, without the exporter's code.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from .energy import Flow, channels_of, flow
+from .settings import Dst, Settings, Span
+from .world import Channels, MeterSpec, Resolution
+
+_EXPORTING = {
+    Channels.FORWARD_RETURN,
+    Channels.FORWARD_REVERSE,
+    Channels.NET,
+    Channels.THREE,
+    Channels.FORWARD_NET,
+    Channels.REVERSE_NET,
+    Channels.SIGNED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """One interval: start and end in seconds UTC, kWh and USD; None where the portal has not given it."""
+
+    start: int
+    end: int
+    usage: float | None
+    export: float | None
+    cost: float | None
+    period: str = ""
+
+
+class Almanac:
+    """The true intervals of the meters of one co-op. `settings` and `now` tell what the portal has given so far."""
+
+    def __init__(self, zone: str, settings: Callable[[], Settings], now: Callable[[], float]) -> None:
+        self._zone = ZoneInfo(zone)
+        self._settings = settings
+        self._now = now
+
+    def intervals(self, meter: MeterSpec, start: int, end: int) -> list[Truth]:
+        """The intervals that begin in [start, end) and that the portal has given by now."""
+        settings, now = self._settings(), self._now()
+        if meter.resolution is Resolution.MONTHS:
+            return []
+        given: list[Truth] = []
+        for first, last in self._spans(meter, start, end):
+            if last > now or _within(first, meter, settings.gaps) or _within(first, meter, settings.nulls):
+                continue
+            share = 1.0
+            if last > now - settings.lag:
+                if not (settings.partial_newest and first < now - settings.lag):
+                    continue
+                share = (now - settings.lag - first) / (last - first)
+            given.append(self._truth(meter, first, last, share, settings, now))
+        return self._as_clocks_change(given, settings.dst)
+
+    def total(self, meter: MeterSpec, start: int, end: int) -> Truth:
+        """The sums of all intervals that begin in [start, end), with six decimals."""
+        each = self.intervals(meter, start, end)
+
+        def add(values: Iterable[float | None]) -> float | None:
+            known = [value for value in values if value is not None]
+            return round(sum(known), 6) if known else None
+
+        return Truth(
+            start, end, add(one.usage for one in each), add(one.export for one in each), add(one.cost for one in each)
+        )
+
+    def _spans(self, meter: MeterSpec, start: int, end: int) -> Iterable[tuple[int, int]]:
+        if meter.resolution is Resolution.INTERVALS:
+            first = -(-start // meter.step) * meter.step
+            return [(each, each + meter.step) for each in range(first, end, meter.step)]
+        days = []
+        day = datetime.fromtimestamp(start, self._zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        while day.timestamp() < end:
+            following = (day.replace(tzinfo=None) + timedelta(days=1)).replace(tzinfo=self._zone)
+            if day.timestamp() >= start:
+                days.append((int(day.timestamp()), int(following.timestamp())))
+            day = following
+        return days
+
+    def flow(self, meter: MeterSpec, start: int, end: int) -> Flow:
+        """What crossed the meter, revisions included that are known by now."""
+        now = self._now()
+        if meter.resolution is Resolution.DAYS:
+            parts = [flow(meter, each, 3600, self._zone) for each in range(start, end, 3600)]
+            whole = Flow(sum(part.drawn for part in parts), sum(part.sent for part in parts), "", 0.11)
+        else:
+            whole = flow(meter, start, end - start, self._zone)
+        for revision in self._settings().revisions:
+            if revision.meter == meter.number and revision.start == start and now >= revision.since:
+                whole = whole.scaled(revision.factor)
+        return whole
+
+    def _truth(self, meter: MeterSpec, start: int, end: int, share: float, settings: Settings, now: float) -> Truth:  # noqa: PLR0917
+        each = self.flow(meter, start, end).scaled(share)
+        usage, export = _drawn_and_sent(meter, each)
+        shown = channels_of(meter, each)
+        paid = [value.usd for value in shown if value.direction != "NET" or len(shown) == 1]
+        has_cost = meter.cost and end <= now - settings.lag - settings.cost_lag
+        return Truth(
+            start,
+            end,
+            usage,
+            export if meter.channels in _EXPORTING else None,
+            round(sum(paid), 6) if has_cost else None,
+            each.period if meter.periods else "",
+        )
+
+    def _as_clocks_change(self, truths: list[Truth], mode: Dst) -> list[Truth]:
+        """In the autumn hour that occurs twice, portals that merge or lose leave one point: it stands for the first."""
+        if mode not in (Dst.MERGED, Dst.LOST):
+            return truths
+        by_wall: dict[datetime, Truth] = {}
+        for each in truths:
+            wall = datetime.fromtimestamp(each.start, UTC).astimezone(self._zone).replace(tzinfo=None, fold=0)
+            before = by_wall.get(wall)
+            by_wall[wall] = each if before is None else _one_of_two(before, each, mode)
+        return list(by_wall.values())
+
+
+def _one_of_two(first: Truth, second: Truth, mode: Dst) -> Truth:
+    if mode is Dst.LOST:
+        return replace(second, start=first.start, end=first.end)
+
+    def add(one: float | None, other: float | None) -> float | None:
+        return other if one is None else one if other is None else round(one + other, 6)
+
+    return replace(
+        first,
+        usage=add(first.usage, second.usage),
+        export=add(first.export, second.export),
+        cost=add(first.cost, second.cost),
+    )
+
+
+def _drawn_and_sent(meter: MeterSpec, each: Flow) -> tuple[float, float]:
+    drawn, sent, net = round(each.drawn, 2), round(each.sent, 2), round(each.drawn - each.sent, 2)
+    near = 0.02
+    derived_sent, derived_drawn = round(max(0.0, drawn - net), 6), round(max(0.0, net + sent), 6)
+    cases = {
+        Channels.NET: (max(0.0, net), max(0.0, -net)),
+        Channels.SIGNED: (max(0.0, net), max(0.0, -net)),
+        Channels.FORWARD_NET: (drawn, derived_sent if derived_sent > near else 0.0),
+        Channels.REVERSE_NET: (derived_drawn if derived_drawn > near else 0.0, sent),
+        Channels.TWO_FORWARD: (round(drawn + 0.01, 2), sent),
+    }
+    return cases.get(meter.channels, (drawn, sent))
+
+
+def _within(start: int, meter: MeterSpec, spans: Iterable[Span]) -> bool:
+    return any(span.meter == meter.number and span.start <= start < span.end for span in spans)

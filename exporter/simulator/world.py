@@ -1,0 +1,113 @@
+"""Who is there: logins, accounts, service locations and meters of the simulated co-op."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .household import Household
+
+
+class Channels(StrEnum):
+    """The sets of channels that meters were seen with (portal-facts 6), one word for each."""
+
+    FORWARD = "forward"
+    TOTAL = "total"
+    UNNAMED = "unnamed"
+    UNKNOWN = "unknown"
+    FORWARD_RETURN = "forward+return"
+    FORWARD_REVERSE = "forward+reverse"
+    NET = "net"
+    THREE = "forward+reverse+net"
+    FORWARD_NET = "forward+net"
+    REVERSE_NET = "reverse+net"
+    SIGNED = "signed"
+    FORWARD_TOTAL = "forward+total"
+    TWO_FORWARD = "forward+forward"
+    SAME_TWICE = "forward=forward"
+
+
+class Resolution(StrEnum):
+    """What the co-op reads of a meter."""
+
+    INTERVALS = "intervals"
+    DAYS = "days"
+    MONTHS = "months"
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSpec:
+    """A meter. step: seconds. cost: the co-op gives it. periods: the co-op classifies its energy by rate period."""
+
+    number: str
+    household: Household
+    channels: Channels = Channels.FORWARD
+    step: int = 900
+    resolution: Resolution = Resolution.INTERVALS
+    cost: bool = True
+    periods: bool = False
+    parent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LocationSpec:
+    """A service location. `nickname` is the member's own name for it."""
+
+    account: str
+    number: str
+    meters: tuple[MeterSpec, ...]
+    nickname: str = ""
+    industries: tuple[str, ...] = ("ELECTRIC",)
+    service_code: str = "ELEC"
+    inactive: bool = False
+    street: str = "12 Secret Lane"
+
+
+@dataclass(frozen=True, slots=True)
+class UserSpec:
+    """A login. totp_secret: base32, where a second factor is on. owner: whose registration a secondary login uses.
+
+    accounts: what it sees; empty for all.
+    """
+
+    username: str = "member@example.org"
+    password: str = "correct horse & battery+staple"  # noqa: S105 - it opens nothing
+    totp_secret: str = ""
+    owner: str = ""
+    accounts: tuple[str, ...] = ()
+
+
+HOME = (
+    LocationSpec(
+        "55001",
+        "70001",
+        (MeterSpec("81001", Household(1), periods=True),),
+        nickname="House",
+    ),
+    LocationSpec(
+        "55001",
+        "70002",
+        (
+            MeterSpec(
+                "81002",
+                Household(2, people=1.3, heating=2.2, solar=6.5),
+                channels=Channels.THREE,
+            ),
+        ),
+        nickname="Solar house",
+    ),
+    LocationSpec(
+        "55002",
+        "70003",
+        (MeterSpec("81003", Household(3, idle=0.1, people=0.2, heating=0.8, cooling=0.3), step=3600, cost=False),),
+        nickname="Barn",
+    ),
+)
+"""A house with rate periods, a solar house, and a barn that is read by the hour and has no cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A co-op and its members. `zone` is its IANA time zone."""
+
+    zone: str = "America/New_York"
+    users: tuple[UserSpec, ...] = (UserSpec(),)
+    locations: tuple[LocationSpec, ...] = HOME

@@ -1,0 +1,374 @@
+"""Who may come in, and how: the web configuration file that the exporters written in Go share.
+
+The format is that of the exporter-toolkit (docs/web-configuration.md there). What the toolkit knows and this program
+does not is refused, because ignoring it would leave a door open that its owner believes closed.
+"""
+
+import base64
+import difflib
+import hashlib
+import logging
+import re
+import secrets
+import ssl
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import bcrypt
+import yaml
+from cachetools import LRUCache
+
+from ..errors import ConfigError
+from .types import Request, Response
+
+_Stamp = tuple[int, int, int] | None
+_log = logging.getLogger("exporter.web")
+_T = TypeVar("_T")
+
+_TOP_KEYS = ("tls_server_config", "http_server_config", "basic_auth_users")
+_TLS_KEYS = ("cert_file", "key_file", "client_auth_type", "client_ca_file", "min_version", "max_version")
+_HTTP_KEYS = ("headers", "http2")
+_UNSUPPORTED_KEYS = {
+    "rate_limit", "cert", "key", "client_ca", "client_allowed_sans",
+    "cipher_suites", "prefer_server_cipher_suites", "curve_preferences",
+}  # fmt: skip
+
+_CLIENT_AUTH = {
+    "NoClientCert": ssl.CERT_NONE,
+    "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
+    "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
+}
+# Python cannot ask for a certificate without verifying it.
+_UNSUPPORTED_CLIENT_AUTH = ("RequestClientCert", "RequireAnyClientCert", "RequireClientCert")
+
+_TLS_VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
+_UNSUPPORTED_TLS_VERSIONS = ("TLS10", "TLS11")
+
+_HEADERS: Mapping[str, tuple[str, ...]] = {
+    "Content-Security-Policy": (),
+    "Strict-Transport-Security": (),
+    "X-Content-Type-Options": ("nosniff",),
+    "X-Frame-Options": ("deny", "sameorigin"),
+    "X-XSS-Protection": (),
+}
+"""The headers that may be set, and their values where only some are allowed."""
+
+_BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
+_LIKE_BCRYPT = re.compile(r"\$2[a-z]?\$\S*")
+_LONGEST_PASSWORD = 72
+"""Bytes; bcrypt would ignore the rest."""
+
+_REMEMBERED_PASSWORDS = 100
+_OPEN_TO_ALL = "/-/healthy"
+
+
+@dataclass(slots=True)
+class _Version:
+    """One state of the web configuration file and of the files that it names."""
+
+    context: ssl.SSLContext | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    users: dict[bytes, bytes] = field(default_factory=dict)
+
+
+def load_access(path: Path) -> "Access":
+    """Read a web configuration file; ConfigError with a line per problem, in which no hash ever shows."""
+    return Access(path)
+
+
+class Access:
+    """The rules of a web configuration file, read again when it or a file that it names has changed.
+
+    A new version that is broken is not used, and reported once. Whether there is TLS at all is settled at the start:
+    a file that is just being written must not turn passwords into clear text.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._seen: dict[Path, _Stamp] = {path: _stamp(path)}
+        self._version = self._load()
+        self._passwords = _Passwords()
+        self.uses_tls = self._version.context is not None
+
+    def context(self) -> ssl.SSLContext | None:
+        """TLS for a new connection, None when this is plain HTTP."""
+        return self._current().context
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers that every response gets; they replace an application's own of the same name."""
+        return self._current().headers
+
+    def refusal(self, request: Request) -> Response | None:
+        """The answer to a request that may not pass, None when it may."""
+        users = self._current().users
+        if not users or request.path == _OPEN_TO_ALL:
+            return None
+        credentials = _credentials(request.headers.get("authorization", ""))
+        if credentials is not None and self._passwords.match(users, *credentials):
+            return None
+        return Response(401, b"Unauthorized\n", headers=(("WWW-Authenticate", "Basic"),))
+
+    def _current(self) -> _Version:
+        with self._lock:
+            stamps = {path: _stamp(path) for path in self._seen}
+            if stamps != self._seen:
+                self._seen = stamps
+                try:
+                    version = self._load()
+                    if (version.context is not None) != self.uses_tls:
+                        raise ConfigError(f"{self._path}: TLS can only be turned on or off by a restart")  # noqa: TRY301
+                except ConfigError as error:
+                    _log.warning("the old web configuration stays in force: %s", "; ".join(error.problems))
+                else:
+                    self._version = version
+                    _log.info("the web configuration has been read again")
+            return self._version
+
+    def _load(self) -> _Version:
+        reader = _Reader(self._path)
+        try:
+            return reader.read()
+        finally:
+            # Those that were stamped before the reading keep that stamp: a change meanwhile must not go unnoticed.
+            self._seen = {path: self._seen.get(path, _stamp(path)) for path in reader.files or self._seen}
+
+
+class _Reader:
+    """Reads one version, and collects everything that is wrong with it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._problems: list[str] = []
+        self.files: list[Path] = []
+
+    def read(self) -> _Version:
+        top = self._section(self._document(), "", _TOP_KEYS) or {}
+        version = _Version()
+        if "tls_server_config" in top:
+            tls = self._section(top["tls_server_config"], "tls_server_config", _TLS_KEYS)
+            version.context = None if tls is None else self._tls(tls)
+        http = self._section(top.get("http_server_config"), "http_server_config", _HTTP_KEYS) or {}
+        if http.get("http2", False) is not False:
+            self._problem("http_server_config.http2: not supported here; remove it or set it to false")
+        headers = self._section(http.get("headers"), "http_server_config.headers", _HEADERS)
+        version.headers = self._headers(headers or {})
+        version.users = self._users(top.get("basic_auth_users"))
+        if self._problems:
+            raise ConfigError([f"{self._path}: {_LIKE_BCRYPT.sub('<hash>', problem)}" for problem in self._problems])
+        return version
+
+    def _document(self) -> object:
+        try:
+            document = yaml.safe_load(self._path.read_bytes())
+        except OSError as error:
+            raise ConfigError(f"{self._path}: cannot be read: {error.strerror}") from error
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f" in line {mark.line + 1}" if mark else ""
+            # Without the reason: it can quote what stands there, and that may be a secret.
+            raise ConfigError(f"{self._path}: not valid YAML{where}") from None
+        if document is None:
+            # Most likely just being written; taken at its word it would let everybody in.
+            raise ConfigError(f"{self._path}: is empty; write {{}} for plain HTTP without passwords")
+        self.files.append(self._path)
+        return document
+
+    def _section(self, value: object, name: str, known: Iterable[str]) -> dict[str, Any] | None:
+        """The keys of a section, none when it is left empty; None with a problem when it has no keys at all."""
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self._problem(f"{name or 'the file'}: must be a mapping of keys to values")
+            return None
+        for key in value:
+            if key not in known:
+                place = f"{name}.{key}" if name else str(key)
+                if key in _UNSUPPORTED_KEYS:
+                    self._problem(f"{place}: not supported here; remove it")
+                elif known is _HEADERS:
+                    self._problem(f"{place}: this header cannot be set; those that can: {', '.join(known)}")
+                else:
+                    close = difflib.get_close_matches(str(key), known, n=1)
+                    self._problem(f"{place}: unknown key" + (f"; did you mean {close[0]}?" if close else ""))
+        return value
+
+    def _tls(self, section: dict[str, Any]) -> ssl.SSLContext | None:
+        cert = self._file(section, "cert_file", "CERTIFICATE", required=True)
+        key = self._file(section, "key_file", "PRIVATE KEY", required=True)
+        authority = self._file(section, "client_ca_file", "CERTIFICATE")
+        client_auth = self._choice(section, "client_auth_type", _CLIENT_AUTH, "NoClientCert", _UNSUPPORTED_CLIENT_AUTH)
+        lowest = self._choice(section, "min_version", _TLS_VERSIONS, "TLS12", _UNSUPPORTED_TLS_VERSIONS)
+        highest = self._choice(section, "max_version", _TLS_VERSIONS, "TLS13", _UNSUPPORTED_TLS_VERSIONS)
+        if lowest > highest:
+            self._problem("tls_server_config: min_version is above max_version")
+        if "client_ca_file" in section and section.get("client_auth_type", "NoClientCert") == "NoClientCert":
+            self._problem(
+                "tls_server_config.client_ca_file: needs client_auth_type, such as RequireAndVerifyClientCert"
+            )
+        if "client_ca_file" not in section and client_auth is not ssl.CERT_NONE:
+            self._problem(f"tls_server_config.client_ca_file: missing; {section['client_auth_type']} needs it")
+        if cert is None or key is None:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version, context.maximum_version = lowest, highest
+        context.verify_mode = client_auth
+        try:
+            context.load_cert_chain(cert, key)
+        except ssl.SSLError as error:
+            if error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
+                self._problem(f"tls_server_config: the key in {key} does not belong to the certificate in {cert}")
+            else:
+                self._problem(f"tls_server_config: {cert} and {key} cannot be used: {error.reason or 'damaged'}")
+        if authority is not None:
+            try:
+                context.load_verify_locations(authority)
+            except ssl.SSLError as error:
+                self._problem(
+                    f"tls_server_config.client_ca_file: {authority} cannot be used: {error.reason or 'damaged'}"
+                )
+        return context
+
+    def _file(self, section: dict[str, Any], name: str, content: str, *, required: bool = False) -> Path | None:
+        """The path of a readable PEM file, None with a problem or when there is none."""
+        place = f"tls_server_config.{name}"
+        if name not in section:
+            if required:
+                self._problem(f"{place}: missing")
+            return None
+        value = section[name]
+        if not isinstance(value, str) or not value:
+            self._problem(f"{place}: must be the name of a file")
+            return None
+        path = self._path.parent / value
+        self.files.append(path)
+        try:
+            text = path.read_bytes()
+        except (OSError, ValueError) as error:
+            self._problem(f"{place}: {path} cannot be read: {getattr(error, 'strerror', 'not a file name')}")
+            return None
+        if f"{content}-----".encode() not in text:
+            self._problem(f"{place}: {path} holds no {content.lower()} in PEM format")
+            return None
+        if b"ENCRYPTED" in text:
+            # OpenSSL would ask for the passphrase on the terminal, and wait.
+            self._problem(f"{place}: {path} is protected by a passphrase, which is not supported")
+            return None
+        return path
+
+    def _choice(
+        self, section: dict[str, Any], name: str, choices: Mapping[str, _T], default: str, unsupported: Iterable[str]
+    ) -> _T:
+        value = section.get(name, default)
+        if not isinstance(value, str) or value not in choices:
+            problem = "not supported here" if value in unsupported else "not known"
+            self._problem(f"tls_server_config.{name}: {value} is {problem}; choose one of {', '.join(choices)}")
+            return choices[default]
+        return choices[value]
+
+    def _headers(self, section: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+        headers = []
+        for name, value in section.items():
+            place = f"http_server_config.headers.{name}"
+            # YAML reads `X-XSS-Protection: 0` as a number; nothing after the colon means unset.
+            text = "" if value is None else str(value) if type(value) is int else value
+            if not isinstance(text, str) or not (text.isascii() and text.isprintable()):
+                self._problem(f"{place}: must be one line of plain text")
+            elif text and _HEADERS.get(name) and text not in _HEADERS[name]:
+                self._problem(f"{place}: must be {' or '.join(_HEADERS[name])}")
+            elif text:
+                headers.append((name, text))
+        return tuple(headers)
+
+    def _users(self, section: object) -> dict[bytes, bytes]:
+        if section is None:
+            return {}
+        if not isinstance(section, dict):
+            self._problem("basic_auth_users: must be a mapping of names to bcrypt hashes")
+            return {}
+        users = {}
+        for name, stored in section.items():
+            if not isinstance(name, str) or ":" in name:
+                self._problem(f"basic_auth_users.{name}: a name must be text without a colon; put it in quotes")
+            elif not isinstance(stored, str) or not _BCRYPT.fullmatch(stored):
+                self._problem(f"basic_auth_users.{name}: not a bcrypt hash; make one with: htpasswd -nBC 10 {name}")
+            else:
+                users[name.encode()] = stored.encode()
+        return users
+
+    def _problem(self, problem: str) -> None:
+        self._problems.append(problem)
+
+
+class _Passwords:
+    """Checks passwords slowly, as bcrypt wants it, and remembers the results."""
+
+    def __init__(self) -> None:
+        # Keyed with a secret of this process: what a memory dump shows cannot be tried against lists of passwords.
+        self._secret = secrets.token_bytes(32)
+        self._lock = threading.Lock()
+        self._computing = threading.Lock()
+        # Two, so that somebody who tries many passwords does not push the right ones out.
+        self._results: dict[bool, LRUCache[bytes, bool]] = {
+            matched: LRUCache(_REMEMBERED_PASSWORDS) for matched in (True, False)
+        }
+
+    def match(self, users: Mapping[bytes, bytes], name: bytes, password: bytes) -> bool:
+        """Whether the name is known and the password is its own; an unknown name takes as long as a known one."""
+        if len(password) > _LONGEST_PASSWORD:
+            return False
+        stored = users.get(name)
+        against = stored or _fake_hash(users)
+        key = self._key(name, password, against)
+        result = self._recall(key)
+        if result is None:
+            # One at a time, so that guessing takes one processor at most; the others wait and find the result.
+            with self._computing:
+                result = self._recall(key)
+                if result is None:
+                    result = bcrypt.checkpw(password, against) and stored is not None
+                    with self._lock:
+                        self._results[result][key] = True
+        return result
+
+    def _recall(self, key: bytes) -> bool | None:
+        with self._lock:
+            for matched, keys in self._results.items():
+                if keys.get(key):
+                    return matched
+        return None
+
+    def _key(self, *parts: bytes) -> bytes:
+        digest = hashlib.blake2b(key=self._secret)
+        for part in parts:
+            digest.update(len(part).to_bytes(4, "big") + part)
+        return digest.digest()
+
+
+def _fake_hash(users: Mapping[bytes, bytes]) -> bytes:
+    """A hash that no password is known for, as costly as the costliest of the real ones."""
+    cost = max(stored[4:6] for stored in users.values())
+    return b"$2b$" + cost + b"$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
+
+
+def _credentials(authorization: str) -> tuple[bytes, bytes] | None:
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, colon, password = base64.b64decode(token.strip(), validate=True).partition(b":")
+    except ValueError:
+        return None
+    return (name, password) if colon else None
+
+
+def _stamp(path: Path) -> _Stamp:
+    """What changes when a file is written or replaced; None while there is none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

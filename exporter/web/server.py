@@ -1,0 +1,445 @@
+"""The HTTP server: plain or TLS, and no client can make another one wait.
+
+The accept loop never reads, writes or shakes hands; each connection has a thread for that. Every wait for a client has
+a deadline, and one more thread shuts the sockets down whose deadline has passed, so that a client that sends or takes
+its bytes one by one gains nothing.
+"""
+
+import contextlib
+import errno
+import io
+import logging
+import socket
+import socketserver
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from ..errors import ConfigError, ListenError
+from .access import Access
+from .types import App, Request, Response
+
+_log = logging.getLogger("exporter.web")
+
+_LONGEST_LINE = 65536
+_HIGHEST_PORT = 65535
+
+_SPARE_CONNECTIONS = 16
+"""Connections beyond the limit that are held just long enough to be told 503."""
+
+_LINGER_SECONDS = 1.0
+"""How long a client may go on sending a body that nobody reads, so that it sees the answer instead of a reset."""
+
+_ACCEPT_SECONDS = 0.1
+_GRACE_SECONDS = 0.15
+"""Stopping takes up to the first and twice the second: together less than half a second."""
+
+_FLAG = "--web.listen-address"
+_LISTEN_PROBLEMS = {
+    errno.EADDRINUSE: f"the address is already in use; stop the other program or choose another with {_FLAG}",
+    errno.EACCES: f"permission denied; choose a port above 1023 with {_FLAG}",
+    errno.EADDRNOTAVAIL: f"it is not an address of this machine; choose another, or only :PORT for all, with {_FLAG}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of the server one client can take. Times are in seconds."""
+
+    request_seconds: float = 10.0
+    """From the connection, or the first byte of a later request, to the end of the headers (TLS handshake included)."""
+    response_seconds: float = 60.0
+    """For taking the answer, and likewise for computing it."""
+    idle_seconds: float = 120.0
+    """Between two requests on one connection."""
+    connections: int = 256
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(slots=True, eq=False)
+class _Connection:
+    sock: socket.socket
+    deadline: float
+    surplus: bool
+    busy: bool = False
+    gone: bool = False
+
+
+class _Connections:
+    """The open connections, oldest first, by the socket as it was accepted."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._changed = threading.Condition()
+        self._open: dict[Any, _Connection] = {}
+
+    def __getitem__(self, accepted: object) -> _Connection:
+        with self._changed:
+            return self._open[accepted]
+
+    def admit(self, accepted: socket.socket) -> bool:
+        """Make room for a new connection; False when even the spare ones are all busy."""
+        with self._changed:
+            alive = [connection for connection in self._open.values() if not connection.gone]
+            regular = [connection for connection in alive if not connection.surplus]
+            spare = [connection for connection in alive if connection.surplus]
+            surplus = len(regular) >= self._limits.connections and not self._evict(regular)
+            if surplus and len(spare) >= _SPARE_CONNECTIONS and not self._evict(spare):
+                return False
+            accepted.settimeout(self._limits.request_seconds)
+            self._open[accepted] = _Connection(accepted, time.monotonic() + self._limits.request_seconds, surplus)
+            return True
+
+    def make_room(self) -> None:
+        """Close the oldest connection that is not answering, if there is one."""
+        with self._changed:
+            self._evict(self._open.values())
+
+    def secure(self, connection: _Connection, context: ssl.SSLContext) -> ssl.SSLSocket:
+        """Put TLS on a connection; the caller shakes hands."""
+        # Under the lock because the accepted socket loses its descriptor to the wrapped one:
+        # between the two a shutdown would get lost.
+        with self._changed:
+            wrapped = context.wrap_socket(connection.sock, server_side=True, do_handshake_on_connect=False)
+            connection.sock = wrapped
+            return wrapped
+
+    def enter(self, connection: _Connection, seconds: float, *, busy: bool) -> None:
+        """Start a phase that may last `seconds`; ConnectionAbortedError when the connection was shut meanwhile."""
+        with self._changed:
+            if connection.gone:
+                raise ConnectionAbortedError(errno.ECONNABORTED, "closed by the server")
+            connection.busy = busy
+            connection.deadline = time.monotonic() + seconds
+            connection.sock.settimeout(seconds)
+
+    def discard(self, accepted: object) -> None:
+        """Close a connection whose thread has finished, or that was never admitted."""
+        with self._changed:
+            connection = self._open.pop(accepted, None)
+            self._changed.notify_all()
+        for sock in (accepted, connection and connection.sock):
+            if isinstance(sock, socket.socket):
+                sock.close()
+
+    def shut_overdue(self) -> None:
+        """Shut every connection whose deadline has passed; its thread notices and leaves."""
+        now = time.monotonic()
+        with self._changed:
+            for connection in self._open.values():
+                if not connection.gone and connection.deadline <= now:
+                    self._shut(connection)
+
+    def shut_all(self, grace_seconds: float) -> None:
+        """Shut everything, what is being answered only after `grace_seconds`; waits as long again for the threads."""
+        with self._changed:
+            for connection in self._open.values():
+                if not connection.busy:
+                    self._shut(connection)
+            self._changed.wait_for(lambda: not self._open, grace_seconds)
+            for connection in self._open.values():
+                self._shut(connection)
+            self._changed.wait_for(lambda: not self._open, grace_seconds)
+
+    def _evict(self, candidates: Iterable[_Connection]) -> bool:
+        for connection in candidates:
+            if not connection.busy and not connection.gone:
+                self._shut(connection)
+                return True
+        return False
+
+    @staticmethod
+    def _shut(connection: _Connection) -> None:
+        connection.gone = True
+        with contextlib.suppress(OSError):
+            # SSLSocket.shutdown first drops the TLS layer, and a thread that is writing would go on in clear text.
+            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection, in its own thread."""
+
+    protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.1"
+    # The last, small segment of an answer would wait for the acknowledgement of those before it.
+    disable_nagle_algorithm = True
+    server: "_Listener"
+    rfile: io.BufferedReader
+
+    def __init__(self, connection: _Connection, client_address: object, server: "_Listener") -> None:
+        self._held = connection
+        self._unread_body = False
+        super().__init__(connection.sock, client_address, server)
+
+    def handle(self) -> None:
+        limits = self.server.limits
+        self.handle_one_request()
+        while not self.close_connection:
+            self.server.connections.enter(self._held, limits.idle_seconds, busy=False)
+            self.rfile.peek(1)
+            self.server.connections.enter(self._held, limits.request_seconds, busy=False)
+            self.handle_one_request()
+        if self._unread_body:
+            self._linger()
+
+    def handle_one_request(self) -> None:
+        self.close_connection = True
+        self.command = self.requestline = self.request_version = ""
+        self.raw_requestline = self.rfile.readline(_LONGEST_LINE + 1)
+        if len(self.raw_requestline) > _LONGEST_LINE:
+            self.send_error(HTTPStatus.REQUEST_URI_TOO_LONG)
+        elif self.raw_requestline and self.parse_request():
+            self._answer()
+
+    def handle_expect_100(self) -> bool:
+        # The final answer follows at once; inviting a body that is not read would waste everybody's time.
+        return True
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """Answer with the plain text of a status, and end the connection (called by parse_request, too)."""
+        self.close_connection = True
+        self._unread_body = True
+        self._send(_plain(code, message))
+
+    def _answer(self) -> None:
+        # From here the connection counts as answering; a half request whose deadline has passed ends here.
+        self.server.connections.enter(self._held, self.server.limits.response_seconds, busy=True)
+        self._unread_body = "transfer-encoding" in self.headers or self.headers.get("content-length", "0") != "0"
+        if self._unread_body:
+            self.close_connection = True
+        if self._held.surplus:
+            self.send_error(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
+            return
+        request = self._request()
+        if request is None:
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return
+        self._send(self._respond(request))
+
+    def _request(self) -> Request | None:
+        """The request as applications see it, None for a line that is none."""
+        if len(self.requestline.split()) != len(("method", "target", "version")):
+            return None
+        try:
+            target = urlsplit(self.path)
+        except ValueError:
+            return None
+        if self.command in ("GET", "HEAD") and not target.path.startswith("/"):
+            return None
+        return Request(
+            method=self.command,
+            path=unquote(target.path),
+            query=parse_qs(target.query, keep_blank_values=True),
+            headers={name.lower(): ", ".join(self.headers.get_all(name, [])) for name in self.headers},
+        )
+
+    def _respond(self, request: Request) -> Response:
+        try:
+            refusal = self.server.access.refusal(request) if self.server.access else None
+            if refusal is not None:
+                return refusal
+            if request.method not in ("GET", "HEAD"):
+                return _plain(HTTPStatus.METHOD_NOT_ALLOWED, headers=(("Allow", "GET, HEAD"),))
+            return self.server.app(request)
+        except Exception as error:  # noqa: BLE001  whatever an application raises, the server goes on
+            reason = " ".join(str(error).split())
+            # One line; the traceback only for those who asked for details.
+            in_debug = _log.isEnabledFor(logging.DEBUG)
+            _log.error(
+                "%s %r failed: %s: %s", request.method, request.path, type(error).__name__, reason, exc_info=in_debug
+            )
+            return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    def _send(self, response: Response) -> None:
+        self.server.connections.enter(self._held, self.server.limits.response_seconds, busy=True)
+        fields = {
+            "Date": formatdate(usegmt=True),
+            "Content-Type": response.content_type,
+            "Content-Length": str(len(response.body)),
+        }
+        if self.close_connection:
+            fields["Connection"] = "close"
+        elif self.request_version == "HTTP/1.0":
+            fields["Connection"] = "keep-alive"
+        configured = self.server.access.headers() if self.server.access else ()
+        replaced = {name.lower() for name, _ in configured}
+        own = [(name, value) for name, value in response.headers if name.lower() not in replaced]
+        lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
+        lines += [f"{name}: {value}" for name, value in (*fields.items(), *own, *configured)]
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        self.wfile.write(head if self.command == "HEAD" else head + response.body)
+        _log.debug("%s %r from %s: %d", self.command, self.requestline, self.client_address, response.status)
+
+    def _linger(self) -> None:
+        """Let the client read the answer: closing with unread bytes of it would reset the connection."""
+        self.server.connections.enter(self._held, _LINGER_SECONDS, busy=False)
+        # Past the TLS layer, which has no half-closed connections; what comes is thrown away anyway.
+        socket.socket.shutdown(self.connection, socket.SHUT_WR)
+        while socket.socket.recv(self.connection, _LONGEST_LINE):
+            pass
+
+
+class _Listener(ThreadingHTTPServer):
+    """The accept loop; the machinery of socketserver with a check on who comes in."""
+
+    # A full queue costs the next client a second, until its system tries again.
+    request_queue_size = 512
+    # Two exporters on one port would share the scrapes between them.
+    allow_reuse_port = False
+
+    def __init__(
+        self, family: socket.AddressFamily, address: tuple[str, int], app: App, access: Access | None, limits: Limits
+    ) -> None:
+        self.address_family = family
+        self.app = app
+        self.access = access
+        self.limits = limits
+        self.connections = _Connections(limits)
+        super().__init__(address, BaseHTTPRequestHandler)
+
+    def server_bind(self) -> None:
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        # Not HTTPServer's: it asks the name server for the name of the address, and nobody uses that.
+        socketserver.TCPServer.server_bind(self)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                # The client stays in the queue and would be offered again at once, for ever.
+                self.connections.make_room()
+                time.sleep(0.02)
+            raise
+
+    def process_request(self, request: object, client_address: object) -> None:
+        assert isinstance(request, socket.socket)
+        if self.connections.admit(request):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def finish_request(self, request: object, client_address: object) -> None:
+        connection = self.connections[request]
+        context = self.access.context() if self.access else None
+        if context is not None:
+            self.connections.secure(connection, context).do_handshake()
+        _Handler(connection, client_address, self)
+
+    def shutdown_request(self, request: object) -> None:
+        self.connections.discard(request)
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+        error = sys.exception()
+        level = logging.DEBUG if isinstance(error, OSError) else logging.ERROR
+        _log.log(level, "connection from %s ended: %s: %s", client_address, type(error).__name__, error)
+
+
+def _plain(status: int, detail: str | None = None, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+    text = f"{status} {HTTPStatus(status).phrase}" + (f": {detail}" if detail else "")
+    return Response(status, f"{text}\n".encode(), headers=headers)
+
+
+class Server:
+    """Serves an application on one address until it is stopped; a context manager that starts and stops it.
+
+    The constructor binds: ConfigError for text that is no address, ListenError for one that cannot be had. `address` is
+    the host and port really bound, `url` what a person can open.
+    """
+
+    def __init__(
+        self, listen_address: str, app: App, access: Access | None = None, *, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self._listener = _bind(listen_address, app, access, limits)
+        host, port = self._listener.socket.getsockname()[:2]
+        self.address: tuple[str, int] = (host, port)
+        name = "localhost" if host in ("::", "0.0.0.0") else f"[{host}]" if ":" in host else host  # noqa: S104
+        self.url = f"{'https' if access and access.uses_tls else 'http'}://{name}:{port}"
+        self._threads: list[threading.Thread] = []
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Begin to answer, in the background."""
+        for name, work in (("web", self._accept), ("web-deadlines", self._watch_deadlines)):
+            thread = threading.Thread(target=work, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Close the address and every connection, within half a second; answers that are under way get a part of it."""
+        self._stopping.set()
+        if self._threads:
+            with contextlib.suppress(OSError):
+                # Wakes the accept loop at once where the system allows it.
+                self._listener.socket.shutdown(socket.SHUT_RDWR)
+            self._listener.shutdown()
+        self._listener.server_close()
+        self._listener.connections.shut_all(_GRACE_SECONDS)
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _accept(self) -> None:
+        self._listener.serve_forever(poll_interval=_ACCEPT_SECONDS)
+
+    def _watch_deadlines(self) -> None:
+        limits = self._listener.limits
+        shortest = min(limits.request_seconds, limits.response_seconds, limits.idle_seconds)
+        while not self._stopping.wait(min(1.0, shortest / 10)):
+            self._listener.connections.shut_overdue()
+
+
+def _bind(listen_address: str, app: App, access: Access | None, limits: Limits) -> _Listener:
+    host, port = _host_and_port(listen_address)
+    try:
+        family, address = _resolve(host, port)
+        return _Listener(family, address, app, access, limits)
+    except OSError as error:
+        if isinstance(error, socket.gaierror):
+            problem = f"the host name cannot be resolved; choose an address of this machine with {_FLAG}"
+        else:
+            problem = _LISTEN_PROBLEMS.get(error.errno or 0, f"{error.strerror}; choose another address with {_FLAG}")
+        raise ListenError(f"cannot listen on {listen_address}: {problem}") from error
+
+
+def _host_and_port(listen_address: str) -> tuple[str, int]:
+    host, _, port = listen_address.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    is_port = port.isascii() and port.isdigit() and len(port) <= len(str(_HIGHEST_PORT)) and int(port) <= _HIGHEST_PORT
+    if not is_port or ":" not in listen_address or (":" in host and bare == host):
+        raise ConfigError(f"{listen_address!r} is no address to listen on: write HOST:PORT, :PORT or [IPv6]:PORT")
+    return bare, int(port)
+
+
+def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    if not host:
+        everywhere = (socket.AF_INET6, "::") if socket.has_dualstack_ipv6() else (socket.AF_INET, "0.0.0.0")  # noqa: S104
+        return everywhere[0], (everywhere[1], port)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except ValueError as error:
+        raise socket.gaierror(socket.EAI_NONAME, str(error)) from error
+    # A name that has both, as localhost often does: IPv4, as servers in Go choose.
+    family, *_, address = min(found, key=lambda one: one[0] != socket.AF_INET)
+    return family, (str(address[0]), port)

@@ -1,0 +1,85 @@
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from exporter.config import Config, Overrides, load_config
+from exporter.errors import ConfigError
+
+SAMPLE = {
+    "smarthub.api_url": "novec",
+    "smarthub.username": "member@example.org",
+    "smarthub.password": "hunter2",
+    "smarthub.timezone": "America/New_York",
+}
+HOME = "/home/member"
+
+Write = Callable[..., Path]
+Load = Callable[..., Config]
+Problems = Callable[..., tuple[str, ...]]
+
+
+def exactly(message: str) -> str:
+    """The pattern that a message matches only as a whole."""
+    return f"^{re.escape(message)}$"
+
+
+def yaml_text(changes: Mapping[str, str | None]) -> str:
+    """The sample with some keys changed, each value as YAML; None leaves the key out."""
+    sections: dict[str, list[str]] = {}
+    for path, value in {**SAMPLE, **changes}.items():
+        section, _, key = path.rpartition(".")
+        if value is not None:
+            sections.setdefault(section, []).append(f"{'  ' if section else ''}{key}: {value}".rstrip())
+    return "".join("\n".join([f"{name}:", *lines] if name else lines) + "\n" for name, lines in sections.items())
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def write(folder: Path) -> Write:
+    def write_file(content: str | bytes, name: str = "config.yaml", mode: int = 0o600) -> Path:
+        path = folder / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        path.chmod(mode)
+        return path
+
+    return write_file
+
+
+@pytest.fixture
+def load(folder: Path, write: Write) -> Load:
+    """Load the sample with some keys changed, or another text, or (text="") the environment alone."""
+
+    def load_it(
+        changes: Mapping[str, str | None] | None = None,
+        *,
+        text: str | bytes | None = None,
+        environ: Mapping[str, str] | None = None,
+        overrides: Overrides | None = None,
+        require_zone: bool = True,
+    ) -> Config:
+        content = yaml_text(changes or {}) if text is None else text
+        if content:
+            write(content)
+        environ = {"HOME": HOME, **(environ or {})}
+        return load_config(None, environ, overrides or Overrides(), require_zone=require_zone)
+
+    return load_it
+
+
+@pytest.fixture
+def problems(load: Load) -> Problems:
+    """The problems that loading what `load` takes ends with."""
+
+    def fail_to_load(*args: object, **kwargs: object) -> tuple[str, ...]:
+        with pytest.raises(ConfigError) as caught:
+            load(*args, **kwargs)
+        return caught.value.problems
+
+    return fail_to_load

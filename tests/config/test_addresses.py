@@ -1,0 +1,137 @@
+import pytest
+
+from exporter.config import PortalAddress, database_url, parse_listen_address, portal_address
+
+from .conftest import exactly
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "novec",
+        "NOVEC",
+        " novec/ ",
+        "https://novec",
+        "novec.smarthub.coop",
+        "novec.smarthub.coop.",
+        "https://novec.smarthub.coop",
+        "https://novec.smarthub.coop/",
+        "HTTPS://Novec.SmartHub.coop/ui/#/login?next=x",
+        "https://novec.smarthub.coop:443",
+        "novec.smarthub.coop:",
+    ],
+)
+def test_all_ways_to_name_a_co_op_are_the_same_portal(text: str) -> None:
+    assert portal_address(text) == PortalAddress("https://novec.smarthub.coop", "novec", loopback=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("novec.smarthub.coop:8443", ("https://novec.smarthub.coop:8443", "novec.smarthub.coop:8443", False)),
+        ("a.b.smarthub.coop", ("https://a.b.smarthub.coop", "a.b.smarthub.coop", False)),
+        ("smarthub.coop", ("https://smarthub.coop", "smarthub.coop", False)),
+        ("portal.example.com", ("https://portal.example.com", "portal.example.com", False)),
+        ("portal.example.com:443", ("https://portal.example.com:443", "portal.example.com:443", False)),
+        ("http://simulator:10059/x", ("http://simulator:10059", "simulator:10059", False)),
+        ("http://simulator", ("http://simulator", "simulator", False)),
+        ("simulator:10059", ("https://simulator:10059", "simulator:10059", False)),
+        ("http://localhost:10059", ("http://localhost:10059", "localhost:10059", True)),
+        ("localhost", ("https://localhost", "localhost", True)),
+        ("http://127.9.9.9", ("http://127.9.9.9", "127.9.9.9", True)),
+        ("http://[::1]:10059", ("http://[::1]:10059", "[::1]:10059", True)),
+        ("[2001:DB8::1]", ("https://[2001:db8::1]", "[2001:db8::1]", False)),
+        ("10.0.0.1", ("https://10.0.0.1", "10.0.0.1", False)),
+        ("localhost.example.com", ("https://localhost.example.com", "localhost.example.com", False)),
+    ],
+)
+def test_other_hosts_are_labelled_as_they_are(text: str, address: tuple[str, str, bool]) -> None:
+    base_url, label, loopback = address
+    assert portal_address(text) == PortalAddress(base_url, label, loopback)
+
+
+USERINFO = "must not hold a user name or password, they have keys of their own"
+BAD_PORT = "the port must be a number from 1 to 65535"
+NOT_VALID = "not a valid URL or host"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("https://member:hunter2@novec.smarthub.coop", USERINFO),
+        ("member@novec.smarthub.coop", USERINFO),
+        ("ftp://novec.smarthub.coop", "must begin with http:// or https://"),
+        ("novec smarthub", "must not hold spaces or line breaks"),
+        ("novec\t.smarthub.coop", "must not hold spaces or line breaks"),
+        ("novec:0", BAD_PORT),
+        ("novec:65536", BAD_PORT),
+        ("novec:abc", BAD_PORT),
+        ("https:/novec", "must begin with http:// or https://"),
+        ("", NOT_VALID),
+        ("https://", NOT_VALID),
+        ("/path", NOT_VALID),
+        ("::1", NOT_VALID),
+        ("[::1", NOT_VALID),
+        ("[fe80::1%eth0]", NOT_VALID),
+        ("https://[v1.x]", NOT_VALID),
+        ("-novec", NOT_VALID),
+        ("a..b", NOT_VALID),
+        ("a\\b.com", NOT_VALID),
+        ("exämple.com", NOT_VALID),
+        ("https://℀.com", NOT_VALID),
+    ],
+)
+def test_what_is_no_portal_is_refused_without_being_repeated(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=exactly(message)):
+        portal_address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("http://localhost:8428/", "http://localhost:8428"),
+        ("HTTPS://VM.example.com/insert/0/prometheus/", "https://vm.example.com/insert/0/prometheus"),
+        ("http://[::1]:8086", "http://[::1]:8086"),
+    ],
+)
+def test_a_database_keeps_its_path(text: str, url: str) -> None:
+    assert database_url(text) == url
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("localhost:8428", "must begin with http:// or https://"),
+        ("http://a:b@localhost", USERINFO),
+        ("http://localhost?db=x", "must be a URL without ? and #"),
+        ("http://localhost#x", "must be a URL without ? and #"),
+    ],
+)
+def test_what_is_no_database_url_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=exactly(message)):
+        database_url(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        (":10058", "", 10058),
+        (":0", "", 0),
+        ("[::1]:9", "::1", 9),
+        ("127.0.0.1:65535", "127.0.0.1", 65535),
+        ("Localhost:80", "Localhost", 80),
+    ],
+)
+def test_listen_addresses_have_a_port_and_perhaps_a_host(text: str, host: str, port: int) -> None:
+    assert parse_listen_address(text) == (host, port)
+
+
+@pytest.mark.parametrize("text", ["10058", "localhost", "::1:9", "[::1]", "a:", ":x", "[a]:9", "http://a:9", ":\u0661"])
+def test_other_listen_addresses_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^must be HOST:PORT, \[IPV6\]:PORT or :PORT, such as :10058$"):
+        parse_listen_address(text)
+
+
+def test_a_listen_port_has_a_limit() -> None:
+    with pytest.raises(ValueError, match=r"^the port must be at most 65535$"):
+        parse_listen_address(":65536")

@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import pytest
+
+from exporter.config import InfluxDBConfig, Secret, VictoriaMetricsConfig
+
+from .conftest import HOME, Load, Problems, Write
+
+
+def test_a_url_alone_makes_a_victoriametrics(load: Load) -> None:
+    assert load({"victoriametrics.url": "http://vm:8428/"}).victoriametrics == VictoriaMetricsConfig("http://vm:8428")
+
+
+def test_every_key_of_victoriametrics_is_read(load: Load, write: Write) -> None:
+    write("certificate", "ca.pem")
+    write("hunter2\n", "password")
+    changes = {
+        "victoriametrics.url": "https://vm/insert/0/prometheus",
+        "victoriametrics.query_url": "https://vm/select/0/prometheus",
+        "victoriametrics.username": "writer",
+        "victoriametrics.password_file": "password",
+        "victoriametrics.ca_file": "ca.pem",
+        "victoriametrics.insecure": "yes",
+        "victoriametrics.extra_labels": "{site: farm, tier: 1e5, empty: '', unset: null}",
+    }
+    assert load(changes).victoriametrics == VictoriaMetricsConfig(
+        url="https://vm/insert/0/prometheus",
+        query_url="https://vm/select/0/prometheus",
+        username="writer",
+        password=Secret("hunter2"),
+        ca_file=Path("ca.pem"),
+        insecure=True,
+        extra_labels=(("site", "farm"), ("tier", "1e5")),
+    )
+
+
+def test_a_bearer_token_is_read(load: Load) -> None:
+    changes = {"victoriametrics.url": "http://vm", "victoriametrics.bearer_token": "1e5"}
+    assert load(changes).victoriametrics == VictoriaMetricsConfig("http://vm", bearer_token=Secret("1e5"))
+
+
+def test_the_environment_makes_a_victoriametrics(load: Load) -> None:
+    environ = {
+        "VICTORIAMETRICS_URL": "http://vm:8428",
+        "VICTORIAMETRICS_USERNAME": "writer",
+        "VICTORIAMETRICS_PASSWORD": "hunter2",
+    }
+    expected = VictoriaMetricsConfig("http://vm:8428", username="writer", password=Secret("hunter2"))
+    assert load(environ=environ).victoriametrics == expected
+
+
+def test_a_bearer_token_file_does_not_go_with_a_password_of_the_environment(problems: Problems, write: Write) -> None:
+    write("token", "token")
+    environ = {"VICTORIAMETRICS_URL": "http://vm", "VICTORIAMETRICS_PASSWORD": "hunter2"}
+    assert problems({"victoriametrics.bearer_token_file": "token"}, environ=environ) == (
+        (
+            "config.yaml:7: victoriametrics.bearer_token_file: not together with username and password, "
+            "give one of the two"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "environ", "where"),
+    [
+        ({"victoriametrics.username": "writer"}, {}, "config.yaml:6: victoriametrics.url"),
+        ({}, {"VICTORIAMETRICS_USERNAME": "writer"}, "VICTORIAMETRICS_URL"),
+    ],
+)
+def test_victoriametrics_without_url_is_left_out_with_a_warning(
+    changes: dict[str, str | None],
+    environ: dict[str, str],
+    where: str,
+    load: Load,
+) -> None:
+    config = load(changes, environ=environ)
+    assert config.victoriametrics is None
+    assert config.warnings == (f"{where}: missing, so the victoriametrics settings are not used",)
+
+
+def test_every_key_of_influxdb_is_read(load: Load, write: Write) -> None:
+    write("token\n", "token")
+    changes = {
+        "influxdb.host": "http://influx:8086/",
+        "influxdb.auth_token_file": "~/token",
+        "influxdb.org": "home",
+        "influxdb.database": "electric",
+        "influxdb.insecure": "true",
+        "influxdb.per_minute": "off",
+    }
+    assert load(changes, environ={"HOME": "."}).influxdb == InfluxDBConfig(
+        host="http://influx:8086",
+        auth_token=Secret("token"),
+        org="home",
+        database="electric",
+        insecure=True,
+        per_minute=False,
+    )
+
+
+def test_home_is_taken_from_the_environment(problems: Problems) -> None:
+    changes = {"influxdb.host": "http://x", "influxdb.database": "y", "influxdb.auth_token_file": "~/none"}
+    assert problems(changes) == (f"config.yaml:9: influxdb.auth_token_file: {HOME}/none: No such file or directory",)

@@ -1,0 +1,64 @@
+import pytest
+
+from exporter.config import second_factor
+
+from .conftest import exactly
+
+RFC_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+RFC_TIME, RFC_CODE = 1111111109, "081804"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        RFC_SECRET,
+        "gezd gnbv gy3t qojq gezd gnbv gy3t qojq",
+        "GEZD-GNBV-GY3T-QOJQ-GEZD-GNBV-GY3T-QOJQ\n",
+        f"otpauth://totp/Co-op:member%40example.org?secret={RFC_SECRET}&issuer=Co-op",
+        f"otpauth://totp/x?secret={RFC_SECRET.lower()}&algorithm=SHA1&digits=6&period=30",
+    ],
+)
+def test_codes_are_those_of_the_standard(text: str) -> None:
+    assert second_factor(text).at(RFC_TIME) == RFC_CODE
+
+
+def test_parameters_of_a_uri_count() -> None:
+    generator = second_factor(f"otpauth://totp/x?secret={RFC_SECRET}&digits=8&period=60&algorithm=sha256")
+    assert (generator.digits, generator.interval) == (8, 60)
+    assert generator.at(RFC_TIME) != second_factor(f"otpauth://totp/x?secret={RFC_SECRET}&digits=8").at(RFC_TIME)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["JBSWY3DPEHPK3PXP", "JBSWY3DPEHPK3PXPJA", "JBSWY3DPEHPK3PXPJA======", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP"],
+)
+def test_short_secrets_and_missing_padding_are_taken(text: str) -> None:
+    assert len(second_factor(text).now()) == 6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "====",
+        "not base32!",
+        "JBSWY3DPEHPK3PX1",
+        "A",
+        "ÄÖÜ",
+        "https://totp/x?secret=JBSWY3DPEHPK3PXP",
+        "otpauth://hotp/x?secret=JBSWY3DPEHPK3PXP&counter=1",
+        "otpauth://totp/x",
+        "otpauth://totp/x?secret=0189",
+        "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=abc",
+        "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&digits=99",
+        "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&period=0",
+        "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP&algorithm=MD5",
+        "otpauth://[",
+    ],
+)
+def test_what_gives_no_codes_is_refused_without_being_repeated(text: str) -> None:
+    with pytest.raises(
+        ValueError,
+        match=exactly("neither base32 text nor an otpauth://totp URI, copy it again from where the portal shows it"),
+    ):
+        second_factor(text)

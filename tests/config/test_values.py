@@ -1,0 +1,129 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.config import format_duration, parse_duration, parse_zone
+from exporter.config.values import parse_boolean, parse_count, parse_label_name, quoted
+
+from .conftest import exactly
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90s", 90),
+        ("15m", 900),
+        ("1h", 3600),
+        ("1h30m", 5400),
+        ("7d", 604800),
+        ("2w", 1209600),
+        ("1y", 31536000),
+        (" 0s ", 0),
+        ("1d2h3m4s", 93784),
+    ],
+)
+def test_durations_are_those_of_prometheus(text: str, seconds: int) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "1x", "1.5h", "h", "30m1h", "-1h", "1h 30m", "500ms", "1H", "1e3s", "\u0661h"])
+def test_other_durations_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration such as 90s, 15m, 1h30m or 7d"):
+        parse_duration(text)
+
+
+def test_a_number_without_unit_is_refused_with_a_proposal() -> None:
+    with pytest.raises(ValueError, match=r'^"3600" has no unit, for seconds write 3600s$'):
+        parse_duration("3600")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (90, "1m30s"), (900, "15m"), (3600, "1h"), (604800, "7d"), (1209600, "14d"), (93784, "1d2h3m4s")],
+)
+def test_durations_are_shown_in_days_and_smaller(seconds: int, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+@given(st.integers(min_value=0, max_value=10**9))
+def test_a_formatted_duration_is_read_as_the_same(seconds: int) -> None:
+    assert parse_duration(format_duration(seconds)) == seconds
+
+
+@pytest.mark.parametrize("text", ["true", "yes", "on", "True", "YES", " on "])
+def test_yes_has_many_words(text: str) -> None:
+    assert parse_boolean(text) is True
+
+
+@pytest.mark.parametrize("text", ["false", "no", "off", "False", "NO"])
+def test_no_has_many_words(text: str) -> None:
+    assert parse_boolean(text) is False
+
+
+@pytest.mark.parametrize("text", ["1", "y", "", "maybe"])
+def test_other_words_are_neither(text: str) -> None:
+    with pytest.raises(ValueError, match=f'^"{text}" is neither true nor false$'):
+        parse_boolean(text)
+
+
+@pytest.mark.parametrize(("text", "count"), [("1", 1), ("010", 10), (" 365 ", 365)])
+def test_counts_are_decimal(text: str, count: int) -> None:
+    assert parse_count(text) == count
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "1_000", "0x10", "", "1" * 5000, "\u0661"])
+def test_other_counts_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a positive whole number$"):
+        parse_count(text)
+
+
+@pytest.mark.parametrize("name", ["America/New_York", "US/Eastern", "UTC", " America/Phoenix "])
+def test_zones_have_iana_names(name: str) -> None:
+    assert parse_zone(name).key == name.strip()
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("US/East", 'did you mean "US/Eastern"?'),
+        ("America/NewYork", 'did you mean "America/New_York"?'),
+        ("america/new york", 'did you mean "America/New_York"?'),
+        ("right/America/New_York", 'did you mean "America/New_York"?'),
+        ("../etc", "write it as Area/City, such as America/New_York"),
+        ("/etc/passwd", "write it as Area/City, such as America/New_York"),
+        ("+05:00", "write it as Area/City, such as America/New_York"),
+    ],
+)
+def test_an_unknown_zone_is_refused_with_the_nearest_one(name: str, advice: str) -> None:
+    with pytest.raises(ValueError, match=exactly(f'unknown time zone "{name}", {advice}')):
+        parse_zone(name)
+
+
+@pytest.mark.parametrize("name", ["America", "x\0y", "\ud800", "x" * 5000])
+def test_no_text_at_all_makes_the_zone_lookup_stumble(name: str) -> None:
+    with pytest.raises(ValueError, match=r"^unknown time zone"):
+        parse_zone(name)
+
+
+@pytest.mark.parametrize("name", ["site", "_x1", "Instance"])
+def test_label_names_are_those_of_prometheus(name: str) -> None:
+    assert parse_label_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("__name__", "not a valid label name: letters, digits and _, no digit first, not __ first"),
+        ("1a", "not a valid label name: letters, digits and _, no digit first, not __ first"),
+        ("a-b", "not a valid label name: letters, digits and _, no digit first, not __ first"),
+        ("é", "not a valid label name: letters, digits and _, no digit first, not __ first"),
+        ("meter", "the exporter's series have this label already"),
+    ],
+)
+def test_other_labels_are_refused(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=exactly(message)):
+        parse_label_name(name)
+
+
+def test_text_is_shown_short_and_on_one_line() -> None:
+    assert quoted('a\n"' + "b" * 100) == '"a\\n\\"' + "b" * 57 + '..."'

@@ -1,0 +1,689 @@
+"""The web configuration file: what it may say, what it does to requests, and that it is read again."""
+
+import base64
+import logging
+import os
+import socket
+import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPSConnection
+from pathlib import Path
+
+import bcrypt
+import pytest
+import requests
+import trustme
+
+from exporter.errors import ConfigError
+from exporter.web.access import Access, load_access
+from exporter.web.server import Server
+from exporter.web.types import Request, Response
+
+LOOPBACK = "127.0.0.1:0"
+HASH = bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()
+OTHER_HASH = bcrypt.hashpw(b"other", bcrypt.gensalt(4)).decode()
+
+
+def app(request: Request) -> Response:
+    return Response(200, request.path.encode(), headers=(("X-Frame-Options", "sameorigin"), ("X-Own", "kept")))
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, authority: trustme.CA) -> Path:
+    """A folder with a server's certificate and key, and the certificate of their authority."""
+    renew(tmp_path, authority)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return tmp_path
+
+
+@pytest.fixture
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def renew(folder: Path, authority: trustme.CA) -> None:
+    issued = authority.issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    issued.private_key_pem.write_to_path(folder / "key.pem")
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "web.yaml"
+    path.write_text(text)
+    return path
+
+
+def access_of(folder: Path, text: str) -> Access:
+    return load_access(written(folder, text))
+
+
+def problems_of(folder: Path, text: str) -> list[str]:
+    """The lines that a file is refused with, without the name of the file that each begins with."""
+    path = written(folder, text)
+    with pytest.raises(ConfigError) as caught:
+        load_access(path)
+    assert all(line.startswith(f"{path}: ") and "\n" not in line for line in caught.value.problems)
+    return [line.removeprefix(f"{path}: ") for line in caught.value.problems]
+
+
+def signed_in(name: str, password: str, path: str = "/metrics") -> Request:
+    return request_with("Basic " + base64.b64encode(f"{name}:{password}".encode()).decode(), path)
+
+
+def request_with(authorization: str | None, path: str = "/metrics") -> Request:
+    return Request("GET", path, {}, {} if authorization is None else {"authorization": authorization})
+
+
+def status_of(access: Access, request: Request) -> int:
+    refusal = access.refusal(request)
+    return refusal.status if refusal else 200
+
+
+def certificate_of(server: Server, context: ssl.SSLContext) -> bytes | None:
+    with (
+        socket.create_connection(server.address, timeout=5) as client,
+        context.wrap_socket(client, server_hostname="127.0.0.1") as secured,
+    ):
+        return secured.getpeercert(binary_form=True)
+
+
+def reply(server: Server, context: ssl.SSLContext) -> bytes:
+    """The answer to a request over TLS, empty when the server hangs up."""
+    with closing(HTTPSConnection(*server.address, context=context, timeout=5)) as connection:
+        connection.request("GET", "/page")
+        with connection.getresponse() as response:
+            return response.read()
+
+
+TLS = "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n"
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("", ["is empty; write {} for plain HTTP without passwords"]),
+        ("# nothing\n", ["is empty; write {} for plain HTTP without passwords"]),
+        ("- a list", ["the file: must be a mapping of keys to values"]),
+        ("a: b: c", ["not valid YAML in line 1"]),
+        ("a: 1\nb: [", ["not valid YAML in line 2"]),
+        ("\0", ["not valid YAML"]),
+        ("a: 2026-13-45", ["not valid YAML"]),
+        ("basic_auth_user: {}", ["basic_auth_user: unknown key; did you mean basic_auth_users?"]),
+        ("entirely: {}\n1: 2", ["entirely: unknown key", "1: unknown key"]),
+        ("rate_limit: {interval: 1s}", ["rate_limit: not supported here; remove it"]),
+        ("http_server_config: [1]", ["http_server_config: must be a mapping of keys to values"]),
+        (
+            "http_server_config: {http2: true}",
+            ["http_server_config.http2: not supported here; remove it or set it to false"],
+        ),
+        (
+            "http_server_config: {header: {}}",
+            ["http_server_config.header: unknown key; did you mean headers?"],
+        ),
+        (
+            "http_server_config: {headers: {Server: mine}}",
+            [
+                (
+                    "http_server_config.headers.Server: this header cannot be set; those that can: "
+                    "Content-Security-Policy, Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options, "
+                    "X-XSS-Protection"
+                )
+            ],
+        ),
+        (
+            "http_server_config: {headers: {X-Frame-Options: allow, X-Content-Type-Options: sniff}}",
+            [
+                "http_server_config.headers.X-Frame-Options: must be deny or sameorigin",
+                "http_server_config.headers.X-Content-Type-Options: must be nosniff",
+            ],
+        ),
+        (
+            'http_server_config: {headers: {X-XSS-Protection: true, Content-Security-Policy: "a\\r\\nSet-Cookie: b"}}',
+            [
+                "http_server_config.headers.X-XSS-Protection: must be one line of plain text",
+                "http_server_config.headers.Content-Security-Policy: must be one line of plain text",
+            ],
+        ),
+        ("tls_server_config: yes", ["tls_server_config: must be a mapping of keys to values"]),
+        (
+            "tls_server_config:",
+            ["tls_server_config.cert_file: missing", "tls_server_config.key_file: missing"],
+        ),
+        (
+            TLS.replace("}", ", cipher_suites: [], curve_preferences: [], client_allowed_sans: [a]}"),
+            [
+                "tls_server_config.cipher_suites: not supported here; remove it",
+                "tls_server_config.curve_preferences: not supported here; remove it",
+                "tls_server_config.client_allowed_sans: not supported here; remove it",
+            ],
+        ),
+        (
+            "tls_server_config: {cert_file: cert.pem, key_file: key.pem, min_version: TLS10, max_version: 1.3}",
+            [
+                "tls_server_config.min_version: TLS10 is not supported here; choose one of TLS12, TLS13",
+                "tls_server_config.max_version: 1.3 is not known; choose one of TLS12, TLS13",
+            ],
+        ),
+        (
+            "tls_server_config: {cert_file: cert.pem, key_file: key.pem, min_version: TLS13, max_version: TLS12}",
+            ["tls_server_config: min_version is above max_version"],
+        ),
+        (
+            "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem}",
+            ["tls_server_config.client_ca_file: needs client_auth_type, such as RequireAndVerifyClientCert"],
+        ),
+        (
+            "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_auth_type: VerifyClientCertIfGiven}",
+            ["tls_server_config.client_ca_file: missing; VerifyClientCertIfGiven needs it"],
+        ),
+        (
+            TLS.replace("}", ", client_ca_file: ca.pem, client_auth_type: RequireAnyClientCert}"),
+            [
+                (
+                    "tls_server_config.client_auth_type: RequireAnyClientCert is not supported here; "
+                    "choose one of NoClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert"
+                )
+            ],
+        ),
+        ("basic_auth_users: [a]", ["basic_auth_users: must be a mapping of names to bcrypt hashes"]),
+        (
+            f"basic_auth_users: {{7: {HASH}, 'a:b': {HASH}}}",
+            [
+                "basic_auth_users.7: a name must be text without a colon; put it in quotes",
+                "basic_auth_users.a:b: a name must be text without a colon; put it in quotes",
+            ],
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_what_to_do(folder: Path, text: str, problems: list[str]) -> None:
+    assert problems_of(folder, text) == problems
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "absent.yaml"
+    with pytest.raises(ConfigError) as caught:
+        load_access(path)
+    assert caught.value.problems == (f"{path}: cannot be read: No such file or directory",)
+
+
+def test_all_mistakes_are_told_at_once(folder: Path) -> None:
+    text = "tls_server_config: {cert_file: none.pem}\nhttp_server_config: {http2: 1}\nbasic_auth_users: {me: pw}"
+    assert problems_of(folder, text) == [
+        f"tls_server_config.cert_file: {folder}/none.pem cannot be read: No such file or directory",
+        "tls_server_config.key_file: missing",
+        "http_server_config.http2: not supported here; remove it or set it to false",
+        "basic_auth_users.me: not a bcrypt hash; make one with: htpasswd -nBC 10 me",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("''", "must be the name of a file"),
+        ("[a]", "must be the name of a file"),
+        ('"a\\0b"', "{folder}/a\0b cannot be read: not a file name"),
+        (".", "{folder} cannot be read: Is a directory"),
+        ("key.pem", "{folder}/key.pem holds no certificate in PEM format"),
+    ],
+)
+def test_a_certificate_must_be_a_readable_file(folder: Path, value: str, problem: str) -> None:
+    text = f"tls_server_config: {{cert_file: {value}, key_file: key.pem}}"
+    assert problems_of(folder, text) == [f"tls_server_config.cert_file: {problem.format(folder=folder)}"]
+
+
+def test_a_key_of_another_certificate_is_refused(folder: Path, authority: trustme.CA) -> None:
+    authority.issue_cert("127.0.0.1").private_key_pem.write_to_path(folder / "key.pem")
+    assert problems_of(folder, TLS) == [
+        f"tls_server_config: the key in {folder}/key.pem does not belong to the certificate in {folder}/cert.pem"
+    ]
+
+
+def test_a_damaged_certificate_is_refused(folder: Path) -> None:
+    for name in ("cert.pem", "ca.pem"):
+        (folder / name).write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    text = TLS.replace("}", ", client_ca_file: ca.pem, client_auth_type: RequireAndVerifyClientCert}")
+    # What follows is OpenSSL's own word for it, which differs between its versions.
+    assert [problem.rpartition(": ")[0] for problem in problems_of(folder, text)] == [
+        f"tls_server_config: {folder}/cert.pem and {folder}/key.pem cannot be used",
+        f"tls_server_config.client_ca_file: {folder}/ca.pem cannot be used",
+    ]
+
+
+def test_a_key_with_a_passphrase_is_refused_instead_of_asking_for_it(folder: Path) -> None:
+    name = "ENCRYPTED PRIVATE KEY"
+    (folder / "key.pem").write_text(f"-----BEGIN {name}-----\nAAAA\n-----END {name}-----\n")
+    assert problems_of(folder, TLS) == [
+        f"tls_server_config.key_file: {folder}/key.pem is protected by a passphrase, which is not supported"
+    ]
+
+
+@pytest.mark.parametrize(
+    "stored", ["", "secret", "5", "[a]", HASH[:-1], HASH + "a", "$2x" + HASH[3:], "$2b$03" + HASH[6:], f"'{HASH} '"]
+)
+def test_what_is_not_a_bcrypt_hash_is_refused_without_being_shown(folder: Path, stored: str) -> None:
+    assert problems_of(folder, f"basic_auth_users:\n  me: {stored}") == [
+        "basic_auth_users.me: not a bcrypt hash; make one with: htpasswd -nBC 10 me"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"basic_auth_users: {{{HASH}: me}}",
+        f"{HASH}: me",
+        f"basic_auth_users: *{HASH}",
+        f"basic_auth_users: !{HASH} x",
+        f"basic_auth_users:\n  me: {HASH}\n bad",
+        f"tls_server_config: {{cert_file: '{HASH}', key_file: key.pem, min_version: {HASH}}}",
+    ],
+)
+def test_a_hash_shows_in_no_message_wherever_it_stands(folder: Path, text: str) -> None:
+    assert not any(HASH[4:] in problem or "$2b$" in problem for problem in problems_of(folder, text))
+
+
+# Passwords
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (signed_in("me", "right"), 200),
+        (signed_in("me", "wrong"), 401),
+        (signed_in("me", ""), 401),
+        (signed_in("you", "right"), 401),
+        (signed_in("", "right"), 401),
+        (signed_in("me", "r" * 73), 401),
+        (request_with(None), 401),
+        (request_with(""), 401),
+        (request_with("Bearer abc"), 401),
+        (request_with("Basic"), 401),
+        (request_with("Basic !!!"), 401),
+        (request_with("Basic é"), 401),
+        (request_with("Basic " + base64.b64encode(b"me").decode()), 401),
+        (request_with("Basic " + base64.b64encode(b"me:\xff\0").decode()), 401),
+        (request_with("bASIC  " + base64.b64encode(b"me:right").decode()), 200),
+        (signed_in("me", "wrong", "/-/healthy"), 200),
+        (request_with(None, "/-/healthy"), 200),
+        (request_with(None, "/-/ready"), 401),
+        (request_with(None, "/-/healthy/"), 401),
+        (request_with(None, "/"), 401),
+    ],
+)
+def test_only_the_right_password_passes_and_the_health_check_needs_none(
+    tmp_path: Path, request_: Request, status: int
+) -> None:
+    assert status_of(access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}"), request_) == status
+
+
+def test_a_refusal_asks_for_basic_authentication(tmp_path: Path) -> None:
+    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
+    assert access.refusal(request_with(None)) == Response(
+        401, b"Unauthorized\n", headers=(("WWW-Authenticate", "Basic"),)
+    )
+
+
+@pytest.mark.parametrize("text", ["{}", "basic_auth_users:", "basic_auth_users: {}"])
+def test_without_users_everybody_passes(tmp_path: Path, text: str) -> None:
+    assert status_of(access_of(tmp_path, text), request_with(None)) == 200
+
+
+@pytest.mark.parametrize("kind", ["2a", "2b", "2y"])
+def test_every_current_kind_of_bcrypt_hash_is_understood(tmp_path: Path, kind: str) -> None:
+    access = access_of(tmp_path, f"basic_auth_users: {{me: '${kind}{HASH[3:]}'}}")
+    assert status_of(access, signed_in("me", "right")) == 200
+    assert status_of(access, signed_in("me", "wrong")) == 401
+
+
+def test_a_password_of_72_bytes_passes_and_a_longer_one_with_the_same_start_does_not(tmp_path: Path) -> None:
+    stored = bcrypt.hashpw(b"p" * 72, bcrypt.gensalt(4)).decode()
+    access = access_of(tmp_path, f"basic_auth_users: {{me: {stored}}}")
+    assert status_of(access, signed_in("me", "p" * 72)) == 200
+    assert status_of(access, signed_in("me", "p" * 73)) == 401
+
+
+class CountingCheck:
+    """bcrypt.checkpw, slowed down and counted."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._check = bcrypt.checkpw
+        self._running = threading.Lock()
+        self.hashes: list[bytes] = []
+        self.overlapped = False
+        self.seconds = 0.0
+        monkeypatch.setattr(bcrypt, "checkpw", self)
+
+    def __call__(self, password: bytes, stored: bytes) -> bool:
+        self.hashes.append(stored)
+        if not self._running.acquire(blocking=False):
+            self.overlapped = True
+            return False
+        try:
+            threading.Event().wait(self.seconds)
+            return self._check(password, stored)
+        finally:
+            self._running.release()
+
+
+def test_a_password_is_computed_once_and_then_remembered_right_or_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
+    checks = CountingCheck(monkeypatch)
+    for _ in range(3):
+        assert status_of(access, signed_in("me", "right")) == 200
+        assert status_of(access, signed_in("me", "wrong")) == 401
+    assert len(checks.hashes) == 2
+
+
+def test_parallel_requests_compute_one_hash_at_a_time_and_the_same_one_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
+    checks = CountingCheck(monkeypatch)
+    checks.seconds = 0.02
+    passwords = ["right", "wrong", "right", "other"] * 3
+    with ThreadPoolExecutor(len(passwords)) as pool:
+        statuses = list(pool.map(lambda password: status_of(access, signed_in("me", password)), passwords))
+    assert statuses == [200, 401, 200, 401] * 3
+    assert len(checks.hashes) == 3
+    assert not checks.overlapped
+
+
+def test_an_unknown_name_costs_as_much_as_a_known_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    costly = "$2b$05" + HASH[6:]
+    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}, you: {costly}}}")
+    checks = CountingCheck(monkeypatch)
+    assert status_of(access, signed_in("nobody", "right")) == 401
+    assert checks.hashes == [b"$2b$05$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"]
+
+
+def test_an_unknown_name_does_not_pass_even_with_the_password_of_the_fake_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
+    monkeypatch.setattr(bcrypt, "checkpw", lambda *_: True)
+    assert status_of(access, signed_in("nobody", "whatever")) == 401
+    assert status_of(access, signed_in("me", "whatever")) == 200
+
+
+def test_guessing_neither_grows_the_memory_nor_pushes_the_right_password_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
+    checks = CountingCheck(monkeypatch)
+    assert status_of(access, signed_in("me", "right")) == 200
+    for number in range(150):
+        assert status_of(access, signed_in("me", f"guess{number}")) == 401
+    assert {matched: len(keys) for matched, keys in access._passwords._results.items()} == {True: 1, False: 100}
+    assert status_of(access, signed_in("me", "right")) == 200
+    assert len(checks.hashes) == 151
+
+
+def test_what_is_remembered_holds_no_password_and_differs_between_processes(tmp_path: Path) -> None:
+    def remembered() -> list[bytes]:
+        access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
+        assert status_of(access, signed_in("me", "right")) == 200
+        return list(access._passwords._results[True])
+
+    first, second = remembered(), remembered()
+    assert len(first) == 1
+    assert b"right" not in first[0]
+    assert first != second
+
+
+def test_name_and_password_cannot_be_shifted_into_each_other(tmp_path: Path) -> None:
+    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
+    assert access._passwords._key(b"ab", b"c", b"d") != access._passwords._key(b"a", b"bc", b"d")
+
+
+def test_the_server_asks_for_the_password_before_anything_else(tmp_path: Path) -> None:
+    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
+    with Server(LOOPBACK, app, access) as server:
+        right = requests.get(server.url + "/metrics", auth=("me", "right"), timeout=5)
+        assert (right.status_code, right.text) == (200, "/metrics")
+        for name, password in (("me", "wrong"), ("you", "right")):
+            wrong = requests.get(server.url + "/metrics", auth=(name, password), timeout=5)
+            assert (wrong.status_code, wrong.headers["WWW-Authenticate"], wrong.text) == (
+                401,
+                "Basic",
+                "Unauthorized\n",
+            )
+        assert requests.post(server.url, timeout=5).status_code == 401
+        assert requests.post(server.url, auth=("me", "right"), timeout=5).status_code == 405
+        assert requests.get(server.url + "/-/healthy", timeout=5).text == "/-/healthy"
+        assert requests.get(server.url + "/-/healthy%2F..%2Fmetrics", timeout=5).status_code == 401
+
+
+# Headers
+
+
+def test_configured_headers_are_on_every_response_and_replace_the_own_ones(tmp_path: Path) -> None:
+    access = access_of(
+        tmp_path,
+        "http_server_config:\n"
+        "  http2: false\n"
+        "  headers: {X-Frame-Options: deny, X-Content-Type-Options: nosniff, X-XSS-Protection: 0,\n"
+        "    Strict-Transport-Security: '', Content-Security-Policy: }\n",
+    )
+    with Server(LOOPBACK, app, access) as server:
+        for answer in (requests.get(server.url, timeout=5), requests.post(server.url, timeout=5)):
+            assert answer.headers["X-Frame-Options"] == "deny"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["X-XSS-Protection"] == "0"
+            assert "Strict-Transport-Security" not in answer.headers
+            assert "Content-Security-Policy" not in answer.headers
+        assert requests.get(server.url, timeout=5).headers["X-Own"] == "kept"
+
+
+# TLS
+
+
+def test_tls_is_1_2_or_newer_by_default(folder: Path) -> None:
+    access = access_of(folder, TLS)
+    context = access.context()
+    assert context is not None
+    assert (context.minimum_version, context.maximum_version) == (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+    assert context.verify_mode is ssl.CERT_NONE
+    assert access.uses_tls
+
+
+@pytest.mark.parametrize(("setting", "version"), [("min_version: TLS13", "TLSv1.3"), ("max_version: TLS12", "TLSv1.2")])
+def test_the_versions_of_tls_can_be_limited(folder: Path, trusting: ssl.SSLContext, setting: str, version: str) -> None:
+    access = access_of(folder, TLS.replace("}", f", {setting}}}"))
+    with (
+        Server(LOOPBACK, app, access) as server,
+        socket.create_connection(server.address, timeout=5) as client,
+        trusting.wrap_socket(client, server_hostname="127.0.0.1") as secured,
+    ):
+        assert secured.version() == version
+
+
+def test_a_client_below_the_lowest_version_is_refused(folder: Path, trusting: ssl.SSLContext) -> None:
+    access = access_of(folder, TLS.replace("}", ", min_version: TLS13}"))
+    trusting.maximum_version = ssl.TLSVersion.TLSv1_2
+    with Server(LOOPBACK, app, access) as server, pytest.raises(ssl.SSLError) as caught:
+        reply(server, trusting)
+    assert caught.value.reason == "TLSV1_ALERT_PROTOCOL_VERSION"
+
+
+def test_without_tls_there_is_none(tmp_path: Path) -> None:
+    access = access_of(tmp_path, "{}")
+    assert access.context() is None
+    assert not access.uses_tls
+
+
+@pytest.mark.parametrize("policy", ["RequireAndVerifyClientCert", "VerifyClientCertIfGiven"])
+def test_a_client_with_a_certificate_of_the_authority_is_served(
+    folder: Path, authority: trustme.CA, trusting: ssl.SSLContext, policy: str
+) -> None:
+    access = access_of(folder, TLS.replace("}", f", client_ca_file: ca.pem, client_auth_type: {policy}}}"))
+    authority.issue_cert("client@example.org").configure_cert(trusting)
+    with Server(LOOPBACK, app, access) as server:
+        assert reply(server, trusting) == b"/page"
+
+
+def test_a_client_without_a_certificate_is_refused_where_one_is_required(
+    folder: Path, trusting: ssl.SSLContext
+) -> None:
+    text = TLS.replace("}", ", client_ca_file: ca.pem, client_auth_type: RequireAndVerifyClientCert}")
+    asked: list[Request] = []
+
+    def recording(request: Request) -> Response:
+        asked.append(request)
+        return app(request)
+
+    with Server(LOOPBACK, recording, access_of(folder, text)) as server:
+        # TLS 1.3 tells the client only after it has sent its request, if it still listens.
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            reply(server, trusting)
+        trusting.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(ssl.SSLError) as caught:
+            reply(server, trusting)
+    assert caught.value.reason == "SSLV3_ALERT_HANDSHAKE_FAILURE"
+    assert asked == []
+
+
+@pytest.mark.parametrize("policy", ["RequireAndVerifyClientCert", "VerifyClientCertIfGiven"])
+def test_a_client_with_a_certificate_of_somebody_else_is_refused(
+    folder: Path, trusting: ssl.SSLContext, policy: str
+) -> None:
+    trustme.CA().issue_cert("client@example.org").configure_cert(trusting)
+    trusting.maximum_version = ssl.TLSVersion.TLSv1_2  # where the refusal is part of the handshake
+    access = access_of(folder, TLS.replace("}", f", client_ca_file: ca.pem, client_auth_type: {policy}}}"))
+    with Server(LOOPBACK, app, access) as server, pytest.raises(ssl.SSLError) as caught:
+        reply(server, trusting)
+    assert caught.value.reason == "TLSV1_ALERT_UNKNOWN_CA"
+
+
+def test_a_client_without_a_certificate_is_served_where_one_is_only_verified_if_given(
+    folder: Path, trusting: ssl.SSLContext
+) -> None:
+    text = TLS.replace("}", ", client_ca_file: ca.pem, client_auth_type: VerifyClientCertIfGiven}")
+    with Server(LOOPBACK, app, access_of(folder, text)) as server:
+        assert reply(server, trusting) == b"/page"
+
+
+# Reading again
+
+
+def test_a_renewed_certificate_is_used_for_new_connections_while_old_ones_go_on(
+    folder: Path, authority: trustme.CA, trusting: ssl.SSLContext
+) -> None:
+    with (
+        Server(LOOPBACK, app, access_of(folder, TLS)) as server,
+        closing(HTTPSConnection(*server.address, context=trusting, timeout=5)) as old,
+    ):
+        before = certificate_of(server, trusting)
+        old.connect()
+        renew(folder, authority)
+        after = certificate_of(server, trusting)
+        assert after != before
+        assert certificate_of(server, trusting) == after
+        old.request("GET", "/old")
+        with old.getresponse() as response:
+            assert response.read() == b"/old"
+
+
+def test_a_renewal_that_is_half_done_keeps_the_old_certificate_and_warns_once(
+    folder: Path, authority: trustme.CA, trusting: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Server(LOOPBACK, app, access_of(folder, TLS)) as server:
+        before = certificate_of(server, trusting)
+        issued = authority.issue_cert("127.0.0.1")
+        issued.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+        assert [certificate_of(server, trusting) for _ in range(3)] == [before] * 3
+        assert [(record.name, record.levelno) for record in caplog.records] == [("exporter.web", logging.WARNING)]
+        assert caplog.messages[0] == (
+            f"the old web configuration stays in force: {folder}/web.yaml: tls_server_config: the key in "
+            f"{folder}/key.pem does not belong to the certificate in {folder}/cert.pem"
+        )
+        issued.private_key_pem.write_to_path(folder / "key.pem")
+        assert certificate_of(server, trusting) not in (before, None)
+        assert len(caplog.records) == 1
+
+
+def test_a_certificate_that_vanishes_and_comes_back_is_no_end(
+    folder: Path, authority: trustme.CA, trusting: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Server(LOOPBACK, app, access_of(folder, TLS)) as server:
+        before = certificate_of(server, trusting)
+        (folder / "cert.pem").unlink()
+        assert certificate_of(server, trusting) == before
+        renew(folder, authority)
+        assert certificate_of(server, trusting) != before
+    assert len(caplog.records) == 1
+
+
+def test_changed_users_count_from_the_next_request(tmp_path: Path) -> None:
+    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
+    assert status_of(access, signed_in("me", "right")) == 200
+    written(tmp_path, f"basic_auth_users: {{me: {OTHER_HASH}, you: {HASH}}}")
+    assert status_of(access, signed_in("me", "right")) == 401
+    assert status_of(access, signed_in("me", "other")) == 200
+    assert status_of(access, signed_in("you", "right")) == 200
+
+
+@pytest.mark.parametrize("text", ["", "basic_auth_users: {me: ", "basic_auth_users: {me: plain}", None])
+def test_a_broken_new_version_lets_nobody_in_that_the_old_one_did_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str | None
+) -> None:
+    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
+    if text is None:
+        (tmp_path / "web.yaml").unlink()
+    else:
+        written(tmp_path, text)
+    for _ in range(3):
+        assert status_of(access, request_with(None)) == 401
+        assert status_of(access, signed_in("me", "right")) == 200
+    assert len(caplog.records) == 1
+    assert caplog.messages[0].startswith(f"the old web configuration stays in force: {tmp_path}/web.yaml: ")
+
+
+@pytest.mark.parametrize(("before", "after"), [(TLS, "{}"), ("{}", TLS)])
+def test_tls_is_neither_turned_off_nor_on_without_a_restart(
+    folder: Path, caplog: pytest.LogCaptureFixture, before: str, after: str
+) -> None:
+    access = access_of(folder, before)
+    written(folder, after)
+    assert (access.context() is not None) == (before == TLS)
+    assert caplog.messages == [
+        f"the old web configuration stays in force: {folder}/web.yaml: TLS can only be turned on or off by a restart"
+    ]
+
+
+def test_a_file_that_only_the_broken_version_names_is_watched_too(folder: Path, authority: trustme.CA) -> None:
+    access = access_of(folder, TLS)
+    before = access.context()
+    written(folder, TLS.replace("cert.pem", "next.pem"))
+    assert access.context() is before
+    (folder / "next.pem").write_bytes((folder / "cert.pem").read_bytes())
+    assert access.context() is not before
+
+
+def test_a_replaced_file_of_the_same_size_and_time_is_noticed(tmp_path: Path) -> None:
+    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
+    path, fresh = tmp_path / "web.yaml", tmp_path / "fresh.yaml"
+    fresh.write_text(f"basic_auth_users: {{me: {OTHER_HASH}}}")
+    times = path.stat()
+    os.utime(fresh, ns=(times.st_atime_ns, times.st_mtime_ns))
+    fresh.replace(path)
+    assert status_of(access, signed_in("me", "other")) == 200
+
+
+def test_nothing_is_read_again_while_nothing_has_changed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    access = access_of(folder, TLS)
+    context = access.context()
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("read"))
+    assert access.context() is context
