@@ -1,7 +1,6 @@
 """One mapping of the file with the environment laid over it: strict about keys, complete in what it reports."""
 
-import collections.abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,7 +12,8 @@ from .model import Secret
 from .parts import Part, Report
 from .schema import FILE_KEY, SECTIONS, Shape
 from .values import quoted
-from .yamlnodes import Mapping, Scalar
+from .yamlnodes import Mapping as YamlMapping
+from .yamlnodes import Scalar
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class Section:
     def read(cls, part: Part, shape: Shape) -> "Section":
         """The section that a part of the file holds; unknown and repeated keys are problems."""
         section = cls(shape, place=part.where, report=part.source.report, home=part.source.home)
-        if not part.is_unset and not isinstance(part.node, Mapping):
+        if not part.is_unset and not isinstance(part.node, YamlMapping):
             section._reported.update(shape.keys)
         for key, value in part.entries():
             section._take(key, value)
@@ -83,7 +83,7 @@ class Section:
         home = next((name for name, shape in SECTIONS.items() if key in shape.keys), None)
         return f"it belongs into {home}" if home else f"known here: {', '.join(self.shape.keys)}"
 
-    def overlay(self, environ: collections.abc.Mapping[str, str]) -> None:
+    def overlay(self, environ: Mapping[str, str]) -> None:
         """Lay the environment over the file; a secret replaces both twins of the file."""
         self._takes_variables = True
         given = {key: name for key, name in self.shape.variables.items() if environ.get(name)}

@@ -9,7 +9,7 @@ from .answer import Point
 from .walltime import DAY, WallClock, is_plausible
 
 HOUR = 3600
-_EVEN = 3  # so many equal distances on a day are no accident of gaps
+_ENOUGH = 3  # so many distances between points tell what a meter's step can be
 
 
 @dataclass(slots=True)
@@ -83,19 +83,20 @@ def day_steps(walls: Iterable[int], interval_ends: Mapping[int, int]) -> dict[in
     """The step in seconds of each local day (by its number) in which the step can be told.
 
     The most common length of the charted intervals, else the most common distance between points. The charted end is
-    only the next charted x (contract 3): where all points of a meter lie evenly at another distance, the chart is
-    that of a finer meter beside it, and the distance counts.
+    only the next charted x (contract 3): a length that no two neighbouring points of a meter ever lie apart is that of
+    a finer meter on the same chart, and does not count.
     """
+    every = sorted(set(walls))
+    distances = Counter(later - earlier for earlier, later in pairwise(every))
+    is_foreign = distances.total() >= _ENOUGH
     by_day: dict[int, list[int]] = {}
-    for wall in sorted(set(walls)):
+    for wall in every:
         by_day.setdefault(wall // DAY, []).append(wall)
     steps: dict[int, int] = {}
     for day, times in by_day.items():
-        charted = _most_common(interval_ends[wall] - wall for wall in times if wall in interval_ends)
-        distances = [later - earlier for earlier, later in pairwise(times)]
-        step = charted or _most_common(distances)
-        if charted and len(distances) >= _EVEN and len(set(distances)) == 1 and charted < distances[0] <= HOUR:
-            step = distances[0]
+        step = _most_common(interval_ends[wall] - wall for wall in times if wall in interval_ends)
+        if step is None or (is_foreign and step not in distances):
+            step = _most_common(later - earlier for earlier, later in pairwise(times))
         if step is not None:
             steps[day] = step
     return steps

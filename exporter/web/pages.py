@@ -80,8 +80,8 @@ class Pages:
                 '<meta name=viewport content="width=device-width,initial-scale=1">',
                 f"<title>SmartHub exporter</title><style>{_STYLE}</style>",
                 (
-                    f"<header><h1>SmartHub exporter</h1><p>Version {_text(__version__)}. Usage and cost from NISC SmartHub"
-                    " portals, interval by interval.</p></header>"
+                    f"<header><h1>SmartHub exporter</h1><p>Version {_text(__version__)}."
+                    " Usage and cost from NISC SmartHub portals, interval by interval.</p></header>"
                 ),
                 (
                     f'<p><a href="{_text(self._telemetry_path)}">Metrics</a> · <a href="/-/healthy">Health</a> ·'
