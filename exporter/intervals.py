@@ -11,6 +11,8 @@ from dataclasses import dataclass
 DAILY = 86400
 PLACEHOLDER_AGE = 48 * 3600
 _LARGEST_VERSION = 999
+# One object a number: tens of thousands of intervals would otherwise hold their own copies.
+VERSIONS = tuple(range(_LARGEST_VERSION + 1))
 _DECIMALS = 6
 _WATT_DECIMALS = 3
 _HOURS_OF_LARGEST_VERSION = 175_200  # twenty years
@@ -90,7 +92,7 @@ def version(end: int, seen: float, replaced: int = 0) -> int:
     """
     hours = max(0.0, (seen - end) / 3600)
     by_age = 1 + math.floor(998 * math.log(1 + hours) / math.log(1 + _HOURS_OF_LARGEST_VERSION))
-    return min(max(by_age, replaced + 1), _LARGEST_VERSION)
+    return VERSIONS[min(max(by_age, replaced + 1), _LARGEST_VERSION)]
 
 
 def timestamp_ms(end: int, k: int) -> int:

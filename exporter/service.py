@@ -8,7 +8,7 @@ from .claims import Claims
 from .clock import Clock
 from .config import Config
 from .metrics.collector import CurrentState
-from .metrics.endpoint import MetricsEndpoint
+from .metrics.endpoint import MetricsEndpoint, Steady
 from .metrics.telemetry import Telemetry
 from .refresh import LoginRefresher, Refresher, wanted
 from .state import State
@@ -55,7 +55,13 @@ class Service:
         self.registry.register(
             CurrentState(lambda: self.store.snapshot, self.refresher.statuses, lambda: self.store.backfill_needed)
         )
-        metrics = MetricsEndpoint(lambda: self.store.snapshot, self.registry, config.exporter.window, clock)
+        metrics = MetricsEndpoint(
+            lambda: self.store.snapshot,
+            telemetry.process,
+            config.exporter.window,
+            clock,
+            steady=Steady(self.registry, lambda: (telemetry.version, self.store.version, self.refresher.statuses())),
+        )
         pages = Pages(
             metrics=metrics,
             telemetry_path=telemetry_path,

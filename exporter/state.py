@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .intervals import Interval, MeterInfo
+from .intervals import VERSIONS, Interval, MeterInfo
 from .snapshot import Location, LocationKey, Meter
 
 log = logging.getLogger(__name__)
@@ -111,8 +111,9 @@ class State:
         ):
             own_periods = () if whole_day else tuple(periods.get(values[0], ()))
             start, end, usage, usage_k, export, export_k, cost, cost_k = values
+            versions = VERSIONS[usage_k], VERSIONS[export_k], VERSIONS[cost_k]
             intervals[bool(whole_day)].append(
-                Interval(start, end, usage, usage_k, export, export_k, cost, cost_k, own_periods)
+                Interval(start, end, usage, versions[0], export, versions[1], cost, versions[2], own_periods)
             )
         names = tuple(str(flows).split(",")) if flows else ()
         meter = MeterInfo(str(number), names, bool(parent), bool(net), bool(exports), bool(signed), int(str(step)))

@@ -25,12 +25,18 @@ class Store:
         self._lock = threading.Lock()
         self._backfill_needed = state.backfill_needed()
         self._snapshot = Snapshot()
+        self._version = 0
         self._load()
 
     @property
     def snapshot(self) -> Snapshot:
         """What is known now."""
         return self._snapshot
+
+    @property
+    def version(self) -> int:
+        """Changes with the snapshot and with what a backfill is needed for."""
+        return self._version
 
     @property
     def backfill_needed(self) -> dict[LocationKey, int]:
@@ -43,11 +49,13 @@ class Store:
             if self._state.changed_elsewhere():
                 self._load()
                 self._backfill_needed = self._state.backfill_needed()
+                self._version += 1
 
     def retain(self, keys: Iterable[LocationKey]) -> None:
         """Serve no other locations than these."""
         with self._lock:
             self._snapshot = self._snapshot.only(keys)
+            self._version += 1
 
     def merge(
         self,
@@ -82,6 +90,7 @@ class Store:
             self._snapshot = self._snapshot.replacing(after)
             if late:
                 self._backfill_needed = self._state.backfill_needed()
+            self._version += 1
         return self._revisions([change for update in updates for change in update.changes], now)
 
     def _load(self) -> None:

@@ -9,6 +9,7 @@ from .. import __version__
 from ..clock import SystemClock
 from ..config import Overrides, load_config
 from ..errors import EXIT_DONE, ConfigError
+from ..memory import return_large_buffers
 from ..service import Service
 from ..state import State
 from ..web.access import load_access
@@ -61,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"The configuration is valid: {len(config.logins)} login(s).")  # noqa: T201 - the result
         return EXIT_DONE
     log.info("smarthub-exporter %s starts", __version__)
+    return_large_buffers()
     clock = SystemClock()
     state = State(config.exporter.state_dir)
     service = Service(config, state, clock, access=access, telemetry_path=telemetry_path).start()

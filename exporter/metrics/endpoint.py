@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -17,8 +18,15 @@ log = logging.getLogger(__name__)
 
 INTERVALS = "intervals"
 EXPORTER = "exporter"
-_EMPTY = Part(b"")
 _EOF = b"# EOF\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """Families that change with a refresh and not with a scrape. `version` gives something equal until they do."""
+
+    registry: CollectorRegistry
+    version: Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +36,27 @@ class _Rendered:
 
 
 class MetricsEndpoint:
-    """Answers a scrape. `window`: seconds of the recent past that samples may be old."""
+    """Answers a scrape. `window`: seconds of the recent past that samples may be old.
+
+    registry: families that are different at each scrape. steady: the others, rendered when they have changed.
+    """
 
     def __init__(
-        self, snapshot: Callable[[], Snapshot], registry: CollectorRegistry, window: int, clock: Clock
+        self,
+        snapshot: Callable[[], Snapshot],
+        registry: CollectorRegistry,
+        window: int,
+        clock: Clock,
+        *,
+        steady: Steady | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._registry = registry
+        self._steady = steady
         self._window = window
         self._clock = clock
         self._rendered: dict[Format, _Rendered] = {}
+        self._rendered_steady: dict[str, tuple[object, Part]] = {}
         self._lock = threading.Lock()
         self._warned = False
 
@@ -52,18 +71,33 @@ class MetricsEndpoint:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         form = Format.OPENMETRICS if content_type.startswith("application/openmetrics-text") else Format.TEXT
         names = request.query.get("name[]", ())
-        first = self._intervals(form, names) if not collectors or INTERVALS in collectors else _EMPTY
+        parts = [self._intervals(form, names)] if not collectors or INTERVALS in collectors else []
         rest = _EOF if form is Format.OPENMETRICS else b""
         if not collectors or EXPORTER in collectors:
-            registry = self._registry.restricted_registry(names) if names else self._registry
-            rest = encode(registry)
-        return _answer(first, rest, content_type, packed=_accepts_gzip(request.headers.get("accept-encoding", "")))
+            if self._steady:
+                parts.append(self._steady_part(self._steady, encode, content_type, names))
+            rest = encode(_restricted(self._registry, names))
+        return _answer(parts, rest, content_type, packed=_accepts_gzip(request.headers.get("accept-encoding", "")))
+
+    def _steady_part(
+        self,
+        steady: Steady,
+        encode: Callable[[CollectorRegistry], bytes],
+        content_type: str,
+        names: Sequence[str],
+    ) -> Part:
+        if names:
+            return Part(encode(_restricted(steady.registry, names)).removesuffix(_EOF))
+        version = steady.version()
+        rendered = self._rendered_steady.get(content_type)
+        if rendered is None or rendered[0] != version:
+            rendered = version, Part(encode(steady.registry).removesuffix(_EOF))
+            self._rendered_steady[content_type] = rendered
+        return rendered[1]
 
     def _intervals(self, form: Format, names: Sequence[str]) -> Part:
         page = self._page(form)
-        if not names:
-            return page.whole
-        return Part(b"".join(text for name, text in page.families.items() if name in names))
+        return page.only(names) if names else page.whole
 
     def _page(self, form: Format) -> Page:
         """The page of the present snapshot, rendered anew when its oldest sample has left the window."""
@@ -94,11 +128,15 @@ def _is_current(rendered: _Rendered, snapshot: Snapshot, since: int) -> bool:
     return rendered.snapshot is snapshot and (oldest is None or oldest >= since)
 
 
-def _answer(first: Part, rest: bytes, content_type: str, *, packed: bool) -> Response:
+def _restricted(registry: CollectorRegistry, names: Sequence[str]) -> CollectorRegistry:
+    return cast("CollectorRegistry", registry.restricted_registry(names)) if names else registry
+
+
+def _answer(parts: Sequence[Part], rest: bytes, content_type: str, *, packed: bool) -> Response:
     headers = (("Vary", "Accept, Accept-Encoding"),)
     if packed:
-        return Response(200, gzipped(first, rest), content_type, (*headers, ("Content-Encoding", "gzip")))
-    return Response(200, first.body + rest, content_type, headers)
+        return Response(200, gzipped(parts, rest), content_type, (*headers, ("Content-Encoding", "gzip")))
+    return Response(200, b"".join((*(part.body for part in parts), rest)), content_type, headers)
 
 
 def _accepts_gzip(header: str) -> bool:

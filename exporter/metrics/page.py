@@ -6,7 +6,7 @@ page may have hundreds of thousands of samples. Tests hold its output against th
 
 import gzip
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -14,6 +14,7 @@ from ..snapshot import LocationKey, Meter, Snapshot
 from .families import TIMESTAMPED, Family, Sample, TimestampedFamily
 
 _LEVEL = 6
+_GZIP_HEADER = gzip.compress(b"", mtime=0)[:10]
 
 
 class Format(Enum):
@@ -29,46 +30,51 @@ class Part:
 
     body: bytes
     _deflated: bytes | None = field(default=None, repr=False)
-    _checksum: int = 0
 
-    def deflated(self) -> tuple[bytes, int]:
-        """Raw deflate data that end on a byte and may be followed by more, and the CRC-32 of the text."""
+    def deflated(self) -> bytes:
+        """Raw deflate data that end on a byte and may be followed by more."""
         if self._deflated is None:
             packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-            packed = packer.compress(self.body) + packer.flush(zlib.Z_FULL_FLUSH)
-            self._checksum = zlib.crc32(self.body)
-            self._deflated = packed
-        return self._deflated, self._checksum
+            self._deflated = packer.compress(self.body) + packer.flush(zlib.Z_FULL_FLUSH)
+        return self._deflated
 
 
-def gzipped(first: Part, rest: bytes) -> bytes:
-    """One gzip member with both texts, where only the second is compressed now."""
-    packed, checksum = first.deflated()
+def gzipped(parts: Sequence[Part], rest: bytes) -> bytes:
+    """One gzip member with all texts, where only the last one is compressed now."""
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     tail = packer.compress(rest) + packer.flush()
-    checksum = zlib.crc32(rest, checksum)
-    size = (len(first.body) + len(rest)) & 0xFFFFFFFF
-    header = gzip.compress(b"", mtime=0)[:10]
-    return header + packed + tail + checksum.to_bytes(4, "little") + size.to_bytes(4, "little")
+    checksum = size = 0
+    for text in (*(part.body for part in parts), rest):
+        checksum = zlib.crc32(text, checksum)
+        size += len(text)
+    end = checksum.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")
+    return b"".join((_GZIP_HEADER, *(part.deflated() for part in parts), tail, end))
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """The timestamped part of /metrics for one snapshot.
 
-    families: the text of each family by name. whole: all of them.
+    whole: the text of all families. places: where in it each family stands, by name.
     oldest: the timestamp in ms of its oldest sample, None where it has none.
     """
 
-    families: Mapping[str, bytes]
     whole: Part
+    places: Mapping[str, slice]
     oldest: int | None
+
+    def only(self, names: Iterable[str]) -> Part:
+        """The text of some families; a name that is none of them gives nothing."""
+        wanted = set(names)
+        return Part(b"".join(self.whole.body[place] for name, place in self.places.items() if name in wanted))
 
 
 def render(snapshot: Snapshot, since_ms: int, form: Format) -> Page:
     """Every sample with a timestamp of at least `since_ms`, grouped by series, oldest first."""
     oldest: int | None = None
-    families: dict[str, bytes] = {}
+    texts: list[bytes] = []
+    places: dict[str, slice] = {}
+    size = 0
     for timestamped in TIMESTAMPED:
         lines: list[str] = []
         for key, location in snapshot.locations.items():
@@ -78,8 +84,9 @@ def render(snapshot: Snapshot, since_ms: int, form: Format) -> Page:
                     first = min(stamp for _, _, stamp in samples)
                     oldest = first if oldest is None else min(oldest, first)
                     lines += _lines(timestamped.family, key, meter, samples, form)
-        families[timestamped.family.name] = _with_header(timestamped, lines)
-    return Page(families, Part(b"".join(families.values())), oldest)
+        texts.append(_with_header(timestamped, lines))
+        places[timestamped.family.name] = slice(size, size := size + len(texts[-1]))
+    return Page(Part(b"".join(texts)), places, oldest)
 
 
 def _with_header(timestamped: TimestampedFamily, lines: list[str]) -> bytes:

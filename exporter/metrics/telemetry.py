@@ -1,5 +1,6 @@
 """What the exporter counts of its own work: refreshes, failures, revisions and calls to portals."""
 
+import itertools
 import platform
 from collections.abc import Iterable
 
@@ -21,7 +22,10 @@ _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 class Telemetry:
-    """The counters of all logins, in a registry of their own."""
+    """The counters of all logins.
+
+    registry: what changes with a refresh; `version` counts the changes. process: what is different at each scrape.
+    """
 
     def __init__(self) -> None:
         # `_created` samples are noise beside explicit timestamps (conventions 1.3).
@@ -36,8 +40,15 @@ class Telemetry:
         )
         build = Gauge(BUILD_INFO.name, BUILD_INFO.help, BUILD_INFO.labels, registry=self.registry)
         build.labels(__version__, platform.python_version()).set(1)
-        ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
+        self.process = CollectorRegistry()
+        ProcessCollector(registry=self.process)
+        self._changes = itertools.count(1)
+        self.version = 0
+
+    def changed(self) -> None:
+        """Note that something was counted; several threads may do so at once."""
+        self.version = next(self._changes)
 
     def of_login(self, login: str) -> "LoginTelemetry":
         """The counters of one login, all of them there from the start."""
@@ -62,15 +73,18 @@ class LoginTelemetry:
         self._telemetry.refreshes.labels(self._login).inc()
         for reason in failures:
             self._telemetry.failures.labels(self._login, reason.value).inc()
+        self._telemetry.changed()
 
     def revised(self, direction: str, reach: str) -> None:
         """Count an interval that the portal changed."""
         self._telemetry.revisions.labels(self._login, direction, reach).inc()
+        self._telemetry.changed()
 
     def portal_call(self, endpoint: str, code: str, seconds: float) -> None:
         """Count a call to the portal."""
         self._telemetry.requests.labels(self._login, endpoint, code).inc()
         self._telemetry.seconds.labels(self._login, endpoint).observe(seconds)
+        self._telemetry.changed()
 
 
 def _counter(family: Family, registry: CollectorRegistry) -> Counter:

@@ -87,6 +87,10 @@ class Exporter:
         """Until the page fulfils a condition."""
         wait_until(lambda: condition(self.page()), what, within=within)
 
+    def wait_for_data(self, *, within: float = 60.0) -> None:
+        """Until the first refresh has succeeded."""
+        self.wait_for(lambda page: _last_success(page) > 0, "the first successful refresh", within=within)
+
     def wait_for_refreshes(self, count: int = 1, *, within: float = 60.0) -> None:
         """Until so many more refreshes have succeeded, begun after now."""
         for _ in range(count):

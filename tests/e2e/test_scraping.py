@@ -152,7 +152,7 @@ def street(services: Services, tmp_path: Path) -> Iterator[Street]:
     with PortalServer(portal) as server:
         began = time.time()
         exporter = Exporter(services, tmp_path / "exporter", server, window="3d")
-        exporter.wait_for_refreshes()
+        exporter.wait_for_data()
         yield Street(portal, server, exporter, began, {})
         exporter.process.terminate()
         assert exporter.process.returncode == 0

@@ -1,0 +1,217 @@
+"""Scrapes, decoding, start and memory, measured on this machine and printed as a table."""
+
+import http.client
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import yaml
+
+from exporter.clock import SystemClock
+from exporter.intervals import Interval, MeterInfo, version
+from exporter.metrics.endpoint import MetricsEndpoint
+from exporter.metrics.page import Format, render
+from exporter.metrics.telemetry import Telemetry
+from exporter.portal.answer import decode
+from exporter.portal.readings import read_intervals
+from exporter.portal.walltime import WallClock
+from exporter.simulator.answers import Answerer, Question
+from exporter.simulator.household import Household
+from exporter.simulator.portal import SimulatedPortal
+from exporter.simulator.server import PortalServer
+from exporter.simulator.settings import Settings
+from exporter.simulator.world import Channels, LocationSpec, MeterSpec, World
+from exporter.snapshot import Location, LocationKey, Meter, Snapshot
+from exporter.web.server import Server
+from exporter.web.types import Request, Response
+
+DAYS = 7
+WINDOW = DAYS * 86400
+SCRAPES = 60
+
+
+def main() -> None:
+    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores\n")
+    scrapes()
+    decoding()
+    processes()
+
+
+def scrapes() -> None:
+    print(f"Scrape of {DAYS} days of 15-minute usage, watts and cost, beside the same bytes from memory")
+    print(
+        f"{'meters':>7} {'samples':>8} {'page':>9} {'render':>9}"
+        f"  {'plain: ours / bytes':>24}  {'gzip: ours / bytes':>24}"
+    )
+    for count in (1, 10, 100):
+        snapshot = made_up(count)
+        started = time.perf_counter()
+        page = render(snapshot, 0, Format.TEXT)
+        rendering = time.perf_counter() - started
+        samples = page.whole.body.count(b"\n")
+        columns = []
+        for encoding in ("identity", "gzip"):
+            ours, stored = both_latencies(snapshot, encoding)
+            columns.append(f"{ours * 1e3:8.2f} / {stored * 1e3:.2f} ms = {ours / stored:.2f}")
+        size = len(page.whole.body) / 1e6
+        print(f"{count:>7} {samples:>8} {size:>6.2f} MB {rendering * 1e3:>6.1f} ms  {columns[0]:>24}  {columns[1]:>24}")
+    print()
+
+
+def made_up(count: int) -> Snapshot:
+    """Meters with a window of intervals each."""
+    now = time.time()
+    last = int(now) // 900 * 900
+    locations = {}
+    for number in range(count):
+        intervals = tuple(
+            Interval(end - 900, end, (k := number + end % 977) / 1000, (v := version(end, now)), None, 0, k / 9000, v)
+            for end in range(last - WINDOW + 900, last + 1, 900)
+        )
+        key = LocationKey("novec", "55001", f"7{number:04}")
+        locations[key] = Location(key, "", "America/New_York", (Meter(MeterInfo(f"8{number:04}"), intervals),))
+    return Snapshot(locations)
+
+
+def both_latencies(snapshot: Snapshot, encoding: str) -> tuple[float, float]:
+    """Median seconds of a scrape, and of the same bytes served as they are, over one kept-alive connection."""
+    endpoint = MetricsEndpoint(lambda: snapshot, Telemetry().registry, WINDOW, SystemClock())
+    query = {"collect[]": ("intervals",)}
+    stored = endpoint(Request("GET", "/metrics", query, {"accept-encoding": encoding}))
+    ours = latency(endpoint, "/metrics?collect[]=intervals", encoding)
+    return ours, latency(lambda _: stored, "/", encoding)
+
+
+def latency(app: Callable[[Request], Response], path: str, encoding: str) -> float:
+    with Server("127.0.0.1:0", app) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.address[1])
+        seconds = []
+        for _ in range(SCRAPES):
+            started = time.perf_counter()
+            connection.request("GET", path, headers={"Accept-Encoding": encoding})
+            connection.getresponse().read()
+            seconds.append(time.perf_counter() - started)
+        connection.close()
+    return statistics.median(seconds)
+
+
+def decoding() -> None:
+    print("A 30-day answer of 15-minute data, from bytes to readings")
+    zone = "America/New_York"
+    clock = WallClock(ZoneInfo(zone))
+    for channels in (Channels.FORWARD, Channels.THREE):
+        location = LocationSpec("55001", "70001", (MeterSpec("81001", Household(1, solar=5), channels),))
+        portal = SimulatedPortal(World(zone=zone, locations=(location,)), SystemClock(), Settings())
+        end = clock.days_before(int(time.time()), 0)
+        start = clock.days_before(end, 30)
+        answer = Answerer(zone, portal.almanac).answer(
+            Question(location, "HOURLY", start, end, {}), portal.settings, time.time()
+        )
+        body = json.dumps(answer).encode()
+        best = min(timed(partial(json.loads, body)) for _ in range(5))
+        whole = min(timed(partial(read, body, clock, start, end)) for _ in range(5))
+        print(f"  {channels:<22} {len(body) / 1e6:5.2f} MB: {whole * 1e3:6.1f} ms, of which JSON {best * 1e3:5.1f} ms")
+    print()
+
+
+def read(body: bytes, clock: WallClock, start: int, end: int) -> object:
+    return read_intervals(decode(json.loads(body)["data"]), clock, start, end, {})
+
+
+def timed(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def processes() -> None:
+    print("The exporter as a process")
+    for count in (1, 10, 30):
+        first, ready, resident = started_with(count)
+        print(
+            f"  {count:>3} meters: first answer after {first:.2f} s, data after {ready:.2f} s,"
+            f" at rest {resident / 1e6:.1f} MB resident"
+        )
+
+
+def started_with(count: int) -> tuple[float, float, float]:
+    """Seconds to the first answer and to data after a restart with state; resident bytes at rest, scraped once."""
+    locations = tuple(
+        LocationSpec("55001", f"7{number:04}", (MeterSpec(f"8{number:04}", Household(number)),))
+        for number in range(count)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        portal = SimulatedPortal(World(locations=locations), SystemClock(), Settings(pending=0))
+        with PortalServer(portal) as server, exporter(Path(folder), server) as (_, address):
+            wait_for(address, '\nsmarthub_up{login="127', "} 1.0", 300)
+        with PortalServer(portal) as server, exporter(Path(folder), server) as (process, address):
+            began = time.perf_counter()
+            wait_for(address, "", "", 20)
+            first = time.perf_counter() - began
+            wait_for(address, 'smarthub_interval_usage_kwh{portal="127', "", 20, "")
+            data = time.perf_counter() - began
+            wait_for(address, '\nsmarthub_up{login="127', "} 1.0", 300)
+            for _ in range(3):
+                page(address, "", "gzip")
+            time.sleep(2)
+            status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+    resident = re.search(r"VmRSS:\s+(\d+) kB", status)
+    assert resident
+    return first, data, int(resident[1]) * 1024
+
+
+@contextmanager
+def exporter(folder: Path, portal: PortalServer) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    user = portal.portal.world.users[0]
+    login = {"api_url": portal.url, "username": user.username, "password": user.password, "name": "127"}
+    config = {
+        "smarthub": login | {"timezone": portal.portal.world.zone},
+        "exporter": {"listen_address": "127.0.0.1:10098", "state_dir": str(folder / "state")},
+    }
+    file = folder / "config.yaml"
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    file.chmod(0o600)
+    command = [sys.executable, "-m", "exporter", "serve", "--config.file", str(file), "--log.level", "error"]
+    process = subprocess.Popen(command)
+    try:
+        yield process, "127.0.0.1:10098"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def page(address: str, query: str, encoding: str = "identity") -> str:
+    connection = http.client.HTTPConnection(address)
+    try:
+        connection.request("GET", f"/metrics{query}", headers={"Accept-Encoding": encoding})
+        return connection.getresponse().read().decode("utf-8", "replace")
+    finally:
+        connection.close()
+
+
+def wait_for(address: str, first: str, rest: str, within: float, query: str = "?collect[]=exporter") -> None:
+    deadline = time.perf_counter() + within
+    while time.perf_counter() < deadline:
+        try:
+            text = page(address, query)
+        except OSError:
+            time.sleep(0.01)
+            continue
+        if first in text and rest in text[text.index(first) :]:
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"no {first!r} within {within} s")
+
+
+if __name__ == "__main__":
+    main()
