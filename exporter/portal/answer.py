@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from ..errors import ProtocolError
@@ -132,6 +132,8 @@ class _Decoder:
                 channel = _channel_of_series(series)
                 self._channels.append(channel)
                 channels.append(channel)
+            if not channel.direction and flag(series.get("isNet")):
+                channel = replace(channel, flow=Flow.NET)
             unit = (channel.unit or text(entry.get("unitOfMeasure"))).upper()
             if unit not in ("", "KWH"):
                 self._warnings.append(f"a USAGE series in {_word(unit)} was passed over, only KWH is energy")
@@ -149,7 +151,11 @@ class _Decoder:
             return
         own = list(self._decode_channels(entry, "COST"))
         for series in _series(entry, "COST"):
-            channel = _join(series, self._channels) or self._join_through(_join(series, own))
+            channel = (
+                _join(series, self._channels)
+                or self._join_through(_join(series, own))
+                or self._meter_channel(text(series.get("meterNumber")) or text(series.get("name")))
+            )
             if channel is None:
                 self._warnings.append("a COST series belongs to no meter of USAGE and was dropped")
                 continue

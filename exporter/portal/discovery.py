@@ -3,6 +3,7 @@
 Electric locations are told by their industry; service codes have too many spellings (portal-facts 9, no. 13 to 15).
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -51,7 +52,7 @@ def _of_account(item: dict[str, Json]) -> Iterator[FoundLocation]:
     industries = mapping(item.get("serviceLocationToIndustries") or {}, "serviceLocationToIndustries")
     summaries = _summaries(item)
     descriptions = mapping(item.get("serviceToServiceDescription") or {}, "serviceToServiceDescription")
-    addresses = {text(item.get("address")).casefold()}
+    addresses = {_words(text(item.get("address")))}
     for key in dict.fromkeys([*industries, *summaries]):
         number, summary = key.strip(), summaries.get(key, {})
         if not account or not number:
@@ -73,9 +74,15 @@ def _summaries(item: dict[str, Json]) -> dict[str, dict[str, Json]]:
     single = mapping(item.get("serviceLocationIdToServiceLocationSummary") or {}, "service location summaries")
     lists = mapping(item.get("serviceLocationToUserDataServiceLocationSummaries") or {}, "service location summaries")
     for key, value in {**single, **lists}.items():
-        first = value[0] if isinstance(value, list) and value else value
-        found[key] = first if isinstance(first, dict) else {}
+        several = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
+        found[key] = min(several, key=_rank, default={})
     return found
+
+
+def _rank(summary: dict[str, Json]) -> tuple[bool, bool]:
+    """A location may have a summary for each of its services: the one in use counts, the electric one first."""
+    codes = " ".join(text(code) for code in sequence(summary.get("services"), "services"))
+    return _is_closed(summary), "ELEC" not in codes.upper()
 
 
 def _nickname(summary: dict[str, Json], addresses: set[str]) -> str:
@@ -83,15 +90,21 @@ def _nickname(summary: dict[str, Json], addresses: set[str]) -> str:
     name = text(summary.get("description"))
     address = summary.get("address")
     fields = address if isinstance(address, dict) else {"addr1": address}
-    streets = {text(fields.get(key)).casefold() for key in ("addr1", "addr2")} | addresses
-    streets.discard("")
-    return "" if any(street in name.casefold() or name.casefold() in street for street in streets) else name
+    lines = [_words(text(fields.get(key))) for key in ("addr1", "addr2", "city", "state", "zip")]
+    streets = {*lines[:2], " ".join(filter(None, lines)), *addresses} - {""}
+    words = _words(name)
+    return "" if any(f" {street} " in f" {words} " or f" {words} " in f" {street} " for street in streets) else name
+
+
+def _words(value: str) -> str:
+    return " ".join(re.findall(r"\w+", value.casefold()))
 
 
 def _sounds_electric(item: dict[str, Json], summary: dict[str, Json], descriptions: dict[str, Json]) -> bool:
     codes = [text(code) for code in sequence(summary.get("services") or item.get("services"), "services")]
     described = " ".join(text(descriptions.get(code)) for code in codes)
-    return "electric" in described.casefold() or any(code.upper().endswith("ELEC") for code in codes)
+    parts = [part for code in codes for part in code.upper().split("|")]
+    return "electric" in described.casefold() or any(part.endswith("ELEC") for part in parts)
 
 
 def _is_closed(summary: dict[str, Json]) -> bool:

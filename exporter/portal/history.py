@@ -68,21 +68,20 @@ class LocationHistory:
         """
         history = History()
         hourly: list[RangeReadings] = []
+        daily: list[RangeReadings] = []
+        asked_for = self._longest
         try:
             if try_hourly or not known.only_daily:
-                self._gather(HOURLY, start, end, known, hourly)
-            _take(history, hourly)
-            if self._needs_days(hourly, known):
-                daily: list[RangeReadings] = []
-                try:
-                    self._gather(DAILY, start, end, known, daily)
-                finally:
-                    _take_days(history, daily, known)
+                history.error = self._gather(HOURLY, start, end, known, hourly)
+            if self._needs_days(hourly, known) and not _is_broken(history.error):
+                error = self._gather(DAILY, start, end, known, daily)
+                if history.error is None or _are_daily(hourly, daily, known):
+                    history.error = error
         except PortalError as error:
-            if not history.meters:
-                _take(history, hourly)
             history.error = error
-        else:
+        _take(history, hourly)
+        _take_days(history, daily, known)
+        if history.error is None and self._longest == asked_for:
             self._longest = min(LONGEST_RANGE, 2 * self._longest)
         return history
 
@@ -90,13 +89,18 @@ class LocationHistory:
         if all(answer.is_empty for answer in hourly):
             says_none = any(answer.has_hourly is False for answer in hourly)
             return says_none or not known.some_hourly
-        with_data = {meter.info.number for answer in hourly for meter in answer.meters if meter.readings}
+        with_data = {meter.info.number for answer in hourly for meter in answer.meters if meter.readings or meter.waits}
         listed = {meter.info.number for answer in hourly for meter in answer.meters}
         listed |= {number for number, step in known.steps.items() if step == DAILY_STEP}
         return any(number not in with_data and not known.hourly(number) for number in listed)
 
-    def _gather(self, time_frame: str, start: int, end: int, known: KnownMeters, answers: list[RangeReadings]) -> None:
-        """Add the answers of all ranges, halving a range that the portal gives up on or cannot compute in time."""
+    def _gather(
+        self, time_frame: str, start: int, end: int, known: KnownMeters, answers: list[RangeReadings]
+    ) -> PortalError | None:
+        """Add the answers of all ranges, halving a range that the portal gives up on or cannot compute in time.
+
+        Gives what kept some of them from coming; raises what would keep any other call from succeeding.
+        """
         ranges = list(self._ranges(start, end))
         failed: PortalError | None = None
         failed_days = pending_ranges = 0
@@ -115,8 +119,7 @@ class LocationHistory:
                 failed_days += 1
                 if isinstance(error, PendingError) or failed_days == _FAILED_DAYS:
                     break
-        if failed:
-            raise failed
+        return failed
 
     def _one(self, time_frame: str, start: int, end: int, known: KnownMeters) -> RangeReadings:
         query = UsageQuery(self._account, self._location, time_frame, start, end, self._clock)
@@ -144,6 +147,17 @@ class LocationHistory:
         return [(middle, end), (start, middle)]
 
 
+def _is_broken(error: PortalError | None) -> bool:
+    """Whether it makes no sense to ask for anything else: a range that failed need not keep daily data away."""
+    return error is not None and not isinstance(error, ProtocolError)
+
+
+def _are_daily(hourly: list[RangeReadings], daily: list[RangeReadings], known: KnownMeters) -> bool:
+    """Whether this location just has no HOURLY data: the portal gave none, never did, and gives daily ones."""
+    no_hourly = all(answer.is_empty for answer in hourly) and not known.some_hourly
+    return no_hourly and not all(answer.is_empty for answer in daily)
+
+
 def _take(history: History, answers: list[RangeReadings]) -> None:
     _note(history, answers)
     history.meters = _joined(meter for answer in answers for meter in answer.meters)
@@ -152,7 +166,7 @@ def _take(history: History, answers: list[RangeReadings]) -> None:
 def _take_days(history: History, answers: list[RangeReadings], known: KnownMeters) -> None:
     """Daily readings are only for the meters that have no finer ones, now or in what is known."""
     _note(history, answers)
-    finer = {meter.info.number for meter in history.meters if meter.readings}
+    finer = {meter.info.number for meter in history.meters if meter.readings or meter.waits}
     daily = _joined(
         meter
         for answer in answers
@@ -175,8 +189,11 @@ def _joined(meters: Iterable[MeterReadings]) -> list[MeterReadings]:
     """One entry a meter, from answers that come newest first."""
     readings: dict[str, list[Reading]] = defaultdict(list)
     infos: dict[str, MeterInfo] = {}
+    waiting: set[str] = set()
     for meter in meters:
         number = meter.info.number
+        if meter.waits:
+            waiting.add(number)
         readings[number] += meter.readings
         before = infos.get(number, meter.info)
         infos[number] = replace(
@@ -187,6 +204,6 @@ def _joined(meters: Iterable[MeterReadings]) -> list[MeterReadings]:
             step=before.step or meter.info.step,
         )
     return [
-        MeterReadings(info, tuple(sorted(readings[number], key=lambda reading: reading.start)))
+        MeterReadings(info, tuple(sorted(readings[number], key=lambda reading: reading.start)), number in waiting)
         for number, info in infos.items()
     ]

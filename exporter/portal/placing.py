@@ -9,6 +9,7 @@ from .answer import Point
 from .walltime import DAY, WallClock, is_plausible
 
 HOUR = 3600
+_SELDOM = 10  # one in so many distances may come from a stray point
 _ENOUGH = 3  # so many distances between points tell what a meter's step can be
 
 
@@ -83,19 +84,22 @@ def day_steps(walls: Iterable[int], interval_ends: Mapping[int, int]) -> dict[in
     """The step in seconds of each local day (by its number) in which the step can be told.
 
     The most common length of the charted intervals, else the most common distance between points. The charted end is
-    only the next charted x (contract 3): a length that no two neighbouring points of a meter ever lie apart is that of
+    only the next charted x (contract 3): a length that neighbouring points of a meter hardly ever lie apart is that of
     a finer meter on the same chart, and does not count.
     """
     every = sorted(set(walls))
     distances = Counter(later - earlier for earlier, later in pairwise(every))
-    is_foreign = distances.total() >= _ENOUGH
+
+    def is_foreign(step: int) -> bool:
+        return distances.total() >= _ENOUGH and distances[step] * _SELDOM < distances.total()
+
     by_day: dict[int, list[int]] = {}
     for wall in every:
         by_day.setdefault(wall // DAY, []).append(wall)
     steps: dict[int, int] = {}
     for day, times in by_day.items():
         step = _most_common(interval_ends[wall] - wall for wall in times if wall in interval_ends)
-        if step is None or (is_foreign and step not in distances):
+        if step is None or is_foreign(step):
             step = _most_common(later - earlier for earlier, later in pairwise(times))
         if step is not None:
             steps[day] = step

@@ -7,16 +7,20 @@ from dataclasses import dataclass, field
 from ..intervals import DAILY, MeterInfo, Reading, amount
 from .answer import Answer, Channel, Flow, Point, Series
 from .flows import Energy, resolve
-from .placing import Placed, day_steps, place, place_days, step_of_day
+from .placing import HOUR, Placed, day_steps, place, place_days, step_of_day
 from .walltime import DAY, WallClock
 
 
 @dataclass(frozen=True, slots=True)
 class MeterReadings:
-    """One meter of a location and what the portal gives for it now, by start."""
+    """One meter of a location and what the portal gives for it now, by start.
+
+    waits: it has points, but too few to tell how long their intervals are.
+    """
 
     info: MeterInfo
     readings: tuple[Reading, ...]
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class RangeReadings:
     @property
     def is_empty(self) -> bool:
         """No value in it at all."""
-        return not any(meter.readings for meter in self.meters)
+        return not any(meter.readings or meter.waits for meter in self.meters)
 
 
 def read_intervals(
@@ -50,7 +54,7 @@ def read_intervals(
     bounds = clock.wall(start), clock.wall(end)
 
     def read(meter: _Meter) -> tuple[list[Reading], int]:
-        return _intervals_of(meter, clock, dict(answer.interval_ends), known_steps.get(meter.number))
+        return _intervals_of(meter, clock, dict(answer.interval_ends), _finer(known_steps.get(meter.number)))
 
     return _read(answer, lambda points: place(points, clock, bounds), read, _contradicts(answer, bounds))
 
@@ -104,7 +108,7 @@ def _read(
     for meter in _meters(answer, placing):
         readings, step = read(meter)
         warnings += [f"meter {meter.number}: {warning}" for warning in dict.fromkeys(meter.warnings)]
-        meters.append(MeterReadings(_info(meter, step), tuple(readings)))
+        meters.append(MeterReadings(_info(meter, step), tuple(readings), bool(meter.instants()) and not readings))
     return RangeReadings(
         tuple(meters), answer.has_hourly, answer.has_daily, zone_contradicted, tuple(dict.fromkeys(warnings))
     )
@@ -175,6 +179,11 @@ def _intervals_of(
     return _without_strays(meter, readings, walls), newest
 
 
+def _finer(step: int | None) -> int | None:
+    """A step that was learnt from daily readings says nothing of finer ones."""
+    return step if step and step < DAILY else None
+
+
 def _without_strays(meter: _Meter, readings: Sequence[Reading], walls: Sequence[int]) -> list[Reading]:
     """Drop the zero that can stand off the grid on the day a meter is connected (portal-facts 3.5)."""
     phases: dict[int, Counter[int]] = defaultdict(Counter)
@@ -217,10 +226,14 @@ def _contradicts(answer: Answer, bounds: tuple[int, int]) -> bool | None:
     walls = sorted({wall for series in answer.usage for wall, _ in series.points})
     before = [wall for wall in walls if bounds[0] - _FARTHEST <= wall < bounds[0]]
     behind = [wall for wall in walls if bounds[1] <= wall < bounds[1] + _FARTHEST]
-    steps = day_steps(walls, {}).values()
-    step = min(steps, default=0)
-    if step and before and 2 * len(before) * step >= bounds[0] - before[0]:
+    step = min(day_steps(walls, {}).values(), default=0)
+    if before and _is_run(len(before) * step, bounds[0] - before[0]):
         return True
-    if step and behind and 2 * len(behind) * step >= behind[-1] + step - bounds[1]:
+    if behind and _is_run(len(behind) * step, behind[-1] + step - bounds[1]):
         return True
     return False if walls and walls[0] == bounds[0] and not before and not behind else None
+
+
+def _is_run(covered: int, reach: int) -> bool:
+    """Whether points fill a stretch, and one as long as zones differ by."""
+    return covered >= HOUR and 2 * covered >= reach

@@ -4,12 +4,15 @@ Messages name keys and types, never values: values may be somebody's name or add
 """
 
 import math
+from contextlib import suppress
 from typing import Any
 
 from ..errors import ProtocolError
 
 Json = Any
 """Whatever json.loads gives; the functions below turn it into something typed."""
+
+_ABSURD = 1e15  # times of the year 9999 in ms are below it, sums of energies above it would not be exact
 
 
 def mapping(value: Json, where: str) -> dict[str, Json]:
@@ -31,7 +34,7 @@ def sequence(value: Json, where: str) -> list[Json]:
 def text(value: Json) -> str:
     """An identifier or label: ids arrive as text or as number (portal-facts 12); anything else is empty."""
     if isinstance(value, str):
-        return value.strip()
+        return value.encode("utf-8", "replace").decode().strip()
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return ""
@@ -43,10 +46,14 @@ def flag(value: Json) -> bool | None:
 
 
 def number(value: Json, where: str) -> float:
-    """A finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    """A finite number, and none that no meter could count."""
+    found = math.nan
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with suppress(OverflowError):
+            found = float(value)
+    if not abs(found) < _ABSURD:
         raise ProtocolError(f"the portal's answer is not understood: {where} is {_kind(value)}, not a number")
-    return float(value)
+    return found
 
 
 def optional_number(value: Json, where: str) -> float | None:

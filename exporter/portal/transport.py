@@ -1,5 +1,6 @@
 """One HTTP call to a portal: bounded in time and size, counted, and every failure a TransportError with advice."""
 
+import codecs
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError, NameResolutionError
+from urllib3.exceptions import ProtocolError as BrokenAnswer
 
 from .. import __version__
 from ..clock import Clock
@@ -38,7 +40,7 @@ class Reply:
     @property
     def is_page(self) -> bool:
         """An HTML page where data were expected: maintenance, or not a portal (portal-facts 1.3, 8)."""
-        return self.body.lstrip()[:1] == b"<"
+        return self.body.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<"
 
     def json(self, what: str) -> Json:
         """The body as JSON. Raises TransportError for a page or server trouble, ProtocolError for anything else."""
@@ -133,7 +135,8 @@ class Transport:
     def _read(self, response: requests.Response, started: float) -> bytes:
         parts: list[bytes] = []
         size = 0
-        for part in response.iter_content(_CHUNK):
+        # read1 gives what has come so far; iter_content would wait for a full chunk, however slowly it dribbles in.
+        while part := response.raw.read1(_CHUNK, decode_content=True):
             parts.append(part)
             size += len(part)
             if size > _LARGEST_BODY:
@@ -162,6 +165,8 @@ class Transport:
             return f"there is no host {self._host}; check api_url"
         if isinstance(error, requests.ConnectionError):
             return f"cannot reach {self._host}, or it broke off; check api_url and the network"
+        if isinstance(error, BrokenAnswer):
+            return f"{self._host} broke off in the middle of its answer; trying again later"
         return f"{self._host} sent an answer that cannot be read ({type(error).__name__}); trying again later"
 
 

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pyotp
-
 from ..clock import Clock
+from ..config import second_factor
 from .answers import Answerer, Question
 from .settings import Poll, Settings, SignIn
 from .truth import Almanac, Truth
@@ -140,7 +139,7 @@ class SimulatedPortal:
         self.most_refused[username] = max(self.most_refused[username], self.refused_sign_ins[username])
 
     def _second_factor_fits(self, user: UserSpec, code: str) -> bool:
-        return pyotp.TOTP(user.totp_secret).verify(code, for_time=int(self._clock.now()), valid_window=1)
+        return second_factor(user.totp_secret).verify(code, for_time=int(self._clock.now()), valid_window=1)
 
     def _give_token(self, user: UserSpec) -> Answer:
         token = secrets.token_urlsafe(24)
