@@ -89,7 +89,6 @@ def test_ci_runs_the_tests_by_one_command_and_nothing_else() -> None:
     assert re.search(r"^test:.* ## ", read("Makefile"), re.MULTILINE)
 
 
-@pytest.mark.skipif(not README.exists(), reason="README.md is still to come")
 def test_the_readme_gives_the_command_that_ci_runs() -> None:
     assert re.search(r"^(?:\$ )?make test\b|`make test`", README.read_text(encoding="utf-8"), re.MULTILINE)
 
