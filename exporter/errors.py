@@ -69,10 +69,12 @@ class PortalError(SmartHubError):
     """A portal did not give what was asked for; `reason` is its class for the metrics.
 
     retry_after: seconds for which the portal asked to be left alone, if it did.
+    while_signing_in: nobody is signed in, so that other calls would fail alike.
     """
 
     reason: ClassVar[Reason]
     retry_after: float | None = None
+    while_signing_in: bool = False
 
 
 class CredentialsError(PortalError):

@@ -1,6 +1,7 @@
 """Refused sign-ins, counted in the state by all commands together: portals lock an account after five (contract 2)."""
 
 import hashlib
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 from .clock import Clock
@@ -22,10 +23,16 @@ class Lockout:
         # The user name may be an e-mail address, which the state has no need to know.
         self._key = hashlib.sha256(f"{login.portal.label}\n{login.username}".encode()).hexdigest()
 
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait until nobody else, in this process or another on the same state, signs in with this login."""
+        return self._state.exclusive(f"sign-in-{self._key[:12]}")
+
     def check(self) -> None:
         """Raise CredentialsError or TwoFactorError while no sign-in may be tried."""
-        refused = self._state.refused_sign_ins(self._key)
-        if refused is None or refused.count < _FREE_TRIES or refused.fingerprint != self._fingerprint():
+        if not self._state.has_refused_sign_ins(self._key):
+            return
+        refused = self._state.refused_sign_ins(self._key, self._fingerprint())
+        if refused is None or refused.count < _FREE_TRIES:
             return
         if refused.count == _FREE_TRIES and self._clock.now() >= refused.last + _LAST_TRY_AFTER:
             return

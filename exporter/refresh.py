@@ -6,9 +6,10 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .choice import as_found, choose, listed, matches, unseen, wanted
 from .claims import Claims
 from .clock import Clock, Stopped
-from .config import ExporterConfig, LocationChoice, Login
+from .config import ExporterConfig, Login
 from .errors import AccessError, PortalError, ProtocolError, Reason
 from .lockout import Lockout
 from .metrics.telemetry import Telemetry
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 REACH = 35  # days that the first refresh, and one a day, reaches back
 _DEEP_EVERY = 24 * 3600
+_NEVER = float("-inf")
 _LEAST_REACH = 2 * 86400  # placeholders are decided on at 48 hours, so a refresh must see that far
 _JITTER = 0.05
 _FIRST_RETRY = 60.0
@@ -59,7 +61,8 @@ class LoginRefresher:
         self._client = PortalClient(login, Lockout(login, state, clock), clock, self._telemetry.portal_call)
         self._histories: dict[LocationKey, LocationHistory] = {}
         self._found: list[FoundLocation] | None = None
-        self._deep_at = float("-inf")
+        self._found_at = _NEVER
+        self._deep_at: dict[LocationKey, float] = {}
         self._failures = 0
         self._said: set[str] = set()
         self._zones: dict[LocationKey, bool] = {}
@@ -109,33 +112,35 @@ class LoginRefresher:
 
     def _attempt(self, now: float) -> "_Outcome":
         self._store.reload_if_changed()
-        deep = now - self._deep_at >= _DEEP_EVERY
+        self._client.begin()
         outcome = _Outcome({}, [])
-        if deep or self._found is None:
-            self._found = self._discover()
-        own = self._claim(self._found, outcome)
+        found = self._discover(now)
+        own = self._claim(found, outcome)
         for place in own:
-            self._refresh_location(place, now, deep, outcome)
+            self._refresh_location(place, now, outcome)
             if outcome.is_hopeless:
                 rest = {self._key(each): _down(outcome.errors[-1]) for each in own}
                 outcome.locations = rest | outcome.locations
                 break
-        if deep and not outcome.errors:
-            self._deep_at = now
         return outcome
 
-    def _discover(self) -> list[FoundLocation]:
+    def _discover(self, now: float) -> list[FoundLocation]:
+        """What the login sees, asked once a day; where the portal does not tell now, what it told before."""
+        if self._found is not None and now - self._found_at < _DEEP_EVERY:
+            return self._found
         try:
-            return self._client.locations()
-        except (AccessError, ProtocolError):
+            self._found = self._client.locations()
+            self._found_at = now
+        except PortalError as error:
             choices = self.login.locations
-            if choices and all(choice.account and choice.service_location for choice in choices):
-                return [_as_found(choice) for choice in choices]
-            self._claims.failed(self._index)
-            raise
-        except PortalError:
-            self._claims.failed(self._index)
-            raise
+            is_named = bool(choices) and all(choice.account and choice.service_location for choice in choices)
+            if self._found is None and is_named and isinstance(error, AccessError | ProtocolError):
+                self._found = [as_found(choice) for choice in choices]
+            if self._found is None or error.while_signing_in:
+                self._claims.failed(self._index)
+                raise
+            log.warning("%s; going on with the locations that are known", error)
+        return self._found
 
     def _claim(self, found: Sequence[FoundLocation], outcome: "_Outcome") -> list[FoundLocation]:
         places, missing = choose(self.login, found)
@@ -144,17 +149,18 @@ class LoginRefresher:
         if everything is not None:
             self._store.retain(everything)
         for choice in missing:
-            error = AccessError(_unseen(self.login, choice, found))
+            error = AccessError(unseen(self.login, choice, found))
             key = LocationKey(self.login.portal.label, choice.account or "", choice.service_location or "")
             outcome.add(key, error)
         if not places and not missing:
             raise AccessError(
-                f"login {self.login.name} sees no active electric service location; it sees {_listed(found)}"
+                f"login {self.login.name} sees no active electric service location; it sees {listed(found)}"
             )
         return [place for place in places if self._key(place) in own]
 
-    def _refresh_location(self, place: FoundLocation, now: float, deep: bool, outcome: "_Outcome") -> None:  # noqa: FBT001
+    def _refresh_location(self, place: FoundLocation, now: float, outcome: "_Outcome") -> None:
         key = self._key(place)
+        deep = now - self._deep_at.get(key, _NEVER) >= _DEEP_EVERY
         before = self._store.snapshot.locations.get(key)
         known = KnownMeters({meter.info.number: meter.info.step for meter in before.meters} if before else {})
         history = self._histories.setdefault(
@@ -162,14 +168,26 @@ class LoginRefresher:
         )
         start, keep_from, end = self._range(now, deep=deep)
         fetched = history.fetch(start, end, known, try_hourly=deep)
-        name = next((choice.name for choice in self.login.locations if _matches(choice, place)), "") or place.name
-        location = Location(key, name, str(self._wall.zone))
-        for revision in self._store.merge(location, fetched.meters, self._wall, now=now, keep_from=keep_from):
+        error = fetched.error
+        if deep and (error is None or not error.reason.passes_by_itself):
+            self._deep_at[key] = now
+        location = Location(key, self._name(place, before), str(self._wall.zone))
+        revisions = self._store.merge(
+            location, fetched.meters, self._wall, now=now, keep_from=keep_from, complete=error is None
+        )
+        for revision in revisions:
             self._telemetry.revised(*revision)
         self._warn(key, fetched.warnings)
         if fetched.zone_contradicted is not None:
             self._zones[key] = fetched.zone_contradicted
-        outcome.add(key, fetched.error)
+        outcome.add(key, error)
+
+    def _name(self, place: FoundLocation, before: Location | None) -> str:
+        """The user's own name, else the member's nickname, as long as the portal does not take it back."""
+        own = next((choice.name for choice in self.login.locations if matches(choice, place)), "")
+        if own or place.name is not None:
+            return own or place.name or ""
+        return before.name if before else ""
 
     def _range(self, now: float, *, deep: bool) -> tuple[int, int, int]:
         """Local midnights: what to fetch from, what to keep from, and the end of today."""
@@ -245,66 +263,12 @@ class _Outcome:
     @property
     def is_hopeless(self) -> bool:
         """The rest would fail alike: nobody is signed in, or nobody is there."""
-        refused = bool(self.errors) and self.errors[-1].reason.is_refused_sign_in
-        return refused or self.unreachable >= _UNREACHABLE
+        nobody_in = bool(self.errors) and self.errors[-1].while_signing_in
+        return nobody_in or self.unreachable >= _UNREACHABLE
 
 
 def _down(error: PortalError) -> LocationStatus:
     return LocationStatus(up=False, message=str(error))
-
-
-# -- which locations
-
-
-def wanted(login: Login, key: LocationKey) -> bool:
-    """Whether a stored location is one that this login is configured to read."""
-    if key.portal != login.portal.label:
-        return False
-    return not login.locations or any(
-        choice.account in (None, key.account) and choice.service_location in (None, key.location)
-        for choice in login.locations
-    )
-
-
-def choose(login: Login, found: Sequence[FoundLocation]) -> tuple[list[FoundLocation], list[LocationChoice]]:
-    """The locations to read, and the choices for which the login sees none.
-
-    A location chosen by its number is read whatever the portal says of it; otherwise it must be active and electric.
-    """
-    if not login.locations:
-        return [place for place in found if place.active and place.electric], []
-    places: dict[tuple[str, str], FoundLocation] = {}
-    missing: list[LocationChoice] = []
-    for choice in login.locations:
-        matching = [place for place in found if _matches(choice, place)]
-        good = [place for place in matching if place.active and place.electric]
-        if choice.service_location and not good:
-            good = matching
-        places.update({(place.account, place.number): place for place in good})
-        if not good:
-            missing.append(choice)
-    return list(places.values()), missing
-
-
-def _matches(choice: LocationChoice, place: FoundLocation) -> bool:
-    return choice.account in (None, place.account) and choice.service_location in (None, place.number)
-
-
-def _as_found(choice: LocationChoice) -> FoundLocation:
-    return FoundLocation(choice.account or "", choice.service_location or "", "", electric=True, active=True)
-
-
-def _unseen(login: Login, choice: LocationChoice, found: Sequence[FoundLocation]) -> str:
-    location = f"location {choice.service_location}" if choice.service_location else "an active electric location"
-    account = f" of account {choice.account}" if choice.account else ""
-    return f"login {login.name} does not see {location}{account}; it sees {_listed(found)}; correct the configuration"
-
-
-def _listed(found: Sequence[FoundLocation]) -> str:
-    most = 8
-    names = [f"location {place.number} of account {place.account}" for place in found[:most]]
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return (", ".join(names) + more) if names else "none at all"
 
 
 class Refresher:

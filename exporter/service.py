@@ -4,13 +4,14 @@ from typing import Self
 
 from prometheus_client import CollectorRegistry
 
+from .choice import wanted
 from .claims import Claims
 from .clock import Clock
 from .config import Config
 from .metrics.collector import CurrentState
 from .metrics.endpoint import MetricsEndpoint, Steady
 from .metrics.telemetry import Telemetry
-from .refresh import LoginRefresher, Refresher, wanted
+from .refresh import LoginRefresher, Refresher
 from .state import State
 from .store import Store
 from .web.access import Access

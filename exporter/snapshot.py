@@ -107,8 +107,8 @@ def update_meter(
     days, day_changes = merge(known_days, totals, now=now, hold_zeros=False)
     oldest = min(known, default=None)
     late = [change for change in changes if change.before or (oldest is not None and change.after.start > oldest)]
-    meter = Meter(info, _kept(merged, keep_from), _kept(days, keep_from))
-    return MeterUpdate(meter, tuple(changes), tuple(day_changes), tuple(late))
+    meter = Meter(info, _sorted(merged), _sorted(days))
+    return MeterUpdate(forgetting(meter, keep_from), tuple(changes), tuple(day_changes), tuple(late))
 
 
 def _joined(before: MeterInfo, after: MeterInfo) -> MeterInfo:
@@ -138,8 +138,19 @@ def _with_export(
     return filled, changes
 
 
-def _kept(intervals: Mapping[int, Interval], keep_from: int) -> tuple[Interval, ...]:
-    return tuple(interval for _, interval in sorted(intervals.items()) if interval.end > keep_from)
+def _sorted(intervals: Mapping[int, Interval]) -> tuple[Interval, ...]:
+    return tuple(interval for _, interval in sorted(intervals.items()))
+
+
+def forgetting(meter: Meter, keep_from: int) -> Meter:
+    """A meter without what ended before `keep_from`."""
+    if not any(each[0].end <= keep_from for each in (meter.intervals, meter.days) if each):
+        return meter
+    return replace(
+        meter,
+        intervals=tuple(each for each in meter.intervals if each.end > keep_from),
+        days=tuple(each for each in meter.days if each.end > keep_from),
+    )
 
 
 def revision(change: Change) -> str | None:

@@ -3,24 +3,28 @@
 Every write is one transaction. Where the file cannot be used the same database lives in memory and is lost at the end.
 """
 
+import fcntl
 import logging
 import sqlite3
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from .intervals import VERSIONS, Interval, MeterInfo
 from .snapshot import Location, LocationKey, Meter
 
 log = logging.getLogger(__name__)
 
+_Result = TypeVar("_Result")
+
 FILE = "state.db"
-_VERSION = 1
 _BUSY_SECONDS = 20.0
+_KEPT_UNREAD = 30 * 86400
 _SCHEMA = """
 CREATE TABLE location (
     portal TEXT NOT NULL, account TEXT NOT NULL, location TEXT NOT NULL, name TEXT NOT NULL, timezone TEXT NOT NULL,
@@ -37,20 +41,20 @@ CREATE TABLE period (
     meter INTEGER NOT NULL, start INTEGER NOT NULL, name TEXT NOT NULL, kwh REAL NOT NULL, k INTEGER NOT NULL,
     PRIMARY KEY (meter, start, name)) WITHOUT ROWID;
 CREATE TABLE refused_sign_ins (
-    login TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, count INTEGER NOT NULL, last REAL NOT NULL,
-    reason TEXT NOT NULL) WITHOUT ROWID;
+    login TEXT NOT NULL, fingerprint TEXT NOT NULL, count INTEGER NOT NULL, last REAL NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (login, fingerprint)) WITHOUT ROWID;
 CREATE TABLE backfill_needed (
     portal TEXT NOT NULL, account TEXT NOT NULL, location TEXT NOT NULL, day INTEGER NOT NULL,
     PRIMARY KEY (portal, account, location, day)) WITHOUT ROWID;
 """
+_TABLES = tuple(statement.strip() for statement in _SCHEMA.split(";") if statement.strip())
 _COLUMNS = ("start", "end", "usage", "usage_k", "export", "export_k", "cost", "cost_k")
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedSignIns:
-    """How often in a row a login was refused. `fingerprint` tells whether its configuration has changed since."""
+    """How often in a row a login was refused with one and the same configuration."""
 
-    fingerprint: str
     count: int
     last: float
     reason: str
@@ -63,7 +67,8 @@ class State:
         self._lock = threading.Lock()
         self._path = folder / FILE if folder else None
         self._database = self._open()
-        self._seen_version = self._data_version()
+        self._names: dict[str, threading.Lock] = {}
+        self._seen_version = self._run(_data_version)
 
     @property
     def is_kept(self) -> bool:
@@ -77,47 +82,16 @@ class State:
 
     def changed_elsewhere(self) -> bool:
         """Whether another process has written since this was last asked."""
-        with self._lock:
-            version = self._data_version()
-            changed, self._seen_version = version != self._seen_version, version
-            return changed
+        version = self._run(_data_version)
+        changed = self.is_kept and version != self._seen_version
+        self._seen_version = version
+        return changed
 
     # -- intervals
 
     def locations(self) -> list[Location]:
         """Everything that is stored."""
-        with self._lock:
-            meters: dict[LocationKey, list[Meter]] = defaultdict(list)
-            for row in self._database.execute("SELECT * FROM meter ORDER BY number").fetchall():
-                identifier, portal, account, location, *info = row
-                meters[LocationKey(portal, account, location)].append(self._meter(identifier, info))
-            return [
-                Location(LocationKey(*row[:3]), row[3], row[4], tuple(meters[LocationKey(*row[:3])]))
-                for row in self._database.execute("SELECT * FROM location ORDER BY portal, account, location")
-            ]
-
-    def _meter(self, identifier: int, info: Sequence[object]) -> Meter:
-        number, flows, parent, net, exports, signed, step = info
-        periods: dict[int, list[tuple[str, float, int]]] = defaultdict(list)
-        for start, name, kwh, k in self._database.execute(
-            "SELECT start, name, kwh, k FROM period WHERE meter = ? ORDER BY start, name", (identifier,)
-        ):
-            periods[start].append((name, kwh, k))
-        intervals: tuple[list[Interval], list[Interval]] = ([], [])
-        for whole_day, *values in self._database.execute(
-            "SELECT whole_day, start, end, usage, usage_k, export, export_k, cost, cost_k FROM interval"
-            " WHERE meter = ? ORDER BY start",
-            (identifier,),
-        ):
-            own_periods = () if whole_day else tuple(periods.get(values[0], ()))
-            start, end, usage, usage_k, export, export_k, cost, cost_k = values
-            versions = VERSIONS[usage_k], VERSIONS[export_k], VERSIONS[cost_k]
-            intervals[bool(whole_day)].append(
-                Interval(start, end, usage, versions[0], export, versions[1], cost, versions[2], own_periods)
-            )
-        names = tuple(str(flows).split(",")) if flows else ()
-        meter = MeterInfo(str(number), names, bool(parent), bool(net), bool(exports), bool(signed), int(str(step)))
-        return Meter(meter, tuple(intervals[0]), tuple(intervals[1]))
+        return self._run(_read_locations)
 
     def save(
         self,
@@ -129,7 +103,7 @@ class State:
         """Write what a refresh of a location changed, all or nothing.
 
         changed: for each meter number the changed intervals and days. needed_days: starts of local days that only a
-        backfill can bring to the databases now. keep_from: what ended before it is forgotten, for all locations.
+        backfill can bring to the databases now. keep_from: what ended before it is forgotten.
         """
         key = (location.key.portal, location.key.account, location.key.location)
         rows = [(number, list(intervals), list(days)) for number, intervals, days in changed]
@@ -143,46 +117,63 @@ class State:
                 _save_intervals(database, identifiers[number], days, whole_day=True)
             _forget_meters(database, key, identifiers)
             database.executemany("INSERT OR IGNORE INTO backfill_needed VALUES (?,?,?,?)", days_to_do)
-            database.execute("DELETE FROM interval WHERE end <= ?", (keep_from,))
-            database.execute("DELETE FROM period WHERE start < ?", (keep_from - 86400,))
+            for identifier in identifiers.values():
+                _forget(database, "meter = ? AND", keep_from, identifier)
+            # Of locations that nobody reads any more.
+            _forget(database, "", keep_from - _KEPT_UNREAD)
 
-        self._write(write)
+        self._run(write)
 
     # -- days that only a backfill can bring to the databases
 
     def backfill_needed(self) -> dict[LocationKey, int]:
         """The start of the oldest such day of each location that has one."""
-        with self._lock:
-            rows = self._database.execute(
-                "SELECT portal, account, location, min(day) FROM backfill_needed GROUP BY portal, account, location"
-            ).fetchall()
+        query = "SELECT portal, account, location, min(day) FROM backfill_needed GROUP BY portal, account, location"
+        rows = self._run(lambda database: database.execute(query).fetchall())
         return {LocationKey(*row[:3]): row[3] for row in rows}
 
     # -- refused sign-ins
 
-    def refused_sign_ins(self, login: str) -> RefusedSignIns | None:
-        """What is remembered of a login's refused sign-ins, None where there are none."""
-        with self._lock:
-            row = self._database.execute(
-                "SELECT fingerprint, count, last, reason FROM refused_sign_ins WHERE login = ?", (login,)
-            ).fetchone()
+    def has_refused_sign_ins(self, login: str) -> bool:
+        """Whether any configuration of this login was refused since it was last accepted."""
+        query = "SELECT 1 FROM refused_sign_ins WHERE login = ? LIMIT 1"
+        return bool(self._run(lambda database: database.execute(query, (login,)).fetchone()))
+
+    def refused_sign_ins(self, login: str, fingerprint: str) -> RefusedSignIns | None:
+        """What is remembered of a login with one configuration, None where it was not refused."""
+        query = "SELECT count, last, reason FROM refused_sign_ins WHERE login = ? AND fingerprint = ?"
+        row = self._run(lambda database: database.execute(query, (login, fingerprint)).fetchone())
         return RefusedSignIns(*row) if row else None
 
     def count_refused_sign_in(self, login: str, fingerprint: str, now: float, reason: str) -> None:
-        """Count one more; a changed configuration starts at one again."""
-        self._write(
+        """Count one more for this configuration; others of the same login keep their own counts."""
+        self._run(
             lambda database: database.execute(
-                "INSERT INTO refused_sign_ins VALUES (?1, ?2, 1, ?3, ?4) ON CONFLICT (login) DO UPDATE SET"
-                " count = CASE fingerprint WHEN ?2 THEN count + 1 ELSE 1 END,"
-                " fingerprint = ?2, last = ?3, reason = ?4",
+                "INSERT INTO refused_sign_ins VALUES (?1, ?2, 1, ?3, ?4) ON CONFLICT (login, fingerprint) DO UPDATE"
+                " SET count = count + 1, last = ?3, reason = ?4",
                 (login, fingerprint, now, reason),
             )
         )
 
     def forget_refused_sign_ins(self, login: str) -> None:
         """The login was accepted."""
-        if self.refused_sign_ins(login):
-            self._write(lambda database: database.execute("DELETE FROM refused_sign_ins WHERE login = ?", (login,)))
+        if self.has_refused_sign_ins(login):
+            self._run(lambda database: database.execute("DELETE FROM refused_sign_ins WHERE login = ?", (login,)))
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        """Hold a lock that one holder at a time can have, among all processes on this state; freed when one dies."""
+        with self._lock:
+            lock = self._names.setdefault(name, threading.Lock())
+            path = self._path
+        with lock, ExitStack() as stack:
+            if path is not None:
+                try:
+                    file = stack.enter_context(path.with_name(f"{name}.lock").open("w"))
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                except OSError as error:
+                    log.warning("cannot lock %s in %s (%s)", name, path.parent, error.strerror)
+            yield
 
     # -- the file
 
@@ -199,6 +190,7 @@ class State:
                 raise
             except sqlite3.DatabaseError:
                 self._set_aside()
+                self._path.touch(mode=0o600)
                 return _connect(str(self._path))
         except (OSError, sqlite3.Error) as error:
             self._give_up(error)
@@ -206,7 +198,7 @@ class State:
 
     def _set_aside(self) -> None:
         assert self._path is not None
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         aside = self._path.with_name(f"{FILE}.damaged-{stamp}")
         self._path.rename(aside)
         journal = self._path.with_name(f"{FILE}-journal")
@@ -223,22 +215,23 @@ class State:
         )
         self._path = None
 
-    def _write(self, action: Callable[[sqlite3.Connection], object]) -> None:
-        """Run one transaction. Where the file fails, its content goes on in memory: serving is worth more."""
+    def _run(self, action: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Read or write in one transaction. Where the file fails, go on in memory: serving is worth more."""
         with self._lock:
             try:
                 with _transaction(self._database):
-                    action(self._database)
+                    return action(self._database)
             except sqlite3.DatabaseError as error:
                 if self._path is None:
                     raise
                 self._give_up(error)
                 self._database = _in_memory(self._database)
                 with _transaction(self._database):
-                    action(self._database)
+                    return action(self._database)
 
-    def _data_version(self) -> int:
-        return int(self._database.execute("PRAGMA data_version").fetchone()[0])
+
+def _data_version(database: sqlite3.Connection) -> int:
+    return int(database.execute("PRAGMA data_version").fetchone()[0])
 
 
 def _connect(path: str) -> sqlite3.Connection:
@@ -256,13 +249,12 @@ def _connect(path: str) -> sqlite3.Connection:
 def _prepare(database: sqlite3.Connection) -> None:
     if database.execute("PRAGMA quick_check").fetchone()[0] != "ok":
         raise sqlite3.DatabaseError("damaged")
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version not in (0, _VERSION):
-        raise sqlite3.DatabaseError("of another version")
-    if version == 0:
-        for statement in _SCHEMA.split(";"):
+    tables = {row[0] for row in database.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        for statement in _TABLES:
             database.execute(statement)
-        database.execute(f"PRAGMA user_version = {_VERSION}")
+    elif tables != set(_TABLES):
+        raise sqlite3.DatabaseError("not one of this version")
 
 
 @contextmanager
@@ -289,6 +281,41 @@ def _in_memory(database: sqlite3.Connection) -> sqlite3.Connection:
     return copy
 
 
+def _read_locations(database: sqlite3.Connection) -> list[Location]:
+    meters: dict[LocationKey, list[Meter]] = defaultdict(list)
+    for row in database.execute("SELECT * FROM meter ORDER BY number").fetchall():
+        identifier, portal, account, location, *info = row
+        meters[LocationKey(portal, account, location)].append(_read_meter(database, identifier, info))
+    return [
+        Location(LocationKey(*row[:3]), row[3], row[4], tuple(meters[LocationKey(*row[:3])]))
+        for row in database.execute("SELECT * FROM location ORDER BY portal, account, location")
+    ]
+
+
+def _read_meter(database: sqlite3.Connection, identifier: int, info: Sequence[object]) -> Meter:
+    number, flows, parent, net, exports, signed, step = info
+    periods: dict[int, list[tuple[str, float, int]]] = defaultdict(list)
+    for start, name, kwh, k in database.execute(
+        "SELECT start, name, kwh, k FROM period WHERE meter = ? ORDER BY start, name", (identifier,)
+    ):
+        periods[start].append((name, kwh, k))
+    intervals: tuple[list[Interval], list[Interval]] = ([], [])
+    for whole_day, *values in database.execute(
+        "SELECT whole_day, start, end, usage, usage_k, export, export_k, cost, cost_k FROM interval"
+        " WHERE meter = ? ORDER BY start",
+        (identifier,),
+    ):
+        own_periods = () if whole_day else tuple(periods.get(values[0], ()))
+        start, end, usage, usage_k, export, export_k, cost, cost_k = values
+        versions = VERSIONS[usage_k], VERSIONS[export_k], VERSIONS[cost_k]
+        intervals[bool(whole_day)].append(
+            Interval(start, end, usage, versions[0], export, versions[1], cost, versions[2], own_periods)
+        )
+    names = tuple(str(flows).split(",")) if flows else ()
+    meter = MeterInfo(str(number), names, bool(parent), bool(net), bool(exports), bool(signed), int(str(step)))
+    return Meter(meter, tuple(intervals[0]), tuple(intervals[1]))
+
+
 def _save_meter(database: sqlite3.Connection, key: tuple[str, str, str], info: MeterInfo) -> int:
     values = (",".join(info.flows), info.parent, info.net, info.exports, info.signed, info.step)
     row = database.execute(
@@ -309,6 +336,11 @@ def _forget_meters(database: sqlite3.Connection, key: tuple[str, str, str], kept
     gone = [(identifier,) for identifier, number in rows if number not in kept]
     for table, column in (("interval", "meter"), ("period", "meter"), ("meter", "id")):
         database.executemany(f"DELETE FROM {table} WHERE {column} = ?", gone)  # noqa: S608 - names of our own
+
+
+def _forget(database: sqlite3.Connection, condition: str, keep_from: int, *values: int) -> None:
+    database.execute(f"DELETE FROM interval WHERE {condition} end <= ?", (*values, keep_from))  # noqa: S608
+    database.execute(f"DELETE FROM period WHERE {condition} start < ?", (*values, keep_from - 86400))  # noqa: S608
 
 
 def _save_intervals(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from .days import Calendar
 from .intervals import Change, Interval, timestamp_ms
-from .snapshot import FetchedMeter, Location, LocationKey, Meter, MeterUpdate, Snapshot, revision, update_meter
+from .snapshot import FetchedMeter, Location, LocationKey, Snapshot, forgetting, revision, update_meter
 from .state import State
 
 Revision = tuple[str, str]
@@ -23,7 +23,7 @@ class Store:
         self._window = window
         self._wanted = wanted
         self._lock = threading.Lock()
-        self._backfill_needed = state.backfill_needed()
+        self._backfill_needed = self._needed()
         self._snapshot = Snapshot()
         self._version = 0
         self._load()
@@ -48,7 +48,7 @@ class Store:
         with self._lock:
             if self._state.changed_elsewhere():
                 self._load()
-                self._backfill_needed = self._state.backfill_needed()
+                self._backfill_needed = self._needed()
                 self._version += 1
 
     def retain(self, keys: Iterable[LocationKey]) -> None:
@@ -65,20 +65,29 @@ class Store:
         *,
         now: float,
         keep_from: int,
+        complete: bool = True,
     ) -> list[Revision]:
         """Put what was fetched of a location over what is known, in the state and in a new snapshot.
 
         location: key, name and zone; its meters are the known ones. keep_from: what ended before it is forgotten.
+        complete: the fetch brought all that it was meant to; only then is anything forgotten.
         """
         with self._lock:
             before = self._snapshot.locations.get(location.key) or self._stored(location.key)
             meters = {meter.info.number: meter for meter in before.meters} if before else {}
+            complete = complete and bool(fetched)
+            keep_from = keep_from if complete else 0
             updates = [
                 update_meter(meters.get(each.info.number), each, calendar, now=now, keep_from=keep_from)
                 for each in fetched
             ]
             meters.update({update.meter.info.number: update.meter for update in updates})
-            kept = tuple(meter for _, meter in sorted(meters.items()) if _is_current(meter, updates, keep_from))
+            named = {update.meter.info.number for update in updates}
+            kept = tuple(
+                meter
+                for number, each in sorted(meters.items())
+                if (meter := forgetting(each, keep_from)).intervals or number in named or not complete
+            )
             after = Location(location.key, location.name, location.timezone, kept)
             late = [change for update in updates for change in update.late if self._is_out_of_window(change, now)]
             self._state.save(
@@ -89,13 +98,16 @@ class Store:
             )
             self._snapshot = self._snapshot.replacing(after)
             if late:
-                self._backfill_needed = self._state.backfill_needed()
+                self._backfill_needed = self._needed()
             self._version += 1
         return self._revisions([change for update in updates for change in update.changes], now)
 
     def _load(self) -> None:
         stored = {location.key: location for location in self._state.locations() if self._wanted(location.key)}
         self._snapshot = Snapshot(stored)
+
+    def _needed(self) -> dict[LocationKey, int]:
+        return {key: day for key, day in self._state.backfill_needed().items() if self._wanted(key)}
 
     def _stored(self, key: LocationKey) -> Location | None:
         """A location that was not served for a while may still be in the state."""
@@ -111,12 +123,6 @@ class Store:
 
     def _is_out_of_window(self, change: Change, now: float) -> bool:
         return timestamp_ms(change.after.end, 0) < (now - self._window) * 1000
-
-
-def _is_current(meter: Meter, updates: Sequence[MeterUpdate], keep_from: int) -> bool:
-    """A meter that the portal still names, or whose data are still kept."""
-    named = any(update.meter.info.number == meter.info.number for update in updates)
-    return named or bool(meter.intervals and meter.intervals[-1].end > keep_from)
 
 
 def _after(changes: Iterable[Change]) -> list[Interval]:

@@ -37,17 +37,23 @@ class PortalClient:
         self._token_is_second = False
         self._renewal_works = True
 
+    def begin(self) -> None:
+        """Begin a new round of calls, in which one more sign-in is allowed where a token is not accepted."""
+        self._token_is_second = False
+
     def close(self) -> None:
         """End the connections."""
         self._transport.close()
 
     def locations(self) -> list[FoundLocation]:
         """Every location that this login sees. Raises PortalError."""
-        token = self._fresh_token()
+        owner = self._fresh_token().owner
         try:
-            reply = self._ask("user_data", "GET", USER_DATA, params={"userId": token.owner})
+            reply = self._ask("user_data", "GET", USER_DATA, params={"userId": owner})
             return from_user_data(self._data(reply, "the list of accounts"))
         except (AccessError, ProtocolError) as error:
+            if error.while_signing_in:
+                raise
             log.warning("login %s: %s; asking for the plain list of accounts instead", self._login.name, error)
             try:
                 reply = self._ask("accounts", "GET", ACCOUNTS, params={"user": self._login.username})
@@ -66,7 +72,7 @@ class PortalClient:
         started = self._clock.monotonic()
         for turn in range(10_000):
             reply = self._ask("poll", "POST", POLL, data=body, headers={"Content-Type": "application/json"})
-            answer = mapping(self._data(reply, what), what)
+            answer = mapping(self._data(reply, what, f"location {query.location} of account {query.account}"), what)
             status = text(answer.get("status")).upper()
             if status == "COMPLETE":
                 return decode(answer.get("data"))
@@ -78,11 +84,11 @@ class PortalClient:
             self._clock.sleep(wait)
         raise PendingError(f"{what}: the portal was still computing after {_PENDING_BUDGET:.0f} s; trying again later")
 
-    def _data(self, reply: Reply, what: str) -> Json:
+    def _data(self, reply: Reply, what: str, place: str | None = None) -> Json:
         if reply.status == 403:  # noqa: PLR2004
             raise AccessError(
-                f"login {self._login.name} may not see {what} (status 403); check account and service_location, or"
-                " leave both out to read every location that the login sees"
+                f"login {self._login.name} may not see {place or what} (status 403); check account and"
+                " service_location, or leave both out to read every location that the login sees"
             )
         if reply.status == 401:  # noqa: PLR2004
             raise AccessError(f"login {self._login.name}: the portal gave a token and does not accept it for {what}")
@@ -146,6 +152,7 @@ class PortalClient:
             return self._token
         self._token = None
         self._token = sign_in(self._login, self._transport, self._gate, now)
+        self._renewal_works = True
         return self._token
 
 

@@ -12,11 +12,14 @@ from .shapes import Json, flag, mapping, sequence, text
 
 @dataclass(frozen=True, slots=True)
 class FoundLocation:
-    """A service location with the account that holds it. `name` is the member's nickname for it, never an address."""
+    """A service location with the account that holds it. `name` is the member's nickname for it, never an address.
+
+    name: None where it cannot be told.
+    """
 
     account: str
     number: str
-    name: str
+    name: str | None
     electric: bool
     active: bool
     industries: tuple[str, ...] = ()
@@ -24,7 +27,8 @@ class FoundLocation:
 
 def from_user_data(payload: Json) -> list[FoundLocation]:
     """Every location of `user-data`, an active entry before an inactive one with the same numbers."""
-    items = [payload] if isinstance(payload, dict) else sequence(payload, "user-data")
+    # One client expected a single object (portal-facts 2.1), so perhaps some portal gives one.
+    items = [payload] if isinstance(payload, dict) and "account" in payload else sequence(payload, "user-data")
     found: dict[tuple[str, str], FoundLocation] = {}
     for item in items:
         for location in _of_account(mapping(item, "user-data[]")):
@@ -43,7 +47,7 @@ def from_accounts(payload: Json) -> list[FoundLocation]:
         for entry in sequence(fields.get("serviceLocations"), "accounts[].serviceLocations"):
             number = text(entry.get("id") or entry.get("serviceLocation")) if isinstance(entry, dict) else text(entry)
             if account and number:
-                found[account, number] = FoundLocation(account, number, "", electric=True, active=True)
+                found[account, number] = FoundLocation(account, number, None, electric=True, active=True)
     return list(found.values())
 
 

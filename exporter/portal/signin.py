@@ -1,5 +1,6 @@
 """Signing in: one form post, and the many ways in which a portal says no (portal-facts 1)."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,6 +45,10 @@ class Token:
 class SignInGate(Protocol):
     """Remembers refused sign-ins, so that they never add up to a locked account (contract 2)."""
 
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait until nobody else signs in with this login: two that try at once would not know of each other."""
+        ...
+
     def check(self) -> None:
         """Raise CredentialsError or TwoFactorError while no sign-in may be tried."""
         ...
@@ -59,7 +64,18 @@ class SignInGate(Protocol):
 
 def sign_in(login: Login, transport: Transport, gate: SignInGate, now: float) -> Token:
     """Sign in once. Raises a PortalError; one that may count towards a lockout has been told to the gate."""
-    gate.check()
+    try:
+        with gate.turn():
+            gate.check()
+            token = _try(login, transport, gate, now)
+            gate.accepted()
+            return token
+    except PortalError as error:
+        error.while_signing_in = True
+        raise
+
+
+def _try(login: Login, transport: Transport, gate: SignInGate, now: float) -> Token:
     form = {"userId": login.username, "password": login.password.reveal()}
     if login.totp_secret is not None:
         form["twoFactorCode"] = second_factor(login.totp_secret.reveal()).at(int(now))
@@ -72,7 +88,6 @@ def sign_in(login: Login, transport: Transport, gate: SignInGate, now: float) ->
         if error.reason.is_refused_sign_in:
             gate.refused(error.reason)
         raise
-    gate.accepted()
     return token
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import HTTPError, NameResolutionError
 from urllib3.exceptions import ProtocolError as BrokenAnswer
+from urllib3.exceptions import TimeoutError as TimedOut
 
 from .. import __version__
 from ..clock import Clock
@@ -159,7 +160,7 @@ class Transport:
     def _explain(self, error: Exception) -> str:
         if isinstance(error, requests.exceptions.SSLError):
             return f"{self._host} has no certificate that this machine trusts; check api_url and the machine's clock"
-        if isinstance(error, requests.Timeout):
+        if isinstance(error, requests.Timeout | TimedOut):
             return f"{self._host} did not answer in time; trying again later"
         if isinstance(error, requests.ConnectionError) and _has_cause(error, NameResolutionError):
             return f"there is no host {self._host}; check api_url"

@@ -72,6 +72,7 @@ def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 60
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             self._answer()

@@ -1,0 +1,62 @@
+"""Which of the locations that a login sees are to be read (contract 2)."""
+
+from collections.abc import Sequence
+
+from .config import LocationChoice, Login
+from .portal.discovery import FoundLocation
+from .snapshot import LocationKey
+
+
+def wanted(login: Login, key: LocationKey) -> bool:
+    """Whether a stored location is one that this login is configured to read."""
+    if key.portal != login.portal.label:
+        return False
+    return not login.locations or any(
+        choice.account in (None, key.account) and choice.service_location in (None, key.location)
+        for choice in login.locations
+    )
+
+
+def choose(login: Login, found: Sequence[FoundLocation]) -> tuple[list[FoundLocation], list[LocationChoice]]:
+    """The locations to read, and the choices for which the login sees none.
+
+    A location chosen by its number is read whatever the portal says of it; otherwise it must be active and electric.
+    """
+    if not login.locations:
+        return [place for place in found if place.active and place.electric], []
+    places: dict[tuple[str, str], FoundLocation] = {}
+    missing: list[LocationChoice] = []
+    for choice in login.locations:
+        matching = [place for place in found if matches(choice, place)]
+        good = [place for place in matching if place.active and place.electric]
+        if choice.service_location and not good:
+            good = matching
+        places.update({(place.account, place.number): place for place in good})
+        if not good:
+            missing.append(choice)
+    return list(places.values()), missing
+
+
+def matches(choice: LocationChoice, place: FoundLocation) -> bool:
+    """Whether a choice means this location."""
+    return choice.account in (None, place.account) and choice.service_location in (None, place.number)
+
+
+def as_found(choice: LocationChoice) -> FoundLocation:
+    """A location that is named in full, for a portal that does not tell which there are."""
+    return FoundLocation(choice.account or "", choice.service_location or "", None, electric=True, active=True)
+
+
+def unseen(login: Login, choice: LocationChoice, found: Sequence[FoundLocation]) -> str:
+    """What to say of a choice for which the login sees no location."""
+    location = f"location {choice.service_location}" if choice.service_location else "an active electric location"
+    account = f" of account {choice.account}" if choice.account else ""
+    return f"login {login.name} does not see {location}{account}; it sees {listed(found)}; correct the configuration"
+
+
+def listed(found: Sequence[FoundLocation]) -> str:
+    """What a login sees, in words."""
+    most = 8
+    names = [f"location {place.number} of account {place.account}" for place in found[:most]]
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return (", ".join(names) + more) if names else "none at all"

@@ -1,0 +1,101 @@
+"""`demo`: data at once, new intervals while one watches, and nothing to configure."""
+
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from ..test_cli import Program, Starter
+
+FREE = "--web.listen-address=127.0.0.1:0"
+
+
+class Demo:
+    """A running demo and what it says of itself."""
+
+    def __init__(self, starter: Starter, *arguments: str) -> None:
+        self.started = time.monotonic()
+        self.program: Program = starter.start("demo", FREE, *arguments)
+        self.program.wait_for(lambda: "Ctrl-C" in self.program.stdout, "its introduction")
+        self.page, self.metrics, self.portal = re.findall(r"https?://\S+", self.program.stdout)
+
+    def get(self, url: str) -> requests.Response:
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.get(url, timeout=5)
+
+    def post(self, url: str, switches: dict[str, float]) -> None:
+        with requests.Session() as session:
+            session.trust_env = False
+            session.post(url, json=switches, timeout=5).raise_for_status()
+
+    def newest(self) -> int:
+        """The end of the newest interval of any meter, 0 where there is none."""
+        name = "smarthub_latest_interval_end_timestamp_seconds"
+        return max((int(value) for value in self.values(name)), default=0)
+
+    def last_refresh_ended(self) -> float:
+        (start,) = self.values("smarthub_last_refresh_timestamp_seconds")
+        (duration,) = self.values("smarthub_last_refresh_duration_seconds")
+        return start + duration
+
+    def values(self, name: str) -> list[float]:
+        lines = self.get(f"{self.metrics}?name[]={name}").text.splitlines()
+        return [float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")]
+
+
+@pytest.fixture
+def starter(tmp_path: Path) -> Iterator[Starter]:
+    starter = Starter(tmp_path)
+    yield starter
+    starter.close()
+
+
+def test_the_demo_shows_data_at_once_and_new_intervals_and_ends_while_its_portal_hangs(starter: Starter) -> None:
+    demo = Demo(starter)
+    demo.program.wait_for(lambda: demo.newest() > 0, "data")
+    assert time.monotonic() - demo.started < 2.0
+    demo.program.wait_for(lambda: demo.values("smarthub_up") == [1.0], "the end of the first refresh")
+
+    text = demo.get(demo.metrics).text
+    for family in ("interval_usage_kwh", "interval_export_kwh", "interval_cost_usd", "interval_tou_usage_kwh"):
+        assert text.count(f"\nsmarthub_{family}{{") > 96 * 3
+    for family in ("day_usage_kwh", "day_export_kwh", "day_cost_usd"):
+        assert text.count(f"\nsmarthub_{family}{{") >= 3
+    assert len(re.findall(r"\nsmarthub_location_info\{", text)) == 3
+    status_page = demo.get(demo.page)
+    assert (status_page.status_code, "Solar house" in status_page.text) == (200, True)
+
+    first = demo.newest()
+    demo.program.wait_for(lambda: demo.newest() > first, "a new interval")
+    assert demo.newest() == first + 900
+
+    # The refresh that is under way, or the next one within some three seconds, gets no answer any more.
+    demo.post(f"{demo.portal}/simulator/settings", {"latency": 30})
+    demo.program.wait_for(lambda: time.time() > demo.last_refresh_ended() + 3.3, "a refresh that hangs")
+    code, seconds = demo.program.end()
+    assert (code, seconds < 1.0) == (0, True)
+    assert "Traceback" not in demo.program.stderr
+
+
+def test_the_demo_needs_nothing_leaves_nothing_behind_and_ends_with_ctrl_c(starter: Starter) -> None:
+    starter.config("not: [a, configuration")
+    variables = {"SMARTHUB_API_URL": "https://nosuch.invalid", "SMARTHUB_PASSWORD": "x", "SMARTHUB_WINDOW": "nonsense"}
+    starter.environment |= variables
+    demo = Demo(starter, "--web.telemetry-path", "/energy")
+    assert demo.metrics.endswith("/energy")
+    assert demo.get(demo.metrics).status_code == 200
+    code, seconds = demo.program.end(signal.SIGINT)
+    assert (code, seconds < 1.0) == (0, True)
+    assert "Traceback" not in demo.program.stderr
+    assert not (starter.folder / "state-home").exists()
+
+
+def test_two_demos_can_run_side_by_side(starter: Starter) -> None:
+    one, other = Demo(starter), Demo(starter)
+    assert len({one.page, other.page, one.portal, other.portal}) == 4
+    assert other.get(f"{other.portal}/simulator/settings").status_code == 200

@@ -1,0 +1,115 @@
+"""`healthcheck`: 0 when the exporter answers healthy, 1 when not, also behind TLS and basic authentication."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bcrypt
+import pytest
+import trustme
+
+from exporter.web.access import load_access
+from exporter.web.server import Server
+from exporter.web.types import Request, Response
+
+from ..test_cli import Program, Starter, login
+
+HEALTHY, UNHEALTHY = Response(200, b"healthy\n"), Response(503, b"a refresh thread has ended\n")
+
+
+@pytest.fixture
+def starter(tmp_path: Path) -> Iterator[Starter]:
+    starter = Starter(tmp_path)
+    yield starter
+    starter.close()
+
+
+def exporter(answer: Response, asked: list[str] | None = None) -> Callable[[Request], Response]:
+    """An exporter, as far as this command sees it."""
+
+    def app(request: Request) -> Response:
+        if asked is not None:
+            asked.append(request.path)
+        return answer if request.path == "/-/healthy" else Response(404, b"")
+
+    return app
+
+
+def check(starter: Starter, server: Server, *arguments: str) -> Program:
+    host, port = server.address
+    return starter.run("healthcheck", f"--web.listen-address={host}:{port}", *arguments)
+
+
+def test_an_exporter_that_answers_healthy_is_0(starter: Starter) -> None:
+    starter.config(login())
+    asked: list[str] = []
+    with Server("127.0.0.1:0", exporter(HEALTHY, asked)) as server:
+        program = check(starter, server)
+    assert (program.wait(), program.stdout, program.stderr) == (0, "healthy\n", "")
+    assert asked == ["/-/healthy"]
+
+
+def test_an_exporter_that_answers_otherwise_is_1(starter: Starter) -> None:
+    starter.config(login())
+    with Server("127.0.0.1:0", exporter(UNHEALTHY)) as server:
+        program = check(starter, server)
+    assert (program.wait(), program.stdout) == (1, "a refresh thread has ended\n")
+
+
+def test_no_exporter_at_all_is_1_and_one_line(starter: Starter) -> None:
+    starter.config(login())
+    with Server("127.0.0.1:0", exporter(HEALTHY)) as server:
+        pass
+    program = check(starter, server)
+    assert program.wait() == 1
+    (line,) = (program.stdout + program.stderr).splitlines()
+    assert f"127.0.0.1:{server.address[1]}" in line
+
+
+def test_the_address_is_that_of_the_configuration(starter: Starter) -> None:
+    with Server("127.0.0.1:0", exporter(HEALTHY)) as server:
+        config = {**login(timezone=None), "exporter": {"listen_address": f":{server.address[1]}"}}
+        starter.config(config)
+        assert starter.run("healthcheck").wait() == 0
+
+
+def test_the_address_can_come_from_the_environment(starter: Starter) -> None:
+    starter.config(login())
+    with Server("127.0.0.1:0", exporter(HEALTHY)) as server:
+        program = starter.run("healthcheck", SMARTHUB_LISTEN_ADDRESS=f"0.0.0.0:{server.address[1]}")
+    assert program.wait() == 0
+
+
+def test_nothing_but_the_address_is_needed(starter: Starter) -> None:
+    with Server("127.0.0.1:0", exporter(HEALTHY)) as server:
+        program = check(starter, server)
+    assert (program.wait(), program.stdout, program.stderr) == (0, "healthy\n", "")
+
+
+def test_it_works_with_the_tls_and_the_passwords_of_the_exporter(starter: Starter) -> None:
+    starter.config(login())
+    issued = trustme.CA().issue_cert("energy.example.org")
+    issued.cert_chain_pems[0].write_to_path(starter.folder / "cert.pem")
+    issued.private_key_pem.write_to_path(starter.folder / "key.pem")
+    hashed = bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()
+    web = starter.config(
+        {
+            "tls_server_config": {"cert_file": "cert.pem", "key_file": "key.pem"},
+            "basic_auth_users": {"scraper": hashed},
+        },
+        "web.yaml",
+    )
+    with Server("127.0.0.1:0", exporter(HEALTHY), load_access(web)) as server:
+        program = check(starter, server, "--web.config.file", str(web))
+        without = check(starter, server)
+    assert (program.wait(), program.stdout, program.stderr) == (0, "healthy\n", "")
+    assert without.wait() == 1
+
+
+def test_a_proxy_of_the_environment_is_not_asked(starter: Starter) -> None:
+    starter.config(login())
+    starter.environment.pop("NO_PROXY")
+    with Server("127.0.0.1:0", exporter(HEALTHY)) as server:
+        program = starter.run(
+            "healthcheck", f"--web.listen-address=127.0.0.1:{server.address[1]}", HTTP_PROXY="http://127.0.0.1:9"
+        )
+    assert program.wait() == 0

@@ -1,0 +1,322 @@
+"""`serve` as a process: what it says, what it survives, and how it ends."""
+
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import requests
+
+from exporter.clock import SystemClock
+from exporter.commands.serve import checked_path
+from exporter.errors import ConfigError
+from exporter.simulator.household import Household
+from exporter.simulator.portal import SimulatedPortal
+from exporter.simulator.server import PortalServer
+from exporter.simulator.settings import Poll, Settings, SignIn
+from exporter.simulator.world import LocationSpec, MeterSpec, UserSpec, World
+
+from ..test_cli import PASSWORD, Program, Starter
+
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+USER = UserSpec(password=PASSWORD)
+HOUSE = LocationSpec("55001", "70001", (MeterSpec("81001", Household(1), step=3600),), nickname="House")
+ANYWHERE = "127.0.0.1:0"
+PLAIN = Settings(pending=0)
+
+
+def http(url: str, method: str = "GET") -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.request(method, url, timeout=5)
+
+
+def portal_of(user: UserSpec = USER, settings: Settings = PLAIN, location: LocationSpec = HOUSE) -> PortalServer:
+    return PortalServer(SimulatedPortal(World(users=(user,), locations=(location,)), SystemClock(), settings))
+
+
+@dataclass
+class Serving:
+    """A running `serve` and where it is."""
+
+    program: Program
+    url: str
+
+    def get(self, path: str) -> tuple[int, str]:
+        answer = http(self.url + path)
+        return answer.status_code, answer.text
+
+    def value(self, line: str) -> float | None:
+        """The value of a series on the page, None where it is not there."""
+        for each in self.get("/metrics")[1].splitlines():
+            start, _, value = each.rpartition(" ")
+            if start == line:
+                return float(value)
+        return None
+
+    def wait_for_refresh(self) -> None:
+        self.program.wait_for(lambda: "smarthub_refreshes_total" in self.refreshes(), "the first refresh")
+
+    def refreshes(self) -> str:
+        """The line of a login that has refreshed at least once; empty before."""
+        lines = self.get("/metrics?name[]=smarthub_refreshes_total")[1].splitlines()
+        return next((line for line in lines if line.startswith("smarthub") and not line.endswith(" 0.0")), "")
+
+
+def serve(starter: Starter, *arguments: str, **variables: str) -> Serving:
+    """Start `serve` on a free port and wait until the log tells where that is."""
+    flags = () if any("listen-address" in flag for flag in arguments) else (f"--web.listen-address={ANYWHERE}",)
+    program = starter.start("serve", *flags, *arguments, **variables)
+
+    def told() -> re.Match[str] | None:
+        return re.search(r"msg=listening address=(\S+) url=(\S+)", program.stderr)
+
+    program.wait_for(lambda: told() is not None, "its address in the log")
+    match = told()
+    assert match is not None
+    assert match[2].rpartition(":")[2] == match[1].rpartition(":")[2]
+    return Serving(program, match[2])
+
+
+def variables(api_url: str, **more: str) -> dict[str, str]:
+    """The four variables that are enough."""
+    return {
+        "SMARTHUB_API_URL": api_url,
+        "SMARTHUB_USERNAME": USER.username,
+        "SMARTHUB_PASSWORD": PASSWORD,
+        "SMARTHUB_TIMEZONE": "America/New_York",
+        **more,
+    }
+
+
+@pytest.fixture
+def starter(tmp_path: Path) -> Iterator[Starter]:
+    starter = Starter(tmp_path)
+    yield starter
+    starter.close()
+
+
+@pytest.fixture
+def black_hole() -> Iterator[str]:
+    """A portal that takes every connection and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+# -- serving
+
+
+def test_four_variables_are_enough_to_serve(starter: Starter) -> None:
+    with portal_of() as portal:
+        serving = serve(starter, **variables(portal.url))
+        serving.program.wait_for(lambda: serving.get("/-/ready")[0] == 200, "readiness")
+        label = portal.host
+        assert serving.value(f'smarthub_up{{login="{label}"}}') == 1.0
+        page = serving.get("/metrics?collect[]=intervals")[1]
+        labels = f'portal="{label}",account="55001",location="70001",meter="81001"'
+        assert page.count(f"\nsmarthub_interval_usage_kwh{{{labels}}} ") in range(7 * 24 - 2, 7 * 24 + 1)
+        assert serving.get("/-/healthy") == (200, "healthy\n")
+        assert serving.get("/nothing")[0] == 404
+        assert http(f"{serving.url}/metrics", "POST").status_code == 405
+        code, seconds = serving.program.end()
+    assert (code, seconds < 1.0) == (0, True)
+    assert serving.program.stdout == ""
+    assert PASSWORD not in serving.program.stderr
+    assert (starter.folder / "state-home" / "smarthub-exporter").is_dir()
+
+
+def test_a_restart_serves_at_once_what_was_known(starter: Starter, black_hole: str) -> None:
+    state = ("--state.dir", str(starter.folder / "state"))
+    with portal_of() as portal:
+        label = portal.host
+        serving = serve(starter, *state, **variables(portal.url))
+        serving.program.wait_for(lambda: serving.get("/-/ready")[0] == 200, "readiness")
+        before = serving.get("/metrics?collect[]=intervals")[1].splitlines()
+        serving.program.end()
+    # The portal is gone, and whatever has its port now does not answer.
+    with socket.create_server(("127.0.0.1", int(label.rpartition(":")[2])), backlog=8):
+        serving = serve(starter, *state, **variables(f"http://{label}"))
+        assert serving.get("/-/ready") == (200, "ready\n")
+        assert serving.get("/metrics?collect[]=intervals")[1].splitlines() == before
+        assert serving.value(f'smarthub_up{{login="{label}"}}') == 0.0
+
+
+def test_the_metrics_are_where_they_were_asked_for(starter: Starter, black_hole: str) -> None:
+    serving = serve(starter, "--web.telemetry-path", "/energy", **variables(black_hole))
+    assert "smarthub_up" in serving.get("/energy")[1]
+    assert serving.get("/metrics")[0] == 404
+
+
+@pytest.mark.parametrize("address", [":0", "[::1]:0", "localhost:0"])
+def test_the_log_tells_the_port_that_was_free(starter: Starter, black_hole: str, address: str) -> None:
+    serving = serve(starter, f"--web.listen-address={address}", **variables(black_hole))
+    host, _, port = serving.url.rpartition(":")
+    assert int(port) > 0
+    assert host == {":0": "http://localhost", "[::1]:0": "http://[::1]"}.get(address, "http://127.0.0.1")
+    assert serving.get("/-/healthy") == (200, "healthy\n")
+
+
+# -- where it cannot listen
+
+
+def test_a_port_in_use_is_one_line_and_exit_code_1(starter: Starter, black_hole: str) -> None:
+    address = black_hole.removeprefix("http://")
+    programs = starter.run_all({name: (name, f"--web.listen-address={address}") for name in ("demo",)})
+    programs["serve"] = starter.run("serve", f"--web.listen-address={address}", **variables(black_hole))
+    for program in programs.values():
+        assert program.wait() == 1
+        assert program.stdout == ""
+        said = [line for line in program.stderr.splitlines() if line.startswith("smarthub-exporter: ")]
+        (line,) = said
+        assert line == (
+            f"smarthub-exporter: cannot listen on {address}: the address is already in use; stop the other program or"
+            " choose another with --web.listen-address"
+        )
+        assert "Traceback" not in program.stderr
+
+
+def test_an_address_that_nobody_can_resolve_is_one_line_and_exit_code_1(starter: Starter) -> None:
+    program = starter.run("serve", "--web.listen-address=nosuch.invalid:9", **variables("http://127.0.0.1:9"))
+    assert (program.wait(), program.stdout) == (1, "")
+    assert program.stderr.splitlines()[-1].startswith("smarthub-exporter: cannot listen on nosuch.invalid:9: ")
+    assert "Traceback" not in program.stderr
+
+
+@pytest.mark.parametrize("path", ["", "metrics", "/", "/-/healthy", "/-/x", "/metrics?x=1", "/a#b"])
+def test_a_path_of_the_metrics_must_not_hide_another_page(path: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        checked_path(path)
+    assert str(raised.value) == f"--web.telemetry-path: {path!r} is no path of its own, give one such as /metrics"
+
+
+# -- ending
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_within_a_second_while_the_portal_hangs(
+    starter: Starter, black_hole: str, number: signal.Signals
+) -> None:
+    serving = serve(starter, **variables(black_hole))
+    assert serving.get("/-/ready") == (503, "not ready: the first refresh is under way\n")
+    code, seconds = serving.program.end(number)
+    assert (code, seconds < 1.0) == (0, True)
+    assert "Traceback" not in serving.program.stderr
+    assert serving.program.stdout == ""
+
+
+def test_a_signal_right_after_the_start_is_not_lost_whoever_is_connected(starter: Starter, black_hole: str) -> None:
+    for _ in range(4):
+        serving = serve(starter, **variables(black_hole))
+        host, _, port = serving.url.removeprefix("http://").rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=5) as client:
+            client.sendall(b"GET /metr")
+            code, seconds = serving.program.end()
+        assert (code, seconds < 1.0) == (0, True)
+
+
+# -- whatever the portal answers is a state, not an end
+
+
+def all_it_says(serving: Serving) -> str:
+    pages = [serving.get(path)[1] for path in ("/", "/metrics", "/-/ready", "/-/healthy")]
+    return "\n".join([*pages, serving.program.stdout, serving.program.stderr])
+
+
+def assert_down(serving: Serving, label: str, reason: str, said: str, *secrets: str) -> None:
+    """Running, not ready and it says why, in every place, without secrets."""
+    serving.wait_for_refresh()
+    assert serving.get("/-/healthy") == (200, "healthy\n")
+    status, text = serving.get("/-/ready")
+    assert status == 503
+    assert text.startswith("not ready: ")
+    assert said in text
+    assert serving.value(f'smarthub_up{{login="{label}"}}') == 0.0
+    reasons = ("credentials", "two_factor", "permission", "pending", "transport", "protocol")
+    counts = {
+        each: serving.value(f'smarthub_refresh_failures_total{{login="{label}",reason="{each}"}}') for each in reasons
+    }
+    assert {each for each, count in counts.items() if count} == {reason}
+    assert None not in counts.values()
+    assert serving.value(f'smarthub_last_refresh_success_timestamp_seconds{{login="{label}"}}') == 0.0
+    everything = all_it_says(serving)
+    assert "Traceback" not in everything
+    for secret in (PASSWORD, SECRET, USER.username, *secrets):
+        assert secret not in everything
+    assert said in serving.program.stderr
+    code, _ = serving.program.end()
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("user", "settings", "more", "told"),
+    [
+        pytest.param(
+            UserSpec(password="another"),
+            PLAIN,
+            {},
+            ("credentials", "refused user name or password"),
+            id="wrong password",
+        ),
+        pytest.param(
+            UserSpec(password=PASSWORD, totp_secret=SECRET), PLAIN, {}, ("two_factor", "set totp_secret"), id="no TOTP"
+        ),
+        pytest.param(
+            USER,
+            replace(PLAIN, sign_in=SignIn.SECOND_FACTOR),
+            {"SMARTHUB_TOTP_SECRET": SECRET},
+            ("two_factor", "refused the second factor"),
+            id="wrong TOTP",
+        ),
+        pytest.param(USER, replace(PLAIN, sign_in=SignIn.PAGE), {}, ("transport", "page"), id="HTML at sign-in"),
+        pytest.param(USER, replace(PLAIN, poll=Poll.PAGE), {}, ("transport", "page"), id="HTML instead of data"),
+        pytest.param(USER, replace(PLAIN, poll=Poll.STATUS_403), {}, ("permission", "may not see"), id="no permission"),
+        pytest.param(
+            USER,
+            PLAIN,
+            {"SMARTHUB_ACCOUNT": "55001", "SMARTHUB_SERVICE_LOCATION": "99999"},
+            (
+                "permission",
+                "does not see location 99999 of account 55001; it sees location 70001 of account 55001",
+            ),
+            id="a location that the login does not see",
+        ),
+    ],
+)
+def test_a_portal_that_refuses_is_a_state_that_is_told(
+    starter: Starter, user: UserSpec, settings: Settings, more: dict[str, str], told: tuple[str, str]
+) -> None:
+    reason, said = told
+    with portal_of(user, settings) as portal:
+        serving = serve(starter, "--log.level=debug", **variables(portal.url, **more))
+        assert_down(serving, portal.host, reason, said, "12 Secret Lane")
+
+
+def test_a_portal_that_nobody_runs_is_a_state_that_is_told(starter: Starter) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+    serving = serve(starter, "--log.level=debug", **variables(f"http://{host}"))
+    assert_down(serving, host, "transport", f"cannot reach {host}")
+
+
+def test_a_location_that_is_not_seen_is_down_by_its_own_labels(starter: Starter) -> None:
+    with portal_of() as portal:
+        more = {"SMARTHUB_ACCOUNT": "55001", "SMARTHUB_SERVICE_LOCATION": "99999"}
+        serving = serve(starter, **variables(portal.url, **more))
+        serving.wait_for_refresh()
+        labels = f'account="55001",location="99999",portal="{portal.host}"'
+        assert serving.value(f"smarthub_location_up{{{labels}}}") == 0.0
+
+
+def test_half_an_emoji_in_a_nickname_does_no_harm(starter: Starter) -> None:
+    nickname = "Farm \ud83d"  # what is left of an emoji in a text that was cut
+    location = LocationSpec(HOUSE.account, HOUSE.number, HOUSE.meters, nickname)
+    with portal_of(location=location) as portal:
+        serving = serve(starter, **variables(portal.url))
+        serving.wait_for_refresh()
+        assert serving.value(f'smarthub_up{{login="{portal.host}"}}') == 1.0
+        assert serving.get("/")[0] == 200
+        assert "Farm " in serving.get("/metrics?name[]=smarthub_location_info")[1]
+    assert "Traceback" not in serving.program.stderr

@@ -1,0 +1,92 @@
+"""`simulate`: the portal alone, with the configuration for it, and switches that can be set."""
+
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+import yaml
+
+from ..test_cli import Program, Starter
+from .test_serve import serve
+
+FREE = "--listen-address=127.0.0.1:0"
+
+
+@pytest.fixture
+def starter(tmp_path: Path) -> Iterator[Starter]:
+    starter = Starter(tmp_path)
+    yield starter
+    starter.close()
+
+
+def simulate(starter: Starter, *arguments: str) -> tuple[Program, str]:
+    """Start it on a free port; gives its address too."""
+    program = starter.start("simulate", FREE, *arguments)
+    program.wait_for(lambda: "/simulator/calls" in program.stdout, "its introduction")
+    found = re.search(r"http://127\.0\.0\.1:\d+", program.stdout)
+    assert found is not None
+    return program, found[0]
+
+
+def settings_of(url: str) -> dict[str, object]:
+    with requests.Session() as session:
+        session.trust_env = False
+        switches: dict[str, object] = session.get(f"{url}/simulator/settings", timeout=5).json()
+        return switches
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_within_a_second(starter: Starter, number: signal.Signals) -> None:
+    program, _ = simulate(starter)
+    code, seconds = program.end(number)
+    assert (code, seconds < 1.0) == (0, True)
+    assert program.stderr == ""
+
+
+def test_the_configuration_that_it_prints_works(starter: Starter) -> None:
+    program, url = simulate(starter, "--timezone", "America/Denver", "--set", "pending=0")
+    text = program.stdout[program.stdout.index("smarthub:") :].partition("\n\nIts ")[0]
+    config = yaml.safe_load(text)
+    assert (config["smarthub"]["api_url"], config["smarthub"]["timezone"]) == (url, "America/Denver")
+    starter.config(text)
+    serving = serve(starter)
+    serving.wait_for_refresh()
+    page = serving.get("/metrics")[1]
+    assert page.count('timezone="America/Denver"') == 3
+    assert re.findall(r"\nsmarthub_(?:location_)?up\{.*\} (.*)", page) == ["1.0"] * 4
+
+
+def test_switches_can_be_set_on_the_command_line(starter: Starter) -> None:
+    _, url = simulate(starter, "--set", "lag=3600", "--set", "dst=merged", "--set", "placeholders=true")
+    switches = settings_of(url)
+    assert (switches["lag"], switches["dst"], switches["placeholders"]) == (3600.0, "merged", True)
+
+
+def test_a_bad_command_line_is_one_line_and_exit_code_2(starter: Starter) -> None:
+    programs = starter.run_all(
+        {
+            "--set: no such switch: nonsense; ": ("simulate", FREE, "--set", "nonsense=1"),
+            "--set: dst: 'summer' is not a valid Dst": ("simulate", FREE, "--set", "dst=summer"),
+            "--set lag: give SWITCH=VALUE, for example lag=3600": ("simulate", FREE, "--set", "lag"),
+            "simulate: ": ("simulate", FREE, "--timezone", "Mars/Olympus"),
+            "simulate: must be HOST:PORT": ("simulate", "--listen-address", "nowhere"),
+        }
+    )
+    for said, program in programs.items():
+        assert (program.wait(), program.stdout) == (2, "")
+        (line,) = program.stderr.splitlines()
+        assert line.startswith(f"smarthub-exporter: {said}")
+
+
+def test_a_port_in_use_is_one_line_and_exit_code_1(starter: Starter) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        program = starter.run("simulate", "--listen-address", address)
+    assert (program.wait(), program.stdout) == (1, "")
+    (line,) = program.stderr.splitlines()
+    assert line.startswith(f"smarthub-exporter: the simulated portal cannot listen on {address}: ")
+    assert "--listen-address" in line

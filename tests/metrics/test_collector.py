@@ -1,0 +1,235 @@
+"""The present state of logins, locations and meters, and what the exporter counts of its own work."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from exporter import __version__
+from exporter.errors import Reason
+from exporter.intervals import Interval, MeterInfo
+from exporter.metrics.collector import CurrentState
+from exporter.snapshot import LocationKey, Meter, Snapshot
+from exporter.status import LocationStatus, LoginStatus
+
+from .test_endpoint import Exposition
+from .test_page import KEY, SOLAR, SOLAR_METER, T, snapshot_of
+
+OTHER = LocationKey("127.0.0.1:10059", "55002", "70003")
+LABELS = {"portal": "novec", "account": "55001", "location": "70001", "meter": "81001"}
+Values = dict[str, float | None]
+
+
+def state(
+    snapshot: Snapshot | None = None,
+    statuses: Mapping[str, LoginStatus] | None = None,
+    backfill_needed: Mapping[LocationKey, int] | None = None,
+) -> dict[str, list[tuple[dict[str, str], float]]]:
+    """Every sample by the name of its family."""
+    collector = CurrentState(
+        lambda: Snapshot() if snapshot is None else snapshot, lambda: statuses or {}, lambda: backfill_needed or {}
+    )
+    return {metric.name: [(sample.labels, sample.value) for sample in metric.samples] for metric in collector.collect()}
+
+
+def latest(*intervals: Interval) -> Values:
+    """What is said of the newest interval of a meter, by the end of the family's name."""
+    found = state(snapshot_of(Meter(MeterInfo("81001"), intervals)))
+    prefix = "smarthub_latest_"
+    values: Values = {}
+    for name, samples in found.items():
+        if name.startswith(prefix):
+            assert [labels for labels, _ in samples] in ([], [LABELS])
+            values[name.removeprefix(prefix)] = samples[0][1] if samples else None
+    return values
+
+
+# -- the newest interval
+
+
+def test_the_latest_values_are_those_of_the_newest_interval() -> None:
+    assert latest(
+        Interval(T - 900, T, 0.5, 1, 0.1, 1, 0.06, 1),
+        Interval(T, T + 900, 0.25, 1, 0.02, 1, 0.04, 1),
+    ) == {
+        "usage_kwh": 0.25,
+        "usage_watts": 1000.0,
+        "export_kwh": 0.02,
+        "cost_usd": 0.04,
+        "interval_end_timestamp_seconds": T + 900,
+    }
+
+
+@pytest.mark.parametrize(
+    ("newest", "expected"),
+    [
+        pytest.param(
+            Interval(T, T + 900, None, 0, 0.3, 1),
+            {"usage_kwh": None, "usage_watts": None, "export_kwh": 0.3, "cost_usd": None},
+            id="only export",
+        ),
+        pytest.param(
+            Interval(T, T + 900, 0.0, 1),
+            {"usage_kwh": 0.0, "usage_watts": 0.0, "export_kwh": None, "cost_usd": None},
+            id="only import, and that is zero",
+        ),
+    ],
+)
+def test_all_latest_families_are_of_one_and_the_same_interval(newest: Interval, expected: Values) -> None:
+    before = Interval(T - 900, T, 0.5, 1, 0.1, 1, 0.06, 1)
+    assert latest(before, newest) == {**expected, "interval_end_timestamp_seconds": T + 900}
+
+
+@pytest.mark.parametrize(
+    "later", [Interval(T, T + 900, cost=0.04, cost_k=1), Interval(T, T + 900, periods=(("On Peak", 0.2, 1),))]
+)
+def test_an_interval_without_import_and_export_is_not_the_newest(later: Interval) -> None:
+    assert latest(Interval(T - 900, T, 0.5, 1), later) == {
+        "usage_kwh": 0.5,
+        "usage_watts": 2000.0,
+        "export_kwh": None,
+        "cost_usd": None,
+        "interval_end_timestamp_seconds": T,
+    }
+
+
+def test_the_power_of_a_daily_meter_is_that_of_its_day() -> None:
+    values = latest(Interval(T - 90_000, T, 25.0, 1))
+    assert (values["usage_kwh"], values["usage_watts"]) == (25.0, 1000.0)
+
+
+def test_a_meter_without_data_has_an_info_and_nothing_else() -> None:
+    found = state(snapshot_of(Meter(MeterInfo("81001"))))
+    assert [name for name, samples in found.items() if samples] == ["smarthub_location_info", "smarthub_meter_info"]
+
+
+@pytest.mark.parametrize("step", [300, 900, 1800, 3600, 86400])
+def test_a_meter_tells_its_resolution(step: int) -> None:
+    meter = Meter(MeterInfo("81001", step=step), (Interval(T - step, T, 0.25, 1),))
+    assert state(snapshot_of(meter))["smarthub_interval_seconds"] == [(LABELS, step)]
+
+
+# -- what there is
+
+
+@pytest.mark.parametrize("name", ["Farm house", ""])
+def test_a_location_tells_its_name_and_zone(name: str) -> None:
+    found = state(snapshot_of(name=name, zone="America/New_York"))
+    labels = {"portal": "novec", "account": "55001", "location": "70001", "name": name, "timezone": "America/New_York"}
+    assert found["smarthub_location_info"] == [(labels, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("info", "flows", "parent", "net"),
+    [
+        (MeterInfo("81001"), "", "false", "false"),
+        (MeterInfo("81001", ("FORWARD",), parent=True), "FORWARD", "true", "false"),
+        (MeterInfo("81001", ("FORWARD", "NET", "REVERSE"), net=True), "FORWARD,NET,REVERSE", "false", "true"),
+    ],
+)
+def test_a_meter_tells_what_the_portal_says_of_it(info: MeterInfo, flows: str, parent: str, net: str) -> None:
+    assert state(snapshot_of(Meter(info)))["smarthub_meter_info"] == [
+        ({**LABELS, "flows": flows, "parent": parent, "net": net}, 1.0)
+    ]
+
+
+# -- how refreshing goes
+
+
+def test_a_login_that_has_refreshed_tells_when_and_how_long() -> None:
+    status = LoginStatus(up=True, message="", last_refresh=T, last_success=T, duration=2.5)
+    found = state(statuses={"farm": status})
+    login = {"login": "farm"}
+    assert {name: samples for name, samples in found.items() if samples} == {
+        "smarthub_up": [(login, 1.0)],
+        "smarthub_last_refresh_timestamp_seconds": [(login, T)],
+        "smarthub_last_refresh_success_timestamp_seconds": [(login, T)],
+        "smarthub_last_refresh_duration_seconds": [(login, 2.5)],
+        "smarthub_timezone_mismatch": [(login, 0.0)],
+    }
+
+
+def test_a_failed_refresh_leaves_the_time_of_the_last_good_one() -> None:
+    status = LoginStatus(up=False, message="no", last_refresh=T, last_success=T - 3600, zone_contradicted=True)
+    found = state(statuses={"farm": status})
+    assert found["smarthub_up"][0][1] == 0.0
+    assert found["smarthub_last_refresh_timestamp_seconds"][0][1] == T
+    assert found["smarthub_last_refresh_success_timestamp_seconds"][0][1] == T - 3600
+    assert found["smarthub_timezone_mismatch"][0][1] == 1.0
+
+
+def test_each_location_tells_for_itself_if_its_last_refresh_succeeded() -> None:
+    locations = {KEY: LocationStatus(up=True), OTHER: LocationStatus(up=False, message="pending")}
+    found = state(statuses={"farm": LoginStatus(locations=locations)})
+    assert found["smarthub_location_up"] == [
+        ({"portal": "127.0.0.1:10059", "account": "55002", "location": "70003"}, 0.0),
+        ({"portal": "novec", "account": "55001", "location": "70001"}, 1.0),
+    ]
+
+
+def test_a_location_that_several_logins_see_is_told_once() -> None:
+    up, down = (LoginStatus(locations={KEY: LocationStatus(up=is_up)}) for is_up in (True, False))
+    samples = state(statuses={"first": down, "second": up})["smarthub_location_up"]
+    assert [labels for labels, _ in samples] == [{"portal": "novec", "account": "55001", "location": "70001"}]
+
+
+def test_the_start_of_what_needs_a_backfill_is_absent_where_nothing_does() -> None:
+    assert state(SOLAR)["smarthub_backfill_needed_since_timestamp_seconds"] == []
+    needed = state(SOLAR, backfill_needed={KEY: T})["smarthub_backfill_needed_since_timestamp_seconds"]
+    assert needed == [({"portal": "novec", "account": "55001", "location": "70001"}, T)]
+
+
+def test_nothing_lingers_from_an_earlier_snapshot() -> None:
+    exposition = Exposition()
+    assert exposition.lines("smarthub_meter_info{")
+    exposition.snapshot = Snapshot()
+    for name in ("smarthub_meter_info{", "smarthub_location_info{", "smarthub_latest_", "smarthub_interval_seconds{"):
+        assert exposition.lines(name) == []
+
+
+# -- what the exporter counts
+
+
+def test_a_refresh_is_counted_and_each_reason_of_its_failure_once() -> None:
+    exposition = Exposition()
+    exposition.login.refreshed([])
+    exposition.login.refreshed({Reason.PENDING, Reason.TRANSPORT})
+    exposition.login.refreshed({Reason.TRANSPORT})
+    assert exposition.lines("smarthub_refreshes_total") == ['smarthub_refreshes_total{login="farm"} 3.0']
+    assert [line for line in exposition.lines("smarthub_refresh_failures_total") if not line.endswith(" 0.0")] == [
+        'smarthub_refresh_failures_total{login="farm",reason="pending"} 1.0',
+        'smarthub_refresh_failures_total{login="farm",reason="transport"} 2.0',
+    ]
+
+
+def test_revisions_are_counted_by_direction_and_reach() -> None:
+    exposition = Exposition()
+    exposition.login.revised("down", "older")
+    assert [line for line in exposition.lines("smarthub_interval_revisions_total") if not line.endswith(" 0.0")] == [
+        'smarthub_interval_revisions_total{direction="down",login="farm",reach="older"} 1.0'
+    ]
+
+
+def test_calls_to_the_portal_are_counted_and_timed() -> None:
+    exposition = Exposition()
+    exposition.login.portal_call("poll", "200", 0.3)
+    exposition.login.portal_call("poll", "503", 1.2)
+    assert exposition.lines("smarthub_portal_requests_total{") == [
+        'smarthub_portal_requests_total{code="200",endpoint="poll",login="farm"} 1.0',
+        'smarthub_portal_requests_total{code="503",endpoint="poll",login="farm"} 1.0',
+    ]
+    assert exposition.lines("smarthub_portal_request_duration_seconds_count") == [
+        'smarthub_portal_request_duration_seconds_count{endpoint="poll",login="farm"} 2.0'
+    ]
+    assert exposition.lines("smarthub_portal_request_duration_seconds_sum") == [
+        'smarthub_portal_request_duration_seconds_sum{endpoint="poll",login="farm"} 1.5'
+    ]
+
+
+def test_the_build_tells_the_version() -> None:
+    (line,) = Exposition().lines("smarthub_exporter_build_info{")
+    assert f'version="{__version__}"' in line
+    assert line.endswith("} 1.0")
+
+
+def test_the_snapshot_of_these_tests_has_what_they_rely_on() -> None:
+    assert SOLAR_METER.latest is SOLAR_METER.intervals[-1]

@@ -1,0 +1,176 @@
+"""Every family of the contract: its name, type, labels and help, and what linters of metrics say."""
+
+import math
+import re
+import subprocess
+from collections import defaultdict
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from exporter.metrics import families
+from exporter.snapshot import LocationKey
+from exporter.status import LocationStatus, LoginStatus
+
+from ..e2e.services import find_program
+from .test_endpoint import Exposition
+from .test_page import KEY, SOLAR_METER, T, snapshot_of
+
+LOCATION = frozenset({"portal", "account", "location"})
+METER = LOCATION | {"meter"}
+LOGIN = frozenset({"login"})
+
+TIMESTAMPED = {
+    "smarthub_interval_usage_kwh": ("gauge", METER),
+    "smarthub_interval_usage_watts": ("gauge", METER),
+    "smarthub_interval_export_kwh": ("gauge", METER),
+    "smarthub_interval_cost_usd": ("gauge", METER),
+    "smarthub_interval_tou_usage_kwh": ("gauge", METER | {"period"}),
+    "smarthub_day_usage_kwh": ("gauge", METER),
+    "smarthub_day_export_kwh": ("gauge", METER),
+    "smarthub_day_cost_usd": ("gauge", METER),
+}
+WITHOUT_TIMESTAMPS = {
+    "smarthub_latest_usage_kwh": ("gauge", METER),
+    "smarthub_latest_usage_watts": ("gauge", METER),
+    "smarthub_latest_export_kwh": ("gauge", METER),
+    "smarthub_latest_cost_usd": ("gauge", METER),
+    "smarthub_latest_interval_end_timestamp_seconds": ("gauge", METER),
+    "smarthub_interval_seconds": ("gauge", METER),
+    "smarthub_location_info": ("gauge", LOCATION | {"name", "timezone"}),
+    "smarthub_meter_info": ("gauge", METER | {"flows", "parent", "net"}),
+    "smarthub_up": ("gauge", LOGIN),
+    "smarthub_location_up": ("gauge", LOCATION),
+    "smarthub_refreshes_total": ("counter", LOGIN),
+    "smarthub_refresh_failures_total": ("counter", LOGIN | {"reason"}),
+    "smarthub_last_refresh_timestamp_seconds": ("gauge", LOGIN),
+    "smarthub_last_refresh_success_timestamp_seconds": ("gauge", LOGIN),
+    "smarthub_last_refresh_duration_seconds": ("gauge", LOGIN),
+    "smarthub_interval_revisions_total": ("counter", LOGIN | {"direction", "reach"}),
+    "smarthub_backfill_needed_since_timestamp_seconds": ("gauge", LOCATION),
+    "smarthub_timezone_mismatch": ("gauge", LOGIN),
+    "smarthub_portal_requests_total": ("counter", LOGIN | {"endpoint", "code"}),
+    "smarthub_portal_request_duration_seconds": ("histogram", LOGIN | {"endpoint"}),
+}
+MAY_BE_EMPTY = {("smarthub_location_info", "name"), ("smarthub_meter_info", "flows")}
+TARGET_LABELS = {"region", "zone", "cluster", "env", "owner", "customer", "service", "instance", "job", "stage", "team"}
+
+
+def full_page() -> str:
+    """A page on which every family has a sample."""
+    exposition = Exposition(
+        snapshot_of(SOLAR_METER, name="Farm house"),
+        {"farm": LoginStatus(up=True, last_refresh=T, last_success=T, locations={KEY: LocationStatus(up=True)})},
+        {LocationKey("novec", "55001", "70001"): T},
+    )
+    exposition.login.portal_call("poll", "200", 0.3)
+    return exposition.text()
+
+
+def families_of(page: str) -> dict[str, Metric]:
+    """By the name in the TYPE line."""
+    names = [line.split()[2] for line in page.splitlines() if line.startswith("# TYPE ")]
+    return dict(zip(names, parse_text(page), strict=True))
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return full_page()
+
+
+@pytest.fixture(scope="module")
+def metrics(page: str) -> dict[str, Metric]:
+    return families_of(page)
+
+
+@pytest.mark.parametrize("name", [*TIMESTAMPED, *WITHOUT_TIMESTAMPS])
+def test_a_family_of_the_contract_is_there_with_its_type_and_labels(metrics: dict[str, Metric], name: str) -> None:
+    kind, labels = {**TIMESTAMPED, **WITHOUT_TIMESTAMPS}[name]
+    metric = metrics[name]
+    assert metric.type == kind
+    assert metric.samples
+    assert {frozenset(sample.labels) - {"le"} for sample in metric.samples} == {labels}
+
+
+def test_the_build_info_has_at_least_the_version(metrics: dict[str, Metric]) -> None:
+    (sample,) = metrics["smarthub_exporter_build_info"].samples
+    assert metrics["smarthub_exporter_build_info"].type == "gauge"
+    assert "version" in sample.labels
+    assert sample.value == 1
+
+
+def test_there_is_no_family_beyond_those_of_the_contract(metrics: dict[str, Metric]) -> None:
+    assert {name for name in metrics if name.startswith("smarthub_")} == {
+        *TIMESTAMPED,
+        *WITHOUT_TIMESTAMPS,
+        "smarthub_exporter_build_info",
+    }
+    assert {name.partition("_")[0] for name in metrics} == {"smarthub", "process", "python"}
+    assert "process_cpu_seconds_total" in metrics
+    assert "python_info" in metrics
+
+
+def test_only_the_timestamped_families_have_timestamps(metrics: dict[str, Metric]) -> None:
+    with_timestamps = {
+        name for name, metric in metrics.items() if any(sample.timestamp is not None for sample in metric.samples)
+    }
+    assert with_timestamps == set(TIMESTAMPED)
+    assert all(sample.timestamp is not None for name in with_timestamps for sample in metrics[name].samples)
+
+
+@pytest.mark.parametrize("name", TIMESTAMPED)
+def test_the_help_of_a_timestamped_family_says_what_a_sample_is_and_when_and_whence(
+    metrics: dict[str, Metric], name: str
+) -> None:
+    what = "one whole local day" if name.startswith("smarthub_day_") else "one interval"
+    for said in (f"amount of {what}", "stamped in its last second", "served from memory"):
+        assert said in metrics[name].documentation
+
+
+def test_every_family_has_a_help(page: str, metrics: dict[str, Metric]) -> None:
+    helped = {line.split()[2] for line in page.splitlines() if line.startswith("# HELP ") and len(line.split()) > 4}
+    assert helped == set(metrics)
+
+
+def test_no_value_is_nan(metrics: dict[str, Metric]) -> None:
+    assert not [name for name, metric in metrics.items() if any(math.isnan(sample.value) for sample in metric.samples)]
+
+
+def test_no_label_is_empty_but_names_and_flows_that_nobody_gave(metrics: dict[str, Metric]) -> None:
+    empty = {
+        (name, label)
+        for name, metric in metrics.items()
+        if name.startswith("smarthub_")
+        for sample in metric.samples
+        for label, value in sample.labels.items()
+        if not value
+    }
+    assert empty <= MAY_BE_EMPTY
+
+
+def test_no_series_is_there_twice_without_timestamps(metrics: dict[str, Metric]) -> None:
+    counts: defaultdict[tuple[str, frozenset[tuple[str, str]]], int] = defaultdict(int)
+    for name, metric in metrics.items():
+        for sample in metric.samples:
+            if name not in TIMESTAMPED:
+                counts[sample.name, frozenset(sample.labels.items())] += 1
+    assert set(counts.values()) == {1}
+
+
+def test_names_and_labels_follow_the_conventions() -> None:
+    listed = [each.family for each in families.TIMESTAMPED] + [*families.CURRENT, *families.OWN]
+    assert len({family.name for family in listed}) == len(listed)
+    for family in listed:
+        assert re.fullmatch(r"smarthub(_[a-z]+)+", family.name)
+        assert family.name.endswith("_total") == (family.kind == "counter")
+        assert not set(family.labels) & TARGET_LABELS
+        assert not any(label in family.name.split("_") for label in set(family.labels) - {"location", "meter", "login"})
+
+
+@pytest.mark.e2e
+def test_promtool_has_nothing_to_complain_of(page: str) -> None:
+    checked = subprocess.run(
+        [find_program("promtool"), "check", "metrics"], input=page, capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")

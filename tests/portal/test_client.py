@@ -1,0 +1,573 @@
+"""A signed-in client: its token, its patience, and what it makes of broken answers (portal-facts 1.4, 3)."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from exporter.config import Login
+from exporter.errors import AccessError, CredentialsError, PendingError, PortalError, ProtocolError, TransportError
+from exporter.lockout import Lockout
+from exporter.portal.answer import Answer as Decoded
+from exporter.portal.client import PortalClient
+from exporter.portal.discovery import FoundLocation
+from exporter.portal.usagequery import UsageQuery
+from exporter.portal.walltime import WallClock
+from exporter.simulator.portal import Answer, Call
+from exporter.simulator.server import PortalServer
+from exporter.simulator.settings import Poll, SignIn
+from exporter.simulator.world import LocationSpec, UserSpec, World
+from exporter.state import State
+
+from ..clocks import ManualClock
+from ..conftest import BARN, DAY, HOUSE, METER, NOW, TWO, ZONE, Intercept, Record, StartPortal, change, login_of
+
+WALL = WallClock(ZONE)
+TODAY = WALL.day(NOW).start
+YESTERDAY = UsageQuery("55001", "70001", "HOURLY", TODAY - DAY, TODAY, WALL)
+THE_DATA = "HOURLY data of location 70001 from 2026-01-13 to 2026-01-13"
+THE_PLACE = "location 70001 of account 55001"
+THE_PASSWORD = "Swordfish7"
+
+StartClient = Callable[[Login], PortalClient]
+
+
+@pytest.fixture
+def start_client(clock: ManualClock) -> Iterator[StartClient]:
+    with ExitStack() as stack:
+
+        def start(login: Login) -> PortalClient:
+            state = State(None)
+            client = PortalClient(login, Lockout(login, state, clock), clock, lambda *_: None)
+            stack.callback(state.close)
+            stack.callback(client.close)
+            return client
+
+        yield start
+
+
+@pytest.fixture
+def client(portal: PortalServer, start_client: StartClient) -> PortalClient:
+    return start_client(login_of(portal))
+
+
+def calls(portal: PortalServer) -> dict[str, int]:
+    """How often each endpoint was called."""
+    counts: dict[str, int] = {}
+    for (endpoint, _), count in portal.portal.calls.items():
+        counts[endpoint] = counts.get(endpoint, 0) + count
+    return counts
+
+
+def points(answer: Decoded) -> int:
+    return sum(len(series.points) for series in answer.usage)
+
+
+# -- headers and bodies
+
+
+def test_every_call_for_data_names_the_login_and_its_token(
+    portal: PortalServer, client: PortalClient, record: Record
+) -> None:
+    sent = record(portal)
+
+    client.locations()
+    client.usage(YESTERDAY)
+
+    assert [call.path.rpartition("/")[2] for call in sent] == ["v2", "user-data", "poll"]
+    tokens = {call.headers["authorization"] for call in sent[1:]}
+    assert len(tokens) == 1
+    assert tokens.pop().startswith("Bearer ")
+    assert {call.headers["x-nisc-smarthub-username"] for call in sent[1:]} == {"member@example.org"}
+    assert "authorization" not in sent[0].headers
+
+
+def test_a_secondary_login_asks_for_the_owner_and_signs_with_its_own_name(
+    start_portal: StartPortal, start_client: StartClient, record: Record
+) -> None:
+    second = UserSpec(username="second@example.org", password="other", owner="member@example.org")
+    server = start_portal(World(users=(UserSpec(), second), locations=(HOUSE,)))
+    client = start_client(login_of(server, second))
+    sent = record(server)
+
+    assert [place.number for place in client.locations()] == ["70001"]
+    assert points(client.usage(YESTERDAY)) == 24
+
+    user_data, poll = sent[1:]
+    assert user_data.query == {"userId": "member@example.org"}
+    assert user_data.headers["x-nisc-smarthub-username"] == "second@example.org"
+    assert poll.headers["x-nisc-smarthub-username"] == "second@example.org"
+    assert json.loads(poll.body)["userId"] == "second@example.org"
+
+
+def test_the_poll_asks_for_electricity_between_local_midnights(
+    portal: PortalServer, client: PortalClient, record: Record
+) -> None:
+    sent = record(portal)
+
+    client.usage(YESTERDAY)
+
+    assert json.loads(sent[-1].body) == {
+        "timeFrame": "HOURLY",
+        "userId": "member@example.org",
+        "screen": "USAGE_EXPLORER",
+        "includeDemand": False,
+        "serviceLocationNumber": "70001",
+        "accountNumber": "55001",
+        "industries": ["ELECTRIC"],
+        "startDateTime": 1768280400000,
+        "endDateTime": 1768366800000,
+    }
+    assert sent[-1].headers["content-type"] == "application/json"
+
+
+# -- the token
+
+
+def test_a_token_is_used_for_as_long_as_it_lives(
+    portal: PortalServer, client: PortalClient, clock: ManualClock
+) -> None:
+    for _ in range(8):
+        client.usage(YESTERDAY)
+        clock.advance(28)
+
+    assert calls(portal) == {"auth": 1, "poll": 8}
+
+
+def test_a_token_is_renewed_before_it_ends(portal: PortalServer, client: PortalClient, clock: ManualClock) -> None:
+    for _ in range(60):
+        client.usage(YESTERDAY)
+        clock.advance(30)
+
+    counts = calls(portal)
+    assert counts["auth"] == 1
+    assert counts["renew"] == 7
+    assert counts["poll"] == 60
+
+
+def test_a_token_that_has_ended_is_followed_by_one_sign_in(
+    portal: PortalServer, client: PortalClient, clock: ManualClock
+) -> None:
+    for _ in range(3):
+        client.usage(YESTERDAY)
+        clock.advance(3600)
+
+    assert portal.portal.calls == {("auth", 200): 3, ("poll", 200): 3}
+
+
+@pytest.mark.parametrize(
+    "refusal", [Answer(500, b""), Answer(404, b"<html>"), Answer(200, b'{"isBusinessUser": false}')]
+)
+def test_where_renewal_does_not_work_the_token_is_used_up_and_a_sign_in_follows(
+    portal: PortalServer, client: PortalClient, clock: ManualClock, intercept: Intercept, refusal: Answer
+) -> None:
+    intercept(portal, "/refresh", refusal)
+
+    for _ in range(21):
+        assert points(client.usage(YESTERDAY)) == 24
+        clock.advance(30)
+
+    # Ten minutes in tokens of 299 seconds.
+    assert portal.portal.calls == {("auth", 200): 3, ("poll", 200): 21}
+
+
+def test_a_token_in_ms_and_without_a_life_is_understood(
+    start_portal: StartPortal, start_client: StartClient, clock: ManualClock
+) -> None:
+    server = start_portal(expires_in_ms=True, token_life=120.0)
+    client = start_client(login_of(server))
+
+    client.usage(YESTERDAY)
+    clock.advance(55)
+    client.usage(YESTERDAY)
+    assert calls(server) == {"auth": 1, "poll": 2}
+    clock.advance(30)
+    client.usage(YESTERDAY)
+
+    assert calls(server) == {"auth": 1, "poll": 3, "renew": 1}
+
+
+def test_a_token_that_the_portal_forgot_costs_one_sign_in(portal: PortalServer, client: PortalClient) -> None:
+    client.usage(YESTERDAY)
+    portal.portal.sign_everybody_out()
+
+    assert points(client.usage(YESTERDAY)) == 24
+
+    assert portal.portal.calls == {("auth", 200): 2, ("poll", 200): 2, ("poll", 401): 1}
+
+
+def test_a_token_that_is_never_accepted_costs_one_more_sign_in_and_not_two(
+    portal: PortalServer, client: PortalClient
+) -> None:
+    change(portal, poll=Poll.STATUS_401)
+
+    for _ in range(5):
+        with pytest.raises(AccessError) as caught:
+            client.usage(YESTERDAY)
+        assert str(caught.value) == f"login coop: the portal gave a token and does not accept it for {THE_DATA}"
+
+    assert portal.portal.calls["auth", 200] == 2
+
+
+def test_after_a_time_of_401_the_next_forgotten_token_is_replaced_again(
+    portal: PortalServer, client: PortalClient
+) -> None:
+    change(portal, poll=Poll.STATUS_401)
+    with pytest.raises(AccessError):
+        client.usage(YESTERDAY)
+    change(portal, poll=Poll.OK)
+    client.usage(YESTERDAY)
+    portal.portal.sign_everybody_out()
+
+    client.usage(YESTERDAY)
+
+    assert portal.portal.calls["auth", 200] == 3
+
+
+def test_a_forgotten_token_and_a_refused_sign_in_is_a_refusal(portal: PortalServer, client: PortalClient) -> None:
+    client.usage(YESTERDAY)
+    portal.portal.sign_everybody_out()
+    change(portal, sign_in=SignIn.FAILURE)
+
+    with pytest.raises(CredentialsError):
+        client.usage(YESTERDAY)
+
+    assert portal.portal.most_refused["member@example.org"] == 1
+
+
+# -- PENDING
+
+
+def test_pending_is_asked_again_with_the_same_body_after_growing_waits(
+    portal: PortalServer, client: PortalClient, clock: ManualClock, record: Record
+) -> None:
+    change(portal, pending=6)
+    sent = record(portal)
+
+    assert points(client.usage(YESTERDAY)) == 24
+
+    bodies = [call.body for call in sent if call.path.endswith("poll")]
+    assert len(bodies) == 7
+    assert len(set(bodies)) == 1
+    assert clock.slept[0] <= 2
+    assert clock.slept == sorted(clock.slept)
+    assert clock.slept[-1] > clock.slept[0]
+    assert max(clock.slept) <= 30
+
+
+def test_pending_for_ever_is_given_up_after_no_less_than_two_minutes(
+    portal: PortalServer, client: PortalClient, clock: ManualClock
+) -> None:
+    change(portal, poll=Poll.PENDING)
+
+    with pytest.raises(PendingError) as caught:
+        client.usage(YESTERDAY)
+
+    assert 120 <= clock.now() - NOW <= 300
+    assert str(caught.value) == f"{THE_DATA}: the portal was still computing after 150 s; trying again later"
+
+
+def test_data_that_come_after_two_minutes_are_taken(
+    portal: PortalServer, client: PortalClient, clock: ManualClock, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(portal, poll=Poll.PENDING)
+    sleep = clock.sleep
+
+    def sleep_and_finish(seconds: float) -> None:
+        sleep(seconds)
+        if clock.now() - NOW >= 120:
+            change(portal, poll=Poll.OK)
+
+    monkeypatch.setattr(clock, "sleep", sleep_and_finish)
+
+    assert points(client.usage(YESTERDAY)) == 24
+
+
+def test_a_token_that_ends_amid_pending_is_renewed_and_the_job_goes_on(
+    portal: PortalServer, client: PortalClient, record: Record
+) -> None:
+    change(portal, pending=25, token_life=40.0)
+    sent = record(portal)
+
+    assert points(client.usage(YESTERDAY)) == 24
+
+    assert len({call.body for call in sent if call.path.endswith("poll")}) == 1
+    assert portal.portal.calls["auth", 200] == 1
+
+
+# -- broken answers
+
+WRONG = "the portal's answer is not understood: "
+PAGE = f"{THE_DATA}: the portal sent a web page instead of data (status 200); it may be down for maintenance, or"
+PAGE += " api_url is not a SmartHub portal"
+REFUSED = f"login coop may not see {THE_PLACE} (status 403); check account and service_location, or leave both out to"
+REFUSED += " read every location that the login sees"
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "message"),
+    [
+        (Poll.PAGE, TransportError, PAGE),
+        (Poll.STATUS_403, AccessError, REFUSED),
+        (Poll.STATUS_429, TransportError, "{host} is busy or down (poll: status 429); trying again later"),
+        (Poll.STATUS_500, TransportError, f"{THE_DATA}: the portal has trouble (status 500); trying again later"),
+        (Poll.STATUS_503, TransportError, "{host} is busy or down (poll: status 503); trying again later"),
+        (
+            Poll.CUT_OFF,
+            TransportError,
+            "{host} broke off in the middle of its answer; trying again later",
+        ),
+        (Poll.NO_JSON, ProtocolError, f"{THE_DATA}: the portal's answer is no JSON (31 bytes)"),
+        (Poll.WRONG_SHAPE, ProtocolError, f"{WRONG}data.ELECTRIC is an object, not a list"),
+        (Poll.FAILED, ProtocolError, f"{THE_DATA}: the portal gave up on it (status FAILED)"),
+    ],
+)
+def test_a_broken_answer_has_its_class_and_one_line(
+    portal: PortalServer, client: PortalClient, how: Poll, kind: type[PortalError], message: str
+) -> None:
+    change(portal, poll=how)
+
+    with pytest.raises(kind) as caught:
+        client.usage(YESTERDAY)
+
+    assert type(caught.value) is kind
+    assert str(caught.value) == message.replace("{host}", portal.host)
+
+
+@pytest.mark.parametrize("how", list(Poll))
+def test_nothing_that_is_said_holds_a_secret(
+    start_portal: StartPortal, start_client: StartClient, record: Record, caplog: pytest.LogCaptureFixture, how: Poll
+) -> None:
+    user = UserSpec(password=THE_PASSWORD)
+    server = start_portal(World(users=(user,), locations=(HOUSE,)), poll=how, discovery=how)
+    client = start_client(login_of(server, user))
+    sent = record(server)
+    caplog.set_level(logging.DEBUG, logger="exporter")
+    said = []
+
+    for ask in (client.locations, lambda: client.usage(YESTERDAY)):
+        try:
+            ask()
+        except PortalError as error:
+            said.append(str(error))
+
+    assert not [line for line in said if "\n" in line]
+    said += [str(each.__dict__) for each in caplog.records]
+    tokens = {call.headers.get("authorization", "Bearer none").removeprefix("Bearer ") for call in sent}
+    for secret in {THE_PASSWORD, "member@example.org", "Secret Lane", *tokens}:
+        assert not [line for line in said if secret in line]
+
+
+@pytest.mark.parametrize(
+    "how", [Poll.NO_DATA, Poll.NO_ELECTRIC, Poll.NO_ENTRY, Poll.NO_USAGE, Poll.NO_SERIES, Poll.NO_POINTS]
+)
+def test_an_empty_answer_is_an_answer(portal: PortalServer, client: PortalClient, how: Poll) -> None:
+    change(portal, poll=how)
+
+    assert points(client.usage(YESTERDAY)) == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"[]", f"{WRONG}{THE_DATA} is a list, not an object"),
+        (b"null", f"{WRONG}{THE_DATA} is null, not an object"),
+        (b'"PENDING"', f"{WRONG}{THE_DATA} is text, not an object"),
+        (b"{}", f"{THE_DATA}: the portal gave up on it (status missing)"),
+        (b'{"status": 3}', f"{THE_DATA}: the portal gave up on it (status 3)"),
+        (b'{"status": "IN_PROGRESS"}', f"{THE_DATA}: the portal gave up on it (status IN_PROGRESS)"),
+        (b'{"status": "<b>no</b>"}', f"{THE_DATA}: the portal gave up on it (status missing)"),
+        (b'{"status": "COMPLETE", "data": []}', f"{WRONG}data is a list, not an object"),
+        (b'{"status": "COMPLETE", "data": {"ELECTRIC": [7]}}', f"{WRONG}data.ELECTRIC[] is a number, not an object"),
+    ],
+)
+def test_another_shape_is_a_failure(
+    portal: PortalServer, client: PortalClient, intercept: Intercept, body: bytes, message: str
+) -> None:
+    intercept(portal, "/poll", Answer(200, body))
+
+    with pytest.raises(ProtocolError) as caught:
+        client.usage(YESTERDAY)
+
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "message"),
+    [
+        (400, ProtocolError, f"{THE_DATA}: unexpected status 400"),
+        (404, ProtocolError, f"{THE_DATA}: unexpected status 404"),
+        (405, ProtocolError, f"{THE_DATA}: unexpected status 405"),
+        (302, TransportError, "{host} redirects elsewhere (status 302); check api_url"),
+        (501, TransportError, f"{THE_DATA}: the portal has trouble (status 501); trying again later"),
+        (502, TransportError, "{host} is busy or down (poll: status 502); trying again later"),
+    ],
+)
+def test_other_statuses(  # noqa: PLR0917 - fixtures
+    portal: PortalServer,
+    client: PortalClient,
+    intercept: Intercept,
+    status: int,
+    kind: type[PortalError],
+    message: str,
+) -> None:
+    intercept(portal, "/poll", Answer(status, b""))
+
+    with pytest.raises(kind) as caught:
+        client.usage(YESTERDAY)
+
+    assert type(caught.value) is kind
+    assert str(caught.value) == message.replace("{host}", portal.host)
+
+
+def test_how_long_to_leave_the_portal_alone_is_handed_on_and_nothing_asked_in_between(
+    portal: PortalServer, client: PortalClient
+) -> None:
+    change(portal, poll=Poll.STATUS_429)
+
+    with pytest.raises(TransportError) as caught:
+        client.usage(YESTERDAY)
+
+    assert caught.value.retry_after == 7.0
+    assert portal.portal.calls["poll", 429] == 1
+
+
+def test_an_answer_that_breaks_off_once_is_asked_for_again(
+    portal: PortalServer, client: PortalClient, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(portal, poll=Poll.CUT_OFF)
+    sleep = clock.sleep
+
+    def sleep_and_mend(seconds: float) -> None:
+        sleep(seconds)
+        change(portal, poll=Poll.OK)
+
+    monkeypatch.setattr(clock, "sleep", sleep_and_mend)
+
+    assert points(client.usage(YESTERDAY)) == 24
+    assert calls(portal) == {"auth": 1, "poll": 2}
+
+
+def test_an_answer_that_keeps_breaking_off_is_asked_for_twice_only(portal: PortalServer, client: PortalClient) -> None:
+    change(portal, poll=Poll.CUT_OFF)
+
+    with pytest.raises(TransportError):
+        client.usage(YESTERDAY)
+
+    assert calls(portal) == {"auth": 1, "poll": 2}
+
+
+@pytest.mark.parametrize("how", [SignIn.STATUS_500, SignIn.PAGE, SignIn.STATUS_403, SignIn.FAILURE])
+def test_a_failed_sign_in_is_tried_once_and_asks_for_nothing_else(
+    portal: PortalServer, client: PortalClient, how: SignIn
+) -> None:
+    change(portal, sign_in=how)
+
+    with pytest.raises(PortalError):
+        client.usage(YESTERDAY)
+
+    counts = calls(portal)
+    assert counts["auth"] == 1
+    assert "poll" not in counts
+
+
+# -- what the login sees
+
+
+def test_the_locations_with_their_accounts_and_nicknames(start_portal: StartPortal, start_client: StartClient) -> None:
+    gone = LocationSpec("55003", "70003", (METER,), inactive=True)
+    water = LocationSpec("55002", "70004", (), industries=("WATER",), service_code="WATER")
+    server = start_portal(World(locations=(*TWO.locations, water, gone)))
+
+    found = {place.number: place for place in start_client(login_of(server)).locations()}
+
+    assert found["70001"] == FoundLocation("55001", "70001", "House", True, True, ("ELECTRIC",))  # noqa: FBT003
+    assert found["70002"] == FoundLocation("55002", "70002", "Barn", True, True, ("ELECTRIC",))  # noqa: FBT003
+    assert not found["70004"].electric
+    assert not found["70003"].active
+
+
+@pytest.mark.parametrize("how", [Poll.STATUS_403, Poll.STATUS_401, Poll.NO_JSON, Poll.WRONG_SHAPE])
+def test_where_user_data_is_of_no_use_the_plain_list_of_accounts_is(
+    start_portal: StartPortal, start_client: StartClient, how: Poll
+) -> None:
+    server = start_portal(TWO, discovery=how)
+
+    found = start_client(login_of(server)).locations()
+
+    assert [(place.account, place.number) for place in found] == [("55001", "70001"), ("55002", "70002")]
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "message"),
+    [
+        (
+            Poll.PAGE,
+            TransportError,
+            (
+                "the list of accounts: the portal sent a web page instead of data (status 200); it may be down for"
+                " maintenance, or api_url is not a SmartHub portal"
+            ),
+        ),
+        (
+            Poll.STATUS_500,
+            TransportError,
+            "the list of accounts: the portal has trouble (status 500); trying again later",
+        ),
+        (Poll.STATUS_503, TransportError, "{host} is busy or down (user_data: status 503); trying again later"),
+    ],
+)
+def test_where_the_portal_is_down_the_list_of_accounts_is_too(
+    portal: PortalServer, client: PortalClient, how: Poll, kind: type[PortalError], message: str
+) -> None:
+    change(portal, discovery=how)
+
+    with pytest.raises(kind) as caught:
+        client.locations()
+
+    assert str(caught.value) == message.replace("{host}", portal.host)
+
+
+def test_where_both_lists_are_refused_the_first_refusal_is_told(
+    portal: PortalServer, client: PortalClient, intercept: Intercept
+) -> None:
+    change(portal, discovery=Poll.STATUS_403)
+    intercept(portal, "/accounts", Answer(404, b""))
+
+    with pytest.raises(AccessError) as caught:
+        client.locations()
+
+    assert str(caught.value) == (
+        "login coop may not see the list of accounts (status 403); check account and service_location, or leave both"
+        " out to read every location that the login sees"
+    )
+
+
+def test_a_location_of_another_member_is_refused_with_advice(portal: PortalServer, client: PortalClient) -> None:
+    query = UsageQuery(BARN.account, BARN.number, "HOURLY", TODAY - DAY, TODAY, WALL)
+
+    with pytest.raises(AccessError) as caught:
+        client.usage(query)
+
+    assert str(caught.value) == (
+        "login coop may not see location 70002 of account 55002 (status 403); check account"
+        " and service_location, or leave both out to read every location that the login sees"
+    )
+
+
+def count(calls_made: list[Call], ending: str) -> int:
+    return sum(call.path.endswith(ending) for call in calls_made)
+
+
+def test_one_sign_in_serves_a_whole_round(start_portal: StartPortal, start_client: StartClient, record: Record) -> None:
+    server = start_portal(TWO)
+    client = start_client(login_of(server))
+    sent = record(server)
+
+    for place in client.locations():
+        client.usage(UsageQuery(place.account, place.number, "HOURLY", TODAY - DAY, TODAY, WALL))
+
+    assert count(sent, "/v2") == 1
+    assert count(sent, "/poll") == 2

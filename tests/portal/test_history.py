@@ -1,0 +1,473 @@
+"""A range of days asked for in pieces: how it is cut, what a failure leaves, and which resolution each meter has."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.errors import AccessError, CredentialsError, PendingError, PortalError, ProtocolError, TransportError
+from exporter.intervals import DAILY as DAY_STEP
+from exporter.intervals import Reading
+from exporter.portal.answer import Answer, decode
+from exporter.portal.history import History, KnownMeters, LocationHistory
+from exporter.portal.usagequery import DAILY, HOURLY, UsageQuery
+from exporter.portal.walltime import WallClock
+
+from .building import (
+    DAY,
+    HOUR,
+    US_ZONES,
+    Json,
+    Pair,
+    bounds_of,
+    chart,
+    electric,
+    examples,
+    meter,
+    series,
+    usage,
+    wall_of,
+)
+
+ZONE = "America/New_York"
+FIRST = date(2026, 1, 5)
+NOTHING = KnownMeters()
+
+
+class Portal:
+    """Answers queries from simple data: an interval at noon, one and two o'clock of each day, and daily values.
+
+    hourly, daily: the meters that have such data; every meter is listed in each answer, as far as `lists` says so.
+    refuses: the error with which a query ends, if any. longest: days of a range that can be answered.
+    """
+
+    def __init__(
+        self,
+        hourly: Sequence[str] = ("M1",),
+        daily: Sequence[str] = (),
+        *,
+        zone: str = ZONE,
+        has_hourly: bool | None = None,
+        lists: Sequence[str] | None = None,
+        refuses: Callable[[UsageQuery], PortalError | None] = lambda query: None,
+    ) -> None:
+        self.zone = zone
+        self.hourly = list(hourly)
+        self.daily = [*hourly, *daily]
+        self.lists = list(self.daily if lists is None else lists)
+        self.has_hourly = has_hourly
+        self.refuses = refuses
+        self.asked: list[UsageQuery] = []
+
+    def __call__(self, query: UsageQuery) -> Answer:
+        self.asked.append(query)
+        error = self.refuses(query)
+        if error:
+            raise error
+        numbers = self.hourly if query.time_frame == HOURLY else self.daily
+        pairs = list(self._pairs(query))
+        listed = [meter(number) for number in dict.fromkeys([*self.lists, *numbers])]
+        flags = {} if self.has_hourly is None else {"hasHourly": self.has_hourly, "hasDaily": True}
+        charted = chart((time for time, _ in pairs), HOUR) if query.time_frame == HOURLY else {}
+        entry = usage(listed, [series(number, pairs) for number in numbers], xToOrderedInterval=charted, **flags)
+        return decode(electric(entry))
+
+    def _pairs(self, query: UsageQuery) -> Iterable[Pair]:
+        start, end = wall_of(query.start, self.zone), wall_of(query.end, self.zone)
+        for day in range(start, end, DAY):
+            if query.time_frame == DAILY:
+                yield day, 24.5
+            else:
+                yield from ((day + hour * HOUR, 1.0) for hour in (12, 13, 14))
+
+    def days(self, time_frame: str = HOURLY) -> list[int]:
+        """How many days each query asked for."""
+        return [days_of(query) for query in self.asked if query.time_frame == time_frame]
+
+    def frames(self) -> set[str]:
+        return {query.time_frame for query in self.asked}
+
+
+def days_of(query: UsageQuery) -> int:
+    return round((query.end - query.start) / DAY)
+
+
+def history_of(portal: Portal) -> LocationHistory:
+    return LocationHistory(portal, "55001", "4411", WallClock(ZoneInfo(portal.zone)))
+
+
+def fetch(
+    portal: Portal | LocationHistory,
+    days: int = 5,
+    known: KnownMeters = NOTHING,
+    *,
+    first: date = FIRST,
+    try_hourly: bool = False,
+    zone: str = ZONE,
+) -> History:
+    location = history_of(portal) if isinstance(portal, Portal) else portal
+    start, end = bounds_of(first, zone)[0], bounds_of(first + timedelta(days=days), zone)[0]
+    return location.fetch(start, end, known, try_hourly=try_hourly)
+
+
+def readings_of(history: History) -> dict[str, tuple[Reading, ...]]:
+    return {each.info.number: each.readings for each in history.meters}
+
+
+def lengths(history: History, number: str = "M1") -> set[int]:
+    return {reading.end - reading.start for reading in readings_of(history)[number]}
+
+
+def days_had(history: History, number: str = "M1") -> set[str]:
+    clock = WallClock(ZoneInfo(ZONE))
+    return {clock.date_text(reading.start) for reading in readings_of(history)[number]}
+
+
+def dates(days: int, first: date = FIRST) -> set[str]:
+    return {(first + timedelta(days=number)).isoformat() for number in range(days)}
+
+
+# -- ranges
+
+
+@pytest.mark.parametrize(
+    ("days", "ranges"), [(1, [1]), (7, [7]), (30, [30]), (31, [30, 1]), (35, [30, 5]), (90, [30, 30, 30])]
+)
+def test_a_range_is_asked_for_in_pieces_of_at_most_30_days_newest_first(days: int, ranges: list[int]) -> None:
+    portal = Portal()
+    history = fetch(portal, days)
+    assert portal.days() == ranges
+    assert [query.end for query in portal.asked] == sorted((query.end for query in portal.asked), reverse=True)
+    assert (days_had(history), history.error) == (dates(days), None)
+
+
+@settings(examples, max_examples=25)
+@given(st.sampled_from(US_ZONES), st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(1, 100))
+def test_every_piece_begins_and_ends_at_a_local_midnight_and_none_is_left_out(
+    zone: str, first: date, days: int
+) -> None:
+    portal = Portal(zone=zone)
+    history = fetch(portal, days, first=first, zone=zone)
+    midnights = [bounds_of(first + timedelta(days=number), zone)[0] for number in range(days + 1)]
+    assert all(midnights.index(query.end) - midnights.index(query.start) <= 30 for query in portal.asked)
+    assert [query.start for query in portal.asked[:-1]] == [query.end for query in portal.asked[1:]]
+    assert (portal.asked[0].end, portal.asked[-1].start) == (midnights[-1], midnights[0])
+    assert len(readings_of(history)["M1"]) == 3 * days
+
+
+def test_a_query_holds_what_the_portal_wants_to_know_and_is_the_same_each_time() -> None:
+    portal = Portal()
+    fetch(portal, 1, first=date(2026, 11, 1))
+    (query,) = portal.asked
+    assert json.loads(query.body("member@example.org")) == {
+        "timeFrame": "HOURLY",
+        "userId": "member@example.org",
+        "screen": "USAGE_EXPLORER",
+        "includeDemand": False,
+        "serviceLocationNumber": "4411",
+        "accountNumber": "55001",
+        "industries": ["ELECTRIC"],
+        "startDateTime": 1793505600000,
+        "endDateTime": 1793595600000,
+    }
+    assert query.body("member@example.org") == query.body("member@example.org")
+    assert (query.first_day, query.last_day) == ("2026-11-01", "2026-11-01")
+
+
+def test_readings_of_all_pieces_are_one_meter_in_order_of_time() -> None:
+    history = fetch(Portal(), 65)
+    (only,) = history.meters
+    starts = [reading.start for reading in only.readings]
+    assert starts == sorted(set(starts))
+    assert len(starts) == 3 * 65
+
+
+def test_no_days_are_no_question() -> None:
+    portal = Portal()
+    assert fetch(portal, 0) == History()
+    assert portal.asked == []
+
+
+# -- a portal that cannot answer so long a range
+
+
+def gives_up(longest: int) -> Callable[[UsageQuery], PortalError | None]:
+    return lambda query: ProtocolError("FAILED") if days_of(query) > longest else None
+
+
+def stays_pending(longest: int) -> Callable[[UsageQuery], PortalError | None]:
+    return lambda query: PendingError("PENDING") if days_of(query) > longest else None
+
+
+def assert_whole_days(portal: Portal, first: date = FIRST, zone: str = ZONE) -> None:
+    midnights = {bounds_of(first + timedelta(days=number), zone)[0] for number in range(120)}
+    assert all({query.start, query.end} <= midnights for query in portal.asked)
+    assert all(query.start < query.end for query in portal.asked)
+
+
+@pytest.mark.parametrize("first", [FIRST, date(2026, 2, 20), date(2026, 10, 15)])
+@pytest.mark.parametrize("longest", [1, 2, 4, 7, 15, 29])
+def test_a_range_that_fails_is_halved_down_to_whole_days(longest: int, first: date) -> None:
+    portal = Portal(refuses=gives_up(longest))
+    history = fetch(portal, 35, first=first)
+    assert (days_had(history), history.error) == (dates(35, first), None)
+    assert len(readings_of(history)["M1"]) == 3 * 35
+    assert_whole_days(portal, first)
+
+
+@pytest.mark.parametrize("longest", [15, 20, 29])
+def test_a_range_that_stays_pending_is_halved(longest: int) -> None:
+    portal = Portal(refuses=stays_pending(longest))
+    history = fetch(portal, 35)
+    assert portal.days()[:3] == [30, 15, 15]
+    assert (days_had(history), history.error) == (dates(35), None)
+
+
+@pytest.mark.parametrize("longest", [1, 2, 3, 5, 7])
+def test_a_portal_that_bears_few_days_is_asked_for_so_few_after_some_refreshes(longest: int) -> None:
+    portal = Portal(refuses=stays_pending(longest))
+    location = history_of(portal)
+    histories = [fetch(location, 35) for _ in range(6)]
+    assert (days_had(histories[-1]), histories[-1].error) == (dates(35), None)
+    assert_whole_days(portal)
+
+
+def test_a_portal_that_is_always_pending_is_not_kept_busy() -> None:
+    portal = Portal(refuses=stays_pending(0))
+    location = history_of(portal)
+    for _ in range(8):
+        before = len(portal.asked)
+        history = fetch(location, 35)
+        assert isinstance(history.error, PendingError)
+        assert len(portal.asked) - before <= 3
+    assert_whole_days(portal)
+    assert days_of(portal.asked[-1]) == 1
+
+
+def test_a_shorter_range_is_remembered_and_recovers() -> None:
+    troubled = True
+    portal = Portal(refuses=lambda query: ProtocolError("FAILED") if troubled and days_of(query) > 4 else None)
+    location = history_of(portal)
+    fetch(location, 30)
+    portal.asked.clear()
+    fetch(location, 30)
+    assert portal.days()[0] < 30
+    troubled = False
+    for _ in range(6):
+        portal.asked.clear()
+        assert fetch(location, 60).error is None
+    assert portal.days() == [30, 30]
+
+
+def test_a_range_never_grows_beyond_30_days() -> None:
+    portal = Portal()
+    location = history_of(portal)
+    for _ in range(3):
+        fetch(location, 70)
+    assert max(portal.days()) == 30
+
+
+def fails_on(*days: date) -> Callable[[UsageQuery], PortalError | None]:
+    starts = [bounds_of(day, ZONE)[0] for day in days]
+    return lambda query: ProtocolError("FAILED") if any(query.start <= each < query.end for each in starts) else None
+
+
+@pytest.mark.parametrize("bad", [FIRST, FIRST + timedelta(days=12), FIRST + timedelta(days=34)])
+def test_one_day_that_fails_costs_no_other_day(bad: date) -> None:
+    history = fetch(Portal(refuses=fails_on(bad)), 35)
+    assert isinstance(history.error, ProtocolError)
+    assert days_had(history) == dates(35) - {bad.isoformat()}
+
+
+def test_two_days_that_fail_cost_no_other_day() -> None:
+    bad = [FIRST + timedelta(days=number) for number in (3, 20)]
+    history = fetch(Portal(refuses=fails_on(*bad)), 35)
+    assert isinstance(history.error, ProtocolError)
+    assert days_had(history) == dates(35) - {day.isoformat() for day in bad}
+
+
+def test_a_portal_that_fails_on_everything_is_not_asked_for_every_day() -> None:
+    portal = Portal(refuses=gives_up(0))
+    history = fetch(portal, 35)
+    assert isinstance(history.error, ProtocolError)
+    assert history.meters == []
+    assert len(portal.asked) < 20
+
+
+@pytest.mark.parametrize("error", [TransportError("gone"), AccessError("no"), CredentialsError("no")])
+def test_what_came_before_an_error_is_kept_with_the_error(error: PortalError) -> None:
+    portal = Portal(refuses=lambda query: error if len(portal.asked) == 3 else None)
+    history = fetch(portal, 100)
+    assert history.error is error
+    assert days_had(history) == dates(60, FIRST + timedelta(days=40))
+    assert portal.days() == [30, 30, 30]
+
+
+def test_an_error_at_once_leaves_nothing_but_the_error() -> None:
+    error = TransportError("gone")
+    assert fetch(Portal(refuses=lambda query: error), 35) == History(error=error)
+
+
+@pytest.mark.parametrize("daily_error", [TransportError("gone"), ProtocolError("FAILED"), PendingError("PENDING")])
+def test_an_error_of_the_daily_data_keeps_the_hourly_ones(daily_error: PortalError) -> None:
+    portal = Portal(["A"], ["B"], refuses=lambda query: daily_error if query.time_frame == DAILY else None)
+    history = fetch(portal)
+    assert history.error is daily_error
+    assert lengths(history, "A") == {HOUR}
+    assert len(readings_of(history)["A"]) == 15
+    assert readings_of(history).get("B", ()) == ()
+
+
+def test_an_empty_answer_is_a_success() -> None:
+    history = fetch(Portal([]), 35)
+    assert history.error is None
+    assert all(not each.readings for each in history.meters)
+
+
+# -- hourly or daily
+
+
+@dataclass
+class Case:
+    """A location, what is known of it, and the length of each meter's readings."""
+
+    portal: Portal
+    expected: dict[str, set[int]]
+    frames: set[str]
+    steps: dict[str, int] = field(default_factory=dict)
+    try_hourly: bool = False
+
+
+def cases() -> dict[str, Case]:
+    both = {HOURLY, DAILY}
+    return {
+        "an interval meter": Case(Portal(["A"], has_hourly=True), {"A": {HOUR}}, {HOURLY}),
+        "an interval meter without flags": Case(Portal(["A"]), {"A": {HOUR}}, {HOURLY}),
+        "daily only, the flags say so": Case(Portal([], ["A"], has_hourly=False), {"A": {DAY}}, both),
+        "daily only, hourly is empty": Case(Portal([], ["A"]), {"A": {DAY}}, both),
+        "daily only, hourly knows no meter": Case(Portal([], ["A"], lists=[]), {"A": {DAY}}, both),
+        "monthly only": Case(Portal([], [], lists=["A"], has_hourly=False), {"A": set()}, both),
+        "one of each": Case(Portal(["A"], ["B"]), {"A": {HOUR}, "B": {DAY}}, both),
+        "one of each, known": Case(Portal(["A"], ["B"]), {"A": {HOUR}, "B": {DAY}}, both, {"A": HOUR, "B": DAY_STEP}),
+        "one of each, the daily one known though hourly lists it not": Case(
+            Portal(["A"], ["B"], lists=["A"]), {"A": {HOUR}, "B": {DAY}}, both, {"A": HOUR, "B": DAY_STEP}
+        ),
+        "known as daily": Case(Portal([], ["A"]), {"A": {DAY}}, {DAILY}, {"A": DAY_STEP}),
+        "known as daily, tried again": Case(Portal([], ["A"]), {"A": {DAY}}, both, {"A": DAY_STEP}, try_hourly=True),
+        "known as daily, now an interval meter": Case(
+            Portal(["A"]), {"A": {HOUR}}, {HOURLY}, {"A": DAY_STEP}, try_hourly=True
+        ),
+        "known as hourly, nothing for now": Case(Portal([], ["A"]), {"A": set()}, {HOURLY}, {"A": HOUR}),
+        "known as hourly, nothing for now, the flags deny it": Case(
+            Portal([], ["A"], has_hourly=False), {"A": set()}, both, {"A": HOUR}
+        ),
+        "known as hourly, nothing for now, beside a daily one": Case(
+            Portal(["C"], ["A", "B"]), {"A": set(), "B": {DAY}, "C": {HOUR}}, both, {"A": HOUR, "B": DAY_STEP}
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", cases())
+def test_each_meter_has_hourly_readings_or_where_it_has_none_daily_ones(name: str) -> None:
+    case = cases()[name]
+    history = fetch(case.portal, 5, KnownMeters(case.steps), try_hourly=case.try_hourly)
+    assert {number: lengths(history, number) for number in readings_of(history)} == case.expected
+    assert case.portal.frames() == case.frames
+    assert history.error is None
+
+
+def test_daily_readings_are_local_days_also_over_a_change() -> None:
+    for first in (date(2026, 3, 6), date(2026, 10, 30)):
+        history = fetch(Portal([], ["A"]), 5, first=first)
+        every = [bounds_of(first + timedelta(days=number), ZONE) for number in range(5)]
+        assert [(reading.start, reading.end) for reading in readings_of(history)["A"]] == every
+        assert {each.info.step for each in history.meters} == {DAY_STEP}
+
+
+def test_daily_data_are_asked_for_in_pieces_too() -> None:
+    portal = Portal([], ["A"])
+    history = fetch(portal, 70)
+    assert portal.days(DAILY) == [30, 30, 10]
+    assert days_had(history, "A") == dates(70)
+
+
+def test_a_meter_with_a_first_hourly_point_of_unknown_length_is_not_taken_for_a_daily_one() -> None:
+    class Fresh(Portal):
+        def __call__(self, query: UsageQuery) -> Answer:
+            self.asked.append(query)
+            time = wall_of(query.start, ZONE) + (0 if query.time_frame == DAILY else 23 * HOUR)
+            pairs: list[Pair] = [(time, 1.0)]
+            return decode(electric(usage([meter("A")], [series("A", pairs)], hasHourly=True, hasDaily=True)))
+
+    history = fetch(Fresh(), 1)
+    assert readings_of(history) == {"A": ()}
+    assert {each.info.step for each in history.meters}.isdisjoint({DAY_STEP})
+
+
+# -- what is said about it
+
+
+def test_a_warning_of_several_pieces_is_said_once() -> None:
+    class Odd(Portal):
+        def __call__(self, query: UsageQuery) -> Answer:
+            self.asked.append(query)
+            pairs = list(self._pairs(query))
+            return decode(electric(usage([meter("A", flow="SIDEWAYS")], [series("A", pairs)])))
+
+    history = fetch(Odd(), 65)
+    assert len(history.warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("portal_zone", "contradicted"), [("America/Chicago", True), (ZONE, False), ("Pacific/Honolulu", True)]
+)
+def test_data_of_another_zone_are_noticed(portal_zone: str, *, contradicted: bool) -> None:
+    def ask(query: UsageQuery) -> Answer:
+        pairs: list[Pair] = [(wall_of(moment, portal_zone), 1.0) for moment in range(query.start, query.end, HOUR)]
+        return decode(electric(usage([meter()], [series(pairs=pairs)])))
+
+    location = LocationHistory(ask, "55001", "4411", WallClock(ZoneInfo(ZONE)))
+    assert fetch(location, 35).zone_contradicted is contradicted
+
+
+def test_a_meter_that_exported_in_one_piece_exports_in_all() -> None:
+    def ask(query: UsageQuery) -> Answer:
+        start = wall_of(query.start, ZONE)
+        newest = query.start > bounds_of(FIRST, ZONE)[0]
+        pairs: list[Pair] = [(start, 1.0), (start + HOUR, 1.0 if newest else -1.0)]
+        entry: Json = usage([meter("A")], [series("A", pairs)], xToOrderedInterval=chart((t for t, _ in pairs), HOUR))
+        return decode(electric(entry))
+
+    (only,) = fetch(LocationHistory(ask, "55001", "4411", WallClock(ZoneInfo(ZONE))), 31).meters
+    assert (only.info.exports, only.info.signed) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("steps", "only_daily", "some_hourly", "hourly"),
+    [
+        ({}, False, False, False),
+        ({"A": HOUR}, False, True, True),
+        ({"A": DAY_STEP}, True, False, False),
+        ({"A": HOUR, "B": DAY_STEP}, False, True, True),
+        ({"A": DAY_STEP, "B": HOUR}, False, True, False),
+        ({"A": 0}, False, False, False),
+    ],
+)
+def test_what_is_known_of_a_location(
+    steps: dict[str, int], *, only_daily: bool, some_hourly: bool, hourly: bool
+) -> None:
+    known = KnownMeters(steps)
+    assert (known.only_daily, known.some_hourly, known.hourly("A")) == (only_daily, some_hourly, hourly)
+
+
+def test_pieces_do_not_overlap_when_halved() -> None:
+    portal = Portal(refuses=gives_up(4))
+    fetch(portal, 35)
+    answered = sorted((query.start, query.end) for query in portal.asked if days_of(query) <= 4)
+    assert all(earlier[1] == later[0] for earlier, later in pairwise(answered))

@@ -1,0 +1,389 @@
+"""From wall-clock points to instants, and the step of a meter on each local day (contract 3, portal-facts 4.3)."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from random import Random
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.portal.placing import Placed, day_steps, place, place_days, step_of_day
+from exporter.portal.walltime import WallClock
+
+from .building import (
+    CHANGING_ZONES,
+    DAY,
+    HOUR,
+    MINUTE,
+    ODD_ZONE,
+    QUARTER,
+    STEPS,
+    US_ZONES,
+    Pair,
+    autumn,
+    bounds_of,
+    changes,
+    examples,
+    firsts_of,
+    instant,
+    instants_of,
+    spring,
+    wall,
+    wall_of,
+    walls_of,
+)
+
+ZONE = "America/New_York"
+SPRING, AUTUMN = date(2026, 3, 8), date(2026, 11, 1)
+WIDE = (0, wall("2099-01-01"))
+LATER_WINS = "a time is given twice with different values, the later one is used"
+
+
+def placed(points: Sequence[Pair], zone: str = ZONE, bounds: tuple[int, int] = WIDE) -> Placed:
+    return place(points, WallClock(ZoneInfo(zone)), bounds)
+
+
+def numbered(walls: Sequence[int]) -> list[tuple[int, float]]:
+    """A point for each wall time, each with another value."""
+    return [(time, number / 100 + 0.01) for number, time in enumerate(walls)]
+
+
+def day_bounds(day: date) -> tuple[int, int]:
+    return wall(day.isoformat()), wall(day.isoformat()) + DAY
+
+
+# -- the four ways in which a portal may write a day on which clocks change
+
+ODD_STEPS = tuple(minutes * MINUTE for minutes in (5, 10, 15, 30))
+ZONES_AND_STEPS = [*((zone, STEPS) for zone in US_ZONES), (ODD_ZONE, ODD_STEPS)]
+DAYS = (2024, 2026)
+
+
+def days_of(zone: str) -> list[date]:
+    return [day for year in DAYS for day in changes(zone, year)] or [date(2026, 3, 8), date(2026, 11, 1)]
+
+
+def days_and_steps(zone: str, steps: Sequence[int]) -> Iterator[tuple[date, int]]:
+    """Every step on some day of each kind: the changes of the years in turn."""
+    days = days_of(zone)
+    for number, step in enumerate(steps):
+        for day in days[2 * (number % 2) :][:2] or days:
+            yield day, step
+
+
+@pytest.mark.parametrize(("zone", "steps"), ZONES_AND_STEPS, ids=[*US_ZONES, ODD_ZONE])
+def test_a_day_with_the_repeated_hour_twice_gives_exactly_its_instants(zone: str, steps: Sequence[int]) -> None:
+    for day, step in days_and_steps(zone, steps):
+        instants = instants_of(day, zone, step)
+        points = sorted(numbered([wall_of(moment, zone) for moment in instants]), key=lambda point: point[0])
+        values = dict(zip(instants, numbered(instants), strict=True))
+        found = placed(points, zone, day_bounds(day))
+        assert found.values == {moment: value for moment, (_, value) in values.items()}
+        assert found.warnings == []
+
+
+@pytest.mark.parametrize(("zone", "steps"), ZONES_AND_STEPS, ids=[*US_ZONES, ODD_ZONE])
+def test_a_day_with_the_repeated_hour_once_gives_its_first_instants(zone: str, steps: Sequence[int]) -> None:
+    for day, step in days_and_steps(zone, steps):
+        firsts = firsts_of(day, zone, step)
+        points = numbered([wall_of(moment, zone) for moment in firsts])
+        found = placed(points, zone, day_bounds(day))
+        assert found.values == {moment: value for moment, (_, value) in zip(firsts, points, strict=True)}
+        assert found.warnings == []
+
+
+@pytest.mark.parametrize(("zone", "steps"), ZONES_AND_STEPS, ids=[*US_ZONES, ODD_ZONE])
+def test_a_day_with_zeros_in_the_hour_that_does_not_exist_gives_exactly_its_instants(
+    zone: str, steps: Sequence[int]
+) -> None:
+    for day, step in days_and_steps(zone, steps):
+        firsts = firsts_of(day, zone, step)
+        real = {wall_of(moment, zone): moment for moment in firsts}
+        points = [(time, value if time in real else 0.0) for time, value in numbered(walls_of(day, step))]
+        found = placed(points, zone, day_bounds(day))
+        assert found.values == {real[time]: value for time, value in points if time in real}
+        assert found.warnings == []
+
+
+@pytest.mark.parametrize("nothing", [0.0, -0.0, None])
+def test_a_point_without_energy_at_a_time_that_does_not_exist_is_dropped(nothing: float | None) -> None:
+    found = placed([(wall("2026-03-08 02:00"), nothing)])
+    assert (found.values, found.warnings) == ({}, [])
+
+
+@pytest.mark.parametrize("zone", CHANGING_ZONES)
+def test_energy_at_a_time_that_does_not_exist_is_added_by_the_offset_before_the_change(zone: str) -> None:
+    for year, step in enumerate(STEPS, start=2022):
+        day = spring(zone, year)
+        points = numbered(walls_of(day, step))
+        values = dict(points)
+        gap = day_bounds(day)[0] + 2 * HOUR
+        expected = {moment: values[wall_of(moment, zone)] for moment in instants_of(day, zone, step)}
+        for time in range(gap, gap + HOUR, step):
+            expected[next(moment for moment in expected if wall_of(moment, zone) == time + HOUR)] += values[time]
+        assert placed(points, zone, day_bounds(day)).values == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [([], 0.5), ([(wall("2026-03-08 03:00"), 0.2)], 0.7), ([(wall("2026-03-08 03:00"), None)], 0.5)],
+)
+def test_energy_at_a_time_that_does_not_exist_joins_the_point_that_is_there(there: list[Pair], expected: float) -> None:
+    found = placed([(wall("2026-03-08 02:00"), 0.5), *there])
+    assert found.values == {instant("2026-03-08 03:00-04:00"): pytest.approx(expected)}
+
+
+@pytest.mark.parametrize("negative", [-0.5, -0.01])
+def test_energy_sent_in_the_hour_that_does_not_exist_is_kept_too(negative: float) -> None:
+    found = placed([(wall("2026-03-08 02:15"), negative)])
+    assert found.values == {instant("2026-03-08 03:15-04:00"): negative}
+
+
+def test_the_hour_that_does_not_exist_keeps_the_energy_of_its_day() -> None:
+    points = numbered(walls_of(SPRING, QUARTER))
+    found = placed(points).values
+    assert sum(value or 0 for value in found.values()) == pytest.approx(sum(value for _, value in points))
+
+
+# -- the n-th point with a wall time is its n-th instant
+
+FIRST, SECOND = instant("2026-11-01 01:30-04:00"), instant("2026-11-01 01:30-05:00")
+DOUBLED = wall("2026-11-01 01:30")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1.0], {FIRST: 1.0}),
+        ([1.0, 2.0], {FIRST: 1.0, SECOND: 2.0}),
+        ([2.0, 1.0], {FIRST: 2.0, SECOND: 1.0}),
+        ([1.0, 1.0], {FIRST: 1.0, SECOND: 1.0}),
+        ([0.0, 0.0], {FIRST: 0.0, SECOND: 0.0}),
+        ([None, 2.0], {FIRST: None, SECOND: 2.0}),
+        ([1.0, None], {FIRST: 1.0, SECOND: None}),
+        ([1.0, 2.0, 2.0], {FIRST: 1.0, SECOND: 2.0}),
+    ],
+)
+def test_the_nth_point_of_the_repeated_hour_is_the_nth_instant(
+    values: list[float | None], expected: dict[int, float | None]
+) -> None:
+    found = placed([(DOUBLED, value) for value in values])
+    assert found.values == expected
+    assert found.warnings == []
+
+
+@examples
+@given(st.sampled_from(CHANGING_ZONES), st.integers(2020, 2035), st.integers(0, 59))
+def test_the_repeated_hour_is_an_hour_apart_everywhere(zone: str, year: int, minute: int) -> None:
+    time = wall(autumn(zone, year).isoformat()) + HOUR + minute * MINUTE
+    found = placed([(time, 1.0), (time, 2.0)], zone)
+    first, second = found.values
+    assert (wall_of(first, zone), wall_of(second, zone), second - first) == (time, time, HOUR)
+    assert placed([(time, 1.0)], zone).values == {first: 1.0}
+
+
+@pytest.mark.parametrize(
+    ("values", "kept", "warnings"),
+    [
+        ([1.0, 1.0], 1.0, 0),
+        ([1.0, 1.0, 1.0], 1.0, 0),
+        ([1.0, 2.0], 2.0, 1),
+        ([2.0, 1.0], 1.0, 1),
+        ([1.0, 0.0], 0.0, 1),
+        ([1.0, 2.0, 3.0], 3.0, 1),
+        ([None, 2.0], 2.0, 0),
+        ([None, None], None, 0),
+    ],
+)
+def test_elsewhere_an_equal_repeated_point_is_dropped_and_of_different_ones_the_later_wins(
+    values: list[float | None], kept: float | None, warnings: int
+) -> None:
+    found = placed([(wall("2026-06-01 01:30"), value) for value in values])
+    assert found.values == {instant("2026-06-01 01:30-04:00"): kept}
+    assert set(found.warnings) == ({LATER_WINS} if warnings else set())
+
+
+def test_a_missing_value_stays_missing() -> None:
+    found = placed([(wall("2026-06-01 00:00"), None), (wall("2026-06-01 00:15"), 0.0)])
+    assert found.values == {instant("2026-06-01 00:00-04:00"): None, instant("2026-06-01 00:15-04:00"): 0.0}
+
+
+# -- points outside the range
+
+
+@pytest.mark.parametrize(
+    ("shown", "inside"),
+    [
+        ("2026-10-31 23:45", False),
+        ("2026-11-01 00:00", True),
+        ("2026-11-01 23:45", True),
+        ("2026-11-02 00:00", False),
+        ("9999-12-01 00:00", False),
+        ("1969-12-31 00:00", False),
+    ],
+)
+def test_the_range_includes_its_start_and_not_its_end(shown: str, *, inside: bool) -> None:
+    found = placed([(wall(shown), 1.0)], bounds=day_bounds(AUTUMN))
+    assert len(found.values) == int(inside)
+    assert len(found.warnings) == int(not inside)
+
+
+@pytest.mark.parametrize("time", [wall("9999-12-31 23:59"), 10**15, 10**300, -(10**15), -1])
+def test_an_impossible_time_does_no_harm_whatever_the_range(time: int) -> None:
+    found = placed([(time, 1.0)], bounds=(-(10**18), 10**18))
+    assert found.values == {}
+    assert len(found.warnings) == 1
+
+
+# -- whole days
+
+
+@pytest.mark.parametrize("zone", [*US_ZONES, ODD_ZONE])
+def test_a_daily_point_is_the_start_of_its_local_day(zone: str) -> None:
+    for day in days_of(zone):
+        found = place_days([(wall(day.isoformat()), 24.5)], WallClock(ZoneInfo(zone)), day_bounds(day))
+        assert (found.values, found.warnings) == ({bounds_of(day, zone)[0]: 24.5}, [])
+
+
+def test_daily_points_off_the_range_or_in_the_year_9999_are_dropped_with_a_warning() -> None:
+    points = [(wall("2026-10-31"), 1.0), (wall("2026-11-01"), 2.0), (wall("9999-12-01"), 3.0)]
+    found = place_days(points, WallClock(ZoneInfo(ZONE)), day_bounds(AUTUMN))
+    assert found.values == {instant("2026-11-01 00:00-04:00"): 2.0}
+    assert len(set(found.warnings)) == 1
+
+
+def test_a_day_given_twice_is_the_later_one_with_a_warning() -> None:
+    clock = WallClock(ZoneInfo(ZONE))
+    found = place_days([(wall("2026-11-01"), 1.0), (wall("2026-11-01"), 2.0)], clock, day_bounds(AUTUMN))
+    assert found.values == {instant("2026-11-01 00:00-04:00"): 2.0}
+    assert found.warnings == [LATER_WINS]
+
+
+# -- the step of a meter on each day
+
+MONDAY = wall("2026-01-05")
+NUMBER = MONDAY // DAY
+
+
+def chart_of(walls: Sequence[int], last: int = QUARTER) -> dict[int, int]:
+    """Each charted time ends at the next one, as the portal writes it."""
+    times = sorted(set(walls))
+    return dict(zip(times, [*times[1:], times[-1] + last], strict=True))
+
+
+def every(step: int, start: int = MONDAY, span: int = DAY) -> list[int]:
+    return list(range(start, start + span, step))
+
+
+@pytest.mark.parametrize("charted", [True, False])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_full_day_tells_its_step(step: int, *, charted: bool) -> None:
+    walls = every(step)
+    assert day_steps(walls, chart_of(walls, step) if charted else {}) == {NUMBER: step}
+
+
+@examples
+@given(st.sampled_from(STEPS), st.sets(st.integers(0, 287), max_size=60), st.randoms(use_true_random=False))
+def test_gaps_and_disorder_do_not_stretch_the_step(step: int, missing: set[int], random: Random) -> None:
+    walls = [time for number, time in enumerate(every(step)) if number % 4 or number not in missing]
+    chart = chart_of(walls, step)
+    random.shuffle(walls)
+    assert day_steps(walls, chart) == {NUMBER: step}
+    assert day_steps(walls, {}) == {NUMBER: step}
+
+
+@pytest.mark.parametrize("charted", [True, False])
+@pytest.mark.parametrize("step", STEPS)
+def test_the_change_in_spring_does_not_stretch_the_step(step: int, *, charted: bool) -> None:
+    walls = [time for time in walls_of(SPRING, step) if not 2 * HOUR <= time % DAY < 3 * HOUR]
+    assert day_steps(walls, chart_of(walls, step) if charted else {}) == {walls[0] // DAY: step}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_repeated_hour_in_autumn_does_not_shrink_the_step(step: int) -> None:
+    walls = [wall_of(moment, ZONE) for moment in instants_of(AUTUMN, ZONE, step)]
+    assert day_steps(walls, chart_of(walls, step)) == day_steps(walls, {}) == {walls[0] // DAY: step}
+
+
+def test_the_chart_counts_before_the_distance() -> None:
+    walls = [MONDAY, MONDAY + 30 * MINUTE]
+    assert day_steps(walls, {time: time + QUARTER for time in walls}) == {NUMBER: QUARTER}
+
+
+def test_the_most_common_of_several_lengths_counts() -> None:
+    walls = [*every(QUARTER, span=6 * HOUR), *every(HOUR, MONDAY + 6 * HOUR, 18 * HOUR)]
+    assert day_steps(walls, chart_of(walls, HOUR)) == {NUMBER: QUARTER}
+
+
+@pytest.mark.parametrize("numbers", [(0, 1, 3), (0, 2, 3)])
+def test_of_two_lengths_equally_common_the_longer_is_a_gap(numbers: Sequence[int]) -> None:
+    walls = [MONDAY + number * QUARTER for number in numbers]
+    assert day_steps(walls, {}) == {NUMBER: QUARTER}
+
+
+def test_a_single_point_with_its_charted_interval_tells_the_step() -> None:
+    assert day_steps([MONDAY], {MONDAY: MONDAY + QUARTER}) == {NUMBER: QUARTER}
+
+
+@pytest.mark.parametrize("chart", [{}, {MONDAY: MONDAY}, {MONDAY: MONDAY - QUARTER}, {MONDAY: MONDAY + 3 * HOUR}])
+def test_a_single_point_without_a_sensible_interval_tells_nothing(chart: dict[int, int]) -> None:
+    assert day_steps([MONDAY], chart) == {}
+
+
+def test_each_day_has_its_own_step() -> None:
+    walls = [*every(HOUR), *every(QUARTER, MONDAY + DAY)]
+    assert day_steps(walls, chart_of(walls)) == {NUMBER: HOUR, NUMBER + 1: QUARTER}
+    assert day_steps(walls, {}) == {NUMBER: HOUR, NUMBER + 1: QUARTER}
+
+
+def test_no_points_tell_nothing() -> None:
+    assert day_steps([], {MONDAY: MONDAY + QUARTER}) == {}
+
+
+COARSE = every(HOUR)
+
+
+@pytest.mark.parametrize(
+    "walls",
+    [
+        COARSE,
+        COARSE[:5] + COARSE[6:],
+        COARSE[:5] + COARSE[8:],
+        COARSE[:9],
+        [time for number, time in enumerate(COARSE) if number not in (3, 4, 10, 15)],
+    ],
+    ids=["full", "a gap", "a long gap", "begun", "several gaps"],
+)
+def test_a_coarser_meter_on_a_finer_chart_keeps_its_own_step(walls: list[int]) -> None:
+    assert day_steps(walls, chart_of(every(QUARTER))) == {NUMBER: HOUR}
+
+
+def test_a_coarser_meter_keeps_its_step_on_the_day_of_the_spring_change() -> None:
+    fine = [time for time in walls_of(SPRING, QUARTER) if not 2 * HOUR <= time % DAY < 3 * HOUR]
+    coarse = [time for time in fine if time % HOUR == 0]
+    assert day_steps(coarse, chart_of(fine)) == {coarse[0] // DAY: HOUR}
+
+
+def test_a_coarser_meter_keeps_its_step_on_a_day_that_has_just_begun() -> None:
+    today = MONDAY + DAY
+    walls = [*COARSE, *every(HOUR, today, 2 * HOUR)]
+    assert day_steps(walls, chart_of(every(QUARTER, span=2 * DAY))) == {NUMBER: HOUR, NUMBER + 1: HOUR}
+
+
+@pytest.mark.parametrize(
+    ("steps", "day", "otherwise", "expected"),
+    [
+        ({5: QUARTER}, 5, HOUR, QUARTER),
+        ({4: QUARTER, 6: HOUR}, 5, None, QUARTER),
+        ({6: HOUR}, 5, QUARTER, HOUR),
+        ({1: QUARTER, 7: HOUR}, 5, None, HOUR),
+        ({}, 5, HOUR, HOUR),
+        ({}, 5, None, None),
+    ],
+)
+def test_a_day_that_tells_no_step_has_the_neighbouring_days(
+    steps: dict[int, int], day: int, otherwise: int | None, expected: int | None
+) -> None:
+    assert step_of_day(day, steps, otherwise) == expected

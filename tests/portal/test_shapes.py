@@ -1,0 +1,164 @@
+"""Reading foreign JSON: the promised type or a ProtocolError that names the place and never the value."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.errors import ProtocolError
+from exporter.portal import shapes
+
+from .building import examples, refusal
+
+SECRET = "Xq7vKz Oak Road"
+HUGE = json.loads("9" * 400)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(HUGE) | st.just("9" * 400),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.mark.parametrize("value", [{}, {"a": 1}])
+def test_an_object_is_given_as_it_is(value: dict[str, Any]) -> None:
+    assert shapes.mapping(value, "data") is value
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(None, "null"), ([], "a list"), (SECRET, "text"), (5, "a number"), (True, "true or false")]
+)
+def test_anything_but_an_object_is_refused_by_its_kind(value: object, kind: str) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        shapes.mapping(value, "data.ELECTRIC[]")
+    assert str(caught.value) == f"the portal's answer is not understood: data.ELECTRIC[] is {kind}, not an object"
+
+
+@pytest.mark.parametrize(("value", "items"), [([], []), ([1, None], [1, None]), (None, [])])
+def test_an_absent_list_counts_as_empty(value: object, items: list[object]) -> None:
+    assert shapes.sequence(value, "series") == items
+
+
+@pytest.mark.parametrize("value", [{}, SECRET, 0, False, 1.5])
+def test_anything_else_is_no_list(value: object) -> None:
+    with pytest.raises(ProtocolError, match=r"series is .*, not a list"):
+        shapes.sequence(value, "series")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("M7", "M7"),
+        (" M7\t", "M7"),
+        ("", ""),
+        ("0012345001", "0012345001"),
+        (4411, "4411"),
+        (0, "0"),
+        (None, ""),
+        (True, ""),
+        (False, ""),
+        (1.5, ""),
+        ([], ""),
+        ({"addr1": "12 OAK RD"}, ""),
+    ],
+)
+def test_ids_are_text_or_whole_numbers_and_anything_else_is_empty(value: object, text: str) -> None:
+    assert shapes.text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"), [(True, True), (False, False), (None, None), ("true", None), (1, None), (0, None)]
+)
+def test_only_true_and_false_say_yes_and_no(value: object, *, answer: bool | None) -> None:
+    assert shapes.flag(value) is answer
+
+
+@pytest.mark.parametrize(("value", "number"), [(0, 0.0), (-2, -2.0), (0.31, 0.31), (57.029999999999994, 57.03)])
+def test_a_number_is_a_float(value: float, number: float) -> None:
+    found = shapes.number(value, "y")
+    assert isinstance(found, float)
+    assert found == pytest.approx(number, abs=1e-12)
+
+
+@pytest.mark.parametrize("value", [None, True, "1.5", "", [], {}, math.inf, -math.inf, math.nan])
+def test_what_is_no_finite_number_is_refused(value: object) -> None:
+    with pytest.raises(ProtocolError, match=r"y is .*, not a number"):
+        shapes.number(value, "y")
+
+
+def test_a_number_too_large_for_a_float_is_refused_like_any_other_that_is_not_finite() -> None:
+    with pytest.raises(ProtocolError):
+        shapes.number(HUGE, "y")
+
+
+def test_null_is_no_number_and_no_mistake_where_a_value_may_be_missing() -> None:
+    assert shapes.optional_number(None, "y") is None
+    assert shapes.optional_number(0, "y") == 0.0
+    with pytest.raises(ProtocolError):
+        shapes.optional_number("0", "y")
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (1767225600000, 1767225600),
+        (1767225600000.0, 1767225600),
+        ("1767225600000", 1767225600),
+        (1767225600999, 1767225600),
+        (0, 0),
+        (-1, -1),
+        (253402300799000, 253402300799),
+    ],
+)
+def test_a_time_in_ms_becomes_whole_seconds(value: object, seconds: int) -> None:
+    assert shapes.seconds(value, "x") == seconds
+
+
+@pytest.mark.parametrize("value", [None, True, "", SECRET, "2026-01-01T00:00", [], {}, math.inf, "1e400"])
+def test_what_is_no_time_is_refused(value: object) -> None:
+    with pytest.raises(ProtocolError, match=r"x is .*, not a (time|number)"):
+        shapes.seconds(value, "x")
+
+
+def test_a_text_of_endless_digits_is_no_time() -> None:
+    with pytest.raises(ProtocolError):
+        shapes.seconds("9" * 5000, "x")
+
+
+@pytest.mark.parametrize("value", [HUGE, "9" * 400, -HUGE], ids=["number", "text", "negative"])
+def test_a_time_too_large_for_a_float_is_refused(value: object) -> None:
+    with pytest.raises(ProtocolError):
+        shapes.seconds(value, "x")
+
+
+READERS = {
+    "mapping": shapes.mapping,
+    "sequence": shapes.sequence,
+    "number": shapes.number,
+    "optional_number": shapes.optional_number,
+    "seconds": shapes.seconds,
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+@examples
+@given(value=ANYTHING)
+def test_whatever_the_json_the_outcome_is_a_value_or_a_protocol_error(name: str, value: object) -> None:
+    error = refusal(lambda: READERS[name](value, "the place"))
+    assert error is None or str(error).startswith("the portal's answer is not understood: the place is ")
+
+
+@pytest.mark.parametrize("value", [SECRET, {SECRET: SECRET}, [SECRET]], ids=["text", "object", "list"])
+@pytest.mark.parametrize("name", READERS)
+def test_a_message_never_holds_the_value(name: str, value: object) -> None:
+    error = refusal(lambda: READERS[name](value, "the place"))
+    assert error is None or (SECRET not in str(error) and error.__cause__ is None)
+
+
+@examples
+@given(ANYTHING)
+def test_ids_and_flags_are_read_from_anything(value: object) -> None:
+    assert isinstance(shapes.text(value), str)
+    assert shapes.flag(value) in (True, False, None)

@@ -1,0 +1,243 @@
+"""Wall clock and real instants, measured against the zone's rules at each date (contract 3, portal-facts 4)."""
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.days import Day
+from exporter.portal.walltime import WallClock, is_plausible
+
+from .building import (
+    CHANGING_ZONES,
+    DAY,
+    HOUR,
+    INDIANA,
+    MINUTE,
+    ODD_ZONE,
+    STEPS,
+    US_ZONES,
+    YEARS,
+    autumn,
+    bounds_of,
+    changes,
+    examples,
+    firsts_of,
+    instant,
+    instants_of,
+    spring,
+    wall,
+    wall_of,
+    walls_of,
+)
+
+ZONES = st.sampled_from([*US_ZONES, ODD_ZONE])
+MOMENTS = st.integers(instant("2006-01-01 00:00+00:00"), instant("2037-12-31 00:00+00:00"))
+DAYS = st.dates(date(2006, 1, 1), date(2037, 12, 30))
+
+
+def clock_of(zone: str) -> WallClock:
+    return WallClock(ZoneInfo(zone))
+
+
+def test_indiana_has_all_its_zones() -> None:
+    assert len(INDIANA) == 8
+
+
+@examples
+@given(ZONES, MOMENTS)
+def test_what_the_clock_shows_is_the_zones_own_offset_at_that_instant(zone: str, moment: int) -> None:
+    assert clock_of(zone).wall(moment) == wall_of(moment, zone)
+
+
+@examples
+@given(ZONES, MOMENTS)
+def test_an_instant_is_among_the_instants_of_its_wall_time(zone: str, moment: int) -> None:
+    clock = clock_of(zone)
+    instants = clock.instants(clock.wall(moment))
+    assert moment in instants
+    assert list(instants) == sorted(set(instants))
+
+
+@examples
+@given(ZONES, MOMENTS)
+def test_every_instant_of_a_wall_time_shows_that_wall_time(zone: str, time: int) -> None:
+    clock = clock_of(zone)
+    assert {clock.wall(moment) for moment in clock.instants(time)} <= {time}
+
+
+@pytest.mark.parametrize("zone", US_ZONES)
+def test_both_dst_days_go_round_from_wall_to_instant_to_wall(zone: str) -> None:
+    clock = clock_of(zone)
+    for year, step in enumerate([*STEPS, DAY], start=2022):
+        for day in changes(zone, year) or (date(year, 3, 8), date(year, 11, 1)):
+            instants = instants_of(day, zone, step)[: 1 if step == DAY else None]
+            walls = [clock.wall(moment) for moment in instants]
+            there = sorted({moment for time in walls for moment in clock.instants(time)})
+            assert there == instants
+            assert [clock.wall(moment) for moment in there] == walls
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown", "instants"),
+    [
+        ("America/New_York", "2026-01-01 00:00", ["2026-01-01 00:00-05:00"]),
+        ("America/New_York", "2026-07-01 00:00", ["2026-07-01 00:00-04:00"]),
+        ("America/New_York", "2026-03-08 01:59", ["2026-03-08 01:59-05:00"]),
+        ("America/New_York", "2026-03-08 02:00", []),
+        ("America/New_York", "2026-03-08 02:59", []),
+        ("America/New_York", "2026-03-08 03:00", ["2026-03-08 03:00-04:00"]),
+        ("America/New_York", "2026-11-01 00:59", ["2026-11-01 00:59-04:00"]),
+        ("America/New_York", "2026-11-01 01:00", ["2026-11-01 01:00-04:00", "2026-11-01 01:00-05:00"]),
+        ("America/New_York", "2026-11-01 01:59", ["2026-11-01 01:59-04:00", "2026-11-01 01:59-05:00"]),
+        ("America/New_York", "2026-11-01 02:00", ["2026-11-01 02:00-05:00"]),
+        ("America/Chicago", "2026-01-01 00:00", ["2026-01-01 06:00+00:00"]),
+        ("America/Denver", "2026-11-01 01:30", ["2026-11-01 07:30+00:00", "2026-11-01 08:30+00:00"]),
+        ("America/Phoenix", "2026-11-01 01:30", ["2026-11-01 08:30+00:00"]),
+        ("America/Phoenix", "2026-03-08 02:30", ["2026-03-08 09:30+00:00"]),
+        ("America/Adak", "2026-03-08 02:30", []),
+        ("Pacific/Honolulu", "2026-03-08 02:30", ["2026-03-08 12:30+00:00"]),
+        ("Pacific/Palau", "2026-03-08 02:30", ["2026-03-07 17:30+00:00"]),
+        ("Australia/Lord_Howe", "2026-04-05 01:45", ["2026-04-04 14:45+00:00", "2026-04-04 15:15+00:00"]),
+        ("Australia/Lord_Howe", "2026-10-04 02:15", []),
+        ("Australia/Lord_Howe", "2026-10-04 02:30", ["2026-10-03 15:30+00:00"]),
+    ],
+)
+def test_a_wall_time_has_no_instant_in_spring_and_two_in_autumn(zone: str, shown: str, instants: list[str]) -> None:
+    assert clock_of(zone).instants(wall(shown)) == tuple(map(instant, instants))
+
+
+@pytest.mark.parametrize("zone", CHANGING_ZONES)
+@pytest.mark.parametrize("minutes", [0, 5, 15, 30, 45, 59])
+def test_a_time_in_the_spring_gap_stands_for_the_offset_before_the_change(zone: str, minutes: int) -> None:
+    for year in YEARS:
+        missing = wall(spring(zone, year).isoformat()) + 2 * HOUR + minutes * MINUTE
+        clock = clock_of(zone)
+        assert clock.instants(missing) == ()
+        assert clock.wall(clock.instant_before_change(missing)) == missing + HOUR
+
+
+def test_the_offset_before_the_change_is_half_an_hour_away_on_lord_howe() -> None:
+    clock = clock_of(ODD_ZONE)
+    assert clock.instant_before_change(wall("2026-10-04 02:15")) == instant("2026-10-04 02:45+11:00")
+
+
+@examples
+@given(ZONES, DAYS)
+def test_a_local_day_runs_from_midnight_to_midnight(zone: str, day: date) -> None:
+    clock = clock_of(zone)
+    start, end = bounds_of(day, zone)
+    for moment in (start, (start + end) // 2, end - 1):
+        assert clock.day(moment) == Day(start, end)
+    assert clock.day(start - 1).end == start
+    assert clock.day(end).start == end
+
+
+@examples
+@given(ZONES, DAYS, st.integers(0, DAY - 1))
+def test_a_wall_time_belongs_to_the_day_of_its_date(zone: str, day: date, second: int) -> None:
+    assert clock_of(zone).day_of_wall(wall(day.isoformat()) + second) == Day(*bounds_of(day, zone))
+
+
+@pytest.mark.parametrize("zone", CHANGING_ZONES)
+def test_days_have_23_24_or_25_hours(zone: str) -> None:
+    clock = clock_of(zone)
+    for year in YEARS:
+        for day, hours in ((spring(zone, year), 23), (autumn(zone, year), 25), (date(year, 6, 1), 24)):
+            found = clock.day(bounds_of(day, zone)[0])
+            assert found.end - found.start == hours * HOUR
+
+
+@pytest.mark.parametrize(
+    ("zone", "noon", "start", "end"),
+    [
+        # Havana: 00:00 does not exist in spring, 00:00 to 00:59 occurs twice in autumn.
+        ("America/Havana", "2026-03-08 12:00-04:00", "2026-03-08 01:00-04:00", "2026-03-09 00:00-04:00"),
+        ("America/Havana", "2026-03-07 12:00-05:00", "2026-03-07 00:00-05:00", "2026-03-08 00:00-05:00"),
+        ("America/Havana", "2026-11-01 12:00-05:00", "2026-11-01 00:00-04:00", "2026-11-02 00:00-05:00"),
+    ],
+)
+def test_a_day_begins_once_where_clocks_change_at_midnight(zone: str, noon: str, start: str, end: str) -> None:
+    assert clock_of(zone).day(instant(noon)) == Day(instant(start), instant(end))
+
+
+@examples
+@given(ZONES, DAYS, st.integers(0, 400), st.integers(0, DAY // 2))
+def test_days_before_counts_local_days_not_spans_of_24_hours(zone: str, day: date, days: int, seconds: int) -> None:
+    moment = bounds_of(day, zone)[0] + seconds
+    assert clock_of(zone).days_before(moment, days) == bounds_of(day - timedelta(days=days), zone)[0]
+
+
+def test_days_before_reaches_forward_to_the_next_midnight_over_a_change() -> None:
+    clock = clock_of("America/New_York")
+    assert clock.days_before(instant("2026-11-01 23:30-05:00"), -1) == instant("2026-11-02 00:00-05:00")
+    assert clock.days_before(instant("2026-03-08 00:00-05:00"), -1) == instant("2026-03-09 00:00-04:00")
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        ("2026-01-01 04:59+00:00", "2025-12-31"),
+        ("2026-01-01 05:00+00:00", "2026-01-01"),
+        ("2026-11-02 04:59+00:00", "2026-11-01"),
+        ("2026-07-01 03:59+00:00", "2026-06-30"),
+    ],
+)
+def test_a_date_in_a_message_is_the_local_one(moment: str, text: str) -> None:
+    assert clock_of("America/New_York").date_text(instant(moment)) == text
+
+
+@examples
+@given(ZONES, DAYS, st.integers(0, 60))
+def test_midnights_are_those_of_every_day_both_ends_included(zone: str, day: date, days: int) -> None:
+    every = [bounds_of(day + timedelta(days=number), zone)[0] for number in range(days + 1)]
+    assert clock_of(zone).midnights(every[0], every[-1]) == every
+
+
+@pytest.mark.parametrize("zone", US_ZONES)
+def test_the_grid_of_a_day_holds_every_instant_once_and_each_wall_time_as_one_group(zone: str) -> None:
+    clock = clock_of(zone)
+    for year, step in enumerate(STEPS, start=2022):
+        for day in [*changes(zone, year), date(year, 6, 1)]:
+            grid = clock.grid(Day(*bounds_of(day, zone)), step)
+            assert sorted(moment for group in grid for moment in group) == instants_of(day, zone, step)
+            assert [group[0] for group in grid] == firsts_of(day, zone, step)
+            shown = [{wall_of(moment, zone) for moment in group} for group in grid]
+            assert all(len(times) == 1 for times in shown)
+            assert set.union(*shown) <= set(walls_of(day, step))
+
+
+@pytest.mark.parametrize(
+    ("day", "groups", "doubled"),
+    [(date(2026, 3, 8), 23, 0), (date(2026, 11, 1), 24, 1), (date(2026, 6, 1), 24, 0)],
+)
+def test_the_repeated_hour_is_one_wall_time_of_the_grid(day: date, groups: int, doubled: int) -> None:
+    zone = "America/New_York"
+    grid = clock_of(zone).grid(Day(*bounds_of(day, zone)), HOUR)
+    assert len(grid) == groups
+    assert [len(group) for group in grid].count(2) == doubled
+
+
+@pytest.mark.parametrize(
+    ("text", "plausible"),
+    [("1970-01-01", True), ("2026-01-01", True), ("2099-12-31", True), ("2100-01-02", False), ("9999-12-31", False)],
+)
+def test_only_times_from_1970_to_2100_can_be_meant(text: str, *, plausible: bool) -> None:
+    assert is_plausible(wall(text)) is plausible
+    assert not is_plausible(-1)
+
+
+@examples
+@given(ZONES, st.integers(0, wall("2099-12-31")))
+def test_every_plausible_wall_time_can_be_converted(zone: str, time: int) -> None:
+    clock = clock_of(zone)
+    assert is_plausible(time)
+    for moment in clock.instants(time) or (clock.instant_before_change(time),):
+        assert abs(moment - time) < DAY
+
+
+def test_a_clock_keeps_its_zone() -> None:
+    assert clock_of("America/Chicago").zone == ZoneInfo("America/Chicago")
+    assert datetime.fromtimestamp(0, clock_of("America/Chicago").zone).hour == 18

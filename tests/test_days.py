@@ -1,0 +1,176 @@
+"""Totals of whole local days: when a day is whole, on ordinary days and on those on which the clocks change."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.days import Day, whole_days
+from exporter.intervals import Interval, Reading, merge
+
+HOUR = 3600
+ZONE = ZoneInfo("America/New_York")
+
+
+class ZoneCalendar:
+    """The local days of a zone whose clocks do not change at midnight."""
+
+    def __init__(self, zone: ZoneInfo = ZONE) -> None:
+        self._zone = zone
+
+    def day(self, instant: int) -> Day:
+        midnight = datetime.fromtimestamp(instant, self._zone).replace(hour=0, minute=0, second=0, tzinfo=None)
+        start, end = (each.replace(tzinfo=self._zone) for each in (midnight, midnight + timedelta(days=1)))
+        return Day(int(start.timestamp()), int(end.timestamp()))
+
+    def grid(self, day: Day, step: int) -> tuple[tuple[int, ...], ...]:
+        by_wall: dict[datetime, list[int]] = defaultdict(list)
+        for start in range(day.start, day.end, step):
+            wall = datetime.fromtimestamp(start, UTC).astimezone(self._zone).replace(tzinfo=None, fold=0)
+            by_wall[wall].append(start)
+        return tuple(tuple(instants) for instants in by_wall.values())
+
+
+CALENDAR = ZoneCalendar()
+
+
+def day_of(year: int, month: int, day: int) -> Day:
+    return CALENDAR.day(int(datetime(year, month, day, 12, tzinfo=ZONE).timestamp()))
+
+
+ORDINARY = day_of(2026, 6, 10)
+SPRING = day_of(2026, 3, 8)
+AUTUMN = day_of(2026, 11, 1)
+
+
+def full(day: Day, step: int = 900, usage: float = 0.1, **values: float) -> dict[int, Interval]:
+    """Every interval of a day."""
+    starts = range(day.start, day.end, step)
+    return {start: Interval(start, start + step, usage, 1, **values) for start in starts}  # type: ignore[arg-type]
+
+
+def totals(intervals: dict[int, Interval], changed: Iterable[int] | None = None) -> list[Reading]:
+    return list(whole_days(intervals, intervals if changed is None else changed, CALENDAR))
+
+
+def without(intervals: dict[int, Interval], *starts: int) -> dict[int, Interval]:
+    return {start: interval for start, interval in intervals.items() if start not in starts}
+
+
+@pytest.mark.parametrize(
+    ("day", "step", "count"),
+    [
+        pytest.param(ORDINARY, 900, 96, id="24 hours in quarters"),
+        pytest.param(ORDINARY, 3600, 24, id="24 hours"),
+        pytest.param(ORDINARY, 300, 288, id="24 hours in five minutes"),
+        pytest.param(SPRING, 900, 92, id="23 hours in quarters"),
+        pytest.param(SPRING, 3600, 23, id="23 hours"),
+        pytest.param(AUTUMN, 900, 100, id="25 hours in quarters"),
+        pytest.param(AUTUMN, 1800, 50, id="25 hours in halves"),
+    ],
+)
+def test_a_whole_day_is_the_exact_sum_of_its_intervals(day: Day, step: int, count: int) -> None:
+    intervals = full(day, step, 0.1)
+    assert len(intervals) == count
+    assert totals(intervals) == [Reading(day.start, day.end, round(count / 10, 6))]
+
+
+def test_a_total_has_six_decimals_and_no_float_noise() -> None:
+    assert totals(full(ORDINARY, 3600, 0.123456))[0].usage == 2.962944
+
+
+@given(st.integers(0, 95))
+def test_a_day_without_one_of_its_intervals_is_not_whole(number: int) -> None:
+    intervals = without(full(ORDINARY), ORDINARY.start + number * 900)
+    assert totals(intervals) == [Reading(ORDINARY.start, ORDINARY.end)]
+
+
+@given(st.integers(0, 91))
+def test_a_spring_day_without_one_of_its_intervals_is_not_whole(number: int) -> None:
+    intervals = without(full(SPRING), SPRING.start + number * 900)
+    assert totals(intervals) == [Reading(SPRING.start, SPRING.end)]
+
+
+REPEATED = range(AUTUMN.start + HOUR, AUTUMN.start + 3 * HOUR, 900)
+
+
+def same_wall_time(start: int) -> set[int]:
+    """The instants of the autumn day at which the clock shows the same as at this one."""
+    if start not in REPEATED:
+        return {start}
+    first = start if start < AUTUMN.start + 2 * HOUR else start - HOUR
+    return {first, first + HOUR}
+
+
+@given(st.sets(st.integers(0, 99), max_size=8))
+def test_on_the_autumn_day_the_repeated_hour_counts_once(missing: set[int]) -> None:
+    intervals = without(full(AUTUMN), *(AUTUMN.start + number * 900 for number in missing))
+    is_whole = all(same_wall_time(start) & intervals.keys() for start in range(AUTUMN.start, AUTUMN.end, 900))
+    usage = round(len(intervals) / 10, 6) if is_whole else None
+    assert totals(intervals) == [Reading(AUTUMN.start, AUTUMN.end, usage)]
+
+
+@pytest.mark.parametrize("hour", [1, 2], ids=["the first is given", "the second is given"])
+def test_an_autumn_day_of_a_portal_that_gives_the_repeated_hour_once_is_whole(hour: int) -> None:
+    other = 3 - hour
+    dropped = [start for start in REPEATED if (start - AUTUMN.start) // HOUR == other]
+    intervals = without(full(AUTUMN), *dropped)
+    assert totals(intervals) == [Reading(AUTUMN.start, AUTUMN.end, 9.6)]
+
+
+def test_usage_export_and_cost_are_whole_each_for_itself() -> None:
+    intervals = full(ORDINARY, 900, 0.1, export=0.01, cost=0.02)
+    bare = ORDINARY.start + 900
+    intervals[bare] = Interval(bare, bare + 900, 0.1, 1, export=0.01)
+    assert totals(intervals) == [Reading(ORDINARY.start, ORDINARY.end, 9.6, 0.96, None)]
+    intervals[bare] = Interval(bare, bare + 900, None, export=0.01, cost=0.02)
+    assert totals(intervals) == [Reading(ORDINARY.start, ORDINARY.end, None, 0.96, 1.92)]
+
+
+def test_a_day_of_zeros_is_zero_and_not_missing() -> None:
+    assert totals(full(ORDINARY, 900, 0.0))[0].usage == 0.0
+
+
+@pytest.mark.parametrize("day", [ORDINARY, SPRING, AUTUMN], ids=["24 hours", "23 hours", "25 hours"])
+def test_the_day_of_a_meter_read_once_a_day_is_its_only_interval(day: Day) -> None:
+    intervals = {day.start: Interval(day.start, day.end, 21.5, 1, cost=2.4, cost_k=1)}
+    assert totals(intervals) == [Reading(day.start, day.end, 21.5, None, 2.4)]
+
+
+def test_only_days_with_a_change_are_totalled_and_each_once() -> None:
+    days = [ORDINARY, CALENDAR.day(ORDINARY.end), CALENDAR.day(ORDINARY.end + 86400)]
+    intervals = {start: interval for day in days for start, interval in full(day).items()}
+    changed = [days[2].start, days[2].end - 900, days[0].start, days[0].start + 900]
+    assert [reading.start for reading in totals(intervals, changed)] == [days[0].start, days[2].start]
+    assert totals(intervals, []) == []
+
+
+def test_energy_of_the_days_around_does_not_count() -> None:
+    intervals = full(ORDINARY)
+    for start in (ORDINARY.start - 900, ORDINARY.end):
+        intervals[start] = Interval(start, start + 900, 100.0, 1)
+    assert totals(intervals, [ORDINARY.start]) == [Reading(ORDINARY.start, ORDINARY.end, 9.6)]
+
+
+def test_a_day_keeps_its_last_total_when_it_is_no_longer_whole() -> None:
+    intervals = full(ORDINARY)
+    days, _ = merge({}, totals(intervals), now=ORDINARY.end, hold_zeros=False)
+    assert days == {ORDINARY.start: Interval(ORDINARY.start, ORDINARY.end, 9.6, 1)}
+    fewer = without(intervals, ORDINARY.start)
+    assert merge(days, totals(fewer), now=ORDINARY.end + HOUR, hold_zeros=False) == (days, [])
+
+
+def test_a_day_that_changes_gets_a_later_version_by_its_own_age() -> None:
+    intervals = full(ORDINARY)
+    days, _ = merge({}, totals(intervals), now=ORDINARY.end, hold_zeros=False)
+    intervals[ORDINARY.start] = Interval(ORDINARY.start, ORDINARY.start + 900, 0.2, 2)
+    days, _ = merge(days, totals(intervals), now=ORDINARY.end + 86400, hold_zeros=False)
+    assert days[ORDINARY.start] == Interval(ORDINARY.start, ORDINARY.end, 9.7, 267)
+
+
+def test_a_day_that_has_not_ended_has_no_total() -> None:
+    assert merge({}, totals(full(ORDINARY)), now=ORDINARY.end - 1, hold_zeros=False) == ({}, [])

@@ -1,0 +1,364 @@
+"""Intervals and the versions of their values: the timestamp rule, rounding, and what a merge keeps, takes and holds."""
+
+from collections.abc import Mapping
+from decimal import Decimal, getcontext
+from math import floor
+from types import MappingProxyType
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from exporter.intervals import Change, Interval, Reading, amount, merge, timestamp_ms, version, watts
+
+getcontext().prec = 40
+
+QUARTER = 900
+HOUR = 3600
+DAY = 86400
+YEAR = 365 * DAY
+START = 1_795_000_500
+END = START + QUARTER
+
+ends = st.integers(1_000_000_000, 4_000_000_000)
+ages = st.integers(-DAY, 50 * YEAR)
+
+
+def exact_rule(age: int) -> Decimal:
+    """998 * ln(1 + h) / ln(175201) of contract 3, with 40 digits; `age` in seconds."""
+    hours = Decimal(max(age, 0)) / 3600
+    return 998 * (1 + hours).ln() / Decimal(175_201).ln()
+
+
+def quarter(number: int, usage: float | None = None, **values: object) -> Reading:
+    """The reading of the n-th quarter of an hour after START."""
+    start = START + number * QUARTER
+    return Reading(start, start + QUARTER, usage, **values)  # type: ignore[arg-type]
+
+
+def soon(number: int) -> int:
+    """The moment at which the n-th quarter of an hour has just ended."""
+    return START + (number + 1) * QUARTER
+
+
+def known(*readings: Reading, now: int | None = None) -> dict[int, Interval]:
+    """What is known after the readings were seen, by default each as soon as the last had ended."""
+    moment = now if now is not None else max(reading.end for reading in readings)
+    return merge({}, readings, now=moment, hold_zeros=False)[0]
+
+
+def usages(intervals: Mapping[int, Interval]) -> dict[int, float | None]:
+    """Usage by the number of the quarter."""
+    return {(start - START) // QUARTER: interval.usage for start, interval in sorted(intervals.items())}
+
+
+# -- the version
+
+
+@pytest.mark.parametrize(
+    ("age", "k"),
+    [
+        pytest.param(0, 1, id="at the end of the interval"),
+        pytest.param(60, 2, id="a minute"),
+        pytest.param(5 * 60, 7, id="five minutes"),
+        pytest.param(QUARTER, 19, id="a quarter of an hour"),
+        pytest.param(HOUR, 58, id="an hour"),
+        pytest.param(DAY, 267, id="a day"),
+        pytest.param(7 * DAY, 425, id="a week"),
+        pytest.param(35 * DAY, 557, id="35 days"),
+        pytest.param(YEAR, 751, id="a year"),
+        pytest.param(10 * YEAR, 941, id="ten years"),
+        pytest.param(20 * YEAR - 1, 998, id="a second short of twenty years"),
+        pytest.param(20 * YEAR, 999, id="twenty years"),
+        pytest.param(21 * YEAR, 999, id="beyond twenty years"),
+        pytest.param(100 * YEAR, 999, id="a hundred years"),
+        pytest.param(-HOUR, 1, id="before the end"),
+    ],
+)
+def test_the_version_follows_from_the_age_at_which_a_value_was_first_seen(age: int, k: int) -> None:
+    assert version(END, END + age) == k
+
+
+@given(end=ends, age=ages)
+def test_the_version_is_that_of_the_contract_to_the_last_digit(end: int, age: int) -> None:
+    exact = exact_rule(age)
+    assume(exact == exact.to_integral_value() or abs(exact - exact.to_integral_value()) > Decimal("1e-9"))
+    assert version(end, end + age) == min(999, 1 + floor(exact))
+
+
+@given(end=ends, age=ages, later=st.integers(0, YEAR))
+def test_what_is_seen_later_never_has_an_earlier_version(end: int, age: int, later: int) -> None:
+    assert version(end, end + age) <= version(end, end + age + later)
+
+
+@given(end=ends, age=ages, replaced=st.integers(1, 999))
+def test_a_version_is_at_least_one_more_than_the_one_that_it_replaces(end: int, age: int, replaced: int) -> None:
+    assert version(end, end + age, replaced) == min(999, max(version(end, end + age), replaced + 1))
+
+
+@pytest.mark.parametrize(("replaced", "k"), [(0, 267), (1, 267), (266, 267), (267, 268), (998, 999), (999, 999)])
+def test_a_replaced_version_counts_where_the_age_alone_would_not_tell_apart(replaced: int, k: int) -> None:
+    assert version(END, END + DAY, replaced) == k
+
+
+@given(end=ends, age=ages, replaced=st.integers(0, 999))
+def test_a_sample_lies_in_the_last_second_of_its_interval_and_never_on_an_edge(
+    end: int, age: int, replaced: int
+) -> None:
+    k = version(end, end + age, replaced)
+    stamp = timestamp_ms(end, k)
+    assert stamp == end * 1000 - 1000 + k
+    assert (end - 1) * 1000 < stamp < end * 1000
+
+
+# -- rounding
+
+
+@pytest.mark.parametrize(
+    ("value", "rounded"),
+    [(57.029999999999994, "57.03"), (0.1 + 0.2, "0.3"), (1.23456749, "1.234567"), (-2.0000004, "-2.0"), (0, "0.0")],
+)
+def test_energy_and_money_have_six_decimals(value: float, rounded: str) -> None:
+    assert repr(amount(value)) == rounded
+
+
+@pytest.mark.parametrize("value", [-0.0, -1e-9, -4.9e-7, 0.0, 4.9e-7])
+def test_there_is_no_negative_zero(value: float) -> None:
+    assert repr(amount(value)) == "0.0"
+    assert repr(watts(value / 1e6, HOUR)) == "0.0"
+
+
+@given(st.floats(-1e6, 1e6))
+def test_an_amount_is_the_nearest_of_six_decimals(value: float) -> None:
+    rounded = amount(value)
+    assert abs(Decimal(rounded) - Decimal(value)) <= Decimal("5.001e-7")
+    assert -Decimal(repr(rounded)).as_tuple().exponent <= 6  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("kwh", "seconds", "power"),
+    [
+        (0.25, QUARTER, "1000.0"),
+        (1.0, HOUR, "1000.0"),
+        (0.01, 300, "120.0"),
+        (1.0, 3 * HOUR, "333.333"),
+        (24.0, DAY, "1000.0"),
+        (25.0, 25 * HOUR, "1000.0"),
+        (0.0000007, HOUR, "0.001"),
+        (0.0, QUARTER, "0.0"),
+    ],
+)
+def test_watts_are_the_average_power_of_the_interval_with_three_decimals(kwh: float, seconds: int, power: str) -> None:
+    assert repr(watts(kwh, seconds)) == power
+
+
+# -- merging
+
+
+def test_a_new_interval_gets_the_version_of_its_age_for_each_of_its_values() -> None:
+    reading = quarter(0, 0.31, export=0.02, cost=0.04, periods=(("Off Peak", 0.31),))
+    merged, changes = merge({}, [reading], now=END + DAY)
+    expected = Interval(START, END, 0.31, 267, 0.02, 267, 0.04, 267, (("Off Peak", 0.31, 267),))
+    assert merged == {START: expected}
+    assert changes == [Change(None, expected)]
+
+
+def test_the_same_again_changes_nothing() -> None:
+    reading = quarter(0, 0.31, export=0.0, cost=0.04, periods=(("Off Peak", 0.31),))
+    before = known(reading)
+    merged, changes = merge(before, [reading], now=END + 10 * DAY)
+    assert (merged, changes) == (before, [])
+
+
+@pytest.mark.parametrize("value", [0.4, 0.2], ids=["up", "down"])
+def test_a_revised_value_replaces_the_old_one_with_a_later_version(value: float) -> None:
+    before = known(quarter(0, 0.31))
+    merged, changes = merge(before, [quarter(0, value)], now=END + DAY)
+    assert merged[START] == Interval(START, END, value, 267)
+    assert changes == [Change(before[START], merged[START])]
+
+
+def test_two_revisions_within_a_moment_are_still_told_apart() -> None:
+    intervals = known(quarter(0, 0.31))
+    for value in (0.32, 0.33):
+        intervals, _ = merge(intervals, [quarter(0, value)], now=END)
+    assert intervals[START] == Interval(START, END, 0.33, 3)
+
+
+def test_a_value_that_comes_back_is_a_new_version_of_itself() -> None:
+    intervals = known(quarter(0, 0.31))
+    for value in (0.32, 0.31):
+        intervals, _ = merge(intervals, [quarter(0, value)], now=END)
+    assert intervals[START] == Interval(START, END, 0.31, 3)
+
+
+def test_a_late_cost_has_its_own_version_and_leaves_that_of_the_energy() -> None:
+    merged, _ = merge(known(quarter(0, 0.31)), [quarter(0, 0.31, cost=0.04)], now=END + DAY)
+    assert merged[START] == Interval(START, END, 0.31, 1, cost=0.04, cost_k=267)
+
+
+def test_a_late_interval_gets_its_place_among_the_known_ones() -> None:
+    before = known(quarter(0, 0.1), quarter(2, 0.3))
+    merged, changes = merge(before, [quarter(1, 0.2)], now=soon(2) + DAY)
+    assert usages(merged) == {0: 0.1, 1: 0.2, 2: 0.3}
+    assert [change.before for change in changes] == [None]
+
+
+def test_withdrawn_values_keep_their_last_state() -> None:
+    reading = quarter(0, 0.31, export=0.02, cost=0.04, periods=(("Off Peak", 0.31),))
+    before = known(reading, quarter(1, 0.5))
+    assert merge(before, [quarter(0), quarter(1, 0.5)], now=END + DAY) == (before, [])
+    assert merge(before, [], now=END + DAY) == (before, [])
+
+
+def test_one_withdrawn_value_does_not_keep_another_from_changing() -> None:
+    before = known(quarter(0, 0.31, export=0.02, cost=0.04))
+    merged, _ = merge(before, [quarter(0, None, export=0.03)], now=END + DAY)
+    assert merged[START] == Interval(START, END, 0.31, 1, 0.03, 267, 0.04, 1)
+
+
+def test_missing_is_missing_and_never_zero() -> None:
+    merged, changes = merge({}, [quarter(0), quarter(1, 0.2)], now=soon(1))
+    assert (usages(merged), len(changes)) == ({1: 0.2}, 1)
+    assert merged[START + QUARTER] == Interval(START + QUARTER, END + QUARTER, 0.2, 1)
+
+
+def test_an_interval_is_served_as_soon_as_it_has_ended_and_not_before() -> None:
+    assert merge({}, [quarter(0, 0.31)], now=END - 0.001) == ({}, [])
+    assert usages(merge({}, [quarter(0, 0.31)], now=END)[0]) == {0: 0.31}
+
+
+def test_a_merge_leaves_what_it_was_given_as_it_was() -> None:
+    before = MappingProxyType(known(quarter(0, 0.31)))
+    merge(before, [quarter(0, 0.4), quarter(1, 0.5)], now=soon(1))
+    assert usages(before) == {0: 0.31}
+
+
+# -- placeholders
+
+
+def test_zeros_at_the_very_end_are_held_back_with_their_cost_and_periods() -> None:
+    zero = {"export": 0.0, "cost": 0.02, "periods": (("Off Peak", 0.0),)}
+    readings = [quarter(0, 0.3, export=0.0), quarter(1, 0.0, **zero), quarter(2, 0.0, **zero)]
+    merged, changes = merge({}, readings, now=soon(2))
+    assert (usages(merged), len(changes)) == ({0: 0.3}, 1)
+
+
+def test_zeros_are_served_as_soon_as_something_follows_them() -> None:
+    before, _ = merge({}, [quarter(0, 0.3), quarter(1, 0.0)], now=soon(1))
+    merged, _ = merge(before, [quarter(1, 0.0), quarter(2, 0.2), quarter(3, 0.0)], now=soon(1) + DAY)
+    assert usages(merged) == {0: 0.3, 1: 0.0, 2: 0.2}
+    assert merged[START + QUARTER].usage_k == 267
+
+
+def test_zeros_are_served_when_what_follows_them_is_known_already() -> None:
+    before = known(quarter(0, 0.3), quarter(2, 0.2))
+    assert usages(merge(before, [quarter(1, 0.0)], now=soon(2))[0]) == {0: 0.3, 1: 0.0, 2: 0.2}
+
+
+def test_zeros_are_served_at_the_age_of_48_hours() -> None:
+    readings = [quarter(0, 0.3), quarter(1, 0.0), quarter(2, 0.0)]
+    before, _ = merge({}, readings, now=soon(1) + 48 * HOUR - 1)
+    assert usages(before) == {0: 0.3}
+    merged, _ = merge(before, readings, now=soon(1) + 48 * HOUR)
+    assert usages(merged) == {0: 0.3, 1: 0.0}
+    assert merged[START + QUARTER].usage_k == version(0, 48 * HOUR)
+
+
+def test_a_meter_that_never_had_energy_serves_its_zeros_only_after_48_hours() -> None:
+    readings = [quarter(number, 0.0) for number in range(3)]
+    assert usages(merge({}, readings, now=soon(0) + 48 * HOUR)[0]) == {0: 0.0}
+
+
+@pytest.mark.parametrize(
+    ("usage", "export", "served"),
+    [
+        pytest.param(0.0, 0.4, True, id="export alone is energy"),
+        pytest.param(0.4, 0.0, True, id="import alone is energy"),
+        pytest.param(0.0, 0.0, False, id="zeros in both channels"),
+        pytest.param(None, 0.0, False, id="zero in the only one that has a value"),
+    ],
+)
+def test_a_placeholder_is_zero_in_all_channels(usage: float | None, export: float, served: bool) -> None:  # noqa: FBT001
+    merged, _ = merge({}, [quarter(0, 0.3, export=0.0), quarter(1, usage, export=export)], now=soon(1))
+    assert (START + QUARTER in merged) is served
+
+
+def test_zeros_at_the_end_of_a_mere_chunk_are_not_judged() -> None:
+    merged, _ = merge({}, [quarter(0, 0.3), quarter(1, 0.0)], now=soon(1), hold_zeros=False)
+    assert usages(merged) == {0: 0.3, 1: 0.0}
+
+
+def test_a_known_value_is_not_overwritten_by_a_placeholder() -> None:
+    before = known(quarter(0, 0.3), quarter(1, 0.2))
+    assert merge(before, [quarter(0, 0.3), quarter(1, 0.0)], now=soon(1) + HOUR) == (before, [])
+
+
+def test_a_zero_of_cost_alone_at_the_very_end_is_no_more_than_a_placeholder() -> None:
+    merged, _ = merge({}, [quarter(0, 0.3), quarter(1, 0.0), quarter(2, None, cost=0.0)], now=soon(2))
+    assert usages(merged) == {0: 0.3}
+
+
+# -- rate periods
+
+
+def periods(*pairs: tuple[str, float]) -> Reading:
+    return quarter(0, round(sum(kwh for _, kwh in pairs), 6), periods=pairs)
+
+
+def test_zeros_where_another_period_has_the_energy_are_dropped() -> None:
+    merged, _ = merge({}, [periods(("Off Peak", 0.0), ("On Peak", 0.3), ("Super Off Peak", 0.0))], now=END)
+    assert merged[START].periods == (("On Peak", 0.3, 1),)
+
+
+def test_energy_moved_to_another_period_leaves_a_zero_where_it_was() -> None:
+    before, _ = merge({}, [periods(("Off Peak", 0.3), ("On Peak", 0.0))], now=END)
+    moved, changes = merge(before, [periods(("Off Peak", 0.0), ("On Peak", 0.3))], now=END + DAY)
+    assert moved[START].periods == (("Off Peak", 0.0, 267), ("On Peak", 0.3, 267))
+    assert moved[START].usage_k == 1
+    assert len(changes) == 1
+    back, _ = merge(moved, [periods(("Off Peak", 0.3), ("On Peak", 0.0))], now=END + DAY)
+    assert back[START].periods == (("Off Peak", 0.3, 268), ("On Peak", 0.0, 268))
+
+
+def test_part_of_the_energy_moved_to_another_period_is_split() -> None:
+    before, _ = merge({}, [periods(("Off Peak", 0.3))], now=END)
+    moved, _ = merge(before, [periods(("Off Peak", 0.1), ("On Peak", 0.2))], now=END)
+    assert moved[START].periods == (("Off Peak", 0.1, 2), ("On Peak", 0.2, 1))
+
+
+def test_a_withdrawn_period_keeps_its_last_state() -> None:
+    before, _ = merge({}, [periods(("Off Peak", 0.1), ("On Peak", 0.2))], now=END)
+    merged, _ = merge(before, [quarter(0, 0.3)], now=END + DAY)
+    assert merged == before
+
+
+# -- any course of events
+
+values = st.one_of(st.none(), st.sampled_from([0.0, 0.01, 0.25, 1.5]))
+readings_of_a_look = st.lists(st.tuples(st.integers(0, 5), values, values, values), max_size=6)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3 * DAY), readings_of_a_look), max_size=8))
+def test_whatever_the_portal_says_a_changed_value_gets_a_later_timestamp_and_nothing_vanishes(
+    looks: list[tuple[int, list[tuple[int, float | None, float | None, float | None]]]],
+) -> None:
+    now = soon(5)
+    intervals: dict[int, Interval] = {}
+    for wait, said in looks:
+        now += wait
+        readings = [quarter(number, usage, export=export, cost=cost) for number, usage, export, cost in said]
+        merged, changes = merge(intervals, readings, now=now)
+        assert {change.after.start for change in changes} == {
+            start for start in merged if merged[start] != intervals.get(start)
+        }
+        for start, before in intervals.items():
+            after = merged[start]
+            for old, old_k, new, new_k in (
+                (before.usage, before.usage_k, after.usage, after.usage_k),
+                (before.export, before.export_k, after.export, after.export_k),
+                (before.cost, before.cost_k, after.cost, after.cost_k),
+            ):
+                assert old is None or new is not None
+                assert new_k == old_k if new == old else new_k > old_k
+        intervals = merged

@@ -1,0 +1,425 @@
+"""Refused sign-ins never add up to a locked account, whoever tries and however often it is restarted (contract 2)."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from exporter.config import Login, Secret, portal_address
+from exporter.errors import CredentialsError, PortalError, Reason, TwoFactorError
+from exporter.lockout import Lockout
+from exporter.portal.client import PortalClient
+from exporter.portal.signin import sign_in
+from exporter.portal.transport import Transport
+from exporter.simulator.server import PortalServer
+from exporter.simulator.settings import SignIn
+from exporter.simulator.world import UserSpec, World
+from exporter.state import State
+
+from .clocks import ManualClock
+from .conftest import DAY, HOUSE, StartPortal, change, login_of
+
+URL = "https://novec.smarthub.coop"
+TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+OTHER_TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+HOUR = 3600
+MEMBER = "member@example.org"
+
+PAUSED = "login coop: sign-ins are paused, the portal refused {} {} times in a row and locks accounts after five; {},"
+PAUSED += " or at once when the configuration is corrected"
+TOMORROW = "one more try after 2026-01-15 17:00 UTC"
+
+StartState = Callable[[], State]
+
+
+@pytest.fixture
+def start_state(tmp_path: Path) -> Iterator[StartState]:
+    """Opens the same state again, as a restart or another command does."""
+    with ExitStack() as stack:
+
+        def start() -> State:
+            return stack.enter_context(closing(State(tmp_path)))
+
+        yield start
+
+
+@pytest.fixture
+def login() -> Login:
+    return replace(login_of(URL), totp_secret=Secret(TOTP))
+
+
+@pytest.fixture
+def lockout(login: Login, start_state: StartState, clock: ManualClock) -> Lockout:
+    return Lockout(login, start_state(), clock)
+
+
+def is_open(lockout: Lockout) -> bool:
+    try:
+        lockout.check()
+    except PortalError:
+        return False
+    return True
+
+
+# -- the gate
+
+
+def test_two_tries_in_a_row_are_free(lockout: Lockout) -> None:
+    assert is_open(lockout)
+    lockout.refused(Reason.CREDENTIALS)
+    assert is_open(lockout)
+    lockout.refused(Reason.CREDENTIALS)
+    assert not is_open(lockout)
+
+
+def test_a_day_later_there_is_one_more_and_then_none(lockout: Lockout, clock: ManualClock) -> None:
+    lockout.refused(Reason.CREDENTIALS)
+    lockout.refused(Reason.CREDENTIALS)
+    clock.advance(DAY - 1)
+    assert not is_open(lockout)
+    clock.advance(1)
+    assert is_open(lockout)
+    lockout.refused(Reason.CREDENTIALS)
+
+    for days in (0, 1, 2, 30, 365, 3650):
+        clock.advance(days * DAY)
+        assert not is_open(lockout)
+
+
+def test_the_day_counts_from_the_second_refusal(lockout: Lockout, clock: ManualClock) -> None:
+    lockout.refused(Reason.CREDENTIALS)
+    clock.advance(5 * DAY)
+    assert is_open(lockout)
+    lockout.refused(Reason.CREDENTIALS)
+    clock.advance(DAY - 1)
+    assert not is_open(lockout)
+    clock.advance(1)
+    assert is_open(lockout)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind", "what"),
+    [
+        (Reason.CREDENTIALS, CredentialsError, "user name or password"),
+        (Reason.TWO_FACTOR, TwoFactorError, "the second factor"),
+    ],
+)
+def test_a_pause_says_what_was_refused_and_when_it_ends(
+    lockout: Lockout, clock: ManualClock, reason: Reason, kind: type[PortalError], what: str
+) -> None:
+    lockout.refused(reason)
+    lockout.refused(reason)
+    with pytest.raises(kind) as caught:
+        lockout.check()
+    assert str(caught.value) == PAUSED.format(what, 2, TOMORROW)
+
+    clock.advance(DAY)
+    lockout.refused(reason)
+    with pytest.raises(kind) as caught:
+        lockout.check()
+    assert str(caught.value) == PAUSED.format(what, 3, "no more tries")
+
+
+def test_passwords_and_second_factors_count_together(lockout: Lockout) -> None:
+    lockout.refused(Reason.TWO_FACTOR)
+    lockout.refused(Reason.CREDENTIALS)
+
+    with pytest.raises(CredentialsError):
+        lockout.check()
+
+
+def test_a_success_forgets_them(lockout: Lockout) -> None:
+    lockout.refused(Reason.CREDENTIALS)
+    lockout.accepted()
+    lockout.refused(Reason.CREDENTIALS)
+    assert is_open(lockout)
+    lockout.refused(Reason.CREDENTIALS)
+    assert not is_open(lockout)
+
+
+def test_a_success_of_the_third_try_forgets_them(lockout: Lockout, clock: ManualClock) -> None:
+    for _ in range(2):
+        lockout.refused(Reason.TWO_FACTOR)
+    clock.advance(DAY)
+    lockout.accepted()
+    lockout.refused(Reason.TWO_FACTOR)
+
+    assert is_open(lockout)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"password": Secret("another")},
+        {"totp_secret": Secret(OTHER_TOTP)},
+        {"totp_secret": None},
+        {"username": "other@example.org"},
+        {"portal": portal_address("https://sawnee.smarthub.coop")},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+@pytest.mark.parametrize("refusals", [2, 3])
+def test_another_login_or_secret_in_the_configuration_may_try_at_once(
+    login: Login, start_state: StartState, clock: ManualClock, changes: dict[str, object], refusals: int
+) -> None:
+    before = Lockout(login, start_state(), clock)
+    for _ in range(refusals):
+        before.refused(Reason.CREDENTIALS)
+
+    after = Lockout(replace(login, **changes), start_state(), clock)  # type: ignore[arg-type]
+
+    assert is_open(after)
+    after.refused(Reason.CREDENTIALS)
+    assert is_open(after)
+    after.refused(Reason.CREDENTIALS)
+    assert not is_open(after)
+
+
+@pytest.mark.parametrize("changes", [{"name": "home"}, {"zone": None}, {"locations": ()}])
+def test_another_name_or_zone_gives_no_new_tries(
+    login: Login, start_state: StartState, clock: ManualClock, changes: dict[str, object]
+) -> None:
+    before = Lockout(login, start_state(), clock)
+    for _ in range(2):
+        before.refused(Reason.CREDENTIALS)
+
+    assert not is_open(Lockout(replace(login, **changes), start_state(), clock))  # type: ignore[arg-type]
+
+
+def test_every_restart_remembers(login: Login, start_state: StartState, clock: ManualClock) -> None:
+    for _ in range(2):
+        lockout = Lockout(login, start_state(), clock)
+        assert is_open(lockout)
+        lockout.refused(Reason.CREDENTIALS)
+
+    assert not is_open(Lockout(login, start_state(), clock))
+    clock.advance(DAY)
+    assert is_open(Lockout(login, start_state(), clock))
+
+
+def test_commands_that_run_together_count_together(login: Login, start_state: StartState, clock: ManualClock) -> None:
+    serve, backfill, check = (Lockout(login, start_state(), clock) for _ in range(3))
+
+    serve.refused(Reason.CREDENTIALS)
+    backfill.refused(Reason.TWO_FACTOR)
+
+    assert [is_open(each) for each in (serve, backfill, check)] == [False, False, False]
+    check.accepted()
+    assert [is_open(each) for each in (serve, backfill, check)] == [True, True, True]
+
+
+def test_logins_do_not_share_their_refusals(login: Login, start_state: StartState, clock: ManualClock) -> None:
+    state = start_state()
+    first = Lockout(login, state, clock)
+    second = Lockout(replace(login, username="second@example.org"), state, clock)
+    for _ in range(2):
+        first.refused(Reason.CREDENTIALS)
+
+    assert is_open(second)
+
+
+def test_the_state_holds_neither_user_name_nor_secrets(lockout: Lockout, login: Login, tmp_path: Path) -> None:
+    lockout.refused(Reason.CREDENTIALS)
+
+    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+    for text in (MEMBER, login.password.reveal(), TOTP):
+        assert text.encode() not in stored
+
+
+def test_a_changed_configuration_elsewhere_gives_the_old_one_no_new_tries(
+    login: Login, start_state: StartState, clock: ManualClock
+) -> None:
+    serve = Lockout(login, start_state(), clock)
+    for _ in range(2):
+        serve.refused(Reason.CREDENTIALS)
+
+    check = Lockout(replace(login, password=Secret("still wrong")), start_state(), clock)
+    assert is_open(check)
+    check.refused(Reason.CREDENTIALS)
+
+    assert not is_open(serve)
+
+
+# -- with a portal
+
+
+def attempt(server: PortalServer, login: Login, folder: Path | None, clock: ManualClock) -> str:
+    """Start, sign in and end; gives what came of it."""
+    with (
+        closing(State(folder)) as state,
+        closing(Transport(server.url, clock, lambda *_: None)) as transport,
+    ):
+        try:
+            sign_in(login, transport, Lockout(login, state, clock), clock.now())
+        except PortalError as error:
+            return error.reason.value
+        return "signed in"
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "totp"),
+    [
+        (UserSpec(), "wrong", ""),
+        (UserSpec(totp_secret=TOTP), None, OTHER_TOTP),
+        (UserSpec(totp_secret=TOTP), None, ""),
+        (UserSpec(totp_secret=TOTP), "wrong", OTHER_TOTP),
+    ],
+    ids=["password", "second factor", "no second factor", "both"],
+)
+def test_trying_every_three_hours_with_a_restart_each_time_is_refused_three_times_in_a_year(  # noqa: PLR0917 - fixtures
+    clock: ManualClock,
+    start_portal: StartPortal,
+    tmp_path: Path,
+    user: UserSpec,
+    password: str | None,
+    totp: str,
+) -> None:
+    server = start_portal(World(users=(user,), locations=(HOUSE,)))
+    login = login_of(server, replace(user, totp_secret=totp), password=password)
+
+    for _ in range(20):
+        attempt(server, login, tmp_path, clock)
+        clock.advance(3 * HOUR)
+    clock.advance(365 * DAY)
+    attempt(server, login, tmp_path, clock)
+
+    assert server.portal.most_refused[MEMBER] == 3
+    assert sum(count for (endpoint, _), count in server.portal.calls.items() if endpoint == "auth") == 3
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        (SignIn.FAILURE, "credentials"),
+        (SignIn.NO_TOKEN, "credentials"),
+        (SignIn.STATUS_400, "credentials"),
+        (SignIn.STATUS_401, "credentials"),
+        (SignIn.SECOND_FACTOR, "two_factor"),
+    ],
+)
+def test_every_way_of_refusing_counts(
+    clock: ManualClock, portal: PortalServer, tmp_path: Path, how: SignIn, reason: str
+) -> None:
+    change(portal, sign_in=how)
+
+    assert [attempt(portal, login_of(portal), tmp_path, clock) for _ in range(4)] == [reason] * 4
+
+    assert portal.portal.most_refused[MEMBER] == 2
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [(SignIn.STATUS_403, "permission"), (SignIn.STATUS_500, "transport"), (SignIn.PAGE, "transport")],
+)
+def test_trouble_of_the_portal_is_not_counted(
+    clock: ManualClock, portal: PortalServer, tmp_path: Path, how: SignIn, reason: str
+) -> None:
+    change(portal, sign_in=how)
+    assert [attempt(portal, login_of(portal), tmp_path, clock) for _ in range(6)] == [reason] * 6
+
+    change(portal, sign_in=SignIn.OK)
+    assert attempt(portal, login_of(portal), tmp_path, clock) == "signed in"
+
+
+def test_trouble_between_two_refusals_does_not_forget_the_first(
+    clock: ManualClock, portal: PortalServer, tmp_path: Path
+) -> None:
+    outcomes = []
+    for how in (SignIn.FAILURE, SignIn.STATUS_500, SignIn.FAILURE, SignIn.PAGE, SignIn.FAILURE):
+        change(portal, sign_in=how)
+        outcomes.append(attempt(portal, login_of(portal), tmp_path, clock))
+
+    assert outcomes == ["credentials", "transport", "credentials", "credentials", "credentials"]
+    assert portal.portal.most_refused[MEMBER] == 2
+
+
+def test_a_corrected_password_signs_in_at_once(clock: ManualClock, portal: PortalServer, tmp_path: Path) -> None:
+    wrong = login_of(portal, password="wrong")
+    for _ in range(5):
+        attempt(portal, wrong, tmp_path, clock)
+
+    assert attempt(portal, login_of(portal), tmp_path, clock) == "signed in"
+    assert portal.portal.most_refused[MEMBER] == 2
+
+
+def test_a_portal_that_mends_itself_is_noticed_a_day_later(
+    clock: ManualClock, portal: PortalServer, tmp_path: Path
+) -> None:
+    change(portal, sign_in=SignIn.FAILURE)
+    for _ in range(2):
+        attempt(portal, login_of(portal), tmp_path, clock)
+    change(portal, sign_in=SignIn.OK)
+
+    assert attempt(portal, login_of(portal), tmp_path, clock) == "credentials"
+    clock.advance(DAY)
+    assert attempt(portal, login_of(portal), tmp_path, clock) == "signed in"
+
+
+def test_serve_with_an_old_password_and_check_with_another_wrong_one_do_not_lock_the_account(
+    clock: ManualClock, portal: PortalServer, tmp_path: Path
+) -> None:
+    old, typed = login_of(portal, password="old"), login_of(portal, password="mistyped")
+
+    for _ in range(4):
+        for _ in range(3):
+            attempt(portal, old, tmp_path, clock)
+            clock.advance(HOUR)
+        attempt(portal, typed, tmp_path, clock)
+
+    assert portal.portal.most_refused[MEMBER] < 5
+
+
+def test_two_logins_of_one_user_with_two_wrong_passwords_do_not_lock_the_account(
+    clock: ManualClock, portal: PortalServer, tmp_path: Path
+) -> None:
+    logins = [login_of(portal, name=name, password=name) for name in ("house", "barn")]
+
+    for _ in range(8):
+        for login in logins:
+            attempt(portal, login, tmp_path, clock)
+        clock.advance(3 * HOUR)
+
+    assert portal.portal.most_refused[MEMBER] < 5
+
+
+def test_processes_that_try_at_the_same_moment_do_not_lock_the_account(
+    clock: ManualClock, portal: PortalServer, tmp_path: Path
+) -> None:
+    State(tmp_path).close()
+    login = login_of(portal, password="wrong")
+    together = threading.Barrier(6)
+
+    def run() -> None:
+        with closing(State(tmp_path)) as state:
+            client = PortalClient(login, Lockout(login, state, clock), clock, lambda *_: None)
+            together.wait(10)
+            with closing(client), suppress(PortalError):
+                client.locations()
+
+    threads = [threading.Thread(target=run) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+
+    assert portal.portal.most_refused[MEMBER] < 5
+
+
+def test_without_a_folder_they_are_counted_as_long_as_the_program_runs(
+    clock: ManualClock, portal: PortalServer
+) -> None:
+    login = login_of(portal, password="wrong")
+    with (
+        closing(State(None)) as state,
+        closing(PortalClient(login, Lockout(login, state, clock), clock, lambda *_: None)) as client,
+    ):
+        for _ in range(10):
+            with pytest.raises(CredentialsError):
+                client.locations()
+            clock.advance(6 * HOUR)
+
+    assert portal.portal.most_refused[MEMBER] == 3

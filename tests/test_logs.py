@@ -1,0 +1,121 @@
+"""The log: logfmt or JSON, one line an event, on standard error, at the level that was asked for."""
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from exporter import logs
+
+EVENT = logging.getLogger("exporter.some.part")
+TIME = r"time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Put back what `set_up` changes for the whole process."""
+    root, own = logging.getLogger(), logging.getLogger("exporter")
+    before = root.handlers[:], root.level, own.level
+    yield
+    root.handlers[:], root.level = before[0], before[1]
+    own.setLevel(before[2])
+    root.setLevel(before[1])
+
+
+def line(capsys: pytest.CaptureFixture[str]) -> str:
+    """The only line of the log."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    return err.removesuffix("\n")
+
+
+def test_an_event_is_one_line_of_logfmt_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("info", "logfmt")
+    EVENT.info("listening", extra={"address": "127.0.0.1:10058"})
+    assert re.fullmatch(rf"{TIME} level=info msg=listening address=127\.0\.0\.1:10058", line(capsys))
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        pytest.param("plain", "plain", id="a word"),
+        pytest.param("two words", '"two words"', id="a space"),
+        pytest.param("", '""', id="nothing"),
+        pytest.param('say "no"', r'"say \"no\""', id="quotes"),
+        pytest.param("a=b", '"a=b"', id="an equals sign"),
+        pytest.param("back\\slash and space", r'"back\\slash and space"', id="a backslash"),
+        pytest.param("one\ntwo", r'"one\ntwo"', id="a line break"),
+        pytest.param("one\r\ttwo", r'"one\r\ttwo"', id="other control characters"),
+        pytest.param("Käse", "Käse", id="letters of all kinds"),
+        pytest.param(12, "12", id="a number"),
+    ],
+)
+def test_logfmt_quotes_what_would_not_be_one_word(
+    capsys: pytest.CaptureFixture[str], value: object, written: str
+) -> None:
+    logs.set_up("info", "logfmt")
+    EVENT.info("%s", value)
+    assert line(capsys).partition(" msg=")[2] == written
+
+
+def test_a_hostile_text_cannot_pretend_to_be_another_event(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("info", "logfmt")
+    EVENT.warning('harmless" level=error msg="all is lost\ntime=1 level=error msg=forged')
+    written = line(capsys)
+    assert re.match(rf'{TIME} level=warn msg="harmless\\" level', written)
+    assert "\\ntime=1" in written
+
+
+def test_an_event_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("info", "json")
+    EVENT.warning("two\nlines of %s", "Käse", extra={"count": 3})
+    event = json.loads(line(capsys))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event.pop("time"))
+    assert event == {"level": "warn", "msg": "two\nlines of Käse", "count": 3}
+
+
+@pytest.mark.parametrize(
+    ("level", "heard"),
+    [
+        ("debug", ["debug", "info", "warn", "error", "error"]),
+        ("info", ["info", "warn", "error", "error"]),
+        ("warn", ["warn", "error", "error"]),
+        ("error", ["error", "error"]),
+    ],
+)
+def test_a_level_lets_through_itself_and_what_is_worse(
+    capsys: pytest.CaptureFixture[str], level: str, heard: list[str]
+) -> None:
+    logs.set_up(level, "logfmt")
+    for number in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL):
+        EVENT.log(number, "said")
+    assert re.findall(r"level=(\w+)", capsys.readouterr().err) == heard
+
+
+def test_libraries_only_speak_up_with_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("debug", "logfmt")
+    library = logging.getLogger("urllib3.connectionpool")
+    library.debug("POST /services/oauth/auth/v2 with a password")
+    library.warning("retrying")
+    assert re.fullmatch(rf"{TIME} level=warn msg=retrying", line(capsys))
+
+
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+def test_a_mistake_in_the_program_comes_with_its_traceback(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    logs.set_up("info", form)
+    EVENT.error("the refresh broke", exc_info=RuntimeError("a mistake"))
+    err = capsys.readouterr().err
+    assert "the refresh broke" in err
+    assert "RuntimeError: a mistake" in err
+    assert form == "logfmt" or json.loads(err)["traceback"] == "RuntimeError: a mistake"
+
+
+def test_setting_up_twice_does_not_say_everything_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    for form in ("json", "logfmt"):
+        logs.set_up("info", form)
+    EVENT.info("once")
+    assert re.fullmatch(rf"{TIME} level=info msg=once", line(capsys))
