@@ -4,10 +4,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from . import __version__, logs
 from .commands import demo, healthcheck, serve, simulate
-from .errors import SmartHubError
+from .errors import EXIT_USAGE, SmartHubError
 
 PROGRAM = "smarthub-exporter"
 COMMANDS = {"serve": serve, "demo": demo, "simulate": simulate, "healthcheck": healthcheck}
@@ -25,9 +26,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with a command line, and where to look."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2."""
+        self.exit(EXIT_USAGE, f"{PROGRAM}: error: {message}; see {self.prog} --help\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """All commands and flags."""
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = _Parser(add_help=False)
     shared.add_argument(
         "--config.file",
         "--config",
@@ -48,9 +57,9 @@ def build_parser() -> argparse.ArgumentParser:
     shared.add_argument(
         "--log.format", dest="log_format", choices=logs.FORMATS, default="logfmt", help="default logfmt"
     )
-    version = argparse.ArgumentParser(add_help=False)
+    version = _Parser(add_help=False)
     version.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=PROGRAM,
         description="Usage and cost from NISC SmartHub portals, interval by interval, for Prometheus and"
         " VictoriaMetrics.",

@@ -75,8 +75,8 @@ class Service:
 
     def start(self) -> Self:
         """Serve what is known at once, and refresh it."""
-        self.server.start()
         self.refresher.start()
+        self.server.start()
         return self
 
     def stop(self) -> None:

@@ -1,7 +1,6 @@
 """`demo`: the exporter on the simulated portal, with nothing to configure."""
 
 import argparse
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from ..state import State
 from ..web.access import load_access
 from .serve import add_web_flags, checked_path
 from .simulate import DEFAULT_ADDRESS
-from .stopping import stop_on_signals
+from .stopping import Stopping
 
 HELP = "show everything on a simulated portal: no configuration, no login, no database"
 
@@ -34,7 +33,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve the demo until asked to end. Raises ConfigError or ListenError."""
-    stopping = stop_on_signals()
+    stopping = Stopping()
     clock = SystemClock()
     world = World()
     portal = SimulatedPortal(world, clock, Settings(lag=_BEHIND, pending=0))
@@ -89,7 +88,7 @@ def _introduction(url: str, path: str, portal_url: str) -> str:
     )
 
 
-def _post_intervals(portal: SimulatedPortal, stopping: threading.Event) -> None:
+def _post_intervals(portal: SimulatedPortal, stopping: Stopping) -> None:
     """Let the portal catch up with the present, one interval after the other, until asked to end."""
     while not stopping.wait(_SECONDS_PER_STEP):
         lag = max(0.0, portal.settings.lag - _STEP - _SECONDS_PER_STEP)

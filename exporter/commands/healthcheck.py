@@ -8,7 +8,7 @@ import requests
 import urllib3
 
 from ..config import Overrides, load_config, parse_listen_address
-from ..errors import EXIT_DONE, EXIT_FAILED
+from ..errors import EXIT_DONE, EXIT_FAILED, ConfigError
 from ..web.access import load_access
 
 HELP = "exit 0 when the exporter answers healthy"
@@ -25,11 +25,21 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _address(arguments: argparse.Namespace) -> tuple[str, int]:
+    """Where the exporter listens: as flag or variable say, which make the rest of a configuration unnecessary."""
+    given = arguments.listen_address or os.environ.get("SMARTHUB_LISTEN_ADDRESS")
+    if not given:
+        config = load_config(arguments.config_file, os.environ, Overrides(), require_zone=False)
+        return parse_listen_address(config.exporter.listen_address)
+    try:
+        return parse_listen_address(given)
+    except ValueError as error:
+        raise ConfigError(f"--web.listen-address: {error}") from None
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Ask the exporter of the same configuration on this machine. Raises ConfigError."""
-    overrides = Overrides(listen_address=arguments.listen_address, state_dir=arguments.state_dir)
-    config = load_config(arguments.config_file, os.environ, overrides, require_zone=False)
-    host, port = parse_listen_address(config.exporter.listen_address)
+    host, port = _address(arguments)
     scheme = "https" if arguments.web_config and load_access(arguments.web_config).context() else "http"
     name = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
     url = f"{scheme}://{name}:{port}/-/healthy"

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 from pathlib import Path
 
 from .. import __version__
@@ -13,7 +14,7 @@ from ..memory import return_large_buffers
 from ..service import Service
 from ..state import State
 from ..web.access import load_access
-from .stopping import stop_on_signals
+from .stopping import Stopping
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until asked to end. Raises ConfigError or ListenError."""
-    stopping = stop_on_signals()
+    stopping = Stopping()
     overrides = Overrides(listen_address=arguments.listen_address, state_dir=arguments.state_dir)
     config = load_config(arguments.config_file, os.environ, overrides)
     telemetry_path = checked_path(arguments.telemetry_path)
@@ -76,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def checked_path(path: str) -> str:
     """A telemetry path that does not hide another page. Raises ConfigError."""
-    if not path.startswith("/") or path == "/" or path.startswith("/-/") or "?" in path or "#" in path:
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or path.startswith("/-/"):
         raise ConfigError(f"--web.telemetry-path: {path!r} is no path of its own, give one such as /metrics")
     return path
 

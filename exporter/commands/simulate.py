@@ -10,7 +10,7 @@ from ..simulator.portal import SimulatedPortal
 from ..simulator.server import CALLS, SETTINGS, PortalServer
 from ..simulator.settings import Settings
 from ..simulator.world import UserSpec, World
-from .stopping import stop_on_signals
+from .stopping import Stopping
 
 HELP = "run the simulated portal alone"
 DEFAULT_ADDRESS = "127.0.0.1:10059"
@@ -38,7 +38,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until asked to end. Raises ConfigError or ListenError."""
-    stopping = stop_on_signals()
+    stopping = Stopping()
     try:
         host, port = parse_listen_address(arguments.portal_address)
         zone = parse_zone(arguments.timezone).key

@@ -1,6 +1,7 @@
 """/metrics: which families, in which format, packed or not. Answers from memory alone."""
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ class MetricsEndpoint:
             text = f"unknown collect[], there are {INTERVALS} and {EXPORTER}\n"
             return Response(400, text.encode())
         self._warn_of_lost_timestamps(request, collectors)
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        encode, content_type = choose_encoder(_known(request.headers.get("accept", "")))
         form = Format.OPENMETRICS if content_type.startswith("application/openmetrics-text") else Format.TEXT
         names = request.query.get("name[]", ())
         parts = [self._intervals(form, names)] if not collectors or INTERVALS in collectors else []
@@ -137,6 +138,18 @@ def _answer(parts: Sequence[Part], rest: bytes, content_type: str, *, packed: bo
     if packed:
         return Response(200, gzipped(parts, rest), content_type, (*headers, ("Content-Encoding", "gzip")))
     return Response(200, b"".join((*(part.body for part in parts), rest)), content_type, headers)
+
+
+_FORMATS = re.compile(
+    r"(application/openmetrics-text(;version=(0\.0\.1|1\.0\.0))?|text/plain(;version=(0\.0\.4|1\.0\.0))?)"
+    r"(;charset=utf-8)?(;escaping=(allow-utf-8|underscores|dots|values))?(;q=[0-9.]+)?"
+)
+
+
+def _known(accept: str) -> str:
+    """The formats of an Accept header that there are: the library answers in any version that it is asked for."""
+    clauses = ("".join(clause.split()).lower() for clause in accept.split(","))
+    return ",".join(clause for clause in clauses if _FORMATS.fullmatch(clause))
 
 
 def _accepts_gzip(header: str) -> bool:

@@ -124,7 +124,7 @@ class Answerer:
             before = by_wall.get(point.wall)
             if before and before.values and point.values and settings.dst is Dst.MERGED:
                 merged = tuple(_sum(one, other) for one, other in zip(before.values, point.values, strict=True))
-                by_wall[point.wall] = _Point(point.wall, merged, point.period)
+                by_wall[point.wall] = _Point(point.wall, merged, point.period, before.cost and point.cost)
             else:
                 by_wall[point.wall] = point
         return list(by_wall.values())

@@ -77,6 +77,8 @@ class SimulatedPortal:
 
     def respond(self, call: Call) -> Answer:
         """Answer a request and count it."""
+        if self.settings.latency:
+            self._clock.sleep(self.settings.latency)
         endpoint, answer = self._route(call)
         with self._lock:
             self.calls[endpoint, answer.status] += 1
@@ -211,8 +213,6 @@ class SimulatedPortal:
 
     def _poll(self, call: Call) -> Answer:
         settings = self.settings
-        if settings.latency:
-            self._clock.sleep(settings.latency)
         user = self._user(call)
         broken = _broken(settings.poll)
         if user is None or broken:

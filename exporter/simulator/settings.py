@@ -147,6 +147,8 @@ class Settings:
 
 def _like(example: object, value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(example, tuple):
+        if not isinstance(value, list):
+            raise TypeError(f"{json.dumps(value)} is not a list")
         return tuple(str(item) for item in value)
     if isinstance(example, bool) is not isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{json.dumps(value)} is not a {type(example).__name__}")

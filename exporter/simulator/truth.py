@@ -130,7 +130,7 @@ def _one_of_two(first: Truth, second: Truth, mode: Dst) -> Truth:
         return replace(second, start=first.start, end=first.end)
 
     def add(one: float | None, other: float | None) -> float | None:
-        return other if one is None else one if other is None else round(one + other, 6)
+        return None if one is None or other is None else round(one + other, 6)
 
     return replace(
         first,

@@ -46,6 +46,7 @@ class Pages:
         self._statuses = statuses
         self._is_alive = is_alive
         self._clock = clock
+        self._was_ready = False
         self._routes: dict[str, App] = {
             "/": self._status_page,
             "/-/healthy": self._healthy,
@@ -64,10 +65,10 @@ class Pages:
         return Response(503, b"a refresh thread has ended, restart the exporter\n")
 
     def _ready(self, _: Request) -> Response:
-        if any(meter.intervals for location in self._snapshot().locations.values() for meter in location.meters):
-            return Response(200, b"ready\n")
         statuses = self._statuses().values()
-        if any(location.up for status in statuses for location in status.locations.values()):
+        has_data = any(meter.intervals for each in self._snapshot().locations.values() for meter in each.meters)
+        self._was_ready |= has_data or any(each.up for status in statuses for each in status.locations.values())
+        if self._was_ready:
             return Response(200, b"ready\n")
         reasons = "; ".join(dict.fromkeys(status.message for status in statuses if status.message))
         return Response(503, f"not ready: {reasons}\n".encode())

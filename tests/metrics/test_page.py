@@ -237,7 +237,7 @@ def expected_samples(snapshot: Snapshot) -> Samples:
     return found
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(snapshot=snapshots())
 @pytest.mark.parametrize("form", Format)
 def test_the_library_reads_back_exactly_what_went_in(form: Format, snapshot: Snapshot) -> None:
@@ -252,7 +252,7 @@ def test_a_timestamp_in_openmetrics_survives_the_cut_to_milliseconds(end: int, k
     assert int(float(stamp) * 1000) == end * 1000 - 1000 + k
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(snapshot=snapshots())
 @pytest.mark.parametrize("form", Format)
 def test_samples_are_grouped_by_series_and_oldest_first(form: Format, snapshot: Snapshot) -> None:
