@@ -89,9 +89,9 @@ class State:
 
     # -- intervals
 
-    def locations(self) -> list[Location]:
-        """Everything that is stored."""
-        return self._run(_read_locations)
+    def locations(self, wanted: Callable[[LocationKey], bool] = lambda _: True) -> list[Location]:
+        """Everything that is stored of the wanted locations."""
+        return self._run(lambda database: _read_locations(database, wanted))
 
     def save(
         self,
@@ -238,6 +238,7 @@ def _connect(path: str) -> sqlite3.Connection:
     """Open a database. Raises sqlite3.DatabaseError where it is damaged or not one of ours."""
     database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
+        database.execute("PRAGMA cache_size = -256")
         with _transaction(database):
             _prepare(database)
     except BaseException:
@@ -281,15 +282,15 @@ def _in_memory(database: sqlite3.Connection) -> sqlite3.Connection:
     return copy
 
 
-def _read_locations(database: sqlite3.Connection) -> list[Location]:
+def _read_locations(database: sqlite3.Connection, wanted: Callable[[LocationKey], bool]) -> list[Location]:
     meters: dict[LocationKey, list[Meter]] = defaultdict(list)
     for row in database.execute("SELECT * FROM meter ORDER BY number").fetchall():
         identifier, portal, account, location, *info = row
-        meters[LocationKey(portal, account, location)].append(_read_meter(database, identifier, info))
-    return [
-        Location(LocationKey(*row[:3]), row[3], row[4], tuple(meters[LocationKey(*row[:3])]))
-        for row in database.execute("SELECT * FROM location ORDER BY portal, account, location")
-    ]
+        key = LocationKey(portal, account, location)
+        if wanted(key):
+            meters[key].append(_read_meter(database, identifier, info))
+    rows = database.execute("SELECT * FROM location ORDER BY portal, account, location").fetchall()
+    return [Location(key, row[3], row[4], tuple(meters[key])) for row in rows if wanted(key := LocationKey(*row[:3]))]
 
 
 def _read_meter(database: sqlite3.Connection, identifier: int, info: Sequence[object]) -> Meter:

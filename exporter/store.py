@@ -103,15 +103,14 @@ class Store:
         return self._revisions([change for update in updates for change in update.changes], now)
 
     def _load(self) -> None:
-        stored = {location.key: location for location in self._state.locations() if self._wanted(location.key)}
-        self._snapshot = Snapshot(stored)
+        self._snapshot = Snapshot({location.key: location for location in self._state.locations(self._wanted)})
 
     def _needed(self) -> dict[LocationKey, int]:
         return {key: day for key, day in self._state.backfill_needed().items() if self._wanted(key)}
 
     def _stored(self, key: LocationKey) -> Location | None:
         """A location that was not served for a while may still be in the state."""
-        return next((location for location in self._state.locations() if location.key == key), None)
+        return next(iter(self._state.locations(lambda stored: stored == key)), None)
 
     def _revisions(self, changes: Sequence[Change], now: float) -> list[Revision]:
         counts: list[Revision] = []

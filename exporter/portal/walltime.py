@@ -29,7 +29,7 @@ class WallClock:
 
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
-        self._instants = lru_cache(maxsize=8192)(self._find_instants)
+        self._instants = lru_cache(maxsize=4096)(self._find_instants)
 
     def instants(self, wall: int) -> tuple[int, ...]:
         """The instants at which the clock shows this: none in the spring gap, two in the autumn hour, else one."""
