@@ -183,6 +183,7 @@ class State:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not self._path.exists():
+                log.info("there is no state in %s yet, starting without it", self._path.parent)
                 self._path.touch(mode=0o600)
             try:
                 return _connect(str(self._path))

@@ -7,7 +7,7 @@ from ..intervals import Interval, timestamp_ms, watts
 from ..snapshot import Meter
 
 _OF_INTERVAL = "of one interval, stamped in its last second, served from memory."
-_OF_DAY = "of one whole local day, stamped in its last second, served from memory."
+_OF_DAY = "of one interval, a whole local day, stamped in its last second, served from memory."
 
 Sample = tuple[str, float, int]
 """An extra label (`period`, or empty), a value, and a timestamp in ms."""

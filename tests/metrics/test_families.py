@@ -123,7 +123,7 @@ def test_only_the_timestamped_families_have_timestamps(metrics: dict[str, Metric
 def test_the_help_of_a_timestamped_family_says_what_a_sample_is_and_when_and_whence(
     metrics: dict[str, Metric], name: str
 ) -> None:
-    what = "one whole local day" if name.startswith("smarthub_day_") else "one interval"
+    what = "one interval, a whole local day" if name.startswith("smarthub_day_") else "one interval"
     for said in (f"amount of {what}", "stamped in its last second", "served from memory"):
         assert said in metrics[name].documentation
 

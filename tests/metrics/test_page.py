@@ -61,7 +61,7 @@ TIMESTAMPED = (
 )
 LABELS = 'portal="novec",account="55001",location="70001",meter="81002"'
 OF_INTERVAL = "amount of one interval, stamped in its last second, served from memory."
-OF_DAY = "amount of one whole local day, stamped in its last second, served from memory."
+OF_DAY = "amount of one interval, a whole local day, stamped in its last second, served from memory."
 GOLDEN = f"""\
 # HELP smarthub_interval_usage_kwh Energy drawn from the grid in kWh, {OF_INTERVAL}
 # TYPE smarthub_interval_usage_kwh gauge
