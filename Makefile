@@ -38,8 +38,8 @@ lint: $(DEV_INSTALLED) ## style and format
 types: $(DEV_INSTALLED) ## mypy, strict
 	$(BIN)/mypy
 
-unit: $(DEV_INSTALLED) ## the tests that start no databases (ARGS="-k dst")
-	$(BIN)/python -m pytest -m "not e2e" $(ARGS)
+unit: $(DEV_INSTALLED) ## the tests that start no other processes (ARGS="-k dst")
+	$(BIN)/python -m pytest -m "not e2e and not process" $(ARGS)
 
 benchmarks: $(DEV_INSTALLED) ## measure speed and size
 	$(BIN)/python -m benchmarks $(ARGS)

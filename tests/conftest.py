@@ -242,3 +242,10 @@ def intercept(monkeypatch: pytest.MonkeyPatch) -> Intercept:
         monkeypatch.setattr(server.portal, "respond", respond_instead)
 
     return start
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here / "commands") or item.path == here / "test_cli.py":
+            item.add_marker(pytest.mark.process)
