@@ -173,7 +173,7 @@ class LoginRefresher:
             self._deep_at[key] = now
         location = Location(key, self._name(place, before), str(self._wall.zone))
         revisions = self._store.merge(
-            location, fetched.meters, self._wall, now=now, keep_from=keep_from, complete=error is None
+            location, fetched.meters, self._wall, now=self._clock.now(), keep_from=keep_from, complete=error is None
         )
         for revision in revisions:
             self._telemetry.revised(*revision)
