@@ -28,6 +28,13 @@ class Claims:
             self._asked.add(index)
             self._condition.notify_all()
 
+    def refused(self, index: int) -> None:
+        """This login may not sign in any more: it sees nothing, and the others need not leave it anything."""
+        with self._condition:
+            self._seen.pop(index, None)
+            self._asked.add(index)
+            self._condition.notify_all()
+
     def claim(self, index: int, keys: Iterable[LocationKey]) -> frozenset[LocationKey]:
         """Note what a login sees and give what is its own to read."""
         with self._condition:

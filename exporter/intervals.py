@@ -5,7 +5,8 @@ values carry the version `k` under which they are written to a database (contrac
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 DAILY = 86400
@@ -114,22 +115,37 @@ def merge(
     """Put what the portal says now over what was known, by interval start.
 
     A new value replaces the old one with a later version; a value that the portal withdrew keeps its last state.
-    Intervals still running are left out. With `hold_zeros`, a run of zeros at the very end is held back as a
-    placeholder until something follows it or it is 48 hours old (contract 3); not for a mere chunk of a history.
+    Intervals still running are left out. Where a meter's resolution changes, new intervals take the place of known ones
+    that they overlap: the same energy must not count twice. With `hold_zeros`, a run of zeros at the very end is held
+    back as a placeholder until something follows it or it is 48 hours old (contract 3); not for a mere chunk of a
+    history.
     """
     ended = {reading.start: reading for reading in readings if reading.end <= now}
     last_energy = _last_energy(known, ended) if hold_zeros else None
     merged = dict(known)
+    starts = sorted(known)
     changes: list[Change] = []
     for start, reading in sorted(ended.items()):
         if last_energy is not None and start > last_energy and _is_placeholder(reading, now):
             continue
         before = known.get(start)
-        after = _merge_interval(before, reading, now)
+        replaced = [] if before and before.end == reading.end else _overlapped(starts, known, reading)
+        after = _merge_interval(before, reading, now, replaced)
         if after != before and after is not None:
+            for each in replaced:
+                if merged.get(each.start) is each:
+                    del merged[each.start]
             merged[start] = after
             changes.append(Change(before, after))
     return merged, changes
+
+
+def _overlapped(starts: Sequence[int], known: Mapping[int, Interval], reading: Reading) -> list[Interval]:
+    """The known intervals that share time with a reading of another length."""
+    first = bisect_left(starts, reading.start)
+    if first and known[starts[first - 1]].end > reading.start:
+        first -= 1
+    return [known[start] for start in starts[first : bisect_left(starts, reading.end)]]
 
 
 def _last_energy(known: Mapping[int, Interval], readings: Mapping[int, Reading]) -> int:
@@ -151,9 +167,13 @@ def _is_placeholder(reading: Reading, now: float) -> bool:
     return reading.is_zero
 
 
-def _merge_interval(before: Interval | None, reading: Reading, now: float) -> Interval | None:
+def _merge_interval(
+    before: Interval | None, reading: Reading, now: float, replaced: Sequence[Interval]
+) -> Interval | None:
     if before is None or before.end != reading.end:
-        before = Interval(reading.start, reading.end)
+        # A sample of an overlapped interval with the same end stands in the same second of the same series.
+        last = next((each for each in replaced if each.end == reading.end), Interval(reading.start, reading.end))
+        before = Interval(reading.start, reading.end, usage_k=last.usage_k, export_k=last.export_k, cost_k=last.cost_k)
 
     def newer(old: float | None, old_k: int, new: float | None) -> tuple[float | None, int]:
         if new is None or new == old:

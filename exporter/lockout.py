@@ -34,7 +34,8 @@ class Lockout:
         refused = self._state.refused_sign_ins(self._key, self._fingerprint())
         if refused is None or refused.count < _FREE_TRIES:
             return
-        if refused.count == _FREE_TRIES and self._clock.now() >= refused.last + _LAST_TRY_AFTER:
+        # A refusal from the future was counted by a clock that has been put right since.
+        if refused.count == _FREE_TRIES and not 0 <= self._clock.now() - refused.last < _LAST_TRY_AFTER:
             return
         raise self._paused(refused)
 

@@ -20,6 +20,8 @@ def set_up(level: str, form: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("exporter").setLevel(LEVELS[level])
+    # Its warnings quote URLs, and a portal's URLs hold the member's e-mail address.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:

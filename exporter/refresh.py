@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 REACH = 35  # days that the first refresh, and one a day, reaches back
 _DEEP_EVERY = 24 * 3600
+_EAGER_DEEPS = 12  # so many failures of the long reach in a row are no passing trouble
+_DEEP_AFTER_FAILURES = 6 * 3600
 _NEVER = float("-inf")
 _LEAST_REACH = 2 * 86400  # placeholders are decided on at 48 hours, so a refresh must see that far
 _JITTER = 0.05
@@ -59,13 +61,11 @@ class LoginRefresher:
         self._clock = clock
         self._wall = WallClock(login.zone)
         self._client = PortalClient(login, Lockout(login, state, clock), clock, self._telemetry.portal_call)
-        self._histories: dict[LocationKey, LocationHistory] = {}
+        self._places: dict[LocationKey, _Place] = {}
         self._found: list[FoundLocation] | None = None
         self._found_at = _NEVER
-        self._deep_at: dict[LocationKey, float] = {}
         self._failures = 0
         self._said: set[str] = set()
-        self._zones: dict[LocationKey, bool] = {}
         self.status = LoginStatus(locations=self._stored_locations())
 
     def _stored_locations(self) -> dict[LocationKey, LocationStatus]:
@@ -96,11 +96,10 @@ class LoginRefresher:
             outcome = self._failed(error)
         except Stopped:
             raise
-        except Exception:
-            log.exception("login %s: the refresh broke; this is a mistake in the program", self.login.name)
-            outcome = self._failed(
-                ProtocolError(f"login {self.login.name}: a mistake in this program, its log tells more")
-            )
+        except Exception:  # noqa: BLE001 - nothing may end the thread
+            outcome = self._failed(self._mistake())
+        if any(error.reason.is_refused_sign_in for error in outcome.errors):
+            self._claims.refused(self._index)
         wait = self._next_wait(outcome.errors)
         self._publish(outcome, started, self._clock.monotonic() - ticks, wait)
         return wait
@@ -114,23 +113,33 @@ class LoginRefresher:
         self._store.reload_if_changed()
         self._client.begin()
         outcome = _Outcome({}, [])
-        found = self._discover(now)
-        own = self._claim(found, outcome)
+        own = self._claim(self._discover(), outcome)
         for place in own:
-            self._refresh_location(place, now, outcome)
+            key = self._key(place)
+            try:
+                error = self._refresh_location(key, place, now)
+            except PortalError as broken:
+                error = broken
+            except Stopped:
+                raise
+            except Exception:  # noqa: BLE001 - nor keep other locations from being read
+                error = self._mistake()
+            outcome.add(key, error)
             if outcome.is_hopeless:
                 rest = {self._key(each): _down(outcome.errors[-1]) for each in own}
                 outcome.locations = rest | outcome.locations
                 break
         return outcome
 
-    def _discover(self, now: float) -> list[FoundLocation]:
+    def _discover(self) -> list[FoundLocation]:
         """What the login sees, asked once a day; where the portal does not tell now, what it told before."""
-        if self._found is not None and now - self._found_at < _DEEP_EVERY:
+        # Not by the time of day, which may be put right by years while we run.
+        ticks = self._clock.monotonic()
+        if self._found is not None and ticks - self._found_at < _DEEP_EVERY:
             return self._found
         try:
             self._found = self._client.locations()
-            self._found_at = now
+            self._found_at = ticks
         except PortalError as error:
             choices = self.login.locations
             is_named = bool(choices) and all(choice.account and choice.service_location for choice in choices)
@@ -139,11 +148,13 @@ class LoginRefresher:
             if self._found is None or error.while_signing_in:
                 self._claims.failed(self._index)
                 raise
-            log.warning("%s; going on with the locations that are known", error)
+            self._say(f"{error}; going on with the locations that are known")
         return self._found
 
     def _claim(self, found: Sequence[FoundLocation], outcome: "_Outcome") -> list[FoundLocation]:
         places, missing = choose(self.login, found)
+        if missing or not places:
+            self._found_at = _NEVER  # perhaps only for now: ask again at the next refresh
         own = self._claims.claim(self._index, [self._key(place) for place in places])
         everything = self._claims.everything()
         if everything is not None:
@@ -158,29 +169,36 @@ class LoginRefresher:
             )
         return [place for place in places if self._key(place) in own]
 
-    def _refresh_location(self, place: FoundLocation, now: float, outcome: "_Outcome") -> None:
-        key = self._key(place)
-        deep = now - self._deep_at.get(key, _NEVER) >= _DEEP_EVERY
+    def _refresh_location(self, key: LocationKey, place: FoundLocation, now: float) -> PortalError | None:
+        """Fetch and merge; gives what kept some of it from coming."""
+        if key not in self._places:
+            history = LocationHistory(self._client.usage, place.account, place.number, self._wall)
+            self._places[key] = _Place(history)
+        state = self._places[key]
+        ticks = self._clock.monotonic()
+        deep = ticks >= state.deep_again_at
         before = self._store.snapshot.locations.get(key)
         known = KnownMeters({meter.info.number: meter.info.step for meter in before.meters} if before else {})
-        history = self._histories.setdefault(
-            key, LocationHistory(self._client.usage, place.account, place.number, self._wall)
-        )
         start, keep_from, end = self._range(now, deep=deep)
-        fetched = history.fetch(start, end, known, try_hourly=deep)
-        error = fetched.error
-        if deep and (error is None or not error.reason.passes_by_itself):
-            self._deep_at[key] = now
+        fetched = state.history.fetch(start, end, known, try_hourly=deep)
+        if deep:
+            state.note_deep(ticks, fetched.error)
         location = Location(key, self._name(place, before), str(self._wall.zone))
         revisions = self._store.merge(
-            location, fetched.meters, self._wall, now=self._clock.now(), keep_from=keep_from, complete=error is None
+            location,
+            fetched.meters,
+            self._wall,
+            now=self._clock.now(),
+            keep_from=keep_from,
+            complete=fetched.error is None,
         )
         for revision in revisions:
             self._telemetry.revised(*revision)
-        self._warn(key, fetched.warnings)
+        for warning in fetched.warnings:
+            self._say(f"location {key.location} of account {key.account}: {warning}")
         if fetched.zone_contradicted is not None:
-            self._zones[key] = fetched.zone_contradicted
-        outcome.add(key, error)
+            state.zone_contradicted = fetched.zone_contradicted
+        return fetched.error
 
     def _name(self, place: FoundLocation, before: Location | None) -> str:
         """The user's own name, else the member's nickname, as long as the portal does not take it back."""
@@ -198,13 +216,15 @@ class LoginRefresher:
     def _key(self, place: FoundLocation) -> LocationKey:
         return LocationKey(self.login.portal.label, place.account, place.number)
 
-    def _warn(self, key: LocationKey, warnings: Sequence[str]) -> None:
+    def _say(self, warning: str) -> None:
         """Say each thing once: it would be said again at every refresh."""
-        for warning in warnings:
-            line = f"location {key.location} of account {key.account}: {warning}"
-            if line not in self._said:
-                self._said.add(line)
-                log.warning("login %s: %s", self.login.name, line)
+        if warning not in self._said:
+            self._said.add(warning)
+            log.warning("login %s: %s", self.login.name, warning)
+
+    def _mistake(self) -> ProtocolError:
+        log.exception("login %s: the refresh broke; this is a mistake in the program", self.login.name)  # noqa: LOG004
+        return ProtocolError(f"login {self.login.name}: a mistake in this program, its log tells more")
 
     # -- what comes of it
 
@@ -220,7 +240,9 @@ class LoginRefresher:
             last_success=before.last_success if errors else started,
             duration=duration,
             next_refresh=self._clock.now() + wait,
-            zone_contradicted=any(self._zones.values()),
+            zone_contradicted=any(
+                self._places[key].zone_contradicted for key in outcome.locations if key in self._places
+            ),
             locations=outcome.locations,
         )
         if errors and message != before.message:
@@ -244,6 +266,25 @@ class LoginRefresher:
         asked = max((error.retry_after or 0.0 for error in errors), default=0.0)
         jitter = 1 + random.uniform(-_JITTER, _JITTER)  # noqa: S311 - spreads load, keeps no secret
         return max(wait * jitter, min(asked, _DEEP_EVERY))
+
+
+@dataclass(slots=True)
+class _Place:
+    """What is remembered of a location from refresh to refresh. Times by the monotonic clock."""
+
+    history: LocationHistory
+    deep_again_at: float = _NEVER
+    deep_failures: int = 0
+    zone_contradicted: bool = False
+
+    def note_deep(self, ticks: float, error: PortalError | None) -> None:
+        """Once a day is enough; after failures soon again, but not for ever at every refresh."""
+        if error is None or not error.reason.passes_by_itself:
+            self.deep_again_at, self.deep_failures = ticks + _DEEP_EVERY, 0
+            return
+        self.deep_failures += 1
+        if self.deep_failures >= _EAGER_DEEPS:
+            self.deep_again_at = ticks + _DEEP_AFTER_FAILURES
 
 
 @dataclass(slots=True)

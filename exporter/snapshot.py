@@ -50,12 +50,16 @@ class Snapshot:
     locations: Mapping[LocationKey, Location] = field(default_factory=dict)
 
     def replacing(self, location: Location) -> "Snapshot":
-        """A snapshot in which one location is another."""
+        """A snapshot in which one location is another; the same one where nothing is different."""
+        if self.locations.get(location.key) == location:
+            return self
         return Snapshot(dict(sorted({**self.locations, location.key: location}.items())))
 
     def only(self, keys: Iterable[LocationKey]) -> "Snapshot":
-        """A snapshot without the locations that are not named."""
+        """A snapshot without the locations that are not named; the same one where there are none."""
         wanted = set(keys)
+        if wanted.issuperset(self.locations):
+            return self
         return Snapshot({key: location for key, location in self.locations.items() if key in wanted})
 
 
@@ -77,7 +81,7 @@ class FetchedMeter(Protocol):
 class MeterUpdate:
     """A meter after a merge, with what changed in it.
 
-    changes: changed intervals. days: changed day totals.
+    changes: changed intervals. days: changed day totals. dropped: starts of intervals that others took the place of.
     late: those changed intervals that were known before, or lie amid or behind known ones: what a database that was
     fed all along would miss if nobody told it.
     """
@@ -85,6 +89,7 @@ class MeterUpdate:
     meter: Meter
     changes: tuple[Change, ...]
     days: tuple[Change, ...]
+    dropped: tuple[int, ...]
     late: tuple[Change, ...]
 
 
@@ -108,7 +113,8 @@ def update_meter(
     oldest = min(known, default=None)
     late = [change for change in changes if change.before or (oldest is not None and change.after.start > oldest)]
     meter = Meter(info, _sorted(merged), _sorted(days))
-    return MeterUpdate(forgetting(meter, keep_from), tuple(changes), tuple(day_changes), tuple(late))
+    dropped = tuple(known.keys() - merged.keys())
+    return MeterUpdate(forgetting(meter, keep_from), tuple(changes), tuple(day_changes), dropped, tuple(late))
 
 
 def _joined(before: MeterInfo, after: MeterInfo) -> MeterInfo:

@@ -99,19 +99,24 @@ class State:
         changed: Iterable[tuple[str, Iterable[Interval], Iterable[Interval]]],
         needed_days: Iterable[int],
         keep_from: int,
+        dropped: Iterable[tuple[str, int]] = (),
     ) -> None:
         """Write what a refresh of a location changed, all or nothing.
 
         changed: for each meter number the changed intervals and days. needed_days: starts of local days that only a
-        backfill can bring to the databases now. keep_from: what ended before it is forgotten.
+        backfill can bring to the databases now. keep_from: what ended before it is forgotten. dropped: meter number
+        and start of intervals that are no more.
         """
         key = (location.key.portal, location.key.account, location.key.location)
         rows = [(number, list(intervals), list(days)) for number, intervals, days in changed]
+        gone = list(dropped)
         days_to_do = [(*key, day) for day in needed_days]
 
         def write(database: sqlite3.Connection) -> None:
             database.execute("REPLACE INTO location VALUES (?,?,?,?,?)", (*key, location.name, location.timezone))
             identifiers = {meter.info.number: _save_meter(database, key, meter.info) for meter in location.meters}
+            for number, start in gone:
+                _drop(database, identifiers[number], start)
             for number, intervals, days in rows:
                 _save_intervals(database, identifiers[number], intervals, whole_day=False)
                 _save_intervals(database, identifiers[number], days, whole_day=True)
@@ -121,6 +126,17 @@ class State:
                 _forget(database, "meter = ? AND", keep_from, identifier)
             # Of locations that nobody reads any more.
             _forget(database, "", keep_from - _KEPT_UNREAD)
+
+        self._run(write)
+
+    def forget(self, key: LocationKey) -> None:
+        """Forget all that is stored of a location."""
+
+        def write(database: sqlite3.Connection) -> None:
+            names = (key.portal, key.account, key.location)
+            _forget_meters(database, names, {})
+            for table in ("location", "backfill_needed"):
+                database.execute(f"DELETE FROM {table} WHERE portal = ? AND account = ? AND location = ?", names)  # noqa: S608
 
         self._run(write)
 
@@ -340,6 +356,11 @@ def _forget_meters(database: sqlite3.Connection, key: tuple[str, str, str], kept
         database.executemany(f"DELETE FROM {table} WHERE {column} = ?", gone)  # noqa: S608 - names of our own
 
 
+def _drop(database: sqlite3.Connection, meter: int, start: int) -> None:
+    database.execute("DELETE FROM interval WHERE meter = ? AND NOT whole_day AND start = ?", (meter, start))
+    database.execute("DELETE FROM period WHERE meter = ? AND start = ?", (meter, start))
+
+
 def _forget(database: sqlite3.Connection, condition: str, keep_from: int, *values: int) -> None:
     database.execute(f"DELETE FROM interval WHERE {condition} end <= ?", (*values, keep_from))  # noqa: S608
     database.execute(f"DELETE FROM period WHERE {condition} start < ?", (*values, keep_from - 86400))  # noqa: S608
@@ -353,6 +374,10 @@ def _save_intervals(
         "REPLACE INTO interval VALUES (?,?,?,?,?,?,?,?,?,?)",
         [(meter, whole_day, *(getattr(each, column) for column in _COLUMNS)) for each in intervals],
     )
+    if not whole_day:
+        database.executemany(
+            "DELETE FROM period WHERE meter = ? AND start = ?", [(meter, each.start) for each in intervals]
+        )
     database.executemany(
         "REPLACE INTO period VALUES (?,?,?,?,?)",
         [(meter, each.start, *period) for each in intervals for period in each.periods],

@@ -46,16 +46,18 @@ class Store:
     def reload_if_changed(self) -> None:
         """Take over what another command, a backfill, wrote into the state."""
         with self._lock:
-            if self._state.changed_elsewhere():
-                self._load()
-                self._backfill_needed = self._needed()
-                self._version += 1
+            self._take_over()
+
+    def _take_over(self) -> None:
+        if self._state.changed_elsewhere():
+            self._load()
+            self._backfill_needed = self._needed()
+            self._version += 1
 
     def retain(self, keys: Iterable[LocationKey]) -> None:
         """Serve no other locations than these."""
         with self._lock:
-            self._snapshot = self._snapshot.only(keys)
-            self._version += 1
+            self._show(self._snapshot.only(keys))
 
     def merge(
         self,
@@ -70,13 +72,18 @@ class Store:
         """Put what was fetched of a location over what is known, in the state and in a new snapshot.
 
         location: key, name and zone; its meters are the known ones. keep_from: what ended before it is forgotten.
-        complete: the fetch brought all that it was meant to; only then is anything forgotten.
+        complete: the fetch brought all that it was meant to; only then are meters forgotten that it did not name.
         """
         with self._lock:
+            # Another process may have written while the portal was being asked.
+            self._take_over()
             before = self._snapshot.locations.get(location.key) or self._stored(location.key)
+            if before and before.timezone not in ("", location.timezone):
+                # Its days, and the instants of all its intervals, were those of another clock.
+                self._state.forget(location.key)
+                before = None
             meters = {meter.info.number: meter for meter in before.meters} if before else {}
             complete = complete and bool(fetched)
-            keep_from = keep_from if complete else 0
             updates = [
                 update_meter(meters.get(each.info.number), each, calendar, now=now, keep_from=keep_from)
                 for each in fetched
@@ -95,12 +102,19 @@ class Store:
                 [(update.meter.info.number, _after(update.changes), _after(update.days)) for update in updates],
                 {calendar.day(change.after.start).start for change in late},
                 keep_from,
+                [(update.meter.info.number, start) for update in updates for start in update.dropped],
             )
-            self._snapshot = self._snapshot.replacing(after)
+            self._show(self._snapshot.replacing(after))
             if late:
                 self._backfill_needed = self._needed()
-            self._version += 1
+                self._version += 1
         return self._revisions([change for update in updates for change in update.changes], now)
+
+    def _show(self, snapshot: Snapshot) -> None:
+        """Swap the snapshot; one in which nothing is different need not be rendered again."""
+        if snapshot is not self._snapshot:
+            self._snapshot = snapshot
+            self._version += 1
 
     def _load(self) -> None:
         self._snapshot = Snapshot({location.key: location for location in self._state.locations(self._wanted)})

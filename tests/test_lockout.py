@@ -254,7 +254,7 @@ def attempt(server: PortalServer, login: Login, folder: Path | None, clock: Manu
         closing(Transport(server.url, clock, lambda *_: None)) as transport,
     ):
         try:
-            sign_in(login, transport, Lockout(login, state, clock), clock.now())
+            sign_in(login, transport, Lockout(login, state, clock), clock.now)
         except PortalError as error:
             return error.reason.value
         return "signed in"

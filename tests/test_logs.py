@@ -98,10 +98,16 @@ def test_a_level_lets_through_itself_and_what_is_worse(
 
 def test_libraries_only_speak_up_with_warnings(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("debug", "logfmt")
-    library = logging.getLogger("urllib3.connectionpool")
-    library.debug("POST /services/oauth/auth/v2 with a password")
+    library = logging.getLogger("somelibrary")
+    library.info("POST /services/oauth/auth/v2 with a password")
     library.warning("retrying")
     assert re.fullmatch(rf"{TIME} level=warn msg=retrying", line(capsys))
+
+
+def test_urllib3_does_not_even_warn_since_it_quotes_urls_with_user_names(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up("debug", "logfmt")
+    logging.getLogger("urllib3.connectionpool").warning("Failed to parse headers (url=...?userId=member@example.org)")
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("form", ["logfmt", "json"])

@@ -74,7 +74,6 @@ class Answer:
     periods: tuple[tuple[str, Series], ...] = ()
     interval_ends: tuple[tuple[int, int], ...] = ()
     has_hourly: bool | None = None
-    has_daily: bool | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -108,7 +107,6 @@ class _Decoder:
         self._periods: list[tuple[str, Series]] = []
         self._ends: dict[int, int] = {}
         self._has_hourly: bool | None = None
-        self._has_daily: bool | None = None
         self._warnings: list[str] = []
 
     def answer(self) -> Answer:
@@ -119,7 +117,6 @@ class _Decoder:
             periods=tuple(self._periods),
             interval_ends=tuple(sorted(self._ends.items())),
             has_hourly=self._has_hourly,
-            has_daily=self._has_daily,
             warnings=tuple(dict.fromkeys(self._warnings)),
         )
 
@@ -133,16 +130,18 @@ class _Decoder:
                 self._channels.append(channel)
                 channels.append(channel)
             if not channel.direction and flag(series.get("isNet")):
-                channel = replace(channel, flow=Flow.NET)
+                net = replace(channel, flow=Flow.NET)
+                for known in (channels, self._channels):
+                    known[known.index(channel)] = net
+                channel = net
             unit = (channel.unit or text(entry.get("unitOfMeasure"))).upper()
             if unit not in ("", "KWH"):
                 self._warnings.append(f"a USAGE series in {_word(unit)} was passed over, only KWH is energy")
                 continue
             self._usage.append(Series(channel, _points(series, "USAGE")))
         self._ends.update(_interval_ends(entry.get("xToOrderedInterval")))
-        hourly, daily = flag(entry.get("hasHourly")), flag(entry.get("hasDaily"))
+        hourly = flag(entry.get("hasHourly"))
         self._has_hourly = hourly if self._has_hourly is None else self._has_hourly or bool(hourly)
-        self._has_daily = daily if self._has_daily is None else self._has_daily or bool(daily)
 
     def cost_entry(self, entry: dict[str, Json]) -> None:
         unit = text(entry.get("unitOfMeasure")).upper()

@@ -151,7 +151,7 @@ class PortalClient:
         if self._token and left > _EXPIRED_BEFORE:
             return self._token
         self._token = None
-        self._token = sign_in(self._login, self._transport, self._gate, now)
+        self._token = sign_in(self._login, self._transport, self._gate, self._clock.now)
         self._renewal_works = True
         return self._token
 

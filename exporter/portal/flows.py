@@ -27,10 +27,11 @@ class Energy:
 
 
 def resolve(channels: Sequence[tuple[Channel, Values]]) -> Energy:
-    """Tell import and export apart, whatever channels the meter has."""
+    """Tell import and export apart, whatever channels the meter has; one without a value says nothing."""
+    given = [(channel, values) for channel, values in channels if any(value is not None for value in values.values())]
 
     def of(flow: Flow) -> dict[int, float] | None:
-        return _added([values for channel, values in channels if channel.flow is flow])
+        return _added([values for channel, values in given if channel.flow is flow])
 
     drawn, sent, net = of(Flow.IMPORT), of(Flow.EXPORT), of(Flow.NET)
     if drawn is None:

@@ -77,6 +77,8 @@ class LocationHistory:
                 error = self._gather(DAILY, start, end, known, daily)
                 if history.error is None or _are_daily(hourly, daily, known):
                     history.error = error
+                elif not hourly:
+                    daily = []  # there are finer data, which only failed now: days would stand in their way
         except PortalError as error:
             history.error = error
         _take(history, hourly)
@@ -153,8 +155,9 @@ def _is_broken(error: PortalError | None) -> bool:
 
 
 def _are_daily(hourly: list[RangeReadings], daily: list[RangeReadings], known: KnownMeters) -> bool:
-    """Whether this location just has no HOURLY data: the portal gave none, never did, and gives daily ones."""
-    no_hourly = all(answer.is_empty for answer in hourly) and not known.some_hourly
+    """Whether this location just has no HOURLY data: the portal gave and promised none, and gives daily ones."""
+    promised = known.some_hourly or any(answer.has_hourly for answer in (*hourly, *daily))
+    no_hourly = all(answer.is_empty for answer in hourly) and not promised
     return no_hourly and not all(answer.is_empty for answer in daily)
 
 

@@ -34,7 +34,6 @@ class RangeReadings:
 
     meters: tuple[MeterReadings, ...] = ()
     has_hourly: bool | None = None
-    has_daily: bool | None = None
     zone_contradicted: bool | None = None
     warnings: tuple[str, ...] = ()
 
@@ -109,9 +108,7 @@ def _read(
         readings, step = read(meter)
         warnings += [f"meter {meter.number}: {warning}" for warning in dict.fromkeys(meter.warnings)]
         meters.append(MeterReadings(_info(meter, step), tuple(readings), bool(meter.instants()) and not readings))
-    return RangeReadings(
-        tuple(meters), answer.has_hourly, answer.has_daily, zone_contradicted, tuple(dict.fromkeys(warnings))
-    )
+    return RangeReadings(tuple(meters), answer.has_hourly, zone_contradicted, tuple(dict.fromkeys(warnings)))
 
 
 def _meters(answer: Answer, placing: Callable[[Sequence[Point]], Placed]) -> list[_Meter]:

@@ -1,5 +1,6 @@
 """Signing in: one form post, and the many ways in which a portal says no (portal-facts 1)."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -62,12 +63,15 @@ class SignInGate(Protocol):
         ...
 
 
-def sign_in(login: Login, transport: Transport, gate: SignInGate, now: float) -> Token:
-    """Sign in once. Raises a PortalError; one that may count towards a lockout has been told to the gate."""
+def sign_in(login: Login, transport: Transport, gate: SignInGate, now: Callable[[], float]) -> Token:
+    """Sign in once. Raises a PortalError; one that may count towards a lockout has been told to the gate.
+
+    now: asked when it is this login's turn, since a second factor is good for half a minute only.
+    """
     try:
         with gate.turn():
             gate.check()
-            token = _try(login, transport, gate, now)
+            token = _try(login, transport, gate, now())
             gate.accepted()
             return token
     except PortalError as error:

@@ -2,7 +2,6 @@
 
 import codecs
 import json
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +15,8 @@ from urllib3.exceptions import TimeoutError as TimedOut
 from .. import __version__
 from ..clock import Clock
 from ..errors import ProtocolError, TransportError
+from . import trace
 from .shapes import Json
-
-log = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 60.0
@@ -37,6 +35,7 @@ class Reply:
     status: int
     body: bytes
     retry_after: float | None = None
+    content_type: str = ""
 
     @property
     def is_page(self) -> bool:
@@ -107,7 +106,7 @@ class Transport:
     ) -> Reply:
         """Make one call and read its answer whole. Raises TransportError; a bad status is not an error here.
 
-        endpoint: the call's name in metrics and logs, never with a value of the user's in it.
+        endpoint: the call's name in metrics and logs, never with a value of the user's in it; nor has path one.
         """
         started = self._clock.monotonic()
         code = "error"
@@ -122,14 +121,16 @@ class Transport:
                 stream=True,
                 **content,
             ) as response:
-                reply = Reply(response.status_code, self._read(response, started), _retry_after(response))
+                body, kind = self._read(response, started), response.headers.get("Content-Type", "")
+                reply = Reply(response.status_code, body, _retry_after(response), kind)
                 code = str(reply.status)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            trace.failed(endpoint, method, path, self._clock.monotonic() - started, error)
             raise TransportError(self._explain(error)) from error
         finally:
             seconds = self._clock.monotonic() - started
             self._observer(endpoint, code, seconds)
-            log.debug("portal call", extra={"endpoint": endpoint, "method": method, "path": path, "code": code})
+        trace.answered(endpoint, method, path, seconds, reply)
         self._refuse_trouble(endpoint, reply)
         return reply
 

@@ -60,11 +60,6 @@ class WallClock:
         midnight = self.wall(instant) // DAY * DAY
         return Day(self._start_of_day(midnight), self._start_of_day(midnight + DAY))
 
-    def day_of_wall(self, wall: int) -> Day:
-        """The local day that a wall time belongs to."""
-        midnight = wall // DAY * DAY
-        return Day(self._start_of_day(midnight), self._start_of_day(midnight + DAY))
-
     def _start_of_day(self, midnight: int) -> int:
         """Where clocks change at midnight itself: the first instant of the new day."""
         instants = self.instants(midnight)

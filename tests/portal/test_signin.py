@@ -84,7 +84,7 @@ def login() -> Login:
 
 def sign_in_to(server: PortalServer, login: Login, gate: Gate, clock: ManualClock) -> Token:
     with closing(Transport(server.url, clock, lambda *_: None)) as transport:
-        return sign_in(login, transport, gate, clock.now())
+        return sign_in(login, transport, gate, clock.now)
 
 
 def success(**fields: object) -> str:
@@ -138,7 +138,7 @@ def test_without_a_second_factor_only_the_two_fields_are_sent(
 ) -> None:
     requests_mock.post(SIGN_IN, text=success())
 
-    sign_in(replace(login, password=Secret("a b&c")), transport, gate, NOW)
+    sign_in(replace(login, password=Secret("a b&c")), transport, gate, lambda: NOW)
 
     (sent,) = requests_mock.request_history
     assert sent.body == "userId=member%40example.org&password=a+b%26c"
@@ -172,7 +172,7 @@ def test_the_second_factor_goes_in_a_field_of_its_own(
 ) -> None:
     requests_mock.post(SIGN_IN, text=success())
 
-    sign_in(replace(login, password=Secret("p"), totp_secret=Secret(TOTP)), transport, gate, 1111111109.9)
+    sign_in(replace(login, password=Secret("p"), totp_secret=Secret(TOTP)), transport, gate, lambda: 1111111109.9)
 
     (sent,) = requests_mock.request_history
     assert sent.body == "userId=member%40example.org&password=p&twoFactorCode=081804"
@@ -205,7 +205,7 @@ def test_without_an_owner_the_login_acts_for_itself(
 ) -> None:
     requests_mock.post(SIGN_IN, text=success(primaryUsername=owner))
 
-    assert sign_in(login, transport, gate, NOW).owner == "member@example.org"
+    assert sign_in(login, transport, gate, lambda: NOW).owner == "member@example.org"
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_token_lives_as_long_as_the_portal_says(  # noqa: PLR0917 - fixtures
 ) -> None:
     requests_mock.post(SIGN_IN, text=success(**fields))
 
-    assert sign_in(login, transport, gate, NOW) == Token("the-token", "member@example.org", NOW + life)
+    assert sign_in(login, transport, gate, lambda: NOW) == Token("the-token", "member@example.org", NOW + life)
 
 
 def test_a_token_does_not_show_itself() -> None:
@@ -269,7 +269,7 @@ def test_refused_credentials_are_told_to_the_gate_and_to_people(  # noqa: PLR091
     requests_mock.get(METHOD, text='"NONE"')
 
     with pytest.raises(CredentialsError) as caught:
-        sign_in(login, transport, gate, NOW)
+        sign_in(login, transport, gate, lambda: NOW)
 
     assert str(caught.value) == REFUSED.format(said)
     assert gate.told == ["check", "credentials"]
@@ -296,7 +296,7 @@ def test_a_500_with_the_known_text_means_the_second_factor(  # noqa: PLR0917 - f
     requests_mock.post(SIGN_IN, status_code=500, text=body)
 
     with pytest.raises(TwoFactorError) as caught:
-        sign_in(replace(login, totp_secret=Secret(totp) if totp else None), transport, gate, NOW)
+        sign_in(replace(login, totp_secret=Secret(totp) if totp else None), transport, gate, lambda: NOW)
 
     assert str(caught.value) == message
     assert gate.told == ["check", "two_factor"]
@@ -322,7 +322,7 @@ def test_a_refusal_of_a_login_that_needs_a_second_factor_asks_for_it(
     requests_mock.get(METHOD, text='"TOTP"')
 
     with pytest.raises(TwoFactorError) as caught:
-        sign_in(login, transport, gate, NOW)
+        sign_in(login, transport, gate, lambda: NOW)
 
     assert str(caught.value) == WANTS_SECOND_FACTOR
     assert gate.told == ["check", "two_factor"]
@@ -351,7 +351,7 @@ def test_a_portal_that_knows_of_no_second_factor_refused_the_password(
     requests_mock.get(METHOD, **answer)  # type: ignore[arg-type]
 
     with pytest.raises(CredentialsError) as caught:
-        sign_in(login, transport, gate, NOW)
+        sign_in(login, transport, gate, lambda: NOW)
 
     assert str(caught.value) == REFUSED.format("401")
     assert gate.told == ["check", "credentials"]
@@ -363,7 +363,7 @@ def test_with_a_second_factor_given_a_refusal_is_about_the_password(
     requests_mock.post(SIGN_IN, text='{"status": "FAILURE"}')
 
     with pytest.raises(CredentialsError) as caught:
-        sign_in(replace(login, totp_secret=Secret(TOTP)), transport, gate, NOW)
+        sign_in(replace(login, totp_secret=Secret(TOTP)), transport, gate, lambda: NOW)
 
     assert str(caught.value) == REFUSED.format("200, it said FAILURE")
     assert len(requests_mock.request_history) == 1
@@ -430,7 +430,7 @@ def test_other_trouble_is_not_counted(  # noqa: PLR0917 - fixtures
     requests_mock.post(SIGN_IN, **answer)  # type: ignore[arg-type]
 
     with pytest.raises(kind) as caught:
-        sign_in(login, transport, gate, NOW)
+        sign_in(login, transport, gate, lambda: NOW)
 
     assert type(caught.value) is kind
     assert str(caught.value) == message
@@ -458,7 +458,7 @@ def test_a_closed_gate_lets_no_call_through(
     gate.closed = CredentialsError("paused")
 
     with pytest.raises(CredentialsError, match=r"^paused$"):
-        sign_in(login, transport, gate, NOW)
+        sign_in(login, transport, gate, lambda: NOW)
 
     assert gate.told == ["check"]
     assert not requests_mock.called

@@ -135,12 +135,6 @@ def test_a_local_day_runs_from_midnight_to_midnight(zone: str, day: date) -> Non
     assert clock.day(end).start == end
 
 
-@examples
-@given(ZONES, DAYS, st.integers(0, DAY - 1))
-def test_a_wall_time_belongs_to_the_day_of_its_date(zone: str, day: date, second: int) -> None:
-    assert clock_of(zone).day_of_wall(wall(day.isoformat()) + second) == Day(*bounds_of(day, zone))
-
-
 @pytest.mark.parametrize("zone", CHANGING_ZONES)
 def test_days_have_23_24_or_25_hours(zone: str) -> None:
     clock = clock_of(zone)
