@@ -50,6 +50,9 @@ class Lockout:
     def _paused(self, refused: RefusedSignIns) -> PortalError:
         second_factor = refused.reason == Reason.TWO_FACTOR
         what = "the second factor" if second_factor else "user name or password"
+        cure = "the configuration is corrected"
+        if second_factor and self._login.totp_secret is None:
+            what, cure = "to sign in without a second factor", "totp_secret is set"
         if refused.count == _FREE_TRIES:
             again = datetime.fromtimestamp(refused.last + _LAST_TRY_AFTER, UTC)
             until = f"one more try after {again:%Y-%m-%d %H:%M} UTC"
@@ -57,7 +60,7 @@ class Lockout:
             until = "no more tries"
         message = (
             f"login {self._login.name}: sign-ins are paused, the portal refused {what} {refused.count} times in a row"
-            f" and locks accounts after five; {until}, or at once when the configuration is corrected"
+            f" and locks accounts after five; {until}, or at once when {cure}"
         )
         return TwoFactorError(message) if second_factor else CredentialsError(message)
 

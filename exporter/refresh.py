@@ -196,7 +196,8 @@ class LoginRefresher:
             self._telemetry.revised(*revision)
         for warning in fetched.warnings:
             self._say(f"location {key.location} of account {key.account}: {warning}")
-        if fetched.zone_contradicted is not None:
+        # A wrong zone may agree for part of the year: only the long reach can clear it of what it was found to be.
+        if fetched.zone_contradicted or (deep and fetched.zone_contradicted is False):
             state.zone_contradicted = fetched.zone_contradicted
         return fetched.error
 

@@ -33,7 +33,10 @@ class Service:
     ) -> None:
         self._state = state
         self.store = Store(
-            state, config.exporter.window, lambda key: any(wanted(login, key) for login in config.logins)
+            state,
+            config.exporter.window,
+            lambda key: any(wanted(login, key) for login in config.logins),
+            lambda key: next((str(login.zone) for login in config.logins if wanted(login, key)), None),
         )
         telemetry = Telemetry()
         claims = Claims(config.logins)

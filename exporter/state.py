@@ -271,6 +271,7 @@ def _prepare(database: sqlite3.Connection) -> None:
     if not tables:
         for statement in _TABLES:
             database.execute(statement)
+        database.execute("PRAGMA user_version = 1")
     elif tables != set(_TABLES):
         raise sqlite3.DatabaseError("not one of this version")
 

@@ -1,6 +1,6 @@
 """How the refreshing goes: what each login and location last said. Immutable, swapped as a whole."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .snapshot import LocationKey
@@ -30,3 +30,13 @@ class LoginStatus:
     next_refresh: float = 0.0
     zone_contradicted: bool = False
     locations: Mapping[LocationKey, LocationStatus] = field(default_factory=dict)
+
+
+def outcomes(statuses: Iterable[LoginStatus]) -> dict[LocationKey, LocationStatus]:
+    """How each location does: where several logins know it, as the one says that reads it."""
+    found: dict[LocationKey, LocationStatus] = {}
+    for status in statuses:
+        for key, outcome in status.locations.items():
+            if key not in found or outcome.up:
+                found[key] = outcome
+    return dict(sorted(found.items()))

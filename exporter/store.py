@@ -1,5 +1,6 @@
 """The one place where knowledge changes: fetched readings become the next snapshot and the next state."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
@@ -7,6 +8,8 @@ from .days import Calendar
 from .intervals import Change, Interval, timestamp_ms
 from .snapshot import FetchedMeter, Location, LocationKey, Snapshot, forgetting, revision, update_meter
 from .state import State
+
+log = logging.getLogger(__name__)
 
 Revision = tuple[str, str]
 """An interval whose energy the portal changed: direction (up, down) and reach (window, older)."""
@@ -16,12 +19,20 @@ class Store:
     """Holds the present snapshot. Reading it takes no lock; changing it goes one at a time.
 
     window: seconds of the recent past that /metrics carries. wanted: which stored locations to begin with.
+    zone_of: the configured zone of a location; what was stored by another zone's clock is not served.
     """
 
-    def __init__(self, state: State, window: int, wanted: Callable[[LocationKey], bool]) -> None:
+    def __init__(
+        self,
+        state: State,
+        window: int,
+        wanted: Callable[[LocationKey], bool],
+        zone_of: Callable[[LocationKey], str | None] = lambda _: None,
+    ) -> None:
         self._state = state
         self._window = window
         self._wanted = wanted
+        self._zone_of = zone_of
         self._lock = threading.Lock()
         self._backfill_needed = self._needed()
         self._snapshot = Snapshot()
@@ -117,7 +128,18 @@ class Store:
             self._version += 1
 
     def _load(self) -> None:
-        self._snapshot = Snapshot({location.key: location for location in self._state.locations(self._wanted)})
+        stored = self._state.locations(self._wanted)
+        self._snapshot = Snapshot({each.key: each for each in stored if self._is_of_our_clock(each)})
+
+    def _is_of_our_clock(self, stored: Location) -> bool:
+        zone = self._zone_of(stored.key)
+        if zone is None or stored.timezone in ("", zone):
+            return True
+        log.warning(
+            "what is stored of location %s of account %s was placed by the zone %s, not %s: it is left out",
+            *(stored.key.location, stored.key.account, stored.timezone, zone),
+        )
+        return False
 
     def _needed(self) -> dict[LocationKey, int]:
         return {key: day for key, day in self._state.backfill_needed().items() if self._wanted(key)}

@@ -17,6 +17,7 @@ from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.world import LocationSpec
 from exporter.snapshot import Location, LocationKey
 from exporter.state import State
+from exporter.status import LocationStatus, LoginStatus, outcomes
 from exporter.store import Store
 
 from .clocks import ManualClock
@@ -128,6 +129,31 @@ def test_a_corrected_zone_leaves_no_days_of_the_wrong_one() -> None:
     assert [day.start for day in meter.days] == [wall.day(day.start).start for day in meter.days]
     assert [location.timezone for location in state.locations()] == ["America/Los_Angeles"]
     state.close()
+
+
+def test_what_was_stored_by_the_clock_of_another_zone_is_not_served(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    state = State(tmp_path)
+    store = Store(state, 7 * DAY, lambda _: True)
+    store.merge(Location(KEY, "", str(ZONE)), [Fetched(*quarters(YESTERDAY, 4))], WALL, now=NOW, keep_from=0)
+
+    assert Store(state, 7 * DAY, lambda _: True, lambda _: str(ZONE)).snapshot.locations.keys() == {KEY}
+    assert Store(state, 7 * DAY, lambda _: True, lambda _: "America/Denver").snapshot.locations == {}
+    assert [record.getMessage() for record in caplog.records if record.name == "exporter.store"] == [
+        (
+            "what is stored of location 70001 of account 55001 was placed by the zone America/New_York, not"
+            " America/Denver: it is left out"
+        )
+    ]
+    state.close()
+
+
+def test_a_location_of_two_logins_does_as_the_one_says_that_reads_it() -> None:
+    reads = LoginStatus(locations={KEY: LocationStatus(up=True)})
+    refused = LoginStatus(locations={KEY: LocationStatus(up=False, message="sign-ins are paused")})
+    for statuses in ((reads, refused), (refused, reads)):
+        assert outcomes(statuses) == {KEY: LocationStatus(up=True)}
 
 
 # -- the machine's clock

@@ -11,7 +11,7 @@ _STATE_FOLDER = "smarthub-exporter"
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """What a file holds, and whether every user of the machine may read it."""
+    """What a file holds, and whether it is ours and every user of the machine may read it."""
 
     data: bytes
     is_exposed: bool
@@ -20,8 +20,10 @@ class FileContent:
 def read_file(path: Path) -> FileContent:
     """Raises OSError, and ValueError for what cannot be a path."""
     with path.open("rb") as stream:
-        mode = os.fstat(stream.fileno()).st_mode
-        return FileContent(stream.read(), is_exposed=stat.S_ISREG(mode) and bool(mode & stat.S_IROTH))
+        status = os.fstat(stream.fileno())
+        # Secrets that a container is given often are readable for all, and not ours to change.
+        is_exposed = stat.S_ISREG(status.st_mode) and bool(status.st_mode & stat.S_IROTH)
+        return FileContent(stream.read(), is_exposed and status.st_uid == os.geteuid())
 
 
 def reason(error: OSError | ValueError) -> str:

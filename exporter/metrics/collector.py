@@ -7,7 +7,7 @@ from prometheus_client.registry import Collector
 
 from ..intervals import watts
 from ..snapshot import Location, LocationKey, Meter, Snapshot
-from ..status import LoginStatus
+from ..status import LoginStatus, outcomes
 from . import families
 from .families import CURRENT, Family
 
@@ -41,17 +41,14 @@ class CurrentState(Collector):
     def _rows(self) -> Iterable[Row]:
         for location in self._snapshot().locations.values():
             yield from _location_rows(location)
-        up: dict[tuple[str, ...], bool] = {}
         for login, status in self._statuses().items():
             yield families.UP, (login,), status.up
             yield families.LAST_REFRESH, (login,), status.last_refresh
             yield families.LAST_SUCCESS, (login,), status.last_success
             yield families.LAST_DURATION, (login,), status.duration
             yield families.TIMEZONE_MISMATCH, (login,), status.zone_contradicted
-            for key, outcome in status.locations.items():
-                up[_labels(key)] = up.get(_labels(key), False) or outcome.up
-        for location_labels, is_up in sorted(up.items()):
-            yield families.LOCATION_UP, location_labels, is_up
+        for key, outcome in outcomes(self._statuses().values()).items():
+            yield families.LOCATION_UP, _labels(key), outcome.up
         for key, day in self._backfill_needed().items():
             yield families.BACKFILL_NEEDED, _labels(key), day
 

@@ -1,6 +1,7 @@
 """The simulated portal on a real socket, with a door for changing its switches while it runs."""
 
 import json
+import socket
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,7 +22,8 @@ class PortalServer:
     def __init__(self, portal: SimulatedPortal, host: str = "127.0.0.1", port: int = 0) -> None:
         self.portal = portal
         try:
-            self._server = _Server((host, port), _handler_of(portal))
+            kind = _Server6 if ":" in host else _Server
+            self._server = kind((host, port), _handler_of(portal))
         except OSError as error:
             raise ListenError(
                 f"the simulated portal cannot listen on {host}:{port}: {error.strerror};"
@@ -32,7 +34,9 @@ class PortalServer:
     @property
     def host(self) -> str:
         """Host and port, as in the `portal` label."""
-        return f"{self._server.server_address[0]!s}:{self._server.server_address[1]}"
+        host, port = str(self._server.server_address[0]), self._server.server_address[1]
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what a client can ask for
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     @property
     def url(self) -> str:
@@ -66,6 +70,10 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away is no news."""
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:

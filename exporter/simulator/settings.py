@@ -126,14 +126,14 @@ class Settings:
         if unknown:
             raise ValueError(f"no such switch: {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
         kinds = {"gaps": Span, "nulls": Span, "strays": Stray, "revisions": Revision}
-        words = {"dst": Dst, "sign_in": SignIn, "poll": Poll, "discovery": Poll}
+        words: dict[str, type[StrEnum]] = {"dst": Dst, "sign_in": SignIn, "poll": Poll, "discovery": Poll}
         values: dict[str, Any] = {}
         for name, value in changes.items():
             try:
                 if name in kinds:
                     values[name] = tuple(kinds[name](**item) for item in value)
                 elif name in words:
-                    values[name] = words[name](value)
+                    values[name] = _word(words[name], value)
                 else:
                     values[name] = _like(getattr(self, name), value)
             except (TypeError, ValueError) as error:
@@ -143,6 +143,13 @@ class Settings:
     def as_json(self) -> str:
         """All switches and their values."""
         return json.dumps(asdict(self), indent=2)
+
+
+def _word(kind: type[StrEnum], value: Any) -> StrEnum:  # noqa: ANN401 - JSON
+    try:
+        return kind(str(value))
+    except ValueError:
+        raise ValueError(f"{json.dumps(value)} is none of {', '.join(kind)}") from None
 
 
 def _like(example: object, value: Any) -> Any:  # noqa: ANN401 - JSON

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from .. import __version__
 from ..clock import Clock
 from ..snapshot import LocationKey, Snapshot
-from ..status import LoginStatus
+from ..status import LoginStatus, outcomes
 from .types import App, Request, Response
 
 _HTML = "text/html; charset=utf-8"
@@ -109,11 +109,11 @@ class Pages:
             yield name, state, *times
 
     def _location_rows(self, snapshot: Snapshot, statuses: Mapping[str, LoginStatus]) -> Iterable[tuple[str, ...]]:
-        outcomes = {key: outcome for status in statuses.values() for key, outcome in status.locations.items()}
+        known = outcomes(statuses.values())
         now = self._clock.now()
-        for key in sorted({*snapshot.locations, *outcomes}):
+        for key in sorted({*snapshot.locations, *known}):
             location = snapshot.locations.get(key)
-            outcome = outcomes.get(key)
+            outcome = known.get(key)
             state = "not read" if outcome is None else "ok" if outcome.up else outcome.message
             name = location.name if location else ""
             meters = location.meters if location else ()

@@ -70,7 +70,12 @@ def test_a_bad_command_line_is_one_line_and_exit_code_2(starter: Starter) -> Non
     programs = starter.run_all(
         {
             "--set: no such switch: nonsense; ": ("simulate", FREE, "--set", "nonsense=1"),
-            "--set: dst: 'summer' is not a valid Dst": ("simulate", FREE, "--set", "dst=summer"),
+            '--set: dst: "summer" is none of duplicate, merged, lost, phantom': (
+                "simulate",
+                FREE,
+                "--set",
+                "dst=summer",
+            ),
             "--set lag: give SWITCH=VALUE, for example lag=3600": ("simulate", FREE, "--set", "lag"),
             "simulate: ": ("simulate", FREE, "--timezone", "Mars/Olympus"),
             "simulate: must be HOST:PORT": ("simulate", "--listen-address", "nowhere"),

@@ -56,7 +56,7 @@ def test_an_unknown_switch_is_named_with_those_that_there_are() -> None:
         {"placeholders": 1},
         {"placeholders": "yes"},
         {"dst": "summer"},
-        {"sign_in": 401},
+        {"sign_in": 402},
         {"poll": "broken"},
         {"gaps": [{"meter": "81001"}]},
         {"gaps": {"meter": "81001", "start": 1, "end": 2}},
