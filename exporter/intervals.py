@@ -191,10 +191,16 @@ def _merge_interval(
 def _merge_periods(
     before: tuple[tuple[str, float, int], ...], reading: Reading, now: float
 ) -> tuple[tuple[str, float, int], ...]:
-    """Zeros where another period has the energy say nothing, except that energy was moved away from a known period."""
+    """Zeros where another period has the energy say nothing, except that energy was moved away from a known period.
+
+    A known period that is not mentioned has lost its energy too where the others have all of it.
+    """
     known = {period: (kwh, k) for period, kwh, k in before}
-    elsewhere = any(kwh for _, kwh in reading.periods)
-    for period, kwh in reading.periods:
+    given = dict(reading.periods)
+    elsewhere = any(given.values())
+    if elsewhere and reading.usage is not None and amount(sum(given.values())) == reading.usage:
+        given = dict.fromkeys(known, 0.0) | given
+    for period, kwh in given.items():
         if period not in known:
             if kwh or not elsewhere:
                 known[period] = (kwh, version(reading.end, now))

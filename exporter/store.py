@@ -108,15 +108,18 @@ class Store:
             )
             after = Location(location.key, location.name, location.timezone, kept)
             late = [change for update in updates for change in update.late if self._is_out_of_window(change, now)]
+            days_to_do = {calendar.day(change.after.start).start for change in late}
+            if before and fetched:
+                days_to_do |= _days_out_of_reach(before, calendar, keep_from)
             self._state.save(
                 after,
                 [(update.meter.info.number, _after(update.changes), _after(update.days)) for update in updates],
-                {calendar.day(change.after.start).start for change in late},
+                days_to_do,
                 keep_from,
                 [(update.meter.info.number, start) for update in updates for start in update.dropped],
             )
             self._show(self._snapshot.replacing(after))
-            if late:
+            if days_to_do:
                 self._backfill_needed = self._needed()
                 self._version += 1
         return self._revisions([change for update in updates for change in update.changes], now)
@@ -158,6 +161,12 @@ class Store:
 
     def _is_out_of_window(self, change: Change, now: float) -> bool:
         return timestamp_ms(change.after.end, 0) < (now - self._window) * 1000
+
+
+def _days_out_of_reach(before: Location, calendar: Calendar, keep_from: int) -> set[int]:
+    """Where nothing was read for longer than a refresh reaches back: the day on which that began."""
+    newest = [meter.intervals[-1].end for meter in before.meters if meter.intervals]
+    return {calendar.day(max(newest)).start} if newest and max(newest) < keep_from else set()
 
 
 def _after(changes: Iterable[Change]) -> list[Interval]:

@@ -279,6 +279,30 @@ def test_old_intervals_are_forgotten_also_while_refreshes_keep_failing(
     assert min(starts) >= WALL.days_before(int(clock.now()), 36)
 
 
+def test_after_a_longer_downtime_than_a_refresh_reaches_back_the_backfill_begins_with_it() -> None:
+    state = State(None)
+    store = Store(state, 7 * DAY, lambda _: True)
+    place = Location(KEY, "", str(ZONE))
+    store.merge(place, [Fetched(*quarters(YESTERDAY, 4))], WALL, now=NOW, keep_from=0)
+    later = WALL.days_before(int(NOW) + 60 * DAY, 0)
+    reached = WALL.days_before(later, 35)
+    store.merge(place, [Fetched(*quarters(reached, 96))], WALL, now=later, keep_from=reached)
+
+    assert store.backfill_needed == {KEY: YESTERDAY}
+    state.close()
+
+
+def test_energy_that_moved_to_another_period_leaves_the_old_one_though_that_is_not_mentioned() -> None:
+    before = Interval(0, 900, 1.0, 5, periods=(("A", 1.0, 5),))
+    moved = Reading(0, 900, 1.0, periods=(("B", 1.0),))
+    merged, _ = merge({0: before}, [moved], now=1800.0)
+    assert [(name, kwh) for name, kwh, _ in merged[0].periods] == [("A", 0.0), ("B", 1.0)]
+
+    partly = Reading(0, 900, 1.0, periods=(("B", 0.4),))
+    merged, _ = merge({0: before}, [partly], now=1800.0)
+    assert [(name, kwh) for name, kwh, _ in merged[0].periods] == [("A", 1.0), ("B", 0.4)]
+
+
 def test_a_mistake_at_one_location_keeps_no_other_from_being_read(
     portal: PortalServer, start_exporter: StartExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
