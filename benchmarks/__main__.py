@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,11 +34,12 @@ from exporter.simulator.settings import Settings
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, World
 from exporter.snapshot import Location, LocationKey, Meter, Snapshot
 from exporter.web.server import Server
-from exporter.web.types import Request, Response
+from exporter.web.types import Request
 
 DAYS = 7
 WINDOW = DAYS * 86400
-SCRAPES = 60
+SCRAPES = 200
+CLIENTS = 4
 
 
 def main() -> None:
@@ -51,7 +53,7 @@ def scrapes() -> None:
     print(f"Scrape of {DAYS} days of 15-minute usage, watts and cost, beside the same bytes from memory")
     print(
         f"{'meters':>7} {'samples':>8} {'page':>9} {'render':>9}"
-        f"  {'plain: ours / bytes':>24}  {'gzip: ours / bytes':>24}"
+        f"  {'plain: ours / bytes':>26}  {'gzip: ours / bytes':>26}  {'answers/s, gzip: ours / bytes':>30}"
     )
     for count in (1, 10, 100):
         snapshot = made_up(count)
@@ -59,12 +61,14 @@ def scrapes() -> None:
         page = render(snapshot, 0, Format.TEXT)
         rendering = time.perf_counter() - started
         samples = page.whole.body.count(b"\n")
-        columns = []
-        for encoding in ("identity", "gzip"):
-            ours, stored = both_latencies(snapshot, encoding)
-            columns.append(f"{ours * 1e3:8.2f} / {stored * 1e3:.2f} ms = {ours / stored:.2f}")
-        size = len(page.whole.body) / 1e6
-        print(f"{count:>7} {samples:>8} {size:>6.2f} MB {rendering * 1e3:>6.1f} ms  {columns[0]:>24}  {columns[1]:>24}")
+        measured = [both(snapshot, encoding) for encoding in ("identity", "gzip")]
+        columns = [f"{ours * 1e3:.2f} / {own * 1e3:.2f} ms = {ours / own:.2f}" for ours, own, _, _ in measured]
+        columns.append(f"{measured[-1][2]:.0f} / {measured[-1][3]:.0f}")
+        size = f"{len(page.whole.body) / 1e6:.2f} MB"
+        print(
+            f"{count:>7} {samples:>8} {size:>9} {rendering * 1e3:>6.1f} ms"
+            f"  {columns[0]:>26}  {columns[1]:>26}  {columns[2]:>30}"
+        )
     print()
 
 
@@ -83,26 +87,42 @@ def made_up(count: int) -> Snapshot:
     return Snapshot(locations)
 
 
-def both_latencies(snapshot: Snapshot, encoding: str) -> tuple[float, float]:
-    """Median seconds of a scrape, and of the same bytes served as they are, over one kept-alive connection."""
+def both(snapshot: Snapshot, encoding: str) -> tuple[float, float, float, float]:
+    """Of a scrape, and of the same bytes served as they are: median seconds in turns, answers a second in parallel."""
     endpoint = MetricsEndpoint(lambda: snapshot, Telemetry().registry, WINDOW, SystemClock())
-    query = {"collect[]": ("intervals",)}
-    stored = endpoint(Request("GET", "/metrics", query, {"accept-encoding": encoding}))
-    ours = latency(endpoint, "/metrics?collect[]=intervals", encoding)
-    return ours, latency(lambda _: stored, "/", encoding)
+    stored = endpoint(Request("GET", "/metrics", {"collect[]": ("intervals",)}, {"accept-encoding": encoding}))
+    path = "/metrics?collect[]=intervals"
+    with Server("127.0.0.1:0", endpoint) as ours, Server("127.0.0.1:0", lambda _: stored) as plain:
+        seconds: tuple[list[float], list[float]] = ([], [])
+        connections = [http.client.HTTPConnection("127.0.0.1", server.address[1]) for server in (ours, plain)]
+        for turn in range(2 * SCRAPES):
+            connection = connections[turn % 2]
+            seconds[turn % 2].append(timed(partial(scrape, connection, path, encoding)))
+        for connection in connections:
+            connection.close()
+        rates = [answers_a_second(server, path, encoding) for server in (ours, plain)]
+    return statistics.median(seconds[0]), statistics.median(seconds[1]), rates[0], rates[1]
 
 
-def latency(app: Callable[[Request], Response], path: str, encoding: str) -> float:
-    with Server("127.0.0.1:0", app) as server:
+def scrape(connection: http.client.HTTPConnection, path: str, encoding: str) -> None:
+    connection.request("GET", path, headers={"Accept-Encoding": encoding})
+    connection.getresponse().read()
+
+
+def answers_a_second(server: Server, path: str, encoding: str) -> float:
+    def client() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", server.address[1])
-        seconds = []
-        for _ in range(SCRAPES):
-            started = time.perf_counter()
-            connection.request("GET", path, headers={"Accept-Encoding": encoding})
-            connection.getresponse().read()
-            seconds.append(time.perf_counter() - started)
+        for _ in range(SCRAPES // CLIENTS):
+            scrape(connection, path, encoding)
         connection.close()
-    return statistics.median(seconds)
+
+    threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
+    started = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return SCRAPES / (time.perf_counter() - started)
 
 
 def decoding() -> None:

@@ -137,7 +137,9 @@ def _answer(parts: Sequence[Part], rest: bytes, content_type: str, *, packed: bo
     headers = (("Vary", "Accept, Accept-Encoding"),)
     if packed:
         return Response(200, gzipped(parts, rest), content_type, (*headers, ("Content-Encoding", "gzip")))
-    return Response(200, b"".join((*(part.body for part in parts), rest)), content_type, headers)
+    texts = [text for text in (*(part.body for part in parts), rest) if text]
+    # A single text is not copied: it may be a page of many megabytes.
+    return Response(200, texts[0] if len(texts) == 1 else b"".join(texts), content_type, headers)
 
 
 _FORMATS = re.compile(

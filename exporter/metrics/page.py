@@ -14,6 +14,7 @@ from ..snapshot import LocationKey, Meter, Snapshot
 from .families import TIMESTAMPED, Family, Sample, TimestampedFamily
 
 _LEVEL = 6
+_SHORT = 16
 _GZIP_HEADER = gzip.compress(b"", mtime=0)[:10]
 
 
@@ -30,6 +31,8 @@ class Part:
 
     body: bytes
     _deflated: bytes | None = field(default=None, repr=False)
+    _checksum: int | None = field(default=None, repr=False)
+    _packed: tuple[bytes, bytes] | None = field(default=None, repr=False)
 
     def deflated(self) -> bytes:
         """Raw deflate data that end on a byte and may be followed by more."""
@@ -38,15 +41,34 @@ class Part:
             self._deflated = packer.compress(self.body) + packer.flush(zlib.Z_FULL_FLUSH)
         return self._deflated
 
+    def checksum(self, before: int | None) -> int:
+        """The CRC-32 of what came before and this text; that of this text alone is kept, a page may be long."""
+        if before is not None:
+            return zlib.crc32(self.body, before)
+        if self._checksum is None:
+            self._checksum = zlib.crc32(self.body)
+        return self._checksum
+
+    def packed(self, rest: bytes) -> bytes:
+        """This text and a short, always equal rest as one gzip member, kept whole."""
+        if self._packed is None or self._packed[0] != rest:
+            self._packed = rest, _member((self,), rest)
+        return self._packed[1]
+
 
 def gzipped(parts: Sequence[Part], rest: bytes) -> bytes:
     """One gzip member with all texts, where only the last one is compressed now."""
+    return parts[0].packed(rest) if len(parts) == 1 and len(rest) < _SHORT else _member(parts, rest)
+
+
+def _member(parts: Sequence[Part], rest: bytes) -> bytes:
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     tail = packer.compress(rest) + packer.flush()
-    checksum = size = 0
-    for text in (*(part.body for part in parts), rest):
-        checksum = zlib.crc32(text, checksum)
-        size += len(text)
+    checksum: int | None = None
+    for part in parts:
+        checksum = part.checksum(checksum)
+    checksum = zlib.crc32(rest, checksum or 0)
+    size = sum(len(part.body) for part in parts) + len(rest)
     end = checksum.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")
     return b"".join((_GZIP_HEADER, *(part.deflated() for part in parts), tail, end))
 
