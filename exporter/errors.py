@@ -21,7 +21,6 @@ from typing import ClassVar
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXIT_PARTLY = 3
 
 
 class Reason(StrEnum):

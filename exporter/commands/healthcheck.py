@@ -7,7 +7,7 @@ from pathlib import Path
 import requests
 import urllib3
 
-from ..config import Overrides, load_config, parse_listen_address
+from ..config import Overrides, bracketed, load_config, parse_listen_address
 from ..errors import EXIT_DONE, EXIT_FAILED, ConfigError
 from ..web.access import load_access
 
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask the exporter of the same configuration on this machine. Raises ConfigError."""
     host, port = _address(arguments)
     scheme = "https" if arguments.web_config and load_access(arguments.web_config).context() else "http"
-    name = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    name = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, bracketed(host))  # noqa: S104
     url = f"{scheme}://{name}:{port}/-/healthy"
     try:
         # The certificate names the exporter's public host, not this machine's loopback.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..clock import SystemClock
-from ..config import Overrides, load_config
+from ..config import Overrides, bracketed, load_config
 from ..errors import EXIT_DONE, ConfigError
 from ..memory import return_large_buffers
 from ..service import Service
@@ -85,4 +85,4 @@ def checked_path(path: str) -> str:
 def address_of(service: Service) -> str:
     """Host and port that the service is really bound to."""
     host, port = service.server.address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{bracketed(host)}:{port}"

@@ -1,6 +1,6 @@
 """Configuration: what the user wrote, checked as a whole, as immutable values."""
 
-from .addresses import database_url, is_loopback, parse_listen_address, portal_address
+from .addresses import bracketed, database_url, is_loopback, parse_listen_address, portal_address
 from .model import (
     Config,
     ExporterConfig,
@@ -25,6 +25,7 @@ __all__ = [
     "PortalAddress",
     "Secret",
     "VictoriaMetricsConfig",
+    "bracketed",
     "database_url",
     "format_duration",
     "is_loopback",

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
+from ..config import bracketed
 from ..errors import ListenError
 from .portal import Answer, Call, SimulatedPortal
 
@@ -36,7 +37,7 @@ class PortalServer:
         """Host and port, as in the `portal` label."""
         host, port = str(self._server.server_address[0]), self._server.server_address[1]
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what a client can ask for
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return f"{bracketed(host)}:{port}"
 
     @property
     def url(self) -> str:

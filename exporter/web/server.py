@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from ..config import bracketed
 from ..errors import ConfigError, ListenError
 from .access import Access
 from .connections import DEFAULT_LIMITS, Connection, Connections, Limits
@@ -245,7 +246,7 @@ class Server:
         self._listener = _bind(listen_address, app, access, limits)
         host, port = self._listener.socket.getsockname()[:2]
         self.address: tuple[str, int] = (host, port)
-        name = "localhost" if host in ("::", "0.0.0.0") else f"[{host}]" if ":" in host else host  # noqa: S104
+        name = "localhost" if host in ("::", "0.0.0.0") else bracketed(host)  # noqa: S104
         self.url = f"{'https' if access and access.uses_tls else 'http'}://{name}:{port}"
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
