@@ -3,6 +3,7 @@
 SmartHubError
 ├── ConfigError            the configuration or the command line is wrong (exit 2)
 ├── ListenError            the HTTP server cannot have its address (exit 1)
+├── DatabaseError          a database did not do what was asked of it (exit 1)
 └── PortalError            a portal did not give what was asked for (exit 1)
     ├── CredentialsError   user name or password refused
     ├── TwoFactorError     second factor missing or refused
@@ -62,6 +63,10 @@ class ConfigError(SmartHubError):
 
 class ListenError(SmartHubError):
     """The listen address is taken, not ours, or not an address of this machine."""
+
+
+class DatabaseError(SmartHubError):
+    """A database cannot be reached, refused a call, or answered what cannot be understood."""
 
 
 class PortalError(SmartHubError):
