@@ -54,6 +54,11 @@ def unseen(login: Login, choice: LocationChoice, found: Sequence[FoundLocation])
     return f"login {login.name} does not see {location}{account}; it sees {listed(found)}; correct the configuration"
 
 
+def nothing_to_read(login: Login, found: Sequence[FoundLocation]) -> str:
+    """What to say of a login that sees no location to read."""
+    return f"login {login.name} sees no active electric service location; it sees {listed(found)}"
+
+
 def listed(found: Sequence[FoundLocation]) -> str:
     """What a login sees, in words."""
     most = 8

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .choice import as_found, choose, listed, matches, unseen, wanted
+from .choice import as_found, choose, matches, nothing_to_read, unseen, wanted
 from .claims import Claims
 from .clock import Clock, Stopped
 from .config import ExporterConfig, Login
@@ -164,9 +164,7 @@ class LoginRefresher:
             key = LocationKey(self.login.portal.label, choice.account or "", choice.service_location or "")
             outcome.add(key, error)
         if not places and not missing:
-            raise AccessError(
-                f"login {self.login.name} sees no active electric service location; it sees {listed(found)}"
-            )
+            raise AccessError(nothing_to_read(self.login, found))
         return [place for place in places if self._key(place) in own]
 
     def _refresh_location(self, key: LocationKey, place: FoundLocation, now: float) -> PortalError | None:

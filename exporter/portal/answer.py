@@ -5,6 +5,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from enum import Enum
 
 from ..errors import ProtocolError
@@ -65,6 +66,7 @@ class Answer:
     periods: series of TIME_OF_USE with the name of their rate period.
     interval_ends: the charted intervals, start to end, both wall-clock.
     has_hourly: what the portal says of finer data for this location; None where it says nothing.
+    connected: the local day on which the location was connected, where the portal tells.
     warnings: what was passed over, each a sentence without personal data.
     """
 
@@ -74,6 +76,7 @@ class Answer:
     periods: tuple[tuple[str, Series], ...] = ()
     interval_ends: tuple[tuple[int, int], ...] = ()
     has_hourly: bool | None = None
+    connected: date | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -107,6 +110,7 @@ class _Decoder:
         self._periods: list[tuple[str, Series]] = []
         self._ends: dict[int, int] = {}
         self._has_hourly: bool | None = None
+        self._connected: date | None = None
         self._warnings: list[str] = []
 
     def answer(self) -> Answer:
@@ -117,6 +121,7 @@ class _Decoder:
             periods=tuple(self._periods),
             interval_ends=tuple(sorted(self._ends.items())),
             has_hourly=self._has_hourly,
+            connected=self._connected,
             warnings=tuple(dict.fromkeys(self._warnings)),
         )
 
@@ -142,6 +147,7 @@ class _Decoder:
         self._ends.update(_interval_ends(entry.get("xToOrderedInterval")))
         hourly = flag(entry.get("hasHourly"))
         self._has_hourly = hourly if self._has_hourly is None else self._has_hourly or bool(hourly)
+        self._connected = _date(text(entry.get("connectDate"))) or self._connected
 
     def cost_entry(self, entry: dict[str, Json]) -> None:
         unit = text(entry.get("unitOfMeasure")).upper()
@@ -270,6 +276,14 @@ def _interval_ends(value: Json) -> dict[int, int]:
             start = interval.get("start")
             ends[seconds(key if start is None else start, where)] = seconds(interval["end"], where)
     return ends
+
+
+def _date(value: str) -> date | None:
+    """An English date such as `May 4, 2019` (portal-facts 4.1)."""
+    try:
+        return datetime.strptime(value, "%B %d, %Y").replace(tzinfo=UTC).date()
+    except ValueError:
+        return None
 
 
 def _word(value: str) -> str:

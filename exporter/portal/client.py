@@ -9,7 +9,7 @@ from ..errors import AccessError, PendingError, ProtocolError, TransportError
 from .answer import Answer, decode
 from .discovery import FoundLocation, from_accounts, from_user_data
 from .shapes import Json, mapping, text
-from .signin import SignInGate, Token, renew, sign_in
+from .signin import SignInGate, Token, renew, sign_in, wants_second_factor
 from .transport import BearerToken, Observer, Reply, Transport
 from .usagequery import POLL, UsageQuery
 
@@ -40,6 +40,17 @@ class PortalClient:
     def begin(self) -> None:
         """Begin a new round of calls, in which one more sign-in is allowed where a token is not accepted."""
         self._token_is_second = False
+
+    def knock(self) -> bool:
+        """Whether the portal says that this login has a second factor, which it tells without a sign-in.
+
+        Raises TransportError where nobody answers.
+        """
+        return wants_second_factor(self._login, self._transport)
+
+    def sign_in(self) -> None:
+        """Sign in now, unless a token still lives. Raises PortalError."""
+        self._fresh_token()
 
     def close(self) -> None:
         """End the connections."""

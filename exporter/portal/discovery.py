@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 from .shapes import Json, flag, mapping, sequence, text
 
+_LATEST_BILL = 4_102_444_800_000  # ms, the year 2100
+
 
 @dataclass(frozen=True, slots=True)
 class FoundLocation:
     """A service location with the account that holds it. `name` is the member's nickname for it, never an address.
 
-    name: None where it cannot be told.
+    name: None where it cannot be told. bill_reads: instants at which the meters were read for the last bills.
     """
 
     account: str
@@ -23,6 +25,7 @@ class FoundLocation:
     electric: bool
     active: bool
     industries: tuple[str, ...] = ()
+    bill_reads: tuple[int, ...] = ()
 
 
 def from_user_data(payload: Json) -> list[FoundLocation]:
@@ -69,6 +72,7 @@ def _of_account(item: dict[str, Json]) -> Iterator[FoundLocation]:
             electric="ELECTRIC" in kinds if kinds else _sounds_electric(item, summary, descriptions),
             active=not flag(item.get("inactive")) and not _is_closed(summary),
             industries=kinds,
+            bill_reads=tuple(_bill_reads(summary)),
         )
 
 
@@ -98,6 +102,13 @@ def _nickname(summary: dict[str, Json], addresses: set[str]) -> str:
     streets = {*lines[:2], " ".join(filter(None, lines)), *addresses} - {""}
     words = _words(name)
     return "" if any(f" {street} " in f" {words} " or f" {words} " in f" {street} " for street in streets) else name
+
+
+def _bill_reads(summary: dict[str, Json]) -> Iterator[int]:
+    for key in ("lastBillPrevReadDtTm", "lastBillPresReadDtTm"):
+        value = summary.get(key)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LATEST_BILL:
+            yield value // 1000
 
 
 def _words(value: str) -> str:

@@ -11,6 +11,7 @@ from .answer import Answer
 from .readings import MeterReadings, RangeReadings, read_days, read_intervals
 from .usagequery import DAILY, HOURLY, UsageQuery
 from .walltime import WallClock
+from .zones import Sighting
 
 LONGEST_RANGE = 30  # days
 _FAILED_DAYS = 3  # so many single days that the portal gives up on are enough
@@ -42,12 +43,18 @@ class KnownMeters:
 
 @dataclass(slots=True)
 class History:
-    """What could be had of a range. `error` is what kept the rest from coming, None where nothing is missing."""
+    """What could be had of a range. `error` is what kept the rest from coming, None where nothing is missing.
+
+    sightings: what the answers show of the portal's clock. connected: start of the day on which the location was
+    connected, where the portal tells.
+    """
 
     meters: list[MeterReadings] = field(default_factory=list)
     zone_contradicted: bool | None = None
     warnings: list[str] = field(default_factory=list)
     error: PortalError | None = None
+    sightings: list[Sighting] = field(default_factory=list)
+    connected: int | None = None
 
 
 class LocationHistory:
@@ -183,6 +190,8 @@ def _take_days(history: History, answers: list[RangeReadings], known: KnownMeter
 def _note(history: History, answers: list[RangeReadings]) -> None:
     for answer in answers:
         history.warnings += answer.warnings
+        history.sightings += answer.sightings
+        history.connected = answer.connected or history.connected
         if answer.zone_contradicted is not None:
             history.zone_contradicted = history.zone_contradicted or answer.zone_contradicted
     history.warnings = list(dict.fromkeys(history.warnings))

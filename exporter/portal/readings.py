@@ -2,13 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..intervals import DAILY, MeterInfo, Reading, amount
 from .answer import Answer, Channel, Flow, Point, Series
 from .flows import Energy, resolve
 from .placing import HOUR, Placed, day_steps, place, place_days, step_of_day
 from .walltime import DAY, WallClock
+from .zones import Sighting, sightings_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,15 @@ class RangeReadings:
     has_hourly: the portal's word on whether finer than daily data exist; None where it gives none.
     zone_contradicted: True where times lie outside the range asked for, as with a wrong zone; False where they begin
     exactly with it; None where nothing can be told.
+    sightings: what the answer shows of the portal's clock. connected: start of the day on which it was connected.
     """
 
     meters: tuple[MeterReadings, ...] = ()
     has_hourly: bool | None = None
     zone_contradicted: bool | None = None
     warnings: tuple[str, ...] = ()
+    sightings: tuple[Sighting, ...] = ()
+    connected: int | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -55,7 +59,8 @@ def read_intervals(
     def read(meter: _Meter) -> tuple[list[Reading], int]:
         return _intervals_of(meter, clock, dict(answer.interval_ends), _finer(known_steps.get(meter.number)))
 
-    return _read(answer, lambda points: place(points, clock, bounds), read, _contradicts(answer, bounds))
+    readings = _read(answer, lambda points: place(points, clock, bounds), read, clock)
+    return replace(readings, zone_contradicted=_contradicts(answer, bounds), sightings=sightings_in(answer, start, end))
 
 
 def read_days(answer: Answer, clock: WallClock, start: int, end: int) -> RangeReadings:
@@ -65,7 +70,7 @@ def read_days(answer: Answer, clock: WallClock, start: int, end: int) -> RangeRe
     def read(meter: _Meter) -> tuple[list[Reading], int]:
         return [meter.reading(instant, clock.day(instant).end) for instant in meter.instants()], DAILY
 
-    return _read(answer, lambda points: place_days(points, clock, bounds), read, None)
+    return _read(answer, lambda points: place_days(points, clock, bounds), read, clock)
 
 
 @dataclass(slots=True)
@@ -100,7 +105,7 @@ def _read(
     answer: Answer,
     placing: Callable[[Sequence[Point]], Placed],
     read: Callable[[_Meter], tuple[list[Reading], int]],
-    zone_contradicted: bool | None,  # noqa: FBT001 - a third state beside the two
+    clock: WallClock,
 ) -> RangeReadings:
     warnings = list(answer.warnings)
     meters: list[MeterReadings] = []
@@ -108,7 +113,8 @@ def _read(
         readings, step = read(meter)
         warnings += [f"meter {meter.number}: {warning}" for warning in dict.fromkeys(meter.warnings)]
         meters.append(MeterReadings(_info(meter, step), tuple(readings), bool(meter.instants()) and not readings))
-    return RangeReadings(tuple(meters), answer.has_hourly, zone_contradicted, tuple(dict.fromkeys(warnings)))
+    connected = clock.midnight_of(answer.connected) if answer.connected else None
+    return RangeReadings(tuple(meters), answer.has_hourly, warnings=tuple(dict.fromkeys(warnings)), connected=connected)
 
 
 def _meters(answer: Answer, placing: Callable[[Sequence[Point]], Placed]) -> list[_Meter]:

@@ -1,7 +1,7 @@
 """Signing in: one form post, and the many ways in which a portal says no (portal-facts 1)."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +24,7 @@ METHOD = "/services/two-factor/method"
 
 _LIFE = 299.0  # seconds, where the portal does not say (portal-facts 1.2)
 _MILLISECONDS = 10**11
+_SKEW = 25.0  # seconds: a code is good for half a minute, and portals allow the one before it
 _REFUSED_SECOND_FACTOR = "your data could not be verified"  # portal-facts 1.3: status 500, plain text
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -108,7 +109,7 @@ def renew(token: Token, transport: Transport, now: float) -> Token | None:
 def _judge(login: Login, reply: Reply, now: float) -> Token | None:
     """The token of a successful answer, None for a refusal by user name or password."""
     if reply.status == 500 and _REFUSED_SECOND_FACTOR in reply.body[:500].decode("utf-8", "replace").lower():  # noqa: PLR2004
-        raise _second_factor_refused(login)
+        raise second_factor_refused(login, None if reply.date is None else now - reply.date)
     if reply.status >= 500:  # noqa: PLR2004
         raise TransportError(f"login {login.name}: the portal has trouble signing anybody in (status {reply.status})")
     if reply.status in (400, 401):
@@ -149,8 +150,9 @@ def _life(answer: dict[str, Json], now: float) -> float:
 
 def _refusal(login: Login, transport: Transport, reply: Reply) -> PortalError:
     """Tell a wrong password from a missing second factor, which many portals answer alike (portal-facts 9, no. 4)."""
-    if login.totp_secret is None and _wants_second_factor(login, transport):
-        return _second_factor_refused(login)
+    with suppress(PortalError):
+        if login.totp_secret is None and wants_second_factor(login, transport):
+            return second_factor_refused(login)
     said = ""
     if reply.status == 200:  # noqa: PLR2004
         word = text(reply.json("sign-in").get("status"))
@@ -161,19 +163,27 @@ def _refusal(login: Login, transport: Transport, reply: Reply) -> PortalError:
     )
 
 
-def _wants_second_factor(login: Login, transport: Transport) -> bool:
+def wants_second_factor(login: Login, transport: Transport) -> bool:
+    """Whether the portal says so; not all do (portal-facts 1.1). Raises TransportError where nobody answers."""
+    reply = transport.call("two_factor", "GET", METHOD, params={"userId": login.username})
     try:
-        reply = transport.call("two_factor", "GET", METHOD, params={"userId": login.username})
         return reply.status == 200 and reply.json("second factor") == "TOTP"  # noqa: PLR2004
     except PortalError:
         return False
 
 
-def _second_factor_refused(login: Login) -> TwoFactorError:
+def second_factor_refused(login: Login, ahead: float | None = None) -> TwoFactorError:
+    """What to say where a second factor is missing or was not accepted. ahead: seconds of our clock before theirs."""
     if login.totp_secret is None:
         return TwoFactorError(
             f"login {login.name}: the portal wants a second factor; set totp_secret to the secret of the authenticator"
             " app (base32 or otpauth:// URI)"
+        )
+    if ahead is not None and abs(ahead) > _SKEW:
+        side = "ahead of" if ahead > 0 else "behind"
+        return TwoFactorError(
+            f"login {login.name}: the portal refused the second factor; this machine's clock is {abs(ahead):.0f} s"
+            f" {side} the portal's: set it right"
         )
     return TwoFactorError(
         f"login {login.name}: the portal refused the second factor; check totp_secret and this machine's clock"

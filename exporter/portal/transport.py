@@ -4,6 +4,7 @@ import codecs
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,12 +31,13 @@ Observer = Callable[[str, str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back, whatever its status."""
+    """What came back, whatever its status. `date` is the portal's clock, seconds UTC, where it tells."""
 
     status: int
     body: bytes
     retry_after: float | None = None
     content_type: str = ""
+    date: float | None = None
 
     @property
     def is_page(self) -> bool:
@@ -122,7 +124,7 @@ class Transport:
                 **content,
             ) as response:
                 body, kind = self._read(response, started), response.headers.get("Content-Type", "")
-                reply = Reply(response.status_code, body, _retry_after(response), kind)
+                reply = Reply(response.status_code, body, _retry_after(response), kind, _date(response))
                 code = str(reply.status)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             trace.failed(endpoint, method, path, self._clock.monotonic() - started, error)
@@ -184,6 +186,13 @@ def _has_cause(error: BaseException, kind: type[BaseException]) -> bool:
             return True
         pending += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
     return False
+
+
+def _date(response: requests.Response) -> float | None:
+    try:
+        return parsedate_to_datetime(response.headers["Date"]).timestamp()
+    except (KeyError, ValueError):
+        return None
 
 
 def _retry_after(response: requests.Response) -> float | None:

@@ -9,6 +9,7 @@ from .walltime import WallClock
 POLL = "/services/secured/utility-usage/poll"
 HOURLY = "HOURLY"
 DAILY = "DAILY"
+MONTHLY = "MONTHLY"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ seconds since 1970 UTC.
 """
 
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -68,6 +68,10 @@ class WallClock:
     def days_before(self, instant: int, days: int) -> int:
         """The local midnight at which the day `days` before the one of this instant begins."""
         return self._start_of_day((self.wall(instant) // DAY - days) * DAY)
+
+    def midnight_of(self, date: date) -> int:
+        """The instant at which a local date begins."""
+        return self._start_of_day((date - _EPOCH.date()).days * DAY)
 
     def date_text(self, instant: int) -> str:
         """The local date of an instant, for people."""

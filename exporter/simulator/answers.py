@@ -1,38 +1,27 @@
 """The JSON of the usage poll, as nasty as portals are: wall-clock x, doubled data, stretched ends (portal-facts 3)."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from .energy import ChannelValue, Flow, channels_of, flow
-from .settings import Dst, Poll, Settings, Span
+from .billing import BillingPeriod
+from .days import midnight
+from .energy import ChannelValue
+from .points import OPEN_MONTH, Point, Points, Question, nothing
+from .settings import MonthlyBounds, Poll, Settings
 from .truth import Almanac
-from .world import LocationSpec, MeterSpec, Resolution
+from .world import MeterSpec, Resolution
+
+__all__ = ["Answerer", "Question"]
 
 _PERIODS = ("Super Off Peak", "Off Peak", "On Peak")
+_DAY = 86400
+_END_OF_TIME = date(9999, 12, 31)
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A poll's request: `start` and `end` are real instants in seconds UTC."""
-
-    location: LocationSpec
-    time_frame: str
-    start: int
-    end: int
-    echo: Json
-
-
-@dataclass(frozen=True, slots=True)
-class _Point:
-    wall: int
-    values: tuple[ChannelValue, ...] | None  # None is null
-    period: str = ""
-    cost: bool = True
+Read = list[tuple[MeterSpec, list[Point]]]
+"""The meters of a location with their points."""
 
 
 class Answerer:
@@ -40,7 +29,7 @@ class Answerer:
 
     def __init__(self, zone: str, almanac: Almanac) -> None:
         self._zone = ZoneInfo(zone)
-        self._almanac = almanac
+        self._points = Points(self._zone, almanac)
 
     def answer(self, question: Question, settings: Settings, now: float) -> Json:
         """The whole answer of a finished job."""
@@ -54,100 +43,25 @@ class Answerer:
         return {"status": "COMPLETE", "data": {"ELECTRIC": entries}}
 
     def _entries(self, question: Question, settings: Settings, now: float) -> list[Json]:
-        meters: list[tuple[MeterSpec, list[_Point]]] = []
+        meters: Read = []
         for meter in question.location.meters:
-            has_points = _is_read(meter, question.time_frame) and settings.poll is not Poll.NO_POINTS
-            meters.append((meter, self._points(meter, question, settings, now) if has_points else []))
-        usage = self._usage(question, settings, meters)
+            empty = settings.poll is Poll.NO_POINTS
+            meters.append((meter, [] if empty else self._points.of(meter, question, settings, now)))
+        usage = self._usage(question, settings, meters, now)
         entries = [usage]
         if any(meter.cost and points for meter, points in meters):
             entries.insert(0, self._cost(meters, settings))  # the order of entries is not guaranteed
-        if any(meter.periods and points for meter, points in meters):
+        if question.time_frame != "MONTHLY" and any(meter.periods and points for meter, points in meters):
             entries.append(self._periods(question, meters, settings))
         if settings.poll is Poll.NO_SERIES:
             usage["series"] = []
         return entries
 
-    # -- points
-
-    def _points(self, meter: MeterSpec, question: Question, settings: Settings, now: float) -> list[_Point]:
-        daily = question.time_frame == "DAILY"
-        points: list[_Point] = []
-        for start, end in self._spans(meter, question, daily=daily):
-            if _covers(settings.gaps, meter, start) or (start > now and not settings.placeholders):
-                continue
-            posted = now - settings.lag
-            if end > posted and not (settings.partial_newest and start < posted):
-                if settings.placeholders and not daily:
-                    nothing = tuple(_nothing(value) for value in channels_of(meter, Flow(0.0, 0.0, "", 0.0)))
-                    points.append(_Point(self._wall(start, settings), nothing))
-                continue
-            share = min(1.0, (posted - start) / (end - start))
-            crossed = self._flow(meter, start, end, daily=daily).scaled(share)
-            values = None if _covers(settings.nulls, meter, start) else channels_of(meter, crossed)
-            cost = end <= posted - settings.cost_lag
-            points.append(_Point(self._wall(start, settings), values, crossed.period, cost))
-        return self._as_clocks_change(meter, points, question, settings)
-
-    def _flow(self, meter: MeterSpec, start: int, end: int, *, daily: bool) -> Flow:
-        if not daily or meter.resolution is Resolution.DAYS:
-            return self._almanac.flow(meter, start, end)
-        parts = [flow(meter, each, meter.step, self._zone) for each in range(start, end, meter.step)]
-        return Flow(sum(part.drawn for part in parts), sum(part.sent for part in parts), "", 0.11)
-
-    def _spans(self, meter: MeterSpec, question: Question, *, daily: bool) -> Iterable[tuple[int, int]]:
-        if not daily:
-            first = -(-question.start // meter.step) * meter.step
-            return [(each, each + meter.step) for each in range(first, question.end, meter.step)]
-        days = []
-        day = datetime.fromtimestamp(question.start, self._zone).replace(hour=0, minute=0, second=0, fold=0)
-        while day.timestamp() < question.end:
-            following = (day.replace(tzinfo=None) + timedelta(days=1)).replace(tzinfo=self._zone)
-            if day.timestamp() >= question.start:
-                days.append((int(day.timestamp()), int(following.timestamp())))
-            day = following
-        return days
-
-    def _wall(self, instant: int, settings: Settings) -> int:
-        local = datetime.fromtimestamp(instant, self._zone).replace(tzinfo=UTC, fold=0)
-        return int(local.timestamp()) + settings.shifted
-
-    def _as_clocks_change(
-        self, meter: MeterSpec, points: list[_Point], question: Question, settings: Settings
-    ) -> list[_Point]:
-        if settings.dst is Dst.PHANTOM:
-            return points + self._phantoms(meter, question)
-        if settings.dst is Dst.DUPLICATE:
-            return points
-        by_wall: dict[int, _Point] = {}
-        for point in points:
-            before = by_wall.get(point.wall)
-            if before and before.values and point.values and settings.dst is Dst.MERGED:
-                merged = tuple(_sum(one, other) for one, other in zip(before.values, point.values, strict=True))
-                by_wall[point.wall] = _Point(point.wall, merged, point.period, before.cost and point.cost)
-            else:
-                by_wall[point.wall] = point
-        return list(by_wall.values())
-
-    def _phantoms(self, meter: MeterSpec, question: Question) -> list[_Point]:
-        """Zeros in the hour of spring that does not exist."""
-        if question.time_frame == "DAILY":
-            return []
-        nothing = tuple(_nothing(value) for value in channels_of(meter, Flow(0.0, 0.0, "", 0.0)))
-        found = []
-        for start in range(question.start, question.end, meter.step):
-            before = datetime.fromtimestamp(start - 1, self._zone).utcoffset()
-            after = datetime.fromtimestamp(start, self._zone).utcoffset()
-            if before is not None and after is not None and after > before:
-                gap = int((after - before).total_seconds())
-                first = int(datetime.fromtimestamp(start, self._zone).replace(tzinfo=UTC).timestamp()) - gap
-                found += [_Point(wall, nothing) for wall in range(first, first + gap, meter.step)]
-        return found
-
     # -- entries
 
-    def _usage(self, question: Question, settings: Settings, meters: list[tuple[MeterSpec, list[_Point]]]) -> Json:
+    def _usage(self, question: Question, settings: Settings, meters: Read, now: float) -> Json:
         location = question.location
+        connected = date.fromisoformat(location.connected)
         entry: Json = {
             "type": "USAGE",
             "industry": "ELECTRIC",
@@ -158,24 +72,24 @@ class Answerer:
             "startDateTime": question.start * 1000,
             "endDateTime": question.end * 1000,
             "baseUsageParameters": question.echo,
-            "connectDate": "May 4, 2019",
+            "connectDate": f"{connected:%B} {connected.day}, {connected.year}",
             "meters": [
-                _meter_entry(location, meter, number, value, settings)
-                for meter, _ in meters
-                for number, value in enumerate(channels_of(meter, Flow(0.0, 0.0, "", 0.0)), 1)
+                _meter_entry(question, meter, number, value, settings)
+                | {name: instant * 1000 for name, instant in _read_dates(points).items()}
+                for meter, points in meters
+                for number, value in enumerate(nothing(meter), 1)
             ],
             "series": [
                 _series(meter, number, _values(points, number - 1), settings)
                 for meter, points in meters
-                for number, _ in enumerate(channels_of(meter, Flow(0.0, 0.0, "", 0.0)), 1)
+                for number, _ in enumerate(nothing(meter), 1)
             ],
             "estimatedSeries": {},
             "editedSeries": {},
         }
-        self._add_strays(entry, meters, settings)
-        walls = sorted({point["x"] for series in entry["series"] for point in series["data"]})
-        step = 86400 if question.time_frame == "DAILY" else min((meter.step for meter, _ in meters), default=900)
-        entry["xToOrderedInterval"] = _charted(walls, step * 1000)
+        if question.time_frame != "MONTHLY":
+            self._add_strays(entry, meters, settings)
+        entry["xToOrderedInterval"] = self._chart(entry, question, settings, now)
         first = entry["series"][0]["data"] if entry["series"] else []
         entry["baseSeries"] = {"name": "base", "lineWidth": 0, "data": first}
         entry["meterToChartData"] = {
@@ -187,7 +101,7 @@ class Answerer:
             entry["hasDaily"] = finest != {Resolution.MONTHS}
         return entry
 
-    def _add_strays(self, entry: Json, meters: list[tuple[MeterSpec, list[_Point]]], settings: Settings) -> None:
+    def _add_strays(self, entry: Json, meters: Read, settings: Settings) -> None:
         for stray in settings.strays:
             for series in entry["series"]:
                 if (
@@ -197,16 +111,16 @@ class Answerer:
                 ):
                     series["data"].append({"x": stray.wall * 1000, "y": stray.value, "enableDrilldown": False})
 
-    def _cost(self, meters: list[tuple[MeterSpec, list[_Point]]], settings: Settings) -> Json:
+    def _cost(self, meters: Read, settings: Settings) -> Json:
         series = [
             _series(meter, number, _costs(points, number - 1), settings)
             for meter, points in meters
             if meter.cost
-            for number, _ in enumerate(channels_of(meter, Flow(0.0, 0.0, "", 0.0)), 1)
+            for number, _ in enumerate(nothing(meter), 1)
         ]
         return {"type": "COST", "industry": "ELECTRIC", "unitOfMeasure": "USD", "meters": [], "series": series}
 
-    def _periods(self, question: Question, meters: list[tuple[MeterSpec, list[_Point]]], settings: Settings) -> Json:
+    def _periods(self, question: Question, meters: Read, settings: Settings) -> Json:
         series, described = [], []
         for meter, points in meters:
             if not meter.periods:
@@ -214,24 +128,44 @@ class Answerer:
             for period in _PERIODS:
                 name = f"{meter.number} - {period}"
                 data = [
-                    {"x": point.wall * 1000, "y": point.values[0].kwh if point.period == period else 0.0}
-                    for point in points
-                    if point.values
+                    {"x": point.wall * 1000, "y": point.periods.get(period, 0.0)} for point in points if point.values
                 ]
                 series.append(
                     {"name": name, "meterNumber": meter.number, "channel": 1, "rateName": period, "data": data}
                 )
-                value = channels_of(meter, Flow(0.0, 0.0, "", 0.0))[0]
-                entry = _meter_entry(question.location, meter, 1, value, settings)
-                described.append(entry | {"seriesId": name, "rate": period[:2].upper(), "rateName": period})
-        wall = {"startDateTime": self._wall(question.start, settings) * 1000}
-        return {"type": "TIME_OF_USE", "unitOfMeasure": "KWH", "meters": described, "series": series} | wall
+                value = nothing(meter)[0]
+                entry = _meter_entry(question, meter, 1, value, settings)
+                dates = {
+                    key: self._points.wall(instant, settings) * 1000 for key, instant in _read_dates(points).items()
+                }
+                described.append(entry | dates | {"seriesId": name, "rate": period[:2].upper(), "rateName": period})
+        return {
+            "type": "TIME_OF_USE",
+            "unitOfMeasure": "KWH",
+            "startDateTime": self._points.wall(question.start, settings) * 1000,
+            "endDateTime": self._points.wall(question.end, settings) * 1000,
+            "meters": described,
+            "series": series,
+        }
 
+    def _chart(self, entry: Json, question: Question, settings: Settings, now: float) -> Json:
+        walls = sorted({point["x"] for series in entry["series"] for point in series["data"]})
+        if question.time_frame == "MONTHLY":
+            periods = self._points.billing_periods(question, settings, now)
+            return {str(x): self._charted_month(x // 1000, periods[x // 1000], settings) for x in walls}
+        steps = [meter.step for meter in question.location.meters]
+        return _charted(walls, 1000 * (_DAY if question.time_frame == "DAILY" else min(steps, default=900)))
 
-def _is_read(meter: MeterSpec, time_frame: str) -> bool:
-    if time_frame == "HOURLY":
-        return meter.resolution is Resolution.INTERVALS
-    return time_frame == "DAILY" and meter.resolution is not Resolution.MONTHS
+    def _charted_month(self, x: int, period: BillingPeriod, settings: Settings) -> Json:
+        is_open = x == midnight(OPEN_MONTH, UTC)
+        bounds = period.start, midnight(_END_OF_TIME, self._zone) - settings.shifted if is_open else period.end
+        if settings.monthly_bounds is MonthlyBounds.WALL:
+            bounds = self._points.wall(bounds[0], settings), self._points.wall(bounds[1], settings)
+        return {
+            "orderedName": f"{datetime.fromtimestamp(x, UTC):%b %Y}",
+            "createTickDrillDownLink": False,
+            "interval": {"start": bounds[0] * 1000, "end": bounds[1] * 1000},
+        }
 
 
 def _id(number: str, settings: Settings) -> str | int:
@@ -239,14 +173,19 @@ def _id(number: str, settings: Settings) -> str | int:
 
 
 def _label(meter: MeterSpec, value: ChannelValue) -> str:
-    several = len(channels_of(meter, Flow(0.0, 0.0, "", 0.0))) > 1
+    several = len(nothing(meter)) > 1
     return f"{meter.number} - {value.label}" if several else meter.number
 
 
-def _meter_entry(
-    location: LocationSpec, meter: MeterSpec, number: int, value: ChannelValue, settings: Settings
-) -> Json:
-    several = len(channels_of(meter, Flow(0.0, 0.0, "", 0.0))) > 1
+def _read_dates(points: Sequence[Point]) -> dict[str, int]:
+    """Between which instants (seconds UTC) a meter has data (portal-facts 3.5)."""
+    read = [point.read for point in points if point.read]
+    return {"minReadDate": min(read)[0], "maxReadDate": max(end for _, end in read)} if read else {}
+
+
+def _meter_entry(question: Question, meter: MeterSpec, number: int, value: ChannelValue, settings: Settings) -> Json:
+    location = question.location
+    several = len(nothing(meter)) > 1
     entry: Json = {
         "serviceLocationNumber": _id(location.number, settings),
         "accountNumber": _id(location.account, settings),
@@ -262,11 +201,12 @@ def _meter_entry(
         "visible": True,
         "seriesId": _label(meter, value),
     }
-    return entry | ({"flowDirection": value.direction} if value.direction else {})
+    has_direction = value.direction and question.time_frame != "MONTHLY"
+    return entry | ({"flowDirection": value.direction} if has_direction else {})
 
 
 def _series(meter: MeterSpec, number: int, points: list[Json], settings: Settings) -> Json:
-    value = channels_of(meter, Flow(0.0, 0.0, "", 0.0))[number - 1]
+    value = nothing(meter)[number - 1]
     if settings.shuffled:
         # A repeated x keeps its order: it is all that tells the two autumn hours apart.
         places = Random(len(points))  # noqa: S311 - disorder, not a secret
@@ -282,7 +222,7 @@ def _series(meter: MeterSpec, number: int, points: list[Json], settings: Setting
     }
 
 
-def _values(points: Sequence[_Point], channel: int) -> list[Json]:
+def _values(points: Sequence[Point], channel: int) -> list[Json]:
     data: list[Json] = []
     for point in points:
         item: Json = {"x": point.wall * 1000, "enableDrilldown": False}
@@ -294,7 +234,7 @@ def _values(points: Sequence[_Point], channel: int) -> list[Json]:
     return data
 
 
-def _costs(points: Sequence[_Point], channel: int) -> list[Json]:
+def _costs(points: Sequence[Point], channel: int) -> list[Json]:
     return [{"x": point.wall * 1000, "y": point.values[channel].usd} for point in points if point.values and point.cost]
 
 
@@ -305,15 +245,3 @@ def _charted(walls: Sequence[int], step: int) -> Json:
         str(wall): {"createTickDrillDownLink": False, "interval": {"start": wall, "end": end}}
         for wall, end in zip(walls, ends, strict=True)
     }
-
-
-def _sum(one: ChannelValue, other: ChannelValue) -> ChannelValue:
-    return ChannelValue(one.direction, one.label, round(one.kwh + other.kwh, 2), round(one.usd + other.usd, 2))
-
-
-def _nothing(value: ChannelValue) -> ChannelValue:
-    return ChannelValue(value.direction, value.label, 0.0, 0.0)
-
-
-def _covers(spans: Iterable[Span], meter: MeterSpec, start: int) -> bool:
-    return any(span.meter == meter.number and span.start <= start < span.end for span in spans)

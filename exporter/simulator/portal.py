@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ..clock import Clock
 from ..config import second_factor
 from .answers import Answerer, Question
 from .settings import Poll, Settings, SignIn
 from .truth import Almanac, Truth
+from .userdata import user_data
 from .world import LocationSpec, MeterSpec, UserSpec, World
 
 _LOCKOUT = 5
@@ -59,7 +61,7 @@ class SimulatedPortal:
         self.calls: Counter[tuple[str, int]] = Counter()
         self.refused_sign_ins: Counter[str] = Counter()
         self.most_refused: Counter[str] = Counter()
-        self.almanac = Almanac(world.zone, lambda: self.settings, clock.now)
+        self.almanac = Almanac(world.zone, lambda: self.world.locations, lambda: self.settings, clock.now)
         self._clock = clock
         self._answerer = Answerer(world.zone, self.almanac)
         self._tokens: dict[str, _Token] = {}
@@ -69,6 +71,10 @@ class SimulatedPortal:
     def truth(self, meter: MeterSpec, start: int, end: int) -> Truth:
         """The exact kWh and USD of a meter from `start` to `end` (seconds UTC), as far as the portal has given them."""
         return self.almanac.total(meter, start, end)
+
+    def now(self) -> float:
+        """The portal's clock, seconds UTC."""
+        return self._clock.now()
 
     @property
     def count(self) -> int:
@@ -191,10 +197,8 @@ class SimulatedPortal:
             return broken or Answer(401, b"")
         if call.query.get("userId") != (user.owner or user.username):
             return Answer(403, b"The current user does not have access to make this service call", "text/plain")
-        accounts: dict[tuple[str, bool], list[LocationSpec]] = {}
-        for location in self._visible(user):
-            accounts.setdefault((location.account, location.inactive), []).append(location)
-        return _json([_account(account, locations, self.settings) for (account, _), locations in accounts.items()])
+        zone = ZoneInfo(self.world.zone)
+        return _json(user_data(self._visible(user), zone, self.settings, self._clock.now()))
 
     def _accounts(self, call: Call) -> Answer:
         user = self._user(call)
@@ -274,32 +278,3 @@ def _broken(how: Poll) -> Answer | None:
         Poll.WRONG_SHAPE: _json({"status": "COMPLETE", "data": {"ELECTRIC": {"type": "USAGE"}}}),
     }
     return answers.get(how)
-
-
-def _account(account: str, locations: list[LocationSpec], settings: Settings) -> dict[str, Json]:
-    summaries = {}
-    for location in locations:
-        number = int(location.number) if settings.numeric_ids else location.number
-        summaries[location.number] = [
-            {
-                "services": [location.service_code],
-                "id": {"srvLocNbr": number, "serviceLocation": number},
-                "location": location.street,
-                "address": {"addr1": location.street, "city": "Springfield", "state": "VA", "zip": "00000"},
-                "serviceStatus": "ACTIVE",
-                "activeRateSchedules": ["R1:COOP"],
-            }
-            | ({"description": location.nickname} if location.nickname else {})
-        ]
-    return {
-        "account": account,
-        "customer": "9001",
-        "customerName": "A MEMBER OF THE COOP",
-        "address": locations[0].street,
-        "email": "member@example.org",
-        "inactive": locations[0].inactive,
-        "services": [locations[0].service_code],
-        "serviceLocationToUserDataServiceLocationSummaries": summaries,
-        "serviceLocationToIndustries": {each.number: list(each.industries) for each in locations if each.industries},
-        "serviceToServiceDescription": {locations[0].service_code: "Electric Service"},
-    }

@@ -112,6 +112,10 @@ def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:
             else:
                 self.wfile.write(answer.body)
 
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            """The Date header, by the portal's own clock."""
+            return super().date_time_string(portal.now() if timestamp is None else timestamp)
+
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
             """Say nothing: the program that talks to us logs."""
 

@@ -15,6 +15,13 @@ class Dst(StrEnum):
     PHANTOM = "phantom"
 
 
+class MonthlyBounds(StrEnum):
+    """How the bounds of billing periods are written: as x is, or as real instants (portal-facts 4.1: nobody knows)."""
+
+    WALL = "wall"
+    REAL = "real"
+
+
 class SignIn(StrEnum):
     """How a sign-in is answered (portal-facts 1.3)."""
 
@@ -91,7 +98,8 @@ class Settings:
     pending: how often a poll is answered PENDING. longest_days: longer ranges FAIL. slow_days: longer ranges stay
     PENDING. sign_in, poll: how they fail, if they do. token_life: seconds. expires_in_ms: `expiration` in ms, without
     `expiresIn`. shuffled: points in no order. numeric_ids: ids as numbers. latency: before each answer.
-    shifted: the wall clock of its times is that of another zone, so many seconds ahead.
+    shifted: the wall clock of its times is that of another zone, so many seconds ahead; it bills by that clock too.
+    monthly_bounds: how the intervals of MONTHLY answers are written.
     silent_flags: hasHourly and hasDaily are left out.
     """
 
@@ -118,6 +126,7 @@ class Settings:
     latency: float = 0.0
     shifted: int = 0
     silent_flags: bool = False
+    monthly_bounds: MonthlyBounds = MonthlyBounds.WALL
 
     def changed(self, changes: dict[str, Any]) -> "Settings":
         """Other settings, from JSON. Raises ValueError for a switch or value that there is not."""
@@ -126,7 +135,13 @@ class Settings:
         if unknown:
             raise ValueError(f"no such switch: {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
         kinds = {"gaps": Span, "nulls": Span, "strays": Stray, "revisions": Revision}
-        words: dict[str, type[StrEnum]] = {"dst": Dst, "sign_in": SignIn, "poll": Poll, "discovery": Poll}
+        words: dict[str, type[StrEnum]] = {
+            "dst": Dst,
+            "sign_in": SignIn,
+            "poll": Poll,
+            "discovery": Poll,
+            "monthly_bounds": MonthlyBounds,
+        }
         values: dict[str, Any] = {}
         for name, value in changes.items():
             try:

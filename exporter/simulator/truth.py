@@ -5,12 +5,13 @@ Written from contract 3 and the simulated energy alone, at real instants, withou
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
+from .days import local_days, midnight, steps
 from .energy import Flow, channels_of, flow
 from .settings import Dst, Settings, Span
-from .world import Channels, MeterSpec, Resolution
+from .world import Channels, LocationSpec, MeterSpec, Resolution
 
 _EXPORTING = {
     Channels.FORWARD_RETURN,
@@ -36,10 +37,20 @@ class Truth:
 
 
 class Almanac:
-    """The true intervals of the meters of one co-op. `settings` and `now` tell what the portal has given so far."""
+    """The true intervals of the meters of one co-op, at its present locations.
 
-    def __init__(self, zone: str, settings: Callable[[], Settings], now: Callable[[], float]) -> None:
+    `settings` and `now` tell what the portal has given so far.
+    """
+
+    def __init__(
+        self,
+        zone: str,
+        locations: Callable[[], Iterable[LocationSpec]],
+        settings: Callable[[], Settings],
+        now: Callable[[], float],
+    ) -> None:
         self._zone = ZoneInfo(zone)
+        self._locations = locations
         self._settings = settings
         self._now = now
 
@@ -73,17 +84,19 @@ class Almanac:
         )
 
     def _spans(self, meter: MeterSpec, start: int, end: int) -> Iterable[tuple[int, int]]:
+        begin = max(start, self._since(meter))
         if meter.resolution is Resolution.INTERVALS:
-            first = -(-start // meter.step) * meter.step
-            return [(each, each + meter.step) for each in range(first, end, meter.step)]
-        days = []
-        day = datetime.fromtimestamp(start, self._zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-        while day.timestamp() < end:
-            following = (day.replace(tzinfo=None) + timedelta(days=1)).replace(tzinfo=self._zone)
-            if day.timestamp() >= start:
-                days.append((int(day.timestamp()), int(following.timestamp())))
-            day = following
-        return days
+            return steps(begin, end, meter.step)
+        return local_days(begin, end, self._zone)
+
+    def _since(self, meter: MeterSpec) -> int:
+        """The instant before which the portal has nothing of a meter in its own resolution."""
+        places = [each for each in self._locations() if any(known.number == meter.number for known in each.meters)]
+        # A meter of a closed account may have gone to another member: then that one's connection counts.
+        days = [place.connected for place in sorted(places, key=lambda each: (each.inactive, each.connected))[:1]]
+        if meter.hourly_since and meter.resolution is Resolution.INTERVALS:
+            days.append(meter.hourly_since)
+        return max((midnight(date.fromisoformat(day), self._zone) for day in days), default=0)
 
     def flow(self, meter: MeterSpec, start: int, end: int) -> Flow:
         """What crossed the meter, revisions included that are known by now."""

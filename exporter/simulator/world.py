@@ -35,7 +35,10 @@ class Resolution(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MeterSpec:
-    """A meter. step: seconds. cost: the co-op gives it. periods: the co-op classifies its energy by rate period."""
+    """A meter. step: seconds. cost: the co-op gives it. periods: the co-op classifies its energy by rate period.
+
+    hourly_since: the local day (ISO) before which the co-op has only whole days of it; empty: since it is connected.
+    """
 
     number: str
     household: Household
@@ -45,11 +48,15 @@ class MeterSpec:
     cost: bool = True
     periods: bool = False
     parent: bool = False
+    hourly_since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LocationSpec:
-    """A service location. `nickname` is the member's own name for it."""
+    """A service location. `nickname` is the member's own name for it.
+
+    connected: the local day (ISO) before which there are no data.
+    """
 
     account: str
     number: str
@@ -59,6 +66,7 @@ class LocationSpec:
     service_code: str = "ELEC"
     inactive: bool = False
     street: str = "12 Secret Lane"
+    connected: str = "2019-05-04"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +108,13 @@ HOME = (
         (MeterSpec("81003", Household(3, idle=0.1, people=0.2, heating=0.8, cooling=0.3), step=3600, cost=False),),
         nickname="Barn",
     ),
+    LocationSpec("55003", "70004", (), nickname="Old flat", inactive=True),
+    LocationSpec("55002", "70005", (), nickname="Well", industries=("WATER",), service_code="WATER"),
 )
-"""A house with rate periods, a solar house, and a barn that is read by the hour and has no cost."""
+"""A house with rate periods, a solar house, and a barn that is read by the hour and has no cost.
+
+Besides, what is seen but not read: a closed account, and a well without electricity.
+"""
 
 
 @dataclass(frozen=True, slots=True)

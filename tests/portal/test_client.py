@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import pytest
 
@@ -483,8 +484,12 @@ def test_the_locations_with_their_accounts_and_nicknames(start_portal: StartPort
 
     found = {place.number: place for place in start_client(login_of(server)).locations()}
 
-    assert found["70001"] == FoundLocation("55001", "70001", "House", True, True, ("ELECTRIC",))  # noqa: FBT003
-    assert found["70002"] == FoundLocation("55002", "70002", "Barn", True, True, ("ELECTRIC",))  # noqa: FBT003
+    reads = (
+        int(datetime(2025, 12, 5, 5, tzinfo=UTC).timestamp()),
+        int(datetime(2026, 1, 5, 5, tzinfo=UTC).timestamp()),
+    )
+    assert found["70001"] == FoundLocation("55001", "70001", "House", True, True, ("ELECTRIC",), reads)  # noqa: FBT003
+    assert found["70002"] == FoundLocation("55002", "70002", "Barn", True, True, ("ELECTRIC",), reads)  # noqa: FBT003
     assert not found["70004"].electric
     assert not found["70003"].active
 

@@ -341,14 +341,25 @@ def test_the_answers_of_a_refresh(lines: Lines, start_portal: StartPortal, start
         "primaryUsername:text,isSecondaryRegistration:true/false,isBusinessUser:true/false,expiration:number,"
         "expiresIn:299}"
     )
+    summary = (
+        "id:{srvLocNbr:text,serviceLocation:text},location:text,address:{addr1:text,city:text,state:text,zip:text},"
+        "serviceStatus:text,activeRateSchedules:[1 of text],description:text,lastBillPrevReadDtTm:number,"
+        "lastBillPresReadDtTm:number"
+    )
     assert re.sub(r"bytes=\d+", "bytes=N", calls[1]) == (
         "endpoint=user_data method=GET path=/services/secured/user-data status=200 seconds=0.25 bytes=N"
-        ' content_type=application/json shape="[1 of {account:text,customer:text,customerName:text,address:text,'
-        "email:text,inactive:true/false,services:[1 of text],serviceLocationToUserDataServiceLocationSummaries:"
-        "{<key>*1:[1 of {services:[1 of text],id:{srvLocNbr:text,serviceLocation:text},location:text,address:{"
-        "addr1:text,city:text,state:text,zip:text},serviceStatus:text,activeRateSchedules:[1 of text],"
-        "description:text}]},serviceLocationToIndustries:{<key>*1:[1 of ELECTRIC]},serviceToServiceDescription:"
-        '{<key>*1:text}}]"'
+        ' content_type=application/json shape="[1 of {account:text,customer:text,customerName:text,'
+        "additionalCustomerName:text,address:text,email:text,inactive:true/false,primaryServiceLocationId:text,"
+        f"services:[1 of text],serviceLocationIdToServiceLocationSummary:{{<key>*1:{{{summary},"
+        "meterNumbersToExternalMeterBaseIds:{<key>*1:text}}},serviceLocationToUserDataServiceLocationSummaries:"
+        f"{{<key>*1:[1 of {{services:[1 of text],{summary}}}]}},"
+        "serviceLocationToIndustries:{<key>*1:[1 of ELECTRIC]},serviceLocationToProviders:{<key>*1:[1 of text]},"
+        "serviceToProviders:{<key>*1:[1 of text]},"
+        "providerToDescription:{<key>*1:text},providerToProviderDescription:{<key>*1:text},"
+        "providerOrServiceDescription:text,consumerClassCode:empty text,invoiceGroupNumber:empty text,"
+        "agreementStatus:number,isAutoPay:true/false,isDisconnected:true/false,isPendingDisconnect:true/false,"
+        "isUnCollectible:true/false,isMultiService:true/false,disconnectNonPay:true/false,"
+        'serviceToServiceDescription:{<key>*1:text}}]"'
     )
     assert calls[2] == (
         "endpoint=poll method=POST path=/services/secured/utility-usage/poll status=200 seconds=0.25 bytes=21"
@@ -366,7 +377,8 @@ def test_the_answers_of_a_refresh(lines: Lines, start_portal: StartPortal, start
         "endDateTime:number},connectDate:text,meters:[3 of {serviceLocationNumber:text,accountNumber:text,"
         "industry:ELECTRIC,meterNumber:text,meterName:text,meterLocation:text,channel:number,unitOfMeasure:KWH,"
         "isParentMeter:false,parentMeters:[0 each],isNetMeter:true,visible:true/false,seriesId:text,"
-        "flowDirection:1 FORWARD|1 REVERSE|1 NET}],series:[3 of {name:text,meterNumber:text,channel:number,"
+        "flowDirection:1 FORWARD|1 REVERSE|1 NET,minReadDate:number,maxReadDate:number}],"
+        "series:[3 of {name:text,meterNumber:text,channel:number,"
         f"isNet:2 false|1 true,type:column,data:[60 each of {{{point}171 number|3 null|6 missing}}]}}],"
         "estimatedSeries:{},editedSeries:{},xToOrderedInterval:{<key>*60:{createTickDrillDownLink:true/false,"
         "interval:{start:number,end:number}}},baseSeries:{name:text,lineWidth:number,"

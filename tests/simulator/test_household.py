@@ -13,14 +13,15 @@ from exporter.simulator.household import Household
 from exporter.simulator.world import HOME, MeterSpec
 
 ZONE = ZoneInfo("America/New_York")
-HOUSES = [location.meters[0].household for location in HOME]
+READ = [location for location in HOME if location.meters]
+HOUSES = [location.meters[0].household for location in READ]
 SOLAR = Household(7, solar=6.5)
 YEAR = [datetime(2026, 1, 1, tzinfo=ZONE) + timedelta(days=n) for n in range(365)]
 WORKDAYS = [day for day in YEAR if day.weekday() < 5]
 WEEKENDS = [day for day in YEAR if day.weekday() >= 5]
 SUMMER, WINTER, AUTUMN = ([day for day in YEAR if day.month == month] for month in (7, 1, 10))
 
-houses = pytest.mark.parametrize("house", HOUSES, ids=[location.nickname for location in HOME])
+houses = pytest.mark.parametrize("house", HOUSES, ids=[location.nickname for location in READ])
 
 
 def mean(power: Callable[[datetime], float], days: Iterable[datetime], *hours: int) -> float:

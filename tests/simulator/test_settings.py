@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exporter.simulator.settings import Dst, Poll, Revision, Settings, SignIn, Span, Stray
+from exporter.simulator.settings import Dst, MonthlyBounds, Poll, Revision, Settings, SignIn, Span, Stray
 
 SPAN = {"meter": "81001", "start": 1, "end": 2}
 
@@ -19,6 +19,7 @@ SPAN = {"meter": "81001", "start": 1, "end": 2}
         ({"lag": 0.5, "pending": 3}, Settings(lag=0.5, pending=3)),
         ({"placeholders": True}, Settings(placeholders=True)),
         ({"dst": "merged"}, Settings(dst=Dst.MERGED)),
+        ({"monthly_bounds": "real"}, Settings(monthly_bounds=MonthlyBounds.REAL)),
         ({"sign_in": "second_factor"}, Settings(sign_in=SignIn.SECOND_FACTOR)),
         ({"sign_in": "403"}, Settings(sign_in=SignIn.STATUS_403)),
         ({"poll": "no_usage", "discovery": "503"}, Settings(poll=Poll.NO_USAGE, discovery=Poll.STATUS_503)),
@@ -56,6 +57,7 @@ def test_an_unknown_switch_is_named_with_those_that_there_are() -> None:
         {"placeholders": 1},
         {"placeholders": "yes"},
         {"dst": "summer"},
+        {"monthly_bounds": "both"},
         {"sign_in": 402},
         {"poll": "broken"},
         {"gaps": [{"meter": "81001"}]},
@@ -77,6 +79,7 @@ def test_all_switches_can_be_shown_and_set_again() -> None:
         revisions=(Revision("81001", 1, 2.0, 0.5),),
         strays=(Stray("81001", 7, 0.0),),
         dst=Dst.PHANTOM,
+        monthly_bounds=MonthlyBounds.REAL,
         sign_in=SignIn.PAGE,
         refused_locations=("70001",),
     )

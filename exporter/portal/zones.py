@@ -1,0 +1,94 @@
+"""Which zone a portal's wall clock keeps, told from what it answers (portal-facts 4.2)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from .answer import Answer
+from .placing import day_steps
+
+DAY = 86400
+_QUARTER = 900
+_FARTHEST = 15 * 3600
+_CANDIDATES = (
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Phoenix",
+    "America/Los_Angeles",
+    "America/Anchorage",
+    "Pacific/Honolulu",
+    "America/Adak",
+    "America/Puerto_Rico",
+    "Pacific/Guam",
+    "Pacific/Pago_Pago",
+    "Pacific/Palau",
+)
+"""Zones of co-ops, those with more of them first (portal-facts 10)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """How far the portal's clock was ahead of UTC at an instant; both in seconds, the offset modulo a day.
+
+    certain: seen at both ends of a range; otherwise a gap in the data, or a bill that was not read at midnight, may
+    have feigned it.
+    """
+
+    instant: int
+    offset: int
+    certain: bool = False
+
+
+def sightings_in(answer: Answer, start: int, end: int) -> tuple[Sighting, ...]:
+    """What an HOURLY answer for the real time from `start` to `end` shows: its first and last x against them."""
+    walls = sorted({wall for series in answer.usage for wall, _ in series.points})
+    step = min(day_steps(walls, dict(answer.interval_ends)).values(), default=0)
+    if not step:
+        return ()
+    first, last = walls[0] - start, walls[-1] + step - end
+    if abs(first) > _FARTHEST or first % _QUARTER:
+        return ()
+    if first == last:
+        return (Sighting(start, first, certain=True), Sighting(end - 1, first, certain=True))
+    return (Sighting(start, first),)
+
+
+def sightings_of_bills(read_at: Iterable[int]) -> tuple[Sighting, ...]:
+    """What the dates of meter readings for bills show: they are real instants at local midnight (portal-facts 4.1)."""
+    return tuple(Sighting(instant, -instant % DAY) for instant in sorted(set(read_at)) if instant % _QUARTER == 0)
+
+
+def fits(zone: ZoneInfo, sightings: Sequence[Sighting]) -> bool | None:
+    """Whether the portal can be of this zone; None where nothing was seen.
+
+    Every certain sighting must agree, and of the others most.
+    """
+    if not sightings:
+        return None
+    agreeing = [sighting for sighting in sightings if _agrees(zone, sighting)]
+    if any(sighting.certain and sighting not in agreeing for sighting in sightings):
+        return False
+    return any(sighting.certain for sighting in sightings) or 2 * len(agreeing) > len(sightings)
+
+
+def fitting(sightings: Sequence[Sighting]) -> tuple[str, ...]:
+    """The zones that fit best, the likeliest first; none where nothing was seen or nothing fits."""
+    zones = [zone for zone in map(ZoneInfo, _CANDIDATES) if fits(zone, sightings)]
+    scores = {zone.key: sum(_agrees(zone, sighting) for sighting in sightings) for zone in zones}
+    return tuple(name for name, score in scores.items() if score == max(scores.values()))
+
+
+def other_season(instant: int) -> int:
+    """Noon (UTC) of the last 20 January or 20 July before: whichever lies in the other half of the clock's year."""
+    now = datetime.fromtimestamp(instant, UTC)
+    new_york = ZoneInfo(_CANDIDATES[0])
+    days = [datetime(year, month, 20, 12, tzinfo=UTC) for year in (now.year - 1, now.year) for month in (1, 7)]
+    summer = now.astimezone(new_york).dst()
+    return max(int(day.timestamp()) for day in days if day < now and day.astimezone(new_york).dst() != summer)
+
+
+def _agrees(zone: ZoneInfo, sighting: Sighting) -> bool:
+    offset = datetime.fromtimestamp(sighting.instant, zone).utcoffset()
+    return offset is not None and (offset.total_seconds() - sighting.offset) % DAY == 0
