@@ -1,6 +1,7 @@
 """Refused sign-ins, counted in the state by all commands together: portals lock an account after five (contract 2)."""
 
 import hashlib
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
@@ -11,15 +12,27 @@ from .state import RefusedSignIns, State
 
 _FREE_TRIES = 2
 _LAST_TRY_AFTER = 24 * 3600
+_MOST_TRIES = 4  # also for somebody who insists: portals lock at five
+
+TryAnyway = Callable[[str], bool]
+"""Tells a person why sign-ins are paused and asks whether to try nevertheless."""
 
 
 class Lockout:
-    """The gate before the sign-ins of one login: two tries in a row, one more a day later, then none."""
+    """The gate before the sign-ins of one login: two tries in a row, one more a day later, then none.
 
-    def __init__(self, login: Login, state: State, clock: Clock) -> None:
+    try_anyway: asks the person at the terminal, where there is one, before a try that is one too many. is_typed: the
+    password comes from the keyboard; then each one that is tried counts, as it does at the portal.
+    """
+
+    def __init__(
+        self, login: Login, state: State, clock: Clock, try_anyway: TryAnyway | None = None, *, is_typed: bool = False
+    ) -> None:
         self._login = login
         self._state = state
         self._clock = clock
+        self._try_anyway = try_anyway
+        self._is_typed = is_typed
         # The user name may be an e-mail address, which the state has no need to know.
         self._key = hashlib.sha256(f"{login.portal.label}\n{login.username}".encode()).hexdigest()
 
@@ -31,13 +44,21 @@ class Lockout:
         """Raise CredentialsError or TwoFactorError while no sign-in may be tried."""
         if not self._state.has_refused_sign_ins(self._key):
             return
-        refused = self._state.refused_sign_ins(self._key, self._fingerprint())
+        refused = self._refused()
         if refused is None or refused.count < _FREE_TRIES:
             return
         # A refusal from the future was counted by a clock that has been put right since.
         if refused.count == _FREE_TRIES and not 0 <= self._clock.now() - refused.last < _LAST_TRY_AFTER:
             return
-        raise self._paused(refused)
+        error = self._paused(refused)
+        if self._try_anyway and refused.count < _MOST_TRIES and self._try_anyway(str(error)):
+            return
+        raise error
+
+    def _refused(self) -> RefusedSignIns | None:
+        if self._is_typed:
+            return self._state.all_refused_sign_ins(self._key)
+        return self._state.refused_sign_ins(self._key, self._fingerprint())
 
     def refused(self, reason: Reason) -> None:
         """Count a refused sign-in."""

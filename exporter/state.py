@@ -161,6 +161,12 @@ class State:
         row = self._run(lambda database: database.execute(query, (login, fingerprint)).fetchone())
         return RefusedSignIns(*row) if row else None
 
+    def all_refused_sign_ins(self, login: str) -> RefusedSignIns | None:
+        """The same over all configurations of a login together."""
+        query = "SELECT sum(count), max(last), reason FROM refused_sign_ins WHERE login = ? HAVING count(*) > 0"
+        row = self._run(lambda database: database.execute(query, (login,)).fetchone())
+        return RefusedSignIns(*row) if row else None
+
     def count_refused_sign_in(self, login: str, fingerprint: str, now: float, reason: str) -> None:
         """Count one more for this configuration; others of the same login keep their own counts."""
         self._run(

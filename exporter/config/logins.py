@@ -1,6 +1,6 @@
 """The logins: which portals, as whom, and which of their service locations."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from .addresses import portal_address
 from .model import LocationChoice, Login, Secret
@@ -18,15 +18,22 @@ _ZONE_ADVICE = (
     ', give the zone of the co-op, such as America/New_York ("smarthub-exporter discover" finds out which one it is)'
 )
 
+_ASKED = ("api_url", "username", "password")
 
-def read_logins(top: Section, environ: Mapping[str, str], *, require_zone: bool) -> tuple[Login, ...]:
-    """The logins of the file, or the single one of file and environment together.
+Ask = Callable[[str], str]
+"""Asks a person for the value of a key; empty where none is given."""
+
+
+def read_logins(
+    top: Section, environ: Mapping[str, str], *, require_zone: bool, ask: Ask | None = None
+) -> tuple[Login, ...]:
+    """The logins of the file, or the single one of file, environment and answers together.
 
     Logins with problems may be among them or missing: the problems are in the section's report.
     """
     logins = []
     names: set[str] = set()
-    for section in _sections(top, environ):
+    for section in _sections(top, environ, ask):
         login = _login(section, require_zone=require_zone)
         if login is None:
             continue
@@ -38,15 +45,19 @@ def read_logins(top: Section, environ: Mapping[str, str], *, require_zone: bool)
     return tuple(logins)
 
 
-def _sections(top: Section, environ: Mapping[str, str]) -> list[Section]:
+def _sections(top: Section, environ: Mapping[str, str], ask: Ask | None) -> list[Section]:
     part = top.parts.get("smarthub")
     variables = [name for name in LOGIN.variables.values() if environ.get(name)]
-    if part is None and not variables:
+    if part is None and not variables and ask is None:
         _report_nothing_given(top)
         return []
     if part is None or not isinstance(part.node, Sequence):
         section = top.subsection("smarthub", LOGIN)
         section.overlay(environ)
+        if ask is not None:
+            for key in _ASKED:
+                if not section.is_set(key) and not section.is_reported(key):
+                    section.override(key, key, ask(key))
         return [section]
     for name in variables:
         top.report.problem(name, f"only for a single login, but smarthub in {part.source.name} is a list")

@@ -10,7 +10,7 @@ from ..errors import ConfigError
 from .addresses import parse_listen_address
 from .databases import read_influxdb, read_victoriametrics
 from .files import default_state_folder, home_folder, read_file, reason
-from .logins import read_logins
+from .logins import Ask, read_logins
 from .model import Config, ExporterConfig, Login
 from .parts import Part, Report, Source
 from .schema import EXPORTER, INFLUXDB, TOP, VARIABLES, VICTORIAMETRICS, Shape
@@ -44,17 +44,18 @@ def load_config(
     overrides: Overrides,
     *,
     require_zone: bool = True,
+    ask: Ask | None = None,
 ) -> Config:
     """The configuration of command line, environment, file and defaults, the earlier before the later.
 
     path: the file to read; None takes config.yaml of the current folder, where there is one.
-    require_zone: whether a login without time zone is a mistake.
+    require_zone: whether a login without time zone is a mistake. ask: gets what a single login lacks from a person.
 
     Raises ConfigError with every problem that was found.
     """
     report = Report()
     top = _read_file(path, environ, report)
-    logins = read_logins(top, environ, require_zone=require_zone)
+    logins = read_logins(top, environ, require_zone=require_zone, ask=ask)
     exporter = _read_exporter(_subsection(top, "exporter", EXPORTER, environ), overrides, logins, environ)
     victoriametrics = read_victoriametrics(_subsection(top, "victoriametrics", VICTORIAMETRICS, environ))
     influxdb = read_influxdb(_subsection(top, "influxdb", INFLUXDB, environ))
