@@ -2,28 +2,61 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from . import __version__, logs
-from .commands import demo, healthcheck, serve, simulate
-from .errors import EXIT_USAGE, SmartHubError
+from .errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, SmartHubError
 
 PROGRAM = "smarthub-exporter"
-COMMANDS = {"serve": serve, "demo": demo, "simulate": simulate, "healthcheck": healthcheck}
+COMMANDS = {
+    "serve": "serve /metrics, refreshed from the portal in the background",
+    "discover": "sign in and show what there is: accounts, locations, meters; write a configuration",
+    "check": "try everything from the configuration to the database; each step says ok or what to do",
+    "demo": "show everything on a simulated portal: no configuration, no login, no database",
+    "simulate": "run the simulated portal alone",
+    "healthcheck": "exit 0 when the exporter answers healthy",
+}
+"""What each command does; its module in `commands` has the same name."""
+
+_TALKING = ("discover", "check")  # these say on standard output what there is to say
+_SERVING = ("serve", "demo", "simulate")  # these end with 0 when they are asked to
+
+
+class _Command(Protocol):
+    """What the module of a command has."""
+
+    def add_flags(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, arguments: argparse.Namespace) -> int: ...
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit code (contract 1)."""
-    arguments = build_parser().parse_args(argv)
-    logs.set_up(arguments.log_level, arguments.log_format)
+    typed = sys.argv[1:] if argv is None else argv
+    command = next((word for word in typed if word in COMMANDS), None)
     try:
-        return int(COMMANDS[arguments.command].run(arguments))
+        arguments = build_parser([command] if command else COMMANDS).parse_args(argv)
+        logs.set_up(arguments.log_level or _log_level(arguments.command), arguments.log_format)
+        return int(_module(arguments.command).run(arguments))
     except SmartHubError as error:
         for line in str(error).splitlines():
             print(f"{PROGRAM}: {line}", file=sys.stderr)  # noqa: T201 - for the person who typed the command
         return error.exit_code
+    except KeyboardInterrupt:
+        print(f"\n{PROGRAM}: interrupted", file=sys.stderr)  # noqa: T201
+        return EXIT_DONE if command in _SERVING else EXIT_FAILED
+
+
+def _log_level(command: str) -> str:
+    return "warn" if command in _TALKING else "info"
+
+
+def _module(command: str) -> _Command:
+    """The module of a command, loaded only when it is wanted: what one needs is a burden for another."""
+    return import_module(f".commands.{command}", __package__)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -34,8 +67,8 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_USAGE, f"{PROGRAM}: error: {message}; see {self.prog} --help\n")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """All commands and flags."""
+def build_parser(complete: Iterable[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+    """All commands; those in `complete` with their flags."""
     shared = _Parser(add_help=False)
     shared.add_argument(
         "--config.file",
@@ -52,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="where to keep what outlives a restart (default $XDG_STATE_HOME/smarthub-exporter)",
     )
     shared.add_argument(
-        "--log.level", dest="log_level", choices=tuple(logs.LEVELS), default="info", help="default info"
+        "--log.level", dest="log_level", choices=tuple(logs.LEVELS), help="default info; warn for discover and check"
     )
     shared.add_argument(
         "--log.format", dest="log_format", choices=logs.FORMATS, default="logfmt", help="default logfmt"
@@ -67,9 +100,10 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
+    for name, purpose in COMMANDS.items():
         subparser = commands.add_parser(
-            name, help=command.HELP, description=command.HELP, parents=[shared, version], allow_abbrev=False
+            name, help=purpose, description=purpose, parents=[shared, version], allow_abbrev=False
         )
-        command.add_flags(subparser)
+        if name in complete:
+            _module(name).add_flags(subparser)
     return parser

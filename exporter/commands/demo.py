@@ -18,8 +18,6 @@ from .serve import add_web_flags, checked_path
 from .simulate import DEFAULT_ADDRESS
 from .stopping import Stopping
 
-HELP = "show everything on a simulated portal: no configuration, no login, no database"
-
 _BEHIND = 48 * 3600.0  # seconds that the demo's data lag at the start
 _STEP = 900.0
 _SECONDS_PER_STEP = 3.0  # so often a new interval is posted while somebody watches

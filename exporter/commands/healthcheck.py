@@ -11,7 +11,6 @@ from ..config import Overrides, bracketed, load_config, parse_listen_address
 from ..errors import EXIT_DONE, EXIT_FAILED, ConfigError
 from ..web.access import load_access
 
-HELP = "exit 0 when the exporter answers healthy"
 _SECONDS = 5.0
 
 

@@ -18,8 +18,6 @@ from .stopping import Stopping
 
 log = logging.getLogger(__name__)
 
-HELP = "serve /metrics, refreshed from the portal in the background"
-
 
 def add_web_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of whatever serves, as other Prometheus exporters have them."""

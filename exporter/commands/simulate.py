@@ -12,7 +12,6 @@ from ..simulator.settings import Settings
 from ..simulator.world import UserSpec, World
 from .stopping import Stopping
 
-HELP = "run the simulated portal alone"
 DEFAULT_ADDRESS = "127.0.0.1:10059"
 
 

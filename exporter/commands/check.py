@@ -1,0 +1,69 @@
+"""`check`: every step from the configuration to the database, each ok or with what to do."""
+
+import argparse
+import os
+from collections.abc import Iterator
+
+from ..checks.databases import database_findings
+from ..checks.findings import Finding, Heading, Part, Verdict
+from ..checks.login import LoginCheck
+from ..clock import SystemClock
+from ..config import Config, Overrides, load_config
+from ..errors import EXIT_DONE, EXIT_FAILED
+from ..lockout import TryAnyway
+from ..state import State
+from ..survey import Busy
+from ..terminal import Terminal, is_interactive
+
+
+def add_flags(_: argparse.ArgumentParser) -> None:
+    """`check` has none of its own."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check everything; gives EXIT_DONE with warnings too, EXIT_FAILED where a step failed. Raises ConfigError."""
+    config = load_config(
+        arguments.config_file, os.environ, Overrides(state_dir=arguments.state_dir), require_zone=False
+    )
+    terminal = Terminal()
+    verdicts: list[Verdict] = []
+    with terminal.waiting() as busy:
+        for part in _parts(config, _try_anyway(terminal), busy):
+            terminal.show(part)
+            if isinstance(part, Finding):
+                verdicts.append(part.verdict)
+    terminal.say()
+    terminal.say(_summary(verdicts))
+    return EXIT_FAILED if Verdict.FAILED in verdicts else EXIT_DONE
+
+
+def _parts(config: Config, try_anyway: TryAnyway | None, busy: Busy) -> Iterator[Part]:
+    yield Heading("Configuration")
+    names = ", ".join(login.name for login in config.logins)
+    count = len(config.logins)
+    yield Finding(Verdict.OK, "configuration", f"valid, {count} login{'' if count == 1 else 's'}: {names}")
+    for warning in config.warnings:
+        yield Finding(Verdict.WARNING, "configuration", warning)
+    clock = SystemClock()
+    state = State(config.exporter.state_dir)
+    checks = [LoginCheck(login, state, clock, try_anyway=try_anyway, busy=busy) for login in config.logins]
+    try:
+        for check in checks:
+            yield from check.run()
+    finally:
+        state.close()
+    busy("the databases")
+    yield from database_findings(config, checks, now=clock.now())
+
+
+def _try_anyway(terminal: Terminal) -> TryAnyway | None:
+    if not is_interactive():
+        return None
+    return lambda why: terminal.confirm(f"{why}.\nTry once more nevertheless?")
+
+
+def _summary(verdicts: list[Verdict]) -> str:
+    failed, warnings = verdicts.count(Verdict.FAILED), verdicts.count(Verdict.WARNING)
+    if failed:
+        return f"{failed} failed, {warnings} warnings."
+    return f"Good, with {warnings} warnings." if warnings else "All good."

@@ -1,0 +1,104 @@
+"""Everything that one login sees: what `discover` prints and writes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
+
+from .choice import choose
+from .clock import Clock
+from .config import Login
+from .errors import AccessError, PendingError, PortalError, ProtocolError
+from .portal.client import PortalClient
+from .portal.discovery import FoundLocation
+from .portal.walltime import WallClock
+from .portal.zones import fits, fitting
+from .survey import Busy, LocationSurvey, Surveyor, seek_zone
+from .words import place_of
+
+PickZone = Callable[[Sequence[str]], str]
+"""Picks one of several zones that fit alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenLocation:
+    """A location of a login. survey is None where nobody would read it. first_day: instant at which that day begins."""
+
+    place: FoundLocation
+    survey: LocationSurvey | None = None
+    first_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """What a login sees.
+
+    zone: that of the configuration, else the one that fits; None where the portal did not tell. zone_fits: whether the
+    portal's times agree with it; None where they tell nothing. zones: all that fit equally well, the likeliest first.
+    """
+
+    login: Login
+    zone: ZoneInfo | None
+    zone_fits: bool | None
+    zones: tuple[str, ...]
+    locations: tuple[SeenLocation, ...]
+
+
+def explore(login: Login, client: PortalClient, clock: Clock, *, pick_zone: PickZone, busy: Busy) -> Exploration:
+    """Ask the portal for all that a login sees. Raises PortalError where that cannot be had at all."""
+    busy("the list of accounts")
+    found = client.locations()
+    chosen, _ = choose(login, found)
+    read = list(dict.fromkeys([*(place for place in found if place.active and place.electric), *chosen]))
+    if login.zone is not None:
+        seen = _look_at_all(found, read, client, login.zone, clock, busy)
+        return _verified(Exploration(login, login.zone, None, (), seen), client, read, clock, busy)
+    busy("data that tell the zone")
+    sightings = seek_zone(client, read, clock)
+    zones = fitting(sightings)
+    if not zones:
+        return Exploration(login, None, None, (), tuple(SeenLocation(place) for place in found))
+    zone = ZoneInfo(pick_zone(zones) if len(zones) > 1 else zones[0])
+    seen = _look_at_all(found, read, client, zone, clock, busy)
+    return Exploration(login, zone, fits(zone, sightings), zones, seen)
+
+
+def _look_at_all(  # noqa: PLR0917
+    found: Sequence[FoundLocation],
+    read: Sequence[FoundLocation],
+    client: PortalClient,
+    zone: ZoneInfo,
+    clock: Clock,
+    busy: Busy,
+) -> tuple[SeenLocation, ...]:
+    surveyor = Surveyor(client, WallClock(zone), clock)
+    return tuple(_look_at(place, surveyor, busy) if place in read else SeenLocation(place) for place in found)
+
+
+def _look_at(place: FoundLocation, surveyor: Surveyor, busy: Busy) -> SeenLocation:
+    busy(f"the data of {place_of(place)}")
+    survey = surveyor.recent(place)
+    if survey.error is not None and survey.error.while_signing_in:
+        raise survey.error
+    busy(f"the oldest data of {place_of(place)}")
+    try:
+        return SeenLocation(place, survey, surveyor.first_day(survey))
+    except (AccessError, PendingError, ProtocolError) as error:
+        return SeenLocation(place, replace(survey, error=survey.error or error))
+
+
+def _verified(
+    exploration: Exploration, client: PortalClient, read: Sequence[FoundLocation], clock: Clock, busy: Busy
+) -> Exploration:
+    """Whether the configured zone fits, and which one does where it does not."""
+    assert exploration.zone is not None
+    surveys = [each.survey for each in exploration.locations if each.survey]
+    sightings = tuple(sighting for survey in surveys for sighting in survey.sightings)
+    if fits(exploration.zone, sightings):
+        return replace(exploration, zone_fits=True)
+    busy("more data that tell the zone")
+    try:
+        sightings += seek_zone(client, read, clock)
+    except PortalError:
+        return exploration
+    verdict = fits(exploration.zone, sightings)
+    return replace(exploration, zone_fits=verdict, zones=() if verdict else fitting(sightings))

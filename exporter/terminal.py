@@ -1,0 +1,138 @@
+"""What people read and type: findings and tables on standard output, questions and waiting on standard error."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from getpass import getpass
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .chart import chart
+from .checks.findings import Bars, Finding, Heading, Part, Verdict
+
+_COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red", Verdict.SKIPPED: "dim"}
+_VERDICT_WIDTH = max(len(verdict) for verdict in Verdict)
+_STEP_WIDTH = 16
+_WIDTH_ELSEWHERE = 120  # columns, where the output is no terminal
+
+
+def is_interactive() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+class Terminal:
+    """Standard output and standard error of a command that people run by hand."""
+
+    def __init__(self) -> None:
+        width = None if sys.stdout.isatty() else _WIDTH_ELSEWHERE
+        self._out = Console(highlight=False, markup=False, emoji=False, width=width)
+        self._error = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self._status = self._error.status("")
+
+    @contextmanager
+    def waiting(self) -> Iterator[Callable[[str], None]]:
+        """Gives what to call with what is waited for: it is shown with a spinner, on a terminal only."""
+        spins = self._error.is_terminal
+
+        def busy(what: str) -> None:
+            if spins and what:
+                self._status.update(Text(f"waiting for {what}"))
+                self._status.start()
+            else:
+                self._status.stop()
+
+        try:
+            yield busy
+        finally:
+            self._status.stop()
+
+    def say(self, line: str = "") -> None:
+        """A line of the result."""
+        self._status.stop()
+        self._out.print(line, soft_wrap=True)
+
+    def show(self, part: Part) -> None:
+        """A part of a check."""
+        self._status.stop()
+        match part:
+            case Heading(text):
+                self._out.print()
+                self._out.print(Text(text, style="bold"), soft_wrap=True)
+            case Finding():
+                self._finding(part)
+            case Bars(title, bars):
+                self._bars(title, bars)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table: the last column takes what width is left, a row may have several lines."""
+        self._status.stop()
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for column in columns:
+            table.add_column(column, overflow="fold", min_width=len(column))
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        self._out.print(table)
+
+    def _finding(self, finding: Finding) -> None:
+        line = Text("  ")
+        line.append(f"{finding.verdict:<{_VERDICT_WIDTH}}", style=_COLOURS[finding.verdict])
+        line.append(f"  {finding.step:<{_STEP_WIDTH}}  {finding.text}")
+        self._out.print(line, soft_wrap=True)
+        if finding.advice:
+            self._out.print(" " * (_VERDICT_WIDTH + _STEP_WIDTH + 6) + "-> " + finding.advice, soft_wrap=True)
+
+    def _bars(self, title: str, bars: Sequence[tuple[str, float | None]]) -> None:
+        plain = not (self._out.encoding or "").lower().startswith("utf")
+        self._out.print()
+        for line in (title, *chart(bars, plain=plain)):
+            self._out.print(f"  {line}", soft_wrap=True)
+
+    # -- questions
+
+    def ask(self, question: str, check: Callable[[str], object] = str) -> str:
+        """A line from the keyboard, asked again until `check` raises no ValueError; empty where none is given."""
+        return self._asked(lambda: input_on_stderr(f"{question}: ").strip(), check)
+
+    def ask_secret(self, question: str, check: Callable[[str], object] = str) -> str:
+        """The same for a line that is not shown while it is typed."""
+        return self._asked(lambda: getpass(f"{question}: "), check)
+
+    def complain(self, line: str) -> None:
+        """What the person has to know before the next question."""
+        self._status.stop()
+        self._error.print(line, soft_wrap=True)
+
+    def confirm(self, question: str) -> bool:
+        """Yes or no; no where only Enter is pressed."""
+        return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
+
+    def _asked(self, read: Callable[[], str], check: Callable[[str], object]) -> str:
+        while answer := self._read(read):
+            try:
+                check(answer)
+            except ValueError as error:
+                self.complain(f"  {error}")
+            else:
+                return answer
+        return ""
+
+    def _read(self, read: Callable[[], str]) -> str:
+        self._status.stop()
+        try:
+            return read()
+        except EOFError:
+            self._error.print()
+            return ""
+
+
+def input_on_stderr(prompt: str) -> str:
+    """Like input(), but the prompt is no part of the result."""
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.removesuffix("\n")
