@@ -14,6 +14,7 @@ from urllib3.exceptions import ProtocolError as BrokenAnswer
 from urllib3.exceptions import TimeoutError as TimedOut
 
 from .. import __version__
+from ..causes import causes
 from ..clock import Clock
 from ..errors import ProtocolError, TransportError
 from . import trace
@@ -165,27 +166,15 @@ class Transport:
             return f"{self._host} has no certificate that this machine trusts; check api_url and the machine's clock"
         if isinstance(error, requests.Timeout | TimedOut):
             return f"{self._host} did not answer in time; trying again later"
-        if isinstance(error, requests.ConnectionError) and _has_cause(error, NameResolutionError):
+        if isinstance(error, requests.ConnectionError) and any(
+            isinstance(cause, NameResolutionError) for cause in causes(error)
+        ):
             return f"there is no host {self._host}; check api_url"
         if isinstance(error, requests.ConnectionError):
             return f"cannot reach {self._host}, or it broke off; check api_url and the network"
         if isinstance(error, BrokenAnswer):
             return f"{self._host} broke off in the middle of its answer; trying again later"
         return f"{self._host} sent an answer that cannot be read ({type(error).__name__}); trying again later"
-
-
-def _has_cause(error: BaseException, kind: type[BaseException]) -> bool:
-    pending: list[object] = [error]
-    seen: set[int] = set()
-    while pending:
-        item = pending.pop()
-        if id(item) in seen or not isinstance(item, BaseException):
-            continue
-        seen.add(id(item))
-        if isinstance(item, kind):
-            return True
-        pending += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
-    return False
 
 
 def _date(response: requests.Response) -> float | None:

@@ -18,7 +18,7 @@ import socket
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -316,22 +316,29 @@ def _matrix(data: Json) -> dict[Labels, list[Sample]]:
 
 
 class VictoriaMetrics(_QueryableService):
-    """A single node, with the flags that the README asks for; scrapes by itself where it is given a configuration."""
+    """A single node, with the flags that the README asks for; scrapes by itself where it is given a configuration.
+
+    without: names of such flags that are forgotten.
+    """
 
     def __init__(
-        self, folder: Path, *, scrape_config: Path | Config | None = None, extra_args: Sequence[str] = ()
+        self,
+        folder: Path,
+        *,
+        scrape_config: Path | Config | None = None,
+        extra_args: Sequence[str] = (),
+        without: Collection[str] = (),
     ) -> None:
         scraping: list[str] = []
         if scrape_config is not None:
             scraping = [f"-promscrape.config={_config_file(folder, scrape_config)}", "-promscrape.noStaleMarkers"]
+        recommended = ("-retentionPeriod=100y", "-dedup.minScrapeInterval=1s", *scraping)
         super().__init__(
             "victoria-metrics",
             lambda port: [
                 f"-storageDataPath={folder / 'data'}",
                 f"-httpListenAddr=127.0.0.1:{port}",
-                "-retentionPeriod=100y",
-                "-dedup.minScrapeInterval=1s",
-                *scraping,
+                *(flag for flag in recommended if flag.partition("=")[0] not in without),
                 *extra_args,
             ],
             folder=folder,
@@ -517,11 +524,16 @@ class Services(contextlib.ExitStack):
         self._count = 0
 
     def victoria_metrics(
-        self, *, scrape_config: Path | Config | None = None, extra_args: Sequence[str] = ()
+        self,
+        *,
+        scrape_config: Path | Config | None = None,
+        extra_args: Sequence[str] = (),
+        without: Collection[str] = (),
     ) -> VictoriaMetrics:
         """Start VictoriaMetrics."""
         folder = self._new_folder("victoria-metrics")
-        return self.enter_context(VictoriaMetrics(folder, scrape_config=scrape_config, extra_args=extra_args))
+        database = VictoriaMetrics(folder, scrape_config=scrape_config, extra_args=extra_args, without=without)
+        return self.enter_context(database)
 
     def vmagent(
         self, scrape_config: Path | Config, database: VictoriaMetrics, *, extra_args: Sequence[str] = ()

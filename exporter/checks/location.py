@@ -1,0 +1,134 @@
+"""The steps of `check` that concern one location: what its meters give, how fresh it is, and whether it adds up."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from ..errors import PortalError
+from ..intervals import DAILY, Interval, Reading
+from ..snapshot import Meter
+from ..survey import LocationSurvey, Surveyor
+from ..words import every, gives, length, local_date, local_time, place_of
+from .findings import Bars, Finding, Heading, Part, Verdict
+
+_STALE = 72 * 3600
+_HOUR = 3600
+_ROUNDING = 0.005  # kWh: the portal rounds every value to two decimals by itself (portal-facts 3.4)
+
+
+def location_findings(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo, *, now: float) -> Iterator[Part]:
+    """Everything about a location that has data; nothing of one without, which was said already."""
+    newest = survey.newest
+    if newest is None:
+        return
+    name = place_of(survey.place)
+    yield Heading(name[0].upper() + name[1:])
+    for meter in survey.meters:
+        yield _resolution(meter)
+    yield _freshness(newest, zone, now)
+    yield from _day_totals(survey, surveyor, zone)
+    for meter in survey.meters:
+        yield from _last_day(meter, zone)
+
+
+def _resolution(meter: Meter) -> Finding:
+    if meter.latest is None:
+        return Finding(Verdict.WARNING, "resolution", f"meter {meter.info.number} has no data")
+    flows = f" ({', '.join(meter.info.flows)})" if meter.info.flows else ""
+    values = ", ".join(["usage", *gives(meter)])
+    return Finding(Verdict.OK, "resolution", f"meter {meter.info.number}: {values} {every(meter.info.step)}{flows}")
+
+
+def _freshness(newest: int, zone: ZoneInfo, now: float) -> Finding:
+    text = f"until {local_time(newest, zone)}, {length(now - newest)} ago"
+    if now - newest <= _STALE:
+        return Finding(Verdict.OK, "newest data", text)
+    advice = "see whether the portal's own page has newer data; if not, the co-op has to read the meter"
+    return Finding(Verdict.WARNING, "newest data", text, advice)
+
+
+def _day_totals(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo) -> Iterator[Finding]:
+    """The sums of intervals against what the portal itself says of the same days."""
+    meters = [meter for meter in survey.meters if meter.info.step != DAILY and meter.days]
+    if not meters:
+        if any(meter.info.step != DAILY for meter in survey.meters):
+            yield Finding(Verdict.SKIPPED, "day totals", "no day is complete yet")
+        return
+    try:
+        figures = surveyor.daily_figures(survey)
+    except PortalError as error:
+        yield Finding(Verdict.WARNING, "day totals", f"the portal gives no daily figures to compare with: {error}")
+        return
+    for meter in meters:
+        yield _compared(meter, figures.get(meter.info.number, {}), zone)
+
+
+def _compared(meter: Meter, figures: Mapping[int, Reading], zone: ZoneInfo) -> Finding:
+    number = meter.info.number
+    tolerance = _ROUNDING * (DAILY / max(meter.info.step, 1) + 1)
+    pairs = [
+        (day.start, ours, theirs)
+        for day in meter.days
+        if day.start in figures
+        for ours, theirs in zip(_figures_of(day, meter), _figures_of(figures[day.start], meter), strict=True)
+        if ours is not None and theirs is not None
+    ]
+    if not pairs:
+        return Finding(Verdict.SKIPPED, "day totals", f"meter {number}: the portal has no daily figures of these days")
+    count = len({start for start, _, _ in pairs})
+    days = f"{count} day" + ("" if count == 1 else "s")
+    wrong = [
+        f"{local_date(start, zone)}: {ours:.2f} kWh in its intervals, {theirs:.2f} kWh by the portal's day"
+        for start, ours, theirs in pairs
+        if abs(ours - theirs) > tolerance
+    ]
+    if not wrong:
+        text = f"meter {number}: the intervals of {days} add up to the portal's own daily figures"
+        return Finding(Verdict.OK, "day totals", text)
+    text = f"meter {number}: {len(wrong)} of {len(pairs)} daily figures differ, {wrong[-1]}"
+    advice = "check timezone first; the portal may also still be correcting these days"
+    return Finding(Verdict.WARNING, "day totals", text, advice)
+
+
+def _figures_of(day: Interval | Reading, meter: Meter) -> tuple[float | None, float | None]:
+    """What can be compared of a day: kWh drawn and sent; their difference where the portal nets them over a day too."""
+    nets = meter.info.exports and (meter.info.signed or meter.info.flows == ("NET",))
+    if nets and day.usage is not None:
+        return day.usage - (day.export or 0.0), None
+    return day.usage, day.export
+
+
+def _last_day(meter: Meter, zone: ZoneInfo) -> Iterator[Bars]:
+    """The last complete day by the hour; of a meter that is read once a day its last days."""
+    if not meter.days:
+        return
+    day = meter.days[-1]
+    number = meter.info.number
+    if meter.info.step == DAILY:
+        bars = [(f"{datetime.fromtimestamp(each.start, zone):%d}", each.usage) for each in meter.days]
+        yield Bars(f"Meter {number}, kWh a day until {local_date(day.start, zone)}", bars)
+        return
+    title = f"Meter {number}, {datetime.fromtimestamp(day.start, zone):%A %Y-%m-%d}: {_sums(day)}"
+    inside = [each for each in meter.intervals if day.start <= each.start < day.end]
+    yield Bars(title, _by_hour(day, {each.start: each.usage for each in inside}, zone))
+    if day.export:
+        yield Bars(
+            f"Meter {number}, sent to the grid", _by_hour(day, {each.start: each.export for each in inside}, zone)
+        )
+
+
+def _sums(day: Interval) -> str:
+    drawn = [] if day.usage is None else [f"{day.usage:.2f} kWh drawn"]
+    sent = [] if day.export is None else [f"{day.export:.2f} kWh sent"]
+    cost = [] if day.cost is None else [f"{'-' if day.cost < 0 else ''}${abs(day.cost):.2f}"]
+    return ", ".join([*drawn, *sent, *cost])
+
+
+def _by_hour(day: Interval, values: Mapping[int, float | None], zone: ZoneInfo) -> list[tuple[str, float | None]]:
+    energy: dict[int, float] = defaultdict(float)
+    for start, value in values.items():
+        if value is not None:
+            energy[(start - day.start) // _HOUR] += value
+    hours = range((day.end - day.start) // _HOUR)
+    return [(f"{datetime.fromtimestamp(day.start + hour * _HOUR, zone):%H}", energy.get(hour)) for hour in hours]

@@ -1,0 +1,169 @@
+"""The steps of `check` that concern one login, from the portal's address to the zone of its times."""
+
+from collections.abc import Generator, Iterator, Sequence
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from ..choice import choose, nothing_to_read, unseen
+from ..clock import Clock
+from ..config import Login
+from ..errors import PortalError
+from ..lockout import Lockout, TryAnyway
+from ..portal.client import PortalClient
+from ..portal.discovery import FoundLocation
+from ..portal.signin import second_factor_refused
+from ..portal.walltime import WallClock
+from ..portal.zones import Sighting, fits, fitting
+from ..state import State
+from ..survey import Busy, LocationSurvey, Surveyor, seek_zone
+from ..words import place_of, why_unread
+from .findings import Finding, Heading, Part, Verdict
+from .location import location_findings
+
+
+class LoginCheck:
+    """Looks at one login, once; afterwards `surveys` and `zone` have what was seen of the locations that it reads."""
+
+    def __init__(
+        self,
+        login: Login,
+        state: State,
+        clock: Clock,
+        *,
+        try_anyway: TryAnyway | None = None,
+        busy: Busy = lambda _: None,
+    ) -> None:
+        self.login = login
+        self.zone = login.zone
+        self.surveys: list[LocationSurvey] = []
+        self._clock = clock
+        self._busy = busy
+        self._client = PortalClient(login, Lockout(login, state, clock, try_anyway), clock, lambda *_: None)
+
+    def run(self) -> Iterator[Part]:
+        """The steps, as they are taken."""
+        yield Heading(f"Login {self.login.name}")
+        try:
+            yield from self._steps()
+        finally:
+            self._client.close()
+
+    def _steps(self) -> Iterator[Part]:
+        places = yield from self._accounts()
+        if not places:
+            return
+        if self.zone is None:
+            yield from self._propose_zone(places)
+            if self.zone is None:
+                return
+        wall = WallClock(self.zone)
+        surveyor = Surveyor(self._client, wall, self._clock)
+        for place in places:
+            self._busy(f"the data of {place_of(place)}")
+            survey = surveyor.recent(place)
+            self.surveys.append(survey)
+            yield from _poll(survey)
+            if survey.error is not None and survey.error.while_signing_in:
+                return
+        if self.login.zone is not None:
+            yield from self._zone(places)
+        for survey in self.surveys:
+            self._busy(f"the daily figures of {place_of(survey.place)}")
+            yield from location_findings(survey, surveyor, self.zone, now=self._clock.now())
+
+    def _accounts(self) -> Generator[Finding, None, Sequence[FoundLocation]]:
+        """The steps up to the list of locations; returns those to read."""
+        login = self.login
+        host = urlsplit(login.portal.base_url).netloc
+        self._busy(host)
+        step = "address"
+        try:
+            has_second_factor = self._client.knock()
+            yield Finding(Verdict.OK, step, f"{host} answers")
+            step = "sign-in"
+            if has_second_factor and login.totp_secret is None:
+                # Said before the portal says it, because that would count as a refused sign-in.
+                raise second_factor_refused(login)
+            self._client.sign_in()
+            how = " with a second factor" if login.totp_secret else ""
+            yield Finding(Verdict.OK, step, f"the portal accepted user name and password{how}")
+            step = "accounts"
+            found = self._client.locations()
+        except PortalError as error:
+            yield Finding(Verdict.FAILED, step, str(error))
+            return ()
+        places, missing = choose(login, found)
+        for choice in missing:
+            yield Finding(Verdict.FAILED, step, unseen(login, choice, found))
+        if not places and not missing:
+            yield Finding(Verdict.FAILED, step, nothing_to_read(login, found))
+        if places:
+            yield Finding(Verdict.OK, step, _choice(places, found))
+        return places
+
+    def _propose_zone(self, places: Sequence[FoundLocation]) -> Iterator[Finding]:
+        self._busy("data that tell the zone")
+        try:
+            zones = fitting(seek_zone(self._client, places, self._clock))
+        except PortalError as error:
+            yield Finding(Verdict.FAILED, "zone", f"timezone is missing, and the portal did not help: {error}")
+            return
+        if zones:
+            self.zone = ZoneInfo(zones[0])
+        yield Finding(Verdict.FAILED, "zone", "timezone is missing, serve and backfill need it", _zone_advice(zones))
+
+    def _zone(self, places: Sequence[FoundLocation]) -> Iterator[Finding]:
+        """Verify the configured zone with what was seen; look closer where it does not fit, or others fit as well."""
+        assert self.zone is not None
+        sightings: tuple[Sighting, ...] = tuple(each for survey in self.surveys for each in survey.sightings)
+        verdict = fits(self.zone, sightings)
+        # The last days show one season only, in which Denver and Phoenix have the same clock.
+        others = [other for other in fitting(sightings) if other != str(self.zone)]
+        if verdict and not others:
+            yield Finding(Verdict.OK, "zone", f"the portal's times fit {self.zone}")
+            return
+        self._busy("more data that tell the zone")
+        try:
+            sightings += seek_zone(self._client, places, self._clock)
+        except PortalError as error:
+            if not verdict:
+                yield Finding(Verdict.WARNING, "zone", f"{self.zone} could not be verified: {error}")
+                return
+        verdict = fits(self.zone, sightings)
+        if verdict is None:
+            yield Finding(Verdict.WARNING, "zone", f"{self.zone} could not be verified: the portal shows no times yet")
+        elif verdict:
+            yield Finding(Verdict.OK, "zone", f"the portal's times fit {self.zone}")
+        else:
+            zones = fitting(sightings)
+            yield Finding(Verdict.FAILED, "zone", f"the portal's times do not fit {self.zone}", _zone_advice(zones))
+
+
+def _poll(survey: LocationSurvey) -> Iterator[Finding]:
+    place = place_of(survey.place)
+    if survey.error is not None:
+        yield Finding(Verdict.FAILED, "poll", f"{place}: {survey.error}")
+    elif survey.newest is not None:
+        yield Finding(Verdict.OK, "poll", f"{place} answers")
+    elif survey.monthly:
+        text = f"{place} has figures by the month only: there is nothing to export, and no refresh will fail for it"
+        yield Finding(Verdict.WARNING, "poll", text, "ask the co-op for a meter that is read by the hour or day")
+    else:
+        text = f"{place} has no data for the last {survey.days} days"
+        advice = "see whether the portal's own page has some; a new or unused location may have none"
+        yield Finding(Verdict.WARNING, "poll", text, advice)
+    for warning in survey.warnings:
+        yield Finding(Verdict.WARNING, "poll", f"{place}: {warning}")
+
+
+def _choice(places: Sequence[FoundLocation], found: Sequence[FoundLocation]) -> str:
+    others = [f"location {place.number}: {why_unread(place) or 'not chosen'}" for place in found if place not in places]
+    count = f"{len(places)} of {len(found)} locations " + ("is" if len(places) == 1 else "are") + " read"
+    return f"{count}, the others not ({'; '.join(others)})" if others else count
+
+
+def _zone_advice(zones: Sequence[str]) -> str:
+    if not zones:
+        return "set timezone to the zone of the co-op, such as America/New_York"
+    others = f" ({' or '.join(zones[1:])} would fit as well)" if zones[1:] else ""
+    return f"set timezone: {zones[0]}{others}"

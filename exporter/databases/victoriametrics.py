@@ -1,0 +1,154 @@
+"""Reading from VictoriaMetrics, a single node or a cluster, and the way in for what is written to it."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from ..config import VictoriaMetricsConfig
+from .api import Api, Authorization, Json, Target
+
+_CREDENTIALS = "check username and password, or bearer_token"
+_TRUST = "name its authority in ca_file, or set insecure: true"
+_PATH = (
+    "check the path: a single node has none, a cluster has url: http://vminsert:8480/insert/0/prometheus and query_url:"
+    " http://vmselect:8481/select/0/prometheus, with the tenant"
+)
+_SAMPLES_PER_LINE = "10000"
+_FLAG = re.compile(r"--?([\w.]+)=(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSeries:
+    """Some samples of one series; long series come in several parts. Labels with `__name__`.
+
+    samples: timestamp in ms and value; None is a stale marker (tsdb-facts C4).
+    """
+
+    labels: Mapping[str, str]
+    samples: tuple[tuple[int, float | None], ...]
+
+
+class VictoriaMetrics:
+    """A VictoriaMetrics as the configuration has it. `reading` and `writing` differ in a cluster."""
+
+    def __init__(self, config: VictoriaMetricsConfig) -> None:
+        self.writing = Api(_target(config, "url", config.url))
+        self.reading = Api(_target(config, "query_url", config.query_url)) if config.query_url else self.writing
+        self.reads_back: bool = config.query_url is not None or "/insert/" not in config.url
+        """False where there is only the URL of a vminsert, which takes samples but gives none."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connections."""
+        self.reading.close()
+        self.writing.close()
+
+    def ping(self) -> None:
+        """Prove that queries are answered and the credentials taken; /health answers without (tsdb-facts D4).
+
+        Raises DatabaseError.
+        """
+        self.query("1")
+
+    def query(self, expression: str, at: float | None = None) -> list[tuple[Mapping[str, str], float]]:
+        """An instant query, now or `at` seconds UTC, past the cache (tsdb-facts C7). A scalar comes without labels.
+
+        Raises DatabaseError.
+        """
+        params = {"query": expression, "nocache": "1"}
+        if at is not None:
+            params["time"] = f"{at:.3f}"
+        answer = self.reading.get("/api/v1/query", params)
+        try:
+            return _instant(self.reading.parsed(answer))
+        except (ValueError, TypeError, LookupError, AttributeError):
+            raise self.reading.not_understood(answer.body) from None
+
+    def export(self, match: str, start_ms: int, end_ms: int, *, raw: bool = False) -> Iterator[StoredSeries]:
+        """Every sample from start to end, both included, that a selector matches.
+
+        raw: also those that deduplication hides from queries until they are merged (tsdb-facts C2). The answer is read
+        as it comes: memory does not grow with it. Raises DatabaseError.
+        """
+        params = {
+            "match[]": match,
+            # A second more on both sides: as fractions of seconds they may be cut by a millisecond.
+            "start": str(start_ms // 1000 - 1),
+            "end": str(end_ms // 1000 + 2),
+            "max_rows_per_line": _SAMPLES_PER_LINE,
+        }
+        if raw:
+            params["reduce_mem_usage"] = "1"
+        for line in self.reading.lines("/api/v1/export", params):
+            try:
+                found = _series(json.loads(line), start_ms, end_ms)
+            except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+                raise self.reading.not_understood(line) from None
+            if found.samples:
+                yield found
+
+    def flags(self) -> Mapping[str, str] | None:
+        """The flags that a single node was started with, by name without the dash; those not given may be missing.
+
+        None where it does not tell: a cluster, or a proxy before it. Raises DatabaseError.
+        """
+        answer = self.reading.get("/flags", accept=range(300, 500))
+        lines = answer.body.decode(errors="replace").splitlines()
+        found = [match for line in lines if (match := _FLAG.fullmatch(line))]
+        if answer.status != 200 or not found or len(found) < len(lines):  # noqa: PLR2004
+            return None
+        return {match[1]: _unquoted(match[2]) for match in found}
+
+
+def _target(config: VictoriaMetricsConfig, key: str, url: str) -> Target:
+    password = config.password.reveal() if config.password else ""
+    if config.bearer_token:
+        authorization = Authorization(f"Bearer {config.bearer_token.reveal()}")
+    elif config.username:
+        authorization = Authorization.basic(config.username, password)
+    else:
+        authorization = Authorization()
+    return Target(
+        "victoriametrics",
+        key,
+        url,
+        _CREDENTIALS if authorization.is_given else "set username and password, or bearer_token",
+        _TRUST,
+        _PATH,
+        authorization,
+        config.ca_file,
+        config.insecure,
+    )
+
+
+def _instant(answer: Json) -> list[tuple[Mapping[str, str], float]]:
+    data = answer["data"]
+    if data["resultType"] == "scalar":
+        return [({}, float(data["result"][1]))]
+    return [(dict(each["metric"]), float(each["value"][1])) for each in data["result"]]
+
+
+def _series(line: Json, start_ms: int, end_ms: int) -> StoredSeries:
+    samples = zip(line["timestamps"], line["values"], strict=True)
+    return StoredSeries(
+        dict(line["metric"]),
+        tuple(
+            (int(stamp), None if value is None else float(value))
+            for stamp, value in samples
+            if start_ms <= stamp <= end_ms
+        ),
+    )
+
+
+def _unquoted(value: str) -> str:
+    try:
+        return str(json.loads(value))
+    except ValueError:
+        return value.strip('"')

@@ -1,0 +1,122 @@
+"""What is seen of an InfluxDB, and of a VictoriaMetrics in its place."""
+
+import json
+
+import pytest
+
+from exporter.config import InfluxDBConfig, Secret
+from exporter.databases.influxdb import InfluxDB, InfluxState
+from exporter.errors import DatabaseError
+
+from .conftest import Database
+
+V1 = {"X_Influxdb_Version": "1.8.10", "X_Influxdb_Build": "OSS"}
+V2 = {"X_Influxdb_Version": "v2.7.11", "X_Influxdb_Build": "OSS"}
+DATABASES = json.dumps({"results": [{"series": [{"name": "databases", "values": [["_internal"], ["electric"]]}]}]})
+
+
+def check(database: Database, token: str = "", name: str = "electric", org: str = "") -> InfluxState:
+    with InfluxDB(InfluxDBConfig(database.url, Secret(token) if token else None, org, name)) as influx:
+        return influx.check()
+
+
+@pytest.mark.parametrize(("name", "exists"), [("electric", True), ("electric/autogen", True), ("other", False)])
+def test_version_1_lists_its_databases(database: Database, name: str, exists: bool) -> None:  # noqa: FBT001
+    database.answer("/ping", status=204, **V1)
+    database.answer("/query", DATABASES)
+    assert check(database, "me:pw", name) == InfluxState("InfluxDB", "1.8.10", exists)
+    assert database.asked[-1].params == {"q": "SHOW DATABASES"}
+    assert database.asked[-1].headers["authorization"] == "Basic bWU6cHc="
+
+
+def test_version_1_without_authentication_takes_any_token(database: Database) -> None:
+    database.answer("/ping", status=204, **V1)
+    database.answer("/query", DATABASES)
+    assert check(database, "anything") == InfluxState("InfluxDB", "1.8.10", exists=True)
+    assert check(database) == InfluxState("InfluxDB", "1.8.10", exists=True)
+
+
+@pytest.mark.parametrize(
+    "answer", ['{"results": [{"error": "x"}]}', "[]", '{"results": [{"series": [{"values": [7]}]}]}']
+)
+def test_a_list_of_another_shape_is_told(database: Database, answer: str) -> None:
+    database.answer("/ping", status=204, **V1)
+    database.answer("/query", answer)
+    with pytest.raises(DatabaseError, match="answered what cannot be understood"):
+        check(database)
+
+
+@pytest.mark.parametrize(
+    ("token", "told"),
+    [
+        ("me:wr0ng", "refused the credentials (status 401); check auth_token: user:password for InfluxDB 1, "),
+        ("", "wants credentials (status 401); set auth_token: user:password for InfluxDB 1, "),
+    ],
+)
+def test_refused_credentials_are_told_though_ping_answers(database: Database, token: str, told: str) -> None:
+    database.answer("/ping", status=204, **V1)
+    database.answer("/query", '{"error":"authorization failed"}', 401)
+    with pytest.raises(DatabaseError) as caught:
+        check(database, token)
+    assert str(caught.value) == f"influxdb {database.url}: {told}an API token for InfluxDB 2"
+
+
+def test_version_2_looks_for_the_bucket(database: Database) -> None:
+    database.answer("/ping", status=204, **V2)
+    database.answer("/api/v2/buckets", '{"buckets": [{"name": "electric"}]}')
+    assert check(database, "token", org="home") == InfluxState("InfluxDB", "2.7.11", exists=True)
+    assert database.asked[-1].params == {"name": "electric", "org": "home"}
+    assert database.asked[-1].headers["authorization"] == "Token token"
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [(404, {"code": "not found", "message": 'bucket "electric" not found'}), (200, {"buckets": []})],
+)
+def test_a_bucket_that_is_not_there_does_not_exist(database: Database, status: int, answer: object) -> None:
+    database.answer("/ping", status=204, **V2)
+    database.answer("/api/v2/buckets", json.dumps(answer), status)
+    assert check(database, "token") == InfluxState("InfluxDB", "2.7.11", exists=False)
+
+
+def test_an_organization_that_is_not_there_is_told(database: Database) -> None:
+    database.answer("/ping", status=204, **V2)
+    database.answer("/api/v2/buckets", '{"message": "organization name \\"home\\" not found"}', 404)
+    with pytest.raises(DatabaseError) as caught:
+        check(database, "token", org="home")
+    told = "has no such organization, or the token may not see it; correct org"
+    assert str(caught.value) == f"influxdb {database.url}: {told}"
+
+
+def test_a_bucket_list_of_another_shape_is_told(database: Database) -> None:
+    database.answer("/ping", status=204, **V2)
+    database.answer("/api/v2/buckets", "[]")
+    with pytest.raises(DatabaseError, match="answered what cannot be understood"):
+        check(database, "token")
+
+
+def test_a_proxy_that_hides_the_version_is_asked_by_the_kind_of_token(database: Database) -> None:
+    database.answer("/api/v2/buckets", '{"buckets": [{}]}')
+    database.answer("/query", DATABASES)
+    assert check(database, "token") == InfluxState("InfluxDB", "", exists=True)
+    assert check(database, "me:pw") == InfluxState("InfluxDB", "", exists=True)
+    assert [asked.path for asked in database.asked] == ["/ping", "/api/v2/buckets", "/ping", "/query"]
+
+
+@pytest.mark.parametrize(("status", "answer"), [(200, DATABASES), (400, "unsupported path requested")])
+@pytest.mark.parametrize("token", ["", "me:pw", "token"])
+def test_victoria_metrics_has_no_databases_and_is_no_error(
+    database: Database, token: str, status: int, answer: str
+) -> None:
+    database.answer("/ping", status=204, X_Server_Hostname="vm")
+    database.answer("/query", answer, status)
+    assert check(database, token, "other") == InfluxState("VictoriaMetrics", "", None)
+
+
+def test_something_else_than_a_database_is_told(database: Database) -> None:
+    with pytest.raises(DatabaseError) as caught:
+        check(database, "me:pw")
+    assert str(caught.value) == (
+        f"influxdb {database.url}: has no /query (status 404);"
+        " check host: the address of an InfluxDB or VictoriaMetrics, without /write"
+    )

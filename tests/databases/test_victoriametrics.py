@@ -1,0 +1,119 @@
+"""What is read of a VictoriaMetrics."""
+
+import json
+
+import pytest
+
+from exporter.config import VictoriaMetricsConfig
+from exporter.databases.victoriametrics import StoredSeries, VictoriaMetrics
+from exporter.errors import DatabaseError
+
+from .conftest import Database
+
+FLAGS = '-dedup.minScrapeInterval="1s"\n-httpAuth.password="secret"\n-storageDataPath="/data \\"x\\""\n'
+
+
+@pytest.fixture
+def vm(database: Database) -> VictoriaMetrics:
+    return VictoriaMetrics(VictoriaMetricsConfig(database.url))
+
+
+def instant(kind: str, result: object) -> str:
+    return json.dumps({"status": "success", "data": {"resultType": kind, "result": result}})
+
+
+def test_a_query_gives_labels_and_values(database: Database, vm: VictoriaMetrics) -> None:
+    result = [{"metric": {"meter": "1"}, "value": [1, "2.5"]}, {"metric": {}, "value": [1, "NaN"]}]
+    database.answer("/api/v1/query", instant("vector", result))
+    (first, second) = vm.query("x", 1795000000.5)
+    assert first == ({"meter": "1"}, 2.5)
+    assert second[0] == {}
+    assert str(second[1]) == "nan"
+    assert database.asked[0].params == {"query": "x", "nocache": "1", "time": "1795000000.500"}
+
+
+def test_a_scalar_has_no_labels(database: Database, vm: VictoriaMetrics) -> None:
+    database.answer("/api/v1/query", instant("scalar", [1, "1"]))
+    vm.ping()
+    assert vm.query("1") == [({}, 1.0)]
+    assert database.asked[0].params == {"query": "1", "nocache": "1"}
+
+
+@pytest.mark.parametrize("answer", ["[]", "{}", '{"data": {"resultType": "matrix", "result": [{"metric": {}}]}}', "7"])
+def test_an_answer_of_another_shape_is_no_answer(database: Database, vm: VictoriaMetrics, answer: str) -> None:
+    database.answer("/api/v1/query", answer)
+    with pytest.raises(DatabaseError, match="answered what cannot be understood"):
+        vm.query("x")
+
+
+def test_an_export_gives_what_lies_between_start_and_end_with_stale_markers_as_none(
+    database: Database, vm: VictoriaMetrics
+) -> None:
+    lines = [
+        {
+            "metric": {"__name__": "a"},
+            "timestamps": [999, 1000, 1500, 2000, 2001],
+            "values": [0, 1, None, "Infinity", 4],
+        },
+        {"metric": {"__name__": "a"}, "timestamps": [5000], "values": [5]},
+    ]
+    database.answer("/api/v1/export", "\n".join(map(json.dumps, lines)))
+    assert list(vm.export("a", 1000, 2000)) == [
+        StoredSeries({"__name__": "a"}, ((1000, 1.0), (1500, None), (2000, float("inf"))))
+    ]
+    list(vm.export("a", 1000, 2000, raw=True))
+    params = {"match[]": "a", "start": "0", "end": "4", "max_rows_per_line": "10000"}
+    assert [asked.params for asked in database.asked] == [params, {**params, "reduce_mem_usage": "1"}]
+
+
+@pytest.mark.parametrize("line", ["nonsense", "[]", '{"metric": {}, "timestamps": [1], "values": []}', "{}"])
+def test_a_line_of_another_shape_is_told(database: Database, vm: VictoriaMetrics, line: str) -> None:
+    database.answer("/api/v1/export", line)
+    with pytest.raises(DatabaseError, match="answered what cannot be understood"):
+        list(vm.export("a", 0, 1))
+
+
+def test_flags_come_by_name(database: Database, vm: VictoriaMetrics) -> None:
+    database.answer("/flags", FLAGS)
+    assert vm.flags() == {
+        "dedup.minScrapeInterval": "1s",
+        "httpAuth.password": "secret",
+        "storageDataPath": '/data "x"',
+    }
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404])
+def test_a_database_that_does_not_tell_its_flags_has_none(database: Database, vm: VictoriaMetrics, status: int) -> None:
+    database.answer("/flags", FLAGS, status)
+    assert vm.flags() is None
+
+
+@pytest.mark.parametrize("body", ["<html></html>", "", "hello"])
+def test_another_page_at_the_place_of_the_flags_is_none(database: Database, vm: VictoriaMetrics, body: str) -> None:
+    database.answer("/flags", body)
+    assert vm.flags() is None
+
+
+def test_trouble_is_not_taken_for_a_database_without_flags(database: Database, vm: VictoriaMetrics) -> None:
+    database.answer("/flags", FLAGS, 503)
+    with pytest.raises(DatabaseError, match="is in trouble"):
+        vm.flags()
+
+
+def test_a_cluster_is_read_at_its_query_url_and_written_at_its_url() -> None:
+    config = VictoriaMetricsConfig(
+        "http://vminsert:8480/insert/0/prometheus", "http://vmselect:8481/select/0/prometheus"
+    )
+    with VictoriaMetrics(config) as vm:
+        assert vm.reads_back
+        assert vm.writing.target.url == "http://vminsert:8480/insert/0/prometheus"
+        assert (vm.reading.target.url, vm.reading.target.key) == (config.query_url, "query_url")
+
+
+@pytest.mark.parametrize(
+    ("url", "reads_back"), [("http://vminsert:8480/insert/0/prometheus", False), ("http://vm:8428", True)]
+)
+def test_a_vminsert_alone_cannot_be_read(url: str, reads_back: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    with VictoriaMetrics(VictoriaMetricsConfig(url)) as vm:
+        assert vm.reads_back is reads_back
+        assert vm.reading is vm.writing
