@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from . import __version__, logs
-from .errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, SmartHubError
+from .errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, EXIT_USAGE, SmartHubError
 
 PROGRAM = "smarthub-exporter"
 COMMANDS = {
     "serve": "serve /metrics, refreshed from the portal in the background",
+    "backfill": "push a historical range into a database or a file",
     "discover": "sign in and show what there is: accounts, locations, meters; write a configuration",
     "check": "try everything from the configuration to the database; each step says ok or what to do",
     "demo": "show everything on a simulated portal: no configuration, no login, no database",
@@ -21,7 +22,7 @@ COMMANDS = {
 }
 """What each command does; its module in `commands` has the same name."""
 
-_TALKING = ("discover", "check")  # these say on standard output what there is to say
+_TALKING = ("backfill", "discover", "check")  # these say on standard output what there is to say
 _SERVING = ("serve", "demo", "simulate")  # these end with 0 when they are asked to
 
 
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         print(f"\n{PROGRAM}: interrupted", file=sys.stderr)  # noqa: T201
-        return EXIT_DONE if command in _SERVING else EXIT_FAILED
+        return {"backfill": EXIT_PARTLY, **dict.fromkeys(_SERVING, EXIT_DONE)}.get(command or "", EXIT_FAILED)
 
 
 def _log_level(command: str) -> str:
@@ -85,7 +86,10 @@ def build_parser(complete: Iterable[str] = tuple(COMMANDS)) -> argparse.Argument
         help="where to keep what outlives a restart (default $XDG_STATE_HOME/smarthub-exporter)",
     )
     shared.add_argument(
-        "--log.level", dest="log_level", choices=tuple(logs.LEVELS), help="default info; warn for discover and check"
+        "--log.level",
+        dest="log_level",
+        choices=tuple(logs.LEVELS),
+        help="default info; warn for backfill, discover and check",
     )
     shared.add_argument(
         "--log.format", dest="log_format", choices=logs.FORMATS, default="logfmt", help="default logfmt"

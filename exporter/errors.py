@@ -22,6 +22,7 @@ from typing import ClassVar
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_PARTLY = 3
 
 
 class Reason(StrEnum):
@@ -66,7 +67,12 @@ class ListenError(SmartHubError):
 
 
 class DatabaseError(SmartHubError):
-    """A database cannot be reached, refused a call, or answered what cannot be understood."""
+    """A database cannot be reached, refused a call, or answered what cannot be understood.
+
+    passes_by_itself: trying again soon can help, as with one that is being restarted.
+    """
+
+    passes_by_itself: bool = False
 
 
 class PortalError(SmartHubError):

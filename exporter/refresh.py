@@ -17,6 +17,7 @@ from .portal.client import PortalClient
 from .portal.discovery import FoundLocation
 from .portal.history import KnownMeters, LocationHistory
 from .portal.walltime import WallClock
+from .reach import kept_from, recent_from
 from .snapshot import Location, LocationKey
 from .state import State
 from .status import LocationStatus, LoginStatus
@@ -24,12 +25,10 @@ from .store import Store
 
 log = logging.getLogger(__name__)
 
-REACH = 35  # days that the first refresh, and one a day, reaches back
 _DEEP_EVERY = 24 * 3600
 _EAGER_DEEPS = 12  # so many failures of the long reach in a row are no passing trouble
 _DEEP_AFTER_FAILURES = 6 * 3600
 _NEVER = float("-inf")
-_LEAST_REACH = 2 * 86400  # placeholders are decided on at 48 hours, so a refresh must see that far
 _JITTER = 0.05
 _FIRST_RETRY = 60.0
 _LONGEST_RETRY = 900.0
@@ -208,8 +207,8 @@ class LoginRefresher:
 
     def _range(self, now: float, *, deep: bool) -> tuple[int, int, int]:
         """Local midnights: what to fetch from, what to keep from, and the end of today."""
-        recent = self._wall.days_before(int(now - max(self._config.window, _LEAST_REACH)), 1)
-        oldest = min(recent, self._wall.days_before(int(now), REACH))
+        recent = recent_from(self._wall, now, self._config.window)
+        oldest = kept_from(self._wall, now, self._config.window)
         return (oldest if deep else recent), oldest, self._wall.days_before(int(now), -1)
 
     def _key(self, place: FoundLocation) -> LocationKey:

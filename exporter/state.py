@@ -46,6 +46,11 @@ CREATE TABLE refused_sign_ins (
 CREATE TABLE backfill_needed (
     portal TEXT NOT NULL, account TEXT NOT NULL, location TEXT NOT NULL, day INTEGER NOT NULL,
     PRIMARY KEY (portal, account, location, day)) WITHOUT ROWID;
+CREATE TABLE backfill (id INTEGER PRIMARY KEY, task TEXT NOT NULL UNIQUE, touched REAL NOT NULL);
+CREATE TABLE backfill_done (
+    backfill INTEGER NOT NULL, portal TEXT NOT NULL, account TEXT NOT NULL, location TEXT NOT NULL,
+    start INTEGER NOT NULL, end INTEGER NOT NULL, figures TEXT NOT NULL,
+    PRIMARY KEY (backfill, portal, account, location, start)) WITHOUT ROWID;
 """
 _TABLES = tuple(statement.strip() for statement in _SCHEMA.split(";") if statement.strip())
 _COLUMNS = ("start", "end", "usage", "usage_k", "export", "export_k", "cost", "cost_k")
@@ -68,7 +73,7 @@ class State:
         self._path = folder / FILE if folder else None
         self._database = self._open()
         self._names: dict[str, threading.Lock] = {}
-        self._seen_version = self._run(_data_version)
+        self._seen_version = self.run(_data_version)
 
     @property
     def is_kept(self) -> bool:
@@ -82,7 +87,7 @@ class State:
 
     def changed_elsewhere(self) -> bool:
         """Whether another process has written since this was last asked."""
-        version = self._run(_data_version)
+        version = self.run(_data_version)
         changed = self.is_kept and version != self._seen_version
         self._seen_version = version
         return changed
@@ -91,7 +96,7 @@ class State:
 
     def locations(self, wanted: Callable[[LocationKey], bool] = lambda _: True) -> list[Location]:
         """Everything that is stored of the wanted locations."""
-        return self._run(lambda database: _read_locations(database, wanted))
+        return self.run(lambda database: _read_locations(database, wanted))
 
     def save(
         self,
@@ -127,7 +132,7 @@ class State:
             # Of locations that nobody reads any more.
             _forget(database, "", keep_from - _KEPT_UNREAD)
 
-        self._run(write)
+        self.run(write)
 
     def forget(self, key: LocationKey) -> None:
         """Forget all that is stored of a location."""
@@ -138,38 +143,44 @@ class State:
             for table in ("location", "backfill_needed"):
                 database.execute(f"DELETE FROM {table} WHERE portal = ? AND account = ? AND location = ?", names)  # noqa: S608
 
-        self._run(write)
+        self.run(write)
 
     # -- days that only a backfill can bring to the databases
 
     def backfill_needed(self) -> dict[LocationKey, int]:
         """The start of the oldest such day of each location that has one."""
         query = "SELECT portal, account, location, min(day) FROM backfill_needed GROUP BY portal, account, location"
-        rows = self._run(lambda database: database.execute(query).fetchall())
+        rows = self.run(lambda database: database.execute(query).fetchall())
         return {LocationKey(*row[:3]): row[3] for row in rows}
+
+    def backfilled(self, key: LocationKey, start: int, end: int) -> None:
+        """The databases have now got the days of a location that begin in [start, end)."""
+        place = "portal = ? AND account = ? AND location = ?"
+        query = f"DELETE FROM backfill_needed WHERE {place} AND day >= ? AND day < ?"  # noqa: S608 - our own words
+        self.run(lambda database: database.execute(query, (key.portal, key.account, key.location, start, end)))
 
     # -- refused sign-ins
 
     def has_refused_sign_ins(self, login: str) -> bool:
         """Whether any configuration of this login was refused since it was last accepted."""
         query = "SELECT 1 FROM refused_sign_ins WHERE login = ? LIMIT 1"
-        return bool(self._run(lambda database: database.execute(query, (login,)).fetchone()))
+        return bool(self.run(lambda database: database.execute(query, (login,)).fetchone()))
 
     def refused_sign_ins(self, login: str, fingerprint: str) -> RefusedSignIns | None:
         """What is remembered of a login with one configuration, None where it was not refused."""
         query = "SELECT count, last, reason FROM refused_sign_ins WHERE login = ? AND fingerprint = ?"
-        row = self._run(lambda database: database.execute(query, (login, fingerprint)).fetchone())
+        row = self.run(lambda database: database.execute(query, (login, fingerprint)).fetchone())
         return RefusedSignIns(*row) if row else None
 
     def all_refused_sign_ins(self, login: str) -> RefusedSignIns | None:
         """The same over all configurations of a login together."""
-        query = "SELECT sum(count), max(last), reason FROM refused_sign_ins WHERE login = ? HAVING count(*) > 0"
-        row = self._run(lambda database: database.execute(query, (login,)).fetchone())
+        query = "SELECT sum(count), max(last), reason FROM refused_sign_ins WHERE login = ? GROUP BY login"
+        row = self.run(lambda database: database.execute(query, (login,)).fetchone())
         return RefusedSignIns(*row) if row else None
 
     def count_refused_sign_in(self, login: str, fingerprint: str, now: float, reason: str) -> None:
         """Count one more for this configuration; others of the same login keep their own counts."""
-        self._run(
+        self.run(
             lambda database: database.execute(
                 "INSERT INTO refused_sign_ins VALUES (?1, ?2, 1, ?3, ?4) ON CONFLICT (login, fingerprint) DO UPDATE"
                 " SET count = count + 1, last = ?3, reason = ?4",
@@ -180,7 +191,7 @@ class State:
     def forget_refused_sign_ins(self, login: str) -> None:
         """The login was accepted."""
         if self.has_refused_sign_ins(login):
-            self._run(lambda database: database.execute("DELETE FROM refused_sign_ins WHERE login = ?", (login,)))
+            self.run(lambda database: database.execute("DELETE FROM refused_sign_ins WHERE login = ?", (login,)))
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[None]:
@@ -238,7 +249,7 @@ class State:
         )
         self._path = None
 
-    def _run(self, action: Callable[[sqlite3.Connection], _Result]) -> _Result:
+    def run(self, action: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Read or write in one transaction. Where the file fails, go on in memory: serving is worth more."""
         with self._lock:
             try:
@@ -274,12 +285,11 @@ def _prepare(database: sqlite3.Connection) -> None:
     if database.execute("PRAGMA quick_check").fetchone()[0] != "ok":
         raise sqlite3.DatabaseError("damaged")
     tables = {row[0] for row in database.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")}
-    if not tables:
-        for statement in _TABLES:
-            database.execute(statement)
-        database.execute("PRAGMA user_version = 1")
-    elif tables != set(_TABLES):
+    if not tables <= set(_TABLES):
         raise sqlite3.DatabaseError("not one of this version")
+    for statement in _TABLES:
+        if statement not in tables:  # new, or of a version that had fewer of them
+            database.execute(statement)
 
 
 @contextmanager

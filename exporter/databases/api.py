@@ -34,6 +34,8 @@ _LARGEST_LINE: Final = 32 * 1024 * 1024
 _CHUNK: Final = 64 * 1024
 _LONGEST_QUOTE: Final = 200
 _PACKING: Final = 1  # of gzip: measured best for imports (tsdb-facts D2)
+_LASTING = (ssl.SSLError, requests.exceptions.SSLError, requests.exceptions.ProxyError, NameResolutionError)
+"""What trying again soon does not help against."""
 
 
 class Authorization(requests.auth.AuthBase):
@@ -205,7 +207,9 @@ class Api:
                     raise self._refusal(status, path, _body(response))
                 yield response
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            raise self.target.error(self._explained(error)) from error
+            failure = self.target.error(self._explained(error))
+            failure.passes_by_itself = not any(isinstance(cause, _LASTING) for cause in causes(error))
+            raise failure from error
 
     def _refusal(self, status: int, path: str, body: bytes) -> DatabaseError:
         target, said = self.target, _quoted(body)
@@ -217,7 +221,9 @@ class Api:
         if status == 404 or (status == 400 and b"unsupported path" in body):  # noqa: PLR2004
             return target.error(f"has no {path} (status {status}); {target.path}")
         if status >= 500 or status == 429:  # noqa: PLR2004
-            return target.error(f"is in trouble (status {status}{said}); look into its log, try again later")
+            trouble = target.error(f"is in trouble (status {status}{said}); look into its log, try again later")
+            trouble.passes_by_itself = True
+            return trouble
         return target.error(f"refused {path} (status {status}{said}); look into its log")
 
     def _explained(self, error: Exception) -> str:

@@ -19,6 +19,9 @@ _PENDING_RANGES = 2  # so many ranges in a row that stay pending are enough
 
 Ask = Callable[[UsageQuery], Answer]
 
+Watch = Callable[[Answer, str, int, int], None]
+"""Shown each answer with its time frame and range, before anything is made of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownMeters:
@@ -60,8 +63,9 @@ class History:
 class LocationHistory:
     """Fetches one location; remembers how long a range its portal can bear."""
 
-    def __init__(self, ask: Ask, account: str, location: str, clock: WallClock) -> None:
+    def __init__(self, ask: Ask, account: str, location: str, clock: WallClock, watch: Watch | None = None) -> None:
         self._ask = ask
+        self._watch = watch
         self._account = account
         self._location = location
         self._clock = clock
@@ -133,6 +137,8 @@ class LocationHistory:
     def _one(self, time_frame: str, start: int, end: int, known: KnownMeters) -> RangeReadings:
         query = UsageQuery(self._account, self._location, time_frame, start, end, self._clock)
         answer = self._ask(query)
+        if self._watch:
+            self._watch(answer, time_frame, start, end)
         if time_frame == DAILY:
             return read_days(answer, self._clock, start, end)
         return read_intervals(answer, self._clock, start, end, known.steps)

@@ -1,0 +1,80 @@
+"""From what the portal gave of a chunk to what is written of it, with the versions that the state knows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from ..days import Day
+from ..intervals import DAILY, Interval
+from ..portal.walltime import WallClock
+from ..sinks.sink import Chunk
+from ..snapshot import Location, Meter, update_meter
+from ..store import Store
+from .fetching import Fetched
+from .journal import Figures
+
+
+def chunk_of(fetched: Fetched, store: Store, *, now: float, keep_from: int) -> Chunk:
+    """The chunk that a sink is to write.
+
+    What ended after `keep_from` goes through the store: values that the exporter knows keep the versions under which
+    it serves them, and what is new to it is known to both from now on. What is older counts as first seen now.
+    """
+    job = fetched.job
+    recent: Mapping[str, Meter] = {}
+    if fetched.end > keep_from:
+        location = Location(job.key, job.name, str(job.wall.zone))
+        store.merge(location, fetched.history.meters, job.wall, now=now, keep_from=keep_from, complete=False)
+        known = store.snapshot.locations.get(job.key)
+        recent = {meter.info.number: meter for meter in known.meters} if known else {}
+    meters = []
+    for each in fetched.history.meters:
+        older = replace(each, readings=tuple(one for one in each.readings if one.end <= keep_from))
+        meter = update_meter(None, older, job.wall, now=now, keep_from=fetched.start).meter
+        newer = recent.get(each.info.number)
+        intervals, days = list(meter.intervals), list(meter.days)
+        if newer is not None:
+            given = {reading.start for reading in each.readings}
+            intervals += [one for one in newer.intervals if one.start in given and _inside(one, fetched)]
+            days += [one for one in newer.days if _inside(one, fetched)]
+        meters.append(Meter(each.info, tuple(intervals), tuple(days)))
+    return Chunk(job.key, job.wall.zone, fetched.start, fetched.end, tuple(meters), fetched.series)
+
+
+def figures_of(chunk: Chunk) -> Figures:
+    """Counts and sums of a chunk's intervals."""
+    every = [interval for meter in chunk.meters for interval in meter.intervals]
+    return Figures(
+        len(every),
+        sum(each.usage or 0.0 for each in every),
+        sum(each.export or 0.0 for each in every),
+        sum(each.cost or 0.0 for each in every),
+    )
+
+
+def holes_in(chunk: Chunk, wall: WallClock, newest: float) -> Mapping[int, tuple[int, int]]:
+    """The local days that are not whole, by their start: how many of how many intervals of all meters are missing.
+
+    newest: what ends later cannot be there yet.
+    """
+    holes: dict[int, tuple[int, int]] = {}
+    for meter in chunk.meters:
+        step = meter.info.step
+        starts = {interval.start for interval in meter.intervals}
+        for midnight, following in _days(wall, chunk):
+            if following > newest:
+                break
+            grid = [(midnight,)] if step >= DAILY or step <= 0 else wall.grid(Day(midnight, following), step)
+            missing = sum(not starts.intersection(instants) for instants in grid)
+            if missing:
+                before = holes.get(midnight, (0, 0))
+                holes[midnight] = (before[0] + missing, before[1] + len(grid))
+    return holes
+
+
+def _days(wall: WallClock, chunk: Chunk) -> Sequence[tuple[int, int]]:
+    return list(pairwise(wall.midnights(chunk.start, chunk.end)))
+
+
+def _inside(interval: Interval, fetched: Fetched) -> bool:
+    return fetched.start <= interval.start and interval.end <= fetched.end

@@ -1,0 +1,164 @@
+"""Asking the portals for one chunk after the other, one ahead of the one that is being written."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from queue import Empty, Full, Queue
+
+from ..clock import Clock, Stopped
+from ..errors import PendingError, PortalError, TransportError
+from ..intervals import PLACEHOLDER_AGE
+from ..portal.answer import Answer
+from ..portal.client import PortalClient
+from ..portal.history import History, KnownMeters, LocationHistory
+from ..portal.rawseries import RawSeries, raw_series
+from ..snapshot import LocationKey
+from .plan import Job
+
+_WAITS = (5.0, 20.0, 60.0)  # seconds before a chunk is asked for again
+_LONGEST_WAIT = 300.0
+_LOOK = 0.2  # seconds between looks at whether everything is to end
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came of one chunk. series: for the layout that wants them as they are."""
+
+    job: Job
+    start: int
+    end: int
+    history: History
+    series: tuple[RawSeries, ...] = ()
+
+    @property
+    def error(self) -> PortalError | None:
+        """What kept some of it from coming."""
+        return self.history.error
+
+
+@dataclass(slots=True)
+class _Place:
+    """What is learnt of a location on the way."""
+
+    history: LocationHistory
+    steps: dict[str, int] = field(default_factory=dict)
+    connected: int | None = None
+    series: list[RawSeries] = field(default_factory=list)
+
+
+class Fetcher:
+    """Fetches chunks in a thread of its own: one poll at a time per login, and one chunk ahead.
+
+    clients: by the number of their login. known_steps: what the state knows of the meters of a location. waits_for:
+    told why it waits before it asks again. wants_series: a sink that wants the series as they are.
+    """
+
+    def __init__(
+        self,
+        clients: Mapping[int, PortalClient],
+        known_steps: Callable[[LocationKey], Mapping[str, int]],
+        clock: Clock,
+        waits_for: Callable[[str], None],
+        *,
+        wants_series: bool = False,
+    ) -> None:
+        self._clients = clients
+        self._known_steps = known_steps
+        self._clock = clock
+        self._waits_for = waits_for
+        self._wants_series = wants_series
+        self._places: dict[LocationKey, _Place] = {}
+        self._results: Queue[Fetched | Exception | None] = Queue(maxsize=1)
+        self._ended = threading.Event()
+
+    def fetch(self, chunks: Iterable[tuple[Job, int, int]]) -> Iterator[Fetched]:
+        """The chunks, as they come. Days before a location was connected are passed over.
+
+        Raises Stopped when everything is to end.
+        """
+        self._ended.clear()
+        thread = threading.Thread(target=self._work, args=(iter(chunks),), name="fetch", daemon=True)
+        thread.start()
+        try:
+            while True:
+                self._clock.sleep(0)  # raises Stopped, whatever the portal is doing
+                with suppress(Empty):
+                    result = self._results.get(timeout=_LOOK)
+                    if result is None:
+                        return
+                    if isinstance(result, Exception):
+                        raise result
+                    yield result
+        finally:
+            self._ended.set()
+
+    def connected(self, key: LocationKey) -> int | None:
+        """The start of the day on which a location was connected, as far as the portal told."""
+        return self._places[key].connected if key in self._places else None
+
+    def _work(self, chunks: Iterator[tuple[Job, int, int]]) -> None:
+        try:
+            for job, start, end in chunks:
+                connected = self.connected(job.key)
+                if connected is None or end > connected:
+                    self._put(self._fetch(job, start, end))
+            self._put(None)
+        except Exception as error:  # noqa: BLE001 - it is raised where somebody waits for the result
+            with suppress(Stopped):
+                self._put(error)
+
+    def _put(self, result: Fetched | Exception | None) -> None:
+        while not self._ended.is_set():
+            with suppress(Full):
+                self._results.put(result, timeout=_LOOK)
+                return
+        raise Stopped
+
+    def _fetch(self, job: Job, start: int, end: int) -> Fetched:
+        place = self._place(job)
+        # Whether zeros at the end of young data are placeholders shows only by what follows them (contract 3).
+        now = int(self._clock.now())
+        until = max(end, job.wall.day(now).end) if end > now - PLACEHOLDER_AGE else end
+        waits = iter(_WAITS)
+        while True:
+            place.series.clear()
+            self._clients[job.source].begin()
+            history = place.history.fetch(start, until, KnownMeters(place.steps), try_hourly=True)
+            wait = next(waits, None) if _may_pass(history.error) else None
+            if wait is None or history.error is None:
+                break
+            pause = min(max(wait, history.error.retry_after or 0.0), _LONGEST_WAIT)
+            self._waits_for(f"{history.error}; asking again in {pause:.0f} s")
+            self._clock.sleep(pause)
+            self._waits_for("")
+        place.connected = history.connected or place.connected
+        place.steps.update({meter.info.number: meter.info.step for meter in history.meters if meter.info.step})
+        return Fetched(job, start, end, history, _joined(place.series))
+
+    def _place(self, job: Job) -> _Place:
+        if job.key not in self._places:
+            client = self._clients[job.source]
+            series: list[RawSeries] = []
+
+            def watch(answer: Answer, time_frame: str, start: int, end: int) -> None:
+                series.extend(raw_series(answer, time_frame, job.wall, start, end))
+
+            history = LocationHistory(
+                client.usage, job.place.account, job.place.number, job.wall, watch if self._wants_series else None
+            )
+            self._places[job.key] = _Place(history, dict(self._known_steps(job.key)), None, series)
+        return self._places[job.key]
+
+
+def _may_pass(error: PortalError | None) -> bool:
+    """Whether asking again in a minute may help."""
+    return isinstance(error, PendingError | TransportError) and not error.while_signing_in
+
+
+def _joined(parts: Iterable[RawSeries]) -> tuple[RawSeries, ...]:
+    """One entry a series, from answers that come newest first."""
+    points: dict[tuple[str, str], list[tuple[int, int, float, float | None]]] = {}
+    for part in parts:
+        points.setdefault((part.meter, part.name), []).extend(part.points)
+    return tuple(RawSeries(*key, tuple(sorted(set(each)))) for key, each in points.items())

@@ -1,0 +1,93 @@
+"""Which days of which locations, and in which pieces."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+
+from ..clock import Clock
+from ..errors import ConfigError
+from ..portal.discovery import FoundLocation
+from ..portal.history import LONGEST_RANGE
+from ..portal.walltime import WallClock
+from ..snapshot import LocationKey
+
+_EARLIEST = date(1990, 1, 1)  # no co-op had meters that can be read from afar
+
+
+@dataclass(frozen=True, slots=True)
+class DayRange:
+    """Local days as they were asked for, both ends included; an open end is today's."""
+
+    first: date | None
+    last: date | None
+    days: int
+
+    def dates(self, today: date) -> tuple[date, date]:
+        """The first and the last day where it is `today`. Raises ConfigError."""
+        last = min(self.last or today, today)
+        first = self.first or last - timedelta(days=self.days - 1)
+        if first > today:
+            raise ConfigError(f"--start {first}: lies in the future, today is {today} there")
+        if first > last:
+            raise ConfigError(f"--start {first} lies behind --end {last}")
+        return max(first, _EARLIEST), last
+
+
+def read_range(start: str | None, end: str | None, days: int | None, default_days: int) -> DayRange:
+    """The days that the command line means. Raises ConfigError."""
+    if days is not None and (start or end):
+        raise ConfigError("--days: not together with --start and --end, it counts back from today")
+    if days is not None and days < 1:
+        raise ConfigError(f"--days {days}: at least 1, which is today")
+    return DayRange(_date("--start", start), _date("--end", end), days or default_days)
+
+
+def _date(flag: str, text: str | None) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{flag} {text}: is no date, write it as YYYY-MM-DD") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The days of one location, from one local midnight to another (seconds UTC). source: the number of its login."""
+
+    source: int
+    key: LocationKey
+    place: FoundLocation
+    name: str
+    wall: WallClock
+    start: int
+    end: int
+
+    def chunks(self) -> list[tuple[int, int]]:
+        """Pieces that a portal bears, oldest first, always the same ones for the same range."""
+        midnights = self.wall.midnights(self.start, self.end)
+        borders = [*midnights[:-1:LONGEST_RANGE], midnights[-1]]
+        return list(pairwise(borders))
+
+    @property
+    def days(self) -> int:
+        """How many local days it has."""
+        return len(self.wall.midnights(self.start, self.end)) - 1
+
+
+def job_of(  # noqa: PLR0917
+    source: int, key: LocationKey, place: FoundLocation, name: str, wall: WallClock, wanted: DayRange, clock: Clock
+) -> Job:
+    """The job for a location; its days are those of its co-op's clock. Raises ConfigError."""
+    today = wall.day(int(clock.now()))
+    first, last = wanted.dates(date.fromisoformat(wall.date_text(today.start)))
+    return Job(source, key, place, name, wall, wall.midnight_of(first), wall.midnight_of(last + timedelta(days=1)))
+
+
+def in_order(jobs: Sequence[Job], *, oldest_first: bool) -> Iterator[tuple[Job, int, int]]:
+    """All chunks of all jobs, one location after the other: a database gets the newest days first."""
+    for job in jobs:
+        chunks = job.chunks()
+        for start, end in chunks if oldest_first else reversed(chunks):
+            yield job, start, end

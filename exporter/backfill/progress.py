@@ -1,0 +1,30 @@
+"""What a person sees of a running backfill: nothing, a line a chunk, or a bar."""
+
+from typing import Protocol
+
+from .journal import Figures
+from .plan import Job
+
+
+class Progress(Protocol):
+    """Told how far a backfill is."""
+
+    def begin(self, days: int, done: int) -> None:
+        """So many local days in all, so many of them done by an earlier run."""
+        ...
+
+    def waits(self, why: str) -> None:
+        """What is waited for; empty when nothing is."""
+        ...
+
+    def wrote(self, job: Job, start: int, end: int, figures: Figures) -> None:
+        """A chunk was written and read back."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """Something that a person should know."""
+        ...
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        ...

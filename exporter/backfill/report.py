@@ -1,0 +1,73 @@
+"""The plan before a backfill and the summary after it, line by line."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from ..sinks.sink import Sink
+from ..words import length, local_date
+from .journal import Done
+from .plan import Job
+from .run import Outcome
+
+_MOST_DAYS = 6  # that are not whole and named one by one
+
+
+def plan_lines(jobs: Sequence[Job], sink: Sink, notes: Sequence[str], done: Sequence[Done]) -> Iterator[str]:
+    """What will be fetched, in local days and in UTC, and where it goes."""
+    yield f"Into {sink.name}:"
+    for job in jobs:
+        zone = job.wall.zone
+        name = f' "{job.name}"' if job.name else ""
+        days = f"{local_date(job.start, zone)} to {local_date(job.end - 1, zone)}"
+        yield (
+            f"  {job.key.portal}, account {job.key.account}, location {job.key.location}{name}:"
+            f" {days}, {job.days} days in {zone} ({_utc(job.start)} to {_utc(job.end)} UTC),"
+            f" {len(job.chunks())} chunks"
+        )
+    for note in notes:
+        yield f"  Note: {note}"
+    if done:
+        yield f"An earlier run did {len(done)} chunks of it, which are not done again (but with --restart)."
+
+
+def summary_lines(outcome: Outcome, jobs: Sequence[Job], sink: Sink, requests: int, seconds: float) -> Iterator[str]:
+    """What came of it."""
+    figures = outcome.figures
+    total = outcome.done + outcome.left
+    if outcome.left:
+        yield f"{outcome.done} of {total} chunks are done: {sink.name}"
+    else:
+        yield f"All {'is stored and was read back' if sink.resumes else 'is written'}: {sink.name}"
+    earlier = f" ({outcome.already} chunks of it by an earlier run)" if outcome.already else ""
+    yield f"  intervals   {figures.intervals:,}{earlier}"
+    sent = f", {figures.export:,.2f} kWh sent" if figures.export else ""
+    yield f"  energy      {figures.usage:,.2f} kWh drawn{sent}"
+    if figures.cost:
+        yield f"  cost        ${figures.cost:,.2f}"
+    yield f"  samples     {figures.samples:,} sent"
+    if figures.corrected:
+        yield f"  corrected   {figures.corrected:,} intervals of which another value was stored"
+    if figures.gone:
+        yield f"  gone        {figures.gone:,} stored samples that the portal no longer has; nothing is deleted"
+    for job in jobs:
+        yield from _about(job, outcome)
+    yield f"  requests    {requests} to the portal"
+    yield f"  duration    {length(seconds)}"
+
+
+def _about(job: Job, outcome: Outcome) -> Iterator[str]:
+    zone = job.wall.zone
+    connected = outcome.connected.get(job.key)
+    if connected is not None:
+        yield f"  location {job.key.location} was connected on {local_date(connected, zone)}: nothing is older"
+    holes = outcome.holes(job.key)
+    if not holes:
+        return
+    named = ", ".join(f"{local_date(day, zone)} ({missing} of {all_})" for day, missing, all_ in holes[-_MOST_DAYS:])
+    more = f" and {len(holes) - _MOST_DAYS} earlier ones" if len(holes) > _MOST_DAYS else ""
+    count = "1 day is" if len(holes) == 1 else f"{len(holes)} days are"
+    yield f"  holes       location {job.key.location}: {count} not whole at the portal: {named}{more}"
+
+
+def _utc(instant: int) -> str:
+    return f"{datetime.fromtimestamp(instant, UTC):%Y-%m-%d %H:%M}"

@@ -1,0 +1,220 @@
+"""The backfill itself: fetch, write, read back, and note as done what has settled."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from ..clock import Clock, Stopped
+from ..errors import AccessError, DatabaseError, PendingError, PortalError, ProtocolError
+from ..intervals import DAILY
+from ..portal.walltime import WallClock
+from ..reach import kept_from
+from ..sinks.sink import Chunk, Sink, Written
+from ..snapshot import LocationKey
+from ..state import State
+from ..store import Store
+from .content import chunk_of, figures_of, holes_in
+from .fetching import Fetched, Fetcher
+from .journal import Done, Figures, Journal
+from .plan import Job, in_order
+from .progress import Progress
+
+_WAITS = (2.0, 10.0, 30.0)  # seconds before a chunk is offered to the database again
+_ROUNDS = 3  # so often what did not settle is fetched and written anew
+_FAILURES = 3  # so many chunks in a row of one location are enough
+
+_Result = TypeVar("_Result")
+
+Piece = tuple[Job, int, int]
+"""A chunk of a job: its local midnights, seconds UTC."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a backfill.
+
+    errors: what kept some of it from being done. done, left: chunks that the sink holds and those that it does not;
+    already: how many of the former an earlier run did. is_stopped: somebody asked it to end. connected: the first day
+    of locations that were asked for an earlier one.
+    """
+
+    figures: Figures = field(default_factory=Figures)
+    errors: list[str] = field(default_factory=list)
+    done: int = 0
+    left: int = 0
+    already: int = 0
+    is_stopped: bool = False
+    connected: dict[LocationKey, int] = field(default_factory=dict)
+    _holes: dict[LocationKey, dict[int, tuple[int, int]]] = field(default_factory=lambda: defaultdict(dict))
+    _spans: dict[LocationKey, tuple[int, int]] = field(default_factory=dict)
+
+    def see(self, chunk: Chunk, wall: WallClock, now: float) -> None:
+        """Note where a chunk has holes."""
+        every = [interval for meter in chunk.meters for interval in meter.intervals]
+        first, last = self._spans.get(chunk.key, (int(now), 0))
+        starts, ends = (each.start for each in every), (each.end for each in every)
+        self._spans[chunk.key] = min([first, *starts]), max([last, *ends])
+        self._holes[chunk.key].update(holes_in(chunk, wall, now))
+
+    def holes(self, key: LocationKey) -> list[tuple[int, int, int]]:
+        """The days between the first and the last data of a location that are not whole.
+
+        Start of the day, and how many of how many intervals are missing.
+        """
+        first, last = self._spans.get(key, (0, 0))
+        return [(day, *count) for day, count in sorted(self._holes[key].items()) if first <= day < last - DAILY]
+
+
+@dataclass(frozen=True, slots=True)
+class _Settling:
+    """A chunk that was read back, and may still be lost if the database is killed now."""
+
+    job: Job
+    written: Written
+    figures: Figures
+    since: float
+
+
+class Backfill:
+    """One task: some jobs into one sink. `run` does what the journal does not call done."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        sink: Sink,
+        fetcher: Fetcher,
+        *,
+        journal: Journal | None,
+        store: Store,
+        state: State,
+        window: int,
+        clock: Clock,
+        progress: Progress,
+    ) -> None:
+        self._jobs = jobs
+        self._sink = sink
+        self._fetcher = fetcher
+        self._journal = journal
+        self._store = store
+        self._state = state
+        self._window = window
+        self._clock = clock
+        self._progress = progress
+        self._settling: list[_Settling] = []
+        self._finished: set[tuple[LocationKey, int]] = set()
+        self._failures: dict[LocationKey, int] = defaultdict(int)
+        self.outcome = Outcome()
+
+    def run(self, done: Sequence[Done]) -> Outcome:
+        """Do all that is not done. Errors of portal and database, and being stopped, are part of the outcome.
+
+        done: what an earlier run did.
+        """
+        outcome = self.outcome
+        everything = list(in_order(self._jobs, oldest_first=self._sink.oldest_first))
+        outcome.figures = sum((each.figures for each in done), Figures())
+        self._finished = {(each.key, each.start) for each in done}
+        outcome.already = outcome.done = self._count(everything)
+        try:
+            for _ in range(_ROUNDS):
+                self._round(everything)
+                if self._count(everything) == len(everything) or outcome.errors:
+                    break
+            else:
+                self._say(f"{self._sink.name}: what it held is gone again; see whether something restarts or kills it")
+            if not outcome.errors:
+                self._patiently(self._sink.finish)
+        except (PortalError, DatabaseError) as error:
+            self._say(str(error))
+        except Stopped:
+            outcome.is_stopped = True
+        outcome.done = self._count(everything)
+        outcome.left = len(everything) - outcome.done
+        return outcome
+
+    def _round(self, everything: Sequence[Piece]) -> None:
+        """Fetch, write and settle what is not done; what has settled is done also where the rest fails."""
+        try:
+            for fetched in self._fetcher.fetch(self._unfinished(everything)):
+                self._take(fetched)
+                self._settle(wait=False)
+        except (PortalError, DatabaseError):
+            self._settle(wait=True)
+            raise
+        self._settle(wait=True)
+        for job, start, end in everything:
+            connected = self._fetcher.connected(job.key)
+            if connected is not None and end <= connected:
+                self._finished.add((job.key, start))
+                self.outcome.connected[job.key] = connected
+
+    def _unfinished(self, everything: Sequence[Piece]) -> Iterator[Piece]:
+        for job, start, end in everything:
+            if (job.key, start) not in self._finished and self._failures[job.key] < _FAILURES:
+                yield job, start, end
+
+    def _count(self, everything: Sequence[Piece]) -> int:
+        return sum((job.key, start) in self._finished for job, start, _ in everything)
+
+    def _take(self, fetched: Fetched) -> None:
+        """Write what came, and note what did not."""
+        job, error = fetched.job, fetched.error
+        now = self._clock.now()
+        chunk = chunk_of(fetched, self._store, now=now, keep_from=kept_from(job.wall, now, self._window))
+        written = self._patiently(lambda: self._sink.write(chunk))
+        for warning in fetched.history.warnings:
+            self._progress.warn(f"location {job.key.location}: {warning}")
+        if error is not None:
+            if error.while_signing_in or not isinstance(error, AccessError | PendingError | ProtocolError):
+                raise error
+            self._failures[job.key] += 1
+            self._say(f"location {job.key.location}: {error}")
+            return
+        self._failures[job.key] = 0
+        figures = replace(figures_of(chunk), samples=written.samples, corrected=written.corrected, gone=written.gone)
+        self.outcome.see(chunk, job.wall, now)
+        self._settling.append(_Settling(job, written, figures, self._clock.monotonic()))
+        self._progress.wrote(job, fetched.start, fetched.end, figures)
+
+    def _patiently(self, action: Callable[[], _Result]) -> _Result:
+        """Give a database that is being restarted some time."""
+        for wait in _WAITS:
+            try:
+                return action()
+            except DatabaseError as error:
+                if not error.passes_by_itself:
+                    raise
+                self._progress.waits(f"{error}; trying again in {wait:.0f} s")
+                self._clock.sleep(wait)
+                self._progress.waits("")
+        return action()
+
+    def _settle(self, *, wait: bool) -> None:
+        """Look once more at what was written long enough ago that no kill can take it back (tsdb-facts D6)."""
+        while self._settling:
+            first = self._settling[0]
+            left = first.since + self._sink.settling - self._clock.monotonic()
+            if left > 0 and not wait:
+                return
+            if left > 0:
+                self._progress.waits(f"{self._sink.name} to have all of it on its disk")
+                self._clock.sleep(left)
+                self._progress.waits("")
+            if self._patiently(lambda: self._sink.still_holds(first.written)):  # noqa: B023 - used before the next turn
+                self._note(first)
+            del self._settling[0]
+
+    def _note(self, settled: _Settling) -> None:
+        written = settled.written
+        if self._journal is not None:
+            self._journal.note(Done(written.key, written.start, written.end, settled.figures))
+        if self._sink.resumes:
+            self._state.backfilled(written.key, written.start, written.end)
+        self._finished.add((written.key, written.start))
+        self.outcome.figures += settled.figures
+
+    def _say(self, message: str) -> None:
+        if message not in self.outcome.errors:
+            self.outcome.errors.append(message)
+            self._progress.warn(message)

@@ -1,0 +1,74 @@
+"""Who is asked for what: the logins of the configuration, signed in, and the locations that each of them reads."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Self
+
+from ..choice import choose, listed, matches, nothing_to_read, unseen
+from ..clock import Clock
+from ..config import Config, Login
+from ..errors import AccessError, ConfigError
+from ..lockout import Lockout
+from ..portal.client import PortalClient
+from ..portal.discovery import FoundLocation
+from ..portal.walltime import WallClock
+from ..snapshot import LocationKey
+from ..state import State
+from .plan import DayRange, Job, job_of
+
+
+class Sources:
+    """The clients of all logins. `requests` counts their calls."""
+
+    def __init__(self, config: Config, state: State, clock: Clock) -> None:
+        self.requests: Counter[str] = Counter()
+        self._logins = config.logins
+        self._clock = clock
+        self.clients = {
+            number: PortalClient(login, Lockout(login, state, clock), clock, self._count)
+            for number, login in enumerate(config.logins)
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for client in self.clients.values():
+            client.close()
+
+    def jobs(self, wanted: DayRange, only: Collection[str]) -> list[Job]:
+        """What to fetch: a location that several logins see belongs to the first of them (contract 3).
+
+        only: numbers of locations; empty for all that are configured. Raises PortalError and ConfigError.
+        """
+        jobs: dict[LocationKey, Job] = {}
+        seen: list[FoundLocation] = []
+        for number, login in enumerate(self._logins):
+            found = self.clients[number].locations()
+            seen += found
+            for place in self._places(login, found, only):
+                key = LocationKey(login.portal.label, place.account, place.number)
+                assert login.zone is not None
+                if key not in jobs:
+                    name = next((choice.name for choice in login.locations if matches(choice, place)), "")
+                    wall = WallClock(login.zone)
+                    jobs[key] = job_of(number, key, place, name or place.name or "", wall, wanted, self._clock)
+        missing = sorted(set(only) - {key.location for key in jobs})
+        if missing:
+            raise ConfigError(f"--location {missing[0]}: no login sees it; they see {listed(seen)}")
+        return list(jobs.values())
+
+    def _places(self, login: Login, found: Sequence[FoundLocation], only: Collection[str]) -> list[FoundLocation]:
+        places, missing = choose(login, found)
+        if only:
+            # Also a closed location, whose history may still be wanted, when it is named and not configured away.
+            named = [place for place in found if place.number in only and place not in places and not login.locations]
+            return [place for place in places if place.number in only] + named
+        if missing:
+            raise AccessError(unseen(login, missing[0], found))
+        if not places:
+            raise AccessError(nothing_to_read(login, found))
+        return places
+
+    def _count(self, endpoint: str, _code: str, _seconds: float) -> None:
+        self.requests[endpoint] += 1

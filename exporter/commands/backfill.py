@@ -1,0 +1,179 @@
+"""`backfill`: history from the portal into a database or a file, proven to be there."""
+
+import argparse
+import logging
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from ..backfill.fetching import Fetcher
+from ..backfill.journal import Done, Journal
+from ..backfill.plan import Job, read_range
+from ..backfill.report import plan_lines, summary_lines
+from ..backfill.run import Backfill, Outcome
+from ..backfill.shown import progress_for
+from ..backfill.sources import Sources
+from ..choice import wanted
+from ..clock import SystemClock
+from ..config import Config, Overrides, load_config
+from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY
+from ..sinks.choice import KINDS, sink_of
+from ..sinks.sink import Sink
+from ..snapshot import LocationKey
+from ..state import State
+from ..store import Store
+from ..terminal import Terminal, is_interactive
+from .stopping import Stopping
+
+log = logging.getLogger(__name__)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `backfill`."""
+    parser.add_argument("--start", metavar="DATE", help="first local day, YYYY-MM-DD")
+    parser.add_argument("--end", metavar="DATE", help="last local day, included (default today)")
+    parser.add_argument(
+        "--days", metavar="N", type=int, help="so many local days, today included (default extract_days)"
+    )
+    parser.add_argument("--to", choices=KINDS, help="where to (default the database that the configuration has)")
+    parser.add_argument("--output", metavar="FILE", help="with --to csv or openmetrics; - is standard output")
+    parser.add_argument("--location", metavar="NUMBER", action="append", default=[], help="only this one (repeatable)")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
+    parser.add_argument("--restart", action="store_true", help="begin anew, whatever an earlier run did")
+    parser.add_argument("--yes", action="store_true", help="do not ask, and write over a file that is there")
+    parser.add_argument("--no-progress", action="store_true", help="neither a bar nor lines")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Backfill. Raises ConfigError, PortalError or DatabaseError where nothing could be begun."""
+    # Until there is something to save, SIGTERM is as good as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config = load_config(arguments.config_file, os.environ, Overrides(state_dir=arguments.state_dir))
+    for warning in config.warnings:
+        log.warning("%s", warning)
+    days = read_range(arguments.start, arguments.end, arguments.days, config.extract_days)
+    clock = SystemClock()
+    sink = sink_of(arguments.to, arguments.output, config, clock, overwrite=arguments.yes)
+    state = State(config.exporter.state_dir)
+    try:
+        with Sources(config, state, clock) as sources:
+            jobs = sources.jobs(days, frozenset(arguments.location))
+            return _Run(arguments, config, sink, state, sources, clock).run(jobs)
+    finally:
+        sink.close()
+        state.close()
+
+
+class _Run:
+    """One backfill from its plan to its summary."""
+
+    def __init__(  # noqa: PLR0917
+        self,
+        arguments: argparse.Namespace,
+        config: Config,
+        sink: Sink,
+        state: State,
+        sources: Sources,
+        clock: SystemClock,
+    ) -> None:
+        self._arguments = arguments
+        self._config = config
+        self._sink = sink
+        self._state = state
+        self._sources = sources
+        self._clock = clock
+        # What goes to standard output as data must not be mixed with what is for people.
+        to_standard_output = arguments.output == "-"
+        self._out = Console(stderr=to_standard_output, highlight=False, markup=False, emoji=False)
+
+    def run(self, jobs: Sequence[Job]) -> int:
+        """Show the plan, ask, do it, and say what came of it."""
+        notes = self._sink.open(min(job.start for job in jobs))
+        journal, done = self._journal(jobs)
+        for line in plan_lines(jobs, self._sink, notes, done):
+            self._print(line)
+        if self._arguments.dry_run:
+            self._print("Nothing is done: --dry-run.")
+            return EXIT_DONE
+        if not self._may_go_on():
+            return EXIT_FAILED
+        started = self._clock.monotonic()
+        outcome = self._do(jobs, journal, done)
+        seconds = self._clock.monotonic() - started
+        for line in summary_lines(outcome, jobs, self._sink, sum(self._sources.requests.values()), seconds):
+            self._print(line)
+        return self._end(outcome, journal)
+
+    def _journal(self, jobs: Sequence[Job]) -> tuple[Journal | None, list[Done]]:
+        if not self._sink.resumes or self._arguments.dry_run:
+            return None, []
+        task = (self._sink.name, *(f"{job.key} {job.start} {job.end}" for job in jobs))
+        journal = Journal(self._state, self._clock, task)
+        return journal, journal.begin(anew=self._arguments.restart)
+
+    def _may_go_on(self) -> bool:
+        if self._arguments.yes:
+            return True
+        if not is_interactive():
+            self._print("Nobody is there to be asked: going on.")
+            return True
+        return Terminal().ask("Go on? [Y/n]").lower() in ("", "y", "yes")
+
+    def _do(self, jobs: Sequence[Job], journal: Journal | None, done: Sequence[Done]) -> Outcome:
+        threading.Thread(target=self._stop_when_asked, args=(Stopping(),), daemon=True).start()
+        window = self._config.exporter.window
+        store = Store(
+            self._state,
+            window,
+            lambda key: any(wanted(login, key) for login in self._config.logins),
+            lambda key: next((str(login.zone) for login in self._config.logins if wanted(login, key)), None),
+        )
+
+        def known_steps(key: LocationKey) -> dict[str, int]:
+            location = store.snapshot.locations.get(key)
+            return {meter.info.number: meter.info.step for meter in location.meters} if location else {}
+
+        progress = progress_for(wanted=not self._arguments.no_progress)
+        fetcher = Fetcher(
+            self._sources.clients, known_steps, self._clock, progress.waits, wants_series=self._sink.wants_series
+        )
+        backfill = Backfill(
+            jobs,
+            self._sink,
+            fetcher,
+            journal=journal,
+            store=store,
+            state=self._state,
+            window=window,
+            clock=self._clock,
+            progress=progress,
+        )
+        progress.begin(sum(job.days for job in jobs), 0)
+        try:
+            return backfill.run(done)
+        finally:
+            progress.end()
+
+    def _stop_when_asked(self, stopping: Stopping) -> None:
+        stopping.wait()
+        self._clock.stop()
+
+    def _end(self, outcome: Outcome, journal: Journal | None) -> int:
+        if outcome.left == 0 and not outcome.errors and not outcome.is_stopped:
+            if journal is not None:
+                journal.remove()
+            return EXIT_DONE
+        if self._sink.resumes and (outcome.done or outcome.is_stopped):
+            again = shlex.join(["smarthub-exporter", *(word for word in sys.argv[1:] if word != "--restart")])
+            print(f"The same command goes on where it stopped: {again}", file=sys.stderr)  # noqa: T201
+        if outcome.is_stopped or (self._sink.resumes and outcome.done):
+            return EXIT_PARTLY
+        return EXIT_FAILED
+
+    def _print(self, line: str) -> None:
+        self._out.print(line, soft_wrap=True)

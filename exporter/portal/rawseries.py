@@ -1,0 +1,49 @@
+"""The series of an answer at real instants, before they are told apart into import and export (contract 6)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .answer import Answer, Channel, Series
+from .placing import day_steps, place, place_days, step_of_day
+from .usagequery import DAILY as DAILY_FRAME
+from .walltime import DAY, WallClock
+
+RawPoint = tuple[int, int, float, float | None]
+"""Start and end in seconds UTC, kWh and USD as the portal gives them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawSeries:
+    """One series of USAGE with its cost. name: the last word of the series' name."""
+
+    meter: str
+    name: str
+    points: tuple[RawPoint, ...]
+
+
+def raw_series(answer: Answer, time_frame: str, clock: WallClock, start: int, end: int) -> tuple[RawSeries, ...]:
+    """Every series of USAGE, for the local days from `start` to `end` (instants of local midnights)."""
+    bounds = clock.wall(start), clock.wall(end)
+    placing = place_days if time_frame == DAILY_FRAME else place
+    costs = {series.channel: placing(series.points, clock, bounds).values for series in answer.cost}
+    ends = dict(answer.interval_ends)
+
+    def points_of(series: Series) -> Iterator[RawPoint]:
+        steps = day_steps((wall for wall, _ in series.points), ends)
+        cost = costs.get(series.channel, {})
+        for instant, value in sorted(placing(series.points, clock, bounds).values.items()):
+            if time_frame == DAILY_FRAME:
+                last: int | None = clock.day(instant).end
+            else:
+                step = step_of_day(clock.wall(instant) // DAY, steps, None)
+                last = instant + step if step else None
+            if value is not None and last is not None:
+                yield instant, last, value, cost.get(instant)
+
+    return tuple(
+        RawSeries(series.channel.meter, _last_word(series.channel), tuple(points_of(series))) for series in answer.usage
+    )
+
+
+def _last_word(channel: Channel) -> str:
+    return ((channel.series_id or channel.meter).split() or [""])[-1]

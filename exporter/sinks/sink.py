@@ -1,0 +1,79 @@
+"""What every sink does, and what passes between it and the backfill."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from ..portal.rawseries import RawSeries
+from ..snapshot import LocationKey, Meter
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some whole local days of one location as the portal gives them now; start and end are local midnights, UTC.
+
+    meters: with the intervals and days of the chunk, each value with the version of its sample. series: the same before
+    import, export and cost were told apart, for the layout that wants it so.
+    """
+
+    key: LocationKey
+    zone: ZoneInfo
+    start: int
+    end: int
+    meters: tuple[Meter, ...]
+    series: tuple[RawSeries, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A chunk that the sink has read back and found equal to the portal's.
+
+    samples: how many were sent; those that were there already are not. corrected: intervals of which another value was
+    stored. gone: stored samples that the portal no longer has. seal: changes with anything that is stored of the chunk.
+    """
+
+    key: LocationKey
+    start: int
+    end: int
+    samples: int = 0
+    corrected: int = 0
+    gone: int = 0
+    seal: bytes = field(default=b"", repr=False)
+
+
+class Sink(ABC):
+    """A destination of a backfill.
+
+    name: for people, and for the journal. oldest_first: it wants the chunks in the order of time. resumes: what was
+    written before an end half-way need not be written again. settling: seconds for which written samples may still be
+    lost if it is killed. wants_series: it writes the series as the portal gives them.
+    """
+
+    name: str
+    oldest_first: bool = False
+    resumes: bool = True
+    settling: float = 0.0
+    wants_series: bool = False
+
+    @abstractmethod
+    def open(self, oldest: int) -> list[str]:
+        """Prove that it can be written and read; gives what a person should know before, `oldest` is the first instant.
+
+        Raises DatabaseError or ConfigError.
+        """
+
+    @abstractmethod
+    def write(self, chunk: Chunk) -> Written:
+        """Write a chunk, read it back and compare every sample. Raises DatabaseError where it does not hold it."""
+
+    def still_holds(self, written: Written) -> bool:  # noqa: ARG002 - most need not look
+        """Whether it holds a chunk as it was, now that it has settled. Raises DatabaseError."""
+        return True
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Everything is written. Raises DatabaseError."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of it, finished or not."""
