@@ -1,10 +1,11 @@
 """Everything that one login sees: what `discover` prints and writes."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
-from .choice import choose
+from .choice import choose, unseen
 from .clock import Clock
 from .config import Login
 from .errors import AccessError, PendingError, PortalError, ProtocolError
@@ -14,6 +15,8 @@ from .portal.walltime import WallClock
 from .portal.zones import fits, fitting
 from .survey import Busy, LocationSurvey, Surveyor, seek_zone
 from .words import place_of
+
+log = logging.getLogger(__name__)
 
 PickZone = Callable[[Sequence[str]], str]
 """Picks one of several zones that fit alike."""
@@ -47,7 +50,9 @@ def explore(login: Login, client: PortalClient, clock: Clock, *, pick_zone: Pick
     """Ask the portal for all that a login sees. Raises PortalError where that cannot be had at all."""
     busy("the list of accounts")
     found = client.locations()
-    chosen, _ = choose(login, found)
+    chosen, missing = choose(login, found)
+    for choice in missing:
+        log.warning("%s", unseen(login, choice, found))
     read = list(dict.fromkeys([*(place for place in found if place.active and place.electric), *chosen]))
     if login.zone is not None:
         seen = _look_at_all(found, read, client, login.zone, clock, busy)
@@ -99,6 +104,6 @@ def _verified(
     try:
         sightings += seek_zone(client, read, clock)
     except PortalError:
-        return exploration
+        return replace(exploration, zone_fits=fits(exploration.zone, sightings))
     verdict = fits(exploration.zone, sightings)
     return replace(exploration, zone_fits=verdict, zones=() if verdict else fitting(sightings))

@@ -93,7 +93,12 @@ def version(end: int, seen: float, replaced: int = 0) -> int:
     """
     hours = max(0.0, (seen - end) / 3600)
     by_age = 1 + math.floor(998 * math.log(1 + hours) / math.log(1 + _HOURS_OF_LARGEST_VERSION))
-    return VERSIONS[min(max(by_age, replaced + 1), _LARGEST_VERSION)]
+    return _later(min(by_age, _LARGEST_VERSION), replaced)
+
+
+def _later(fresh: int, replaced: int) -> int:
+    """The version of a value by its age alone, made later than that of the value that it replaces."""
+    return VERSIONS[min(max(fresh, replaced + 1), _LARGEST_VERSION)]
 
 
 def timestamp_ms(end: int, k: int) -> int:
@@ -167,29 +172,32 @@ def _is_placeholder(reading: Reading, now: float) -> bool:
     return reading.is_zero
 
 
+_NOTHING = Interval(0, 0)
+
+
 def _merge_interval(
     before: Interval | None, reading: Reading, now: float, replaced: Sequence[Interval]
 ) -> Interval | None:
-    if before is None or before.end != reading.end:
-        # A sample of an overlapped interval with the same end stands in the same second of the same series.
-        last = next((each for each in replaced if each.end == reading.end), Interval(reading.start, reading.end))
-        before = Interval(reading.start, reading.end, usage_k=last.usage_k, export_k=last.export_k, cost_k=last.cost_k)
+    old = before if before is not None and before.end == reading.end else _NOTHING
+    # A sample of an overlapped interval with the same end stands in the same second of the same series.
+    last = old if not replaced else next((each for each in replaced if each.end == reading.end), _NOTHING)
+    fresh = version(reading.end, now)
 
-    def newer(old: float | None, old_k: int, new: float | None) -> tuple[float | None, int]:
-        if new is None or new == old:
-            return old, old_k
-        return new, version(reading.end, now, old_k)
+    def newer(known: float | None, known_k: int, new: float | None) -> tuple[float | None, int]:
+        if new is None or new == known:
+            return known, known_k
+        return new, _later(fresh, known_k)
 
-    usage, usage_k = newer(before.usage, before.usage_k, reading.usage)
-    export, export_k = newer(before.export, before.export_k, reading.export)
-    cost, cost_k = newer(before.cost, before.cost_k, reading.cost)
-    periods = _merge_periods(before.periods, reading, now)
+    usage, usage_k = newer(old.usage, last.usage_k, reading.usage)
+    export, export_k = newer(old.export, last.export_k, reading.export)
+    cost, cost_k = newer(old.cost, last.cost_k, reading.cost)
+    periods = _merge_periods(old.periods, reading, fresh) if old.periods or reading.periods else ()
     after = Interval(reading.start, reading.end, usage, usage_k, export, export_k, cost, cost_k, periods)
     return after if after.has_energy or after.cost is not None or after.periods else None
 
 
 def _merge_periods(
-    before: tuple[tuple[str, float, int], ...], reading: Reading, now: float
+    before: tuple[tuple[str, float, int], ...], reading: Reading, fresh: int
 ) -> tuple[tuple[str, float, int], ...]:
     """Zeros where another period has the energy say nothing, except that energy was moved away from a known period.
 
@@ -203,7 +211,7 @@ def _merge_periods(
     for period, kwh in given.items():
         if period not in known:
             if kwh or not elsewhere:
-                known[period] = (kwh, version(reading.end, now))
+                known[period] = (kwh, fresh)
         elif kwh != known[period][0]:
-            known[period] = (kwh, version(reading.end, now, known[period][1]))
+            known[period] = (kwh, _later(fresh, known[period][1]))
     return tuple((period, kwh, k) for period, (kwh, k) in sorted(known.items()))

@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from .exploration import Exploration, SeenLocation
+from .portal.answer import INDUSTRY
 from .snapshot import Meter
 from .words import briefly, every, gives, local_date, local_time, why_unread
 
@@ -45,7 +46,9 @@ def _rows_of(exploration: Exploration, seen: SeenLocation, now: float) -> Iterat
         yield (*head, "-", what)
         return
     for meter in survey.meters:
-        yield (*head, meter.info.number, _data_of(meter, seen.first_day, exploration.zone, now))
+        others = [industry.lower() for industry in place.industries if industry != INDUSTRY]
+        also = f"\nthe location has {', '.join(others)} too" if others else ""
+        yield (*head, meter.info.number, _data_of(meter, seen.first_day, exploration.zone, now) + also)
 
 
 def _data_of(meter: Meter, first_day: int | None, zone: ZoneInfo, now: float) -> str:
@@ -85,7 +88,7 @@ def _login(exploration: Exploration, now: float) -> dict[str, object]:
         "portal": exploration.login.portal.label,
         "timezone": str(exploration.zone) if exploration.zone else None,
         "timezone_fits": exploration.zone_fits,
-        "timezones_that_fit": [str(exploration.zone)] if exploration.zone_fits else list(exploration.zones),
+        "timezones_that_fit": list(exploration.zones) or ([str(exploration.zone)] if exploration.zone_fits else []),
         "locations": [_location(seen, exploration.zone, now) for seen in exploration.locations],
     }
 

@@ -33,8 +33,26 @@ class Lockout:
         self._clock = clock
         self._try_anyway = try_anyway
         self._is_typed = is_typed
+        self._allowed: int | None = None  # so many refused ones, and a person said to try nevertheless
         # The user name may be an e-mail address, which the state has no need to know.
         self._key = hashlib.sha256(f"{login.portal.label}\n{login.username}".encode()).hexdigest()
+
+    def ask(self) -> None:
+        """Where sign-ins are paused, ask the person at the terminal for one more; not while others wait for their turn.
+
+        Raises what `check` raises where the answer is no.
+        """
+        self._allowed = None
+        if self._try_anyway is None:
+            return
+        try:
+            self.check()
+        except PortalError as error:
+            in_all = self._state.all_refused_sign_ins(self._key)
+            count = in_all.count if in_all else 0
+            if count >= _MOST_TRIES or not self._try_anyway(str(error)):
+                raise
+            self._allowed = count
 
     def turn(self) -> AbstractContextManager[None]:
         """Wait until nobody else, in this process or another on the same state, signs in with this login."""
@@ -42,23 +60,21 @@ class Lockout:
 
     def check(self) -> None:
         """Raise CredentialsError or TwoFactorError while no sign-in may be tried."""
-        if not self._state.has_refused_sign_ins(self._key):
+        in_all = self._state.all_refused_sign_ins(self._key)
+        if in_all is None:
             return
-        refused = self._refused()
-        if refused is None or refused.count < _FREE_TRIES:
+        refused = in_all if self._is_typed else self._state.refused_sign_ins(self._key, self._fingerprint())
+        if in_all.count == self._allowed:
+            return
+        # What was typed counts too at the portal: whoever types gets four tries in all, of the configuration too.
+        is_last = in_all.count >= _MOST_TRIES
+        if refused is None or (refused.count < _FREE_TRIES and not (is_last and self._try_anyway)):
             return
         # A refusal from the future was counted by a clock that has been put right since.
-        if refused.count == _FREE_TRIES and not 0 <= self._clock.now() - refused.last < _LAST_TRY_AFTER:
+        waits = 0 <= self._clock.now() - refused.last < _LAST_TRY_AFTER
+        if refused.count == _FREE_TRIES and not waits and not is_last:
             return
-        error = self._paused(refused)
-        if self._try_anyway and refused.count < _MOST_TRIES and self._try_anyway(str(error)):
-            return
-        raise error
-
-    def _refused(self) -> RefusedSignIns | None:
-        if self._is_typed:
-            return self._state.all_refused_sign_ins(self._key)
-        return self._state.refused_sign_ins(self._key, self._fingerprint())
+        raise self._paused(refused, is_last=is_last)
 
     def refused(self, reason: Reason) -> None:
         """Count a refused sign-in."""
@@ -68,13 +84,13 @@ class Lockout:
         """Forget the refused ones."""
         self._state.forget_refused_sign_ins(self._key)
 
-    def _paused(self, refused: RefusedSignIns) -> PortalError:
+    def _paused(self, refused: RefusedSignIns, *, is_last: bool) -> PortalError:
         second_factor = refused.reason == Reason.TWO_FACTOR
         what = "the second factor" if second_factor else "user name or password"
         cure = "the configuration is corrected"
         if second_factor and self._login.totp_secret is None:
             what, cure = "to sign in without a second factor", "totp_secret is set"
-        if refused.count == _FREE_TRIES:
+        if refused.count == _FREE_TRIES and not is_last:
             again = datetime.fromtimestamp(refused.last + _LAST_TRY_AFTER, UTC)
             until = f"one more try after {again:%Y-%m-%d %H:%M} UTC"
         else:

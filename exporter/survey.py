@@ -167,11 +167,11 @@ def seek_zone(client: PortalClient, places: Sequence[FoundLocation], clock: Cloc
     until one zone is left.
     """
     utc = WallClock(ZoneInfo("UTC"))
-    now = int(clock.now())
+    probe = int(clock.now()) - _PROBE_AGE
     sightings = [sighting for place in places for sighting in sightings_of_bills(place.bill_reads)]
     for place in places:
-        for age in (now - _PROBE_AGE, other_season(now)):
-            start = utc.day(age).start
+        for instant in (probe, other_season(probe)):
+            start = utc.day(instant).start
             for length in (_PROBE, _LONG_PROBE):
                 query = UsageQuery(place.account, place.number, HOURLY, start, start + length, utc)
                 try:

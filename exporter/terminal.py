@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from getpass import getpass
+from io import TextIOWrapper
 
 from rich.console import Console
 from rich.table import Table
@@ -28,6 +29,9 @@ class Terminal:
 
     def __init__(self) -> None:
         width = None if sys.stdout.isatty() else _WIDTH_ELSEWHERE
+        if isinstance(sys.stdout, TextIOWrapper):
+            # A nickname may have letters that an ASCII or Latin-1 terminal has not.
+            sys.stdout.reconfigure(errors="replace")
         self._out = Console(highlight=False, markup=False, emoji=False, width=width)
         self._error = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._status = self._error.status("")
@@ -123,6 +127,9 @@ class Terminal:
         self._status.stop()
         try:
             return read()
+        except UnicodeDecodeError:
+            self.complain("  that is no text in the encoding of this terminal")
+            return self._read(read)
         except EOFError:
             self._error.print()
             return ""

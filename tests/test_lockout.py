@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter.config import Login, Secret, portal_address
 from exporter.errors import CredentialsError, PortalError, Reason, TwoFactorError
@@ -20,7 +22,8 @@ from exporter.simulator.world import UserSpec, World
 from exporter.state import State
 
 from .clocks import ManualClock
-from .conftest import DAY, HOUSE, StartPortal, change, login_of
+from .conftest import DAY, HOUSE, NOW, StartPortal, change, login_of
+from .portal.building import examples
 
 URL = "https://novec.smarthub.coop"
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -423,3 +426,97 @@ def test_without_a_folder_they_are_counted_as_long_as_the_program_runs(
             clock.advance(6 * HOUR)
 
     assert portal.portal.most_refused[MEMBER] == 3
+
+
+# -- with a person at the terminal
+
+
+def may_try(lockout: Lockout) -> bool:
+    """As a sign-in does it: a person decides first, then it is this one's turn."""
+    try:
+        lockout.ask()
+    except PortalError:
+        return False
+    return is_open(lockout)
+
+
+def ask(lockout: Lockout) -> bool:
+    """One try that is refused, if the gate lets it through."""
+    if not may_try(lockout):
+        return False
+    lockout.refused(Reason.CREDENTIALS)
+    return True
+
+
+@pytest.mark.parametrize("is_typed", [False, True])
+def test_a_person_may_try_four_times_and_is_asked_before_the_third_and_the_fourth(
+    login: Login, start_state: StartState, clock: ManualClock, *, is_typed: bool
+) -> None:
+    asked: list[str] = []
+
+    def say_yes(why: str) -> bool:
+        asked.append(why)
+        return True
+
+    lockout = Lockout(login, start_state(), clock, say_yes, is_typed=is_typed)
+    assert [ask(lockout) for _ in range(7)] == [True] * 4 + [False] * 3
+    assert asked == [
+        PAUSED.format("user name or password", 2, TOMORROW),
+        PAUSED.format("user name or password", 3, "no more tries"),
+    ]
+    with pytest.raises(CredentialsError) as caught:
+        lockout.check()
+    assert str(caught.value) == PAUSED.format("user name or password", 4, "no more tries")
+
+
+def test_whoever_says_no_stays_paused(login: Login, start_state: StartState, clock: ManualClock) -> None:
+    lockout = Lockout(login, start_state(), clock, lambda _: False)
+    assert [ask(lockout) for _ in range(4)] == [True, True, False, False]
+
+
+def test_each_typed_password_counts_although_each_is_another(
+    login: Login, start_state: StartState, clock: ManualClock
+) -> None:
+    def typed(password: str) -> Lockout:
+        return Lockout(replace(login, password=Secret(password)), start_state(), clock, is_typed=True)
+
+    assert [ask(typed(password)) for password in ("one", "two", "three", "four")] == [True, True, False, False]
+    clock.advance(DAY)
+    assert [ask(typed(password)) for password in ("five", "six")] == [True, False]
+
+
+def test_what_was_typed_does_not_pause_a_configuration_that_was_never_refused(
+    login: Login, start_state: StartState, clock: ManualClock
+) -> None:
+    for password in ("one", "two", "three", "four"):
+        typed = replace(login, password=Secret(password))
+        ask(Lockout(typed, start_state(), clock, lambda _: True, is_typed=True))
+    assert is_open(Lockout(login, start_state(), clock))
+
+
+def test_an_accepted_one_forgets_what_was_typed(login: Login, start_state: StartState, clock: ManualClock) -> None:
+    lockout = Lockout(login, start_state(), clock, is_typed=True)
+    assert [ask(lockout), ask(lockout), ask(lockout)] == [True, True, False]
+    lockout.accepted()
+    assert [ask(lockout), ask(lockout), ask(lockout)] == [True, True, False]
+
+
+tries = st.lists(st.tuples(st.sampled_from(("configured", "typed A", "typed B")), st.integers(0, 30)), max_size=25)
+
+
+@given(before=st.integers(1, 3), sequence=tries)
+@examples
+def test_with_one_configuration_and_whatever_is_typed_there_are_never_more_than_four(
+    before: int, sequence: list[tuple[str, int]]
+) -> None:
+    # `before`: how often serve has tried that configuration until somebody sits down at a terminal.
+    clock, refused = ManualClock(NOW), 0
+    configured = replace(login_of(URL), totp_secret=Secret(TOTP))
+    with closing(State(None)) as state:
+        for who, hours in [*[("serve", 24)] * before, *sequence, ("serve", 0) if before > 1 else ("typed", 0)]:
+            is_typed = who.startswith("typed")
+            login = replace(configured, password=Secret(who)) if is_typed else configured
+            anyway = None if who == "serve" else lambda _: True
+            refused += ask(Lockout(login, state, clock, anyway, is_typed=is_typed))
+            clock.advance(hours * HOUR)
+    assert refused <= 4

@@ -576,3 +576,20 @@ def test_a_lock_of_another_process_is_waited_for(
 
     assert state.is_kept
     assert open_state().locations() == [FULL]
+
+
+def test_the_refusals_of_all_configurations_of_a_login_are_added(open_state: OpenState) -> None:
+    state = open_state()
+    assert state.all_refused_sign_ins("one") is None
+    state.count_refused_sign_in("one", "late", 3000.5, "credentials")
+    state.count_refused_sign_in("one", "early", 1000.5, "two_factor")
+    state.count_refused_sign_in("one", "late", 2000.5, "two_factor")
+    state.count_refused_sign_in("one", "late", 4000.5, "credentials")
+    state.count_refused_sign_in("two", "late", 9000.5, "two_factor")
+
+    # The reason is that of the newest refusal.
+    assert open_state().all_refused_sign_ins("one") == RefusedSignIns(4, 4000.5, "credentials")
+    assert open_state().all_refused_sign_ins("two") == RefusedSignIns(1, 9000.5, "two_factor")
+    open_state().forget_refused_sign_ins("one")
+    assert open_state().all_refused_sign_ins("one") is None
+    assert open_state().all_refused_sign_ins("two") is not None

@@ -18,6 +18,7 @@ from ..portal.client import PortalClient
 from ..state import State
 from ..survey import Busy
 from ..terminal import Terminal, is_interactive
+from ..words import why_unread
 
 log = logging.getLogger(__name__)
 
@@ -71,9 +72,17 @@ def run(arguments: argparse.Namespace) -> int:
         terminal.say()
         for note in notes(found):
             terminal.say(note)
-    if arguments.write and found:
+    if arguments.write and len(found) < len(config.logins):
+        terminal.complain(f"{arguments.write} is not written: it would lack a login that could not be read just now")
+    elif arguments.write:
         discovery.write(found, arguments.write, secrets=arguments.secrets, force=arguments.force)
-    return EXIT_DONE if len(found) == len(config.logins) else EXIT_FAILED
+    return EXIT_DONE if len(found) == len(config.logins) and all(map(_could_read, found)) else EXIT_FAILED
+
+
+def _could_read(exploration: Exploration) -> bool:
+    """Whether the portal gave data of some location, or said that there are none."""
+    surveys = [each.survey for each in exploration.locations if each.survey]
+    return not surveys or any(survey.error is None for survey in surveys)
 
 
 class _Discovery:
@@ -110,9 +119,10 @@ class _Discovery:
         return found
 
     def _explore(self, login: Login, state: State, busy: Busy) -> Exploration:
+        is_typed = self._is_typed
         for turn in range(_MOST_QUESTIONS + 1):
             anyway = self._try_anyway if self._interactive else None
-            gate = Lockout(login, state, self.clock, anyway, is_typed=self._is_typed)
+            gate = Lockout(login, state, self.clock, anyway, is_typed=is_typed)
             client = PortalClient(login, gate, self.clock, lambda *_: None)
             try:
                 busy(login.portal.label)
@@ -122,7 +132,7 @@ class _Discovery:
                 other = self._other_secret(login, error) if turn < _MOST_QUESTIONS else None
                 if other is None:
                     raise
-                login = other
+                login, is_typed = other, True
             finally:
                 client.close()
         raise AssertionError
@@ -173,13 +183,13 @@ class _Discovery:
                 file = path.with_name(f"{path.stem}{suffix}.{key}") if folder == _FILE else None
                 if file:
                     write_private(file, secret.reveal() + "\n", force=force)
-                    self._terminal.say(f"Wrote {file}, readable by you alone.")
+                    self._terminal.complain(f"Wrote {file}, readable by you alone.")
                 files.append((key, Path(file.name) if file else None))
             logins.append(_as_found(exploration, files))
         is_there = path.exists()
         write_private(path, config_text(logins), force=force)
-        kept = f"; the one before is {backup_of(path)}" if is_there else ""
-        self._terminal.say(f"Wrote {path}{kept}. Next: smarthub-exporter check --config.file {path}")
+        kept = f"; the one before is {backup_of(path)}, with its other sections" if is_there else ""
+        self._terminal.complain(f"Wrote {path}{kept}. Next: smarthub-exporter check --config.file {path}")
 
     def _where_to(self) -> str:
         if not self._interactive:
@@ -189,7 +199,7 @@ class _Discovery:
 
 
 def _as_found(exploration: Exploration, secrets: Sequence[tuple[str, Path | None]]) -> FoundLogin:
-    places = [each.place for each in exploration.locations if each.survey]
+    places = [each.place for each in exploration.locations if each.survey or not why_unread(each.place)]
     zone = str(exploration.zone) if exploration.zone else ""
     return FoundLogin(
         exploration.login,

@@ -67,6 +67,9 @@ def _login_lines(found: FoundLogin, *, is_one_of_several: bool) -> Iterator[str]
     else:
         yield '# timezone: "America/New_York"  # CHANGE to the co-op\'s zone: the portal did not tell'
     chosen = login.locations
+    if [choice.service_location for choice in chosen] == [None]:
+        yield f"account: {_quoted(chosen[0].account or '')}"  # no item of `locations` may be an account alone
+        return
     yield "locations:" if chosen else "# Every active electric location is read. To read only some, uncomment these:"
     if not chosen:
         yield "# locations:"
@@ -119,10 +122,23 @@ def write_private(path: Path, text: str, *, force: bool = False) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         if path.exists():
-            path.replace(backup_of(path))
+            _keep(path)
         fresh.replace(path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written, {error.strerror}") from None
     finally:
         with suppress(OSError):
             fresh.unlink()
+
+
+def _keep(path: Path) -> None:
+    """Keep the older file beside it, without a moment in which there is none of its name."""
+    backup = backup_of(path)
+    with suppress(FileNotFoundError):
+        backup.unlink()
+    try:
+        backup.hardlink_to(path)
+    except OSError:  # a file system without links
+        descriptor = os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(path.read_bytes())

@@ -254,10 +254,10 @@ def _series(entry: dict[str, Json], where: str) -> list[dict[str, Json]]:
 
 def _points(series: dict[str, Json], where: str) -> tuple[Point, ...]:
     points: list[Point] = []
+    each, x, y = (f"{where}.series[].data[]{name}" for name in ("", ".x", ".y"))
     for point in sequence(series.get("data"), f"{where}.series[].data"):
-        fields = mapping(point, f"{where}.series[].data[]")
-        wall = seconds(fields.get("x"), f"{where}.series[].data[].x")
-        points.append((wall, optional_number(fields.get("y"), f"{where}.series[].data[].y")))
+        fields = point if type(point) is dict else mapping(point, each)
+        points.append((seconds(fields.get("x"), x), optional_number(fields.get("y"), y)))
     points.sort(key=lambda point: point[0])
     return tuple(points)
 

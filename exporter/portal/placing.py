@@ -29,8 +29,9 @@ def place(points: Sequence[Point], clock: WallClock, bounds: tuple[int, int]) ->
     is dropped when equal, and wins with a warning when different.
     """
     placed = Placed()
-    seen: Counter[int] = Counter()
+    values = placed.values
     nowhere: dict[int, float] = {}
+    turn, last = 0, None
     for wall, value in points:
         if not (bounds[0] <= wall < bounds[1] and is_plausible(wall)):
             placed.warnings.append("points outside the range that was asked for were dropped")
@@ -42,10 +43,9 @@ def place(points: Sequence[Point], clock: WallClock, bounds: tuple[int, int]) ->
                     placed.warnings.append("a time is given twice with different values, the later one is used")
                 nowhere[wall] = value
             continue
-        turn = seen[wall]
-        seen[wall] += 1
+        turn, last = (turn + 1 if wall == last else 0), wall
         if turn < len(instants):
-            placed.values[instants[turn]] = value
+            values[instants[turn]] = value
         else:
             _repeat(placed, instants[-1], value)
     for wall, value in nowhere.items():

@@ -88,16 +88,17 @@ class _Meter:
         return sorted(every.union(*self.periods.values()))
 
     def reading(self, start: int, end: int) -> Reading:
-        def value(values: Mapping[int, float]) -> float | None:
-            return amount(values[start]) if start in values else None
-
+        usage, export, cost = self.energy.usage.get(start), self.energy.export.get(start), self.cost.get(start)
+        periods = self.periods
         return Reading(
             start,
             end,
-            value(self.energy.usage),
-            value(self.energy.export),
-            value(self.cost),
-            tuple((period, amount(values[start])) for period, values in self.periods.items() if start in values),
+            None if usage is None else amount(usage),
+            None if export is None else amount(export),
+            None if cost is None else amount(cost),
+            tuple((period, amount(values[start])) for period, values in periods.items() if start in values)
+            if periods
+            else (),
         )
 
 

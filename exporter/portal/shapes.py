@@ -3,8 +3,6 @@
 Messages name keys and types, never values: values may be somebody's name or address.
 """
 
-import math
-from contextlib import suppress
 from typing import Any
 
 from ..errors import ProtocolError
@@ -12,6 +10,7 @@ from ..errors import ProtocolError
 Json = Any
 """Whatever json.loads gives; the functions below turn it into something typed."""
 
+_NUMBERS = (int, float)
 _ABSURD = 1e15  # times of the year 9999 in ms are below it, sums of energies above it would not be exact
 
 
@@ -47,13 +46,10 @@ def flag(value: Json) -> bool | None:
 
 def number(value: Json, where: str) -> float:
     """A finite number, and none that no meter could count."""
-    found = math.nan
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        with suppress(OverflowError):
-            found = float(value)
-    if not abs(found) < _ABSURD:
+    # Years of history are millions of numbers; JSON has no other kinds, and NaN is in no range.
+    if type(value) not in _NUMBERS or not -_ABSURD < value < _ABSURD:
         raise ProtocolError(f"the portal's answer is not understood: {where} is {_kind(value)}, not a number")
-    return found
+    return float(value)
 
 
 def optional_number(value: Json, where: str) -> float | None:
@@ -68,8 +64,9 @@ def seconds(value: Json, where: str) -> int:
             value = int(value)
         except ValueError:
             raise ProtocolError(f"the portal's answer is not understood: {where} is text, not a time") from None
-    milliseconds = number(value, where)
-    return int(milliseconds // 1000)
+    if type(value) is int and -_ABSURD < value < _ABSURD:
+        return value // 1000
+    return int(number(value, where) // 1000)
 
 
 def _kind(value: Json) -> str:

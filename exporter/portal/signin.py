@@ -55,6 +55,10 @@ class SignInGate(Protocol):
         """Raise CredentialsError or TwoFactorError while no sign-in may be tried."""
         ...
 
+    def ask(self) -> None:
+        """Let a person decide, where there is one, before anybody waits. Raises what `check` raises."""
+        ...
+
     def refused(self, reason: Reason) -> None:
         """Count a refused sign-in."""
         ...
@@ -70,6 +74,7 @@ def sign_in(login: Login, transport: Transport, gate: SignInGate, now: Callable[
     now: asked when it is this login's turn, since a second factor is good for half a minute only.
     """
     try:
+        gate.ask()
         with gate.turn():
             gate.check()
             token = _try(login, transport, gate, now())

@@ -4,6 +4,7 @@ import codecs
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -179,9 +180,10 @@ class Transport:
 
 def _date(response: requests.Response) -> float | None:
     try:
-        return parsedate_to_datetime(response.headers["Date"]).timestamp()
+        date = parsedate_to_datetime(response.headers["Date"])
     except (KeyError, ValueError):
         return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
 def _retry_after(response: requests.Response) -> float | None:

@@ -29,11 +29,21 @@ class WallClock:
 
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
+        # Years of history are asked about point by point; only two days in a year are not alike.
         self._instants = lru_cache(maxsize=4096)(self._find_instants)
+        self._ahead_on = lru_cache(maxsize=4096)(self._find_ahead_on)
+        self._ahead_at = lru_cache(maxsize=4096)(self._find_ahead_at)
 
     def instants(self, wall: int) -> tuple[int, ...]:
         """The instants at which the clock shows this: none in the spring gap, two in the autumn hour, else one."""
-        return self._instants(wall)
+        ahead = self._ahead_on(wall // DAY)
+        return self._instants(wall) if ahead is None else (wall - ahead,)
+
+    def _find_ahead_on(self, day: int) -> int | None:
+        """How far the clock is ahead of UTC on one of its days, in seconds; None where that changes."""
+        first, last = self._find_instants(day * DAY), self._find_instants((day + 1) * DAY)
+        is_plain = len(first) == len(last) == 1 and last[0] - first[0] == DAY
+        return day * DAY - first[0] if is_plain else None
 
     def _find_instants(self, wall: int) -> tuple[int, ...]:
         first, second = (self._with_fold(wall, fold) for fold in (0, 1))
@@ -52,6 +62,15 @@ class WallClock:
 
     def wall(self, instant: int) -> int:
         """What the clock shows at an instant."""
+        ahead = self._ahead_at(instant // DAY)
+        return self._find_wall(instant) if ahead is None else instant + ahead
+
+    def _find_ahead_at(self, day: int) -> int | None:
+        """The same on a day of UTC."""
+        first, last = self._find_wall(day * DAY), self._find_wall((day + 1) * DAY)
+        return first - day * DAY if last - first == DAY else None
+
+    def _find_wall(self, instant: int) -> int:
         local = datetime.fromtimestamp(instant, UTC).astimezone(self.zone).replace(tzinfo=None)
         return int((local - _EPOCH).total_seconds())
 

@@ -50,7 +50,8 @@ def sightings_in(answer: Answer, start: int, end: int) -> tuple[Sighting, ...]:
     first, last = walls[0] - start, walls[-1] + step - end
     if abs(first) > _FARTHEST or first % _QUARTER:
         return ()
-    if first == last:
+    # Over the change in spring an hour that is missing makes both ends look alike too.
+    if first == last and not _may_change(start, end):
         return (Sighting(start, first, certain=True), Sighting(end - 1, first, certain=True))
     return (Sighting(start, first),)
 
@@ -63,14 +64,17 @@ def sightings_of_bills(read_at: Iterable[int]) -> tuple[Sighting, ...]:
 def fits(zone: ZoneInfo, sightings: Sequence[Sighting]) -> bool | None:
     """Whether the portal can be of this zone; None where nothing was seen.
 
-    Every certain sighting must agree, and of the others most.
+    Every certain sighting must agree, and of the others most. A single one that is not certain proves nothing against
+    a zone.
     """
     if not sightings:
         return None
     agreeing = [sighting for sighting in sightings if _agrees(zone, sighting)]
     if any(sighting.certain and sighting not in agreeing for sighting in sightings):
         return False
-    return any(sighting.certain for sighting in sightings) or 2 * len(agreeing) > len(sightings)
+    if any(sighting.certain for sighting in sightings) or 2 * len(agreeing) > len(sightings):
+        return True
+    return False if len(sightings) - len(agreeing) > 1 else None
 
 
 def fitting(sightings: Sequence[Sighting]) -> tuple[str, ...]:
@@ -89,6 +93,16 @@ def other_season(instant: int) -> int:
     return max(int(day.timestamp()) for day in days if day < now and day.astimezone(new_york).dst() != summer)
 
 
+def _may_change(start: int, end: int) -> bool:
+    """Whether the clocks of some zone change within a range."""
+    return any(_offset(zone, start) != _offset(zone, end) for zone in map(ZoneInfo, _CANDIDATES))
+
+
 def _agrees(zone: ZoneInfo, sighting: Sighting) -> bool:
-    offset = datetime.fromtimestamp(sighting.instant, zone).utcoffset()
-    return offset is not None and (offset.total_seconds() - sighting.offset) % DAY == 0
+    return (_offset(zone, sighting.instant) - sighting.offset) % DAY == 0
+
+
+def _offset(zone: ZoneInfo, instant: int) -> float:
+    offset = datetime.fromtimestamp(instant, zone).utcoffset()
+    assert offset is not None
+    return offset.total_seconds()

@@ -1,6 +1,7 @@
 """Into VictoriaMetrics by its import API, and back out again: a 204 proves nothing (tsdb-facts D1, D6)."""
 
 import json
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -183,13 +184,16 @@ def _labels(key: LocationKey) -> dict[str, str]:
 
 def _wanted(chunk: Chunk, extra: Mapping[str, str]) -> dict[Labels, dict[int, Sample]]:
     """The samples of a chunk, as /metrics would serve them."""
-    wanted: dict[Labels, dict[int, Sample]] = defaultdict(dict)
+    wanted: dict[Labels, dict[int, Sample]] = {}
     for meter in chunk.meters:
         own = {**extra, **_labels(chunk.key), "meter": meter.info.number}
         for each in TIMESTAMPED:
-            for period, value, stamp in each.samples(meter):
+            samples = each.samples(meter)
+            for period in {period for period, _, _ in samples}:
                 labels = {**own, "__name__": each.family.name, **({"period": period} if period else {})}
-                wanted[tuple(sorted(labels.items()))][stamp // 1000] = (stamp, value)
+                wanted[tuple(sorted(labels.items()))] = {
+                    stamp // 1000: (stamp, value) for its, value, stamp in samples if its == period
+                }
     return wanted
 
 
@@ -197,7 +201,10 @@ def _todo(wanted: Contents, stored: Contents) -> dict[Labels, dict[int, Sample]]
     """What has to be sent so that each wanted value wins: later than a stored one, never past its interval."""
     todo: dict[Labels, dict[int, Sample]] = {}
     for series, samples in wanted.items():
-        before = stored.get(series, {})
+        before = stored.get(series)
+        if not before:
+            todo[series] = dict(samples)
+            continue
         late = {
             second: (min(max(stamp, before[second][0] + 1 if second in before else 0), second * 1000 + 999), value)
             for second, (stamp, value) in samples.items()
@@ -216,7 +223,9 @@ def _pieces(samples: list[Sample]) -> Iterator[list[Sample]]:
 def _seal(stored: Contents) -> bytes:
     digest = blake2b(digest_size=16)
     for series, samples in sorted(stored.items()):
-        digest.update(repr((series, sorted(samples.items()))).encode())
+        if samples:
+            stamps, values = zip(*sorted(samples.values()), strict=True)
+            digest.update(repr(series).encode() + array("q", stamps).tobytes() + array("d", values).tobytes())
     return digest.digest()
 
 

@@ -286,3 +286,34 @@ def test_any_json_gives_locations_or_a_protocol_error(read: object, payload: Jso
 def test_one_strange_field_gives_locations_or_a_protocol_error(key: str, junk: Json) -> None:
     error = refusal(lambda: from_user_data([account(**{key: junk})]))
     assert error is None or LEAK not in str(error)
+
+
+# -- when bills were read
+
+PREVIOUS, PRESENT = 1764910800000, 1767589200000  # local midnights of 5 December and 5 January in Virginia
+
+
+def test_the_dates_of_the_last_bills_are_instants_in_seconds() -> None:
+    bills = {"lastBillPrevReadDtTm": PREVIOUS, "lastBillPresReadDtTm": PRESENT}
+    assert only(account(**{SUMMARIES: {"4411": [summary(**bills)]}})).bill_reads == (1764910800, 1767589200)
+
+
+@pytest.mark.parametrize(
+    "strange", [None, 0, -1, True, "1764910800000", "2025-12-05", 1764910800000.5, [], {}, 253402300799000]
+)
+def test_what_is_no_date_of_a_bill_is_passed_over(strange: Json) -> None:
+    bills = {"lastBillPrevReadDtTm": strange, "lastBillPresReadDtTm": PRESENT}
+    assert only(account(**{SUMMARIES: {"4411": [summary(**bills)]}})).bill_reads == (1767589200,)
+
+
+def test_before_the_first_bill_there_are_none() -> None:
+    assert only(account()).bill_reads == ()
+
+
+def test_the_plain_list_knows_no_bills_and_no_industries() -> None:
+    (location,) = from_accounts([{"account": "55001", "serviceLocations": ["4411"]}])
+    assert (location.bill_reads, location.industries) == ((), ())
+
+
+def test_industries_are_kept_in_the_portals_order() -> None:
+    assert only(account(**{INDUSTRIES: {"4411": ["water", "ELECTRIC"]}})).industries == ("WATER", "ELECTRIC")

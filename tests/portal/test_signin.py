@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
+from email.utils import formatdate
 
 import pytest
 import requests
@@ -50,6 +51,9 @@ class Gate:
     def __init__(self) -> None:
         self.told: list[str] = []
         self.closed: PortalError | None = None
+
+    def ask(self) -> None:
+        """Nobody is there to be asked."""
 
     def turn(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -507,3 +511,49 @@ def test_a_renewal_that_does_not_work_gives_nothing(
     requests_mock.post(RENEW, **answer)  # type: ignore[arg-type]
 
     assert renew(Token("a", "member@example.org", NOW + 20), transport, NOW) is None
+
+
+# -- a clock that is wrong
+
+
+def skewed(transport: Transport, login: Login, mocker: requests_mock.Mocker, ahead: float) -> str:
+    """What is said of a refused second factor where our clock is ahead of the portal's."""
+    date = formatdate(NOW - ahead, usegmt=True)
+    body = "Your data could not be verified. Please contact customer service."
+    mocker.post(SIGN_IN, status_code=500, text=body, headers={"Date": date})
+    with pytest.raises(TwoFactorError) as caught:
+        sign_in(replace(login, totp_secret=Secret(TOTP)), transport, Gate(), lambda: float(NOW))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("ahead", "words"), [(90, "90 s ahead of"), (-3600, "3600 s behind"), (26, "26 s ahead of")])
+def test_a_clock_that_is_wrong_is_named_as_the_cause(
+    login: Login, transport: Transport, requests_mock: requests_mock.Mocker, ahead: int, words: str
+) -> None:
+    assert skewed(transport, login, requests_mock, ahead) == (
+        f"login coop: the portal refused the second factor; this machine's clock is {words} the portal's: set it right"
+    )
+
+
+@pytest.mark.parametrize("ahead", [0, 20, -20])
+def test_a_clock_that_is_right_enough_is_only_a_possible_cause(
+    login: Login, transport: Transport, requests_mock: requests_mock.Mocker, ahead: int
+) -> None:
+    assert skewed(transport, login, requests_mock, ahead) == SECOND_FACTOR_REFUSED
+
+
+def test_a_simulated_portal_with_another_clock_shows_it(gate: Gate, clock: ManualClock, portal: PortalServer) -> None:
+    portal.portal.world = World(users=(UserSpec(totp_secret=TOTP),), locations=(HOUSE,))
+    ours = ManualClock(NOW + 300)
+    with pytest.raises(TwoFactorError, match="clock is 300 s ahead of the portal's: set it right"):
+        sign_in_to(portal, login_of(portal, UserSpec(totp_secret=TOTP)), gate, ours)
+
+
+def test_without_a_second_factor_the_clock_is_not_blamed(
+    login: Login, transport: Transport, requests_mock: requests_mock.Mocker
+) -> None:
+    date = formatdate(NOW - 9999, usegmt=True)
+    requests_mock.post(SIGN_IN, status_code=500, text="Your data could not be verified", headers={"Date": date})
+    with pytest.raises(TwoFactorError) as caught:
+        sign_in(login, transport, Gate(), lambda: float(NOW))
+    assert str(caught.value) == WANTS_SECOND_FACTOR

@@ -5,6 +5,7 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -438,3 +439,36 @@ def test_what_a_library_says_does_not_reach_the_message(
     assert "member" not in message
     assert "secret" not in message
     assert "\n" not in message
+
+
+# -- the portal's clock
+
+
+@pytest.mark.parametrize(
+    ("header", "date"),
+    [
+        ("Wed, 14 Jan 2026 17:00:00 GMT", 1768410000.0),
+        ("Wed, 14 Jan 2026 12:00:00 -0500", 1768410000.0),
+        ("Wed, 14 Jan 2026 17:00:00 -0000", 1768410000.0),
+        ("Wed, 14 Jan 2026 17:00:00", 1768410000.0),
+        ("yesterday", None),
+        ("", None),
+        ("Wed, 99 Jan 99999 99:99:99 GMT", None),
+        (None, None),
+    ],
+)
+def test_a_reply_has_the_portals_date_where_it_tells_one(
+    transport: Transport,
+    requests_mock: requests_mock.Mocker,
+    monkeypatch: pytest.MonkeyPatch,
+    header: str | None,
+    date: float | None,
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    requests_mock.get(f"{URL}/x", text="{}", headers={} if header is None else {"Date": header})
+    try:
+        assert transport.call("x", "GET", "/x").date == date
+    finally:
+        monkeypatch.undo()
+        time.tzset()
