@@ -1,0 +1,792 @@
+"""Every query of every dashboard and rule in real databases, against the truth of thirteen months.
+
+The databases hold what the exporter writes of a solar house (15 minutes, cost, rate periods), a barn (60 minutes, no
+cost), and for the last weeks meters of 5 and 30 minutes, with gaps, and with wrong first versions of many values.
+"""
+
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import fsum, isnan
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from exporter.intervals import timestamp_ms
+from exporter.metrics import families
+from exporter.simulator.portal import SimulatedPortal
+from exporter.simulator.settings import Settings, Span
+from exporter.simulator.world import Channels, LocationSpec, World
+
+from ..grafana.panels import GRAFANA, Panel, TimeRange, all_panels, find
+from .exporters import house, meter
+from .services import (
+    Labels,
+    Prometheus,
+    Sample,
+    Services,
+    VictoriaMetrics,
+    find_program,
+    free_port,
+    http,
+    prometheus_config,
+    series,
+    wait_until,
+)
+from .truth import Expected, expected, local_days, version
+
+Database = VictoriaMetrics | Prometheus
+Points = dict[float, float]
+"""Values by time."""
+
+ZONE = ZoneInfo("America/New_York")
+NOW = datetime(2025, 3, 20, 10, 7, 13, tzinfo=ZONE)
+BEGAN = datetime(2024, 2, 1, tzinfo=ZONE)
+LAG = 30 * 3600
+SPRINGS = (datetime(2024, 3, 10, tzinfo=ZONE), datetime(2025, 3, 9, tzinfo=ZONE))
+AUTUMN = datetime(2024, 11, 3, tzinfo=ZONE)
+SOLAR, BARN, FINE, HALF = "80002", "80003", "80005", "80006"
+STEPS = {SOLAR: 900, BARN: 3600, FINE: 300, HALF: 1800}
+QUARTER_GAP = Span(
+    SOLAR,
+    int(datetime(2025, 3, 12, 14, tzinfo=ZONE).timestamp()),
+    int(datetime(2025, 3, 12, 15, 30, tzinfo=ZONE).timestamp()),
+)
+HOUR_GAP = Span(
+    BARN,
+    int(datetime(2025, 3, 13, 9, tzinfo=ZONE).timestamp()),
+    int(datetime(2025, 3, 13, 11, tzinfo=ZONE).timestamp()),
+)
+OURS = {"portal": "novec"}
+"""The variables that leave out what stands beside the truth: meters that are there for alerts."""
+
+NO_LIMIT = "-search.maxPointsPerTimeseries=1000000"
+"""Subqueries of a year in steps of five minutes are more than VictoriaMetrics evaluates by default."""
+
+KINDS = ("victoria-metrics", "victoria-metrics without deduplication", "prometheus")
+
+
+class _Clock:
+    def now(self) -> float:
+        return NOW.timestamp()
+
+    def monotonic(self) -> float:
+        return NOW.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        raise AssertionError(seconds)
+
+
+@dataclass
+class Truth:
+    """What is true of the meters, by family and meter."""
+
+    values: dict[tuple[str, str], dict[int, float]]
+
+    def of(self, name: str, number: str) -> dict[int, float]:
+        """The values of a family by the end of their interval or day."""
+        return self.values[name, number]
+
+    def within(self, name: str, number: str, start: float, end: float) -> dict[int, float]:
+        """Those that end in (start, end]."""
+        return {each: value for each, value in self.of(name, number).items() if start < each <= end}
+
+    def total(self, name: str, number: str, start: float, end: float) -> float:
+        """Their sum."""
+        return fsum(self.within(name, number, start, end).values())
+
+    def mean(self, name: str, number: str, start: float, end: float) -> float:
+        """Their mean."""
+        found = self.within(name, number, start, end)
+        return fsum(found.values()) / len(found)
+
+
+def _portal(*locations: LocationSpec) -> SimulatedPortal:
+    return SimulatedPortal(
+        World(zone=ZONE.key, locations=locations), _Clock(), Settings(lag=LAG, gaps=(QUARTER_GAP, HOUR_GAP))
+    )
+
+
+@pytest.fixture(scope="module")
+def expected_values() -> Expected:
+    """Every sample of the timestamped families, by the end of its interval or day."""
+    year = _portal(house(2, meter(2, Channels.THREE, periods=True)), house(3, meter(3, step=3600, cost=False)))
+    weeks = _portal(house(5, meter(5, step=300, cost=False)), house(6, meter(6, step=1800, cost=False)))
+    since = (NOW - timedelta(days=20)).replace(hour=0, minute=0, second=0)
+    return {
+        **expected(year, "novec", BEGAN.timestamp(), NOW.timestamp()),
+        **expected(weeks, "novec", since.timestamp(), NOW.timestamp()),
+    }
+
+
+@pytest.fixture(scope="module")
+def truth(expected_values: Expected) -> Truth:
+    values: dict[tuple[str, str], dict[int, float]] = {}
+    for labels, found in expected_values.items():
+        known = dict(labels)
+        name = known["__name__"] + (f" {known['period']}" if "period" in known else "")
+        values[name, known["meter"]] = found
+    return Truth(values)
+
+
+def _written(values: Expected) -> dict[Labels, list[Sample]]:
+    """As an exporter writes them that first saw many of them wrong."""
+    samples: dict[Labels, list[Sample]] = {}
+    for labels, found in values.items():
+        written = samples[labels] = []
+        for index, (end, value) in enumerate(sorted(found.items())):
+            if index % 7 == 3:
+                written.append((timestamp_ms(end, 3), round(value * 2 + 1, 6)))
+            written.append((timestamp_ms(end, version(LAG / 3600)), value))
+    return samples
+
+
+def _state(truth: Truth) -> dict[Labels, list[Sample]]:
+    """What both scrape jobs store of the last six hours, once a minute: among good ones, one of each trouble."""
+    moments = [int(NOW.timestamp()) - each * 60 for each in reversed(range(6 * 60))]
+    constant: dict[Labels, float] = {
+        _scraped("up", "smarthub_exporter"): 1,
+        _scraped("up", "smarthub_intervals"): 0,
+        _scraped(families.BUILD_INFO.name, version="1.2.3", pythonversion="3.11.9"): 1,
+        _meter(families.LATEST_END.name, "99999", portal="other"): NOW.timestamp() - 100 * 3600,
+        _location(families.BACKFILL_NEEDED.name, "79999", portal="other"): datetime(
+            2024, 11, 2, tzinfo=ZONE
+        ).timestamp(),
+        _location(families.LOCATION_UP.name, "79999", portal="other"): 0,
+    }
+    for login, up, mismatch in (("novec", 1, 0), ("refused", 0, 0), ("down", 0, 1)):
+        constant |= {
+            _scraped(families.UP.name, login=login): up,
+            _scraped(families.TIMEZONE_MISMATCH.name, login=login): mismatch,
+            _scraped(families.LAST_REFRESH.name, login=login): NOW.timestamp() - 1800,
+            _scraped(families.LAST_SUCCESS.name, login=login): (NOW.timestamp() - 1800) * up,
+            _scraped(families.LAST_DURATION.name, login=login): 3.5,
+        }
+    for number, location in ((SOLAR, "70002"), (BARN, "70003")):
+        newest = max(truth.of("smarthub_interval_usage_kwh", number))
+        constant |= {
+            _meter(families.LATEST_END.name, number): newest,
+            _meter(families.LATEST_WATTS.name, number): truth.of("smarthub_interval_usage_watts", number)[newest],
+            _meter(families.INTERVAL_SECONDS.name, number): STEPS[number],
+            _meter(families.METER_INFO.name, number, flows="FORWARD", parent="false", net="false"): 1,
+            _location(families.LOCATION_UP.name, location): 1,
+        }
+    return {
+        **{labels: [(each * 1000, value) for each in moments] for labels, value in constant.items()},
+        **{labels: [(each * 1000, float(count(each))) for each in moments] for labels, count in _counters().items()},
+    }
+
+
+def _counters() -> dict[Labels, Callable[[int], int]]:
+    """Counters of an exporter that refreshes once an hour, by their values at a moment."""
+
+    def hourly(moment: int) -> int:
+        return moment // 3600 - int(NOW.timestamp()) // 3600 + 24
+
+    def never(moment: int) -> int:
+        return 0
+
+    found: dict[Labels, Callable[[int], int]] = {}
+    for login, failing in (("novec", ""), ("refused", "credentials"), ("down", "transport")):
+        found[_scraped(families.REFRESHES.name, login=login)] = hourly
+        for reason in ("credentials", "two_factor", "transport"):
+            found[_scraped(families.FAILURES.name, login=login, reason=reason)] = hourly if reason == failing else never
+        found[_scraped(families.REVISIONS.name, login=login, direction="up", reach="window")] = hourly
+        for code in ("200", "503"):
+            found[_scraped(families.REQUESTS.name, login=login, endpoint="poll", code=code)] = hourly
+        for suffix, labels in (("count", {}), ("sum", {}), ("bucket", {"le": "1.0"}), ("bucket", {"le": "+Inf"})):
+            name = f"{families.REQUEST_SECONDS.name}_{suffix}"
+            found[_scraped(name, login=login, endpoint="poll", **labels)] = hourly
+    return found
+
+
+def _scraped(name: str, job: str = "smarthub_exporter", **labels: str) -> Labels:
+    return series(name, job=job, instance="exporter:10058", **labels)
+
+
+def _location(name: str, location: str, portal: str = "novec", **labels: str) -> Labels:
+    return _scraped(name, portal=portal, account="55001", location=location, **labels)
+
+
+def _meter(name: str, number: str, portal: str = "novec", **labels: str) -> Labels:
+    return _location(name, f"7{number[1:]}", portal, meter=number, **labels)
+
+
+def _unusual() -> dict[Labels, list[Sample]]:
+    """A meter elsewhere that used three times as much on its newest day as before, and whose cost comes a day later."""
+    known = {"portal": "other", "account": "55001", "location": "79999", "meter": "99999"}
+    ends = [end for _, end in local_days(ZONE, NOW.timestamp() - 45 * 86400, NOW.timestamp() - 2 * 86400)]
+    energy = [(timestamp_ms(end, 9), 60.0 if end == ends[-1] else 20.0) for end in ends]
+    return {
+        series("smarthub_day_usage_kwh", **known): energy,
+        series("smarthub_day_cost_usd", **known): [(stamp, kwh / 8) for stamp, kwh in energy[:-1]],
+    }
+
+
+def _runs(name: str, moment: int) -> float:
+    """Whether a stage of the thermostat runs."""
+    length = {"heat_1": 1200, "heat_2": 600, "cool_1": 1500, "cool_2": 300, "aux_heat_1": 2400}[name]
+    return float(moment % 3600 < length)
+
+
+STAGES = ("heat_1", "heat_2", "cool_1", "cool_2", "aux_heat_1")
+
+
+def _thermostat() -> dict[Labels, list[Sample]]:
+    first = int((NOW - timedelta(days=8)).timestamp()) // 3600 * 3600 + 30
+    moments = range(first, int(NOW.timestamp()), 60)
+    return {series(f"thermostat_{name}"): [(each * 1000, _runs(name, each)) for each in moments] for name in STAGES}
+
+
+def _openmetrics(samples: Mapping[Labels, Sequence[Sample]]) -> str:
+    """As `promtool tsdb create-blocks-from openmetrics` wants it; unknown types take names as they are."""
+    lines: list[str] = []
+    for labels in sorted(samples, key=lambda each: dict(each)["__name__"]):
+        known = dict(labels)
+        name = known.pop("__name__")
+        selector = ",".join(f'{label}="{value}"' for label, value in known.items())
+        # Python's shortest text of a float is the float; milliseconds by one division likewise (tsdb-facts A4).
+        lines += [f"{name}{{{selector}}} {value!r} {stamp / 1000!r}" for stamp, value in samples[labels]]
+    return "\n".join([*lines, "# EOF", ""])
+
+
+def _prometheus_of(
+    folder: Path, samples: Mapping[Labels, Sequence[Sample]], rule_files: Sequence[Path] = ()
+) -> Prometheus:
+    """A Prometheus that starts with a history, which it takes in no other way than as blocks."""
+    folder.mkdir()
+    text = folder / "history.om"
+    text.write_text(_openmetrics(samples), encoding="utf-8")
+    promtool = str(find_program("promtool"))
+    command = [promtool, "tsdb", "create-blocks-from", "openmetrics", "--quiet", "--max-block-duration=8760h"]
+    subprocess.run([*command, str(text), str(folder / "data")], check=True, capture_output=True)
+    return Prometheus(folder, prometheus_config([], rule_files=[str(each) for each in rule_files]))
+
+
+@pytest.fixture(scope="module")
+def databases(
+    expected_values: Expected, truth: Truth, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Database]]:
+    samples = {**_written(expected_values), **_state(truth), **_unusual(), **_thermostat()}
+    folder = tmp_path_factory.mktemp("dashboards")
+    with Services(folder / "services") as services:
+        deduplicating = services.victoria_metrics()
+        plain = services.victoria_metrics(extra_args=["-dedup.minScrapeInterval=0", NO_LIMIT])
+        deduplicating.import_samples(samples)
+        # Scraped and backfilled copies of everything.
+        for _ in range(2):
+            plain.import_samples(samples)
+        for each in (deduplicating, plain):
+            each.force_flush()
+        prometheus = services.enter_context(_prometheus_of(folder / "prometheus", samples))
+        yield dict(zip(KINDS, (deduplicating, plain, prometheus), strict=True))
+
+
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, databases: dict[str, Database]) -> Database:
+    return databases[request.param]
+
+
+@pytest.fixture(params=KINDS[1:])
+def unlimited(request: pytest.FixtureRequest, databases: dict[str, Database]) -> Database:
+    """A database that evaluates subqueries of a year."""
+    return databases[request.param]
+
+
+def last(days: float, now: datetime = NOW, zone: ZoneInfo = ZONE) -> TimeRange:
+    """The dashboard's range "last so many days" at a moment, in a browser's time zone."""
+    return TimeRange(now.timestamp() - days * 86400, now.timestamp(), zone)
+
+
+def absolute(start: datetime, end: datetime) -> TimeRange:
+    return TimeRange(start.timestamp(), end.timestamp(), ZONE)
+
+
+def run(
+    database: Database, panel: Panel, letter: str, shown: TimeRange, variables: Mapping[str, str]
+) -> dict[Labels, Points]:
+    """What a database answers to a panel; an instant query's answer stands at its moment. Grafana shows no NaN."""
+    query = panel.query(letter, shown, variables)
+    if query.instant:
+        at_once = database.query(query.expression, query.end, nocache="1")
+        answers = {labels: [(round(query.end * 1000), value)] for labels, value in at_once.items()}
+    else:
+        answers = database.query_range(query.expression, query.start, query.end, f"{query.step}s")
+    found: dict[Labels, Points] = {}
+    for labels, points in answers.items():
+        # Prometheus drops the name where VictoriaMetrics keeps it; no legend shows it.
+        key = tuple(each for each in labels if each[0] != "__name__")
+        assert key not in found, f"{panel} {letter}: two series for {key}"
+        found[key] = {stamp / 1000: value for stamp, value in points if not isnan(value)}
+    return {key: points for key, points in found.items() if points}
+
+
+def ask(database: Database, title: str, letter: str, shown: TimeRange, by: str = "meter") -> dict[str, Points]:
+    """What a panel shows of our meters, by the value of a label."""
+    found = run(database, find(title), letter, shown, OURS)
+    by_label = {dict(labels).get(by, ""): points for labels, points in found.items()}
+    assert len(by_label) == len(found)
+    return by_label
+
+
+def value(found: Mapping[str, Points], key: str = "") -> float:
+    """The one value of an instant query."""
+    (only,) = found[key].values()
+    return only
+
+
+def whole_days(truth: Truth, name: str, number: str, shown: TimeRange) -> dict[str, float]:
+    """The totals of the local days whose noon is in the range, by date."""
+    found = {}
+    for end, total in truth.of(name, number).items():
+        noon = end - 12 * 3600
+        if shown.start <= noon <= shown.end:
+            found[f"{datetime.fromtimestamp(noon, ZONE):%Y-%m-%d}"] = total
+    return found
+
+
+def by_date(points: Points, zone: ZoneInfo = ZONE) -> dict[str, float]:
+    """As the transformation Format time makes bars of points, one a date."""
+    found = {f"{datetime.fromtimestamp(moment, zone):%Y-%m-%d}": value for moment, value in points.items()}
+    assert len(found) == len(points)
+    return found
+
+
+def close(wanted: object) -> object:
+    """Equal but for the last bits of sums."""
+    return pytest.approx(wanted, rel=1e-9, abs=1e-6)
+
+
+# -- all of them
+
+
+@pytest.mark.parametrize("panel", all_panels(), ids=str)
+def test_no_query_comes_back_empty_and_all_databases_show_the_same(
+    panel: Panel, databases: dict[str, Database]
+) -> None:
+    shown = last(7 if panel.dashboard == "home" else 0.2)
+    for letter, target in panel.targets.items():
+        first, *others = (run(each, panel, letter, shown, {}) for each in databases.values())
+        assert first, letter
+        for other in others:
+            assert other.keys() == first.keys()
+            if "increase(" in target["expr"]:
+                continue  # Prometheus extrapolates, VictoriaMetrics does not
+            for labels, points in first.items():
+                assert other[labels] == close(points), letter
+
+
+RULES = {
+    rule["alert"]: rule
+    for group in yaml.safe_load((GRAFANA / "alerts" / "smarthub.yml").read_text(encoding="utf-8"))["groups"]
+    for rule in group["rules"]
+}
+TROUBLES = {
+    "SmartHubDataStale": {("meter", "99999")},
+    "SmartHubSignInRefused": {("login", "refused"), ("reason", "credentials")},
+    "SmartHubRefreshFailing": {("login", "down")},
+    "SmartHubIntervalsNotScraped": {("job", "smarthub_intervals"), ("instance", "exporter:10058")},
+    "SmartHubTimezoneMismatch": {("login", "down")},
+    "SmartHubBackfillNeeded": {("location", "79999")},
+    "SmartHubUnusualUsage": {("meter", "99999")},
+}
+
+
+@pytest.mark.parametrize("alert", RULES)
+def test_every_rule_finds_its_trouble_and_no_other(alert: str, database: Database) -> None:
+    (labels,) = database.query(RULES[alert]["expr"], NOW.timestamp(), nocache="1")
+    assert TROUBLES[alert] <= set(labels)
+    assert "__name__" not in dict(labels)
+
+
+# -- days and months
+
+
+@pytest.mark.parametrize("zone", [ZONE, ZoneInfo("America/Los_Angeles"), ZoneInfo("UTC")], ids=str)
+@pytest.mark.parametrize(
+    ("title", "name", "meters"),
+    [
+        ("Energy a day", "smarthub_day_usage_kwh", (SOLAR, BARN, FINE, HALF)),
+        ("Cost a day", "smarthub_day_cost_usd", (SOLAR,)),
+    ],
+)
+def test_bars_are_the_local_days_of_a_year(  # noqa: PLR0917
+    title: str, name: str, meters: Sequence[str], zone: ZoneInfo, database: Database, truth: Truth
+) -> None:
+    shown = last(400, zone=zone)
+    found = ask(database, title, "A", shown)
+
+    assert found.keys() == set(meters)
+    for number in meters:
+        wanted = whole_days(truth, name, number, shown)
+        assert by_date(found[number], zone) == close(wanted)
+    changes = [f"{each:%Y-%m-%d}" for each in (*SPRINGS, AUTUMN)]
+    assert set(changes) < by_date(found[meters[0]], zone).keys()
+    assert len(found[SOLAR]) == 398  # not the day with the gap, not the newest one
+
+
+def test_drawn_sent_and_net_of_days_are_of_meters_that_export(database: Database, truth: Truth) -> None:
+    shown = last(400)
+    drawn, sent = (whole_days(truth, f"smarthub_day_{each}_kwh", SOLAR, shown) for each in ("usage", "export"))
+    wanted = {
+        "A": drawn,
+        "B": {day: -value for day, value in sent.items()},
+        "C": {day: drawn[day] - value for day, value in sent.items()},
+    }
+    for letter, days in wanted.items():
+        found = ask(database, "Drawn, sent and net a day", letter, shown)
+        assert found.keys() == {SOLAR}
+        assert by_date(found[SOLAR]) == close(days)
+
+
+MONTHS = {
+    "This month so far": (0, 0),
+    "Last month to the same day": (0, 1),
+    "Same month last year": (1, 0),
+}
+
+
+MOMENTS = (
+    NOW,
+    datetime(2025, 3, 9, 23, 59, 58, 700_000, tzinfo=ZONE),
+    datetime(2025, 3, 10, 0, 10, 0, 400_000, tzinfo=ZONE),
+    datetime(2025, 2, 28, 18, 30, 0, 500_000, tzinfo=ZONE),
+    datetime(2024, 12, 31, 18, tzinfo=ZONE),
+)
+MONTHS_KNOWN = [
+    (title, now)
+    for title in MONTHS
+    for now in MOMENTS
+    if now.replace(year=now.year - MONTHS[title][0], month=now.month - MONTHS[title][1], day=1) >= BEGAN
+]
+
+
+@pytest.mark.parametrize(("title", "now"), MONTHS_KNOWN, ids=str)
+def test_months_are_sums_of_their_whole_local_days(title: str, now: datetime, database: Database, truth: Truth) -> None:
+    years, months = MONTHS[title]
+    start, end = (
+        _earlier(each, years, months) for each in (now.replace(day=1, hour=0, minute=0, second=0, microsecond=0), now)
+    )
+
+    panel = find(title)
+    found = {letter: value(ask(database, title, letter, last(7, now))) for letter in panel.targets}
+
+    meters = (SOLAR, BARN, FINE, HALF)
+    energy = [
+        days
+        for number in meters
+        if (days := truth.within("smarthub_day_usage_kwh", number, start.timestamp() + 1, end.timestamp()))
+    ]
+    cost = truth.total("smarthub_day_cost_usd", SOLAR, start.timestamp() + 1, end.timestamp())
+    assert len(energy[0]) >= 7
+    assert found["A"] == close(fsum(fsum(days.values()) for days in energy))
+    assert found["B"] == close(cost)
+    assert found["C"] == close(fsum(fsum(days.values()) / len(days) for days in energy))
+
+
+def _earlier(moment: datetime, years: int, months: int) -> datetime:
+    year, month = moment.year - years, moment.month - months
+    if month == 0:
+        year, month = year - 1, 12
+    day = moment.day
+    while True:
+        try:
+            return moment.replace(year=year, month=month, day=day)
+        except ValueError:
+            day -= 1
+
+
+def test_the_latest_whole_day_tells_its_energy_cost_and_date(database: Database, truth: Truth) -> None:
+    energy = ask(database, "Latest whole day", "A", last(7))
+    cost = ask(database, "Latest whole day", "B", last(7))
+    date = ask(database, "Latest whole day was", "A", last(7))
+    for number in (SOLAR, BARN, FINE, HALF):
+        days = truth.of("smarthub_day_usage_kwh", number)
+        assert value(energy, number) == days[max(days)]
+        assert datetime.fromtimestamp(value(date, number) / 1000, ZONE) == datetime(2025, 3, 18, 12, tzinfo=ZONE)
+    assert value(cost, SOLAR) == truth.of("smarthub_day_cost_usd", SOLAR)[max(truth.of("smarthub_day_cost_usd", SOLAR))]
+
+
+def test_the_latest_whole_day_shows_no_cost_of_another_day(database: Database) -> None:
+    panel = find("Latest whole day")
+    (energy,) = run(database, panel, "A", last(7), {"portal": "other"}).values()
+    assert list(energy.values()) == [60.0]
+    assert run(database, panel, "B", last(7), {"portal": "other"}) == {}
+
+
+# -- power
+
+
+WEEKS = [
+    absolute(SPRINGS[1] - timedelta(days=2), SPRINGS[1] + timedelta(days=6)),
+    absolute(AUTUMN - timedelta(days=2), AUTUMN + timedelta(days=3)),
+    last(7),
+]
+
+
+@pytest.mark.parametrize("shown", WEEKS, ids=["spring", "autumn", "now"])
+@pytest.mark.parametrize("title", ["Power and cumulative usage", "Thermostat over power"])
+def test_power_shows_the_interval_that_contains_each_point(
+    title: str, shown: TimeRange, database: Database, truth: Truth
+) -> None:
+    found = ask(database, title, "A", shown)
+    assert find(title).step(shown) == 900
+    start, stop = (_quarter(each) for each in (shown.start, shown.end))
+    for number, points in found.items():
+        ends = truth.within("smarthub_interval_usage_watts", number, start, stop + 3600)
+        wanted: Points = {}
+        for moment in range(start, stop + 1, 900):
+            # A point of a meter with finer intervals is their mean.
+            inside = [watts for end, watts in ends.items() if max(moment, end - STEPS[number]) < min(moment + 900, end)]
+            if inside:
+                wanted[moment] = fsum(inside) / len(inside)
+        assert points == close(wanted), number
+    assert {SOLAR, BARN} <= found.keys()
+
+
+def _quarter(moment: float) -> int:
+    return int(moment) // 900 * 900
+
+
+@pytest.mark.parametrize("days", [30, 50])
+def test_power_zoomed_out_is_the_mean_of_each_step(days: int, database: Database, truth: Truth) -> None:
+    shown = last(days)
+    step = find("Power and cumulative usage").step(shown)
+    found = ask(database, "Power and cumulative usage", "A", shown)
+    assert step in {1800, 3600}
+    for moment, watts in found[SOLAR].items():
+        assert watts == close(truth.mean("smarthub_interval_usage_watts", SOLAR, moment, moment + step))
+    for moment, watts in found[BARN].items():
+        end = -(-(moment + 1) // 3600) * 3600
+        assert watts == close(truth.of("smarthub_interval_usage_watts", BARN)[int(end)])
+
+
+@pytest.mark.parametrize(("letter", "length"), [("B", 86400), ("C", 604800)])
+@pytest.mark.parametrize("shown", WEEKS, ids=["spring", "autumn", "now"])
+def test_averages_look_back_a_day_and_a_week(
+    letter: str, length: int, shown: TimeRange, database: Database, truth: Truth
+) -> None:
+    found = ask(database, "Power and cumulative usage", letter, shown)
+    assert {SOLAR, BARN} <= found.keys()
+    for number in (SOLAR, BARN):
+        for moment, watts in found[number].items():
+            mean = truth.mean("smarthub_interval_usage_watts", number, moment - length, moment)
+            assert watts == close(mean), (number, moment)
+        newest = max(truth.within("smarthub_interval_usage_watts", number, 0, shown.end))
+        assert max(found[number]) < newest + 3600
+
+
+@pytest.mark.parametrize("shown", [*WEEKS, last(50)], ids=["spring", "autumn", "now", "50 days"])
+def test_the_cumulative_curve_is_the_energy_since_the_left_edge(
+    shown: TimeRange, database: Database, truth: Truth
+) -> None:
+    found = ask(database, "Power and cumulative usage", "D", shown)
+    assert {SOLAR, BARN} <= found.keys()
+    for number in (SOLAR, BARN):
+        assert len(found[number]) > 300
+        known = sorted(truth.within("smarthub_interval_usage_kwh", number, shown.start, shown.end).items())
+        for moment, kwh in found[number].items():
+            assert kwh == close(fsum(each for end, each in known if end <= moment)), (number, moment)
+
+
+def test_a_year_of_power_and_energy_is_true_where_the_database_takes_such_queries(
+    unlimited: Database, truth: Truth
+) -> None:
+    shown = last(365)
+    step = find("Power and cumulative usage").step(shown)
+    power, cumulative = (ask(unlimited, "Power and cumulative usage", letter, shown) for letter in "AD")
+    for number in (SOLAR, BARN):
+        moments = sorted(power[number])[::50]
+        for moment in moments:
+            assert power[number][moment] == close(
+                truth.mean("smarthub_interval_usage_watts", number, moment, moment + step)
+            )
+        moment = max(cumulative[number])
+        total = truth.total("smarthub_interval_usage_kwh", number, int(shown.start), moment)
+        assert cumulative[number][moment] == close(total)
+
+
+# -- sums of a range
+
+
+def test_energy_and_cost_of_a_range_are_those_of_its_intervals(database: Database, truth: Truth) -> None:
+    month = absolute(datetime(2025, 3, 1, tzinfo=ZONE), datetime(2025, 3, 18, tzinfo=ZONE))
+    for shown in (*WEEKS, last(50), month):
+        energy, cost = (ask(database, "Energy in this range", letter, shown) for letter in "AB")
+        for number, points in energy.items():
+            wanted = truth.total("smarthub_interval_usage_kwh", number, shown.start, shown.end)
+            assert list(points.values()) == [close(wanted)], (number, shown)
+        assert value(cost, SOLAR) == close(truth.total("smarthub_interval_cost_usd", SOLAR, shown.start, shown.end))
+        sent, net = (value(ask(database, "Sent and net in this range", letter, shown), SOLAR) for letter in "AB")
+        exported = truth.total("smarthub_interval_export_kwh", SOLAR, shown.start, shown.end)
+        assert sent == close(exported)
+        assert net == close(value(energy, SOLAR) - exported)
+
+
+@pytest.mark.parametrize("shown", WEEKS, ids=["spring", "autumn", "now"])
+def test_base_load_and_peak_are_of_the_intervals_of_the_range(
+    shown: TimeRange, database: Database, truth: Truth
+) -> None:
+    base, peak = (ask(database, title, "A", shown) for title in ("Base load", "Peak power"))
+    assert {SOLAR, BARN} <= base.keys()
+    for number, points in base.items():
+        watts = sorted(truth.within("smarthub_interval_usage_watts", number, shown.start, shown.end).values())
+        rank = 0.05 * (len(watts) - 1)
+        low = int(rank)
+        assert list(points.values()) == [close(watts[low] + (watts[low + 1] - watts[low]) * (rank - low))]
+        assert value(peak, number) == watts[-1]
+
+
+def test_shares_are_the_energy_of_each_rate_period(database: Database, truth: Truth) -> None:
+    shown = last(30)
+    found = ask(database, "Time-of-use shares", "A", shown, by="period")
+    names = [name for name, number in truth.values if name.startswith("smarthub_interval_tou") and number == SOLAR]
+    assert len(names) >= 2
+    assert {period: value(found, period) for period in found} == close(
+        {name.partition(" ")[2]: truth.total(name, SOLAR, shown.start, shown.end) for name in names}
+    )
+
+
+# -- hours
+
+
+def hours(truth: Truth, number: str, name: str = "usage") -> dict[int, float]:
+    """Energy by the beginning of the hour."""
+    found: defaultdict[int, float] = defaultdict(float)
+    for end, kwh in truth.of(f"smarthub_interval_{name}_kwh", number).items():
+        found[(end - 1) // 3600 * 3600] += kwh
+    return dict(found)
+
+
+def test_the_heat_map_is_the_mean_of_each_local_hour_of_the_week(database: Database, truth: Truth) -> None:
+    shown = absolute(AUTUMN - timedelta(days=30), AUTUMN + timedelta(days=30))
+    (points,) = ask(database, "Hour by weekday", "A", shown, by="").values()
+
+    def mean(of: Mapping[float, float]) -> dict[str, float]:
+        cells: defaultdict[str, list[float]] = defaultdict(list)
+        for moment, kwh in of.items():
+            cells[f"{datetime.fromtimestamp(moment, ZONE):%u %H:00}"].append(kwh)
+        return {cell: fsum(each) / len(each) for cell, each in cells.items()}
+
+    solar, barn = (hours(truth, number) for number in (SOLAR, BARN))
+    wanted = {hour: solar[hour] + barn[hour] for hour in solar if shown.start <= hour <= shown.end}
+    assert len(mean(points)) == 7 * 24
+    assert mean(points) == close(mean({float(hour): kwh for hour, kwh in wanted.items()}))
+
+
+def test_peak_hours_are_those_that_drew_the_most(database: Database, truth: Truth) -> None:
+    shown = last(90)
+    found = ask(database, "Peak hours", "A", shown)
+
+    def most(of: Mapping[float, float]) -> list[tuple[float, float]]:
+        return sorted(((moment, round(kwh, 6)) for moment, kwh in of.items()), key=lambda each: (-each[1], each[0]))[
+            :10
+        ]
+
+    for number in (SOLAR, BARN, FINE, HALF):
+        wanted = {float(hour): kwh for hour, kwh in hours(truth, number).items() if shown.start - 3600 < hour}
+        assert most(found[number]) == most(wanted)
+
+
+def test_solar_power_is_what_each_hour_drew_and_sent(database: Database, truth: Truth) -> None:
+    shown = absolute(SPRINGS[1] - timedelta(days=20), SPRINGS[1] + timedelta(days=2))
+    drawn, sent = (hours(truth, SOLAR, name) for name in ("usage", "export"))
+    found = [ask(database, "Drawn, sent and net power", letter, shown) for letter in "ABC"]
+    assert [each.keys() for each in found] == [{SOLAR}] * 3
+    moments = {hour for hour in drawn if shown.start <= hour <= shown.end}
+    assert [each[SOLAR].keys() for each in found] == [moments] * 3
+    for moment in moments:
+        watts = [each[SOLAR][moment] for each in found]
+        wanted = [1000 * drawn[moment], -1000 * sent[moment], 1000 * (drawn[moment] - sent[moment])]
+        assert watts == close(wanted)
+
+
+# -- the present
+
+
+def test_newest_power_its_time_and_age_are_of_one_interval(database: Database, truth: Truth) -> None:
+    power, end, age = (
+        ask(database, title, "A", last(7)) for title in ("Newest power", "Newest interval ended", "Age of the data")
+    )
+    for number in (SOLAR, BARN):
+        watts = truth.of("smarthub_interval_usage_watts", number)
+        assert value(power, number) == watts[max(watts)]
+        assert value(end, number) == max(watts) * 1000
+        assert value(age, number) == close(NOW.timestamp() - max(watts))
+
+
+@pytest.mark.parametrize(("letter", "stage"), list(zip("BCDEF", STAGES, strict=True)))
+def test_the_thermostat_shows_the_share_of_each_step_in_which_a_stage_ran(
+    letter: str, stage: str, database: Database
+) -> None:
+    (points,) = ask(database, "Thermostat over power", letter, last(3), by="").values()
+    assert len(points) > 3 * 95
+    for moment, share in points.items():
+        running = [_runs(stage, int(moment) + 30 + 60 * each) for each in range(15)]
+        if moment + 900 < NOW.timestamp():
+            assert share == close(sum(running) / 15)
+
+
+# -- alerts as they are sent
+
+
+def test_vmalert_and_prometheus_say_the_same_of_the_same_trouble(services: Services, tmp_path: Path) -> None:
+    now = int(time.time())
+    moments = range(now - 7200, now + 300, 60)
+    need = int(datetime(2025, 11, 2, tzinfo=ZONE).timestamp())
+    constant = {
+        _scraped(families.UP.name, login="novec"): 0.0,
+        _scraped(families.FAILURES.name, login="novec", reason="credentials"): 0.0,
+        _scraped(families.TIMEZONE_MISMATCH.name, login="novec"): 1.0,
+        _location(families.BACKFILL_NEEDED.name, "70001"): float(need),
+        _meter(families.LATEST_END.name, "80001"): float(now - 100 * 3600 - 1900),
+        _scraped("up", "smarthub_intervals"): 0.0,
+    }
+    samples = {labels: [(each * 1000, value) for each in moments] for labels, value in constant.items()}
+    refused = _scraped(families.FAILURES.name, login="novec", reason="two_factor")
+    samples[refused] = [(each * 1000, float((each - moments[0]) // 3600)) for each in moments]
+    # Every second instead of every minute; nothing else differs from what is shipped.
+    rules = tmp_path / "smarthub.yml"
+    shipped = (GRAFANA / "alerts" / "smarthub.yml").read_text(encoding="utf-8")
+    rules.write_text(shipped.replace("interval: 1m", "interval: 1s"), encoding="utf-8")
+
+    database = services.victoria_metrics()
+    database.import_samples(samples)
+    database.force_flush()
+    address = f"127.0.0.1:{free_port()}"
+    services.process(
+        "vmalert",
+        [
+            f"-rule={rules}",
+            f"-datasource.url={database.url}",
+            "-notifier.url=http://127.0.0.1:9",
+            f"-httpListenAddr={address}",
+        ],
+        ready_url=f"http://{address}/health",
+    )
+    prometheus = services.enter_context(_prometheus_of(tmp_path / "prometheus", samples, rule_files=[rules]))
+    wanted = set(RULES) - {"SmartHubUnusualUsage", "SmartHubRefreshFailing"}
+    answers: list[dict[str, dict[str, str]]] = []
+    for url in (f"http://{address}", prometheus.url):
+        wait_until(lambda url=url: _alerts(url).keys() == wanted, f"the alerts of {url}")  # type: ignore[misc]
+        answers.append(_alerts(url))
+
+    ours, theirs = answers
+    # How long ago is another second when another asks.
+    ago = {found.pop("SmartHubDataStale")["description"].partition(" ended 4d 4h 3")[0] for found in answers}
+    assert ago == {"The newest interval of meter 80001 at location 70001 of novec"}
+    assert ours == theirs
+    assert ours["SmartHubBackfillNeeded"]["description"].endswith("smarthub-exporter backfill --start 2025-11-02")
+    assert "two_factor. Set totp_secret" in ours["SmartHubSignInRefused"]["description"]
+    assert "smarthub_intervals of exporter:10058 has not" in ours["SmartHubIntervalsNotScraped"]["description"]
+
+
+def _alerts(url: str) -> dict[str, dict[str, str]]:
+    """The annotations of what is pending or firing, by alert."""
+    found = http("GET", f"{url}/api/v1/alerts").json()["data"]["alerts"] or []
+    return {each["labels"].get("alertname", each.get("name")): each["annotations"] for each in found}

@@ -1,0 +1,183 @@
+"""The dashboards as Grafana reads them: panels, their time ranges and steps, and queries with variables replaced.
+
+Follows Grafana's own sources (PanelTimeRange, the Prometheus data source's models/query.go, rangeutil), versions 11 to
+13. The time zone is the browser's, which the tests choose.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+Json = dict[str, Any]
+
+GRAFANA: Final = Path(__file__).parents[2] / "grafana"
+DASHBOARDS: Final = sorted((GRAFANA / "dashboards").glob("*.json"))
+SCRAPE_INTERVAL: Final = 60
+_USUAL_WIDTH: Final = 1200
+_MOST_POINTS: Final = 11_000
+# The steps that Grafana rounds to, each with the length below which it is taken (rangeutil's roundInterval).
+_STEPS: Final = (
+    (90, 60),
+    (210, 120),
+    (450, 300),
+    (750, 600),
+    (1050, 900),
+    (1500, 1200),
+    (2700, 1800),
+    (5400, 3600),
+    (9000, 7200),
+    (16200, 10800),
+    (32400, 21600),
+    (86400, 43200),
+    (604800, 86400),
+)
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """From and to in seconds, and the time zone in which Grafana counts months."""
+
+    start: float
+    end: float
+    zone: ZoneInfo
+
+    def overridden(self, time_from: str | None, time_shift: str | None) -> "TimeRange":
+        """What a panel's own `timeFrom` and `timeShift` make of a range that ends now."""
+        start, end = (datetime.fromtimestamp(each, self.zone) for each in (self.start, self.end))
+        if time_from is not None:
+            assert time_from == "now/M", "only what the dashboards use"
+            start = end.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
+        if time_shift is not None:
+            start, end = (_shifted(each, time_shift) for each in (start, end))
+        return TimeRange(start.timestamp(), end.timestamp(), self.zone)
+
+
+def _shifted(moment: datetime, shift: str) -> datetime:
+    """So many months or years earlier at the same wall time, the last day of the month where there is no such day."""
+    months = {"1M": 1, "1y": 12}[shift]
+    year, month = divmod(moment.year * 12 + moment.month - 1 - months, 12)
+    following = datetime(year + (month == 11), (month + 1) % 12 + 1, 1)  # noqa: DTZ001 - a mere date
+    last = (following - timedelta(days=1)).day
+    return moment.replace(year=year, month=month + 1, day=min(moment.day, last), fold=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What Grafana sends to the database."""
+
+    expression: str
+    instant: bool
+    start: float
+    end: float
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A panel of a dashboard."""
+
+    dashboard: str
+    json: Json
+
+    def __str__(self) -> str:
+        return f"{self.dashboard}/{self.json['title']}"
+
+    @property
+    def targets(self) -> dict[str, Json]:
+        """The queries by their letters."""
+        return {each["refId"]: each for each in self.json["targets"]}
+
+    def query(self, letter: str, dashboard: TimeRange, variables: Mapping[str, str] | None = None) -> Query:
+        """A target as it is sent for a dashboard's time range; every variable is All where it is not given."""
+        target = self.targets[letter]
+        panel = dashboard.overridden(self.json.get("timeFrom"), self.json.get("timeShift"))
+        step = self.step(panel)
+        length = panel.end - panel.start
+        known = {
+            "__interval_ms": str(step * 1000),
+            "__interval": _duration(step),
+            "__rate_interval": f"{max(step + SCRAPE_INTERVAL, 4 * SCRAPE_INTERVAL)}s",
+            "__range_s": str(_rounded(length)),
+            "__range": f"{_rounded(length)}s",
+            # Only panels without a time range of their own may use it: Grafana's versions differ in which one it means.
+            "__from:date:seconds": str(int(dashboard.start)),
+            **dict.fromkeys(("portal", "location", "meter", "login"), ".+"),
+            **(variables or {}),
+        }
+        expression = re.sub(r"\$(?:\{([^}]+)\}|(\w+))", lambda found: known[found[1] or found[2]], target["expr"])
+        query = Query(expression, target["instant"], panel.start, panel.end, step)
+        return (
+            query
+            if query.instant
+            else replace(
+                query, start=self._aligned(panel.start, panel, step), end=self._aligned(panel.end, panel, step)
+            )
+        )
+
+    def step(self, shown: TimeRange) -> int:
+        """The step of a graph: no smaller than the panel's interval, no more points than it may have."""
+        least = _seconds(self.json["interval"])
+        length = shown.end - shown.start
+        calculated = _rounded_step(length / self.json.get("maxDataPoints", _USUAL_WIDTH))
+        safe = _rounded_step(length / _MOST_POINTS)
+        return max(least, calculated, safe)
+
+    @staticmethod
+    def _aligned(moment: float, shown: TimeRange, step: int) -> int:
+        offset = datetime.fromtimestamp(shown.end, shown.zone).utcoffset()
+        assert offset is not None
+        east = int(offset.total_seconds())
+        return (int(moment) + east) // step * step - east
+
+
+def _rounded(seconds: float) -> int:
+    return int(seconds + 0.5)
+
+
+def _rounded_step(seconds: float) -> int:
+    return next((step for below, step in _STEPS if seconds < below), 604800)
+
+
+def _seconds(duration: str) -> int:
+    return int(duration[:-1]) * _UNITS[duration[-1]]
+
+
+def _duration(seconds: int) -> str:
+    """As Grafana writes it: in the greatest unit, cut off."""
+    unit = next(unit for unit in ("d", "h", "m", "s") if seconds >= _UNITS[unit])
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
+def load(path: Path) -> Json:
+    """A dashboard."""
+    loaded: Json = json.loads(path.read_text(encoding="utf-8"))
+    return loaded
+
+
+def boxes(dashboard: Json) -> Iterator[Json]:
+    """Rows and panels, also those inside collapsed rows."""
+    for each in dashboard["panels"]:
+        yield each
+        yield from each.get("panels", ())
+
+
+def panels(path: Path) -> list[Panel]:
+    """The panels of a dashboard that show something."""
+    return [Panel(path.stem, each) for each in boxes(load(path)) if each["type"] != "row"]
+
+
+def all_panels() -> list[Panel]:
+    """The panels of all dashboards."""
+    return [panel for path in DASHBOARDS for panel in panels(path)]
+
+
+def find(title: str, among: Sequence[Panel] | None = None) -> Panel:
+    """A panel by its title."""
+    (found,) = (each for each in among or all_panels() if each.json["title"] == title)
+    return found
