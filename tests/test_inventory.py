@@ -20,6 +20,7 @@ HOUR = 3600
 LOGIN = replace(login_of("https://novec.smarthub.coop"), name="novec", zone=None)
 CONFIGURED = replace(LOGIN, zone=ZONE)
 HOUSE = FoundLocation("0055001", "70001", "House", electric=True, active=True, industries=("ELECTRIC", "WATER"))
+ALSO_WATER = "\nthe location has water too"
 BARN = FoundLocation("55002", "70003", None, electric=True, active=True, industries=("ELECTRIC",))
 CLOSED = FoundLocation("55003", "70004", "Old flat", electric=True, active=False, industries=("ELECTRIC",))
 WELL = FoundLocation("55002", "70005", "Well", electric=False, active=True, industries=("WATER",))
@@ -71,7 +72,7 @@ def test_a_meter_is_shown_with_all_that_it_gives() -> None:
         "70001",
         "House",
         "81001",
-        SOLAR_DATA,
+        SOLAR_DATA + ALSO_WATER,
     )
 
 
@@ -84,7 +85,7 @@ def test_a_location_without_a_nickname_and_a_meter_without_extras() -> None:
 def test_each_meter_of_a_location_has_a_row() -> None:
     both = table(seen(HOUSE, SOLAR, SILENT, first_day=NOW - DAY))
     assert [row[:4] for row in both] == [("0055001", "70001", "House", number) for number in ("81001", "81004")]
-    assert both[1][4] == "at unknown intervals (FORWARD): usage\nno recent data"
+    assert both[1][4] == "at unknown intervals (FORWARD): usage\nno recent data" + ALSO_WATER
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_without_a_zone_a_location_is_listed_all_the_same() -> None:
 
 def test_a_clock_that_is_behind_the_data_gives_no_negative_age() -> None:
     (row,) = rows([explored(seen(HOUSE, SOLAR))], NOW - DAY)
-    assert row[4].endswith(", 0 s ago")
+    assert row[4].endswith(", 0 s ago" + ALSO_WATER)
 
 
 # -- the notes

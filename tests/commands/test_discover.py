@@ -246,6 +246,7 @@ def test_the_table_shows_every_location_and_meter(start_portal: StartPortal, dis
         "Account  Location  Name      Meter  Data",
         head.format("70001", "House", "81001") + "every hour (FORWARD): usage, cost, 3 rate periods",
         rest + f"since 2024-03-01, {stamp}",
+        rest + "the location has water too",
         head.format("70002", "", "81002") + "every 30 minutes (FORWARD, REVERSE): usage, export, cost",
         rest + f"since 2025-01-15, {stamp}",
         "55002    70003     Barn      81003  once a day (FORWARD): usage",
@@ -700,7 +701,7 @@ def test_force_writes_over_it_and_keeps_it(start_portal: StartPortal, discover: 
     assert program.wait() == 0
     assert (tmp_path / "new.yaml.bak").read_text() == "mine\n"
     assert config_of(tmp_path / "new.yaml")["password_file"] == "new.password"
-    assert "Wrote new.yaml; the one before is new.yaml.bak." in program.stderr
+    assert "Wrote new.yaml; the one before is new.yaml.bak, with its other sections." in program.stderr
 
 
 def test_a_secret_file_that_is_in_the_way_leaves_everything_as_it_was(
