@@ -1,6 +1,7 @@
 """The steps of `check` that concern the databases of the configuration."""
 
 from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
 
 from ..config import Config, InfluxDBConfig, VictoriaMetricsConfig
 from ..databases.influxdb import InfluxDB
@@ -20,11 +21,17 @@ _INFLUXDB = "influxdb"
 def database_findings(config: Config, checks: Sequence[LoginCheck], *, now: float) -> Iterator[Part]:
     """Whether each database answers, and whether what it holds is what the portal gave."""
     if config.victoriametrics is not None:
-        yield Heading(f"VictoriaMetrics {config.victoriametrics.url}")
+        yield Heading(f"VictoriaMetrics {_place(config.victoriametrics.url)}")
         yield from _victoriametrics(config.victoriametrics, checks, config.exporter.window, now)
     if config.influxdb is not None:
-        yield Heading(f"InfluxDB {config.influxdb.host}")
+        yield Heading(f"InfluxDB {_place(config.influxdb.host)}")
         yield _influxdb(config.influxdb)
+
+
+def _place(url: str) -> str:
+    """A database's address without its path, in which proxies may have a secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _victoriametrics(

@@ -15,6 +15,7 @@ from .findings import Bars, Finding, Heading, Part, Verdict
 _STALE = 72 * 3600
 _HOUR = 3600
 _ROUNDING = 0.005  # kWh: the portal rounds every value to two decimals by itself (portal-facts 3.4)
+_DERIVING = 4  # a direction derived from another and NET is good to 0.02 kWh (contract 3)
 
 
 def location_findings(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo, *, now: float) -> Iterator[Part]:
@@ -66,7 +67,7 @@ def _day_totals(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo) -> I
 
 def _compared(meter: Meter, figures: Mapping[int, Reading], zone: ZoneInfo) -> Finding:
     number = meter.info.number
-    tolerance = _ROUNDING * (DAILY / max(meter.info.step, 1) + 1)
+    tolerance = _ROUNDING * (DAILY / max(meter.info.step, 1) + 1) * (_DERIVING if _derives(meter) else 1)
     pairs = [
         (day.start, ours, theirs)
         for day in meter.days
@@ -89,6 +90,11 @@ def _compared(meter: Meter, figures: Mapping[int, Reading], zone: ZoneInfo) -> F
     text = f"meter {number}: {len(wrong)} of {len(pairs)} daily figures differ, {wrong[-1]}"
     advice = "check timezone first; the portal may also still be correcting these days"
     return Finding(Verdict.WARNING, "day totals", text, advice)
+
+
+def _derives(meter: Meter) -> bool:
+    """Whether one direction is derived from the other and NET."""
+    return "NET" in meter.info.flows and len(meter.info.flows) == 2  # noqa: PLR2004
 
 
 def _figures_of(day: Interval | Reading, meter: Meter) -> tuple[float | None, float | None]:

@@ -63,7 +63,8 @@ def _try_anyway(terminal: Terminal) -> TryAnyway | None:
 
 
 def _summary(verdicts: list[Verdict]) -> str:
-    failed, warnings = verdicts.count(Verdict.FAILED), verdicts.count(Verdict.WARNING)
+    failed, count = verdicts.count(Verdict.FAILED), verdicts.count(Verdict.WARNING)
+    warnings = f"{count} warning" + ("" if count == 1 else "s")
     if failed:
-        return f"{failed} failed, {warnings} warnings."
-    return f"Good, with {warnings} warnings." if warnings else "All good."
+        return f"{failed} failed, {warnings}."
+    return f"Good, with {warnings}." if count else "All good."

@@ -1,0 +1,44 @@
+"""What a check says, as lines that tests compare whole."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from exporter.checks.findings import Bars, Finding, Heading, Part
+from exporter.checks.login import LoginCheck
+from exporter.config import Login
+from exporter.lockout import TryAnyway
+from exporter.state import State
+
+from ..clocks import ManualClock
+
+
+def lines(parts: Iterable[Part]) -> list[str]:
+    """A line for each part: `# heading`, `ok step: text -> advice`, `| title of bars`."""
+    return [_line(part) for part in parts]
+
+
+def _line(part: Part) -> str:
+    match part:
+        case Heading(text):
+            return f"# {text}"
+        case Finding(verdict, step, text, advice):
+            return f"{verdict} {step}: {text}" + (f" -> {advice}" if advice else "")
+        case Bars(title):
+            return f"| {title}"
+
+
+def check_of(
+    login: Login, clock: ManualClock, state: State | None = None, try_anyway: TryAnyway | None = None
+) -> LoginCheck:
+    """The check of a login, with a state in memory unless one is given."""
+    return LoginCheck(login, state or State(None), clock, try_anyway=try_anyway)
+
+
+def checked(login: Login, clock: ManualClock, state: State | None = None) -> list[str]:
+    """All that the check of a login says."""
+    return lines(check_of(login, clock, state).run())
+
+
+def without_zone(login: Login) -> Login:
+    """The login as somebody has it who does not know the co-op's zone."""
+    return replace(login, zone=None)

@@ -1,0 +1,648 @@
+"""`check` as people run it: what it prints, its exit codes, what it does on a terminal, and what it never tells."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from exporter.chart import chart
+from exporter.clock import SystemClock
+from exporter.portal.walltime import WallClock
+from exporter.simulator.server import PortalServer
+from exporter.simulator.settings import Poll, SignIn
+from exporter.simulator.world import HOME, MeterSpec, UserSpec, World
+
+from ..conftest import HOUSE, METER, StartPortal, change
+from ..test_cli import PASSWORD, Program, Starter
+
+ZONE = ZoneInfo("America/New_York")
+WALL = WallClock(ZONE)
+HOUR = 3600
+DEADLINE = 20.0
+TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+USER = UserSpec(password=PASSWORD)
+HOUSE_ONLY = World(users=(USER,), locations=(HOUSE,))
+ALL = World(users=(USER,), locations=HOME)
+PERSONAL = ("@", PASSWORD, TOTP, "Secret Lane", "Springfield", "MEMBER OF")
+REFUSED = (
+    "login coop: the portal refused user name or password (status 200, it said FAILURE); check username and password by"
+    " signing in on its web page, then correct the configuration"
+)
+
+# The program with its own terminal as the one that Ctrl-C comes from.
+_TAKES_TERMINAL = (
+    "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    " os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+
+
+class Screen:
+    """`check` on a terminal with all its output on it, and somebody who types."""
+
+    def __init__(self, *arguments: str, folder: Path, environment: Mapping[str, str]) -> None:
+        self._master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (40, 80))
+        self._at = 0
+        self.shown = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _TAKES_TERMINAL, "-m", "exporter", "check", *arguments],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=folder,
+            env={**environment, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"},
+        )
+        os.close(slave)
+
+    @property
+    def text(self) -> str:
+        """What can be read in the end: without colours and without what the spinner has wiped away."""
+        lines, row, column = [""], 0, 0
+        for piece in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", self.shown):
+            if piece == "\r":
+                column = 0
+            elif piece == "\n":
+                row += 1
+                lines += [""] * (row + 1 - len(lines))
+            elif piece == "\x1b[1A":
+                row -= 1
+            elif piece == "\x1b[2K":
+                lines[row] = ""
+            elif not piece.startswith("\x1b"):
+                lines[row] = lines[row][:column].ljust(column) + piece + lines[row][column + len(piece) :]
+                column += len(piece)
+        return "\n".join(line.rstrip() for line in lines)
+
+    def type(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
+    def see(self, text: str) -> None:
+        """Wait until a text is shown, behind what was seen before."""
+        deadline = time.monotonic() + DEADLINE
+        while (found := self.shown.find(text, self._at)) < 0:
+            assert time.monotonic() < deadline, f"waited in vain for {text!r}: {self.shown!r}"
+            assert self._read(), f"ended without {text!r}: {self.shown!r}"
+        self._at = found + len(text)
+
+    def wait(self) -> int:
+        """The exit code, once all is read that it said."""
+        deadline = time.monotonic() + DEADLINE
+        while self._read():
+            assert time.monotonic() < deadline, f"it does not end: {self.shown!r}"
+        return self.process.wait(DEADLINE)
+
+    def _read(self) -> bool:
+        """Take in what comes; False when the program has let go of the terminal."""
+        ready, _, _ = select.select([self._master], [], [], 0.2)
+        if not ready:
+            return True
+        try:
+            part = os.read(self._master, 65536)
+        except OSError:  # EIO: nobody has the other end any more
+            return False
+        self.shown += part.decode("utf-8", "replace")
+        return bool(part)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._master)
+
+
+Sit = Callable[..., Screen]
+
+
+@pytest.fixture
+def clock() -> SystemClock:
+    """The portals here keep the real time, as the program does."""
+    return SystemClock()
+
+
+@pytest.fixture
+def starter(tmp_path: Path) -> Iterator[Starter]:
+    starter = Starter(tmp_path)
+    yield starter
+    starter.close()
+
+
+@pytest.fixture
+def sit_down(starter: Starter) -> Iterator[Sit]:
+    """Runs `check` on a terminal."""
+    with ExitStack() as stack:
+
+        def start(*arguments: str) -> Screen:
+            screen = Screen(*arguments, folder=starter.folder, environment=starter.environment)
+            stack.callback(screen.close)
+            return screen
+
+        yield start
+
+
+def configure(starter: Starter, server: PortalServer, **more: object) -> None:
+    """Write the config.yaml of a login."""
+    login: dict[str, object] = {
+        "name": "coop",
+        "api_url": server.url,
+        "username": "member@example.org",
+        "password": PASSWORD,
+        "timezone": "America/New_York",
+    }
+    sections: dict[str, object] = {
+        name: more.pop(name) for name in ("victoriametrics", "influxdb", "exporter") if name in more
+    }
+    starter.config({**sections, "smarthub": {**login, **more}})
+
+
+def said(program: Program) -> list[str]:
+    """The lines of its output, which hold nothing personal and no traceback."""
+    for word in (*PERSONAL, "Traceback", "\x1b"):
+        assert word not in program.stdout + program.stderr
+    return program.stdout.splitlines()
+
+
+def yesterday() -> tuple[int, int]:
+    today = WALL.day(int(time.time())).start
+    return WALL.days_before(today, 1), today
+
+
+def bars(server: PortalServer, meter: MeterSpec, what: str = "usage", *, plain: bool = False) -> list[str]:
+    """The chart of the last whole day as it must be, from what is true of the meter."""
+    start, end = yesterday()
+    values = [
+        (f"{datetime.fromtimestamp(hour, ZONE):%H}", getattr(server.portal.truth(meter, hour, hour + HOUR), what))
+        for hour in range(start, end, HOUR)
+    ]
+    return ["", *(f"  {line}" for line in chart(values, plain=plain))]
+
+
+def day_of(server: PortalServer, meter: MeterSpec) -> str:
+    """The title over the bars of the last whole day."""
+    start, end = yesterday()
+    truth = server.portal.truth(meter, start, end)
+    sent = "" if truth.export is None else f", {truth.export:.2f} kWh sent"
+    cost = "" if truth.cost is None else f", {'-' if truth.cost < 0 else ''}${abs(truth.cost):.2f}"
+    return (
+        f"  Meter {meter.number}, {datetime.fromtimestamp(start, ZONE):%A %Y-%m-%d}: {truth.usage:.2f} kWh drawn{sent}"
+        f"{cost}"
+    )
+
+
+def chart_of(server: PortalServer, meter: MeterSpec) -> list[str]:
+    """Title and bars as they stand in the output."""
+    blank, *lines = bars(server, meter)
+    return [blank, day_of(server, meter), *lines]
+
+
+def at_rest(run: Callable[[], Program], server: PortalServer) -> tuple[Program, dict[str, list[str]]]:
+    """Run while no midnight passes, so that the day before is the same for both; gives the expected charts too."""
+    while True:
+        before = yesterday()
+        program = run()
+        charts = {
+            meter.number: chart_of(server, meter) for place in server.portal.world.locations for meter in place.meters
+        }
+        if yesterday() == before:
+            return program, charts
+
+
+AGE = re.compile(r"(ok       newest data       until )\d{4}-\d\d-\d\d \d\d:\d\d, .+ ago$")
+
+
+# -- what it prints
+
+
+def test_the_whole_output_for_a_healthy_home(starter: Starter, start_portal: StartPortal) -> None:
+    server = start_portal(ALL)
+    configure(starter, server)
+
+    program, charts = at_rest(lambda: starter.run("check"), server)
+
+    assert (program.wait(), program.stderr) == (0, "")
+    solar = HOME[1].meters[0]
+    exported = bars(server, solar, "export")
+    sent = (
+        ["", "  Meter 81002, sent to the grid", *exported[1:]]
+        if server.portal.truth(solar, *yesterday()).export
+        else []
+    )
+    added = "  ok       day totals        meter {}: the intervals of 7 days add up to the portal's own daily figures"
+    assert [AGE.sub(r"\1<age>", line) for line in said(program)] == [
+        "",
+        "Configuration",
+        "  ok       configuration     valid, 1 login: coop",
+        "",
+        "Login coop",
+        f"  ok       address           {server.host} answers",
+        "  ok       sign-in           the portal accepted user name and password",
+        (
+            "  ok       accounts          3 of 5 locations are read, the others not (location 70005: no electricity"
+            " (water); location 70004: closed)"
+        ),
+        '  ok       poll              location 70001 of account 55001 "House" answers',
+        '  ok       poll              location 70002 of account 55001 "Solar house" answers',
+        '  ok       poll              location 70003 of account 55002 "Barn" answers',
+        "  ok       zone              the portal's times fit America/New_York",
+        "",
+        'Location 70001 of account 55001 "House"',
+        "  ok       resolution        meter 81001: usage, cost, 3 rate periods every 15 minutes (FORWARD)",
+        "  ok       newest data       until <age>",
+        added.format("81001"),
+        *charts["81001"],
+        "",
+        'Location 70002 of account 55001 "Solar house"',
+        "  ok       resolution        meter 81002: usage, export, cost every 15 minutes (FORWARD, NET, REVERSE)",
+        "  ok       newest data       until <age>",
+        added.format("81002"),
+        *charts["81002"],
+        *sent,
+        "",
+        'Location 70003 of account 55002 "Barn"',
+        "  ok       resolution        meter 81003: usage every hour (FORWARD)",
+        "  ok       newest data       until <age>",
+        added.format("81003"),
+        *charts["81003"],
+        "",
+        "All good.",
+    ]
+
+
+def test_the_next_step_stands_under_the_text_of_what_failed(starter: Starter, start_portal: StartPortal) -> None:
+    server = start_portal(HOUSE_ONLY)
+    configure(starter, server, timezone="UTC")
+    program = starter.run("check")
+    assert program.wait() == 1
+    lines = said(program)
+    place = lines.index("  failed   zone              the portal's times do not fit UTC")
+    assert lines[place + 1] == "                             -> set timezone: America/New_York"
+
+
+def test_several_logins_are_checked_one_after_the_other_and_one_that_fails_stops_no_other(
+    starter: Starter, start_portal: StartPortal
+) -> None:
+    server = start_portal(World(users=(USER, UserSpec("other@example.org", "other")), locations=(HOUSE,)))
+    login = {"api_url": server.url, "username": "member@example.org", "password": PASSWORD}
+    zone = {"timezone": "America/New_York"}
+    starter.config(
+        {
+            "smarthub": [
+                {"name": "wrong", **login, **zone, "username": "other@example.org"},
+                {"name": "farm", **login, **zone},
+            ]
+        }
+    )
+    program = starter.run("check")
+    lines = said(program)
+    assert program.wait() == 1
+    assert lines[:3] == ["", "Configuration", "  ok       configuration     valid, 2 logins: wrong, farm"]
+    assert f"  failed   sign-in           {REFUSED.replace('coop', 'wrong')}" in lines
+    assert lines.index("Login wrong") < lines.index("Login farm") < len(lines) - 1
+    assert '  ok       poll              location 70001 of account 55001 "House" answers' in lines
+    assert lines[-1] == "1 failed, 0 warnings."
+
+
+# -- exit codes
+
+
+@pytest.mark.parametrize(
+    ("switches", "code", "last"),
+    [
+        ({}, 0, "All good."),
+        ({"lag": 4 * 86400.0}, 0, "Good, with 1 warning."),
+        ({"poll": Poll.NO_POINTS}, 0, "Good, with 1 warning."),
+        ({"poll": Poll.NO_USAGE}, 0, "Good, with 2 warnings."),
+        ({"poll": Poll.PAGE}, 1, "1 failed, 0 warnings."),
+        ({"sign_in": SignIn.STATUS_500}, 1, "1 failed, 0 warnings."),
+    ],
+)
+def test_warnings_end_with_0_and_failures_with_1(
+    starter: Starter, start_portal: StartPortal, switches: dict[str, object], code: int, last: str
+) -> None:
+    server = start_portal(HOUSE_ONLY, **switches)
+    configure(starter, server)
+    program = starter.run("check")
+    assert (program.wait(), program.stderr, said(program)[-1]) == (code, "", last)
+
+
+def test_a_wrong_configuration_ends_with_2_and_all_its_mistakes_with_path_and_line(
+    starter: Starter, start_portal: StartPortal
+) -> None:
+    server = start_portal(HOUSE_ONLY)
+    starter.config(
+        "smarthub:\n"
+        f"  api_url: {server.url}\n"
+        "  usrname: member@example.org\n"
+        f"  password: {PASSWORD}\n"
+        "  timezone: Mars/Olympus\n"
+        "exporter:\n"
+        "  window: 40d\n"
+        "  refresh_interval: 3600\n"
+        "victoriametrics:\n"
+        "  url: localhost:8428\n"
+        "extract_days: many\n",
+        "mine.yaml",
+    )
+    program = starter.run("check", "--config.file", "mine.yaml")
+    assert (program.wait(), program.stdout) == (2, "")
+    said(program)
+    assert program.stderr.splitlines() == [
+        'smarthub-exporter: mine.yaml:3: smarthub.usrname: unknown key, did you mean "username"?',
+        (
+            'smarthub-exporter: mine.yaml:5: smarthub.timezone: unknown time zone "Mars/Olympus", write it as'
+            " Area/City, such as America/New_York"
+        ),
+        'smarthub-exporter: mine.yaml:8: exporter.refresh_interval: "3600" has no unit, for seconds write 3600s',
+        "smarthub-exporter: mine.yaml:7: exporter.window: 40d is too long, at most 35d",
+        "smarthub-exporter: mine.yaml:10: victoriametrics.url: must begin with http:// or https://",
+        'smarthub-exporter: mine.yaml:11: extract_days: "many" is not a positive whole number',
+    ]
+    assert server.portal.count == 0
+
+
+def test_what_the_configuration_only_warns_of_is_a_warning_of_the_first_step(
+    starter: Starter, start_portal: StartPortal
+) -> None:
+    configure(starter, start_portal(HOUSE_ONLY))
+    (starter.folder / "config.yaml").chmod(0o644)
+    program = starter.run("check", SMARTHUB_USERNAMES="x")
+    assert program.wait() == 0
+    assert said(program)[1:5] == [
+        "Configuration",
+        "  ok       configuration     valid, 1 login: coop",
+        (
+            "  warning  configuration     config.yaml: holds a password and every user can read it, chmod 600"
+            " config.yaml"
+        ),
+        (
+            "  warning  configuration     SMARTHUB_USERNAMES: not a variable of this program, did you mean"
+            " SMARTHUB_USERNAME?"
+        ),
+    ]
+
+
+def test_databases_that_do_not_answer_fail_behind_the_portal(starter: Starter, start_portal: StartPortal) -> None:
+    closed = "http://127.0.0.1:9"
+    configure(
+        starter,
+        start_portal(HOUSE_ONLY),
+        victoriametrics={"url": closed},
+        influxdb={"host": closed, "database": "electric"},
+    )
+    program = starter.run("check")
+    assert program.wait() == 1
+    assert said(program)[-8:] == [
+        "",
+        f"VictoriaMetrics {closed}",
+        f"  failed   victoriametrics   victoriametrics {closed}: connection refused; start it, or correct url",
+        "",
+        f"InfluxDB {closed}",
+        f"  failed   influxdb          influxdb {closed}: connection refused; start it, or correct host",
+        "",
+        "2 failed, 0 warnings.",
+    ]
+
+
+def test_an_unknown_host_fails_without_a_traceback(starter: Starter, start_portal: StartPortal) -> None:
+    configure(starter, start_portal(HOUSE_ONLY), api_url="https://nobody.invalid")
+    program = starter.run("check")
+    assert program.wait() == 1
+    assert said(program)[-3:] == [
+        "  failed   address           there is no host nobody.invalid; check api_url",
+        "",
+        "1 failed, 0 warnings.",
+    ]
+
+
+def test_a_state_folder_that_cannot_be_written_stops_nothing(starter: Starter, start_portal: StartPortal) -> None:
+    configure(starter, start_portal(HOUSE_ONLY))
+    (starter.folder / "file").write_text("no folder")
+    program = starter.run("check", "--state.dir", "file")
+    assert (program.wait(), said(program)[-1]) == (0, "All good.")
+    (line,) = program.stderr.splitlines()
+    assert " level=warn " in line
+
+
+# -- where the output goes
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}],
+    ids=["PYTHONIOENCODING", "LC_ALL"],
+)
+def test_where_only_ascii_can_be_shown_the_bars_are_ascii(
+    starter: Starter, start_portal: StartPortal, variables: dict[str, str]
+) -> None:
+    place = replace(HOUSE, nickname="Käthes Häuschen")
+    server = start_portal(World(users=(USER,), locations=(place,)))
+    configure(starter, server)
+    while True:
+        before = yesterday()
+        program = starter.run("check", **variables)
+        expected = bars(server, METER, plain=True)[1:]
+        if yesterday() == before:
+            break
+    assert (program.wait(), program.stderr) == (0, "")
+    assert program.stdout.isascii()
+    lines = said(program)
+    # Letters that cannot be shown stand as question marks.
+    assert '  ok       poll              location 70001 of account 55001 "K?thes H?uschen" answers' in lines
+    assert lines[-2 - len(expected) : -2] == expected
+    assert "##" in expected[-2]
+
+
+def test_a_reader_that_goes_away_is_no_traceback(starter: Starter, start_portal: StartPortal) -> None:
+    configure(starter, start_portal(ALL))
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$0" -m exporter check | head -n 1', sys.executable],
+        cwd=starter.folder,
+        env=starter.environment,
+        capture_output=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (b"\n", b"")
+
+
+def test_without_a_terminal_there_are_no_colours_and_no_spinner(starter: Starter, start_portal: StartPortal) -> None:
+    configure(starter, start_portal(HOUSE_ONLY, latency=0.05))
+    program = starter.run("check", TERM="xterm-256color")
+    said(program)
+    assert program.stderr == ""
+
+
+# -- on a terminal
+
+
+def test_on_a_terminal_there_are_colours_a_spinner_and_the_same_words(
+    starter: Starter, sit_down: Sit, start_portal: StartPortal
+) -> None:
+    server = start_portal(HOUSE_ONLY, latency=0.3)
+    configure(starter, server)
+    screen = sit_down()
+    screen.see(f"waiting for {server.host}")
+    screen.see("waiting for the data of location 70001")
+    assert screen.wait() == 0
+    assert "\x1b[32mok" in screen.shown
+    assert "\x1b[1mLogin coop\x1b[0m" in screen.shown
+    assert "waiting" not in screen.text
+    assert "  ok       sign-in           the portal accepted user name and password\n" in screen.text
+    assert screen.text.rstrip().endswith("All good.")
+    # The cursor is shown again.
+    assert screen.shown.rfind("\x1b[?25h") > screen.shown.rfind("\x1b[?25l")
+
+
+def test_a_failure_is_red_and_a_warning_yellow(starter: Starter, sit_down: Sit, start_portal: StartPortal) -> None:
+    configure(starter, start_portal(HOUSE_ONLY, lag=4 * 86400.0), timezone="UTC")
+    screen = sit_down()
+    assert screen.wait() == 1
+    assert "\x1b[33mwarning" in screen.shown
+    assert "\x1b[1;31mfailed" in screen.shown
+
+
+ANYWAY = "Try once more nevertheless? [y/N]: "
+
+
+def paused(count: int) -> str:
+    return f"sign-ins are paused, the portal refused user name or password {count} times in a row"
+
+
+def test_after_two_refusals_a_person_is_asked_before_another_try_and_never_after_four(
+    starter: Starter, sit_down: Sit, start_portal: StartPortal
+) -> None:
+    server = start_portal(HOUSE_ONLY)
+    change(server, sign_in=SignIn.FAILURE)
+    configure(starter, server)
+    for _ in range(2):
+        assert starter.run("check").wait() == 1
+    assert server.portal.most_refused["member@example.org"] == 2
+    # Nobody can be asked here, so nothing is tried.
+    assert f"{paused(2)} " in starter.run("check").stdout
+
+    for keys in ("\n", "n\n", "\x04"):
+        screen = sit_down()
+        screen.see(paused(2))
+        screen.see(ANYWAY)
+        screen.type(keys)
+        assert screen.wait() == 1
+    assert server.portal.most_refused["member@example.org"] == 2
+
+    for count in (2, 3):
+        screen = sit_down()
+        screen.see(paused(count))
+        screen.see(ANYWAY)
+        screen.type("y\n")
+        screen.see(REFUSED)
+        assert screen.wait() == 1
+    last = sit_down()
+    assert last.wait() == 1
+    assert f"{paused(4)} and locks accounts after five; no more tries" in last.text
+    assert ANYWAY not in last.text
+    assert server.portal.most_refused["member@example.org"] == 4
+
+
+def test_one_more_try_that_succeeds_is_a_check_like_any_other(
+    starter: Starter, sit_down: Sit, start_portal: StartPortal
+) -> None:
+    server = start_portal(HOUSE_ONLY)
+    change(server, sign_in=SignIn.FAILURE)
+    configure(starter, server)
+    for _ in range(2):
+        starter.run("check")
+    change(server, sign_in=SignIn.OK)
+    server.portal.refused_sign_ins.clear()
+    screen = sit_down()
+    screen.see(ANYWAY)
+    screen.type("yes\n")
+    assert screen.wait() == 0
+    assert screen.text.rstrip().endswith("All good.")
+
+
+# -- interrupted
+
+
+def test_ctrl_c_ends_it_with_one_line(starter: Starter, sit_down: Sit, start_portal: StartPortal) -> None:
+    server = start_portal(HOUSE_ONLY)
+    configure(starter, server)
+    change(server, latency=30.0)
+    screen = sit_down()
+    screen.see(f"waiting for {server.host}")
+    screen.type("\x03")
+    assert screen.wait() == 1
+    assert "Traceback" not in screen.shown
+    assert screen.text.splitlines()[-1] == "smarthub-exporter: interrupted"
+    assert screen.shown.rfind("\x1b[?25h") > screen.shown.rfind("\x1b[?25l")
+
+
+def test_ctrl_c_at_the_question_ends_it_with_one_line(
+    starter: Starter, sit_down: Sit, start_portal: StartPortal
+) -> None:
+    server = start_portal(HOUSE_ONLY)
+    change(server, sign_in=SignIn.FAILURE)
+    configure(starter, server)
+    for _ in range(2):
+        starter.run("check")
+    screen = sit_down()
+    screen.see(ANYWAY)
+    screen.type("\x03")
+    assert screen.wait() == 1
+    assert "Traceback" not in screen.shown
+    assert screen.text.splitlines()[-1] == "smarthub-exporter: interrupted"
+    assert server.portal.most_refused["member@example.org"] == 2
+
+
+def test_an_interrupt_without_a_terminal_is_one_line_too(starter: Starter, start_portal: StartPortal) -> None:
+    server = start_portal(HOUSE_ONLY)
+    change(server, latency=30.0)
+    configure(starter, server)
+    program = starter.start("check")
+    program.wait_for(lambda: "Login coop" in program.stdout, "the first call")
+    code, seconds = program.end(signal.SIGINT)
+    assert (code, program.stderr) == (1, "\nsmarthub-exporter: interrupted\n")
+    assert seconds < 2
+
+
+# -- secrets
+
+
+def test_nothing_personal_is_told_whatever_goes_wrong(starter: Starter, start_portal: StartPortal) -> None:
+    """Not in the debug trace either: it is meant to be shown in public."""
+    user = replace(USER, totp_secret=TOTP)
+    place = replace(HOUSE, nickname="12 Secret Lane, Springfield")
+    switches: list[dict[str, object]] = [{}]
+    switches += [{"sign_in": how} for how in SignIn if how is not SignIn.OK]
+    switches += [{"discovery": how} for how in (Poll.PAGE, Poll.STATUS_403, Poll.WRONG_SHAPE)]
+    switches += [{"poll": how} for how in Poll if how not in (Poll.OK, Poll.PENDING)]
+    programs = []
+    for number, each in enumerate(switches):
+        server = start_portal(World(users=(user,), locations=(place,)), **each)
+        login = {
+            "api_url": server.url,
+            "username": user.username,
+            "password": user.password,
+            "totp_secret": TOTP,
+            "timezone": "America/New_York",
+        }
+        starter.config(yaml.safe_dump({"smarthub": login}), f"{number}.yaml")
+        state = ("--state.dir", f"state{number}")
+        programs.append(starter.start("check", "--config.file", f"{number}.yaml", *state, "--log.level", "debug"))
+        if len(programs) % 4 == 0:  # two cores
+            for program in programs:
+                program.wait()
+    for program in programs:
+        program.wait()
+        assert "portal call" in program.stderr
+        said(program)
