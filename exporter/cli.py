@@ -1,6 +1,8 @@
 """The command line: which command, with which flags, and what its errors look like."""
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import import_module
@@ -22,6 +24,7 @@ COMMANDS = {
 }
 """What each command does; its module in `commands` has the same name."""
 
+_NOT_WRITTEN = (errno.EPIPE, errno.ENOSPC, errno.EBADF)
 _TALKING = ("backfill", "discover", "check")  # these say on standard output what there is to say
 _SERVING = ("serve", "demo", "simulate")  # these end with 0 when they are asked to
 
@@ -41,14 +44,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = build_parser([command] if command else COMMANDS).parse_args(argv)
         logs.set_up(arguments.log_level or _log_level(arguments.command), arguments.log_format)
-        return int(_module(arguments.command).run(arguments))
+        code = int(_module(arguments.command).run(arguments))
+        sys.stdout.flush()
     except SmartHubError as error:
         for line in str(error).splitlines():
             print(f"{PROGRAM}: {line}", file=sys.stderr)  # noqa: T201 - for the person who typed the command
         return error.exit_code
+    except OSError as error:
+        if error.errno not in _NOT_WRITTEN or error.filename is not None:
+            raise
+        return _could_not_write(error)
     except KeyboardInterrupt:
         print(f"\n{PROGRAM}: interrupted", file=sys.stderr)  # noqa: T201
         return {"backfill": EXIT_PARTLY, **dict.fromkeys(_SERVING, EXIT_DONE)}.get(command or "", EXIT_FAILED)
+    return code
 
 
 def _log_level(command: str) -> str:
@@ -58,6 +67,15 @@ def _log_level(command: str) -> str:
 def _module(command: str) -> _Command:
     """The module of a command, loaded only when it is wanted: what one needs is a burden for another."""
     return import_module(f".commands.{command}", __package__)
+
+
+def _could_not_write(error: OSError) -> int:
+    """Standard output is full, or nobody reads it any more, as with `| head`: that is the reader's own wish."""
+    # The interpreter would try once more at its end, and complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if not isinstance(error, BrokenPipeError):
+        print(f"{PROGRAM}: cannot write the result: {error.strerror}", file=sys.stderr)  # noqa: T201
+    return EXIT_FAILED
 
 
 class _Parser(argparse.ArgumentParser):

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 from .choice import choose, unseen
 from .clock import Clock
 from .config import Login
-from .errors import AccessError, PendingError, PortalError, ProtocolError
+from .errors import AccessError, PendingError, ProtocolError
 from .portal.client import PortalClient
 from .portal.discovery import FoundLocation
 from .portal.walltime import WallClock
 from .portal.zones import fits, fitting
-from .survey import Busy, LocationSurvey, Surveyor, seek_zone
+from .survey import Busy, LocationSurvey, Surveyor, seek_zone, verify_zone
 from .words import place_of
 
 log = logging.getLogger(__name__)
@@ -98,12 +98,5 @@ def _verified(
     assert exploration.zone is not None
     surveys = [each.survey for each in exploration.locations if each.survey]
     sightings = tuple(sighting for survey in surveys for sighting in survey.sightings)
-    if fits(exploration.zone, sightings):
-        return replace(exploration, zone_fits=True)
-    busy("more data that tell the zone")
-    try:
-        sightings += seek_zone(client, read, clock)
-    except PortalError:
-        return replace(exploration, zone_fits=fits(exploration.zone, sightings))
-    verdict = fits(exploration.zone, sightings)
-    return replace(exploration, zone_fits=verdict, zones=() if verdict else fitting(sightings))
+    verdict = verify_zone(exploration.zone, sightings, client, read, clock, busy)
+    return replace(exploration, zone_fits=verdict.fits, zones=verdict.others)

@@ -6,14 +6,14 @@ from zoneinfo import ZoneInfo
 
 from .clock import Clock
 from .errors import AccessError, PendingError, PortalError, ProtocolError
+from .intervals import DAILY as DAILY_STEP
 from .intervals import Reading
 from .portal.client import PortalClient
 from .portal.discovery import FoundLocation
 from .portal.history import LONGEST_RANGE, KnownMeters, LocationHistory
-from .portal.readings import read_days
-from .portal.usagequery import DAILY, HOURLY, MONTHLY, UsageQuery
+from .portal.usagequery import HOURLY, MONTHLY, UsageQuery
 from .portal.walltime import WallClock
-from .portal.zones import Sighting, fitting, other_season, sightings_in, sightings_of_bills
+from .portal.zones import Sighting, fits, fitting, other_season, sightings_in, sightings_of_bills
 from .snapshot import Meter, update_meter
 
 Busy = Callable[[str], None]
@@ -34,7 +34,8 @@ class LocationSurvey:
 
     meters: with the intervals and whole days of the last `days` local days. sightings: what shows its portal's zone.
     connected: start of the day on which it was connected, where the portal tells. monthly: there are figures by the
-    month and no finer ones. error: what kept some of it from coming.
+    month and no finer ones. has_hourly: the portal says that there are finer than daily ones. error: what kept some of
+    it from coming.
     """
 
     place: FoundLocation
@@ -43,6 +44,7 @@ class LocationSurvey:
     sightings: tuple[Sighting, ...] = ()
     connected: int | None = None
     monthly: bool = False
+    has_hourly: bool = False
     warnings: tuple[str, ...] = ()
     error: PortalError | None = None
 
@@ -66,7 +68,7 @@ class Surveyor:
         survey = self._look(place, RECENT)
         if survey.error is None and survey.newest is None:
             survey = self._look(place, _LONG_AGO)
-        if survey.error is None and survey.newest is None:
+        if survey.error is None and survey.newest is None and not survey.has_hourly:
             survey = replace(survey, monthly=self._has_months(place))
         return survey
 
@@ -101,9 +103,11 @@ class Surveyor:
     def daily_figures(self, survey: LocationSurvey) -> Mapping[str, Mapping[int, Reading]]:
         """The portal's own figures of the days of a survey, by meter and start of the day. Raises PortalError."""
         start, end = self._range(survey.days)
-        answer = self._client.usage(self._query(survey.place, DAILY, start, end))
-        readings = read_days(answer, self._wall, start, end)
-        return {meter.info.number: {each.start: each for each in meter.readings} for meter in readings.meters}
+        only_daily = KnownMeters({meter.info.number: DAILY_STEP for meter in survey.meters})
+        fetched = self._history(survey.place).fetch(start, end, only_daily, try_hourly=False)
+        if fetched.error is not None:
+            raise fetched.error
+        return {meter.info.number: {each.start: each for each in meter.readings} for meter in fetched.meters}
 
     def _look(self, place: FoundLocation, days: int) -> LocationSurvey:
         start, end = self._range(days)
@@ -115,6 +119,7 @@ class Surveyor:
             days,
             (*fetched.sightings, *sightings_of_bills(place.bill_reads)),
             fetched.connected,
+            has_hourly=bool(fetched.has_hourly),
             warnings=tuple(fetched.warnings),
             error=fetched.error,
         )
@@ -186,3 +191,39 @@ def seek_zone(client: PortalClient, places: Sequence[FoundLocation], clock: Cloc
         if any(sighting.certain for sighting in sightings) and len(fitting(sightings)) == 1:
             break
     return tuple(sightings)
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneVerdict:
+    """Whether a portal can be of a zone; None where it shows no times. others: zones that fit where this one does not.
+
+    error: what kept the portal from being looked at more closely.
+    """
+
+    fits: bool | None
+    others: tuple[str, ...] = ()
+    error: PortalError | None = None
+
+
+def verify_zone(  # noqa: PLR0917
+    zone: ZoneInfo,
+    sightings: tuple[Sighting, ...],
+    client: PortalClient,
+    places: Sequence[FoundLocation],
+    clock: Clock,
+    busy: Busy,
+) -> ZoneVerdict:
+    """Judge a zone by what was seen; look closer where it does not fit, or where others fit as well.
+
+    The last days show one season only, in which Denver and Phoenix have the same clock.
+    """
+    verdict = fits(zone, sightings)
+    if verdict and set(fitting(sightings)) <= {zone.key}:
+        return ZoneVerdict(verdict)
+    busy("more data that tell the zone")
+    try:
+        sightings += seek_zone(client, places, clock)
+    except PortalError as error:
+        return ZoneVerdict(verdict, () if verdict else fitting(sightings), error)
+    verdict = fits(zone, sightings)
+    return ZoneVerdict(verdict, () if verdict is not False else fitting(sightings))

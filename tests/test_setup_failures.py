@@ -240,12 +240,7 @@ TROUBLES = [
     ),
     Trouble(
         "19: long ranges stay pending, shorter ones do not",
-        [
-            (
-                "warning day totals the portal gives no daily figures to compare with: DAILY data of location 70001"
-                " from 2026-01-07 to 2026-01-14: the portal was still computing after 150 s; trying again later"
-            )
-        ],
+        [],
         0,
         switches={"slow_days": 5},
     ),

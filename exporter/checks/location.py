@@ -88,7 +88,7 @@ def _compared(meter: Meter, figures: Mapping[int, Reading], zone: ZoneInfo) -> F
         text = f"meter {number}: the intervals of {days} add up to the portal's own daily figures"
         return Finding(Verdict.OK, "day totals", text)
     text = f"meter {number}: {len(wrong)} of {len(pairs)} daily figures differ, {wrong[-1]}"
-    advice = "check timezone first; the portal may also still be correcting these days"
+    advice = "the portal may still be correcting these days: look again tomorrow"
     return Finding(Verdict.WARNING, "day totals", text, advice)
 
 

@@ -13,9 +13,9 @@ from ..portal.client import PortalClient
 from ..portal.discovery import FoundLocation
 from ..portal.signin import second_factor_refused
 from ..portal.walltime import WallClock
-from ..portal.zones import Sighting, fits, fitting
+from ..portal.zones import fitting
 from ..state import State
-from ..survey import Busy, LocationSurvey, Surveyor, seek_zone
+from ..survey import Busy, LocationSurvey, Surveyor, seek_zone, verify_zone
 from ..words import place_of, why_unread
 from .findings import Finding, Heading, Part, Verdict
 from .location import location_findings
@@ -115,28 +115,17 @@ class LoginCheck:
     def _zone(self, places: Sequence[FoundLocation]) -> Iterator[Finding]:
         """Verify the configured zone with what was seen; look closer where it does not fit, or others fit as well."""
         assert self.zone is not None
-        sightings: tuple[Sighting, ...] = tuple(each for survey in self.surveys for each in survey.sightings)
-        verdict = fits(self.zone, sightings)
-        # The last days show one season only, in which Denver and Phoenix have the same clock.
-        others = [other for other in fitting(sightings) if other != str(self.zone)]
-        if verdict and not others:
+        sightings = tuple(each for survey in self.surveys for each in survey.sightings)
+        verdict = verify_zone(self.zone, sightings, self._client, places, self._clock, self._busy)
+        if verdict.fits:
             yield Finding(Verdict.OK, "zone", f"the portal's times fit {self.zone}")
-            return
-        self._busy("more data that tell the zone")
-        try:
-            sightings += seek_zone(self._client, places, self._clock)
-        except PortalError as error:
-            if not verdict:
-                yield Finding(Verdict.WARNING, "zone", f"{self.zone} could not be verified: {error}")
-                return
-        verdict = fits(self.zone, sightings)
-        if verdict is None:
+        elif verdict.error is not None:
+            yield Finding(Verdict.WARNING, "zone", f"{self.zone} could not be verified: {verdict.error}")
+        elif verdict.fits is None:
             yield Finding(Verdict.WARNING, "zone", f"{self.zone} could not be verified: the portal shows no times yet")
-        elif verdict:
-            yield Finding(Verdict.OK, "zone", f"the portal's times fit {self.zone}")
         else:
-            zones = fitting(sightings)
-            yield Finding(Verdict.FAILED, "zone", f"the portal's times do not fit {self.zone}", _zone_advice(zones))
+            text = f"the portal's times do not fit {self.zone}"
+            yield Finding(Verdict.FAILED, "zone", text, _zone_advice(verdict.others))
 
 
 def _poll(survey: LocationSurvey) -> Iterator[Finding]:

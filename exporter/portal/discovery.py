@@ -95,7 +95,7 @@ def _rank(summary: dict[str, Json]) -> tuple[bool, bool]:
 
 def _nickname(summary: dict[str, Json], addresses: set[str]) -> str:
     """The member's own description, unless the portal fills it with the address (portal-facts 9, no. 38)."""
-    name = text(summary.get("description"))
+    name = "".join(each if each.isprintable() else " " for each in text(summary.get("description")))
     address = summary.get("address")
     fields = address if isinstance(address, dict) else {"addr1": address}
     lines = [_words(text(fields.get(key))) for key in ("addr1", "addr2", "city", "state", "zip")]

@@ -49,7 +49,7 @@ class History:
     """What could be had of a range. `error` is what kept the rest from coming, None where nothing is missing.
 
     sightings: what the answers show of the portal's clock. connected: start of the day on which the location was
-    connected, where the portal tells.
+    connected, where the portal tells. has_hourly: its word on whether there are finer than daily data.
     """
 
     meters: list[MeterReadings] = field(default_factory=list)
@@ -58,6 +58,7 @@ class History:
     error: PortalError | None = None
     sightings: list[Sighting] = field(default_factory=list)
     connected: int | None = None
+    has_hourly: bool | None = None
 
 
 class LocationHistory:
@@ -198,6 +199,8 @@ def _note(history: History, answers: list[RangeReadings]) -> None:
         history.warnings += answer.warnings
         history.sightings += answer.sightings
         history.connected = answer.connected or history.connected
+        if answer.has_hourly is not None:
+            history.has_hourly = history.has_hourly or answer.has_hourly
         if answer.zone_contradicted is not None:
             history.zone_contradicted = history.zone_contradicted or answer.zone_contradicted
     history.warnings = list(dict.fromkeys(history.warnings))

@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
@@ -10,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import HTTPError, NameResolutionError
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 from urllib3.exceptions import ProtocolError as BrokenAnswer
 from urllib3.exceptions import TimeoutError as TimedOut
 
@@ -163,19 +164,25 @@ class Transport:
             raise error
 
     def _explain(self, error: Exception) -> str:
-        if isinstance(error, requests.exceptions.SSLError):
-            return f"{self._host} has no certificate that this machine trusts; check api_url and the machine's clock"
-        if isinstance(error, requests.Timeout | TimedOut):
-            return f"{self._host} did not answer in time; trying again later"
-        if isinstance(error, requests.ConnectionError) and any(
-            isinstance(cause, NameResolutionError) for cause in causes(error)
-        ):
-            return f"there is no host {self._host}; check api_url"
-        if isinstance(error, requests.ConnectionError):
-            return f"cannot reach {self._host}, or it broke off; check api_url and the network"
-        if isinstance(error, BrokenAnswer):
-            return f"{self._host} broke off in the middle of its answer; trying again later"
-        return f"{self._host} sent an answer that cannot be read ({type(error).__name__}); trying again later"
+        host = self._host
+        untrusted = f"{host} has no certificate that this machine trusts; check api_url and the machine's clock"
+        unreachable = f"cannot reach {host}, or it broke off; check api_url and the network"
+        cases: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+            ((ssl.SSLCertVerificationError,), untrusted),
+            (
+                (requests.exceptions.SSLError,),
+                f"{host} does not speak TLS as it should; check api_url, also whether it is https or http",
+            ),
+            ((NameResolutionError,), f"there is no host {host}; check api_url"),
+            ((NewConnectionError,), unreachable),  # which is a kind of time-out to urllib3
+            ((requests.Timeout, TimedOut), f"{host} did not answer in time; trying again later"),
+            ((requests.ConnectionError,), unreachable),
+            ((BrokenAnswer,), f"{host} broke off in the middle of its answer; trying again later"),
+        )
+        behind = tuple(causes(error))
+        fitting = (text for kinds, text in cases if any(isinstance(cause, kinds) for cause in behind))
+        other = f"{host} sent an answer that cannot be read ({type(error).__name__}); trying again later"
+        return next(fitting, other)
 
 
 def _date(response: requests.Response) -> float | None:

@@ -27,7 +27,7 @@ HEADING = '# Location 70001 of account 55001 "House"'
 HOURLY = "ok resolution: meter 81001: usage, cost every hour (FORWARD)"
 FRESH = "ok newest data: until 2026-01-14 12:00, 0 seconds ago"
 SUNNY = Household(2, heating=0.2, solar=6.5)
-DIFFERS = "check timezone first; the portal may also still be correcting these days"
+DIFFERS = "the portal may still be correcting these days: look again tomorrow"
 
 Start = Callable[..., PortalServer]
 
@@ -286,7 +286,7 @@ def test_days_of_which_the_portal_has_no_figures_are_not_compared(
     [
         (
             Answer(200, b'{"status": "FAILED"}'),
-            "DAILY data of location 70001 from 2026-01-07 to 2026-01-14: the portal gave up on it (status FAILED)",
+            "DAILY data of location 70001 from 2026-01-14 to 2026-01-14: the portal gave up on it (status FAILED)",
         ),
         (
             Answer(500, b""),
