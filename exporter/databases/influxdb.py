@@ -1,15 +1,42 @@
-"""Looking at an InfluxDB 1.x or 2, or at a VictoriaMetrics that takes its protocol."""
+"""An InfluxDB 1.x or 2, or a VictoriaMetrics that takes its protocol: looking at it, writing points, reading them."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
+from itertools import islice
+from math import nan
+from typing import Final, Self
 
 from ..config import InfluxDBConfig
+from ..errors import DatabaseError
+from ..metrics.page import escaped
 from .api import Answer, Api, Authorization, Json, Target
+from .victoriametrics import VictoriaMetrics
 
+_RIGHTS = "what the user or token may read"
 _TRUST = "name its authority in the variable REQUESTS_CA_BUNDLE, or set insecure: true"
 _CREDENTIALS = "check auth_token: user:password for InfluxDB 1, an API token for InfluxDB 2"
 _PATH = "check host: the address of an InfluxDB or VictoriaMetrics, without /write"
+
+MEASUREMENT: Final = "electric"
+FIELDS: Final = ("watts", "kwh", "cost", "exported_kwh")
+_LINES_PER_REQUEST: Final = 10_000
+_ROWS_PER_LINE: Final = "10000"
+_LONGEST_QUOTE: Final = 200
+_UNSAFE: Final = str.maketrans(dict.fromkeys("\\\r\n", "_"))
+_ADVICE: Final = {
+    "field type conflict": "another program writes this field as another type; set another database",
+    "beyond retention policy": "it keeps less than is to be written; ALTER RETENTION POLICY ... DURATION INF first",
+    "retention policy not found": "correct database, or make the policy by CREATE RETENTION POLICY",
+}
+"""What to do about a refused write, by what it says of it."""
+
+Tags = tuple[tuple[str, str], ...]
+"""Names and values, sorted."""
+Point = tuple[float | None, ...]
+"""The values of FIELDS, None where it does not have one."""
+Series = Mapping[Tags, Mapping[int, Point]]
+"""Points by tags and time, in seconds UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +76,12 @@ class InfluxDB:
                 insecure=config.insecure,
             )
         )
+        # A retention policy may be named too: `electric/autogen`. InfluxDB 2 maps such names to its buckets itself.
+        name, _, policy = config.database.partition("/")
+        self._place = {"db": name, **({"rp": policy} if policy else {})}
+        self._speaks_v2 = self._token_of_v2
+        self.victoriametrics: VictoriaMetrics | None = None
+        """The VictoriaMetrics behind the address, if `check` found one."""
 
     def __enter__(self) -> Self:
         return self
@@ -70,10 +103,98 @@ class InfluxDB:
         if _is_victoriametrics(ping):
             # It has no databases: any name will do. Old versions do not know the statement (tsdb-facts D).
             self.api.get("/query", {"q": "SHOW DATABASES"}, accept=(400,))
+            self.victoriametrics = _Behind(self.api)
             return InfluxState("VictoriaMetrics", "", None)
-        if version.startswith("1") or not (version.startswith("2") or self._token_of_v2):
+        self._speaks_v2 = version.startswith("2") or (self._token_of_v2 and not version.startswith("1"))
+        if not self._speaks_v2:
             return InfluxState("InfluxDB", version, self._has_database())
         return InfluxState("InfluxDB", version, self._has_bucket())
+
+    @property
+    def speaks_v2(self) -> bool:
+        """Whether it is written to as an InfluxDB 2."""
+        return self._speaks_v2
+
+    def go_on_without_label(self) -> None:
+        """Where a VictoriaMetrics has series of the Go tool, write to these. Raises DatabaseError.
+
+        That tool writes by /api/v2/write, of which VictoriaMetrics makes no label `db`, as it does for /write.
+        """
+        params = {"match[]": f'{MEASUREMENT}_watts{{db="",portal=""}}', "start": "1"}
+        answer = self.api.get("/api/v1/series", params)
+        try:
+            self._speaks_v2 = self._speaks_v2 or bool(self.api.parsed(answer)["data"])
+        except (TypeError, LookupError):
+            raise self.api.not_understood(answer.body) from None
+
+    def write(self, lines: Iterable[str]) -> None:
+        """Send points, in requests of bounded size; without any, only prove that it would take some.
+
+        Raises DatabaseError.
+        """
+        if self._speaks_v2:
+            path, params = "/api/v2/write", {"org": self._config.org, "bucket": self._config.database}
+        else:
+            path, params = "/write", self._place
+        rest = iter(lines)
+        batch = list(islice(rest, _LINES_PER_REQUEST))
+        while True:
+            try:
+                self.api.post(path, "\n".join(batch).encode(), params={**params, "precision": "s"})
+            except DatabaseError as error:
+                raise self._advised(error) from error
+            if not (batch := list(islice(rest, _LINES_PER_REQUEST))):
+                return
+
+    def read(self, where: Tags, start: int, end: int) -> dict[Tags, dict[int, Point]]:
+        """The points from `start` to before `end` that have these tags, and perhaps others. Raises DatabaseError."""
+        found: dict[Tags, dict[int, Point]] = {}
+        if self.victoriametrics:
+            for tags, second, field, value in self._exported(self.victoriametrics, where, start, end):
+                points = found.setdefault(tags, {})
+                fields = list(points.get(second, (None,) * len(FIELDS)))
+                # Where copies of a sample differ, what queries see depends on its version and flags (tsdb-facts C3).
+                fields[field] = value if fields[field] in (None, value) else nan
+                points[second] = tuple(fields)
+            return found
+        for tags, rows in self._selected(where, start, end):
+            found.setdefault(tags, {}).update(rows)
+        return found
+
+    def _selected(self, where: Tags, start: int, end: int) -> Iterator[tuple[Tags, dict[int, Point]]]:
+        fields = ", ".join(f'"{field}"' for field in FIELDS)
+        conditions = "".join(f' AND "{name}" = {_quoted(value)}' for name, value in where)
+        query = f'SELECT {fields} FROM "{MEASUREMENT}" WHERE time >= {start}s AND time < {end}s{conditions} GROUP BY *'  # noqa: S608
+        # In chunks, for a server may cut off what is longer than its max-row-limit otherwise.
+        params = {**self._place, "q": query, "epoch": "s", "chunked": "true", "chunk_size": _ROWS_PER_LINE}
+        for line in self.api.lines("/query", params):
+            try:
+                results = json.loads(line)["results"]
+                told = next((str(result["error"]) for result in results if "error" in result), None)
+                parts = [_rows(series) for result in results for series in result.get("series", ())]
+            except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+                raise self.api.not_understood(line) from None
+            if told is not None:
+                raise self.api.target.error(f"refused a query ({told[:_LONGEST_QUOTE]}); check database and {_RIGHTS}")
+            yield from parts
+
+    def _exported(
+        self, database: VictoriaMetrics, where: Tags, start: int, end: int
+    ) -> Iterator[tuple[Tags, int, int, float]]:
+        label = "" if self._speaks_v2 else self._place["db"]
+        match = ",".join(f'{name}="{escaped(value)}"' for name, value in (*where, ("db", label)))
+        names = {f"{MEASUREMENT}_{field}": number for number, field in enumerate(FIELDS)}
+        for part in database.export(f'{{__name__=~"{"|".join(names)}",{match}}}', start * 1000, end * 1000 - 1):
+            tags = tuple(sorted((name, value) for name, value in part.labels.items() if name not in ("__name__", "db")))
+            for stamp, value in part.samples:
+                if value is not None and stamp % 1000 == 0:
+                    yield tags, stamp // 1000, names[part.labels["__name__"]], value
+
+    def _advised(self, error: DatabaseError) -> DatabaseError:
+        """The same error with better advice, where it is known."""
+        what = str(error)
+        advice = next((advice for said, advice in _ADVICE.items() if said in what), None)
+        return DatabaseError(f"{what.rpartition('; look into')[0]}; {advice}") if advice else error
 
     def _has_database(self) -> bool:
         answer = self.api.get("/query", {"q": "SHOW DATABASES"})
@@ -81,8 +202,7 @@ class InfluxDB:
             names = _databases(self.api.parsed(answer))
         except (ValueError, TypeError, LookupError, AttributeError):
             raise self.api.not_understood(answer.body) from None
-        # The Go tool's `database` may name a retention policy too: `electric/autogen`.
-        return self._config.database.partition("/")[0] in names
+        return self._place["db"] in names
 
     def _has_bucket(self) -> bool:
         params = {"name": self._config.database}
@@ -106,3 +226,50 @@ def _is_victoriametrics(answer: Answer) -> bool:
 
 def _databases(answer: Json) -> set[str]:
     return {str(row[0]) for result in answer["results"] for each in result["series"] for row in each.get("values", ())}
+
+
+def lines(tags: Tags, points: Iterable[tuple[int, Point]]) -> Iterator[str]:
+    """Points in line protocol, with numbers that read back exactly."""
+    head = MEASUREMENT + "".join(f",{_escaped(name)}={_escaped(value)}" for name, value in tags if value)
+    for second, point in points:
+        fields = ",".join(f"{name}={value!r}" for name, value in zip(FIELDS, point, strict=True) if value is not None)
+        yield f"{head} {fields} {second}"
+
+
+def tag_text(value: str) -> str:
+    """A tag value as every version keeps it: they do not agree on backslashes, and a line break would end the line."""
+    return value.translate(_UNSAFE)
+
+
+def _escaped(text: str) -> str:
+    return text.replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ")
+
+
+def _quoted(text: str) -> str:
+    """A string of InfluxQL."""
+    text = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
+
+
+def _rows(series: Json) -> tuple[Tags, dict[int, Point]]:
+    tags = series.get("tags") or {}
+    return (
+        tuple(sorted((str(name), str(value)) for name, value in tags.items() if value)),
+        {
+            int(second): tuple(None if value is None else _number(value) for value in fields)
+            for second, *fields in series["values"]
+        },
+    )
+
+
+def _number(value: Json) -> float:
+    """A text or truth value in the place of a number equals nothing: the write that follows tells what is wrong."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else nan
+
+
+class _Behind(VictoriaMetrics):
+    """A VictoriaMetrics reached by the address and with the credentials of an InfluxDB."""
+
+    def __init__(self, api: Api) -> None:
+        self.reading = self.writing = api
+        self.reads_back = True

@@ -105,19 +105,23 @@ def render(snapshot: Snapshot, since_ms: int, form: Format) -> Page:
                 if samples:
                     first = min(stamp for _, _, stamp in samples)
                     oldest = first if oldest is None else min(oldest, first)
-                    lines += _lines(timestamped.family, key, meter, samples, form)
+                    lines += sample_lines(timestamped.family, key, meter, samples, form)
         texts.append(_with_header(timestamped, lines))
         places[timestamped.family.name] = slice(size, size := size + len(texts[-1]))
     return Page(Part(b"".join(texts)), places, oldest)
 
 
 def _with_header(timestamped: TimestampedFamily, lines: list[str]) -> bytes:
-    family = timestamped.family
-    head = f"# HELP {family.name} {family.help}\n# TYPE {family.name} {family.kind}\n"
-    return (head + "".join(lines)).encode()
+    return (header(timestamped.family) + "".join(lines)).encode()
 
 
-def _lines(family: Family, key: LocationKey, meter: Meter, samples: list[Sample], form: Format) -> list[str]:
+def header(family: Family) -> str:
+    """What stands before the samples of a family in both formats."""
+    return f"# HELP {family.name} {family.help}\n# TYPE {family.name} {family.kind}\n"
+
+
+def sample_lines(family: Family, key: LocationKey, meter: Meter, samples: list[Sample], form: Format) -> list[str]:
+    """A meter's samples of a family as text, each with its line end, grouped by series."""
     values = (key.portal, key.account, key.location, meter.info.number)
     labels = ",".join(f'{name}="{escaped(value)}"' for name, value in zip(family.labels, values, strict=False))
     # A series' samples stand together (tsdb-facts A2); only rate periods make several series of a meter.

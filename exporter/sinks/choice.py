@@ -5,6 +5,9 @@ from pathlib import Path
 from ..clock import Clock
 from ..config import Config, InfluxDBConfig, VictoriaMetricsConfig
 from ..errors import ConfigError
+from .csv_file import CSVSink
+from .influxdb import InfluxDBSink
+from .openmetrics import OpenMetricsSink
 from .sink import Sink
 from .victoriametrics import VictoriaMetricsSink
 
@@ -20,16 +23,11 @@ def sink_of(kind: str | None, output: str | None, config: Config, clock: Clock, 
     if kind in (CSV, OPENMETRICS):
         if not output:
             raise ConfigError(f"--to {kind}: name a file with --output FILE, or - for standard output")
-        from .csv_file import CSVSink  # noqa: PLC0415
-        from .openmetrics import OpenMetricsSink  # noqa: PLC0415
-
         path = None if output == "-" else Path(output)
         return CSVSink(path, overwrite=overwrite) if kind == CSV else OpenMetricsSink(path, overwrite=overwrite)
     if output:
         raise ConfigError(f"--output: only for --to csv and --to openmetrics, {kind} is a database")
     if kind == INFLUXDB:
-        from .influxdb import InfluxDBSink  # noqa: PLC0415
-
         return InfluxDBSink(_influxdb(config), clock)
     return VictoriaMetricsSink(_victoriametrics(config), clock)
 

@@ -249,12 +249,24 @@ class _HttpService(Process):
     """A program that answers over HTTP on a port of its own."""
 
     def __init__(
-        self, program: str, arguments: Callable[[int], Sequence[str]], *, folder: Path, ready_path: str
+        self,
+        program: str,
+        arguments: Callable[[int], Sequence[str]],
+        *,
+        folder: Path,
+        ready_path: str,
+        environment: Callable[[int], Mapping[str, str]] | None = None,
     ) -> None:
         port = free_port()
         self.address = f"127.0.0.1:{port}"
         self.url = f"http://{self.address}"
-        super().__init__(program, arguments(port), folder=folder, ready_url=self.url + ready_path)
+        super().__init__(
+            program,
+            arguments(port),
+            folder=folder,
+            ready_url=self.url + ready_path,
+            environment=environment(port) if environment else None,
+        )
 
     def ask(self, method: str, path: str, **arguments: Json) -> requests.Response:
         """The answer to a request, which must be a good one; an ended program is reported with its log."""
@@ -391,6 +403,43 @@ class VictoriaMetrics(_QueryableService):
             )
             for labels, points in samples.items()
         )
+
+
+class InfluxDB(_HttpService):
+    """An InfluxDB 1.6 with one database and without authentication."""
+
+    def __init__(self, folder: Path, database: str = "electric") -> None:
+        self.database = database
+        super().__init__(
+            "influxd",
+            lambda _: [],
+            folder=folder,
+            # Its /ping answers 204.
+            ready_path="/query?q=SHOW+DATABASES",
+            environment=lambda port: {
+                "HOME": str(folder),
+                "INFLUXDB_BIND_ADDRESS": f"127.0.0.1:{free_port()}",
+                "INFLUXDB_HTTP_BIND_ADDRESS": f"127.0.0.1:{port}",
+                "INFLUXDB_META_DIR": str(folder / "meta"),
+                "INFLUXDB_DATA_DIR": str(folder / "data"),
+                "INFLUXDB_DATA_WAL_DIR": str(folder / "wal"),
+                "INFLUXDB_REPORTING_DISABLED": "true",
+            },
+        )
+        self.query(f'CREATE DATABASE "{database}"')
+
+    def query(self, statement: str) -> list[Json]:
+        """The series of one statement: `name`, `tags`, `columns`, `values` with times in seconds."""
+        parameters = {"db": self.database, "epoch": "s", "q": statement}
+        (result,) = self.ask("POST", "/query", params=parameters).json()["results"]
+        if "error" in result:
+            raise ServiceError(f"{self.name}: {statement}: {result['error']}")
+        found: list[Json] = result.get("series", [])
+        return found
+
+    def write(self, *lines: str) -> None:
+        """Write points in line protocol with times in seconds."""
+        self.ask("POST", "/write", params={"db": self.database, "precision": "s"}, data="\n".join(lines).encode())
 
 
 class VmAgent(_HttpService):
@@ -534,6 +583,10 @@ class Services(contextlib.ExitStack):
         folder = self._new_folder("victoria-metrics")
         database = VictoriaMetrics(folder, scrape_config=scrape_config, extra_args=extra_args, without=without)
         return self.enter_context(database)
+
+    def influxdb(self) -> InfluxDB:
+        """Start InfluxDB."""
+        return self.enter_context(InfluxDB(self._new_folder("influxdb")))
 
     def vmagent(
         self, scrape_config: Path | Config, database: VictoriaMetrics, *, extra_args: Sequence[str] = ()

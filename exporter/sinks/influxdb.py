@@ -1,0 +1,270 @@
+"""Into an InfluxDB 1.x or 2 in either layout (contract 6), or into a VictoriaMetrics that takes its protocol."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from hashlib import blake2b
+from itertools import chain
+from math import isclose
+from operator import eq
+
+from ..clock import Clock
+from ..config import InfluxDBConfig
+from ..databases.flags import DAY, retention
+from ..databases.influxdb import InfluxDB, Point, Series, Tags, lines, tag_text
+from ..errors import DatabaseError
+from ..intervals import watts
+from ..snapshot import LocationKey
+from .sink import Chunk, Sink, Written
+
+_FLUSH = "/internal/force_flush"
+_RESET_CACHE = "/internal/resetRollupResultCache"
+_SETTLING = 15.0  # seconds after which a kill -9 of VictoriaMetrics loses nothing any more (tsdb-facts D6)
+_VISIBLE_WITHIN = 12.0  # seconds: VictoriaMetrics caches negative look-ups for ten (tsdb-facts D5)
+_VISIBLE_WHEN_FLUSHED = 1.5
+_TAGS_OF_INTERVALS = ("account", "location", "meter", "portal")
+_CENTS = 100  # in a dollar
+_MINUTE = 60
+
+Owner = tuple[str, int]
+"""The interval that a point belongs to: meter and start."""
+Wanted = dict[Tags, dict[int, tuple[Owner, Point]]]
+"""What is to be there, by tags and time."""
+
+
+class InfluxDBSink(Sink):
+    """An InfluxDB as the configuration has it; points with other tags or of other measurements are left alone."""
+
+    def __init__(self, config: InfluxDBConfig, clock: Clock) -> None:
+        self._clock = clock
+        self._config = config
+        self._database = InfluxDB(config)
+        self.wants_series = config.per_minute
+        self._reads = True
+        self._flushes = True
+        self._kept_from = 0.0
+        layout = "per minute" if config.per_minute else "per interval"
+        self.name = f"{self._database.api.target.name}/{config.database} ({layout})"
+
+    def open(self, oldest: int) -> list[str]:
+        """Prove that it takes points and gives them back, as far as it lets us; an InfluxDB 2 may only take them."""
+        state = self._database.check()
+        if self._database.victoriametrics:
+            return self._open_victoriametrics(oldest)
+        name = self._config.database
+        if state.exists is False and not self._database.speaks_v2:
+            raise self._error(f'has no database {name}; make it: CREATE DATABASE "{name.partition("/")[0]}"')
+        try:
+            self._database.write(())
+        except DatabaseError as error:
+            if state.exists is not False or error.passes_by_itself:
+                raise
+            # Not before: a token that may only write does not see the bucket either.
+            raise self._error(
+                f"has no bucket {name}, or the token may not see it; make it, or correct database"
+            ) from None
+        try:
+            self._database.read((), oldest, oldest + 1)
+        except DatabaseError as error:
+            if not self._database.speaks_v2 or error.passes_by_itself:
+                raise
+            self._reads = False
+            text = "written, but not verified: it does not answer InfluxQL for this bucket"
+            return [f"{text}; give the token the right to read it, and the bucket a DBRP mapping"]
+        return []
+
+    def _open_victoriametrics(self, oldest: int) -> list[str]:
+        behind = self._database.victoriametrics
+        assert behind is not None
+        self.settling = _SETTLING
+        if self._config.per_minute:
+            self._database.go_on_without_label()
+        self._database.write(())
+        self._database.read((), oldest, oldest + 1)
+        period = retention(behind.flags())
+        self._kept_from = 0.0 if period is None else self._clock.now() - period
+        if period is None or oldest >= self._kept_from:
+            return []
+        text = f"it keeps only {period / DAY:.0f} days (-retentionPeriod) and drops what is older without a word"
+        return [f"{text}: start it with -retentionPeriod=10y first"]
+
+    def write(self, chunk: Chunk) -> Written:
+        """Send the values that are not there yet, or there but different; read back and compare all of them."""
+        wanted = self._wanted(chunk)
+        stored = self._stored(chunk) if self._reads else {}
+        todo = self._todo(wanted, stored)
+        corrected = {
+            wanted[tags][second][0]
+            for tags, points in todo.items()
+            for second, point in points.items()
+            if _replaces(point, stored.get(tags, {}).get(second, ()))
+        }
+        gone = sum(
+            len(points.keys() - wanted.get(tags, {}).keys())
+            for tags, points in stored.items()
+            if tags in wanted or not self._config.per_minute
+        )
+        if todo:
+            self._database.write(chain.from_iterable(lines(tags, points.items()) for tags, points in todo.items()))
+            if self._reads:
+                stored = self._seen(chunk, wanted)
+                if left := self._todo(wanted, stored):
+                    raise self._not_kept(wanted, stored, left)
+        sent = sum(map(len, todo.values()))
+        seal = _seal(stored) if self._database.victoriametrics else b""
+        return Written(chunk.key, chunk.start, chunk.end, sent, len(corrected), gone, seal)
+
+    def still_holds(self, written: Written) -> bool:
+        """Whether what was read back then is still there. What InfluxDB has taken, it has on disk."""
+        return not self._database.victoriametrics or _seal(self._stored(written)) == written.seal
+
+    def finish(self) -> None:
+        """Have a VictoriaMetrics forget cached answers (tsdb-facts C7); it does that by itself within seconds."""
+        if self._database.victoriametrics:
+            with suppress(DatabaseError):
+                self._database.api.get(_RESET_CACHE)
+
+    def close(self) -> None:
+        """End the connections."""
+        self._database.close()
+
+    def _wanted(self, chunk: Chunk) -> Wanted:
+        if not self._config.per_minute:
+            return _intervals(chunk)
+        wanted, clash = _minutes(chunk)
+        if clash:
+            raise self._error(
+                f"two series of location {chunk.key.location} are both called {clash} in the layout with a point a"
+                " minute; set per_minute: false"
+            )
+        return wanted
+
+    def _stored(self, place: Chunk | Written) -> dict[Tags, dict[int, Point]]:
+        """The points in this time that have exactly the tags of the layout."""
+        per_minute = self._config.per_minute
+        found = self._database.read(() if per_minute else _tags(place.key), place.start, place.end)
+        layouts = ((), ("name",)) if per_minute else (_TAGS_OF_INTERVALS,)
+        return {tags: points for tags, points in found.items() if tuple(name for name, _ in tags) in layouts}
+
+    def _todo(self, wanted: Wanted, stored: Series) -> dict[Tags, dict[int, Point]]:
+        """The values that are not stored, or stored differently.
+
+        VictoriaMetrics keeps some fifteen digits of a number (tsdb-facts D9), InfluxDB all of them.
+        """
+        same: Callable[[float, float], bool] = _nearly if self._database.victoriametrics else eq
+        todo: dict[Tags, dict[int, Point]] = {}
+        for tags, points in wanted.items():
+            before = stored.get(tags, {})
+            late: dict[int, Point] = {}
+            for second, (_, point) in points.items():
+                old = before.get(second)
+                left = point if old is None else _different(point, old, same)
+                if any(value is not None for value in left):
+                    late[second] = left
+            if late:
+                todo[tags] = late
+        return todo
+
+    def _seen(self, chunk: Chunk, wanted: Wanted) -> dict[Tags, dict[int, Point]]:
+        """What is stored; of VictoriaMetrics as soon as what was sent can be seen, or will hardly be any more."""
+        if self._database.victoriametrics and self._flushes:
+            try:
+                self._database.api.get(_FLUSH)
+            except DatabaseError:
+                self._flushes = False  # a proxy that does not let us: then it takes its time
+        patience = _VISIBLE_WHEN_FLUSHED if self._flushes else _VISIBLE_WITHIN
+        started = self._clock.monotonic()
+        while True:
+            stored = self._stored(chunk)
+            missing = any(points.keys() - stored.get(tags, {}).keys() for tags, points in wanted.items())
+            waited = self._clock.monotonic() - started > patience
+            if not missing or waited or not self._database.victoriametrics:
+                return stored
+            self._clock.sleep(0.5)
+
+    def _not_kept(self, wanted: Wanted, stored: Series, left: Series) -> DatabaseError:
+        """What became of points that were taken and are not there, or are there with other values."""
+        total = sum(map(len, wanted.values()))
+        missing = [second for tags, points in left.items() for second in points.keys() - stored.get(tags, {}).keys()]
+        if not missing:
+            what = f"{sum(map(len, left.values()))} of {total} points have other values although ours were sent"
+            if self._database.victoriametrics:
+                return self._error(
+                    f"{what}: this VictoriaMetrics cannot replace values of the same time; write --to victoriametrics,"
+                    " or into another database"
+                )
+            return self._error(f"{what}; see whether another program writes to it")
+        first = f"{datetime.fromtimestamp(min(missing), UTC):%Y-%m-%d %H:%M} UTC"
+        what = f"took {total} points and did not keep {len(missing)} of them, from {first} on"
+        if not self._database.victoriametrics:
+            return self._error(f"{what}; read its log, and see what SHOW RETENTION POLICIES tells")
+        if min(missing) < self._kept_from:
+            return self._error(f"{what}: it drops what is older than its retention; start it with -retentionPeriod=10y")
+        return self._error(f"{what}; its log and its metric vm_rows_ignored_total tell more")
+
+    def _error(self, what: str) -> DatabaseError:
+        return self._database.api.target.error(what)
+
+
+def _tags(key: LocationKey, **more: str) -> Tags:
+    tags = {"portal": key.portal, "account": key.account, "location": key.location, **more}
+    return tuple(sorted((name, tag_text(value)) for name, value in tags.items()))
+
+
+def _intervals(chunk: Chunk) -> Wanted:
+    """One point an interval, at its start."""
+    wanted: Wanted = {}
+    for meter in chunk.meters:
+        points = wanted.setdefault(_tags(chunk.key, meter=meter.info.number), {})
+        for each in meter.intervals:
+            power = None if each.usage is None else watts(each.usage, each.end - each.start)
+            # Nine digits, for a product with a hundred can have noise in the last ones.
+            cents = None if each.cost is None else round(each.cost * _CENTS, 9)
+            point = (power, each.usage, cents, each.export)
+            if any(value is not None for value in point):
+                points[each.start] = (meter.info.number, each.start), point
+    return wanted
+
+
+def _minutes(chunk: Chunk) -> tuple[Wanted, str]:
+    """A point for each minute of each interval that counts, unrounded; and a name that two different series have."""
+    counts = {(meter.info.number, each.start, each.end) for meter in chunk.meters for each in meter.intervals}
+    wanted: Wanted = {}
+    for series in chunk.series:
+        name = tag_text(series.name)
+        tags: Tags = (("name", name),) if name and len(chunk.series) > 1 else ()
+        points = wanted.setdefault(tags, {})
+        for start, end, kwh, usd in series.points:
+            if (series.meter, start, end) not in counts:
+                continue
+            minutes = (end - start) / _MINUTE
+            point = (kwh * _MINUTE * 1000 / minutes, None, None if usd is None else usd * _CENTS / minutes, None)
+            for second in range(start, end, _MINUTE):
+                if second in points and points[second][1] != point:
+                    return {}, name
+                points[second] = (series.meter, start), point
+    return wanted, ""
+
+
+def _different(point: Point, old: Point, same: Callable[[float, float], bool]) -> Point:
+    """The values of a point that another one does not have."""
+    return tuple(
+        None if new is None or (before is not None and same(new, before)) else new
+        for new, before in zip(point, old, strict=True)
+    )
+
+
+def _nearly(one: float, other: float) -> bool:
+    return isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+
+
+def _replaces(point: Point, old: Point) -> bool:
+    """Whether any value of a point stands in the place of another one."""
+    return any(new is not None and before is not None for new, before in zip(point, old, strict=False))
+
+
+def _seal(stored: Mapping[Tags, Mapping[int, Point]]) -> bytes:
+    digest = blake2b(digest_size=16)
+    for tags, points in sorted(stored.items()):
+        digest.update(repr((tags, sorted(points.items()))).encode())
+    return digest.digest()

@@ -1,0 +1,122 @@
+"""A file that is there only when it is whole: gathered in parts beside its place, and put there by one rename."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import ConfigError, DatabaseError
+
+Key = tuple[str, ...]
+
+_BLOCK = 256 * 1024
+
+
+def send_to_stdout(text: str) -> None:
+    """Hand text on at once. Raises OSError."""
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()
+
+
+class WholeFile:
+    """The output of a sink, or standard output where `path` is None. `kind` is what messages call it.
+
+    Parts grow on disk, one file each that is only open while something is added: neither memory nor open files grow
+    with them.
+    """
+
+    def __init__(self, kind: str, path: Path | None, *, overwrite: bool) -> None:
+        self.name = f"{kind} {path or 'to standard output'}"
+        # A symbolic link stays one: what it points to is written.
+        self._path = path.resolve() if path else None
+        self._overwrite = overwrite
+        self._folder: Path | None = None
+        self._parts: dict[Key, Path] = {}
+
+    def open(self) -> None:
+        """Prove that it can be written. Raises ConfigError."""
+        path = self._path
+        if path and path.exists() and not path.is_file():
+            raise ConfigError(f"{self.name}: that is no file; name a file, or - for standard output")
+        if path and path.exists() and not self._overwrite:
+            raise ConfigError(f"{self.name}: exists already; remove it, or name another file")
+        if path and not path.parent.is_dir():
+            raise ConfigError(f"{self.name}: there is no folder {path.parent}; make it first")
+        try:
+            self._folder = Path(tempfile.mkdtemp(f".{path.name}.part" if path else ".part", ".", path and path.parent))
+        except OSError as error:
+            raise ConfigError(
+                f"{self.name}: no file can be made there ({error.strerror}); choose another place"
+            ) from None
+
+    def append(self, key: Key, text: str) -> None:
+        """Add to a part. Raises DatabaseError."""
+        assert self._folder is not None
+        with self.telling():
+            part = self._parts.setdefault(key, self._folder / str(len(self._parts)))
+            with part.open("ab") as file:
+                file.write(text.encode())
+
+    def parts(self) -> list[Key]:
+        """The keys of all parts, sorted."""
+        return sorted(self._parts)
+
+    def publish(self, pieces: Iterable[str | Key]) -> None:
+        """Put the file where it belongs, made of texts and of the parts that keys name. Raises DatabaseError."""
+        assert self._folder is not None
+        with self.telling():
+            if self._path is None:
+                for block in self._blocks(pieces):
+                    sys.stdout.buffer.write(block)
+                sys.stdout.buffer.flush()
+                return
+            whole = self._folder / "whole"
+            with whole.open("wb") as file:
+                for block in self._blocks(pieces):
+                    file.write(block)
+                file.flush()
+                os.fsync(file.fileno())
+            if self._path.exists() and not self._overwrite:
+                raise DatabaseError(f"{self.name}: somebody else made it meanwhile; remove it and run this again")
+            whole.replace(self._path)
+            _sync_folder(self._path.parent)
+
+    def _blocks(self, pieces: Iterable[str | Key]) -> Iterator[bytes]:
+        for piece in pieces:
+            if isinstance(piece, str):
+                yield piece.encode()
+                continue
+            with self._parts[piece].open("rb") as file:
+                while block := file.read(_BLOCK):
+                    yield block
+
+    def close(self) -> None:
+        """Remove all that was gathered."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Make what the disk or a pipe complains of a DatabaseError."""
+        try:
+            yield
+        except BrokenPipeError:
+            # Else the interpreter complains once more when it ends and flushes what is left.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise DatabaseError(f"{self.name}: whoever read it has ended; run it again") from None
+        except OSError as error:
+            raise DatabaseError(
+                f"{self.name}: writing failed ({error.strerror}); make room or choose another place"
+            ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that the rename outlasts a power failure."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,259 @@
+"""The CSV file: its lines, and that it is there whole or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from exporter.errors import ConfigError, DatabaseError
+from exporter.sinks.csv_file import HEADER, CSVSink
+from exporter.sinks.sink import Chunk, Written
+from exporter.snapshot import LocationKey
+
+from .chunks import HOUR, KEY, chunk, instant, meter, names_in, usage
+
+PLACE = "novec,0012345001,70001"
+ONE = chunk("2026-01-05", meter("M1", [usage(instant("2026-01-05"), 0.25)]))
+
+
+def written(output: Path, *chunks: Chunk) -> list[str]:
+    sink = CSVSink(output, overwrite=False)
+    assert sink.open(0) == []
+    for each in chunks:
+        sink.write(each)
+    sink.finish()
+    sink.close()
+    return output.read_text(encoding="utf-8").splitlines()
+
+
+def test_each_interval_is_a_line_with_its_values_as_metrics_show_them(tmp_path: Path) -> None:
+    start = instant("2026-01-05")
+    intervals = [
+        usage(start, 0.1, 900, export=0.0, cost=0.012345),
+        usage(start + 900, 1e-06, 900),
+        usage(start + 1800, None, 900, export=2.5),
+        usage(start + 2700, None, 900, cost=-0.5),
+    ]
+    assert written(tmp_path / "out.csv", chunk("2026-01-05", meter("M1", intervals))) == [
+        "start,end,portal,account,location,meter,usage_kwh,export_kwh,cost_usd",
+        f"2026-01-05T00:00:00-05:00,2026-01-05T00:15:00-05:00,{PLACE},M1,0.1,0.0,0.012345",
+        f"2026-01-05T00:15:00-05:00,2026-01-05T00:30:00-05:00,{PLACE},M1,1e-06,,",
+        f"2026-01-05T00:30:00-05:00,2026-01-05T00:45:00-05:00,{PLACE},M1,,2.5,",
+        f"2026-01-05T00:45:00-05:00,2026-01-05T01:00:00-05:00,{PLACE},M1,,,-0.5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("day", "first", "expected"),
+    [
+        (
+            "2026-03-08",
+            "2026-03-08 01:00",
+            [
+                "2026-03-08T01:00:00-05:00,2026-03-08T03:00:00-04:00",
+                "2026-03-08T03:00:00-04:00,2026-03-08T04:00:00-04:00",
+            ],
+        ),
+        (
+            "2026-11-01",
+            "2026-11-01 01:00",
+            [
+                "2026-11-01T01:00:00-04:00,2026-11-01T01:00:00-05:00",
+                "2026-11-01T01:00:00-05:00,2026-11-01T02:00:00-05:00",
+            ],
+        ),
+    ],
+)
+def test_hours_in_which_clocks_change_have_the_offset_of_their_instant(
+    tmp_path: Path, day: str, first: str, expected: list[str]
+) -> None:
+    intervals = [usage(instant(first) + hour * HOUR, 1.0) for hour in range(2)]
+    lines = written(tmp_path / "out.csv", chunk(day, meter("M1", intervals)))
+    assert lines[1:] == [f"{times},{PLACE},M1,1.0,," for times in expected]
+
+
+def test_lines_are_sorted_by_location_meter_and_time_however_the_chunks_come(tmp_path: Path) -> None:
+    other = LocationKey("novec", "0012345001", "60001")
+    chunks = [
+        chunk(day, *(meter(number, [usage(instant(day), 1.0)]) for number in ("M2", "M1")), key=key)
+        for key in (KEY, other)
+        for day in ("2026-01-05", "2026-01-06")
+    ]
+    lines = [line.split(",") for line in written(tmp_path / "out.csv", *chunks)[1:]]
+    assert [(line[4], line[5], line[0][:10]) for line in lines] == [
+        (location, number, day)
+        for location in ("60001", "70001")
+        for number in ("M1", "M2")
+        for day in ("2026-01-05", "2026-01-06")
+    ]
+
+
+def test_numbers_with_commas_and_quotes_are_quoted(tmp_path: Path) -> None:
+    key = LocationKey("novec", '12,3 "x"', "70 001")
+    (line,) = written(
+        tmp_path / "out.csv", chunk("2026-01-05", meter("M,1", [usage(instant("2026-01-05"), 1.0)]), key=key)
+    )[1:]
+    assert line == '2026-01-05T00:00:00-05:00,2026-01-05T01:00:00-05:00,novec,"12,3 ""x""",70 001,"M,1",1.0,,'
+
+
+def test_an_interval_without_any_value_is_no_line(tmp_path: Path) -> None:
+    sink = CSVSink(tmp_path / "out.csv", overwrite=False)
+    sink.open(0)
+    start = instant("2026-01-05")
+    each = chunk("2026-01-05", meter("M1", [usage(start, None), usage(start + HOUR, 0.0)]), meter("M2"))
+    assert sink.write(each) == Written(KEY, each.start, each.end, 1)
+    sink.finish()
+    sink.close()
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8").count("\n") == 2
+
+
+def test_nothing_at_all_is_a_file_with_a_header(tmp_path: Path) -> None:
+    assert written(tmp_path / "out.csv") == [HEADER.strip()]
+
+
+def test_the_file_is_there_only_when_it_is_finished(tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    sink = CSVSink(output, overwrite=False)
+    sink.open(0)
+    sink.write(ONE)
+    assert not output.exists()
+    sink.finish()
+    sink.close()
+    assert output.read_text(encoding="utf-8").endswith(f"{PLACE},M1,0.25,,\n")
+    assert names_in(tmp_path) == ["out.csv"]
+
+
+def test_what_is_unfinished_is_removed(tmp_path: Path) -> None:
+    sink = CSVSink(tmp_path / "out.csv", overwrite=False)
+    sink.open(0)
+    sink.write(ONE)
+    sink.close()
+    assert names_in(tmp_path) == []
+
+
+def test_an_existing_file_is_replaced_at_the_end_and_only_where_that_is_wanted(tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    output.write_text("before", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        CSVSink(output, overwrite=False).open(0)
+    assert str(caught.value) == f"csv {output}: exists already; remove it, or name another file"
+
+    sink = CSVSink(output, overwrite=True)
+    sink.open(0)
+    sink.write(ONE)
+    assert output.read_text(encoding="utf-8") == "before"
+    sink.finish()
+    sink.close()
+    assert output.read_text(encoding="utf-8").startswith(HEADER)
+
+
+def test_a_file_that_somebody_else_made_meanwhile_is_left_alone(tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    sink = CSVSink(output, overwrite=False)
+    sink.open(0)
+    output.write_text("theirs", encoding="utf-8")
+    with pytest.raises(DatabaseError, match="somebody else made it meanwhile"):
+        sink.finish()
+    sink.close()
+    assert (names_in(tmp_path), output.read_text(encoding="utf-8")) == (["out.csv"], "theirs")
+
+
+def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
+    target, link = tmp_path / "target.csv", tmp_path / "link.csv"
+    target.touch()
+    link.symlink_to(target)
+    sink = CSVSink(link, overwrite=True)
+    sink.open(0)
+    sink.finish()
+    sink.close()
+    assert link.is_symlink()
+    assert target.read_text(encoding="utf-8") == HEADER
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("", "that is no file; name a file, or - for standard output"),
+        ("missing/out.csv", "there is no folder {folder}/missing; make it first"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_at_once(tmp_path: Path, name: str, told: str) -> None:
+    output = tmp_path / name
+    with pytest.raises(ConfigError) as caught:
+        CSVSink(output, overwrite=True).open(0)
+    assert str(caught.value) == f"csv {output}: {told.format(folder=tmp_path)}"
+    assert names_in(tmp_path) == []
+
+
+def test_a_device_is_not_replaced_by_a_file() -> None:
+    with pytest.raises(ConfigError, match="csv /dev/null: that is no file"):
+        CSVSink(Path("/dev/null"), overwrite=True).open(0)
+
+
+def test_a_folder_that_takes_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    with pytest.raises(ConfigError) as caught:
+        CSVSink(tmp_path / "out.csv", overwrite=False).open(0)
+    assert str(caught.value) == (
+        f"csv {tmp_path}/out.csv: no file can be made there (Permission denied); choose another place"
+    )
+
+
+def test_a_full_disk_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = CSVSink(tmp_path / "out.csv", overwrite=False)
+    sink.open(0)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DatabaseError) as caught:
+        sink.finish()
+    assert str(caught.value) == (
+        f"csv {tmp_path}/out.csv: writing failed (No space left on device); make room or choose another place"
+    )
+    sink.close()
+    assert names_in(tmp_path) == []
+
+
+def test_standard_output_gets_each_chunk_at_once(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    sink = CSVSink(None, overwrite=False)
+    assert (sink.name, sink.open(0)) == ("csv to standard output", [])
+    assert capsysbinary.readouterr().out == b""
+    line = f"2026-01-05T00:00:00-05:00,2026-01-05T01:00:00-05:00,{PLACE},M1,0.25,,\n"
+    for expected in (HEADER + line, line):
+        sink.write(ONE)
+        assert capsysbinary.readouterr().out == expected.encode()
+    sink.finish()
+    sink.close()
+    assert capsysbinary.readouterr().out == b""
+
+
+def test_nothing_at_all_on_standard_output_is_a_header(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    sink = CSVSink(None, overwrite=False)
+    sink.open(0)
+    sink.finish()
+    sink.close()
+    assert capsysbinary.readouterr().out == HEADER.encode()
+
+
+def test_a_reader_that_leaves_is_told_and_nothing_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr("sys.stdout", pipe)
+        sink = CSVSink(None, overwrite=False)
+        sink.open(0)
+        with pytest.raises(DatabaseError) as caught:
+            sink.write(ONE)
+        assert str(caught.value) == "csv to standard output: whoever read it has ended; run it again"
+
+
+def test_it_wants_the_oldest_first_and_begins_anew_each_time(tmp_path: Path) -> None:
+    sink = CSVSink(tmp_path / "out.csv", overwrite=False)
+    assert (sink.oldest_first, sink.resumes, sink.settling) == (True, False, 0.0)
+    assert sink.name == f"csv {tmp_path}/out.csv"
+    assert sink.still_holds(Written(KEY, 0, 1))
