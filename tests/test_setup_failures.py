@@ -344,7 +344,8 @@ def test_check_says_what_is_wrong_and_what_to_do(
     failed = sum(line.startswith("failed ") for line in run.troubles)
     warnings = len(run.troubles) - failed
     count = f"{warnings} warning{'' if warnings == 1 else 's'}"
-    assert run.lines[-1] == (f"{failed} failed, {count}." if failed else f"Good, with {count}.")
+    end = f"{failed} failed, {count}." if failed else f"Good, with {count}." if warnings else "All good."
+    assert run.lines[-1] == end
 
 
 def test_no_trouble_costs_more_than_one_sign_in(attempt: Try, start_portal: StartPortal) -> None:
