@@ -18,6 +18,8 @@ _ZONE_ADVICE = (
     ', give the zone of the co-op, such as America/New_York ("smarthub-exporter discover" finds out which one it is)'
 )
 
+_ZONES_WITHOUT_SUMMER = ("EST", "MST", "HST", "UTC", "GMT")
+_SUMMER_ADVICE = "write the co-op's as Area/City, such as America/New_York"
 _ASKED = ("api_url", "username", "password")
 
 Ask = Callable[[str], str]
@@ -88,7 +90,7 @@ def _login(section: Section, *, require_zone: bool) -> Login | None:
         return None
     if portal.base_url.startswith("http:") and not portal.loopback:
         section.report.warning(section.where("api_url"), "http sends the password in the clear, use https")
-    return Login(
+    login = Login(
         name=name or portal.label,
         portal=portal,
         username=username,
@@ -97,6 +99,11 @@ def _login(section: Section, *, require_zone: bool) -> Login | None:
         zone=zone,
         locations=locations,
     )
+    if login.has_placeholder:
+        section.report.warning(section.where("password"), "still the one of the example, nobody is signed in with it")
+    if zone is not None and zone.key in _ZONES_WITHOUT_SUMMER:
+        section.report.warning(section.where("timezone"), f"{zone.key} has no summer time, {_SUMMER_ADVICE}")
+    return login
 
 
 def _locations(section: Section) -> tuple[LocationChoice, ...]:

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+PLACEHOLDER = "CHANGE-ME"
+DEMO_PASSWORD = "correct horse & battery+staple"  # noqa: S105 - of the simulated portal
+REAL_PORTALS = ".smarthub.coop"
+
 
 class Secret:
     """A password or token that does not show itself: only `reveal` gives the text."""
@@ -68,6 +72,13 @@ class Login:
     totp_secret: Secret | None = None
     zone: ZoneInfo | None = None
     locations: tuple[LocationChoice, ...] = ()
+
+    @property
+    def has_placeholder(self) -> bool:
+        """Whether the password is one of the files that we ship: it opens nothing, and each try would be counted."""
+        password = self.password.reveal()
+        is_real = self.portal.base_url.endswith(REAL_PORTALS)
+        return password == PLACEHOLDER or (password == DEMO_PASSWORD and is_real)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,15 @@ _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False,
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _OWN_LABELS = frozenset({"portal", "account", "location", "meter", "period"})
 _SHOWN_CHARACTERS = 60
+_ABBREVIATIONS = {
+    **dict.fromkeys(("EDT", "ET", "EASTERN"), "America/New_York"),
+    **dict.fromkeys(("CST", "CDT", "CT", "CENTRAL"), "America/Chicago"),
+    **dict.fromkeys(("MDT", "MT", "MOUNTAIN"), "America/Denver"),
+    **dict.fromkeys(("PST", "PDT", "PT", "PACIFIC"), "America/Los_Angeles"),
+    **dict.fromkeys(("AKST", "AKDT", "ALASKA"), "America/Anchorage"),
+    "HAWAII": "Pacific/Honolulu",
+    "ARIZONA": "America/Phoenix",
+}
 
 
 def quoted(text: str) -> str:
@@ -70,6 +79,8 @@ def parse_zone(text: str) -> ZoneInfo:
             return ZoneInfo(name)
         except (OSError, ValueError, LookupError):
             pass
+    if name.upper() in _ABBREVIATIONS:
+        raise ValueError(f'unknown time zone {quoted(name)}, did you mean "{_ABBREVIATIONS[name.upper()]}"?')
     by_lower = {zone.lower(): zone for zone in sorted(available_timezones())}
     near = get_close_matches(name.lower().replace(" ", "_"), by_lower, n=1)
     advice = f'did you mean "{by_lower[near[0]]}"?' if near else "write it as Area/City, such as America/New_York"

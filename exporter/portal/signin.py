@@ -74,6 +74,11 @@ def sign_in(login: Login, transport: Transport, gate: SignInGate, now: Callable[
     now: asked when it is this login's turn, since a second factor is good for half a minute only.
     """
     try:
+        if login.has_placeholder:
+            raise CredentialsError(
+                f"login {login.name}: the password is still the one of the example, the portal was not asked;"
+                " set password"
+            )
         gate.ask()
         with gate.turn():
             gate.check()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..config.model import DEMO_PASSWORD
 from .household import Household
 
 
@@ -77,7 +78,7 @@ class UserSpec:
     """
 
     username: str = "member@example.org"
-    password: str = "correct horse & battery+staple"  # noqa: S105 - it opens nothing
+    password: str = DEMO_PASSWORD
     totp_secret: str = ""
     owner: str = ""
     accounts: tuple[str, ...] = ()

@@ -92,3 +92,23 @@ def test_a_secret_file_must_hold_a_secret(content: bytes, message: str, problems
 
 def test_a_secret_does_not_show_itself(load: Load) -> None:
     assert "hunter2" not in repr(load())
+
+
+@pytest.mark.parametrize("password", ["CHANGE-ME", "correct horse & battery+staple"])
+def test_the_password_of_an_example_is_warned_about(password: str, load: Load) -> None:
+    config = load({"smarthub.password": f'"{password}"'})
+    assert [warning.partition(": ")[2] for warning in config.warnings] == [
+        "smarthub.password: still the one of the example, nobody is signed in with it"
+    ]
+
+
+def test_the_simulated_portal_may_have_its_own_password(load: Load) -> None:
+    changes = {"smarthub.api_url": "http://127.0.0.1:10059", "smarthub.password": '"correct horse & battery+staple"'}
+    assert load(changes).warnings == ()
+
+
+def test_a_zone_that_never_changes_its_clocks_by_mistake_is_warned_about(load: Load) -> None:
+    assert [warning.partition(": ")[2] for warning in load({"smarthub.timezone": "EST"}).warnings] == [
+        "smarthub.timezone: EST has no summer time, write the co-op's as Area/City, such as America/New_York"
+    ]
+    assert load({"smarthub.timezone": "America/Phoenix"}).warnings == ()

@@ -91,6 +91,8 @@ def test_zones_have_iana_names(name: str) -> None:
         ("right/America/New_York", 'did you mean "America/New_York"?'),
         ("../etc", "write it as Area/City, such as America/New_York"),
         ("/etc/passwd", "write it as Area/City, such as America/New_York"),
+        ("CDT", 'did you mean "America/Chicago"?'),
+        ("eastern", 'did you mean "America/New_York"?'),
         ("+05:00", "write it as Area/City, such as America/New_York"),
     ],
 )

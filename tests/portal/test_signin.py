@@ -11,6 +11,7 @@ import requests
 import requests_mock
 
 from exporter.config import Login, Secret
+from exporter.config.model import DEMO_PASSWORD, PLACEHOLDER
 from exporter.errors import (
     AccessError,
     CredentialsError,
@@ -83,7 +84,22 @@ def transport(clock: ManualClock) -> Iterator[Transport]:
 
 @pytest.fixture
 def login() -> Login:
-    return login_of(URL)
+    return login_of(URL, password="Secret-4-me")
+
+
+@pytest.mark.parametrize(
+    ("url", "password"),
+    [(URL, PLACEHOLDER), (URL, DEMO_PASSWORD), ("http://127.0.0.1:9", PLACEHOLDER)],
+)
+def test_a_password_that_we_ship_is_never_sent_to_a_real_portal(
+    url: str, password: str, gate: Gate, transport: Transport, requests_mock: requests_mock.Mocker
+) -> None:
+    with pytest.raises(CredentialsError) as caught:
+        sign_in(login_of(url, password=password), transport, gate, lambda: NOW)
+    assert str(caught.value) == (
+        "login coop: the password is still the one of the example, the portal was not asked; set password"
+    )
+    assert (caught.value.while_signing_in, gate.told, requests_mock.call_count) == (True, [], 0)
 
 
 def sign_in_to(server: PortalServer, login: Login, gate: Gate, clock: ManualClock) -> Token:

@@ -1,0 +1,163 @@
+"""The series of an answer as they are: what the layout with a point a minute is made of (contract 6)."""
+
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from exporter.portal.rawseries import RawSeries, raw_series
+from exporter.portal.usagequery import DAILY, HOURLY
+from exporter.portal.walltime import WallClock
+
+from .building import (
+    DAY,
+    HOUR,
+    NET_METER,
+    QUARTER,
+    Json,
+    Pair,
+    answer,
+    autumn,
+    bounds_of,
+    chart,
+    cost,
+    instants_of,
+    meter,
+    net_series,
+    series,
+    spring,
+    usage,
+    wall,
+    walls_of,
+)
+
+ZONE = "America/New_York"
+CLOCK = WallClock(ZoneInfo(ZONE))
+MONDAY = date(2026, 1, 5)
+
+
+def read(*entries: Json, day: date = MONDAY, days: int = 1, frame: str = HOURLY) -> tuple[RawSeries, ...]:
+    start, end = bounds_of(day, ZONE)
+    return raw_series(answer(*entries), frame, CLOCK, start, end + (days - 1) * DAY)
+
+
+def day_of(value: float = 1.0, step: int = HOUR, day: date = MONDAY) -> list[Pair]:
+    return [(time, value) for time in walls_of(day, step)]
+
+
+def one(pairs: list[Pair], *more: Json, name: str = "M1") -> tuple[Json, ...]:
+    charted = chart((time for time, _ in pairs), HOUR)
+    return usage([meter(name)], [series(name, pairs)], xToOrderedInterval=charted), *more
+
+
+def test_an_answer_without_data_has_no_series() -> None:
+    assert read() == ()
+    assert read(usage([], [])) == ()
+    (empty,) = read(*one([]))
+    assert empty.points == ()
+
+
+def test_each_interval_has_its_real_bounds_and_its_value_unrounded() -> None:
+    (only,) = read(*one(day_of(0.1234567891)))
+    assert (only.meter, only.name) == ("M1", "M1")
+    assert only.points == tuple((each, each + HOUR, 0.1234567891, None) for each in instants_of(MONDAY, ZONE, HOUR))
+
+
+@pytest.mark.parametrize(
+    ("series_id", "name"),
+    [("M1", "M1"), ("M1 - Consumption", "Consumption"), ("M1 - Net Usage", "Usage"), ("81001\t FWD  ", "FWD")],
+)
+def test_a_series_is_called_by_the_last_word_of_its_name(series_id: str, name: str) -> None:
+    entry = usage([meter("M1", series_id)], [series(series_id, day_of(), meterNumber="M1")])
+    assert [each.name for each in read(entry)] == [name]
+
+
+def test_a_net_meter_has_all_its_three_series_as_the_portal_gives_them() -> None:
+    drawn, sent, net = day_of(3.0), day_of(1.25), day_of(1.75)
+    entry = usage(NET_METER, net_series(drawn, sent, net), xToOrderedInterval=chart(walls_of(MONDAY, HOUR), HOUR))
+    assert {each.name: {value for _, _, value, _ in each.points} for each in read(entry)} == {
+        "Consumption": {3.0},
+        "Generation": {1.25},
+        "Net": {1.75},
+    }
+    assert {each.meter for each in read(entry)} == {"M7"}
+    assert {len(each.points) for each in read(entry)} == {24}
+
+
+def test_negative_values_stay_as_they_are() -> None:
+    (only,) = read(*one(day_of(-2.5)))
+    assert {value for _, _, value, _ in only.points} == {-2.5}
+
+
+def test_cost_is_joined_to_its_own_series_and_interval() -> None:
+    pairs = day_of(1.0)
+    costs: list[Pair] = [(time, 0.125) for time, _ in pairs[:10]] + [(pairs[10][0], None)]
+    (only,) = read(*one(pairs, cost([series("M1", costs)])))
+    assert [usd for _, _, _, usd in only.points] == [0.125] * 10 + [None] * 14
+
+
+def test_cost_of_one_meter_is_not_that_of_another() -> None:
+    entry = usage([meter("A"), meter("B")], [series("A", day_of(1.0)), series("B", day_of(2.0))])
+    first, second = read(entry, cost([series("B", day_of(0.5))]))
+    assert {usd for _, _, _, usd in first.points} == {None}
+    assert {usd for _, _, _, usd in second.points} == {0.5}
+
+
+def test_what_has_no_value_has_no_point() -> None:
+    pairs = day_of(1.0)
+    pairs[3] = (pairs[3][0], None)
+    del pairs[8]
+    (only,) = read(*one(pairs))
+    starts = instants_of(MONDAY, ZONE, HOUR)
+    assert [each[0] for each in only.points] == starts[:3] + starts[4:8] + starts[9:]
+    # A chart's interval stretches over the gap; the meter's does not.
+    assert {end - start for start, end, *_ in only.points} == {HOUR}
+
+
+def test_points_outside_the_days_that_were_asked_for_are_left_out() -> None:
+    pairs: list[Pair] = [(wall("2026-01-04 23:00"), 7.0), *day_of(1.0), (wall("2026-01-06"), 7.0)]
+    (only,) = read(*one(pairs))
+    assert {value for _, _, value, _ in only.points} == {1.0}
+    assert len(only.points) == 24
+
+
+@pytest.mark.parametrize("step", [QUARTER, 2 * QUARTER, HOUR])
+def test_the_step_is_found_for_each_day_without_the_charts_word(step: int) -> None:
+    (only,) = read(usage([meter()], [series(pairs=day_of(step=step))]))
+    assert {end - start for start, end, *_ in only.points} == {step}
+    assert len(only.points) == DAY // step
+
+
+def test_a_lone_point_of_unknown_length_is_left_out() -> None:
+    (only,) = read(usage([meter()], [series(pairs=[(wall("2026-01-05 23:00"), 1.0)])]))
+    assert only.points == ()
+
+
+def test_in_spring_the_points_stand_at_real_instants() -> None:
+    day = spring(ZONE, 2026)
+    pairs: list[Pair] = [(time, 0.0 if time == wall("2026-03-08 02:00") else 1.0) for time in walls_of(day, HOUR)]
+    (only,) = read(*one(pairs), day=day)
+    assert [each[0] for each in only.points] == instants_of(day, ZONE, HOUR)
+    assert len(only.points) == 23
+    assert {end - start for start, end, *_ in only.points} == {HOUR}
+
+
+def test_in_autumn_the_second_point_of_a_time_is_its_second_instant() -> None:
+    day = autumn(ZONE, 2026)
+    pairs = sorted([*day_of(1.0, day=day), (wall("2026-11-01 01:00"), 5.0)])
+    (only,) = read(*one(pairs), day=day)
+    assert [each[0] for each in only.points] == instants_of(day, ZONE, HOUR)
+    assert [value for _, _, value, _ in only.points] == [1.0, 1.0, 5.0] + [1.0] * 22
+    assert len(only.points) == 25
+
+
+def test_daily_values_last_from_midnight_to_midnight() -> None:
+    day = autumn(ZONE, 2026)
+    pairs: list[Pair] = [(wall("2026-10-31"), 20.0), (wall("2026-11-01"), 21.0)]
+    costs: list[Pair] = [(wall("2026-11-01"), 2.5)]
+    entry = usage([meter()], [series(pairs=pairs)], timeFrame="DAILY")
+    start, end = bounds_of(date(2026, 10, 31), ZONE)[0], bounds_of(day, ZONE)[1]
+    (only,) = raw_series(answer(entry, cost([series("M1", costs)])), DAILY, CLOCK, start, end)
+    middle = bounds_of(day, ZONE)[0]
+    assert only.points == ((start, middle, 20.0, None), (middle, end, 21.0, 2.5))
+    assert end - middle == 25 * HOUR
