@@ -273,7 +273,14 @@ TROUBLES = [
     ),
     Trouble(
         "32: the zone left at UTC",
-        [OUTSIDE, "failed zone the portal's times do not fit UTC -> set timezone: America/New_York"],
+        [
+            (
+                "warning configuration config.yaml:6: smarthub.timezone: UTC has no summer time, write the co-op's as"
+                " Area/City, such as America/New_York"
+            ),
+            OUTSIDE,
+            "failed zone the portal's times do not fit UTC -> set timezone: America/New_York",
+        ],
         login={"timezone": "UTC"},
     ),
     Trouble(
@@ -379,7 +386,7 @@ def test_an_address_at_which_there_is_no_portal_is_the_first_step_that_fails(
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", nobody)
-    run = attempt("check", login_to(portal, api_url=url))
+    run = attempt("check", login_to(portal, api_url=url, password="Secret-4-me"))
     assert run.troubles == [f"failed address {said}"]
     assert (run.code, run.lines[-1]) == (1, "1 failed, 0 warnings.")
 
@@ -413,7 +420,7 @@ BAD_CONFIGS: dict[str, tuple[dict[str, object], str]] = {
     ),
     "31: a zone that there is not": (
         {"timezone": "Mountain"},
-        'config.yaml:6: smarthub.timezone: unknown time zone "Mountain", did you mean "US/Mountain"?',
+        'config.yaml:6: smarthub.timezone: unknown time zone "Mountain", did you mean "America/Denver"?',
     ),
     "39: a key of another version": (
         {"poll_interval": "1h"},

@@ -1,0 +1,172 @@
+"""How logins and locations do, in plain words: what the status page says before it shows a figure.
+
+What is wrong is said once, with the places that it concerns, and nothing is called well that is not known to be.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from ..snapshot import LocationKey, Meter, Snapshot
+from ..status import LocationStatus, LoginStatus, outcomes
+from .display import lasting, local
+from .figures import Figures, Freshness, figures_of, freshness
+from .kept import Kept
+from .logins import LoginView, login_view
+from .states import State, Tone, is_pending, listed, title_of, zone_of
+
+_FIRST = "It reaches back 35 days: seconds to minutes, longer where the portal computes. Reload to see more."
+
+
+@dataclass(frozen=True, slots=True)
+class MeterView:
+    """A meter of a location; a location of which no meter is known has one view without meter and figures."""
+
+    key: LocationKey
+    title: str
+    zone: ZoneInfo
+    state: State
+    refresh: State
+    meter: Meter | None = None
+    figures: Figures | None = None
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """What is to be said of its data and of its refresh: nothing is up to date that could not be refreshed."""
+        if self.refresh.tone is Tone.GOOD:
+            return (self.state,)
+        return (self.refresh,) if self.state.tone is Tone.GOOD else (self.state, self.refresh)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything that the page tells, as of `now`."""
+
+    now: float
+    state: State
+    more: tuple[str, ...]
+    logins: tuple[LoginView, ...]
+    meters: tuple[MeterView, ...]
+
+
+def overview(
+    snapshot: Snapshot,
+    statuses: Mapping[str, LoginStatus],
+    now: float,
+    *,
+    is_alive: bool = True,
+    kept: Kept[Figures] | None = None,
+) -> Overview:
+    """What there is to tell now."""
+    logins = tuple(login_view(name, status, snapshot) for name, status in statuses.items())
+    meters = tuple(_meters(snapshot, statuses, now, kept or Kept()))
+    verdicts = _verdicts(logins, meters, now, is_alive=is_alive)
+    return Overview(now, verdicts[0], tuple(each.words for each in verdicts[1:]), logins, meters)
+
+
+# -- locations and meters
+
+
+def _meters(
+    snapshot: Snapshot, statuses: Mapping[str, LoginStatus], now: float, kept: Kept[Figures]
+) -> list[MeterView]:
+    known = outcomes(statuses.values())
+    waiting = {key for status in statuses.values() if not status.last_refresh for key in status.locations}
+    views: list[MeterView] = []
+    for key in sorted({*snapshot.locations, *known}):
+        location = snapshot.locations.get(key)
+        zone, title = zone_of(location), title_of(key, location)
+        refresh = _refresh_state(known.get(key), is_waiting=key in waiting)
+        today = local(now, zone).date()
+        meters = location.meters if location else ()
+        for meter in meters:
+            figures = kept.get((key, meter.info.number), meter, (today, zone), partial(figures_of, meter, zone, today))
+            own = title if len(meters) == 1 else f"{title}, meter {meter.info.number}"
+            views.append(MeterView(key, own, zone, _data_state(figures, now, refresh), refresh, meter, figures))
+        if not meters:
+            views.append(MeterView(key, title, zone, _no_data(refresh), refresh))
+    return views
+
+
+def _refresh_state(outcome: LocationStatus | None, *, is_waiting: bool) -> State:
+    if outcome is None:
+        return State(Tone.WAIT, "Not read", "No login reads this location; these are the last known figures.")
+    if outcome.up:
+        return State(Tone.GOOD, "Refreshed")
+    if is_waiting:
+        return State(Tone.WAIT, "Not refreshed yet", "Kept from before the exporter started.")
+    tone = Tone.WAIT if is_pending(outcome.message) else Tone.BAD
+    return State(tone, "Not refreshed", "What is shown is what was known before; the reason stands at the login.")
+
+
+def _data_state(figures: Figures, now: float, refresh: State) -> State:
+    if figures.newest is None:
+        return _no_data(refresh)
+    age = lasting(now - figures.newest.end)
+    usual = figures.usual
+    match freshness(figures, now):
+        case Freshness.STALE:
+            return State(Tone.BAD, "Stale", f"Nothing newer for {age}.")
+        case Freshness.LATE if usual is not None:
+            return State(Tone.WAIT, "Late", f"Usually the data are here after {lasting(max(usual, 900))} or sooner.")
+        case Freshness.LATE:
+            return State(Tone.WAIT, "Late", "More than two days behind.")
+        case _:
+            return State(Tone.GOOD, "Up to date")
+
+
+def _no_data(refresh: State) -> State:
+    if refresh.tone is not Tone.GOOD:
+        return State(Tone.WAIT, "No data", "Nothing is known of it yet.")
+    return State(
+        Tone.WAIT,
+        "No data",
+        "The portal answered, and has neither intervals nor days of it: some meters are read by the month only.",
+    )
+
+
+# -- all of it
+
+
+def _verdicts(logins: Sequence[LoginView], meters: Sequence[MeterView], now: float, *, is_alive: bool) -> list[State]:
+    """Everything that is to be said at the top, the worst first; one good word where there is nothing wrong."""
+    found: list[State] = []
+    if not is_alive:
+        found.append(
+            State(
+                Tone.BAD,
+                "Refreshing has stopped",
+                "A refresh thread has ended: restart the exporter; its log tells why.",
+            )
+        )
+    found += _login_verdicts(logins)
+    stale = [view for view in meters if view.state.words == "Stale"]
+    if stale:
+        ages = [now - view.figures.newest.end for view in stale if view.figures and view.figures.newest]
+        age = f"{'up to ' if len(stale) > 1 else ''}{lasting(max(ages))}"
+        found.append(State(Tone.BAD, f"Data are stale: {_named(stale)}", f"Nothing newer for {age}."))
+    late = [view for view in meters if view.state.words == "Late"]
+    if late:
+        found.append(State(Tone.WAIT, f"Data are late: {_named(late)}"))
+    if found:
+        return sorted(found, key=lambda state: -state.tone)
+    if not any(view.figures and view.figures.newest for view in meters):
+        return [State(Tone.WAIT, "No data", "The refresh worked, and the portal gave no intervals and no days.")]
+    return [State(Tone.GOOD, "All is well")]
+
+
+def _login_verdicts(logins: Sequence[LoginView]) -> list[State]:
+    found: list[State] = []
+    waiting = [login for login in logins if not login.last_refresh]
+    if waiting:
+        found.append(State(Tone.WAIT, "The first refresh is under way", _FIRST))
+    for login in logins:
+        if login.last_refresh and login.state.tone is not Tone.GOOD:
+            who = f"{login.name}: " if len(logins) > 1 else ""
+            found.append(State(login.state.tone, f"{who}{login.state.words}"))
+    return found
+
+
+def _named(views: Sequence[MeterView]) -> str:
+    return listed(list(dict.fromkeys(view.title for view in views)))

@@ -1,0 +1,59 @@
+"""The words of states, and what they are said of: shared by logins, locations and the page as a whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ..snapshot import Location, LocationKey
+
+UTC = ZoneInfo("UTC")
+
+_MOST_NAMES = 4
+# A status has no reason of its own; its message, made by this program, has one.
+_IS_PENDING = "the portal was still computing"
+
+
+class Tone(IntEnum):
+    """How bad it is; the greater, the worse."""
+
+    GOOD = 0
+    WAIT = 1
+    BAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A few words, how bad they are, and a sentence more where one helps."""
+
+    tone: Tone
+    words: str
+    detail: str = ""
+
+
+def title_of(key: LocationKey, location: Location | None) -> str:
+    """What to call a location: the user's or the member's name for it, else its numbers."""
+    if location and location.name:
+        return location.name
+    if key.location:
+        return f"Location {key.location}"
+    return f"Account {key.account}" if key.account else key.portal
+
+
+def zone_of(location: Location | None) -> ZoneInfo:
+    """The zone of a location's co-op; UTC as long as none is known."""
+    try:
+        return ZoneInfo(location.timezone) if location and location.timezone else UTC
+    except (ValueError, OSError, ZoneInfoNotFoundError):  # a name that was stored and that this machine does not know
+        return UTC
+
+
+def listed(names: Sequence[str]) -> str:
+    """Some names; of many the first ones and how many more there are."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def is_pending(message: str) -> bool:
+    """Whether a refresh only waits for the portal, which keeps computing."""
+    return _IS_PENDING in message

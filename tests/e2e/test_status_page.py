@@ -1,0 +1,270 @@
+"""The status page of a running exporter in a real browser: what is to be seen, pressed and heard, and that it is true.
+
+With SCREENSHOTS=FOLDER every state is photographed there, at both widths, by day and by night.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from exporter.clock import SystemClock
+from exporter.simulator.portal import SimulatedPortal
+from exporter.simulator.server import PortalServer
+from exporter.simulator.settings import Poll, Settings
+from exporter.simulator.world import LocationSpec, MeterSpec, World
+
+from ..web.browser import DESKTOP, PHONE, Browser
+from .exporters import Exporter
+from .services import Services, find_program, is_running, wait_until
+
+WORLD = World()
+ZONE = ZoneInfo(WORLD.zone)
+HOUR = 3600.0
+NARROW = (320, 640)
+"""As narrow as a page must still be readable on without scrolling sideways (WCAG 1.4.10)."""
+
+STATES = {
+    "fresh": ("All is well", "good"),
+    "stale": ("Data are stale: House, Solar house, Barn", "bad"),
+    "failing": ("Last refresh failed", "bad"),
+}
+
+
+@dataclass
+class Site:
+    """An exporter as a process of its own, its simulated portal in this one, and a browser."""
+
+    portal: PortalServer
+    exporter: Exporter
+    browser: Browser
+
+    @property
+    def url(self) -> str:
+        return f"{self.exporter.url}/"
+
+    def open(self, size: tuple[int, int] = DESKTOP, *, dark: bool = False) -> None:
+        self.browser.open(self.url, size=size, dark=dark)
+
+    def change(self, **switches: object) -> None:
+        self.portal.portal.settings = replace(self.portal.portal.settings, **switches)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser(find_program("chromium")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def start(browser: Browser, services: Services, tmp_path: Path) -> Iterator[Callable[[str], Site]]:
+    """Starts a site in one of the states."""
+    portals: list[PortalServer] = []
+
+    def site(state: str) -> Site:
+        lag = 100 * HOUR if state == "stale" else 2 * HOUR
+        portal = PortalServer(SimulatedPortal(WORLD, SystemClock(), Settings(pending=0, lag=lag))).start()
+        portals.append(portal)
+        exporter = Exporter(services, tmp_path / "exporter", portal)
+        exporter.wait_for_data()
+        started = Site(portal, exporter, browser)
+        if state == "failing":
+            started.change(poll=Poll.STATUS_503)
+            exporter.wait_for(lambda page: bool(re.search(r"^smarthub_up\{.*\} 0", page, re.MULTILINE)), "a failure")
+        return started
+
+    yield site
+    for portal in portals:
+        portal.stop()
+
+
+@pytest.fixture
+def site(start: Callable[[str], Site]) -> Site:
+    return start("fresh")
+
+
+def day_of(instant: float) -> date:
+    return datetime.fromtimestamp(instant, ZONE).date()
+
+
+def midnight(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=ZONE).timestamp())
+
+
+# -- in every state, at every size, by day and by night
+
+
+@pytest.mark.parametrize("state", list(STATES))
+def test_the_page_fits_and_says_how_it_is(state: str, start: Callable[[str], Site]) -> None:
+    site = start(state)
+    browser = site.browser
+    words, tone = STATES[state]
+    grounds: set[str] = set()
+    for size, dark in [(DESKTOP, False), (DESKTOP, True), (PHONE, False), (PHONE, True), (NARROW, False)]:
+        site.open(size, dark=dark)
+        assert browser.complaints == []
+        assert [each for each in browser.requests if not each.startswith("data:")] == [site.url]
+        assert browser.evaluate("[document.documentElement.scrollWidth, innerWidth]") == [size[0], size[0]]
+        assert browser.texts("h1") == [words]
+        assert browser.evaluate("document.querySelector('.verdict').className") == f"verdict {tone}"
+        grounds.add(browser.evaluate("getComputedStyle(document.body).backgroundColor"))
+        if folder := os.environ.get("SCREENSHOTS"):
+            name = f"{state}-{size[0]}-{'dark' if dark else 'light'}.png"
+            browser.screenshot(Path(folder) / name)
+    assert len(grounds) == 2
+
+
+def test_what_does_not_work_is_seen_without_scrolling(start: Callable[[str], Site]) -> None:
+    site = start("failing")
+    for size in (DESKTOP, PHONE):
+        site.open(size)
+        bottom = site.browser.evaluate("document.querySelector('.logins .note.bad').getBoundingClientRect().bottom")
+        assert 0 < bottom < size[1]
+    (said,) = site.browser.texts(".logins .note.bad")
+    assert "is busy or down (poll: status 503); trying again later." in said
+
+
+# -- the figures
+
+
+def test_the_figures_in_the_browser_are_true(site: Site) -> None:
+    newest = _last_whole_day(site)
+    site.open()
+    if _last_whole_day(site) != newest:  # a day has ended while we looked
+        newest = _last_whole_day(site)
+        site.open()
+    for place in WORLD.locations[:3]:
+        (meter,) = place.meters
+        shown = _days_in_the_browser(site.browser, place)
+        assert next(iter(shown)) == newest.isoformat()
+        for day, values in shown.items():
+            assert values == _truth(site, meter, date.fromisoformat(day), date.fromisoformat(day))
+        tiles = _tiles_in_the_browser(site.browser, place)
+        assert tiles[0] == _truth(site, meter, newest, newest)
+        assert tiles[1] == pytest.approx(_truth(site, meter, newest.replace(day=1), newest), abs=1e-6)
+
+
+def _last_whole_day(site: Site) -> date:
+    # A refresh may need some seconds to see what has been posted.
+    return day_of(site.portal.portal.now() - 2 * HOUR - 10) - timedelta(days=1)
+
+
+def _truth(site: Site, meter: MeterSpec, first: date, last: date) -> list[float]:
+    truth = site.portal.portal.truth(meter, midnight(first), midnight(last + timedelta(days=1)))
+    return [value for value in (truth.usage, truth.export, truth.cost) if value is not None]
+
+
+def _section(place: LocationSpec) -> str:
+    has_title = f"each.querySelector('h2').innerText == '{place.nickname}'"
+    return f"[...document.querySelectorAll('section.card')].find(each => {has_title})"
+
+
+def _values(inside: str) -> str:
+    return f"[...{inside}.querySelectorAll('data')].map(each => Number(each.value))"
+
+
+def _days_in_the_browser(browser: Browser, place: LocationSpec) -> dict[str, list[float]]:
+    rows = f"[...{_section(place)}.querySelectorAll('tbody tr')]"
+    pairs = browser.evaluate(f"{rows}.map(row => [row.querySelector('time').dateTime, {_values('row')}])")
+    return {day: values for day, values in pairs}  # noqa: C416 - lists made pairs
+
+
+def _tiles_in_the_browser(browser: Browser, place: LocationSpec) -> list[list[float]]:
+    tiles = f"[...{_section(place)}.querySelectorAll('.tiles > div')]"
+    found: list[list[float]] = browser.evaluate(f"{tiles}.map(tile => {_values('tile')})")
+    return found
+
+
+# -- hands, keys and ears
+
+
+def test_hovering_a_chart_shows_the_values_of_that_time(site: Site) -> None:
+    site.open()
+    browser = site.browser
+    for chart in (0, 1):
+        group = f"document.querySelectorAll('.hover')[{chart}].children[3]"
+        x, y = browser.evaluate(
+            f"(() => {{ {group}.scrollIntoView({{block: 'center'}});"
+            f" const box = {group}.querySelector('rect').getBoundingClientRect();"
+            " return [box.x + box.width / 2, box.y + box.height / 2] })()"
+        )
+        assert browser.evaluate(f"getComputedStyle({group}).opacity") == "0"
+        browser.hover(x, y)
+        wait_until(lambda group=group: browser.evaluate(f"getComputedStyle({group}).opacity") == "1", "the words")  # type: ignore[misc]
+        when, what = browser.evaluate(f"[...{group}.querySelectorAll('text')].map(each => each.textContent)")
+        assert re.match("[MTWFS][a-z]{2} [A-Z][a-z]{2} [0-9]+", when)
+        assert re.match("[0-9.,]+ k?Wh? drawn", what)
+
+
+def test_the_words_of_a_chart_fit_a_phone(site: Site) -> None:
+    site.open(PHONE)
+    wide = site.browser.evaluate(
+        "Math.max(...[...document.querySelectorAll('.hover text')].map(e => e.getComputedTextLength()))"
+        " - Math.min(...[...document.querySelectorAll('.plot')].map(e => e.clientWidth))"
+    )
+    assert wide <= 0
+
+
+def test_keys_reach_every_link_in_order_and_open_the_table(site: Site) -> None:
+    site.open()
+    browser = site.browser
+    reached: list[str] = []
+    for _ in range(7):
+        browser.press("Tab")
+        reached.append(browser.evaluate("document.activeElement.innerText"))
+        assert browser.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    assert reached == [
+        *("Metrics", "Health", "Readiness"),
+        *("House", "Solar house", "Barn"),
+        "Daily figures as a table",
+    ]
+    table = "document.activeElement.parentElement.querySelector('table')"
+    assert browser.evaluate(f"{table}.checkVisibility()") is False
+    browser.press("Enter")
+    assert browser.evaluate(f"{table}.checkVisibility()") is True
+
+
+def test_a_screen_reader_is_told_everything_that_is_to_be_seen(site: Site) -> None:
+    site.open()
+    told = site.browser.accessible()
+    roles = [role for role, _ in told]
+    assert {"banner", "navigation", "main", "contentinfo", "heading", "table", "image"} <= set(roles)
+    headings = {name for role, name in told if role == "heading"}
+    assert headings >= {"All is well", "Login", "Locations", "House", "Solar house", "Barn", "Energy by day"}
+    pictures = [name for role, name in told if role == "image"]
+    assert len(pictures) == 6
+    assert all(name.startswith(("Average power from ", "Energy by day from ")) for name in pictures)
+
+
+def test_times_in_the_browser_are_instants(site: Site) -> None:
+    site.open()
+    times = site.browser.evaluate("[...document.querySelectorAll('.verdict time')].map(each => each.dateTime)")
+    (newest,) = (datetime.fromisoformat(each).astimezone(UTC).timestamp() for each in times)
+    assert 0 <= site.portal.portal.now() - 2 * HOUR - newest < 1000
+
+
+def test_the_browser_leaves_no_process_behind() -> None:
+    with Browser(find_program("chromium")) as browser:
+        pid = browser._process.pid
+        members = _group(pid)
+        assert len(members) > 1
+    assert not [each for each in members if is_running(each)]
+
+
+def _group(leader: int) -> list[int]:
+    """The processes of a process group."""
+    found: list[int] = []
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = each.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[2]) == leader:
+            found.append(int(each.parent.name))
+    return found

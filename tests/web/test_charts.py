@@ -1,0 +1,302 @@
+"""The charts, read as a drawing: where things stand, and what is said when they are hovered."""
+
+# ruff: noqa: RUF001 - ranges of times have their dash, credits their minus
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from xml.etree import ElementTree as ET
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from exporter.intervals import Interval
+from exporter.web.charts import energy_chart, power_chart
+from exporter.web.display import midnight
+from exporter.web.figures import DayFigures
+from exporter.web.plot import Days, days_between, scale
+
+from .reading import Element, all_of, one
+
+NEW_YORK = ZoneInfo("America/New_York")
+HOUR = 3600
+TOP, POWER, ENERGY = 22, 168, 132  # pixels
+
+
+def days_of(first: date, last: date) -> Days:
+    return days_between(first, last, NEW_YORK)
+
+
+JUNE = days_of(date(2026, 6, 1), date(2026, 6, 2))
+MIDNIGHT = JUNE.bounds[0]
+
+
+def energies(*values: float | None, start: int = MIDNIGHT, step: int = HOUR, export: bool = False) -> list[Interval]:
+    """Consecutive intervals in kWh; None leaves a hole."""
+    return [
+        Interval(start + at * step, start + (at + 1) * step, **{"export" if export else "usage": value})  # type: ignore[arg-type]
+        for at, value in enumerate(values)
+        if value is not None
+    ]
+
+
+def drawn(intervals: Sequence[Interval], days: Days = JUNE, *, now: float | None = None, hover: int = 900) -> Element:
+    return ET.fromstring(power_chart(intervals, days, days.bounds[-1] if now is None else now, hover))
+
+
+def path(chart: Element, name: str) -> str:
+    return one(chart, "path", class_=name).get("d") or ""
+
+
+def points(data: str) -> list[list[tuple[int, int]]]:
+    """The corners of each run of a path made of M, v, h (relative), V and H (absolute) and z."""
+    runs: list[list[tuple[int, int]]] = []
+    x = y = 0
+    for command, text in re.findall(r"([MvhVHz])(-?[\d ]*)", data):
+        if command == "M":
+            x, y = (int(each) for each in text.split())
+            runs.append([])
+        elif command in "vV":
+            y = int(text) + (y if command == "v" else 0)
+        elif command in "hH":
+            x = int(text) + (x if command == "h" else 0)
+        if command != "z":
+            runs[-1].append((x, y))
+    return runs
+
+
+def spoken(chart: Element) -> list[str]:
+    """What each column says when it is hovered, its two lines as one."""
+    return [" · ".join(line.text or "" for line in all_of(each, "text")) for each in one(chart, "g", class_="hover")]
+
+
+def percents(elements: Sequence[Element]) -> list[tuple[float, float]]:
+    """Where rectangles begin and how wide they are."""
+    return [
+        (float((each.get("x") or "").rstrip("%")), float((each.get("width") or "").rstrip("%"))) for each in elements
+    ]
+
+
+def labels(chart: Element, name: str) -> list[str]:
+    return [each.text or "" for each in all_of(chart, "text", class_=name)]
+
+
+# -- power
+
+
+def test_power_is_a_line_of_steps_at_real_times() -> None:
+    chart = drawn(energies(1.0, 2.0, 0.0))
+    (line,) = points(path(chart, "drawn-line"))
+    top, zero = round(POWER * 10 * 0.03 / 1.03), POWER * 10
+    middle = round((top + zero) / 2)
+    assert line == [(0, middle), (60, middle), (60, top), (120, top), (120, zero), (180, zero)]
+
+
+def test_the_area_under_power_ends_at_zero() -> None:
+    (area,) = points(path(drawn(energies(1.0, 2.0)), "drawn-area"))
+    assert area[-2:] == [(120, POWER * 10), (0, POWER * 10)]
+
+
+def test_a_hole_stays_a_hole_and_is_marked() -> None:
+    chart = drawn(energies(1.0, None, None, 1.0), now=MIDNIGHT + 4 * HOUR)
+    first, second = points(path(chart, "drawn-line"))
+    assert (first[-1][0], second[0][0]) == (60, 180)
+    assert percents(all_of(chart, "rect", class_="gap")) == [(2.08, 4.17)]
+
+
+def test_what_is_still_to_come_is_no_hole_but_what_should_have_come_is_one() -> None:
+    chart = drawn(energies(1.0), now=MIDNIGHT + 24 * HOUR)
+    assert percents(all_of(chart, "rect", class_="gap")) == [(2.08, 47.92)]
+
+
+def test_a_zero_is_drawn_and_is_no_hole() -> None:
+    chart = drawn(energies(1.0, 0.0, 1.0), now=MIDNIGHT + 3 * HOUR)
+    assert len(points(path(chart, "drawn-line"))) == 1
+    assert not all_of(chart, "rect", class_="gap")
+
+
+def test_what_is_sent_stands_below_zero_on_the_same_scale() -> None:
+    both = [
+        Interval(MIDNIGHT, MIDNIGHT + HOUR, usage=2.0, export=0.0),
+        Interval(MIDNIGHT + HOUR, MIDNIGHT + 2 * HOUR, usage=0.0, export=1.0),
+    ]
+    chart = drawn(both)
+    zero = float(one(chart, "line", class_="zero").get("y1") or 0) - TOP
+    highest = min(y for run in points(path(chart, "drawn-line")) for _, y in run) / 10
+    lowest = max(y for run in points(path(chart, "sent-line")) for _, y in run) / 10
+    assert highest < zero < lowest
+    assert (zero - highest) == pytest.approx(2 * (lowest - zero), abs=0.2)
+    assert spoken(chart) == [
+        "Mon Jun 1 00:00–01:00 EDT · 2,000 W drawn, 0 W sent",
+        "Mon Jun 1 01:00–02:00 EDT · 0 W drawn, 1,000 W sent",
+    ]
+
+
+def test_nothing_is_drawn_along_zero_while_nothing_is_sent() -> None:
+    sent = [
+        Interval(MIDNIGHT + at * HOUR, MIDNIGHT + (at + 1) * HOUR, usage=1.0, export=value)
+        for at, value in enumerate((0.0, 1.0, 0.0))
+    ]
+    assert [(run[0][0], run[-1][0]) for run in points(path(drawn(sent), "sent-line"))] == [(60, 120)]
+
+
+def test_a_meter_that_only_sends_has_no_line_for_what_is_drawn() -> None:
+    chart = drawn(energies(1.0, 2.0, export=True))
+    assert not all_of(chart, "path", class_="drawn-line")
+    assert spoken(chart)[0] == "Mon Jun 1 00:00–01:00 EDT · 1,000 W sent"
+
+
+@pytest.mark.parametrize(
+    ("first", "hours"),
+    [(date(2026, 3, 7), [24, 23, 24]), (date(2026, 10, 31), [24, 25, 24]), (date(2026, 6, 1), [24] * 3)],
+)
+def test_days_are_as_wide_as_they_are_long(first: date, hours: list[int]) -> None:
+    days = days_of(first, date.fromordinal(first.toordinal() + 2))
+    chart = drawn(energies(1.0, start=days.bounds[0]), days)
+    lines = [float((each.get("x1") or "").rstrip("%")) for each in all_of(chart, "line", class_="day")]
+    whole = sum(hours)
+    assert lines == [
+        pytest.approx(100 * hours[0] / whole, abs=0.01),
+        pytest.approx(100 * (hours[0] + hours[1]) / whole, abs=0.01),
+    ]
+    (box,) = [each for each in all_of(chart, "svg") if each.get("viewBox")]
+    assert (box.get("viewBox") or "").split()[2] == str(whole * 60)
+
+
+def test_both_hours_that_are_called_one_oclock_have_their_place() -> None:
+    days = days_of(date(2026, 11, 1), date(2026, 11, 1))
+    start = midnight(date(2026, 11, 1), NEW_YORK)
+    chart = drawn(energies(1.0, 2.0, 3.0, start=start), days)
+    assert spoken(chart) == [
+        "Sun Nov 1 00:00–01:00 EDT · 1,000 W drawn",
+        "Sun Nov 1 01:00 EDT–01:00 EST · 2,000 W drawn",
+        "Sun Nov 1 01:00–02:00 EST · 3,000 W drawn",
+    ]
+    assert percents(all_of(one(chart, "g", class_="hover"), "rect"))[2] == (8.0, 4.0)
+
+
+def test_days_are_named_with_the_month_where_it_changes() -> None:
+    chart = drawn([], days_of(date(2026, 5, 30), date(2026, 6, 2)))
+    assert labels(chart, "weekday") == ["Sat", "Sun", "Mon", "Tue"]
+    assert labels(chart, "date") == ["May 30", "31", "Jun 1", "2"]
+
+
+def test_hovering_may_stand_for_more_than_one_interval_and_then_tells_the_average() -> None:
+    chart = drawn(energies(0.1, 0.2, 0.3, 0.4, 0.5, step=900), hover=HOUR)
+    assert spoken(chart) == [
+        "Mon Jun 1 00:00–01:00 EDT · 1,000 W drawn",
+        "Mon Jun 1 01:00–01:15 EDT · 2,000 W drawn",
+    ]
+    assert not all_of(drawn(energies(1.0), hover=0), "g", class_="hover")
+
+
+def test_who_cannot_see_the_chart_is_told_its_greatest_values() -> None:
+    chart = drawn([*energies(1.0, 2.0), Interval(MIDNIGHT + 7200, MIDNIGHT + 10800, usage=0.0, export=0.5)])
+    assert one(chart, "svg", role="img").get("aria-label") == (
+        "Average power from Mon Jun 1 to Tue Jun 2. Most drawn from the grid: 2,000 W, Mon Jun 1 01:00 EDT."
+        " Most sent to the grid: 500 W, Mon Jun 1 02:00 EDT."
+    )
+    assert one(drawn([]), "svg", role="img").get("aria-label") == "Average power from Mon Jun 1 to Tue Jun 2. No data."
+
+
+def test_intervals_outside_the_days_and_those_without_energy_are_left_out() -> None:
+    outside = energies(5.0, start=MIDNIGHT - HOUR) + energies(7.0, start=JUNE.bounds[-1])
+    only_cost = [Interval(MIDNIGHT, MIDNIGHT + HOUR, cost=1.0)]
+    assert not all_of(drawn([*outside, *only_cost]), "path")
+
+
+# -- energy by day
+
+
+def day(number: int, usage: float | None = 10.0, export: float | None = None, cost: float | None = None) -> DayFigures:
+    return DayFigures(date(2026, 6, number), 24, usage, export, cost)
+
+
+def bars(figures: Sequence[DayFigures], last: int = 7) -> Element:
+    return ET.fromstring(energy_chart(figures, days_of(date(2026, 6, 1), date(2026, 6, last))))
+
+
+def heights(chart: Element, name: str) -> list[float]:
+    return [float(each.get("height") or 0) for each in all_of(chart, "rect", class_=name)]
+
+
+def test_each_whole_day_has_a_bar_as_high_as_its_energy() -> None:
+    chart = bars([day(1, 10.0), day(2, 20.0), day(4, 5.0)])
+    first, second, third = heights(chart, "drawn-bar")
+    assert [second / first, first / third] == pytest.approx([2, 2], abs=0.01)
+    assert second == pytest.approx(ENERGY / 1.03, abs=0.01)
+    assert len(all_of(chart, "rect", class_="missing")) == 4
+
+
+def test_what_a_day_sent_hangs_below_zero() -> None:
+    chart = bars([day(1, 10.0, 5.0)])
+    (up,), (down,) = heights(chart, "drawn-bar"), heights(chart, "sent-bar")
+    assert up == pytest.approx(2 * down, abs=0.02)
+    zero = one(chart, "line", class_="zero").get("y1")
+    assert one(chart, "rect", class_="sent-bar").get("y") == zero
+
+
+def test_little_energy_is_not_nothing_and_no_energy_has_no_bar() -> None:
+    assert heights(bars([day(1, 1000.0), day(2, 0.01), day(3, 0.0)]), "drawn-bar")[1:] == [1.0]
+
+
+def test_hovering_a_day_tells_energy_and_cost_as_far_as_they_are_known() -> None:
+    chart = bars([day(1, 31.42, 4.1, 3.91), day(2, 20.0), day(3, None, 2.0, -0.08)], last=4)
+    assert spoken(chart) == [
+        "Mon Jun 1 · 31.42 kWh drawn, 4.10 kWh sent, $3.91",
+        "Tue Jun 2 · 20.00 kWh drawn",
+        "Wed Jun 3 · 2.00 kWh sent, −$0.08",
+        "Thu Jun 4 · not known as a whole",
+    ]
+
+
+def test_mondays_are_named() -> None:
+    chart = bars([day(1)], last=24)
+    assert labels(chart, "date") == ["Jun 8", "Jun 15", "Jun 22"]
+
+
+def test_who_cannot_see_the_bars_is_told_where_the_figures_are() -> None:
+    label = one(bars([day(1, 31.42, 4.1), day(2, 20.0, 7.0)], last=2), "svg", role="img").get("aria-label")
+    assert label == (
+        "Energy by day from Mon Jun 1 to Tue Jun 2. Most drawn: 31.42 kWh on Mon Jun 1. Most sent: 7.00 kWh on Tue"
+        " Jun 2. The table below has every figure."
+    )
+
+
+# -- the scale
+
+
+@pytest.mark.parametrize(
+    ("highest", "lowest", "ticks"),
+    [
+        (3.4, 0, [3, 2, 1, 0]),
+        (31.5, 0, [30, 20, 10, 0]),
+        (5230, 0, [5000, 4000, 3000, 2000, 1000, 0]),
+        (780, 0, [800, 600, 400, 200, 0]),
+        (20.2, -21.5, [20, 10, 0, -10, -20]),
+        (0.04, 0, [0.04, 0.03, 0.02, 0.01, 0]),
+        (0, -5, [0, -1, -2, -3, -4, -5]),
+        (0, 0, [1, 0]),
+    ],
+)
+def test_ticks_are_few_and_round(highest: float, lowest: float, ticks: list[float]) -> None:
+    assert scale(highest, lowest, 100).ticks() == [pytest.approx(each) for each in ticks]
+
+
+def test_the_scale_has_room_for_all_values() -> None:
+    for highest, lowest in ((3.4, 0), (12_345, -3), (0.001, -7), (1e-6, 0), (0, -2)):
+        scaled = scale(highest, lowest, 100)
+        assert 0 <= scaled.y(highest) <= scaled.zero <= scaled.y(lowest) <= 100
+
+
+@pytest.mark.parametrize(
+    ("kilowatts", "marks"),
+    [
+        (3.4, ["kW", "3", "2", "1", "0"]),
+        (1.9, ["kW", "1.5", "1.0", "0.5", "0"]),
+        (0.3, ["W", "300", "200", "100", "0"]),
+    ],
+)
+def test_the_axis_has_a_unit_and_as_many_decimals_as_it_needs(kilowatts: float, marks: list[str]) -> None:
+    axis = one(drawn(energies(kilowatts)), "svg", class_="axis")
+    assert [each.text for each in all_of(axis, "text")] == marks

@@ -1,0 +1,430 @@
+"""The plain words of the status page, as the program's own messages and a real refresh make them."""
+
+from dataclasses import replace
+
+import pytest
+
+from exporter.intervals import Interval, MeterInfo, version
+from exporter.simulator.settings import Poll, SignIn
+from exporter.simulator.world import MeterSpec, Resolution, UserSpec, World
+from exporter.snapshot import Location, LocationKey, Meter, Snapshot
+from exporter.status import LocationStatus, LoginStatus
+from exporter.web.overview import Overview, overview
+from exporter.web.states import State, Tone
+
+from ..clocks import ManualClock
+from ..conftest import BARN, HOUSE, METER, SMALL, TWO, Exporter, StartExporter, StartPortal, change, login_of
+
+HOUR, DAY = 3600, 86400
+T = 1_795_001_400  # 2026-11-18 11:30 UTC, 06:30 in New York
+NOT_REFRESHED = "What is shown is what was known before; the reason stands at the login."
+
+
+def location(number: int, age: float = 0.0, *, name: str = "", zone: str = "America/New_York") -> Location:
+    """A location of one meter whose newest data ended so many seconds before T."""
+    end = int(T - age)
+    intervals = (Interval(end - 900, end, 0.2, version(end, T)),)
+    key = LocationKey("novec", "55001", str(number))
+    return Location(key, name, zone, (Meter(MeterInfo(f"8{number}"), intervals),))
+
+
+def snapshot(*locations: Location) -> Snapshot:
+    return Snapshot({each.key: each for each in locations})
+
+
+def status(*locations: Location, **failed: str) -> LoginStatus:
+    """A login after a refresh of these locations; failed: messages by `_number`."""
+    outcomes = {
+        each.key: LocationStatus(
+            up=f"_{each.key.location}" not in failed, message=failed.get(f"_{each.key.location}", "")
+        )
+        for each in locations
+    }
+    return LoginStatus(
+        up=not failed, message="; ".join(failed.values()), last_refresh=T, last_success=T, locations=outcomes
+    )
+
+
+def seen(snapshot: Snapshot, *statuses: LoginStatus, is_alive: bool = True) -> Overview:
+    names = ("farm", "cabin", "mill")
+    return overview(snapshot, dict(zip(names, statuses, strict=False)), T, is_alive=is_alive)
+
+
+def now(exporter: Exporter, clock: ManualClock) -> Overview:
+    statuses = {each.login.name: each.status for each in exporter.logins}
+    return overview(exporter.store.snapshot, statuses, clock.now())
+
+
+def problems(view: Overview, login: int = 0) -> list[tuple[Tone, str, str, tuple[str, ...]]]:
+    return [
+        (each.state.tone, each.state.words, each.state.detail, each.locations) for each in view.logins[login].problems
+    ]
+
+
+# -- all is well, or not yet anything
+
+
+def test_fresh_data_of_a_working_login_are_well() -> None:
+    farm = location(70001, 2 * HOUR, name="Farm")
+    view = seen(snapshot(farm), status(farm))
+    assert view.state == State(Tone.GOOD, "All is well")
+    assert view.more == ()
+    assert view.logins[0].state == State(Tone.GOOD, "Working")
+    assert view.meters[0].states == (State(Tone.GOOD, "Up to date"),)
+
+
+def test_before_the_first_refresh_nothing_is_well_nor_wrong() -> None:
+    view = seen(Snapshot(), LoginStatus())
+    assert view.state.tone is Tone.WAIT
+    assert view.state.words == "The first refresh is under way"
+    assert view.state.detail == (
+        "It reaches back 35 days: seconds to minutes, longer where the portal computes. Reload to see more."
+    )
+    assert view.logins[0].state == State(Tone.WAIT, "First refresh under way")
+    assert (view.logins[0].problems, view.meters) == ((), ())
+
+
+def test_data_from_before_a_restart_are_not_called_up_to_date() -> None:
+    farm = location(70001, 2 * HOUR)
+    waiting = LoginStatus(locations={farm.key: LocationStatus(up=False, message=LoginStatus().message)})
+    view = seen(snapshot(farm), waiting)
+    assert view.meters[0].states == (State(Tone.WAIT, "Not refreshed yet", "Kept from before the exporter started."),)
+
+
+def test_a_thread_that_has_ended_is_said_first() -> None:
+    farm = location(70001, 100 * HOUR, name="Farm")
+    view = seen(snapshot(farm), status(farm), is_alive=False)
+    assert view.state == State(
+        Tone.BAD, "Refreshing has stopped", "A refresh thread has ended: restart the exporter; its log tells why."
+    )
+    assert view.more == ("Data are stale: Farm",)
+
+
+# -- old data
+
+
+def test_stale_data_are_called_stale_though_the_login_works() -> None:
+    farm, barn = location(70001, 100 * HOUR, name="Farm"), location(70002, HOUR, name="Barn")
+    view = seen(snapshot(farm, barn), status(farm, barn))
+    assert view.state == State(Tone.BAD, "Data are stale: Farm", "Nothing newer for 4 days.")
+    assert [each.states for each in view.meters] == [
+        (State(Tone.BAD, "Stale", "Nothing newer for 4 days."),),
+        (State(Tone.GOOD, "Up to date"),),
+    ]
+
+
+def test_many_stale_locations_are_named_as_far_as_there_is_room() -> None:
+    many = [location(70000 + each, (80 + each) * HOUR) for each in range(6)]
+    view = seen(snapshot(*many), status(*many))
+    assert view.state.words == (
+        "Data are stale: Location 70000, Location 70001, Location 70002, Location 70003 and 2 more"
+    )
+    assert view.state.detail == "Nothing newer for up to 3 days."
+
+
+def test_data_later_than_at_any_portal_that_is_read_daily_are_late() -> None:
+    farm = location(70001, 50 * HOUR)
+    view = seen(snapshot(farm), status(farm))
+    assert view.state == State(Tone.WAIT, "Data are late: Location 70001")
+    assert view.meters[0].states == (State(Tone.WAIT, "Late", "More than two days behind."),)
+
+
+def test_data_later_than_usual_for_the_meter_are_late() -> None:
+    farm = location(70001)
+    ends = range(T - 12 * DAY, T - 20 * HOUR, 900)
+    intervals = tuple(Interval(end - 900, end, 0.2, version(end, end + 2 * HOUR)) for end in ends)
+    farm = replace(farm, meters=(Meter(MeterInfo("81001"), intervals),))
+    view = seen(snapshot(farm), status(farm))
+    assert view.meters[0].states == (State(Tone.WAIT, "Late", "Usually the data are here after 2 hours or sooner."),)
+
+
+# -- each reason for a failure, in the words of a real refresh
+
+
+@pytest.mark.parametrize(
+    ("switches", "tone", "words", "detail"),
+    [
+        (
+            {"sign_in": SignIn.FAILURE},
+            Tone.BAD,
+            "Last refresh failed",
+            (
+                "The portal refused user name or password (status 200, it said FAILURE); check username and password by"
+                " signing in on its web page, then correct the configuration."
+            ),
+        ),
+        (
+            {"sign_in": SignIn.SECOND_FACTOR},
+            Tone.BAD,
+            "Last refresh failed",
+            (
+                "The portal wants a second factor; set totp_secret to the secret of the authenticator app (base32 or"
+                " otpauth:// URI)."
+            ),
+        ),
+        (
+            {"poll": Poll.STATUS_403},
+            Tone.BAD,
+            "Last refresh failed",
+            (
+                "Login coop may not see these locations (status 403); check account and service_location, or leave both"
+                " out to read every location that the login sees."
+            ),
+        ),
+        (
+            {"poll": Poll.PENDING},
+            Tone.WAIT,
+            "Portal still computing",
+            (
+                "HOURLY data from 2025-12-31 to 2026-01-14: the portal was still computing after 150 s; trying again"
+                " later."
+            ),
+        ),
+        (
+            {"poll": Poll.STATUS_503},
+            Tone.BAD,
+            "Last refresh failed",
+            "HOST is busy or down (poll: status 503); trying again later.",
+        ),
+        (
+            {"poll": Poll.WRONG_SHAPE},
+            Tone.BAD,
+            "Last refresh failed",
+            "The portal's answer is not understood: data.ELECTRIC is an object, not a list.",
+        ),
+    ],
+    ids=["credentials", "two_factor", "permission", "pending", "transport", "protocol"],
+)
+def test_a_failed_refresh_says_why_once_for_all_locations(  # noqa: PLR0917 - pytest names them all
+    switches: dict[str, object],
+    tone: Tone,
+    words: str,
+    detail: str,
+    clock: ManualClock,
+    start_portal: StartPortal,
+    start_exporter: StartExporter,
+) -> None:
+    server = start_portal(TWO, **switches)
+    exporter = start_exporter(login_of(server))
+    exporter.refresh()
+    view = now(exporter, clock)
+    host = server.url.removeprefix("http://").rstrip("/")
+    assert problems(view) == [(tone, words, detail.replace("HOST", host), ())]
+    assert view.logins[0].state == State(tone, words)
+    assert (view.state.tone, view.state.words) == (tone, words)
+
+
+def test_what_was_known_before_a_failure_is_not_called_up_to_date(
+    clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter
+) -> None:
+    server = start_portal(SMALL, 2)
+    exporter = start_exporter(login_of(server))
+    exporter.refresh()
+    change(server, poll=Poll.STATUS_500)
+    exporter.refresh()
+    assert now(exporter, clock).meters[0].states == (State(Tone.BAD, "Not refreshed", NOT_REFRESHED),)
+    change(server, poll=Poll.PENDING)
+    exporter.refresh()
+    assert now(exporter, clock).meters[0].states == (State(Tone.WAIT, "Not refreshed", NOT_REFRESHED),)
+    clock.advance(80 * HOUR)
+    assert now(exporter, clock).meters[0].states == (
+        State(Tone.BAD, "Stale", "Nothing newer for 3 days."),
+        State(Tone.WAIT, "Not refreshed", NOT_REFRESHED),
+    )
+
+
+def test_paused_sign_ins_are_said_with_what_ends_the_pause(
+    clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter
+) -> None:
+    exporter = start_exporter(login_of(start_portal(sign_in=SignIn.FAILURE)))
+    for _ in range(3):
+        exporter.refresh()
+    view = now(exporter, clock)
+    assert view.state == State(Tone.BAD, "Sign-ins paused")
+    assert problems(view) == [
+        (
+            Tone.BAD,
+            "Sign-ins paused",
+            (
+                "Sign-ins are paused, the portal refused user name or password 2 times in a row and locks accounts"
+                " after five; one more try after 2026-01-15 17:00 UTC, or at once when the configuration is corrected."
+            ),
+            (),
+        )
+    ]
+
+
+def test_a_login_without_any_electric_location_says_what_it_sees(
+    clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter
+) -> None:
+    well = replace(HOUSE, industries=("WATER",), service_code="WATER")
+    exporter = start_exporter(login_of(start_portal(World(locations=(well,)))))
+    exporter.refresh()
+    view = now(exporter, clock)
+    assert problems(view) == [
+        (
+            Tone.BAD,
+            "Last refresh failed",
+            "Login coop sees no active electric service location; it sees location 70001 of account 55001.",
+            (),
+        )
+    ]
+    assert view.meters == ()
+
+
+@pytest.mark.parametrize("poll", [Poll.NO_DATA, Poll.NO_POINTS])
+def test_an_empty_answer_is_a_success_without_data(
+    poll: Poll, clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter
+) -> None:
+    exporter = start_exporter(login_of(start_portal(poll=poll)))
+    exporter.refresh()
+    view = now(exporter, clock)
+    assert view.logins[0].state == State(Tone.GOOD, "Working")
+    assert view.state == State(
+        Tone.WAIT, "No data", "The refresh worked, and the portal gave no intervals and no days."
+    )
+
+
+def test_a_meter_that_is_read_by_the_month_has_no_data_and_says_why_that_may_be(
+    clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter
+) -> None:
+    monthly = replace(BARN, meters=(replace(BARN.meters[0], resolution=Resolution.MONTHS),))
+    exporter = start_exporter(login_of(start_portal(World(locations=(HOUSE, monthly)), 2)))
+    exporter.refresh()
+    house, barn = now(exporter, clock).meters
+    assert house.states == (State(Tone.GOOD, "Up to date"),)
+    assert barn.states == (
+        State(
+            Tone.WAIT,
+            "No data",
+            "The portal answered, and has neither intervals nor days of it: some meters are read by the month only.",
+        ),
+    )
+
+
+# -- several of everything
+
+
+def test_a_failure_of_some_locations_names_them(
+    clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter
+) -> None:
+    server = start_portal(TWO, 2)
+    exporter = start_exporter(login_of(server))
+    exporter.refresh()
+    change(server, refused_locations=("70002",))
+    exporter.refresh()
+    view = now(exporter, clock)
+    assert view.state == State(Tone.BAD, "1 of 2 locations not refreshed")
+    assert [(words, places) for _, words, _, places in problems(view)] == [("Last refresh failed", ("Barn",))]
+    assert "may not see this location (status 403)" in problems(view)[0][2]
+    assert [each.states[0].words for each in view.meters] == ["Up to date", "Not refreshed"]
+
+
+def test_different_failures_are_said_beside_each_other() -> None:
+    places = [location(70001 + each) for each in range(3)]
+    failed = status(*places, _70001="no answer", _70002="no sense", _70003="no answer")
+    view = seen(snapshot(*places), failed)
+    assert [(detail, names) for _, _, detail, names in problems(view)] == [
+        ("No answer.", ("Location 70001", "Location 70003")),
+        ("No sense.", ("Location 70002",)),
+    ]
+
+
+def test_of_several_logins_the_one_that_fails_is_named() -> None:
+    farm, cabin = location(70001), location(70002)
+    working, failing = status(farm), status(cabin, _70002="login cabin: no answer")
+    view = seen(snapshot(farm, cabin), working, failing)
+    assert [each.name for each in view.logins] == ["farm", "cabin"]
+    assert view.state == State(Tone.BAD, "cabin: Last refresh failed")
+    assert problems(view, 1) == [(Tone.BAD, "Last refresh failed", "No answer.", ())]
+
+
+def test_the_worst_is_said_first_and_the_rest_below_it() -> None:
+    farm, cabin = location(70001, 50 * HOUR), location(70002)
+    failing = status(cabin, _70002="no answer")
+    view = seen(snapshot(farm, cabin), status(farm), failing, LoginStatus())
+    assert view.state.words == "cabin: Last refresh failed"
+    assert view.more == ("The first refresh is under way", "Data are late: Location 70001")
+
+
+def test_a_location_that_another_login_reads_is_not_waiting_for_this_one() -> None:
+    farm = location(70001)
+    waiting = LoginStatus(locations={farm.key: LocationStatus(up=False)})
+    assert seen(snapshot(farm), status(farm), waiting).meters[0].states == (State(Tone.GOOD, "Up to date"),)
+
+
+def test_a_location_that_nobody_reads_any_more_says_so() -> None:
+    farm, cabin = location(70001), location(70002)
+    view = seen(snapshot(farm, cabin), status(farm))
+    assert view.meters[1].states == (
+        State(Tone.WAIT, "Not read", "No login reads this location; these are the last known figures."),
+    )
+
+
+def test_a_location_that_was_never_read_is_there_without_data() -> None:
+    farm = location(70001)
+    view = seen(Snapshot(), status(farm, _70001="no answer"))
+    assert [state.words for state in view.meters[0].states] == ["No data", "Not refreshed"]
+    assert view.meters[0].state.detail == "Nothing is known of it yet."
+
+
+def test_a_zone_that_the_data_contradict_is_a_failure_though_the_refresh_works() -> None:
+    farm = location(70001)
+    view = seen(snapshot(farm), replace(status(farm), zone_contradicted=True))
+    assert view.state == State(Tone.BAD, "Time zone does not fit")
+    assert problems(view) == [
+        (
+            Tone.BAD,
+            "Time zone does not fit",
+            (
+                "The portal's times contradict the configured timezone: every figure may be off by hours. Correct"
+                " timezone in the configuration and restart."
+            ),
+            (),
+        )
+    ]
+
+
+def test_several_meters_of_a_location_are_told_apart_by_their_numbers() -> None:
+    farm = location(70001, name="Farm")
+    farm = replace(farm, meters=(*farm.meters, Meter(MeterInfo("89999"))))
+    assert [each.title for each in seen(snapshot(farm), status(farm)).meters] == [
+        "Farm, meter 870001",
+        "Farm, meter 89999",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "title"),
+    [
+        (LocationKey("novec", "55001", "70001"), "Location 70001"),
+        (LocationKey("novec", "55001", ""), "Account 55001"),
+        (LocationKey("novec", "", ""), "novec"),
+    ],
+)
+def test_a_location_without_a_name_goes_by_what_is_known_of_it(key: LocationKey, title: str) -> None:
+    failing = LoginStatus(message="no", last_refresh=T, locations={key: LocationStatus(up=False, message="no")})
+    assert seen(Snapshot(), failing).meters[0].title == title
+
+
+def test_a_host_at_the_beginning_of_a_message_keeps_its_spelling() -> None:
+    failing = LoginStatus(message="novec.smarthub.coop did not answer in time", last_refresh=T)
+    assert problems(seen(Snapshot(), failing))[0][2] == "novec.smarthub.coop did not answer in time."
+
+
+def test_a_zone_that_this_machine_does_not_know_is_shown_as_utc() -> None:
+    farm = location(70001, zone="Mars/Olympus")
+    assert seen(snapshot(farm), status(farm)).meters[0].zone.key == "UTC"
+
+
+def test_the_words_name_no_user(clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter) -> None:
+    user = UserSpec(username="someone@example.org")
+    server = start_portal(
+        World(users=(user,), locations=(replace(HOUSE, meters=(MeterSpec("81001", METER.household),)),))
+    )
+    for password in (user.password, "wrong"):
+        exporter = start_exporter(login_of(server, user, password=password))
+        exporter.refresh()
+        said = repr(now(exporter, clock))
+        assert "someone" not in said
+        assert "Secret Lane" not in said
