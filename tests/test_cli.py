@@ -17,7 +17,7 @@ import yaml
 from exporter import __version__
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("serve", "demo", "simulate", "healthcheck")
+COMMANDS = ("serve", "backfill", "discover", "check", "demo", "simulate", "healthcheck")
 PASSWORD = "pass-w0rd-that-nobody-may-see"
 DEADLINE = 15.0
 
@@ -163,6 +163,11 @@ SHARED_FLAGS = {"--config.file", "--config", "--state.dir", "--log.level", "--lo
 WEB_FLAGS = {"--web.listen-address", "--web.telemetry-path", "--web.config.file"}
 FLAGS = {
     "serve": SHARED_FLAGS | WEB_FLAGS | {"--config.check"},
+    "backfill": SHARED_FLAGS
+    | {"--start", "--end", "--days", "--to", "--output", "--location"}
+    | {"--dry-run", "--restart", "--yes", "--no-progress"},
+    "discover": SHARED_FLAGS | {"--write", "--format", "--secrets", "--force"},
+    "check": SHARED_FLAGS,
     "demo": SHARED_FLAGS | WEB_FLAGS,
     "simulate": SHARED_FLAGS | {"--listen-address"},
     "healthcheck": SHARED_FLAGS | {"--web.listen-address"},
@@ -303,3 +308,21 @@ def test_warnings_do_not_make_a_configuration_wrong(starter: Starter) -> None:
     assert program.wait() == 0
     assert "level=warn" in program.stderr
     assert PASSWORD not in program.stdout + program.stderr
+
+
+def test_serve_and_healthcheck_load_nothing_that_only_people_need(starter: Starter) -> None:
+    config = starter.config(login())
+    for command in (
+        ("serve", "--config.check", "--config.file", str(config)),
+        ("healthcheck", "--config", str(config)),
+    ):
+        script = "import sys; from exporter.cli import main; main(sys.argv[1:]); print('rich' in sys.modules)"
+        told = subprocess.run(
+            [sys.executable, "-c", script, *command],
+            env=starter.environment,
+            cwd=starter.folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert told.stdout.splitlines()[-1] == "False"

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from exporter.cli import COMMANDS, build_parser
-from exporter.config.schema import EXPORTER, LOGIN
+from exporter.config.schema import SECTIONS, TOP
 from exporter.metrics.families import CURRENT, OWN, TIMESTAMPED
 
 from .e2e.services import EXPORTER_JOB, INTERVALS_JOB, ROOT, job
@@ -51,11 +51,18 @@ def _flags_of_the_program() -> dict[str, set[str]]:
 def test_the_table_of_keys_names_every_key_with_its_variable() -> None:
     section = README.partition("## Configuration")[2].partition("## HTTP")[0]
     rows = dict(re.findall(rf"^\| {CELL} \| (?:{CELL})? ?\|", section, re.MULTILINE))
-    wanted = {}
-    for name, shape in (("smarthub", LOGIN), ("exporter", EXPORTER)):
+    wanted = dict.fromkeys(TOP.texts, "")
+    for name, shape in SECTIONS.items():
         for key in (*shape.texts, *shape.secrets, *shape.nested):
             wanted[f"{name}.{key}"] = shape.variables.get(key, "")
-    assert {key: variable for key, variable in rows.items() if "." in key} == wanted
+    assert rows == wanted
+
+
+def test_the_table_of_alerts_names_every_alert_and_no_other() -> None:
+    rules = yaml.safe_load((ROOT / "grafana" / "alerts" / "smarthub.yml").read_text(encoding="utf-8"))
+    names = [rule["alert"] for group in rules["groups"] for rule in group["rules"]]
+    section = README.partition("| alert | when |")[2].partition("\n## ")[0]
+    assert re.findall(rf"^\| {CELL} \|", section, re.MULTILINE) == names
 
 
 def test_the_scrape_jobs_are_those_that_the_end_to_end_tests_run() -> None:

@@ -189,7 +189,8 @@ class _Discovery:
         is_there = path.exists()
         write_private(path, config_text(logins), force=force)
         kept = f"; the one before is {backup_of(path)}, with its other sections" if is_there else ""
-        self._terminal.complain(f"Wrote {path}{kept}. Next: smarthub-exporter check --config.file {path}")
+        named = "" if path == Path("config.yaml") else f" --config.file {path}"
+        self._terminal.complain(f"Wrote {path}{kept}. Next: smarthub-exporter check{named}")
 
     def _where_to(self) -> str:
         if not self._interactive:

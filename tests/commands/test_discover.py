@@ -420,7 +420,7 @@ def test_from_nothing_to_a_configuration_by_typing(
     typist.answer(ASK_FILE, "y")
     assert typist.wait() == 0
     typist.see("Wrote config.password, readable by you alone.")
-    typist.see("Wrote config.yaml. Next: smarthub-exporter check --config.file config.yaml")
+    typist.see("Wrote config.yaml. Next: smarthub-exporter check")
     assert USER.password not in typist.shown + typist.stdout
     assert typist.shown.count(USER.username) == 1  # the terminal's own echo
     assert USER.username not in typist.stdout
