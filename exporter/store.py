@@ -3,10 +3,21 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from .days import Calendar
 from .intervals import Change, Interval, timestamp_ms
-from .snapshot import FetchedMeter, Location, LocationKey, Snapshot, forgetting, revision, update_meter
+from .snapshot import (
+    FetchedMeter,
+    Location,
+    LocationKey,
+    Meter,
+    MeterUpdate,
+    Snapshot,
+    forgetting,
+    revision,
+    update_meter,
+)
 from .state import State
 
 log = logging.getLogger(__name__)
@@ -88,29 +99,11 @@ class Store:
         with self._lock:
             # Another process may have written while the portal was being asked.
             self._take_over()
-            before = self._snapshot.locations.get(location.key) or self._stored(location.key)
-            if before and before.timezone not in ("", location.timezone):
-                # Its days, and the instants of all its intervals, were those of another clock.
-                self._state.forget(location.key)
-                before = None
-            meters = {meter.info.number: meter for meter in before.meters} if before else {}
+            before = self._before(location)
+            updates = self._updates(before, fetched, calendar, now=now, keep_from=keep_from)
             complete = complete and bool(fetched)
-            updates = [
-                update_meter(meters.get(each.info.number), each, calendar, now=now, keep_from=keep_from)
-                for each in fetched
-            ]
-            meters.update({update.meter.info.number: update.meter for update in updates})
-            named = {update.meter.info.number for update in updates}
-            kept = tuple(
-                meter
-                for number, each in sorted(meters.items())
-                if (meter := forgetting(each, keep_from)).intervals or number in named or not complete
-            )
-            after = Location(location.key, location.name, location.timezone, kept)
-            late = [change for update in updates for change in update.late if self._is_out_of_window(change, now)]
-            days_to_do = {calendar.day(change.after.start).start for change in late}
-            if before and fetched:
-                days_to_do |= _days_out_of_reach(before, calendar, keep_from)
+            after = replace(location, meters=_kept(before, updates, keep_from, complete=complete))
+            days_to_do = self._days_to_do(before, updates, calendar, now=now, keep_from=keep_from)
             self._state.save(
                 after,
                 [(update.meter.info.number, _after(update.changes), _after(update.days)) for update in updates],
@@ -123,6 +116,43 @@ class Store:
                 self._backfill_needed = self._needed()
                 self._version += 1
         return self._revisions([change for update in updates for change in update.changes], now)
+
+    def _before(self, location: Location) -> Location | None:
+        """What is known of a location; nothing if it was placed by another zone's clock, which is then forgotten."""
+        before = self._snapshot.locations.get(location.key) or self._stored(location.key)
+        if before and before.timezone not in ("", location.timezone):
+            # Its days, and the instants of all its intervals, were those of another clock.
+            self._state.forget(location.key)
+            return None
+        return before
+
+    def _updates(
+        self,
+        before: Location | None,
+        fetched: Sequence[FetchedMeter],
+        calendar: Calendar,
+        *,
+        now: float,
+        keep_from: int,
+    ) -> list[MeterUpdate]:
+        meters = {meter.info.number: meter for meter in before.meters} if before else {}
+        return [
+            update_meter(meters.get(each.info.number), each, calendar, now=now, keep_from=keep_from) for each in fetched
+        ]
+
+    def _days_to_do(
+        self,
+        before: Location | None,
+        updates: Sequence[MeterUpdate],
+        calendar: Calendar,
+        *,
+        now: float,
+        keep_from: int,
+    ) -> set[int]:
+        """The starts of the days with changes that no scrape will see any more."""
+        late = [change for update in updates for change in update.late if self._is_out_of_window(change, now)]
+        days = {calendar.day(change.after.start).start for change in late}
+        return days | _days_out_of_reach(before, calendar, keep_from) if before and updates else days
 
     def _show(self, snapshot: Snapshot) -> None:
         """Swap the snapshot; one in which nothing is different need not be rendered again."""
@@ -167,6 +197,20 @@ def _days_out_of_reach(before: Location, calendar: Calendar, keep_from: int) -> 
     """Where nothing was read for longer than a refresh reaches back: the day on which that began."""
     newest = [meter.intervals[-1].end for meter in before.meters if meter.intervals]
     return {calendar.day(max(newest)).start} if newest and max(newest) < keep_from else set()
+
+
+def _kept(
+    before: Location | None, updates: Sequence[MeterUpdate], keep_from: int, *, complete: bool
+) -> tuple[Meter, ...]:
+    """All meters of a location, by number; one that was not named in a complete fetch only as long as it has data."""
+    meters = {meter.info.number: meter for meter in before.meters} if before else {}
+    meters.update({update.meter.info.number: update.meter for update in updates})
+    named = {update.meter.info.number for update in updates}
+    return tuple(
+        meter
+        for number, each in sorted(meters.items())
+        if (meter := forgetting(each, keep_from)).intervals or number in named or not complete
+    )
 
 
 def _after(changes: Iterable[Change]) -> list[Interval]:
