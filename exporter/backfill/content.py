@@ -21,17 +21,18 @@ def chunk_of(fetched: Fetched, store: Store, *, now: float, keep_from: int) -> C
     it serves them, and what is new to it is known to both from now on. What is older counts as first seen now.
     """
     job = fetched.job
-    recent: Mapping[str, Meter] = {}
     if fetched.end > keep_from:
         location = Location(job.key, job.name, str(job.wall.zone))
         store.merge(location, fetched.history.meters, job.wall, now=now, keep_from=keep_from, complete=False)
-        known = store.snapshot.locations.get(job.key)
-        recent = {meter.info.number: meter for meter in known.meters} if known else {}
+    known = store.snapshot.locations.get(job.key)
+    recent: Mapping[str, Meter] = {meter.info.number: meter for meter in known.meters} if known else {}
     meters = []
     for each in fetched.history.meters:
         older = replace(each, readings=tuple(one for one in each.readings if one.end <= keep_from))
-        meter = update_meter(None, older, job.wall, now=now, keep_from=fetched.start).meter
         newer = recent.get(each.info.number)
+        # That a meter exports may show in other days than these (contract 3).
+        known_before = Meter(newer.info) if newer else None
+        meter = update_meter(known_before, older, job.wall, now=now, keep_from=fetched.start).meter
         intervals, days = list(meter.intervals), list(meter.days)
         if newer is not None:
             given = {reading.start for reading in each.readings}
@@ -52,12 +53,12 @@ def figures_of(chunk: Chunk) -> Figures:
     )
 
 
-def holes_in(chunk: Chunk, wall: WallClock, newest: float) -> Mapping[int, tuple[int, int]]:
-    """The local days that are not whole, by their start: how many of how many intervals of all meters are missing.
+def holes_in(chunk: Chunk, wall: WallClock, newest: float) -> Mapping[tuple[str, int], tuple[int, int]]:
+    """The local days that are not whole, by meter and their start: how many of how many intervals are missing.
 
     newest: what ends later cannot be there yet.
     """
-    holes: dict[int, tuple[int, int]] = {}
+    holes: dict[tuple[str, int], tuple[int, int]] = {}
     for meter in chunk.meters:
         step = meter.info.step
         starts = {interval.start for interval in meter.intervals}
@@ -67,8 +68,7 @@ def holes_in(chunk: Chunk, wall: WallClock, newest: float) -> Mapping[int, tuple
             grid = [(midnight,)] if step >= DAILY or step <= 0 else wall.grid(Day(midnight, following), step)
             missing = sum(not starts.intersection(instants) for instants in grid)
             if missing:
-                before = holes.get(midnight, (0, 0))
-                holes[midnight] = (before[0] + missing, before[1] + len(grid))
+                holes[meter.info.number, midnight] = missing, len(grid)
     return holes
 
 

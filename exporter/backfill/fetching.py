@@ -71,6 +71,7 @@ class Fetcher:
         self._places: dict[LocationKey, _Place] = {}
         self._results: Queue[Fetched | Exception | None] = Queue(maxsize=1)
         self._ended = threading.Event()
+        self._room = threading.Semaphore()
 
     def fetch(self, chunks: Iterable[tuple[Job, int, int]]) -> Iterator[Fetched]:
         """The chunks, as they come. Days before a location was connected are passed over.
@@ -78,6 +79,7 @@ class Fetcher:
         Raises Stopped when everything is to end.
         """
         self._ended.clear()
+        self._room = threading.Semaphore()
         thread = threading.Thread(target=self._work, args=(iter(chunks),), name="fetch", daemon=True)
         thread.start()
         try:
@@ -89,6 +91,7 @@ class Fetcher:
                         return
                     if isinstance(result, Exception):
                         raise result
+                    self._room.release()
                     yield result
         finally:
             self._ended.set()
@@ -99,14 +102,22 @@ class Fetcher:
 
     def _work(self, chunks: Iterator[tuple[Job, int, int]]) -> None:
         try:
+            self._wait_for_room()
             for job, start, end in chunks:
                 connected = self.connected(job.key)
                 if connected is None or end > connected:
                     self._put(self._fetch(job, start, end))
+                    self._wait_for_room()
             self._put(None)
         except Exception as error:  # noqa: BLE001 - it is raised where somebody waits for the result
             with suppress(Stopped):
                 self._put(error)
+
+    def _wait_for_room(self) -> None:
+        """Until the chunk before is being written."""
+        while not self._room.acquire(timeout=_LOOK):
+            if self._ended.is_set():
+                raise Stopped
 
     def _put(self, result: Fetched | Exception | None) -> None:
         while not self._ended.is_set():

@@ -26,7 +26,9 @@ class DayRange:
     def dates(self, today: date) -> tuple[date, date]:
         """The first and the last day where it is `today`. Raises ConfigError."""
         last = min(self.last or today, today)
-        first = self.first or last - timedelta(days=self.days - 1)
+        if last < _EARLIEST:
+            raise ConfigError(f"--end {last}: lies before {_EARLIEST}, when no meter was read from afar")
+        first = self.first or last - timedelta(days=min(self.days - 1, (last - _EARLIEST).days))
         if first > today:
             raise ConfigError(f"--start {first}: lies in the future, today is {today} there")
         if first > last:

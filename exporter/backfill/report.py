@@ -21,13 +21,14 @@ def plan_lines(jobs: Sequence[Job], sink: Sink, notes: Sequence[str], done: Sequ
         days = f"{local_date(job.start, zone)} to {local_date(job.end - 1, zone)}"
         yield (
             f"  {job.key.portal}, account {job.key.account}, location {job.key.location}{name}:"
-            f" {days}, {job.days} days in {zone} ({_utc(job.start)} to {_utc(job.end)} UTC),"
-            f" {len(job.chunks())} chunks"
+            f" {days}, {_count(job.days, 'day')} in {zone} ({_utc(job.start)} to {_utc(job.end)} UTC),"
+            f" {_count(len(job.chunks()), 'chunk')}"
         )
     for note in notes:
         yield f"  Note: {note}"
     if done:
-        yield f"An earlier run did {len(done)} chunks of it, which are not done again (but with --restart)."
+        which = "which is" if len(done) == 1 else "which are"
+        yield f"An earlier run did {_count(len(done), 'chunk')} of it, {which} not done again (but with --restart)."
 
 
 def summary_lines(outcome: Outcome, jobs: Sequence[Job], sink: Sink, requests: int, seconds: float) -> Iterator[str]:
@@ -35,10 +36,11 @@ def summary_lines(outcome: Outcome, jobs: Sequence[Job], sink: Sink, requests: i
     figures = outcome.figures
     total = outcome.done + outcome.left
     if outcome.left:
-        yield f"{outcome.done} of {total} chunks are done: {sink.name}"
+        are = "is" if 1 in (outcome.done, total) else "are"
+        yield f"{outcome.done} of {_count(total, 'chunk')} {are} done: {sink.name}"
     else:
         yield f"All {'is stored and was read back' if sink.resumes else 'is written'}: {sink.name}"
-    earlier = f" ({outcome.already} chunks of it by an earlier run)" if outcome.already else ""
+    earlier = f" ({_count(outcome.already, 'chunk')} of it by an earlier run)" if outcome.already else ""
     yield f"  intervals   {figures.intervals:,}{earlier}"
     sent = f", {figures.export:,.2f} kWh sent" if figures.export else ""
     yield f"  energy      {figures.usage:,.2f} kWh drawn{sent}"
@@ -46,9 +48,9 @@ def summary_lines(outcome: Outcome, jobs: Sequence[Job], sink: Sink, requests: i
         yield f"  cost        ${figures.cost:,.2f}"
     yield f"  samples     {figures.samples:,} sent"
     if figures.corrected:
-        yield f"  corrected   {figures.corrected:,} intervals of which another value was stored"
+        yield f"  corrected   {_count(figures.corrected, 'interval')} of which another value was stored"
     if figures.gone:
-        yield f"  gone        {figures.gone:,} stored samples that the portal no longer has; nothing is deleted"
+        yield f"  gone        {_count(figures.gone, 'stored sample')} that the portal no longer has; nothing is deleted"
     for job in jobs:
         yield from _about(job, outcome)
     yield f"  requests    {requests} to the portal"
@@ -60,13 +62,18 @@ def _about(job: Job, outcome: Outcome) -> Iterator[str]:
     connected = outcome.connected.get(job.key)
     if connected is not None:
         yield f"  location {job.key.location} was connected on {local_date(connected, zone)}: nothing is older"
-    holes = outcome.holes(job.key)
+    holes = outcome.holes(job.key, job.wall)
     if not holes:
         return
     named = ", ".join(f"{local_date(day, zone)} ({missing} of {all_})" for day, missing, all_ in holes[-_MOST_DAYS:])
-    more = f" and {len(holes) - _MOST_DAYS} earlier ones" if len(holes) > _MOST_DAYS else ""
+    earlier = len(holes) - _MOST_DAYS
+    more = f" and {earlier} earlier {'one' if earlier == 1 else 'ones'}" if earlier > 0 else ""
     count = "1 day is" if len(holes) == 1 else f"{len(holes)} days are"
     yield f"  holes       location {job.key.location}: {count} not whole at the portal: {named}{more}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def _utc(instant: int) -> str:

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from ..clock import Clock, Stopped
 from ..errors import AccessError, DatabaseError, PendingError, PortalError, ProtocolError
-from ..intervals import DAILY
 from ..portal.walltime import WallClock
 from ..reach import kept_from
 from ..sinks.sink import Chunk, Sink, Written
@@ -46,24 +45,47 @@ class Outcome:
     already: int = 0
     is_stopped: bool = False
     connected: dict[LocationKey, int] = field(default_factory=dict)
-    _holes: dict[LocationKey, dict[int, tuple[int, int]]] = field(default_factory=lambda: defaultdict(dict))
-    _spans: dict[LocationKey, tuple[int, int]] = field(default_factory=dict)
+    _holes: dict[LocationKey, dict[tuple[str, int], tuple[int, int]]] = field(default_factory=lambda: defaultdict(dict))
+    _spans: dict[tuple[LocationKey, str], tuple[int, int]] = field(default_factory=dict)
 
     def see(self, chunk: Chunk, wall: WallClock, now: float) -> None:
         """Note where a chunk has holes."""
-        every = [interval for meter in chunk.meters for interval in meter.intervals]
-        first, last = self._spans.get(chunk.key, (int(now), 0))
-        starts, ends = (each.start for each in every), (each.end for each in every)
-        self._spans[chunk.key] = min([first, *starts]), max([last, *ends])
+        for meter in chunk.meters:
+            if meter.intervals:
+                first, last = self._spans.get((chunk.key, meter.info.number), (int(now), 0))
+                first, last = min(first, meter.intervals[0].start), max(last, meter.intervals[-1].end)
+                self._spans[chunk.key, meter.info.number] = first, last
         self._holes[chunk.key].update(holes_in(chunk, wall, now))
 
-    def holes(self, key: LocationKey) -> list[tuple[int, int, int]]:
-        """The days between the first and the last data of a location that are not whole.
+    def holes(self, key: LocationKey, wall: WallClock) -> list[tuple[int, int, int]]:
+        """The days of a location that are not whole, between the first and the last data of the meter.
 
-        Start of the day, and how many of how many intervals are missing.
+        Start of the day, and how many of how many intervals of all meters are missing.
         """
-        first, last = self._spans.get(key, (0, 0))
-        return [(day, *count) for day, count in sorted(self._holes[key].items()) if first <= day < last - DAILY]
+        days: dict[int, tuple[int, int]] = {}
+        for (meter, day), (missing, all_) in self._holes[key].items():
+            first, last = self._spans.get((key, meter), (0, 0))
+            if first <= day and wall.day(day).end <= last:
+                before = days.get(day, (0, 0))
+                days[day] = before[0] + missing, before[1] + all_
+        return [(day, *count) for day, count in sorted(days.items())]
+
+
+def patiently(action: Callable[[], _Result], clock: Clock, waits_for: Callable[[str], None]) -> _Result:
+    """Give a database that is being restarted some time. Raises DatabaseError where that does not help.
+
+    waits_for: told why it is waited; empty when it is not any more.
+    """
+    for wait in _WAITS:
+        try:
+            return action()
+        except DatabaseError as error:
+            if not error.passes_by_itself:
+                raise
+            waits_for(f"{error}; trying again in {wait:.0f} s")
+            clock.sleep(wait)
+            waits_for("")
+    return action()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +161,20 @@ class Backfill:
             for fetched in self._fetcher.fetch(self._unfinished(everything)):
                 self._take(fetched)
                 self._settle(wait=False)
-        except (PortalError, DatabaseError):
+        except PortalError:
             self._settle(wait=True)
+            raise
+        except DatabaseError as error:
+            if not error.passes_by_itself:  # one that did not answer in all this time need not be waited for again
+                self._settle(wait=True)
             raise
         self._settle(wait=True)
         for job, start, end in everything:
             connected = self._fetcher.connected(job.key)
-            if connected is not None and end <= connected:
-                self._finished.add((job.key, start))
+            if connected is not None and job.start < connected:
                 self.outcome.connected[job.key] = connected
+                if end <= connected:
+                    self._finished.add((job.key, start))
 
     def _unfinished(self, everything: Sequence[Piece]) -> Iterator[Piece]:
         for job, start, end in everything:
@@ -178,17 +205,7 @@ class Backfill:
         self._progress.wrote(job, fetched.start, fetched.end, figures)
 
     def _patiently(self, action: Callable[[], _Result]) -> _Result:
-        """Give a database that is being restarted some time."""
-        for wait in _WAITS:
-            try:
-                return action()
-            except DatabaseError as error:
-                if not error.passes_by_itself:
-                    raise
-                self._progress.waits(f"{error}; trying again in {wait:.0f} s")
-                self._clock.sleep(wait)
-                self._progress.waits("")
-        return action()
+        return patiently(action, self._clock, self._progress.waits)
 
     def _settle(self, *, wait: bool) -> None:
         """Look once more at what was written long enough ago that no kill can take it back (tsdb-facts D6)."""

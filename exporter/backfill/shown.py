@@ -55,7 +55,7 @@ class Lines(Warnings):
         """What the chunk was."""
         zone = job.wall.zone
         days = f"{local_date(start, zone)} to {local_date(end - 1, zone)}"
-        self.warn(f"location {job.key.location}, {days}: {summed(figures)}, {figures.samples} samples sent")
+        self.warn(f"location {job.key.location}, {days}: {summed(figures)}, {figures.samples:,} samples sent")
 
 
 class Bar(Warnings):

@@ -54,6 +54,8 @@ class Sources:
                     wall = WallClock(login.zone)
                     jobs[key] = job_of(number, key, place, name or place.name or "", wall, wanted, self._clock)
         missing = sorted(set(only) - {key.location for key in jobs})
+        if missing and missing[0] in {place.number for place in seen}:
+            raise ConfigError(f"--location {missing[0]}: the configuration names other locations; add it there")
         if missing:
             raise ConfigError(f"--location {missing[0]}: no login sees it; they see {listed(seen)}")
         return list(jobs.values())

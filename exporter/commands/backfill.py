@@ -8,26 +8,29 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from datetime import date
+from hashlib import blake2b
 
 from rich.console import Console
 
 from ..backfill.fetching import Fetcher
 from ..backfill.journal import Done, Journal
-from ..backfill.plan import Job, read_range
+from ..backfill.plan import DayRange, Job, read_range
 from ..backfill.report import plan_lines, summary_lines
-from ..backfill.run import Backfill, Outcome
+from ..backfill.run import Backfill, Outcome, patiently
 from ..backfill.shown import progress_for
 from ..backfill.sources import Sources
 from ..choice import wanted
 from ..clock import SystemClock
 from ..config import Config, Overrides, load_config
-from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY
+from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, ConfigError
+from ..memory import collect_seldom
 from ..sinks.choice import KINDS, sink_of
 from ..sinks.sink import Sink
 from ..snapshot import LocationKey
 from ..state import State
 from ..store import Store
-from ..terminal import Terminal, is_interactive
+from ..terminal import input_on_stderr, is_interactive
 from .stopping import Stopping
 
 log = logging.getLogger(__name__)
@@ -53,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Backfill. Raises ConfigError, PortalError or DatabaseError where nothing could be begun."""
     # Until there is something to save, SIGTERM is as good as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    collect_seldom()
     config = load_config(arguments.config_file, os.environ, Overrides(state_dir=arguments.state_dir))
     for warning in config.warnings:
         log.warning("%s", warning)
@@ -63,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with Sources(config, state, clock) as sources:
             jobs = sources.jobs(days, frozenset(arguments.location))
-            return _Run(arguments, config, sink, state, sources, clock).run(jobs)
+            return _Run(arguments, config, days, sink, state, sources, clock).run(jobs)
     finally:
         sink.close()
         state.close()
@@ -76,6 +80,7 @@ class _Run:
         self,
         arguments: argparse.Namespace,
         config: Config,
+        wanted_days: DayRange,
         sink: Sink,
         state: State,
         sources: Sources,
@@ -83,6 +88,7 @@ class _Run:
     ) -> None:
         self._arguments = arguments
         self._config = config
+        self._wanted = wanted_days
         self._sink = sink
         self._state = state
         self._sources = sources
@@ -93,7 +99,16 @@ class _Run:
 
     def run(self, jobs: Sequence[Job]) -> int:
         """Show the plan, ask, do it, and say what came of it."""
-        notes = self._sink.open(min(job.start for job in jobs))
+        if self._sink.wants_series and len(jobs) > 1:
+            numbers = ", ".join(job.key.location for job in jobs)
+            raise ConfigError(
+                f"the per-minute layout has room for one location, and there are {len(jobs)} ({numbers}): choose one"
+                " with --location NUMBER, or set per_minute: false"
+            )
+        oldest = min(job.start for job in jobs)
+        # A database that is started together with this command may take a while.
+        notes = patiently(lambda: self._sink.open(oldest), self._clock, self._waits)
+        notes = [*_about_end(self._wanted.last, jobs), *notes]
         journal, done = self._journal(jobs)
         for line in plan_lines(jobs, self._sink, notes, done):
             self._print(line)
@@ -101,6 +116,7 @@ class _Run:
             self._print("Nothing is done: --dry-run.")
             return EXIT_DONE
         if not self._may_go_on():
+            self._print("Nothing is done.")
             return EXIT_FAILED
         started = self._clock.monotonic()
         outcome = self._do(jobs, journal, done)
@@ -112,7 +128,7 @@ class _Run:
     def _journal(self, jobs: Sequence[Job]) -> tuple[Journal | None, list[Done]]:
         if not self._sink.resumes or self._arguments.dry_run:
             return None, []
-        task = (self._sink.name, *(f"{job.key} {job.start} {job.end}" for job in jobs))
+        task = (self._sink.name, _destination(self._config), *(f"{job.key} {job.start} {job.end}" for job in jobs))
         journal = Journal(self._state, self._clock, task)
         return journal, journal.begin(anew=self._arguments.restart)
 
@@ -122,7 +138,11 @@ class _Run:
         if not is_interactive():
             self._print("Nobody is there to be asked: going on.")
             return True
-        return Terminal().ask("Go on? [Y/n]").lower() in ("", "y", "yes")
+        try:
+            return input_on_stderr("Go on? [Y/n]: ").strip().lower() in ("", "y", "yes")
+        except (EOFError, UnicodeDecodeError):
+            print(file=sys.stderr)  # noqa: T201 - the answer was no line
+            return False
 
     def _do(self, jobs: Sequence[Job], journal: Journal | None, done: Sequence[Done]) -> Outcome:
         threading.Thread(target=self._stop_when_asked, args=(Stopping(),), daemon=True).start()
@@ -153,7 +173,9 @@ class _Run:
             clock=self._clock,
             progress=progress,
         )
-        progress.begin(sum(job.days for job in jobs), 0)
+        zones = {job.key: job.wall for job in jobs}
+        days_done = sum(len(zones[each.key].midnights(each.start, each.end)) - 1 for each in done)
+        progress.begin(sum(job.days for job in jobs), days_done)
         try:
             return backfill.run(done)
         finally:
@@ -175,5 +197,25 @@ class _Run:
             return EXIT_PARTLY
         return EXIT_FAILED
 
+    def _waits(self, why: str) -> None:
+        if why:
+            print(why, file=sys.stderr, flush=True)  # noqa: T201 - there is no bar yet
+
     def _print(self, line: str) -> None:
         self._out.print(line, soft_wrap=True)
+
+
+def _about_end(last: date | None, jobs: Sequence[Job]) -> list[str]:
+    if last is None or all(last.isoformat() <= job.wall.date_text(job.end - 1) for job in jobs):
+        return []
+    return [f"--end {last} lies in the future: the days end with today"]
+
+
+def _destination(config: Config) -> str:
+    """What tells one database from another, tenants and labels too; a digest, for a URL may hold a secret."""
+    metrics, influx = config.victoriametrics, config.influxdb
+    parts = (
+        metrics and (metrics.url, metrics.extra_labels),
+        influx and (influx.host, influx.org, influx.database, influx.per_minute),
+    )
+    return blake2b(repr(parts).encode(), digest_size=8).hexdigest()

@@ -46,7 +46,7 @@ class VictoriaMetricsSink(Sink):
         self._database = VictoriaMetrics(config)
         self._extra = dict(config.extra_labels)
         self._flushes = True
-        self._kept_from = 0.0
+        self._period: float | None = None
         self.name = self._database.writing.target.name
 
     def open(self, oldest: int) -> list[str]:
@@ -57,11 +57,8 @@ class VictoriaMetricsSink(Sink):
                 " http://vmselect:8481/select/0/prometheus with the tenant of url"
             )
         self._database.ping()
-        period = retention(self._database.flags())
-        if period is None:
-            return []
-        self._kept_from = self._clock.now() - period
-        if oldest >= self._kept_from:
+        period = self._period = retention(self._database.flags())
+        if period is None or oldest >= self._clock.now() - period:
             return []
         text = f"it keeps only {period / DAY:.0f} days (-retentionPeriod) and drops what is older without a word"
         return [f"{text}: start it with -retentionPeriod=10y first"]
@@ -137,14 +134,16 @@ class VictoriaMetricsSink(Sink):
         if self._flushes:
             try:
                 self._database.writing.get(_FLUSH)
-            except DatabaseError:
+            except DatabaseError as error:
+                if error.passes_by_itself:
+                    raise
                 self._flushes = False  # a cluster, or a proxy that does not let us: then it takes its time
         patience = _TRIES / 2 if self._flushes else _VISIBLE_WITHIN
         started = self._clock.monotonic()
         while True:
             stored = self._stored(chunk)
-            missing = any(samples.keys() - stored.get(series, {}).keys() for series, samples in wanted.items())
-            if not missing or self._clock.monotonic() - started > patience:
+            # A value that takes the place of another one can take as long to be seen as a new one.
+            if not _todo(wanted, stored) or self._clock.monotonic() - started > patience:
                 return stored
             self._clock.sleep(0.5)
 
@@ -163,7 +162,8 @@ class VictoriaMetricsSink(Sink):
             )
         first = f"{datetime.fromtimestamp(min(missing), UTC):%Y-%m-%d %H:%M} UTC"
         what = f"took {total} samples and did not keep {len(missing)} of them, from {first} on"
-        if max(missing) < self._kept_from or (not self._kept_from and self._clock.now() - max(missing) > MONTH - DAY):
+        period = MONTH - DAY if self._period is None else self._period
+        if max(missing) < self._clock.now() - period:
             return target.error(
                 f"{what}: it drops what is older than its retention; start it with -retentionPeriod=10y and run the"
                 " same command again"

@@ -1,0 +1,145 @@
+"""What is remembered of a backfill that was broken off, for whom, and for how long."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from exporter.backfill.journal import Done, Figures, Journal
+from exporter.state import FILE, State
+
+from ..clocks import ManualClock
+from .pieces import BARN, HOUSE
+
+HOUR = 3600
+TASK = ("victoriametrics http://127.0.0.1:8428", "house 2025")
+FIRST = Done(HOUSE, 1000, 2000, Figures(24, 12.5, 0.25, 1.75, 96, 2, 1))
+SECOND = Done(HOUSE, 2000, 3000, Figures(23, 1.5))
+OTHER = Done(BARN, 1000, 2000, Figures(1))
+
+Open = Callable[..., Journal]
+
+
+@pytest.fixture
+def open_journal(tmp_path: Path, clock: ManualClock) -> Iterator[Open]:
+    """Opens the journal of a task on the same folder again, as another process would."""
+    with ExitStack() as stack:
+
+        def start(*task: object, folder: Path | None = tmp_path) -> Journal:
+            return Journal(stack.enter_context(closing(State(folder))), clock, task or TASK)
+
+        yield start
+
+
+def begun(open_journal: Open, *done: Done) -> Journal:
+    journal = open_journal()
+    journal.begin(anew=False)
+    for each in done:
+        journal.note(each)
+    return journal
+
+
+def test_a_new_task_has_nothing_done(open_journal: Open) -> None:
+    assert open_journal().begin(anew=False) == []
+
+
+def test_what_is_done_is_known_to_the_next_process_with_its_figures(open_journal: Open) -> None:
+    begun(open_journal, SECOND, OTHER, FIRST)
+    assert open_journal().begin(anew=False) == [FIRST, SECOND, OTHER]
+
+
+def test_a_chunk_that_is_done_again_counts_once_with_its_last_figures(open_journal: Open) -> None:
+    again = replace(FIRST, figures=Figures(25))
+    begun(open_journal, FIRST, again)
+    assert open_journal().begin(anew=False) == [again]
+
+
+def test_each_task_has_its_own(open_journal: Open) -> None:
+    begun(open_journal, FIRST)
+    other = open_journal("influxdb http://127.0.0.1:8086", "house 2025")
+    assert other.begin(anew=False) == []
+    other.note(SECOND)
+    assert open_journal().begin(anew=False) == [FIRST]
+    assert open_journal("influxdb http://127.0.0.1:8086", "house 2025").begin(anew=False) == [SECOND]
+
+
+def test_a_task_that_is_complete_is_forgotten_and_no_other(open_journal: Open) -> None:
+    other = open_journal("other")
+    other.begin(anew=False)
+    other.note(OTHER)
+    begun(open_journal, FIRST).remove()
+    assert open_journal().begin(anew=False) == []
+    assert open_journal("other").begin(anew=False) == [OTHER]
+
+
+def test_beginning_anew_forgets_what_was_done_and_notes_what_is(open_journal: Open) -> None:
+    begun(open_journal, FIRST)
+    journal = open_journal()
+    assert journal.begin(anew=True) == []
+    journal.note(SECOND)
+    assert open_journal().begin(anew=False) == [SECOND]
+
+
+@pytest.mark.parametrize(("age", "known"), [(24 * HOUR - 1, [FIRST]), (24 * HOUR + 1, [])])
+def test_what_was_done_is_believed_for_a_day(
+    open_journal: Open, clock: ManualClock, age: float, known: list[Done]
+) -> None:
+    begun(open_journal, FIRST)
+    clock.advance(age)
+    assert open_journal().begin(anew=False) == known
+
+
+def test_the_day_counts_from_the_last_entry(open_journal: Open, clock: ManualClock) -> None:
+    journal = begun(open_journal, FIRST)
+    clock.advance(20 * HOUR)
+    journal.note(SECOND)
+    clock.advance(20 * HOUR)
+    assert open_journal().begin(anew=False) == [FIRST, SECOND]
+
+
+def test_a_task_that_has_expired_begins_from_nothing_and_is_kept_again(open_journal: Open, clock: ManualClock) -> None:
+    begun(open_journal, FIRST)
+    clock.advance(25 * HOUR)
+    begun(open_journal, SECOND)
+    assert open_journal().begin(anew=False) == [SECOND]
+
+
+def test_expired_tasks_of_others_leave_nothing_behind(open_journal: Open, clock: ManualClock, tmp_path: Path) -> None:
+    begun(open_journal, FIRST)
+    clock.advance(25 * HOUR)
+    open_journal("other").begin(anew=False)
+    with closing(State(tmp_path)) as state:
+        counts = [
+            state.run(lambda database, table=table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # type: ignore[misc]
+            for table in ("backfill", "backfill_done")
+        ]
+    assert counts == [1, 0]
+
+
+def test_a_damaged_state_means_that_nothing_is_done(open_journal: Open, tmp_path: Path) -> None:
+    begun(open_journal, FIRST)._state.close()
+    (tmp_path / FILE).write_bytes(b"no database at all" * 100)
+    journal = open_journal()
+    assert journal.begin(anew=False) == []
+    journal.note(SECOND)
+    assert open_journal().begin(anew=False) == [SECOND]
+    assert len(list(tmp_path.glob(f"{FILE}.damaged-*"))) == 1
+
+
+def test_without_a_folder_it_is_known_as_long_as_the_program_runs(clock: ManualClock) -> None:
+    with closing(State(None)) as state:
+        journal = Journal(state, clock, TASK)
+        journal.begin(anew=False)
+        journal.note(FIRST)
+        assert Journal(state, clock, TASK).begin(anew=False) == [FIRST]
+    with closing(State(None)) as state:
+        assert Journal(state, clock, TASK).begin(anew=False) == []
+
+
+def test_figures_add_up_one_by_one() -> None:
+    assert Figures(1, 2.5, 3.0, 4.0, 5, 6, 7) + Figures(10, 0.25, 30.0, 40.0, 50, 60, 70) == Figures(
+        11, 2.75, 33.0, 44.0, 55, 66, 77
+    )
+    assert sum([FIRST.figures, SECOND.figures], Figures()) == Figures(47, 14.0, 0.25, 1.75, 96, 2, 1)

@@ -1,0 +1,170 @@
+"""Which days are meant, where they begin and end, and how they are cut into pieces."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.backfill.plan import DayRange, Job, in_order, job_of, read_range
+from exporter.errors import ConfigError
+from exporter.portal.walltime import WallClock
+
+from ..clocks import ManualClock
+from ..portal.building import US_ZONES, bounds_of, examples
+from .pieces import BARN, HOUSE, NEW_YORK, instant, job, place_of
+
+TODAY = date(2026, 1, 14)
+DAY = 86400
+
+
+def refusal(read: Callable[[], object]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read()
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def dates(start: str | None = None, end: str | None = None, days: int | None = None) -> tuple[str, str]:
+    """First and last day of a command line, where `extract_days` is 10."""
+    first, last = read_range(start, end, days, 10).dates(TODAY)
+    return first.isoformat(), last.isoformat()
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ({}, ("2026-01-05", "2026-01-14")),
+        ({"days": 1}, ("2026-01-14", "2026-01-14")),
+        ({"days": 3}, ("2026-01-12", "2026-01-14")),
+        ({"start": "2025-12-01"}, ("2025-12-01", "2026-01-14")),
+        ({"start": "2026-01-14"}, ("2026-01-14", "2026-01-14")),
+        ({"end": "2026-01-10"}, ("2026-01-01", "2026-01-10")),
+        ({"start": "2025-12-01", "end": "2025-12-31"}, ("2025-12-01", "2025-12-31")),
+        ({"start": "2025-12-01", "end": "2025-12-01"}, ("2025-12-01", "2025-12-01")),
+        ({"start": "2024-02-29", "end": "2024-02-29"}, ("2024-02-29", "2024-02-29")),
+        ({"start": "2025-12-01", "end": "2026-02-01"}, ("2025-12-01", "2026-01-14")),
+        ({"end": "2030-01-01"}, ("2026-01-05", "2026-01-14")),
+        ({"start": "1890-01-01", "end": "1990-01-01"}, ("1990-01-01", "1990-01-01")),
+        ({"days": 10**9}, ("1990-01-01", "2026-01-14")),
+        ({"end": "1990-01-03"}, ("1990-01-01", "1990-01-03")),
+    ],
+)
+def test_the_days_that_a_command_line_means(asked: dict[str, str], meant: tuple[str, str]) -> None:
+    assert dates(**asked) == meant  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"start": "yesterday"}, "--start yesterday: is no date, write it as YYYY-MM-DD"),
+        ({"start": "2026-1-5"}, "--start 2026-1-5: is no date, write it as YYYY-MM-DD"),
+        ({"start": "01/05/2026"}, "--start 01/05/2026: is no date, write it as YYYY-MM-DD"),
+        ({"start": "2026-01-05T10:00"}, "--start 2026-01-05T10:00: is no date, write it as YYYY-MM-DD"),
+        ({"end": "2025-02-29"}, "--end 2025-02-29: is no date, write it as YYYY-MM-DD"),
+        ({"end": "2026-13-01"}, "--end 2026-13-01: is no date, write it as YYYY-MM-DD"),
+        ({"start": "2026-01-15"}, "--start 2026-01-15: lies in the future, today is 2026-01-14 there"),
+        (
+            {"start": "2026-02-01", "end": "2026-03-01"},
+            "--start 2026-02-01: lies in the future, today is 2026-01-14 there",
+        ),
+        ({"start": "2026-01-10", "end": "2026-01-09"}, "--start 2026-01-10 lies behind --end 2026-01-09"),
+        ({"end": "1985-12-31"}, "--end 1985-12-31: lies before 1990-01-01, when no meter was read from afar"),
+        ({"end": "0001-01-01"}, "--end 0001-01-01: lies before 1990-01-01, when no meter was read from afar"),
+        (
+            {"start": "1980-01-01", "end": "1989-12-31"},
+            "--end 1989-12-31: lies before 1990-01-01, when no meter was read from afar",
+        ),
+        ({"days": 0}, "--days 0: at least 1, which is today"),
+        ({"days": -3}, "--days -3: at least 1, which is today"),
+        ({"days": 3, "start": "2026-01-01"}, "--days: not together with --start and --end, it counts back from today"),
+        ({"days": 3, "end": "2026-01-01"}, "--days: not together with --start and --end, it counts back from today"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_in_one_line(asked: dict[str, str], said: str) -> None:
+    assert refusal(lambda: dates(**asked)) == said  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "today"),
+    [
+        ("America/New_York", "2026-01-14T04:59:59", "2026-01-13"),
+        ("America/New_York", "2026-01-14T05:00:00", "2026-01-14"),
+        ("America/New_York", "2026-07-14T03:59:59", "2026-07-13"),
+        ("America/New_York", "2026-07-14T04:00:00", "2026-07-14"),
+        ("Pacific/Honolulu", "2026-01-14T09:59:59", "2026-01-13"),
+        ("Pacific/Honolulu", "2026-01-14T10:00:00", "2026-01-14"),
+        ("Pacific/Palau", "2026-01-14T14:59:59", "2026-01-14"),
+        ("Pacific/Palau", "2026-01-14T15:00:00", "2026-01-15"),
+        ("America/New_York", "2026-03-09T03:59:59", "2026-03-08"),
+        ("America/New_York", "2026-11-02T04:59:59", "2026-11-01"),
+        ("America/New_York", "2026-11-02T05:00:00", "2026-11-02"),
+    ],
+)
+def test_today_is_that_of_the_co_ops_clock(zone: str, now: str, today: str) -> None:
+    clock = ManualClock(datetime.fromisoformat(now).replace(tzinfo=UTC).timestamp())
+    only = job_of(0, HOUSE, place_of(HOUSE), "", WallClock(ZoneInfo(zone)), read_range(None, None, 1, 10), clock)
+    assert (only.start, only.end) == bounds_of(date.fromisoformat(today), zone)
+    assert only.days == 1
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"), [("2026-03-07", 24), ("2026-03-08", 23), ("2026-11-01", 25), ("2026-11-02", 24)]
+)
+def test_a_day_on_which_clocks_change_is_as_long_as_it_is(day: str, hours: int) -> None:
+    only = job(day, day)
+    assert (only.start, only.end - only.start) == (instant(day), hours * 3600)
+    assert only.chunks() == [(only.start, only.end)]
+
+
+def test_chunks_have_thirty_local_days_from_the_first_day_on() -> None:
+    days = job("2026-02-20", "2026-04-25")
+    assert days.days == 65
+    borders = [instant(text) for text in ("2026-02-20", "2026-03-22", "2026-04-21", "2026-04-26")]
+    assert days.chunks() == list(pairwise(borders))
+    assert [end - start for start, end in days.chunks()] == [30 * DAY - 3600, 30 * DAY, 5 * DAY]
+
+
+DATES = st.dates(date(2019, 1, 1), date(2027, 12, 31))
+
+
+@examples
+@given(first=DATES, length=st.integers(1, 400), zone=st.sampled_from(US_ZONES))
+def test_chunks_cover_every_day_exactly_once(first: date, length: int, zone: str) -> None:
+    last = first + timedelta(days=length - 1)
+    days = job(first.isoformat(), last.isoformat(), zone=zone)
+    chunks = days.chunks()
+    assert (chunks[0][0], chunks[-1][1]) == (bounds_of(first, zone)[0], bounds_of(last, zone)[1])
+    assert all(earlier[1] == later[0] for earlier, later in pairwise(chunks))
+    midnights = {bounds_of(first + timedelta(days=number), zone)[0] for number in range(length + 1)}
+    assert {border for chunk in chunks for border in chunk} <= midnights
+    counts = [len([each for each in midnights if start <= each < end]) for start, end in chunks]
+    assert counts == [30] * (length // 30) + ([length % 30] if length % 30 else [])
+    assert days.days == length
+
+
+@examples
+@given(first=DATES, length=st.integers(1, 100), later=st.integers(0, 1000), second=st.integers(0, DAY - 1))
+def test_the_pieces_of_a_range_never_depend_on_today(first: date, length: int, later: int, second: int) -> None:
+    """What is done stays done for a run on another day: the journal knows chunks by their bounds."""
+    last = first + timedelta(days=length - 1)
+    clock = ManualClock(bounds_of(last + timedelta(days=later), NEW_YORK)[0] + second % 80000)
+    wall = WallClock(ZoneInfo(NEW_YORK))
+    then = job_of(0, HOUSE, place_of(HOUSE), "", wall, DayRange(first, last, 10), clock)
+    assert then.chunks() == job(first.isoformat(), last.isoformat()).chunks()
+
+
+def test_the_locations_come_one_after_the_other_newest_or_oldest_first() -> None:
+    house, barn = job("2026-01-01", "2026-02-10"), job("2026-01-05", "2026-01-06", BARN)
+
+    def pieces(*, oldest_first: bool) -> list[tuple[Job, int, int]]:
+        return list(in_order([house, barn], oldest_first=oldest_first))
+
+    borders = [instant(text) for text in ("2026-01-01", "2026-01-31", "2026-02-11")]
+    first, second = [(house, *bounds) for bounds in pairwise(borders)]
+    third = (barn, instant("2026-01-05"), instant("2026-01-07"))
+    assert pieces(oldest_first=False) == [second, first, third]
+    assert pieces(oldest_first=True) == [first, second, third]

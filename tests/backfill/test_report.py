@@ -1,0 +1,208 @@
+"""What a person reads before and after a backfill, word for word, and what of its progress."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from rich.console import Console
+
+from exporter.backfill.journal import Done, Figures
+from exporter.backfill.plan import Job
+from exporter.backfill.report import plan_lines, summary_lines
+from exporter.backfill.run import Outcome
+from exporter.backfill.shown import Bar, Lines, Warnings, progress_for, summed
+from exporter.intervals import Interval, MeterInfo
+from exporter.sinks.sink import Chunk, Sink, Written
+from exporter.snapshot import Meter
+
+from ..conftest import NOW
+from ..portal.building import bounds_of
+from .pieces import BARN, HOUSE, NEW_YORK, instant, job
+
+HOUR = 3600
+WINTER = job("2024-01-01", "2024-03-31", name="Farm house")
+DENVER = job("2024-11-03", "2024-11-03", BARN, zone="America/Denver")
+
+
+class Nowhere(Sink):
+    name = "victoriametrics http://127.0.0.1:8428"
+
+    def open(self, oldest: int) -> list[str]:
+        return []
+
+    def write(self, chunk: Chunk) -> Written:
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+SINK = Nowhere()
+
+
+def done(count: int) -> list[Done]:
+    return [Done(HOUSE, number, number + 1, Figures()) for number in range(count)]
+
+
+def test_the_plan_names_the_days_by_both_clocks() -> None:
+    house = "2024-01-01 to 2024-03-31, 91 days in America/New_York (2024-01-01 05:00 to 2024-04-01 04:00 UTC), 4 chunks"
+    barn = "2024-11-03 to 2024-11-03, 1 day in America/Denver (2024-11-03 06:00 to 2024-11-04 07:00 UTC), 1 chunk"
+    assert list(plan_lines([WINTER, DENVER], SINK, ["it keeps little"], [])) == [
+        "Into victoriametrics http://127.0.0.1:8428:",
+        f'  novec, account 55001, location 70001 "Farm house": {house}',
+        f"  novec, account 55002, location 70002: {barn}",
+        "  Note: it keeps little",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "An earlier run did 1 chunk of it, which is not done again (but with --restart)."),
+        (3, "An earlier run did 3 chunks of it, which are not done again (but with --restart)."),
+    ],
+)
+def test_the_plan_tells_what_an_earlier_run_did(count: int, said: str) -> None:
+    assert list(plan_lines([WINTER], SINK, [], done(count)))[-1] == said
+
+
+def summary(outcome: Outcome, sink: Sink = SINK, *jobs: Job) -> list[str]:
+    return list(summary_lines(outcome, jobs or [WINTER], sink, 1234, 3725.4))
+
+
+def test_the_summary_of_all_that_can_be_told() -> None:
+    figures = Figures(8760, 12345.678, 987.654, 1234.5, 26280, 12, 3)
+    outcome = Outcome(figures, done=4, already=2, connected={HOUSE: instant("2024-01-15")})
+    assert summary(outcome) == [
+        "All is stored and was read back: victoriametrics http://127.0.0.1:8428",
+        "  intervals   8,760 (2 chunks of it by an earlier run)",
+        "  energy      12,345.68 kWh drawn, 987.65 kWh sent",
+        "  cost        $1,234.50",
+        "  samples     26,280 sent",
+        "  corrected   12 intervals of which another value was stored",
+        "  gone        3 stored samples that the portal no longer has; nothing is deleted",
+        "  location 70001 was connected on 2024-01-15: nothing is older",
+        "  requests    1234 to the portal",
+        "  duration    1 hour 2 minutes",
+    ]
+
+
+def test_the_summary_leaves_out_what_there_is_none_of() -> None:
+    assert summary(Outcome(Figures(24, 1.0), done=1)) == [
+        "All is stored and was read back: victoriametrics http://127.0.0.1:8428",
+        "  intervals   24",
+        "  energy      1.00 kWh drawn",
+        "  samples     0 sent",
+        "  requests    1234 to the portal",
+        "  duration    1 hour 2 minutes",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("finished", "left", "said"),
+    [(3, 2, "3 of 5 chunks are done"), (1, 1, "1 of 2 chunks is done"), (0, 1, "0 of 1 chunk is done")],
+)
+def test_the_summary_of_a_part_says_how_much(finished: int, left: int, said: str) -> None:
+    assert summary(Outcome(done=finished, left=left))[0] == f"{said}: victoriametrics http://127.0.0.1:8428"
+
+
+def test_a_file_is_written_and_not_read_back() -> None:
+    sink = Nowhere()
+    sink.resumes, sink.name = False, "csv out.csv"
+    assert summary(Outcome(done=1), sink)[0] == "All is written: csv out.csv"
+
+
+# -- holes
+
+
+def with_holes(*missing: str, first: str = "2024-01-01", last: str = "2024-01-31") -> Outcome:
+    """An outcome whose data lack the hours from eight to ten of these days."""
+    gaps = {instant(f"{day} {hour:02}:00") for day in missing for hour in (8, 9)}
+    hours = range(instant(first), bounds_of(date.fromisoformat(last), NEW_YORK)[1], HOUR)
+    intervals = tuple(Interval(each, each + HOUR, 1.0, 1) for each in hours if each not in gaps)
+    outcome = Outcome(done=1)
+    meter = Meter(MeterInfo("81001", step=HOUR), intervals)
+    outcome.see(Chunk(HOUSE, WINTER.wall.zone, WINTER.start, WINTER.end, (meter,)), WINTER.wall, NOW)
+    return outcome
+
+
+def holes(outcome: Outcome) -> str:
+    (line,) = [line for line in summary(outcome) if line.startswith("  holes")]
+    return line.removeprefix("  holes       location 70001: ")
+
+
+def test_one_day_that_is_not_whole() -> None:
+    assert holes(with_holes("2024-01-09")) == "1 day is not whole at the portal: 2024-01-09 (2 of 24)"
+
+
+def test_the_last_whole_day_counts_and_the_days_without_data_around_them_do_not() -> None:
+    assert holes(with_holes("2024-01-01", "2024-01-31")) == (
+        "2 days are not whole at the portal: 2024-01-01 (2 of 24), 2024-01-31 (2 of 24)"
+    )
+    assert not any("holes" in line for line in summary(with_holes()))
+
+
+@pytest.mark.parametrize(("count", "more"), [(6, ""), (7, " and 1 earlier one"), (9, " and 3 earlier ones")])
+def test_of_many_days_the_newest_are_named(count: int, more: str) -> None:
+    days = [(date(2024, 1, 3) + timedelta(days=number)).isoformat() for number in range(count)]
+    named = ", ".join(f"{day} (2 of 24)" for day in days[-6:])
+    assert holes(with_holes(*days)) == f"{count} days are not whole at the portal: {named}{more}"
+
+
+# -- progress
+
+
+def test_figures_in_a_few_words() -> None:
+    assert summed(Figures()) == "0 intervals, 0.00 kWh drawn"
+    assert summed(Figures(2880, 1234.567, 0.5, 99.999)) == (
+        "2,880 intervals, 1,234.57 kWh drawn, 0.50 kWh sent, $100.00"
+    )
+
+
+def test_elsewhere_than_on_a_terminal_a_chunk_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = progress_for(wanted=True)
+    assert isinstance(lines, Lines)
+    lines.begin(91, 0)
+    lines.waits("victoriametrics to have all of it on its disk")
+    lines.wrote(WINTER, instant("2024-03-02"), instant("2024-04-01"), Figures(2880, 12.5, samples=8640))
+    lines.waits("is in trouble; trying again in 2 s")
+    lines.waits("")
+    lines.warn("location 70001: odd [bold]data[/bold] :smile:")
+    lines.end()
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines() == [
+        "location 70001, 2024-03-02 to 2024-03-31: 2,880 intervals, 12.50 kWh drawn, 8,640 samples sent",
+        "is in trouble; trying again in 2 s",
+        "location 70001: odd [bold]data[/bold] :smile:",
+    ]
+
+
+def test_where_it_is_not_wanted_only_warnings_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    quiet = progress_for(wanted=False)
+    assert type(quiet) is Warnings
+    quiet.begin(91, 0)
+    quiet.waits("is in trouble; trying again in 2 s")
+    quiet.wrote(WINTER, WINTER.start, WINTER.end, Figures(1))
+    quiet.warn("mind this")
+    quiet.end()
+    assert capsys.readouterr() == ("", "mind this\n")
+
+
+def test_the_bar_counts_days_and_goes_on_from_those_that_are_done() -> None:
+    bar = Bar(Console(force_terminal=True, width=200))
+    bar.begin(91, 31)
+    (task,) = bar._bar.tasks
+    assert (task.completed, task.total) == (31, 91)
+    bar.wrote(WINTER, instant("2024-03-02"), instant("2024-04-01"), replace(Figures(), intervals=720))
+    (task,) = bar._bar.tasks
+    assert (task.completed, task.description) == (61, "location 70001")
+    assert task.fields["speed"].endswith(" intervals/s")
+    bar.waits("the database")
+    assert bar._bar.tasks[0].fields["waiting"] == "waiting for the database"
+    bar.waits("")
+    assert bar._bar.tasks[0].fields["waiting"] == ""
+    bar.end()

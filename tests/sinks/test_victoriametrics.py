@@ -1,0 +1,609 @@
+"""Into VictoriaMetrics and read back: what is sent, how often, and what is said when it is not there afterwards."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+
+from exporter.config import Secret, VictoriaMetricsConfig
+from exporter.errors import DatabaseError
+from exporter.intervals import Interval
+from exporter.sinks.sink import Chunk
+from exporter.sinks.victoriametrics import VictoriaMetricsSink
+from exporter.snapshot import LocationKey
+
+from ..clocks import ManualClock
+from ..conftest import DAY, NOW
+from ..metricsdouble import MONTH, MetricsDouble
+from .chunks import HOUR, KEY, chunk, instant, meter, usage
+
+USAGE, WATTS, EXPORT, COST = (
+    f"smarthub_interval_{name}" for name in ("usage_kwh", "usage_watts", "export_kwh", "cost_usd")
+)
+TOU, DAY_USAGE = "smarthub_interval_tou_usage_kwh", "smarthub_day_usage_kwh"
+LABELS = {"portal": "novec", "account": "0012345001", "location": "70001", "meter": "M1"}
+START = instant("2026-01-10")
+
+
+Open = Callable[..., VictoriaMetricsSink]
+
+
+@pytest.fixture
+def vm(clock: ManualClock) -> Iterator[MetricsDouble]:
+    with MetricsDouble(clock) as double:
+        yield double
+
+
+@pytest.fixture
+def open_sink(vm: MetricsDouble, clock: ManualClock) -> Iterator[Open]:
+    with ExitStack() as stack:
+
+        def start(url: str = "", **settings: object) -> VictoriaMetricsSink:
+            sink = VictoriaMetricsSink(VictoriaMetricsConfig(url or vm.url, **settings), clock)  # type: ignore[arg-type]
+            stack.callback(sink.close)
+            sink.open(START)
+            return sink
+
+        yield start
+
+
+@pytest.fixture
+def sink(open_sink: Open) -> VictoriaMetricsSink:
+    return open_sink()
+
+
+def hours(*kwh: float, k: int = 7, start: int = START) -> list[Interval]:
+    return [replace(usage(start + number * HOUR, each), usage_k=k) for number, each in enumerate(kwh)]
+
+
+def of(*intervals: Interval, number: str = "M1") -> Chunk:
+    return chunk("2026-01-10", meter(number, intervals))
+
+
+def stamp(number: int, k: int = 7, start: int = START) -> int:
+    """The timestamp of the n-th hour, of the k-th version."""
+    return (start + (number + 1) * HOUR) * 1000 - 1000 + k
+
+
+def refusal(action: Callable[[], object]) -> DatabaseError:
+    with pytest.raises(DatabaseError) as caught:
+        action()
+    return caught.value
+
+
+# -- before the first sample
+
+
+def test_a_database_that_keeps_everything_needs_no_word(vm: MetricsDouble, clock: ManualClock) -> None:
+    sink = VictoriaMetricsSink(VictoriaMetricsConfig(vm.url), clock)
+    assert sink.open(0) == []
+    assert sink.name == f"victoriametrics {vm.url}"
+    assert [call.path for call in vm.calls] == ["/api/v1/query", "/flags"]
+    sink.close()
+
+
+@pytest.mark.parametrize(
+    ("flags", "days", "notes"),
+    [
+        ('-retentionPeriod="30d"\n', 29, 0),
+        ('-retentionPeriod="30d"\n', 31, 30),
+        ('-retentionPeriod="1"\n', 32, 31),
+        ('-httpListenAddr=":8428"\n', 32, 31),
+        ('-httpListenAddr=":8428"\n', 30, 0),
+        (None, 4000, 0),
+    ],
+)
+def test_a_database_that_keeps_too_little_is_told_before(
+    vm: MetricsDouble, clock: ManualClock, flags: str | None, days: int, notes: int
+) -> None:
+    vm.flags = flags
+    sink = VictoriaMetricsSink(VictoriaMetricsConfig(vm.url), clock)
+    told = (
+        f"it keeps only {notes} days (-retentionPeriod) and drops what is older without a word: start it with"
+        " -retentionPeriod=10y first"
+    )
+    assert sink.open(NOW - days * DAY) == ([told] if notes else [])
+    sink.close()
+
+
+def test_a_vminsert_alone_is_refused_with_what_to_set(clock: ManualClock) -> None:
+    sink = VictoriaMetricsSink(VictoriaMetricsConfig("http://127.0.0.1:9/insert/0/prometheus"), clock)
+    assert str(refusal(lambda: sink.open(0))) == (
+        "victoriametrics http://127.0.0.1:9: url is the one of a vminsert, which gives nothing back; set query_url,"
+        " such as http://vmselect:8481/select/0/prometheus with the tenant of url"
+    )
+
+
+NO_PATH = (
+    "has no /api/v1/query (status 404); check the path: a single node has none, a cluster has url:"
+    " http://vminsert:8480/insert/0/prometheus and query_url: http://vmselect:8481/select/0/prometheus, with the tenant"
+)
+REFUSALS: dict[str, tuple[tuple[int, str], str, bool]] = {
+    "status 401": ((401, ""), "wants credentials (status 401); set username and password, or bearer_token", False),
+    "status 404": (
+        (404, "nothing here"),
+        NO_PATH,
+        False,
+    ),
+    "status 500": (
+        (500, "out of disk"),
+        "is in trouble (status 500: out of disk); look into its log, try again later",
+        True,
+    ),
+    "status 503": ((503, ""), "is in trouble (status 503); look into its log, try again later", True),
+    "a web page": (
+        (200, "<html>Grafana</html>"),
+        "answered with a web page instead of data; url is not this database, correct it",
+        False,
+    ),
+    "garbage": ((200, "ok"), "answered what cannot be understood (2 bytes: ok); check url", False),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_database_that_does_not_answer_is_told_with_what_to_do(
+    vm: MetricsDouble, clock: ManualClock, case: str
+) -> None:
+    vm.always["/api/v1/query"], said, passes = REFUSALS[case]
+    sink = VictoriaMetricsSink(VictoriaMetricsConfig(vm.url), clock)
+    error = refusal(lambda: sink.open(0))
+    assert str(error) == f"victoriametrics {vm.url}: {said}"
+    assert error.passes_by_itself is passes
+    assert error.exit_code == 1
+    sink.close()
+
+
+def test_nobody_at_the_address_is_told(clock: ManualClock) -> None:
+    sink = VictoriaMetricsSink(VictoriaMetricsConfig("http://127.0.0.1:9"), clock)
+    error = refusal(lambda: sink.open(0))
+    assert str(error) == "victoriametrics http://127.0.0.1:9: connection refused; start it, or correct url"
+    assert error.passes_by_itself
+
+
+def test_credentials_go_with_every_call_and_wrong_ones_are_told(vm: MetricsDouble, open_sink: Open) -> None:
+    vm.authorization = "Bearer t0ken"
+    sink = open_sink(bearer_token=Secret("t0ken"))
+    sink.write(of(*hours(1.0)))
+    sink.finish()
+    assert stamp(0) in vm.series(USAGE)
+    vm.authorization = "Bearer other"
+    assert str(refusal(lambda: sink.write(of(*hours(2.0))))) == (
+        f"victoriametrics {vm.url}: refused the credentials (status 401); check username and password, or bearer_token"
+    )
+
+
+# -- what is sent
+
+
+def test_every_value_lands_under_its_name_with_its_time(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    first = Interval(START, START + HOUR, 1.25, 3, 0.5, 4, 0.125, 5, (("On Peak", 1.25, 6),))
+    whole = Interval(START, START + DAY, 24.0, 2, 0.5, 2, 3.5, 2)
+    written = sink.write(chunk("2026-01-10", meter("M1", [first], [whole])))
+    assert {dict(labels)["__name__"]: samples for labels, samples in vm.held.items()} == {
+        USAGE: {stamp(0, 3): 1.25},
+        WATTS: {stamp(0, 3): 1250.0},
+        EXPORT: {stamp(0, 4): 0.5},
+        COST: {stamp(0, 5): 0.125},
+        TOU: {stamp(0, 6): 1.25},
+        DAY_USAGE: {stamp(23, 2): 24.0},
+        "smarthub_day_export_kwh": {stamp(23, 2): 0.5},
+        "smarthub_day_cost_usd": {stamp(23, 2): 3.5},
+    }
+    for labels in vm.held:
+        name = dict(labels)["__name__"]
+        assert dict(labels) == {"__name__": name, **LABELS, **({"period": "On Peak"} if name == TOU else {})}
+    assert (written.key, written.start, written.end) == (KEY, START, START + DAY)
+    assert (written.samples, written.corrected, written.gone) == (8, 0, 0)
+
+
+def test_no_value_is_no_sample(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    written = sink.write(of(usage(START, None, export=1.0), usage(START + HOUR, 0.0)))
+    assert vm.series(EXPORT) == {stamp(0, 8): 1.0}
+    assert vm.series(USAGE) == {stamp(1): 0.0}
+    assert written.samples == 3
+
+
+def test_an_empty_chunk_sends_nothing(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    assert sink.write(chunk("2026-01-10")).samples == 0
+    assert vm.count("/api/v1/import") == 0
+
+
+def test_long_series_are_sent_in_lines_of_ten_thousand_samples(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    intervals = [usage(START + number * 300, 1.0, 300) for number in range(10_001)]
+    assert sink.write(chunk("2026-01-10", meter("M1", intervals), days=36)).samples == 20_002
+    (call,) = [call for call in vm.calls if call.path == "/api/v1/import"]
+    assert sorted(len(line["timestamps"]) for line in call.lines) == [1, 1, 10_000, 10_000]
+    assert len(vm.series(USAGE)) == 10_001
+
+
+def test_strange_labels_arrive_as_they_are_and_are_found_again(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    odd = LocationKey("novec", 'a"b\\c', "7{0}")
+    strange = chunk("2026-01-10", meter('M"1\\', hours(1.0)), key=odd)
+    assert sink.write(strange).samples == 2
+    assert sink.write(strange).samples == 0
+    assert {dict(labels)["meter"] for labels in vm.held} == {'M"1\\'}
+
+
+def test_extra_labels_are_on_every_series_and_make_it_another(vm: MetricsDouble, open_sink: Open) -> None:
+    open_sink().write(of(*hours(1.0)))
+    extra = open_sink(extra_labels=(("job", "smarthub"), ("instance", "farm")))
+    assert extra.write(of(*hours(2.0))).samples == 2
+    assert extra.write(of(*hours(2.0))).samples == 0
+    found = {(dict(labels).get("job"), dict(labels).get("instance")): samples for labels, samples in vm.held.items()}
+    assert set(found) == {(None, None), ("smarthub", "farm")}
+
+
+@pytest.mark.parametrize("label", ["job", "instance", "replica"])
+def test_a_scrape_with_labels_of_its_own_is_another_series(
+    vm: MetricsDouble, sink: VictoriaMetricsSink, label: str
+) -> None:
+    vm.put({"__name__": USAGE, **LABELS, label: "x"}, stamp(0), 9.0)
+    written = sink.write(of(*hours(1.0)))
+    assert (written.samples, written.corrected, written.gone) == (2, 0, 0)
+    vm.put({"__name__": USAGE, **LABELS, label: "x"}, stamp(1), 9.0)
+    assert sink.still_holds(written)
+
+
+# -- what is there already
+
+
+def test_what_is_there_is_not_sent_again(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    sink.write(of(*hours(1.0, 2.0)))
+    written = sink.write(of(*hours(1.0, 2.0)))
+    assert (written.samples, written.corrected, written.gone) == (0, 0, 0)
+    assert vm.count("/api/v1/import") == 1
+
+
+def test_only_what_is_missing_or_different_is_sent(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    sink.write(of(*hours(1.0, 2.0)))
+    vm.calls.clear()
+    written = sink.write(of(*hours(1.0, 2.5, 3.0, k=9)))
+    assert sorted(vm.imported()) == [
+        (USAGE, stamp(1, 9), 2.5),
+        (USAGE, stamp(2, 9), 3.0),
+        (WATTS, stamp(1, 9), 2500.0),
+        (WATTS, stamp(2, 9), 3000.0),
+    ]
+    assert (written.samples, written.corrected, written.gone) == (4, 1, 0)
+
+
+def test_a_scraped_sample_of_another_version_with_the_same_value_stays(
+    vm: MetricsDouble, sink: VictoriaMetricsSink
+) -> None:
+    vm.put({"__name__": USAGE, **LABELS}, stamp(0, 1), 1.0)
+    vm.put({"__name__": WATTS, **LABELS}, stamp(0, 1), 1000.0)
+    assert sink.write(of(*hours(1.0, k=500))).samples == 0
+
+
+@pytest.mark.parametrize(("stored", "sent"), [(1.0000004, 1), (1.000001, 2)])
+def test_a_difference_in_the_sixth_decimal_counts(
+    vm: MetricsDouble, sink: VictoriaMetricsSink, stored: float, sent: int
+) -> None:
+    vm.put({"__name__": USAGE, **LABELS}, stamp(0), stored)
+    assert sink.write(of(*hours(1.0))).samples == sent
+
+
+@pytest.mark.parametrize("value", [0.5, 2.0])
+@pytest.mark.parametrize("dedup", [0.0, 1.0])
+def test_a_correction_up_or_down_wins_over_an_older_version(
+    vm: MetricsDouble, sink: VictoriaMetricsSink, value: float, dedup: float
+) -> None:
+    vm.dedup = dedup
+    sink.write(of(*hours(1.0, k=7)))
+    written = sink.write(of(*hours(value, k=40)))
+    assert (written.samples, written.corrected) == (2, 1)
+    assert vm.series(USAGE) == {stamp(0, 7): 1.0, stamp(0, 40): value}
+    assert sink.write(of(*hours(value, k=40))).samples == 0
+
+
+@pytest.mark.parametrize("k", [1, 6, 7])
+def test_a_value_whose_version_is_not_later_is_sent_a_millisecond_behind_the_stored_one(
+    vm: MetricsDouble, sink: VictoriaMetricsSink, k: int
+) -> None:
+    """At the same time the bigger value would win, and an earlier one is hidden."""
+    sink.write(of(*hours(3.0, k=7)))
+    written = sink.write(of(*hours(1.0, k=k)))
+    assert vm.series(USAGE) == {stamp(0, 7): 3.0, stamp(0, 8): 1.0}
+    assert (written.samples, written.corrected) == (2, 1)
+
+
+def test_somebody_who_writes_at_the_same_time_is_outdone_by_another_millisecond(
+    vm: MetricsDouble, sink: VictoriaMetricsSink, clock: ManualClock
+) -> None:
+    others = {"__name__": USAGE, **LABELS}
+    others_too = iter([stamp(0, 9), stamp(0, 11)])
+
+    def keeps(*_: object) -> bool:
+        for when in others_too:
+            vm.put(others, when, 5.0)
+            break
+        return True
+
+    vm.put(others, stamp(0, 7), 3.0)
+    vm.put({"__name__": WATTS, **LABELS}, stamp(0, 7), 1000.0)
+    vm.takes = keeps
+    written = sink.write(of(*hours(1.0)))
+    assert [sample for sample in vm.imported() if sample[0] == USAGE] == [
+        (USAGE, stamp(0, 8), 1.0),
+        (USAGE, stamp(0, 10), 1.0),
+        (USAGE, stamp(0, 12), 1.0),
+    ]
+    assert (written.samples, written.corrected) == (3, 1)
+
+
+def test_after_three_tries_it_is_told_that_older_values_win(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    sink.write(of(*hours(3.0, 1.0)))
+    vm.takes = lambda *_: False
+    vm.calls.clear()
+    error = refusal(lambda: sink.write(of(*hours(1.0, 1.0))))
+    assert str(error) == (
+        f"victoriametrics {vm.url}: 2 of 4 samples keep an older value although later ones were sent; start it with"
+        " -dedup.minScrapeInterval=1s"
+    )
+    assert vm.count("/api/v1/import") == 3
+    assert not error.passes_by_itself
+
+
+def test_no_sample_leaves_the_last_second_of_its_interval(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    last = stamp(0, 999)
+    vm.put({"__name__": USAGE, **LABELS}, last, 3.0)
+    vm.put({"__name__": WATTS, **LABELS}, last, 1000.0)
+    refusal(lambda: sink.write(of(*hours(1.0))))
+    assert vm.imported() == [(USAGE, last, 1.0)] * 3
+    # A bigger one at the same time wins, as the database has it.
+    vm.calls.clear()
+    assert sink.write(of(*hours(4.0))).samples == 2
+    assert (USAGE, last, 4.0) in vm.imported()
+    assert vm.series(USAGE) == {last: 4.0}
+
+
+def test_samples_that_the_portal_no_longer_has_are_counted_and_left(
+    vm: MetricsDouble, sink: VictoriaMetricsSink
+) -> None:
+    sink.write(of(*hours(1.0, 2.0, 3.0)))
+    written = sink.write(of(*hours(1.0)))
+    assert (written.samples, written.corrected, written.gone) == (0, 0, 4)
+    assert len(vm.series(USAGE)) == 3
+    other = sink.write(of(*hours(1.0), number="M2"))
+    assert (other.samples, other.gone) == (2, 6)
+
+
+def test_the_samples_next_to_a_chunk_are_none_of_it(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    labels = {"__name__": USAGE, **LABELS}
+    vm.put(labels, START * 1000 - 1, 1.0)
+    vm.put(labels, (START + DAY) * 1000 + 1, 1.0)
+    written = sink.write(of(usage(START + DAY - HOUR, 1.0)))
+    assert (written.samples, written.gone) == (2, 0)
+
+
+def test_a_stale_marker_is_no_value(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    vm.held[tuple(sorted({"__name__": USAGE, **LABELS}.items()))][stamp(0, 3)] = None  # type: ignore[assignment]
+    written = sink.write(of(*hours(1.0)))
+    assert (written.samples, written.corrected, written.gone) == (2, 0, 0)
+
+
+# -- what does not arrive
+
+
+def test_what_is_older_than_the_retention_is_told_with_the_flag(vm: MetricsDouble, open_sink: Open) -> None:
+    vm.retention, vm.flags = MONTH, '-httpListenAddr=":8428"\n'
+    sink = open_sink()
+    old = chunk("2025-01-10", meter("M1", hours(1.0, 2.0, start=instant("2025-01-10"))))
+    error = refusal(lambda: sink.write(old))
+    assert str(error) == (
+        f"victoriametrics {vm.url}: took 4 samples and did not keep 4 of them, from 2025-01-10 05:59 UTC on: it drops"
+        " what is older than its retention; start it with -retentionPeriod=10y and run the same command again"
+    )
+    assert not error.passes_by_itself
+
+
+def test_the_retention_goes_on_while_a_long_backfill_runs(
+    vm: MetricsDouble, open_sink: Open, clock: ManualClock
+) -> None:
+    vm.retention, vm.flags = 8 * DAY, '-retentionPeriod="8d"\n'
+    sink = open_sink()
+    clock.advance(5 * DAY)
+    assert ": it drops what is older than its retention; " in str(refusal(lambda: sink.write(of(*hours(1.0)))))
+
+
+def test_a_chunk_of_which_the_older_part_is_dropped_tells_how_much(vm: MetricsDouble, open_sink: Open) -> None:
+    vm.retention, vm.flags = NOW - START - 2.5 * HOUR, f'-retentionPeriod="{NOW - START - 9000}s"\n'
+    error = refusal(lambda: open_sink().write(of(*hours(1.0, 2.0, 3.0, 4.0))))
+    assert "took 8 samples and did not keep 4 of them, from 2026-01-10 05:59 UTC on: it drops what is" in str(error)
+
+
+def test_a_cluster_that_drops_old_samples_is_told_though_it_tells_no_flags(vm: MetricsDouble, open_sink: Open) -> None:
+    vm.retention, vm.flags = MONTH, None
+    sink = open_sink()
+    old = chunk("2025-12-01", meter("M1", hours(1.0, start=instant("2025-12-01"))))
+    assert ": it drops what is older than its retention; " in str(refusal(lambda: sink.write(old)))
+
+
+def test_samples_that_all_vanish_are_told_with_the_addresses(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    vm.takes = lambda *_: False
+    assert str(refusal(lambda: sink.write(of(*hours(1.0, 2.0))))) == (
+        f"victoriametrics {vm.url}: took 4 samples and did not keep 4 of them, from 2026-01-10 05:59 UTC on; check that"
+        " url and query_url are the same database and tenant, and read its log"
+    )
+
+
+def test_samples_of_which_some_vanish_are_told_with_where_to_look(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    vm.takes = lambda _, when, __: when != stamp(1)
+    assert str(refusal(lambda: sink.write(of(*hours(1.0, 2.0, 3.0))))) == (
+        f"victoriametrics {vm.url}: took 6 samples and did not keep 2 of them, from 2026-01-10 06:59 UTC on; a"
+        " -dedup.minScrapeInterval longer than the meter's interval hides some, -retentionPeriod drops old ones: its"
+        " log and its metrics vm_rows_ignored_total and vm_rows_invalid_total tell more"
+    )
+
+
+def test_a_deduplication_that_is_too_long_is_noticed(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    vm.dedup = 2 * HOUR
+    assert "-dedup.minScrapeInterval longer than the meter's interval hides some" in str(
+        refusal(lambda: sink.write(of(*hours(1.0, 2.0, 3.0, 4.0))))
+    )
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_trouble_while_it_takes_samples_may_pass(vm: MetricsDouble, sink: VictoriaMetricsSink, status: int) -> None:
+    vm.replies["/api/v1/import"] = [(status, "too much")]
+    error = refusal(lambda: sink.write(of(*hours(1.0))))
+    assert str(error) == (
+        f"victoriametrics {vm.url}: is in trouble (status {status}: too much); look into its log, try again later"
+    )
+    assert error.passes_by_itself
+    assert sink.write(of(*hours(1.0))).samples == 2
+
+
+def test_a_refused_import_is_quoted(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    vm.replies["/api/v1/import"] = [(400, "too long line")]
+    error = refusal(lambda: sink.write(of(*hours(1.0))))
+    assert str(error) == (
+        f"victoriametrics {vm.url}: refused /api/v1/import (status 400: too long line); look into its log"
+    )
+    assert not error.passes_by_itself
+
+
+def test_an_export_that_breaks_off_is_no_answer(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    written = sink.write(of(*hours(1.0, 2.0)))
+    vm.cuts = True
+    for action in (lambda: sink.write(of(*hours(1.0, 2.0))), lambda: sink.still_holds(written)):
+        error = refusal(action)
+        assert error.passes_by_itself
+        assert str(error) == f"victoriametrics {vm.url}: cannot be reached, or broke off; check url and the network"
+
+
+# -- what is seen only later
+
+
+def test_samples_that_are_not_flushed_are_waited_for(
+    vm: MetricsDouble, sink: VictoriaMetricsSink, clock: ManualClock
+) -> None:
+    vm.flushes, vm.unseen = False, 9.9
+    assert sink.write(of(*hours(1.0))).samples == 2
+    assert sum(clock.slept) == pytest.approx(10.0)
+    assert vm.count("/api/v1/import") == 1
+
+
+def test_a_correction_that_is_not_flushed_is_waited_for_too(
+    vm: MetricsDouble, sink: VictoriaMetricsSink, clock: ManualClock
+) -> None:
+    sink.write(of(*hours(3.0)))
+    vm.flushes, vm.unseen = False, 9.9
+    written = sink.write(of(*hours(1.0, k=9)))
+    assert (written.samples, written.corrected) == (2, 1)
+    assert vm.count("/api/v1/import") == 2
+
+
+def test_a_flush_shows_them_at_once(vm: MetricsDouble, sink: VictoriaMetricsSink, clock: ManualClock) -> None:
+    vm.unseen = 9.9
+    assert sink.write(of(*hours(1.0))).samples == 2
+    assert clock.slept == []
+
+
+def test_a_database_that_refuses_to_be_flushed_is_not_asked_again(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    vm.flushes = False
+    sink.write(of(*hours(1.0)))
+    sink.write(of(*hours(1.0, 2.0)))
+    assert vm.count("/internal/force_flush") == 1
+
+
+# -- a cluster
+
+
+def test_a_cluster_is_written_at_one_address_and_read_at_the_other(clock: ManualClock) -> None:
+    with MetricsDouble(clock) as insert, MetricsDouble(clock) as select:
+        insert.prefix, select.prefix = "/insert/7/prometheus", "/select/7/prometheus"
+        insert.flushes = select.flushes = False
+        insert.flags = select.flags = None
+        select.held = insert.held
+        config = VictoriaMetricsConfig(insert.url + insert.prefix, select.url + select.prefix)
+        sink = VictoriaMetricsSink(config, clock)
+        sink.open(0)
+        written = sink.write(of(*hours(1.0)))
+        assert written.samples == 2
+        assert sink.still_holds(written)
+        sink.finish()
+        sink.close()
+        assert {call.path for call in insert.calls} == {
+            "/insert/7/prometheus/api/v1/import",
+            "/insert/7/prometheus/internal/force_flush",
+        }
+        assert {call.path.removeprefix(select.prefix) for call in select.calls} == {
+            "/api/v1/query",
+            "/flags",
+            "/api/v1/export",
+            "/internal/resetRollupResultCache",
+        }
+
+
+def test_another_tenant_at_the_query_url_is_told(clock: ManualClock) -> None:
+    with MetricsDouble(clock) as insert, MetricsDouble(clock) as select:
+        sink = VictoriaMetricsSink(VictoriaMetricsConfig(insert.url, select.url), clock)
+        sink.open(0)
+        assert "check that url and query_url are the same database and tenant" in str(
+            refusal(lambda: sink.write(of(*hours(1.0))))
+        )
+        sink.close()
+
+
+# -- whether it is still there
+
+
+def test_what_was_written_is_still_there(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    first, second = of(*hours(1.0, 2.0)), chunk("2026-01-11", meter("M1", hours(1.0, start=START + DAY)))
+    written = sink.write(first)
+    sink.write(second)
+    assert sink.still_holds(written)
+    assert written.seal == sink.write(first).seal
+
+
+def test_what_a_kill_took_away_is_noticed(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    written = sink.write(of(*hours(1.0, 2.0)))
+    vm.kill()
+    assert not sink.still_holds(written)
+    assert sink.write(of(*hours(1.0, 2.0))).samples == 4
+
+
+def test_one_lost_or_changed_sample_is_noticed(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    spoilt: list[dict[int, float]] = [{}, {stamp(1): 2.000001}, {stamp(1): 2.0, stamp(1, 8): 2.0}]
+    for second in spoilt:
+        written = sink.write(of(*hours(1.0, 2.0)))
+        samples = next(samples for labels, samples in vm.held.items() if dict(labels)["__name__"] == USAGE)
+        del samples[stamp(1)]
+        samples.update(second)
+        assert not sink.still_holds(written)
+        vm.kill()
+
+
+def test_a_chunk_of_nothing_is_still_held(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    written = sink.write(chunk("2026-01-10"))
+    assert sink.still_holds(written)
+
+
+def test_it_settles_for_fifteen_seconds(sink: VictoriaMetricsSink) -> None:
+    assert sink.settling == 15.0
+    assert sink.resumes
+    assert not sink.oldest_first
+
+
+def test_at_the_end_cached_answers_are_forgotten_and_a_refusal_does_no_harm(
+    vm: MetricsDouble, sink: VictoriaMetricsSink
+) -> None:
+    sink.finish()
+    assert vm.calls[-1].path == "/internal/resetRollupResultCache"
+    vm.always["/internal/resetRollupResultCache"] = (401, "")
+    sink.finish()
+
+
+# -- deduplication at random
+
+
+def test_after_any_history_of_corrections_the_last_value_is_what_a_query_sees(
+    vm: MetricsDouble, sink: VictoriaMetricsSink
+) -> None:
+    for turn, kwh in enumerate([5.0, 1.0, 3.0, 3.0, 0.0, 2.0]):
+        sink.write(of(*hours(kwh, 9.0, k=7 + turn // 3)))
+        (second, seen) = max(vm.series(USAGE).items(), key=lambda each: (each[0] < stamp(1, 0), each[0]))
+        assert seen == kwh
+        assert stamp(0, 0) < second <= stamp(0, 999)
