@@ -87,6 +87,11 @@ def job_of(  # noqa: PLR0917
     return Job(source, key, place, name, wall, wall.midnight_of(first), wall.midnight_of(last + timedelta(days=1)))
 
 
+def task_of(job: Job, wanted: DayRange) -> str:
+    """What tells one job from another. A range without an end is the same tomorrow, when it ends a day later."""
+    return f"{job.key} {job.start} {'open' if wanted.last is None else job.end}"
+
+
 def in_order(jobs: Sequence[Job], *, oldest_first: bool) -> Iterator[tuple[Job, int, int]]:
     """All chunks of all jobs, one location after the other: a database gets the newest days first."""
     for job in jobs:

@@ -124,7 +124,7 @@ class Backfill:
         self._clock = clock
         self._progress = progress
         self._settling: list[_Settling] = []
-        self._finished: set[tuple[LocationKey, int]] = set()
+        self._finished: set[tuple[LocationKey, int, int]] = set()
         self._failures: dict[LocationKey, int] = defaultdict(int)
         self.outcome = Outcome()
 
@@ -136,7 +136,7 @@ class Backfill:
         outcome = self.outcome
         everything = list(in_order(self._jobs, oldest_first=self._sink.oldest_first))
         outcome.figures = sum((each.figures for each in done), Figures())
-        self._finished = {(each.key, each.start) for each in done}
+        self._finished = {(each.key, each.start, each.end) for each in done}
         outcome.already = outcome.done = self._count(everything)
         try:
             for _ in range(_ROUNDS):
@@ -174,15 +174,15 @@ class Backfill:
             if connected is not None and job.start < connected:
                 self.outcome.connected[job.key] = connected
                 if end <= connected:
-                    self._finished.add((job.key, start))
+                    self._finished.add((job.key, start, end))
 
     def _unfinished(self, everything: Sequence[Piece]) -> Iterator[Piece]:
         for job, start, end in everything:
-            if (job.key, start) not in self._finished and self._failures[job.key] < _FAILURES:
+            if (job.key, start, end) not in self._finished and self._failures[job.key] < _FAILURES:
                 yield job, start, end
 
     def _count(self, everything: Sequence[Piece]) -> int:
-        return sum((job.key, start) in self._finished for job, start, _ in everything)
+        return sum((job.key, start, end) in self._finished for job, start, end in everything)
 
     def _take(self, fetched: Fetched) -> None:
         """Write what came, and note what did not."""
@@ -228,7 +228,7 @@ class Backfill:
             self._journal.note(Done(written.key, written.start, written.end, settled.figures))
         if self._sink.resumes:
             self._state.backfilled(written.key, written.start, written.end)
-        self._finished.add((written.key, written.start))
+        self._finished.add((written.key, written.start, written.end))
         self.outcome.figures += settled.figures
 
     def _say(self, message: str) -> None:

@@ -7,7 +7,7 @@ from typing import Self
 from ..choice import choose, listed, matches, nothing_to_read, unseen
 from ..clock import Clock
 from ..config import Config, Login
-from ..errors import AccessError, ConfigError
+from ..errors import AccessError, ConfigError, PortalError
 from ..lockout import Lockout
 from ..portal.client import PortalClient
 from ..portal.discovery import FoundLocation
@@ -18,10 +18,15 @@ from .plan import DayRange, Job, job_of
 
 
 class Sources:
-    """The clients of all logins. `requests` counts their calls."""
+    """The clients of all logins. `requests` counts their calls.
+
+    problems: what kept one of several logins from being asked. notes: locations that several of them see.
+    """
 
     def __init__(self, config: Config, state: State, clock: Clock) -> None:
         self.requests: Counter[str] = Counter()
+        self.problems: list[str] = []
+        self.notes: list[str] = []
         self._logins = config.logins
         self._clock = clock
         self.clients = {
@@ -44,15 +49,29 @@ class Sources:
         jobs: dict[LocationKey, Job] = {}
         seen: list[FoundLocation] = []
         for number, login in enumerate(self._logins):
-            found = self.clients[number].locations()
+            try:
+                found = self.clients[number].locations()
+                places = self._places(login, found, only)
+            except PortalError as error:
+                if len(self._logins) == 1:
+                    raise
+                self.problems.append(str(error))
+                continue
             seen += found
-            for place in self._places(login, found, only):
+            for place in places:
                 key = LocationKey(login.portal.label, place.account, place.number)
                 assert login.zone is not None
-                if key not in jobs:
-                    name = next((choice.name for choice in login.locations if matches(choice, place)), "")
-                    wall = WallClock(login.zone)
-                    jobs[key] = job_of(number, key, place, name or place.name or "", wall, wanted, self._clock)
+                if key in jobs:
+                    first = self._logins[jobs[key].source].name
+                    self.notes.append(
+                        f"location {key.location} is read by login {first}, not by login {login.name} too"
+                    )
+                    continue
+                name = next((choice.name for choice in login.locations if matches(choice, place)), "")
+                wall = WallClock(login.zone)
+                jobs[key] = job_of(number, key, place, name or place.name or "", wall, wanted, self._clock)
+        if not jobs and self.problems:
+            raise AccessError("; ".join(self.problems))
         missing = sorted(set(only) - {key.location for key in jobs})
         if missing and missing[0] in {place.number for place in seen}:
             raise ConfigError(f"--location {missing[0]}: the configuration names other locations; add it there")
@@ -66,10 +85,9 @@ class Sources:
             # Also a closed location, whose history may still be wanted, when it is named and not configured away.
             named = [place for place in found if place.number in only and place not in places and not login.locations]
             return [place for place in places if place.number in only] + named
-        if missing:
-            raise AccessError(unseen(login, missing[0], found))
         if not places:
-            raise AccessError(nothing_to_read(login, found))
+            raise AccessError(unseen(login, missing[0], found) if missing else nothing_to_read(login, found))
+        self.problems += [unseen(login, choice, found) for choice in missing]
         return places
 
     def _count(self, endpoint: str, _code: str, _seconds: float) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ..backfill.fetching import Fetcher
 from ..backfill.journal import Done, Journal
-from ..backfill.plan import DayRange, Job, read_range
+from ..backfill.plan import DayRange, Job, read_range, task_of
 from ..backfill.report import plan_lines, summary_lines
 from ..backfill.run import Backfill, Outcome, patiently
 from ..backfill.shown import progress_for
@@ -106,9 +106,11 @@ class _Run:
                 " with --location NUMBER, or set per_minute: false"
             )
         oldest = min(job.start for job in jobs)
-        # A database that is started together with this command may take a while.
-        notes = patiently(lambda: self._sink.open(oldest), self._clock, self._waits)
-        notes = [*_about_end(self._wanted.last, jobs), *notes]
+        if self._arguments.dry_run:
+            notes = self._sink.open(oldest)
+        else:  # a database that is started together with this command may take a while
+            notes = patiently(lambda: self._sink.open(oldest), self._clock, self._waits)
+        notes = [*self._sources.problems, *self._sources.notes, *_about_end(self._wanted.last, jobs), *notes]
         journal, done = self._journal(jobs)
         for line in plan_lines(jobs, self._sink, notes, done):
             self._print(line)
@@ -120,6 +122,7 @@ class _Run:
             return EXIT_FAILED
         started = self._clock.monotonic()
         outcome = self._do(jobs, journal, done)
+        outcome.errors += self._sources.problems
         seconds = self._clock.monotonic() - started
         for line in summary_lines(outcome, jobs, self._sink, sum(self._sources.requests.values()), seconds):
             self._print(line)
@@ -128,9 +131,12 @@ class _Run:
     def _journal(self, jobs: Sequence[Job]) -> tuple[Journal | None, list[Done]]:
         if not self._sink.resumes or self._arguments.dry_run:
             return None, []
-        task = (self._sink.name, _destination(self._config), *(f"{job.key} {job.start} {job.end}" for job in jobs))
+        task = (self._sink.name, _destination(self._config), *(task_of(job, self._wanted) for job in jobs))
         journal = Journal(self._state, self._clock, task)
-        return journal, journal.begin(anew=self._arguments.restart)
+        done = journal.begin(anew=self._arguments.restart)
+        # The last chunk of a range that ends today was a shorter one yesterday.
+        chunks = {(job.key, *chunk) for job in jobs for chunk in job.chunks()}
+        return journal, [each for each in done if (each.key, each.start, each.end) in chunks]
 
     def _may_go_on(self) -> bool:
         if self._arguments.yes:

@@ -1,5 +1,6 @@
 """The series of an answer at real instants, before they are told apart into import and export (contract 6)."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -25,7 +26,11 @@ def raw_series(answer: Answer, time_frame: str, clock: WallClock, start: int, en
     """Every series of USAGE, for the local days from `start` to `end` (instants of local midnights)."""
     bounds = clock.wall(start), clock.wall(end)
     placing = place_days if time_frame == DAILY_FRAME else place
-    costs = {series.channel: placing(series.points, clock, bounds).values for series in answer.cost}
+    costs: dict[Channel, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    for series in answer.cost:
+        for instant, value in placing(series.points, clock, bounds).values.items():
+            if value is not None:
+                costs[series.channel][instant] += value
     ends = dict(answer.interval_ends)
 
     def points_of(series: Series) -> Iterator[RawPoint]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.backfill.plan import DayRange, Job, in_order, job_of, read_range
+from exporter.backfill.plan import DayRange, Job, in_order, job_of, read_range, task_of
 from exporter.errors import ConfigError
 from exporter.portal.walltime import WallClock
 
@@ -168,3 +168,20 @@ def test_the_locations_come_one_after_the_other_newest_or_oldest_first() -> None
     third = (barn, instant("2026-01-05"), instant("2026-01-07"))
     assert pieces(oldest_first=False) == [second, first, third]
     assert pieces(oldest_first=True) == [first, second, third]
+
+
+def test_a_range_without_an_end_is_the_same_task_tomorrow_and_has_the_same_chunks_but_for_the_last() -> None:
+    wanted = DayRange(date(2025, 11, 1), None, 10)
+    clocks = [ManualClock(instant(f"2026-01-{day} 12:00")) for day in (14, 15)]
+    today, tomorrow = (
+        job_of(0, HOUSE, place_of(HOUSE), "", WallClock(ZoneInfo(NEW_YORK)), wanted, clock) for clock in clocks
+    )
+    assert task_of(today, wanted) == task_of(tomorrow, wanted)
+    assert today.chunks()[:-1] == tomorrow.chunks()[:-1]
+    assert today.chunks()[-1] != tomorrow.chunks()[-1]
+
+
+def test_a_range_with_an_end_is_a_task_of_its_own() -> None:
+    first, second = (job("2025-11-01", last) for last in ("2026-01-14", "2026-01-15"))
+    wanted = DayRange(date(2025, 11, 1), date(2026, 1, 14), 10)
+    assert task_of(first, wanted) != task_of(second, wanted)

@@ -146,3 +146,46 @@ def test_calls_are_counted_by_what_was_called(sources_of: Callable[..., Sources]
 def test_the_home_of_the_demo_is_read_as_it_is_served(ask: Ask, start_portal: StartPortal) -> None:
     jobs = ask(login_of(start_portal(World(locations=HOME))))
     assert [job.key.location for job in jobs] == ["70001", "70002", "70003"]
+
+
+def test_what_another_login_reads_already_is_noted(
+    sources_of: Callable[..., Sources], start_portal: StartPortal
+) -> None:
+    users = UserSpec("a@example.org", accounts=("55002",)), UserSpec("b@example.org")
+    portal = start_portal(replace(TWO, users=users))
+    sources = sources_of(*(login_of(portal, user, name=name) for user, name in zip(users, "ab", strict=True)))
+    assert read(sources.jobs(DAYS, frozenset())) == [(0, "70002", "Barn"), (1, "70001", "House")]
+    assert (sources.notes, sources.problems) == (["location 70002 is read by login a, not by login b too"], [])
+
+
+def test_one_login_that_is_refused_does_not_keep_the_others(
+    sources_of: Callable[..., Sources], start_portal: StartPortal
+) -> None:
+    portal = start_portal(TWO)
+    sources = sources_of(login_of(portal, name="old", password="wrong"), login_of(portal, name="new"))
+    assert read(sources.jobs(DAYS, frozenset())) == [(1, "70001", "House"), (1, "70002", "Barn")]
+    (problem,) = sources.problems
+    assert problem.startswith("login old: the portal refused user name or password (status 200, it said FAILURE);")
+
+
+def test_where_no_login_can_be_asked_all_the_reasons_are_told(
+    sources_of: Callable[..., Sources], start_portal: StartPortal
+) -> None:
+    portal = start_portal(TWO)
+    sources = sources_of(*(login_of(portal, name=name, password=name) for name in ("one", "two")))
+    with pytest.raises(AccessError) as caught:
+        sources.jobs(DAYS, frozenset())
+    assert [part.partition(":")[0] for part in str(caught.value).split("; login ")] == ["login one", "two"]
+
+
+def test_one_chosen_location_that_is_not_seen_does_not_keep_the_others(
+    sources_of: Callable[..., Sources], start_portal: StartPortal
+) -> None:
+    choices = LocationChoice(None, "79999"), LocationChoice(None, "70001")
+    sources = sources_of(login_of(start_portal(TWO), None, *choices))
+    assert read(sources.jobs(DAYS, frozenset())) == [(0, "70001", "House")]
+    (problem,) = sources.problems
+    assert problem == (
+        "login coop does not see location 79999; it sees location 70001 of account 55001, location 70002 of account"
+        " 55002; correct the configuration"
+    )

@@ -96,6 +96,12 @@ def test_cost_is_joined_to_its_own_series_and_interval() -> None:
     assert [usd for _, _, _, usd in only.points] == [0.125] * 10 + [None] * 14
 
 
+def test_two_costs_of_one_series_are_added() -> None:
+    pairs = day_of()
+    (only,) = read(*one(pairs, cost([series("M1", day_of(0.25)), series("M1", day_of(0.5))])))
+    assert {point[3] for point in only.points} == {0.75}
+
+
 def test_cost_of_one_meter_is_not_that_of_another() -> None:
     entry = usage([meter("A"), meter("B")], [series("A", day_of(1.0)), series("B", day_of(2.0))])
     first, second = read(entry, cost([series("B", day_of(0.5))]))
