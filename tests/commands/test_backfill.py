@@ -21,7 +21,7 @@ from exporter.state import FILE
 from ..conftest import DAY, HOUSE, METER, SMALL, TWO, StartPortal, change
 from ..metricsdouble import MetricsDouble
 from ..test_cli import Program, Starter, one_line
-from .test_discover import Typist
+from ..typists import Typist
 
 ZONE = ZoneInfo("America/New_York")
 USAGE = "smarthub_interval_usage_kwh"
@@ -92,7 +92,8 @@ def sit_down(starter: Starter) -> Iterator[Sit]:
     with ExitStack() as stack:
 
         def start(*arguments: str) -> Typist:
-            typist = Typist("backfill", *arguments, folder=starter.folder, environment=starter.environment)
+            environment = {**starter.environment, "TERM": "xterm"}
+            typist = Typist("backfill", *arguments, folder=starter.folder, environment=environment, result_apart=True)
             stack.callback(typist.close)
             return typist
 

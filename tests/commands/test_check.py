@@ -1,15 +1,11 @@
 """`check` as people run it: what it prints, its exit codes, what it does on a terminal, and what it never tells."""
 
-import os
-import pty
 import re
-import select
 import signal
 import subprocess
 import sys
-import termios
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
@@ -28,11 +24,11 @@ from exporter.simulator.world import HOME, MeterSpec, UserSpec, World
 
 from ..conftest import HOUSE, METER, StartPortal, change
 from ..test_cli import PASSWORD, Program, Starter
+from ..typists import DEADLINE, Typist
 
 ZONE = ZoneInfo("America/New_York")
 WALL = WallClock(ZONE)
 HOUR = 3600
-DEADLINE = 20.0
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 USER = UserSpec(password=PASSWORD)
 HOUSE_ONLY = World(users=(USER,), locations=(HOUSE,))
@@ -43,87 +39,8 @@ REFUSED = (
     " signing in on its web page, then correct the configuration"
 )
 
-# The program with its own terminal as the one that Ctrl-C comes from.
-_TAKES_TERMINAL = (
-    "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
-    " os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-)
 
-
-class Screen:
-    """`check` on a terminal with all its output on it, and somebody who types."""
-
-    def __init__(self, *arguments: str, folder: Path, environment: Mapping[str, str]) -> None:
-        self._master, slave = pty.openpty()
-        termios.tcsetwinsize(slave, (40, 80))
-        self._at = 0
-        self.shown = ""
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _TAKES_TERMINAL, "-m", "exporter", "check", *arguments],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            cwd=folder,
-            env={**environment, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"},
-        )
-        os.close(slave)
-
-    @property
-    def text(self) -> str:
-        """What can be read in the end: without colours and without what the spinner has wiped away."""
-        lines, row, column = [""], 0, 0
-        for piece in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", self.shown):
-            if piece == "\r":
-                column = 0
-            elif piece == "\n":
-                row += 1
-                lines += [""] * (row + 1 - len(lines))
-            elif piece == "\x1b[1A":
-                row -= 1
-            elif piece == "\x1b[2K":
-                lines[row] = ""
-            elif not piece.startswith("\x1b"):
-                lines[row] = lines[row][:column].ljust(column) + piece + lines[row][column + len(piece) :]
-                column += len(piece)
-        return "\n".join(line.rstrip() for line in lines)
-
-    def type(self, keys: str) -> None:
-        os.write(self._master, keys.encode())
-
-    def see(self, text: str) -> None:
-        """Wait until a text is shown, behind what was seen before."""
-        deadline = time.monotonic() + DEADLINE
-        while (found := self.shown.find(text, self._at)) < 0:
-            assert time.monotonic() < deadline, f"waited in vain for {text!r}: {self.shown!r}"
-            assert self._read(), f"ended without {text!r}: {self.shown!r}"
-        self._at = found + len(text)
-
-    def wait(self) -> int:
-        """The exit code, once all is read that it said."""
-        deadline = time.monotonic() + DEADLINE
-        while self._read():
-            assert time.monotonic() < deadline, f"it does not end: {self.shown!r}"
-        return self.process.wait(DEADLINE)
-
-    def _read(self) -> bool:
-        """Take in what comes; False when the program has let go of the terminal."""
-        ready, _, _ = select.select([self._master], [], [], 0.2)
-        if not ready:
-            return True
-        try:
-            part = os.read(self._master, 65536)
-        except OSError:  # EIO: nobody has the other end any more
-            return False
-        self.shown += part.decode("utf-8", "replace")
-        return bool(part)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._master)
-
-
-Sit = Callable[..., Screen]
+Sit = Callable[..., Typist]
 
 
 @pytest.fixture
@@ -144,8 +61,9 @@ def sit_down(starter: Starter) -> Iterator[Sit]:
     """Runs `check` on a terminal."""
     with ExitStack() as stack:
 
-        def start(*arguments: str) -> Screen:
-            screen = Screen(*arguments, folder=starter.folder, environment=starter.environment)
+        def start(*arguments: str) -> Typist:
+            environment = {**starter.environment, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"}
+            screen = Typist("check", *arguments, folder=starter.folder, environment=environment)
             stack.callback(screen.close)
             return screen
 

@@ -1,13 +1,8 @@
 """`discover` as people run it: what it prints, what it asks on a terminal, what it writes, and what it never tells."""
 
 import json
-import os
-import pty
 import re
-import select
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -28,17 +23,13 @@ from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resoluti
 
 from ..conftest import DAY, StartPortal, change
 from ..test_cli import Program, Starter, one_line
+from ..typists import DEADLINE, Typist
 
 USER = UserSpec()
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 OTHER_TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 STREET = "12 Secret Lane"
 ZONE = ZoneInfo("America/New_York")
-DEADLINE = 20.0
-_TAKES_TERMINAL = (
-    "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
-    " os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-)
 
 ASK_URL = "The co-op's SmartHub (name, host or URL, such as novec.smarthub.coop): "
 ASK_USER = "User name (the e-mail address that you sign in with): "
@@ -75,69 +66,6 @@ ONE = World(locations=(HOUSE,))
 ALL = World(locations=(HOUSE, SOLAR, BARN, FLAT, WELL))
 
 
-class Typist:
-    """The program on a terminal of its own, with standard output in a file, and somebody who types."""
-
-    def __init__(self, *arguments: str, folder: Path, environment: Mapping[str, str]) -> None:
-        self._stdout = folder / f"{len(list(folder.glob('*.stdout')))}.stdout"
-        self._master, slave = pty.openpty()
-        self._typed: list[str] = []
-        self._at = 0
-        self.shown = ""
-        with self._stdout.open("wb") as stdout:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", _TAKES_TERMINAL, "-m", "exporter", *arguments],
-                stdin=slave,
-                stdout=stdout,
-                stderr=slave,
-                cwd=folder,
-                env={**environment, "TERM": "xterm"},
-            )
-        os.close(slave)
-
-    @property
-    def stdout(self) -> str:
-        return self._stdout.read_text(encoding="utf-8")
-
-    def answer(self, question: str, line: str) -> None:
-        """Type a line once a question is there."""
-        self.see(question)
-        os.write(self._master, f"{line}\n".encode())
-
-    def see(self, text: str) -> None:
-        """Wait until a text is shown, behind what was seen before."""
-        deadline = time.monotonic() + DEADLINE
-        while (found := self.shown.find(text, self._at)) < 0:
-            assert time.monotonic() < deadline, f"waited in vain for {text!r}: {self.shown!r}"
-            assert self._read(deadline), f"ended without {text!r}: {self.shown!r}"
-        self._at = found + len(text)
-
-    def wait(self) -> int:
-        """The exit code, once the program has ended and all is read that it said."""
-        deadline = time.monotonic() + DEADLINE
-        while self._read(deadline):
-            assert time.monotonic() < deadline, f"it does not end: {self.shown!r}"
-        assert "Traceback" not in self.shown + self.stdout
-        return self.process.wait(DEADLINE)
-
-    def _read(self, deadline: float) -> bool:
-        """Take in what is there; False when the program has let go of the terminal."""
-        ready, _, _ = select.select([self._master], [], [], max(0.0, min(1.0, deadline - time.monotonic())))
-        if not ready:
-            return True
-        try:
-            part = os.read(self._master, 65536)
-        except OSError:  # EIO: nobody has the other end any more
-            return False
-        self.shown += part.decode("utf-8", "replace")
-        return bool(part)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._master)
-
-
 Sit = Callable[..., Typist]
 Discover = Callable[..., Program]
 
@@ -161,8 +89,14 @@ def sit_down(starter: Starter) -> Iterator[Sit]:
     with ExitStack() as stack:
 
         def start(*arguments: str, **variables: str) -> Typist:
-            environment = {**starter.environment, **variables}
-            typist = Typist("discover", *arguments, folder=starter.folder, environment=environment)
+            environment = {**starter.environment, **variables, "TERM": "xterm"}
+            typist = Typist(
+                "discover",
+                *arguments,
+                folder=starter.folder,
+                environment={**environment, "TERM": "xterm"},
+                result_apart=True,
+            )
             stack.callback(typist.close)
             return typist
 
@@ -472,7 +406,7 @@ def test_an_interrupted_question_ends_it_in_one_line(sit_down: Sit) -> None:
     typist = sit_down()
     typist.answer(ASK_URL, "novec")
     typist.see(ASK_USER)
-    os.write(typist._master, b"\x03")
+    typist.type("\x03")
     assert typist.wait() == 1
     assert "interrupted" in typist.shown
 
@@ -481,7 +415,7 @@ def test_keys_that_are_no_text_are_no_traceback(start_portal: StartPortal, sit_d
     portal = start_portal(ONE)
     typist = sit_down(PYTHONUTF8="1", **environment_of(portal) | {"SMARTHUB_PASSWORD": ""})
     typist.see(ASK_PASSWORD)
-    os.write(typist._master, b"caf\xe9\n")
+    typist.type(b"caf\xe9\n")
     typist.see("that is no text in the encoding of this terminal")
     typist.answer(ASK_PASSWORD, USER.password)
     assert typist.wait() == 0
@@ -553,14 +487,14 @@ def insist_with_passwords(typist: Typist, portal: PortalServer) -> None:
 def insist(typist: Typist, secret: str) -> None:
     deadline = time.monotonic() + DEADLINE
     number, at = 0, len(typist.shown)
-    while typist._read(deadline):
+    while typist.reads():
         assert time.monotonic() < deadline
         questions = [(typist.shown.find(text, at), text) for text in (ASK_AGAIN, ASK_TOTP, ASK_ANYWAY)]
         for found, question in sorted(each for each in questions if each[0] >= 0):
             at = found + len(question)
             number += 1
             line = "y" if question == ASK_ANYWAY else secret.format(number)
-            os.write(typist._master, f"{line}\n".encode())
+            typist.type(f"{line}\n")
     assert typist.process.wait(DEADLINE) == 1
     assert "Traceback" not in typist.shown
 
