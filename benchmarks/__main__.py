@@ -1,4 +1,4 @@
-"""Scrapes, decoding, start and memory, measured on this machine and printed as a table."""
+"""Scrapes, decoding, start, memory and backfills, measured on this machine and printed as a table."""
 
 import http.client
 import json
@@ -36,6 +36,8 @@ from exporter.snapshot import Location, LocationKey, Meter, Snapshot
 from exporter.web.server import Server
 from exporter.web.types import Request
 
+from .backfill import backfills
+
 DAYS = 7
 WINDOW = DAYS * 86400
 SCRAPES = 200
@@ -47,6 +49,7 @@ def main() -> None:
     scrapes()
     decoding()
     processes()
+    backfills()
 
 
 def scrapes() -> None:

@@ -30,6 +30,7 @@ _EAGER_DEEPS = 12  # so many failures of the long reach in a row are no passing 
 _DEEP_AFTER_FAILURES = 6 * 3600
 _NEVER = float("-inf")
 _JITTER = 0.05
+_LOOK_AT_STATE = 60.0
 _FIRST_RETRY = 60.0
 _LONGEST_RETRY = 900.0
 _UNREACHABLE = 2  # so many locations in a row without a connection speak for the rest
@@ -79,11 +80,21 @@ class LoginRefresher:
         """Refresh at once, then again and again until the clock is stopped."""
         try:
             while True:
-                self._clock.sleep(self.refresh())
+                self._rest(self.refresh())
         except Stopped:
             pass
         finally:
             self._client.close()
+
+    def _rest(self, seconds: float) -> None:
+        """Wait, and take over meanwhile what a backfill on the same state has done."""
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(left, _LOOK_AT_STATE))
+            try:
+                self._store.reload_if_changed()
+            except Exception:  # noqa: BLE001 - nothing may end the thread
+                self._mistake()
 
     def refresh(self) -> float:
         """Refresh once, whatever happens; gives the seconds until the next one."""

@@ -1,4 +1,4 @@
-"""What outlives a restart: one SQLite file with the intervals of the last 35 days, refused sign-ins, and days to do.
+"""What outlives a restart: one SQLite file with intervals of 35 days, refused sign-ins, days to do, backfills begun.
 
 Every write is one transaction. Where the file cannot be used the same database lives in memory and is lost at the end.
 """
@@ -243,7 +243,7 @@ class State:
     def _give_up(self, error: Exception) -> None:
         log.warning(
             "the state cannot be kept in %s (%s): after a restart the exporter starts empty and has forgotten refused"
-            " sign-ins and corrections; give it a folder that it may write to with --state.dir",
+            " sign-ins, corrections and what a backfill did; give it a folder that it may write to with --state.dir",
             self._path and self._path.parent,
             error.strerror if isinstance(error, OSError) else error,
         )

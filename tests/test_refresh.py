@@ -332,7 +332,8 @@ def test_running_refreshes_at_once_and_ends_with_the_clock(
     exporter.logins[0].run()
 
     assert exporter.metric("smarthub_refreshes_total", login="coop") == 6
-    assert len(clock.slept) == 6
+    # Every minute it looks whether a backfill wrote into the state.
+    assert max(clock.slept) == 60
 
 
 def test_refreshing_lives_in_a_thread_that_ends_with_the_clock(

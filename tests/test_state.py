@@ -395,8 +395,8 @@ def test_an_empty_file_is_a_state_without_content(tmp_path: Path, open_state: Op
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
-LOST = "after a restart the exporter starts empty and has forgotten refused sign-ins and corrections; give it a folder"
-LOST += " that it may write to with --state.dir"
+LOST = "after a restart the exporter starts empty and has forgotten refused sign-ins, corrections and what a backfill"
+LOST += " did; give it a folder that it may write to with --state.dir"
 
 
 def of_errno(number: int) -> str:

@@ -11,7 +11,7 @@ from ..sinks.sink import Chunk
 from ..snapshot import Location, Meter, update_meter
 from ..store import Store
 from .fetching import Fetched
-from .journal import Figures
+from .journal import Figures, Sight
 
 
 def chunk_of(fetched: Fetched, store: Store, *, now: float, keep_from: int) -> Chunk:
@@ -36,8 +36,9 @@ def chunk_of(fetched: Fetched, store: Store, *, now: float, keep_from: int) -> C
         intervals, days = list(meter.intervals), list(meter.days)
         if newer is not None:
             given = {reading.start for reading in each.readings}
-            intervals += [one for one in newer.intervals if one.start in given and _inside(one, fetched)]
-            days += [one for one in newer.days if _inside(one, fetched)]
+            # A state that was not written for a while still has what nobody keeps up to date any more.
+            intervals += [one for one in newer.intervals if one.start in given and _is_of(one, fetched, keep_from)]
+            days += [one for one in newer.days if _is_of(one, fetched, keep_from)]
         meters.append(Meter(each.info, tuple(intervals), tuple(days)))
     return Chunk(job.key, job.wall.zone, fetched.start, fetched.end, tuple(meters), fetched.series)
 
@@ -53,12 +54,12 @@ def figures_of(chunk: Chunk) -> Figures:
     )
 
 
-def holes_in(chunk: Chunk, wall: WallClock, newest: float) -> Mapping[tuple[str, int], tuple[int, int]]:
-    """The local days that are not whole, by meter and their start: how many of how many intervals are missing.
+def sight_of(chunk: Chunk, wall: WallClock, newest: float) -> Sight:
+    """Where each meter's data begin and end in a chunk, and which of its local days are not whole.
 
     newest: what ends later cannot be there yet.
     """
-    holes: dict[tuple[str, int], tuple[int, int]] = {}
+    holes: list[tuple[str, int, int, int]] = []
     for meter in chunk.meters:
         step = meter.info.step
         starts = {interval.start for interval in meter.intervals}
@@ -68,13 +69,18 @@ def holes_in(chunk: Chunk, wall: WallClock, newest: float) -> Mapping[tuple[str,
             grid = [(midnight,)] if step >= DAILY or step <= 0 else wall.grid(Day(midnight, following), step)
             missing = sum(not starts.intersection(instants) for instants in grid)
             if missing:
-                holes[meter.info.number, midnight] = missing, len(grid)
-    return holes
+                holes.append((meter.info.number, midnight, missing, len(grid)))
+    spans = {
+        meter.info.number: (meter.intervals[0].start, meter.intervals[-1].end)
+        for meter in chunk.meters
+        if meter.intervals
+    }
+    return Sight(spans, tuple(holes))
 
 
 def _days(wall: WallClock, chunk: Chunk) -> Sequence[tuple[int, int]]:
     return list(pairwise(wall.midnights(chunk.start, chunk.end)))
 
 
-def _inside(interval: Interval, fetched: Fetched) -> bool:
-    return fetched.start <= interval.start and interval.end <= fetched.end
+def _is_of(interval: Interval, fetched: Fetched, keep_from: int) -> bool:
+    return max(fetched.start, keep_from) <= interval.start and interval.end <= fetched.end

@@ -50,14 +50,14 @@ class _Place:
 class Fetcher:
     """Fetches chunks in a thread of its own: one poll at a time per login, and one chunk ahead.
 
-    clients: by the number of their login. known_steps: what the state knows of the meters of a location. waits_for:
-    told why it waits before it asks again. wants_series: a sink that wants the series as they are.
+    clients: by the number of their login. known_steps: the resolution of the meters of a job, as far as it is known
+    before. waits_for: told why it waits before it asks again. wants_series: a sink wants the series as they are.
     """
 
     def __init__(
         self,
         clients: Mapping[int, PortalClient],
-        known_steps: Callable[[LocationKey], Mapping[str, int]],
+        known_steps: Callable[[Job], Mapping[str, int]],
         clock: Clock,
         waits_for: Callable[[str], None],
         *,
@@ -158,7 +158,7 @@ class Fetcher:
             history = LocationHistory(
                 client.usage, job.place.account, job.place.number, job.wall, watch if self._wants_series else None
             )
-            self._places[job.key] = _Place(history, dict(self._known_steps(job.key)), None, series)
+            self._places[job.key] = _Place(history, dict(self._known_steps(job)), None, series)
         return self._places[job.key]
 
 

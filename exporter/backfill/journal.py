@@ -2,8 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 
 from ..clock import Clock
 from ..snapshot import LocationKey
@@ -30,6 +30,18 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class Sight:
+    """What was seen of a chunk, in seconds UTC.
+
+    spans: by meter the start of its first and the end of its last interval. holes: meter, start of a local day, and how
+    many of how many intervals are missing.
+    """
+
+    spans: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    holes: Sequence[tuple[str, int, int, int]] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """A chunk of a location that the sink holds; start and end are local midnights, seconds UTC."""
 
@@ -37,6 +49,7 @@ class Done:
     start: int
     end: int
     figures: Figures
+    sight: Sight = field(default_factory=Sight)
 
 
 class Journal:
@@ -63,13 +76,14 @@ class Journal:
                 " JOIN backfill ON backfill.id = backfill WHERE task = ? ORDER BY portal, account, location, start",
                 (self._task,),
             )
-            return [Done(LocationKey(*row[:3]), row[3], row[4], Figures(**json.loads(row[5]))) for row in rows]
+            return [Done(LocationKey(*row[:3]), row[3], row[4], *_read(row[5])) for row in rows]
 
         return self._state.run(begin)
 
     def note(self, done: Done) -> None:
         """A chunk is done, and with it what it was needed for."""
-        key, figures = done.key, json.dumps(asdict(done.figures))
+        key = done.key
+        figures = json.dumps([asdict(done.figures), asdict(done.sight)])
 
         def note(database: sqlite3.Connection) -> None:
             database.execute("UPDATE backfill SET touched = ? WHERE task = ?", (self._clock.now(), self._task))
@@ -89,3 +103,9 @@ class Journal:
             database.executemany("DELETE FROM backfill WHERE id = ?", ids)
 
         self._state.run(remove)
+
+
+def _read(text: str) -> tuple[Figures, Sight]:
+    figures, sight = json.loads(text)
+    spans = {meter: (span[0], span[1]) for meter, span in sight["spans"].items()}
+    return Figures(**figures), Sight(spans, tuple((each[0], each[1], each[2], each[3]) for each in sight["holes"]))

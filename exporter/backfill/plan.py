@@ -12,7 +12,7 @@ from ..portal.history import LONGEST_RANGE
 from ..portal.walltime import WallClock
 from ..snapshot import LocationKey
 
-_EARLIEST = date(1990, 1, 1)  # no co-op had meters that can be read from afar
+EARLIEST = date(1990, 1, 1)  # no co-op had meters that can be read from afar
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,14 @@ class DayRange:
     def dates(self, today: date) -> tuple[date, date]:
         """The first and the last day where it is `today`. Raises ConfigError."""
         last = min(self.last or today, today)
-        if last < _EARLIEST:
-            raise ConfigError(f"--end {last}: lies before {_EARLIEST}, when no meter was read from afar")
-        first = self.first or last - timedelta(days=min(self.days - 1, (last - _EARLIEST).days))
+        if last < EARLIEST:
+            raise ConfigError(f"--end {last}: lies before {EARLIEST}, when no meter was read from afar")
+        first = self.first or last - timedelta(days=min(self.days - 1, (last - EARLIEST).days))
         if first > today:
             raise ConfigError(f"--start {first}: lies in the future, today is {today} there")
         if first > last:
             raise ConfigError(f"--start {first} lies behind --end {last}")
-        return max(first, _EARLIEST), last
+        return max(first, EARLIEST), last
 
 
 def read_range(start: str | None, end: str | None, days: int | None, default_days: int) -> DayRange:

@@ -35,11 +35,18 @@ def summary_lines(outcome: Outcome, jobs: Sequence[Job], sink: Sink, requests: i
     """What came of it."""
     figures = outcome.figures
     total = outcome.done + outcome.left
-    if outcome.left:
+    is_whole = not (outcome.left or outcome.errors or outcome.is_stopped)
+    if is_whole and sink.is_verified:
+        yield f"All is stored and was read back: {sink.name}"
+    elif is_whole:
+        yield f"All is written{', not verified' if sink.resumes else ''}: {sink.name}"
+    elif not sink.resumes:
+        yield f"Nothing is written: {sink.name}"
+    else:
         are = "is" if 1 in (outcome.done, total) else "are"
         yield f"{outcome.done} of {_count(total, 'chunk')} {are} done: {sink.name}"
-    else:
-        yield f"All {'is stored and was read back' if sink.resumes else 'is written'}: {sink.name}"
+    for error in outcome.errors:
+        yield f"  not done    {error}"
     earlier = f" ({_count(outcome.already, 'chunk')} of it by an earlier run)" if outcome.already else ""
     yield f"  intervals   {figures.intervals:,}{earlier}"
     sent = f", {figures.export:,.2f} kWh sent" if figures.export else ""
@@ -60,8 +67,11 @@ def summary_lines(outcome: Outcome, jobs: Sequence[Job], sink: Sink, requests: i
 def _about(job: Job, outcome: Outcome) -> Iterator[str]:
     zone = job.wall.zone
     connected = outcome.connected.get(job.key)
+    first = outcome.first(job.key)
     if connected is not None:
         yield f"  location {job.key.location} was connected on {local_date(connected, zone)}: nothing is older"
+    elif first is not None and job.wall.day(first).start > job.start and not outcome.left:
+        yield f"  begins      location {job.key.location}: the portal's intervals begin on {local_date(first, zone)}"
     holes = outcome.holes(job.key, job.wall)
     if not holes:
         return

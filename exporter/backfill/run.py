@@ -9,19 +9,20 @@ from ..clock import Clock, Stopped
 from ..errors import AccessError, DatabaseError, PendingError, PortalError, ProtocolError
 from ..portal.walltime import WallClock
 from ..reach import kept_from
-from ..sinks.sink import Chunk, Sink, Written
+from ..sinks.sink import Sink, Written
 from ..snapshot import LocationKey
 from ..state import State
 from ..store import Store
-from .content import chunk_of, figures_of, holes_in
+from .content import chunk_of, figures_of, sight_of
 from .fetching import Fetched, Fetcher
-from .journal import Done, Figures, Journal
+from .journal import Done, Figures, Journal, Sight
 from .plan import Job, in_order
 from .progress import Progress
 
 _WAITS = (2.0, 10.0, 30.0)  # seconds before a chunk is offered to the database again
 _ROUNDS = 3  # so often what did not settle is fetched and written anew
 _FAILURES = 3  # so many chunks in a row of one location are enough
+_ZONE_ADVICE = "nothing more is written of it, smarthub-exporter check tells which zone does"
 
 _Result = TypeVar("_Result")
 
@@ -45,29 +46,33 @@ class Outcome:
     already: int = 0
     is_stopped: bool = False
     connected: dict[LocationKey, int] = field(default_factory=dict)
-    _holes: dict[LocationKey, dict[tuple[str, int], tuple[int, int]]] = field(default_factory=lambda: defaultdict(dict))
-    _spans: dict[tuple[LocationKey, str], tuple[int, int]] = field(default_factory=dict)
+    _sights: dict[LocationKey, list[Sight]] = field(default_factory=lambda: defaultdict(list))
 
-    def see(self, chunk: Chunk, wall: WallClock, now: float) -> None:
-        """Note where a chunk has holes."""
-        for meter in chunk.meters:
-            if meter.intervals:
-                first, last = self._spans.get((chunk.key, meter.info.number), (int(now), 0))
-                first, last = min(first, meter.intervals[0].start), max(last, meter.intervals[-1].end)
-                self._spans[chunk.key, meter.info.number] = first, last
-        self._holes[chunk.key].update(holes_in(chunk, wall, now))
+    def see(self, key: LocationKey, sight: Sight) -> None:
+        """Note what was seen of a chunk."""
+        self._sights[key].append(sight)
+
+    def first(self, key: LocationKey) -> int | None:
+        """The start of the oldest interval of a location."""
+        return min((first for sight in self._sights[key] for first, _ in sight.spans.values()), default=None)
 
     def holes(self, key: LocationKey, wall: WallClock) -> list[tuple[int, int, int]]:
         """The days of a location that are not whole, between the first and the last data of the meter.
 
         Start of the day, and how many of how many intervals of all meters are missing.
         """
+        spans: dict[str, tuple[int, int]] = {}
+        for sight in self._sights[key]:
+            for meter, (first, last) in sight.spans.items():
+                before = spans.get(meter, (first, last))
+                spans[meter] = min(first, before[0]), max(last, before[1])
         days: dict[int, tuple[int, int]] = {}
-        for (meter, day), (missing, all_) in self._holes[key].items():
-            first, last = self._spans.get((key, meter), (0, 0))
-            if first <= day and wall.day(day).end <= last:
-                before = days.get(day, (0, 0))
-                days[day] = before[0] + missing, before[1] + all_
+        for sight in self._sights[key]:
+            for meter, day, missing, all_ in sight.holes:
+                first, last = spans.get(meter, (0, 0))
+                if first <= day and wall.day(day).end <= last:
+                    before = days.get(day, (0, 0))
+                    days[day] = before[0] + missing, before[1] + all_
         return [(day, *count) for day, count in sorted(days.items())]
 
 
@@ -95,6 +100,7 @@ class _Settling:
     job: Job
     written: Written
     figures: Figures
+    sight: Sight
     since: float
 
 
@@ -126,6 +132,7 @@ class Backfill:
         self._settling: list[_Settling] = []
         self._finished: set[tuple[LocationKey, int, int]] = set()
         self._failures: dict[LocationKey, int] = defaultdict(int)
+        self._warned: set[tuple[LocationKey, str]] = set()
         self.outcome = Outcome()
 
     def run(self, done: Sequence[Done]) -> Outcome:
@@ -136,6 +143,8 @@ class Backfill:
         outcome = self.outcome
         everything = list(in_order(self._jobs, oldest_first=self._sink.oldest_first))
         outcome.figures = sum((each.figures for each in done), Figures())
+        for each in done:
+            outcome.see(each.key, each.sight)
         self._finished = {(each.key, each.start, each.end) for each in done}
         outcome.already = outcome.done = self._count(everything)
         try:
@@ -188,10 +197,18 @@ class Backfill:
         """Write what came, and note what did not."""
         job, error = fetched.job, fetched.error
         now = self._clock.now()
+        if fetched.history.zone_contradicted:
+            # What is written under a wrong clock stays in a database for ever.
+            self._failures[job.key] = _FAILURES
+            zone = job.wall.zone
+            self._say(f"location {job.key.location}: the portal's times do not fit the zone {zone}; {_ZONE_ADVICE}")
+            return
         chunk = chunk_of(fetched, self._store, now=now, keep_from=kept_from(job.wall, now, self._window))
         written = self._patiently(lambda: self._sink.write(chunk))
         for warning in fetched.history.warnings:
-            self._progress.warn(f"location {job.key.location}: {warning}")
+            if (job.key, warning) not in self._warned:
+                self._warned.add((job.key, warning))
+                self._progress.warn(f"location {job.key.location}: {warning}")
         if error is not None:
             if error.while_signing_in or not isinstance(error, AccessError | PendingError | ProtocolError):
                 raise error
@@ -200,8 +217,9 @@ class Backfill:
             return
         self._failures[job.key] = 0
         figures = replace(figures_of(chunk), samples=written.samples, corrected=written.corrected, gone=written.gone)
-        self.outcome.see(chunk, job.wall, now)
-        self._settling.append(_Settling(job, written, figures, self._clock.monotonic()))
+        sight = sight_of(chunk, job.wall, now)
+        self.outcome.see(job.key, sight)
+        self._settling.append(_Settling(job, written, figures, sight, self._clock.monotonic()))
         self._progress.wrote(job, fetched.start, fetched.end, figures)
 
     def _patiently(self, action: Callable[[], _Result]) -> _Result:
@@ -225,8 +243,8 @@ class Backfill:
     def _note(self, settled: _Settling) -> None:
         written = settled.written
         if self._journal is not None:
-            self._journal.note(Done(written.key, written.start, written.end, settled.figures))
-        if self._sink.resumes:
+            self._journal.note(Done(written.key, written.start, written.end, settled.figures, settled.sight))
+        if self._sink.is_verified:
             self._state.backfilled(written.key, written.start, written.end)
         self._finished.add((written.key, written.start, written.end))
         self.outcome.figures += settled.figures

@@ -11,10 +11,13 @@ from ..errors import AccessError, ConfigError, PortalError
 from ..lockout import Lockout
 from ..portal.client import PortalClient
 from ..portal.discovery import FoundLocation
+from ..portal.history import KnownMeters, LocationHistory
 from ..portal.walltime import WallClock
 from ..snapshot import LocationKey
 from ..state import State
 from .plan import DayRange, Job, job_of
+
+_NOW = 7  # days in which the present meters show themselves
 
 
 class Sources:
@@ -73,11 +76,28 @@ class Sources:
         if not jobs and self.problems:
             raise AccessError("; ".join(self.problems))
         missing = sorted(set(only) - {key.location for key in jobs})
+        if missing and self.problems:
+            raise AccessError(
+                f"location {missing[0]} was not found, and not every login could be asked: {self.problems[0]}"
+            )
         if missing and missing[0] in {place.number for place in seen}:
             raise ConfigError(f"--location {missing[0]}: the configuration names other locations; add it there")
         if missing:
             raise ConfigError(f"--location {missing[0]}: no login sees it; they see {listed(seen)}")
         return list(jobs.values())
+
+    def steps(self, job: Job) -> dict[str, int]:
+        """The resolution of the meters of a job by their number, as they are now; empty where they do not show.
+
+        One that has finer data has no daily ones in years of which it has no others: else it would depend on the order
+        of the chunks what of a history is written.
+        """
+        client, now = self.clients[job.source], int(self._clock.now())
+        history = LocationHistory(client.usage, job.place.account, job.place.number, job.wall)
+        start, end = job.wall.days_before(now, _NOW), job.wall.days_before(now, -1)
+        client.begin()
+        meters = history.fetch(start, end, KnownMeters(), try_hourly=True).meters
+        return {meter.info.number: meter.info.step for meter in meters if meter.info.step}
 
     def _places(self, login: Login, found: Sequence[FoundLocation], only: Collection[str]) -> list[FoundLocation]:
         places, missing = choose(login, found)

@@ -8,14 +8,13 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from datetime import date
 from hashlib import blake2b
 
 from rich.console import Console
 
 from ..backfill.fetching import Fetcher
 from ..backfill.journal import Done, Journal
-from ..backfill.plan import DayRange, Job, read_range, task_of
+from ..backfill.plan import EARLIEST, DayRange, Job, read_range, task_of
 from ..backfill.report import plan_lines, summary_lines
 from ..backfill.run import Backfill, Outcome, patiently
 from ..backfill.shown import progress_for
@@ -27,7 +26,6 @@ from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, ConfigError
 from ..memory import collect_seldom
 from ..sinks.choice import KINDS, sink_of
 from ..sinks.sink import Sink
-from ..snapshot import LocationKey
 from ..state import State
 from ..store import Store
 from ..terminal import input_on_stderr, is_interactive
@@ -110,7 +108,7 @@ class _Run:
             notes = self._sink.open(oldest)
         else:  # a database that is started together with this command may take a while
             notes = patiently(lambda: self._sink.open(oldest), self._clock, self._waits)
-        notes = [*self._sources.problems, *self._sources.notes, *_about_end(self._wanted.last, jobs), *notes]
+        notes = [*self._sources.problems, *self._sources.notes, *_about_days(self._wanted, jobs), *notes]
         journal, done = self._journal(jobs)
         for line in plan_lines(jobs, self._sink, notes, done):
             self._print(line)
@@ -122,16 +120,18 @@ class _Run:
             return EXIT_FAILED
         started = self._clock.monotonic()
         outcome = self._do(jobs, journal, done)
+        if journal is not None and outcome.left == 0 and not outcome.errors:
+            journal.remove()
         outcome.errors += self._sources.problems
         seconds = self._clock.monotonic() - started
         for line in summary_lines(outcome, jobs, self._sink, sum(self._sources.requests.values()), seconds):
             self._print(line)
-        return self._end(outcome, journal)
+        return self._end(outcome, jobs)
 
     def _journal(self, jobs: Sequence[Job]) -> tuple[Journal | None, list[Done]]:
         if not self._sink.resumes or self._arguments.dry_run:
             return None, []
-        task = (self._sink.name, _destination(self._config), *(task_of(job, self._wanted) for job in jobs))
+        task = (self._sink.name, _digest(self._sink.identity), *(task_of(job, self._wanted) for job in jobs))
         journal = Journal(self._state, self._clock, task)
         done = journal.begin(anew=self._arguments.restart)
         # The last chunk of a range that ends today was a shorter one yesterday.
@@ -160,9 +160,10 @@ class _Run:
             lambda key: next((str(login.zone) for login in self._config.logins if wanted(login, key)), None),
         )
 
-        def known_steps(key: LocationKey) -> dict[str, int]:
-            location = store.snapshot.locations.get(key)
-            return {meter.info.number: meter.info.step for meter in location.meters} if location else {}
+        def known_steps(job: Job) -> dict[str, int]:
+            location = store.snapshot.locations.get(job.key)
+            known = {meter.info.number: meter.info.step for meter in location.meters} if location else {}
+            return known or self._sources.steps(job)
 
         progress = progress_for(wanted=not self._arguments.no_progress)
         fetcher = Fetcher(
@@ -191,14 +192,14 @@ class _Run:
         stopping.wait()
         self._clock.stop()
 
-    def _end(self, outcome: Outcome, journal: Journal | None) -> int:
+    def _end(self, outcome: Outcome, jobs: Sequence[Job]) -> int:
         if outcome.left == 0 and not outcome.errors and not outcome.is_stopped:
-            if journal is not None:
-                journal.remove()
             return EXIT_DONE
-        if self._sink.resumes and (outcome.done or outcome.is_stopped):
-            again = shlex.join(["smarthub-exporter", *(word for word in sys.argv[1:] if word != "--restart")])
-            print(f"The same command goes on where it stopped: {again}", file=sys.stderr)  # noqa: T201
+        goes_on = self._sink.resumes and self._state.is_kept
+        if outcome.is_stopped or (goes_on and outcome.done):
+            how = "goes on where it stopped" if goes_on and outcome.left else "begins anew"
+            again = _again(self._arguments, self._wanted, jobs)
+            print(f"The same command {how}: {again}", file=sys.stderr)  # noqa: T201
         if outcome.is_stopped or (self._sink.resumes and outcome.done):
             return EXIT_PARTLY
         return EXIT_FAILED
@@ -211,17 +212,27 @@ class _Run:
         self._out.print(line, soft_wrap=True)
 
 
-def _about_end(last: date | None, jobs: Sequence[Job]) -> list[str]:
-    if last is None or all(last.isoformat() <= job.wall.date_text(job.end - 1) for job in jobs):
-        return []
-    return [f"--end {last} lies in the future: the days end with today"]
+def _about_days(wanted: DayRange, jobs: Sequence[Job]) -> list[str]:
+    """Where the days are not those that were asked for."""
+    notes = []
+    if wanted.first is not None and wanted.first < EARLIEST:
+        notes.append(f"--start {wanted.first}: no portal reaches back that far, the days begin with {EARLIEST}")
+    if wanted.last is not None and any(wanted.last.isoformat() > job.wall.date_text(job.end - 1) for job in jobs):
+        notes.append(f"--end {wanted.last} lies in the future: the days end with today")
+    return notes
 
 
-def _destination(config: Config) -> str:
-    """What tells one database from another, tenants and labels too; a digest, for a URL may hold a secret."""
-    metrics, influx = config.victoriametrics, config.influxdb
-    parts = (
-        metrics and (metrics.url, metrics.extra_labels),
-        influx and (influx.host, influx.org, influx.database, influx.per_minute),
-    )
-    return blake2b(repr(parts).encode(), digest_size=8).hexdigest()
+def _digest(identity: str) -> str:
+    """Of what tells one destination from another; a URL may hold a secret."""
+    return blake2b(identity.encode(), digest_size=8).hexdigest()
+
+
+def _again(arguments: argparse.Namespace, wanted: DayRange, jobs: Sequence[Job]) -> str:
+    """The command that goes on; where days were counted back from today, by their first one: tomorrow it is another."""
+    words = [word for word in sys.argv[1:] if word != "--restart"]
+    if wanted.first is None and wanted.last is None:
+        if arguments.days is not None:
+            at = next(place for place, word in enumerate(words) if word.partition("=")[0] == "--days")
+            del words[at : at + (1 if "=" in words[at] else 2)]
+        words += ["--start", jobs[0].wall.date_text(jobs[0].start)]
+    return shlex.join(["smarthub-exporter", *words])

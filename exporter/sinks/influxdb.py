@@ -40,11 +40,11 @@ class InfluxDBSink(Sink):
         self._config = config
         self._database = InfluxDB(config)
         self.wants_series = config.per_minute
-        self._reads = True
         self._flushes = True
         self._kept_from = 0.0
         layout = "per minute" if config.per_minute else "per interval"
         self.name = f"{self._database.api.target.name}/{config.database} ({layout})"
+        self.identity = repr((config.host, config.org, config.database, config.per_minute))
 
     def open(self, oldest: int) -> list[str]:
         """Prove that it takes points and gives them back, as far as it lets us; an InfluxDB 2 may only take them."""
@@ -68,7 +68,7 @@ class InfluxDBSink(Sink):
         except DatabaseError as error:
             if not self._database.speaks_v2 or error.passes_by_itself:
                 raise
-            self._reads = False
+            self.is_verified = False
             text = "written, but not verified: it does not answer InfluxQL for this bucket"
             return [f"{text}; give the token the right to read it, and the bucket a DBRP mapping"]
         return []
@@ -91,7 +91,7 @@ class InfluxDBSink(Sink):
     def write(self, chunk: Chunk) -> Written:
         """Send the values that are not there yet, or there but different; read back and compare all of them."""
         wanted = self._wanted(chunk)
-        stored = self._stored(chunk) if self._reads else {}
+        stored = self._stored(chunk) if self.is_verified else {}
         todo = self._todo(wanted, stored)
         corrected = {
             wanted[tags][second][0]
@@ -106,7 +106,7 @@ class InfluxDBSink(Sink):
         )
         if todo:
             self._database.write(chain.from_iterable(lines(tags, points.items()) for tags, points in todo.items()))
-            if self._reads:
+            if self.is_verified:
                 stored = self._seen(chunk, wanted)
                 if left := self._todo(wanted, stored):
                     raise self._not_kept(wanted, stored, left)

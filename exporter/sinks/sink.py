@@ -26,7 +26,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A chunk that the sink has read back and found equal to the portal's.
+    """A chunk that the sink has; one that can be read back was found equal to the portal's.
 
     samples: how many were sent; those that were there already are not. corrected: intervals of which another value was
     stored. gone: stored samples that the portal no longer has. seal: changes with anything that is stored of the chunk.
@@ -44,14 +44,17 @@ class Written:
 class Sink(ABC):
     """A destination of a backfill.
 
-    name: for people, and for the journal. oldest_first: it wants the chunks in the order of time. resumes: what was
-    written before an end half-way need not be written again. settling: seconds for which written samples may still be
-    lost if it is killed. wants_series: it writes the series as the portal gives them.
+    name: for people. identity: what tells it from another one of the same name, for the journal. oldest_first: it wants
+    the chunks in the order of time. resumes: what was written before an end half-way need not be written again.
+    is_verified: it gives back what it took, so that it can be compared. settling: seconds for which written samples may
+    still be lost if it is killed. wants_series: it writes the series as the portal gives them.
     """
 
     name: str
+    identity: str = ""
     oldest_first: bool = False
     resumes: bool = True
+    is_verified: bool = True
     settling: float = 0.0
     wants_series: bool = False
 

@@ -48,6 +48,7 @@ class VictoriaMetricsSink(Sink):
         self._flushes = True
         self._period: float | None = None
         self.name = self._database.writing.target.name
+        self.identity = repr((config.url, config.extra_labels))
 
     def open(self, oldest: int) -> list[str]:
         """Prove that it answers queries; tells where it keeps less than is to be written."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.backfill.content import chunk_of, figures_of, holes_in
+from exporter.backfill.content import chunk_of, figures_of, sight_of
 from exporter.backfill.fetching import Fetched
 from exporter.backfill.journal import Figures
 from exporter.backfill.plan import Job
@@ -265,7 +265,8 @@ def test_figures_are_counts_and_sums_of_all_meters(store: Store) -> None:
 
 def holes(whole: Job, *meters: Meter, newest: float = NOW) -> dict[tuple[str, int], tuple[int, int]]:
     wall = whole.wall
-    return dict(holes_in(Chunk(HOUSE, wall.zone, whole.start, whole.end, meters), wall, newest))
+    sight = sight_of(Chunk(HOUSE, wall.zone, whole.start, whole.end, meters), wall, newest)
+    return {(meter, day): (missing, all_) for meter, day, missing, all_ in sight.holes}
 
 
 def stored(readings: Iterable[Reading], info: MeterInfo = INFO) -> Meter:

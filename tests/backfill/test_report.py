@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import pytest
 from rich.console import Console
 
+from exporter.backfill.content import sight_of
 from exporter.backfill.journal import Done, Figures
 from exporter.backfill.plan import Job
 from exporter.backfill.report import plan_lines, summary_lines
@@ -111,7 +112,7 @@ def test_the_summary_of_a_part_says_how_much(finished: int, left: int, said: str
 
 def test_a_file_is_written_and_not_read_back() -> None:
     sink = Nowhere()
-    sink.resumes, sink.name = False, "csv out.csv"
+    sink.resumes, sink.is_verified, sink.name = False, False, "csv out.csv"
     assert summary(Outcome(done=1), sink)[0] == "All is written: csv out.csv"
 
 
@@ -125,7 +126,8 @@ def with_holes(*missing: str, first: str = "2024-01-01", last: str = "2024-01-31
     intervals = tuple(Interval(each, each + HOUR, 1.0, 1) for each in hours if each not in gaps)
     outcome = Outcome(done=1)
     meter = Meter(MeterInfo("81001", step=HOUR), intervals)
-    outcome.see(Chunk(HOUSE, WINTER.wall.zone, WINTER.start, WINTER.end, (meter,)), WINTER.wall, NOW)
+    chunk = Chunk(HOUSE, WINTER.wall.zone, WINTER.start, WINTER.end, (meter,))
+    outcome.see(HOUSE, sight_of(chunk, WINTER.wall, NOW))
     return outcome
 
 

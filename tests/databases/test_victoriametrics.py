@@ -94,6 +94,11 @@ def test_another_page_at_the_place_of_the_flags_is_none(database: Database, vm: 
     assert vm.flags() is None
 
 
+def test_flags_of_a_vmauth_say_nothing_of_the_database_behind_it(database: Database, vm: VictoriaMetrics) -> None:
+    database.answer("/flags", '-auth.config="auth.yml"\n-httpListenAddr=":8427"\n')
+    assert vm.flags() is None
+
+
 def test_trouble_is_not_taken_for_a_database_without_flags(database: Database, vm: VictoriaMetrics) -> None:
     database.answer("/flags", FLAGS, 503)
     with pytest.raises(DatabaseError, match="is in trouble"):

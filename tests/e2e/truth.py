@@ -12,6 +12,9 @@ from exporter.simulator.world import LocationSpec, MeterSpec, Resolution
 
 from .services import Labels, Sample, series
 
+PERIODS = ("Super Off Peak", "Off Peak", "On Peak")
+"""What the simulated co-op calls the times of its rates."""
+
 Expected = dict[Labels, dict[int, float]]
 """For each series the value by the end of its interval or day, in seconds UTC."""
 
@@ -61,8 +64,10 @@ def _add_interval(found: Expected, label: str, location: LocationSpec, meter: Me
     add("cost_usd", truth.cost)
     if truth.usage is not None:
         add("usage_watts", round(truth.usage * 3_600_000 / (truth.end - truth.start), 3))
-        if truth.period:
-            add("tou_usage_kwh", truth.usage, period=truth.period)
+        # No other period has the energy where there is none: then all of them say so.
+        periods = () if not truth.period else PERIODS if truth.usage == 0 else (truth.period,)
+        for period in periods:
+            add("tou_usage_kwh", truth.usage, period=period)
 
 
 def _add_day(  # noqa: PLR0917
