@@ -41,10 +41,10 @@ types: $(DEV_INSTALLED) ## mypy, strict
 unit: $(DEV_INSTALLED) ## the tests that start no other processes (ARGS="-k dst")
 	$(BIN)/python -m pytest -m "not e2e and not process" $(ARGS)
 
-benchmarks: $(DEV_INSTALLED) ## measure speed and size
+benchmarks: $(DEV_INSTALLED) programs ## measure speed and size
 	$(BIN)/python -m benchmarks $(ARGS)
 
-programs: ## the databases and scrapers that the end-to-end tests start
+programs: ## the databases, scrapers and other programs that the tests start
 	@.ci/debian-programs
 
 clean: ## remove all that make made

@@ -115,6 +115,7 @@ class FakeDebian:
         self.folder = folder
         self.programs = folder / "bin"
         self.calls = folder / "calls"
+        self.system = "/usr/bin:/bin"
         (folder / ".ci").mkdir()
         self.programs.mkdir()
         shutil.copy(ROOT / ".ci/debian-programs", folder / ".ci")
@@ -127,10 +128,19 @@ class FakeDebian:
         program.write_text(f'#!/bin/sh -e\necho "{name} $*" >>{self.calls}\n{what}\n', encoding="utf-8")
         program.chmod(0o755)
 
+    def hides(self, name: str) -> None:
+        """From now on the system has everything but one program."""
+        everything = self.folder / "system"
+        everything.mkdir()
+        for program in Path("/usr/bin").iterdir():
+            if program.name != name:
+                (everything / program.name).symlink_to(program)
+        self.system = str(everything)
+
     def fetch(self, *packages: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self.folder / ".ci/debian-programs", *packages],
-            env={"PATH": f"{self.programs}:/usr/bin:/bin"},
+            env={"PATH": f"{self.programs}:{self.system}"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -184,3 +194,24 @@ def test_a_package_without_the_program_is_a_failure(debian: FakeDebian) -> None:
     found = debian.fetch("some-database")
     assert found.returncode == 1
     assert "some-database has no program some-database" in found.stderr
+
+
+def test_a_program_that_is_a_script_is_unpacked_with_its_modules_and_started_with_them(debian: FakeDebian) -> None:
+    debian.hides("docker-compose")
+    debian.has("apt-get", 'case $4 in download) shift 4; for each in "$@"; do : >"${each}_1_all.deb"; done ;; esac')
+    unpack = 'mkdir -p "$3/usr/bin" "$3/usr/lib/python3/dist-packages/compose"; : >"$3/usr/bin/docker-compose"'
+    module = '"$3/usr/lib/python3/dist-packages/compose/__main__.py"'
+    debian.has("dpkg", f'{unpack}; chmod +x "$3"/usr/bin/*; echo "import sys; print(sys.argv[1:])" >{module}')
+    found = debian.fetch("docker-compose")
+    assert found.returncode == 0, found.stderr
+    (download,) = (call for call in debian.called("apt-get") if " -q download " in call)
+    assert {"docker-compose", "python3-yaml", "python3-docker"} <= set(download.split())
+    assert len(debian.called("dpkg")) == len(download.partition(" -q download ")[2].split())
+    starter = f"{found.stdout.strip()}/docker-compose"
+    said = subprocess.run([starter, "config", "two words"], capture_output=True, text=True, check=True)
+    assert said.stdout == "['config', 'two words']\n"
+
+
+def test_ci_installs_what_cannot_be_unpacked_where_it_is_missing_and_may() -> None:
+    assert "command -v chromium >/dev/null || missing+=(chromium)" in read(".ci/run")
+    assert "missing+=(docker-compose)" in read(".ci/run")

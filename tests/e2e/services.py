@@ -77,6 +77,7 @@ def find_program(name: str) -> Path:
 
 
 _ports_given: set[int] = set()
+_WORKERS = 8
 
 
 def free_port() -> int:
@@ -85,7 +86,9 @@ def free_port() -> int:
     From below the range that the kernel takes for outgoing connections: one of those cannot take it before the program
     that it is meant for does.
     """
-    for port in random.sample(range(20_000, 32_000), 1_000):
+    # Tests that run in several processes at once draw from ports of their own.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+    for port in random.sample(range(20_000 + worker, 32_000, _WORKERS), 1_000):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             if port not in _ports_given:
@@ -209,9 +212,10 @@ class Process:
             self._process.wait()
         atexit.unregister(self.kill)
 
-    def restart(self) -> None:
-        """End it in order, if it runs, and start it with the same folder, port and arguments."""
+    def restart(self, *more: str) -> None:
+        """End it in order, if it runs, and start it with the same folder, port and arguments, from now on with more."""
         self.terminate()
+        self._command += more
         self.start()
 
     def check_running(self) -> None:
@@ -488,6 +492,29 @@ class VmAgent(_HttpService):
         wait_until(is_sent, "vmagent to have sent what it scraped", within=within)
 
 
+class VmAuth(_HttpService):
+    """A proxy before a database, as one part of a cluster: what it does not know by path is refused.
+
+    prefix: the path under which it answers, such as `/insert/0/prometheus`. paths: what it passes on, as patterns.
+    """
+
+    def __init__(self, folder: Path, database_url: str, prefix: str, paths: Sequence[str]) -> None:
+        self.username, self.password = "proxy", "through"
+        folder.mkdir(parents=True, exist_ok=True)
+        config = folder / "auth.yml"
+        route = {"src_paths": list(paths), "url_prefix": database_url}
+        user = {"username": self.username, "password": self.password, "url_map": [route]}
+        config.write_text(_yaml({"users": [user]}), encoding="utf-8")
+        prefixed = [f"-http.pathPrefix={prefix}"] if prefix else []
+        super().__init__(
+            "vmauth",
+            lambda port: [f"-auth.config={config}", f"-httpListenAddr=127.0.0.1:{port}", *prefixed],
+            folder=folder,
+            ready_path=f"{prefix}/health",
+        )
+        self.url += prefix
+
+
 class Prometheus(_QueryableService):
     """A Prometheus server with the given configuration."""
 
@@ -594,6 +621,10 @@ class Services(contextlib.ExitStack):
         """Start vmagent, which writes to the database."""
         folder = self._new_folder("vmagent")
         return self.enter_context(VmAgent(folder, scrape_config, f"{database.url}/api/v1/write", extra_args=extra_args))
+
+    def vmauth(self, database: VictoriaMetrics, prefix: str, *paths: str) -> VmAuth:
+        """Start vmauth before a database."""
+        return self.enter_context(VmAuth(self._new_folder("vmauth"), database.url, prefix, paths))
 
     def prometheus(self, config: Config | str, *, extra_args: Sequence[str] = ()) -> Prometheus:
         """Start Prometheus."""

@@ -5,7 +5,6 @@ With SCREENSHOTS=FOLDER every state is photographed there, at both widths, by da
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
