@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# So many tests at once: those with real databases mostly wait.
+JOBS ?= 3
 UV_VERSION := 0.13.9
 
 VENV := .venv
@@ -29,7 +31,7 @@ demo: $(PROJECT_INSTALLED) ## start the exporter on a simulated portal (ARGS="--
 	$(BIN)/smarthub-exporter demo $(ARGS)
 
 test: lint types programs ## everything that must pass: lint, types, all tests (ARGS="-k dst")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 lint: $(DEV_INSTALLED) ## style and format
 	$(BIN)/ruff check
@@ -39,7 +41,7 @@ types: $(DEV_INSTALLED) ## mypy, strict
 	$(BIN)/mypy
 
 unit: $(DEV_INSTALLED) ## the tests that start no other processes (ARGS="-k dst")
-	$(BIN)/python -m pytest -m "not e2e and not process" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) -m "not e2e and not process" $(ARGS)
 
 benchmarks: $(DEV_INSTALLED) programs ## measure speed and size
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -2,7 +2,10 @@
 
 import json
 import logging
+import sqlite3
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,7 +21,8 @@ from exporter.simulator.portal import Answer, Call
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn, Span
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution, UserSpec, World
-from exporter.snapshot import LocationKey
+from exporter.snapshot import Location, LocationKey
+from exporter.state import State
 
 from .clocks import ManualClock
 from .conftest import (
@@ -999,3 +1003,87 @@ def test_a_meter_of_another_location_is_never_mixed_in(
     exporter.refresh()
 
     assert_true(exporter, portal)
+
+
+# -- beside a backfill
+
+
+NEEDED = "smarthub_backfill_needed_since_timestamp_seconds"
+
+
+def during_rests(clock: ManualClock, monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) -> None:
+    """Do something at each wait of up to a minute, by its number, before it is over."""
+    sleep, count = clock.sleep, iter(range(10**6))
+
+    def act_and_sleep(seconds: float) -> None:
+        if 0 < seconds <= 60:
+            act(next(count))
+        sleep(seconds)
+
+    monkeypatch.setattr(clock, "sleep", act_and_sleep)
+
+
+def test_what_a_backfill_did_is_taken_over_within_a_minute_and_without_a_refresh(
+    portal: PortalServer,
+    start_exporter: StartExporter,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    key = key_of(portal)
+    labels = {"portal": key.portal, "account": key.account, "location": key.location}
+    old = WALL.days_before(NOW, 20)
+    with closing(State(tmp_path)) as backfill:
+        backfill.save(Location(key, "House", ZONE.key), [], [old], 0)
+        exporter = start_exporter(login_of(portal), window=DAY, folder=tmp_path)
+        seen: list[float | None] = []
+
+        def act(number: int) -> None:
+            seen.append(exporter.metric(NEEDED, **labels))
+            if number == 4:
+                backfill.backfilled(key, old, old + DAY)
+
+        during_rests(clock, monkeypatch, act)
+        clock.ends_at = NOW + HOUR / 2
+        exporter.logins[0].run()
+
+    assert exporter.metric("smarthub_refreshes_total", login="coop") == 1
+    assert seen[:7] == [old] * 5 + [None] * 2
+    assert len(exporter.location().meters[0].intervals) == LITTLE * 24 + 12
+
+
+@pytest.mark.parametrize("error", [sqlite3.DatabaseError("malformed"), OSError("gone"), ValueError("secret")])
+def test_a_state_that_is_broken_while_it_rests_does_not_end_refreshing(  # noqa: PLR0917 - fixtures
+    portal: PortalServer,
+    start_exporter: StartExporter,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    error: Exception,
+) -> None:
+    exporter = start_exporter(login_of(portal), window=DAY, folder=tmp_path)
+    take_over, broken = exporter.store.reload_if_changed, []
+
+    def fail_at_first() -> None:
+        if exporter.metric("smarthub_refreshes_total", login="coop") == 1:
+            broken.append(error)
+            raise error
+        take_over()
+
+    monkeypatch.setattr(exporter.store, "reload_if_changed", fail_at_first)
+    # The refresh itself looks too, and must not be the one that fails.
+    attempt = exporter.logins[0]._attempt
+
+    def attempt_with_a_whole_state(now: float) -> object:
+        with monkeypatch.context() as patch:
+            patch.setattr(exporter.store, "reload_if_changed", take_over)
+            return attempt(now)
+
+    monkeypatch.setattr(exporter.logins[0], "_attempt", attempt_with_a_whole_state)
+    clock.ends_at = NOW + 1.5 * HOUR
+    exporter.logins[0].run()
+
+    assert len(broken) > 50
+    assert exporter.metric("smarthub_refreshes_total", login="coop") == 2
+    assert exporter.failures() == {}
+    assert exporter.status.up

@@ -76,7 +76,11 @@ class Journal:
                 " JOIN backfill ON backfill.id = backfill WHERE task = ? ORDER BY portal, account, location, start",
                 (self._task,),
             )
-            return [Done(LocationKey(*row[:3]), row[3], row[4], *_read(row[5])) for row in rows]
+            return [
+                Done(LocationKey(*row[:3]), row[3], row[4], *read)
+                for row in rows
+                if (read := _read(row[5])) is not None
+            ]
 
         return self._state.run(begin)
 
@@ -105,7 +109,12 @@ class Journal:
         self._state.run(remove)
 
 
-def _read(text: str) -> tuple[Figures, Sight]:
-    figures, sight = json.loads(text)
-    spans = {meter: (span[0], span[1]) for meter, span in sight["spans"].items()}
-    return Figures(**figures), Sight(spans, tuple((each[0], each[1], each[2], each[3]) for each in sight["holes"]))
+def _read(text: str) -> tuple[Figures, Sight] | None:
+    """None where another version of this program wrote it: then the chunk is not done."""
+    try:
+        figures, sight = json.loads(text)
+        spans = {meter: (int(first), int(last)) for meter, (first, last) in sight["spans"].items()}
+        holes = tuple((str(meter), int(day), int(missing), int(all_)) for meter, day, missing, all_ in sight["holes"])
+        return Figures() + Figures(**figures), Sight(spans, holes)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None

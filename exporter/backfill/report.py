@@ -40,7 +40,7 @@ def summary_lines(outcome: Outcome, jobs: Sequence[Job], sink: Sink, requests: i
         yield f"All is stored and was read back: {sink.name}"
     elif is_whole:
         yield f"All is written{', not verified' if sink.resumes else ''}: {sink.name}"
-    elif not sink.resumes:
+    elif not sink.resumes and not outcome.is_finished:
         yield f"Nothing is written: {sink.name}"
     else:
         are = "is" if 1 in (outcome.done, total) else "are"

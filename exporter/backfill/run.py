@@ -35,8 +35,8 @@ class Outcome:
     """What came of a backfill.
 
     errors: what kept some of it from being done. done, left: chunks that the sink holds and those that it does not;
-    already: how many of the former an earlier run did. is_stopped: somebody asked it to end. connected: the first day
-    of locations that were asked for an earlier one.
+    already: how many of the former an earlier run did. is_finished: the sink has put all of it where it belongs.
+    is_stopped: somebody asked it to end. connected: the first day of locations that were asked for an earlier one.
     """
 
     figures: Figures = field(default_factory=Figures)
@@ -44,6 +44,7 @@ class Outcome:
     done: int = 0
     left: int = 0
     already: int = 0
+    is_finished: bool = False
     is_stopped: bool = False
     connected: dict[LocationKey, int] = field(default_factory=dict)
     _sights: dict[LocationKey, list[Sight]] = field(default_factory=lambda: defaultdict(list))
@@ -132,6 +133,7 @@ class Backfill:
         self._settling: list[_Settling] = []
         self._finished: set[tuple[LocationKey, int, int]] = set()
         self._failures: dict[LocationKey, int] = defaultdict(int)
+        self._contradicted: set[LocationKey] = set()
         self._warned: set[tuple[LocationKey, str]] = set()
         self.outcome = Outcome()
 
@@ -156,6 +158,7 @@ class Backfill:
                 self._say(f"{self._sink.name}: what it held is gone again; see whether something restarts or kills it")
             if not outcome.errors:
                 self._patiently(self._sink.finish)
+                outcome.is_finished = True
         except (PortalError, DatabaseError) as error:
             self._say(str(error))
         except Stopped:
@@ -187,7 +190,8 @@ class Backfill:
 
     def _unfinished(self, everything: Sequence[Piece]) -> Iterator[Piece]:
         for job, start, end in everything:
-            if (job.key, start, end) not in self._finished and self._failures[job.key] < _FAILURES:
+            is_given_up = job.key in self._contradicted or self._failures[job.key] >= _FAILURES
+            if (job.key, start, end) not in self._finished and not is_given_up:
                 yield job, start, end
 
     def _count(self, everything: Sequence[Piece]) -> int:
@@ -197,9 +201,11 @@ class Backfill:
         """Write what came, and note what did not."""
         job, error = fetched.job, fetched.error
         now = self._clock.now()
+        if job.key in self._contradicted:
+            return  # it was under way, and a wrong zone may agree for part of the year
         if fetched.history.zone_contradicted:
             # What is written under a wrong clock stays in a database for ever.
-            self._failures[job.key] = _FAILURES
+            self._contradicted.add(job.key)
             zone = job.wall.zone
             self._say(f"location {job.key.location}: the portal's times do not fit the zone {zone}; {_ZONE_ADVICE}")
             return
@@ -218,7 +224,6 @@ class Backfill:
         self._failures[job.key] = 0
         figures = replace(figures_of(chunk), samples=written.samples, corrected=written.corrected, gone=written.gone)
         sight = sight_of(chunk, job.wall, now)
-        self.outcome.see(job.key, sight)
         self._settling.append(_Settling(job, written, figures, sight, self._clock.monotonic()))
         self._progress.wrote(job, fetched.start, fetched.end, figures)
 
@@ -248,6 +253,7 @@ class Backfill:
             self._state.backfilled(written.key, written.start, written.end)
         self._finished.add((written.key, written.start, written.end))
         self.outcome.figures += settled.figures
+        self.outcome.see(written.key, settled.sight)
 
     def _say(self, message: str) -> None:
         if message not in self.outcome.errors:

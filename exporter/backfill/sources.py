@@ -97,7 +97,7 @@ class Sources:
         start, end = job.wall.days_before(now, _NOW), job.wall.days_before(now, -1)
         client.begin()
         meters = history.fetch(start, end, KnownMeters(), try_hourly=True).meters
-        return {meter.info.number: meter.info.step for meter in meters if meter.info.step}
+        return {meter.info.number: meter.info.step for meter in meters if meter.info.step and meter.readings}
 
     def _places(self, login: Login, found: Sequence[FoundLocation], only: Collection[str]) -> list[FoundLocation]:
         places, missing = choose(login, found)

@@ -200,7 +200,7 @@ class _Run:
             how = "goes on where it stopped" if goes_on and outcome.left else "begins anew"
             again = _again(self._arguments, self._wanted, jobs)
             print(f"The same command {how}: {again}", file=sys.stderr)  # noqa: T201
-        if outcome.is_stopped or (self._sink.resumes and outcome.done):
+        if outcome.is_stopped or (outcome.done and (self._sink.resumes or outcome.is_finished)):
             return EXIT_PARTLY
         return EXIT_FAILED
 

@@ -27,7 +27,7 @@ from ..conftest import NOW
 from ..portal.building import bounds_of
 from .pieces import HOUSE, NEW_YORK, instant, job
 
-HOUR = 3600
+HOUR, DAY = 3600, 86400
 WINDOW = 7 * 86400
 WALL = WallClock(ZoneInfo(NEW_YORK))
 KEEP_FROM = kept_from(WALL, NOW, WINDOW)
@@ -330,3 +330,70 @@ def test_what_cannot_be_there_yet_is_no_hole() -> None:
     days = job("2026-01-13", "2026-01-14")
     assert holes(days, stored(hours(days.start, 24))) == {}
     assert holes(days, stored(hours(days.start, 23))) == {("81001", days.start): (1, 24)}
+
+
+# -- a state that nobody kept up to date
+
+
+def stale(store: Store, *infos: MeterInfo) -> int:
+    """A state that was last written 12 days ago, whose rows say 5 kWh an hour; gives where they begin."""
+    then = NOW - 12 * DAY
+    first = kept_from(WALL, then, WINDOW)
+    count = (int(then) - first) // HOUR
+    refresh(store, *(meter(hours(first, count, 5.0), info) for info in infos or (INFO,)), now=then)
+    (known, *_) = store.snapshot.locations[HOUSE].meters
+    assert len(known.intervals) == count
+    return first
+
+
+def test_a_stale_state_stands_neither_beside_nor_over_what_the_portal_gives_now(store: Store) -> None:
+    first = stale(store)
+    assert KEEP_FROM - first == 12 * DAY
+    whole = job(WALL.date_text(first - 3 * DAY), WALL.date_text(KEEP_FROM + 4 * DAY))
+    readings = hours(whole.start, (whole.end - whole.start) // HOUR, cost=0.25)
+    result = chunk(store, whole, meter(readings))
+    assert [(each.start, each.end, each.usage, each.cost) for each in only(result).intervals] == [
+        (each.start, each.end, 1.0, 0.25) for each in readings
+    ]
+    assert [(each.start, each.usage, each.cost) for each in only(result).days] == [
+        (midnight, 24.0, 6.0) for midnight in WALL.midnights(whole.start, whole.end)[:-1]
+    ]
+    assert figures_of(result) == Figures(len(readings), len(readings) * 1.0, 0.0, len(readings) * 0.25)
+    assert sight_of(result, WALL, NOW).holes == ()
+
+
+def test_a_chunk_before_the_border_has_nothing_of_a_stale_state(store: Store) -> None:
+    first = stale(store)
+    before = job(WALL.date_text(first + DAY), WALL.date_text(KEEP_FROM - DAY))
+    assert before.end == KEEP_FROM
+    readings = hours(before.start, (before.end - before.start) // HOUR)
+    whole = chunk(store, before, meter(readings))
+    assert [(each.start, each.usage) for each in only(whole).intervals] == [(each.start, 1.0) for each in readings]
+    # What the portal does not give any more is not written from the state.
+    part = chunk(store, before, meter(readings[:10] + readings[34:]))
+    assert [each.start for each in only(part).intervals] == [each.start for each in readings[:10] + readings[34:]]
+    assert figures_of(part) == Figures(len(readings) - 24, len(readings) - 24.0)
+    assert only(chunk(store, before, meter([]))) == Meter(INFO)
+
+
+def test_a_stale_state_is_no_reason_to_leave_out_a_meter_or_to_add_one(store: Store) -> None:
+    other = replace(INFO, number="81009")
+    first = stale(store, INFO, other)
+    whole = job(WALL.date_text(first), WALL.date_text(KEEP_FROM + DAY))
+    count = (whole.end - whole.start) // HOUR
+    result = chunk(store, whole, meter(hours(whole.start, count)))
+    assert [each.info.number for each in result.meters] == ["81001"]
+    assert figures_of(result) == Figures(count, float(count))
+    both = chunk(store, whole, meter(hours(whole.start, count)), meter(hours(whole.start, count, 2.0), other))
+    assert figures_of(both) == Figures(2 * count, 3.0 * count)
+
+
+def test_known_hours_of_a_meter_whose_step_changed_do_not_stand_beside_the_new_ones(store: Store) -> None:
+    first = stale(store)
+    whole = job(WALL.date_text(first), WALL.date_text(KEEP_FROM + DAY))
+    quarters = [Reading(each, each + 900, 0.25) for each in range(whole.start, whole.end, 900)]
+    result = only(chunk(store, whole, meter(quarters, replace(INFO, step=900))))
+    assert [(each.start, each.end, each.usage) for each in result.intervals] == [
+        (each.start, each.end, 0.25) for each in quarters
+    ]
+    assert {each.usage for each in result.days} == {24.0}

@@ -16,7 +16,6 @@ from exporter.errors import AccessError, CredentialsError, PendingError, PortalE
 from exporter.portal.answer import Answer
 from exporter.portal.client import PortalClient
 from exporter.portal.usagequery import DAILY, HOURLY, UsageQuery
-from exporter.snapshot import LocationKey
 
 from ..clocks import ManualClock
 from ..portal.test_history import Portal
@@ -71,7 +70,7 @@ class Asking:
     ) -> None:
         self.clients = [Client(ask) for ask in asks]
         self.said: list[str] = []
-        known: Callable[[LocationKey], Mapping[str, int]] = lambda _: steps or {}  # noqa: E731
+        known: Callable[[Job], Mapping[str, int]] = lambda _: steps or {}  # noqa: E731
         self.fetcher = Fetcher(dict(enumerate(self.clients)), known, clock, self.said.append, **options)
 
     def begin(self, *jobs: Job, oldest_first: bool = False) -> Iterator[Fetched]:

@@ -1,5 +1,6 @@
 """What is remembered of a backfill that was broken off, for whom, and for how long."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.backfill.journal import Done, Figures, Journal
+from exporter.backfill.journal import Done, Figures, Journal, Sight
 from exporter.state import FILE, State
 
 from ..clocks import ManualClock
@@ -143,3 +144,60 @@ def test_figures_add_up_one_by_one() -> None:
         11, 2.75, 33.0, 44.0, 55, 66, 77
     )
     assert sum([FIRST.figures, SECOND.figures], Figures()) == Figures(47, 14.0, 0.25, 1.75, 96, 2, 1)
+
+
+# -- what was seen, and entries of other versions
+
+SIGHT = Sight({"81001": (1000, 1900), "M,\u00fc 2": (1000, 2000)}, (("81001", 1000, 2, 24), ("M,\u00fc 2", 1500, 1, 1)))
+
+
+def test_what_was_seen_of_a_chunk_is_known_to_the_next_process(open_journal: Open) -> None:
+    done = replace(FIRST, sight=SIGHT)
+    begun(open_journal, done, SECOND)
+    assert open_journal().begin(anew=False) == [done, SECOND]
+
+
+FIGURES = {"intervals": 24, "usage": 12.5, "export": 0.25, "cost": 1.75, "samples": 96, "corrected": 2, "gone": 1}
+NOTHING: dict[str, object] = {"spans": {}, "holes": []}
+
+
+def test_an_entry_is_read_as_it_was_always_written(open_journal: Open) -> None:
+    overwritten(open_journal, json.dumps([FIGURES, NOTHING]))
+    assert open_journal().begin(anew=False) == [FIRST, SECOND]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(FIGURES),  # as it was before sights were kept
+        json.dumps([FIGURES]),
+        json.dumps([FIGURES, NOTHING, {}]),
+        json.dumps([{**FIGURES, "gaps": 1}, NOTHING]),
+        json.dumps([{**FIGURES, "usage": "much"}, NOTHING]),
+        json.dumps([{**FIGURES, "usage": None}, NOTHING]),
+        json.dumps([FIGURES, {"spans": {}}]),
+        json.dumps([FIGURES, {"spans": [], "holes": []}]),
+        json.dumps([FIGURES, {"spans": {"81001": [1]}, "holes": []}]),
+        json.dumps([FIGURES, {"spans": {"81001": ["a", "b"]}, "holes": []}]),
+        json.dumps([FIGURES, {"spans": {}, "holes": [["81001", 1]]}]),
+        json.dumps([FIGURES, {"spans": {}, "holes": None}]),
+        json.dumps([FIGURES, None]),
+        "null",
+        "7",
+        '"text"',
+        "{",
+        "",
+    ],
+)
+def test_an_entry_of_another_version_is_not_done_and_done_again_is_kept(open_journal: Open, text: str) -> None:
+    overwritten(open_journal, text)
+    journal = open_journal()
+    assert journal.begin(anew=False) == [SECOND]
+    journal.note(FIRST)
+    assert open_journal().begin(anew=False) == [FIRST, SECOND]
+
+
+def overwritten(open_journal: Open, text: str) -> None:
+    """A journal whose first entry another version wrote."""
+    state = begun(open_journal, FIRST, SECOND)._state
+    state.run(lambda database: database.execute("UPDATE backfill_done SET figures = ? WHERE start = 1000", (text,)))

@@ -185,3 +185,19 @@ def test_a_range_with_an_end_is_a_task_of_its_own() -> None:
     first, second = (job("2025-11-01", last) for last in ("2026-01-14", "2026-01-15"))
     wanted = DayRange(date(2025, 11, 1), date(2026, 1, 14), 10)
     assert task_of(first, wanted) != task_of(second, wanted)
+
+
+def test_days_that_count_back_go_on_tomorrow_from_the_date_on_which_they_began() -> None:
+    wall = WallClock(ZoneInfo(NEW_YORK))
+    counted = read_range(None, None, 75, 10)
+    today = job_of(0, HOUSE, place_of(HOUSE), "", wall, counted, ManualClock(instant("2026-01-14 23:59")))
+    named = read_range(wall.date_text(today.start), None, None, 10)
+    tomorrow = job_of(0, HOUSE, place_of(HOUSE), "", wall, named, ManualClock(instant("2026-01-15 00:01")))
+    assert wall.date_text(today.start) == "2025-11-01"
+    assert task_of(tomorrow, named) == task_of(today, counted)
+    assert tomorrow.chunks()[:2] == today.chunks()[:2]
+    assert (today.days, tomorrow.days) == (75, 76)
+    # The same number of days would be another range by then.
+    other = job_of(0, HOUSE, place_of(HOUSE), "", wall, counted, ManualClock(instant("2026-01-15 00:01")))
+    assert task_of(other, counted) != task_of(today, counted)
+    assert not set(other.chunks()) & set(today.chunks())

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from exporter.backfill.content import sight_of
-from exporter.backfill.journal import Done, Figures
+from exporter.backfill.journal import Done, Figures, Sight
 from exporter.backfill.plan import Job
 from exporter.backfill.report import plan_lines, summary_lines
 from exporter.backfill.run import Outcome
@@ -208,3 +208,65 @@ def test_the_bar_counts_days_and_goes_on_from_those_that_are_done() -> None:
     bar.waits("")
     assert bar._bar.tasks[0].fields["waiting"] == ""
     bar.end()
+
+
+# -- what is not proven, not whole, or not all
+
+
+def sink_like(*, resumes: bool, is_verified: bool, name: str) -> Sink:
+    sink = Nowhere()
+    sink.resumes, sink.is_verified, sink.name = resumes, is_verified, name
+    return sink
+
+
+CSV = sink_like(resumes=False, is_verified=False, name="csv out.csv")
+UNREAD = sink_like(resumes=True, is_verified=False, name="influxdb http://127.0.0.1:8086/electric (per interval)")
+
+
+def test_what_cannot_be_read_back_is_not_called_verified() -> None:
+    assert summary(Outcome(done=1, is_finished=True), UNREAD)[0] == (
+        "All is written, not verified: influxdb http://127.0.0.1:8086/electric (per interval)"
+    )
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(done=1, errors=["csv out.csv: no room"]),
+        Outcome(done=1, left=1, errors=["csv out.csv: no room"]),
+    ],
+)
+def test_a_file_that_is_not_whole_is_not_written_and_the_reason_is_told(outcome: Outcome) -> None:
+    assert summary(outcome, CSV)[:2] == ["Nothing is written: csv out.csv", "  not done    csv out.csv: no room"]
+
+
+def test_a_file_that_was_broken_off_is_not_written() -> None:
+    assert summary(Outcome(done=1, left=3, is_stopped=True), CSV)[:2] == [
+        "Nothing is written: csv out.csv",
+        "  intervals   0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sink", "said"),
+    [
+        (CSV, "2 of 2 chunks are done: csv out.csv"),
+        (UNREAD, f"2 of 2 chunks are done: {UNREAD.name}"),
+        (SINK, f"2 of 2 chunks are done: {SINK.name}"),
+    ],
+)
+def test_what_could_not_even_be_asked_for_is_not_all(sink: Sink, said: str) -> None:
+    outcome = Outcome(done=2, is_finished=True, errors=["login old: sign-ins are paused"])
+    assert summary(outcome, sink)[:2] == [said, "  not done    login old: sign-ins are paused"]
+
+
+def beginning(first: str, *, left: int = 0) -> list[str]:
+    outcome = Outcome(done=1, left=left)
+    outcome.see(HOUSE, Sight({"81001": (instant(first), WINTER.end), "81002": (instant("2024-03-01"), WINTER.end)}))
+    return [line for line in summary(outcome) if line.startswith("  begins")]
+
+
+def test_where_the_intervals_begin_is_told_where_that_is_later_than_was_asked_for() -> None:
+    assert beginning("2024-02-10 05:00") == ["  begins      location 70001: the portal's intervals begin on 2024-02-10"]
+    assert beginning("2024-01-01 05:00") == []
+    assert beginning("2024-02-10", left=1) == []

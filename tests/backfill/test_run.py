@@ -1,5 +1,6 @@
 """A whole backfill from a simulated portal into a database that loses, lies, refuses, dies and comes back."""
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -10,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.backfill.fetching import Fetcher
+from exporter.backfill.fetching import Fetched, Fetcher
 from exporter.backfill.journal import Done, Figures, Journal
 from exporter.backfill.plan import Job, read_range
+from exporter.backfill.report import summary_lines
 from exporter.backfill.run import Backfill, Outcome
 from exporter.backfill.sources import Sources
 from exporter.config import Config, ExporterConfig, Login
@@ -22,7 +24,7 @@ from exporter.portal.walltime import WallClock
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Answer, Call
 from exporter.simulator.server import PortalServer
-from exporter.simulator.settings import Poll, SignIn, Span
+from exporter.simulator.settings import Poll, Revision, SignIn, Span
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, UserSpec, World
 from exporter.sinks.sink import Chunk, Sink, Written
 from exporter.snapshot import Location, LocationKey
@@ -687,3 +689,173 @@ def test_several_portals_fill_the_same_database(run: Run, sink: FakeSink, start_
     assert {start % DAY // HOUR for start in starts["70002"]} == {7}
     assert_true(sink, portals[0], result.jobs[0])
     assert_true(sink, portals[1], result.jobs[1], BARN_METER)
+
+
+def told(result: Result, sink: Sink) -> list[str]:
+    """The summary of a run."""
+    return list(summary_lines(result.outcome, result.jobs, sink, 1, 1.0))
+
+
+# -- a wrong zone
+
+UNFIT = (
+    "location {}: the portal's times do not fit the zone {}; nothing more is written of it,"
+    " smarthub-exporter check tells which zone does"
+)
+
+
+def test_of_a_location_whose_zone_is_wrong_nothing_is_written_and_others_go_on(
+    run: Run, sink: FakeSink, start_portal: StartPortal
+) -> None:
+    barn = World(locations=(LocationSpec("55002", "70002", (BARN_METER,)),))
+    portals = start_portal(SMALL, shifted=-2 * HOUR), start_portal(barn)
+    result = run(sink, *portals, start="2025-06-01")
+    said = UNFIT.format("70001", "America/New_York")
+    assert summary(result.outcome) == (8, 8, 0, [said], False)
+    assert result.seen.warned == [said]
+    assert {location for location, _ in sink.held} == {"70002"}
+    assert len(sink.writes) == 8
+    assert_true(sink, portals[1], result.jobs[1], BARN_METER)
+    assert told(result, sink)[:2] == ["8 of 16 chunks are done: fake", f"  not done    {said}"]
+    # One more may be under way.
+    assert 1 <= polls(portals[0]) <= 2
+
+
+def polls(portal: PortalServer) -> int:
+    return sum(count for (endpoint, _), count in portal.portal.calls.items() if endpoint == "poll")
+
+
+def test_a_wrong_zone_that_agrees_in_summer_writes_nothing_of_summer(
+    run: Run, sink: FakeSink, portal: PortalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Puerto Rico has all year the time that New York has in summer; the older chunk is under way by then."""
+    take = Backfill._take
+
+    def take_late(backfill: Backfill, fetched: Fetched) -> None:
+        deadline = time.monotonic() + 10
+        while polls(portal) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        take(backfill, fetched)
+
+    monkeypatch.setattr(Backfill, "_take", take_late)
+    login = login_of(portal, zone=ZoneInfo("America/Puerto_Rico"))
+    result = run(sink, portal, start="2025-10-05", end="2025-11-10", logins=[login])
+    assert result.polls == 2
+    assert sink.writes == []
+    said = UNFIT.format("70001", "America/Puerto_Rico")
+    assert summary(result.outcome) == (0, 2, 0, [said], False)
+    assert sink.finished == 0
+
+
+# -- what cannot be read back, and what is whole or nothing
+
+
+@pytest.mark.parametrize(
+    ("is_verified", "said", "is_needed"),
+    [(False, "All is written, not verified: fake", True), (True, "All is stored and was read back: fake", False)],
+)
+def test_only_what_was_read_back_is_no_longer_needed(  # noqa: PLR0917 - fixtures
+    run: Run,
+    sink: FakeSink,
+    portal: PortalServer,
+    tmp_path: Path,
+    is_verified: bool,  # noqa: FBT001
+    said: str,
+    is_needed: bool,  # noqa: FBT001
+) -> None:
+    key = LocationKey(portal.host, "55001", "70001")
+    needed = {key: day("2025-12-05")}
+    sink.is_verified = is_verified
+    with closing(State(tmp_path)) as state:
+        state.save(Location(key, "", "America/New_York"), [], needed.values(), 0)
+        result = run(sink, portal, start="2025-12-01", end="2025-12-31")
+        assert summary(result.outcome) == (2, 0, 0, [], False)
+        assert told(result, sink)[0] == said
+        assert state.backfill_needed() == (needed if is_needed else {})
+
+
+def test_a_file_that_cannot_be_put_in_its_place_is_not_written(run: Run, sink: FakeSink, portal: PortalServer) -> None:
+    sink.resumes = sink.is_verified = False
+    sink.finish_errors = [LASTS]
+    result = run(sink, portal, days=3)
+    assert not result.outcome.is_finished
+    assert told(result, sink)[:2] == ["Nothing is written: fake", "  not done    fake: keeps only 31 days"]
+
+
+def test_a_file_of_which_something_is_left_is_not_written(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
+    sink.resumes = sink.is_verified = False
+    result = run(sink, start_portal(TWO, refused_locations=("70001",)), days=3)
+    assert (sink.finished, result.outcome.is_finished) == (0, False)
+    first, reason, *_ = told(result, sink)
+    assert first == "Nothing is written: fake"
+    assert reason.startswith("  not done    location 70001: login coop0 may not see location 70001 of account 55001")
+
+
+# -- what an earlier run saw
+
+
+def test_holes_and_figures_of_what_an_earlier_run_did_are_in_the_summary(
+    run: Run, sink: FakeSink, start_portal: StartPortal
+) -> None:
+    gaps = (
+        Span("81001", day("2025-12-20") + 5 * HOUR, day("2025-12-20") + 7 * HOUR),
+        Span("81001", day("2025-10-10"), day("2025-10-11")),
+    )
+    portal = start_portal(SMALL, gaps=gaps)
+    sink.write_errors = [None, None, LASTS]
+    first = run(sink, portal, start="2025-10-01", end="2025-12-29")
+    assert (first.outcome.done, first.outcome.left) == (2, 1)
+    holes = "  holes       location 70001: {}"
+    assert holes.format("1 day is not whole at the portal: 2025-12-20 (2 of 24)") in told(first, sink)
+    second = run(sink, portal, start="2025-10-01", end="2025-12-29")
+    assert second.polls == 1
+    assert [each.sight.holes for each in second.done] == [(), (("81001", day("2025-12-20"), 2, 24),)]
+    both = holes.format("2 days are not whole at the portal: 2025-10-10 (24 of 24), 2025-12-20 (2 of 24)")
+    assert both in told(second, sink)
+    truth = portal.portal.truth(METER, second.jobs[0].start, second.jobs[0].end)
+    assert f"  energy      {truth.usage:,.2f} kWh drawn" in told(second, sink)
+    assert f"  intervals   {90 * 24 + 1 - 26:,} (2 chunks of it by an earlier run)" in told(second, sink)
+    third = run(sink, portal, start="2025-10-01", end="2025-12-29")
+    assert third.polls == 0
+    assert both in told(third, sink)
+
+
+def test_holes_of_what_was_lost_and_written_again_count_once(
+    run: Run, sink: FakeSink, start_portal: StartPortal
+) -> None:
+    portal = start_portal(SMALL, gaps=(Span("81001", day("2025-12-03"), day("2025-12-03") + 2 * HOUR),))
+    lost = iter([True])
+    sink.loses = lambda _: next(lost, False)
+    result = run(sink, portal, start="2025-12-01", end="2025-12-10")
+    assert len(sink.writes) == 2
+    assert result.outcome.holes(result.jobs[0].key, result.jobs[0].wall) == [(day("2025-12-03"), 2, 24)]
+
+
+def test_a_warning_is_said_once_a_location_and_not_once_a_chunk(
+    run: Run, sink: FakeSink, start_portal: StartPortal
+) -> None:
+    meters = replace(METER, channels=Channels.UNKNOWN), replace(BARN_METER, channels=Channels.UNKNOWN)
+    places = LocationSpec("55001", "70001", (meters[0],)), LocationSpec("55002", "70002", (meters[1],))
+    result = run(sink, start_portal(World(locations=places)), start="2025-10-01")
+    assert len(sink.writes) == 8
+    first, second = result.seen.warned
+    assert first.startswith("location 70001: unknown flow direction ")
+    assert second == first.replace("70001", "70002")
+
+
+def test_a_state_that_nobody_kept_up_to_date_changes_nothing(
+    run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock, tmp_path: Path
+) -> None:
+    exporter = Exporter(clock, login_of(portal), folder=tmp_path)
+    exporter.refresh()
+    exporter.close()
+    clock.advance(12 * DAY)
+    changed = tuple(
+        Revision("81001", day(date) + 5 * HOUR, NOW + 1, 3.0) for date in ("2025-12-12", "2025-12-21", "2025-12-30")
+    )
+    change(portal, revisions=changed)
+    result = run(sink, portal, days=60)
+    assert_true(sink, portal, result.jobs[0])
+    truth = portal.portal.truth(METER, result.jobs[0].start, result.jobs[0].end)
+    assert result.outcome.figures.usage == pytest.approx(truth.usage)
+    assert result.outcome.figures.intervals == len(sink.intervals())

@@ -12,11 +12,12 @@ from exporter.backfill.sources import Sources
 from exporter.config import Config, ExporterConfig, LocationChoice, Login
 from exporter.errors import AccessError, ConfigError, CredentialsError
 from exporter.simulator.server import PortalServer
-from exporter.simulator.world import HOME, LocationSpec, UserSpec, World
+from exporter.simulator.settings import Poll
+from exporter.simulator.world import HOME, LocationSpec, Resolution, UserSpec, World
 from exporter.state import State
 
 from ..clocks import ManualClock
-from ..conftest import BARN, HOUSE, TWO, StartPortal, login_of
+from ..conftest import BARN, BARN_METER, HOUSE, SMALL, TWO, StartPortal, login_of
 
 DAYS = DayRange(None, None, 3)
 FLAT = LocationSpec("55003", "70004", (), nickname="Old flat", inactive=True)
@@ -189,3 +190,43 @@ def test_one_chosen_location_that_is_not_seen_does_not_keep_the_others(
         "login coop does not see location 79999; it sees location 70001 of account 55001, location 70002 of account"
         " 55002; correct the configuration"
     )
+
+
+@pytest.mark.parametrize("number", ["79999", "70001"])
+def test_a_number_that_the_login_that_could_not_be_asked_may_see_is_told_with_its_reason(
+    sources_of: Callable[..., Sources], start_portal: StartPortal, number: str
+) -> None:
+    users = UserSpec("a@example.org"), UserSpec("b@example.org", accounts=("55002",))
+    portal = start_portal(replace(TWO, users=users))
+    old, new = login_of(portal, users[0], name="old", password="wrong"), login_of(portal, users[1], name="new")
+    sources = sources_of(old, new)
+    with pytest.raises(AccessError) as caught:
+        sources.jobs(DAYS, frozenset([number, "70002"]))
+    (problem,) = sources.problems
+    assert problem.startswith("login old: the portal refused user name or password")
+    assert str(caught.value) == f"location {number} was not found, and not every login could be asked: {problem}"
+    assert caught.value.exit_code == 1
+    with pytest.raises(AccessError) as alone:
+        sources_of(old, new).jobs(DAYS, frozenset([number]))
+    assert str(alone.value) == problem
+
+
+# -- the present meters
+
+
+def test_the_present_meters_tell_their_resolution(
+    sources_of: Callable[..., Sources], start_portal: StartPortal
+) -> None:
+    daily = replace(BARN_METER, resolution=Resolution.DAYS)
+    barn = replace(BARN, meters=(daily, replace(BARN_METER, number="81003", step=900)))
+    sources = sources_of(login_of(start_portal(World(locations=(HOUSE, barn)))))
+    house_job, barn_job = sources.jobs(DAYS, frozenset())
+    assert sources.steps(house_job) == {"81001": 3600}
+    assert sources.requests["poll"] == 1
+    assert sources.steps(barn_job) == {"81002": 86400, "81003": 900}
+
+
+def test_meters_that_do_not_show_tell_nothing(sources_of: Callable[..., Sources], start_portal: StartPortal) -> None:
+    sources = sources_of(login_of(start_portal(SMALL, poll=Poll.NO_POINTS)))
+    (only,) = sources.jobs(DAYS, frozenset())
+    assert sources.steps(only) == {}

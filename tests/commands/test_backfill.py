@@ -1,6 +1,8 @@
 """`backfill` as people run it: the plan, the question, the summary, how it ends, and how it goes on."""
 
+import csv
 import re
+import shlex
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -14,11 +16,11 @@ import pytest
 
 from exporter.clock import SystemClock
 from exporter.simulator.server import PortalServer
-from exporter.simulator.settings import Poll, SignIn, Span
-from exporter.simulator.world import UserSpec
+from exporter.simulator.settings import Poll, Revision, SignIn, Span
+from exporter.simulator.world import Channels, UserSpec, World
 from exporter.state import FILE
 
-from ..conftest import DAY, HOUSE, METER, SMALL, TWO, StartPortal, change
+from ..conftest import BARN, DAY, HOUSE, METER, SMALL, TWO, StartPortal, change
 from ..metricsdouble import MetricsDouble
 from ..test_cli import Program, Starter, one_line
 from ..typists import Typist
@@ -364,7 +366,8 @@ def test_a_stop_ends_it_cleanly_and_the_same_command_goes_on(
     again = starter.run(*arguments)
     assert again.wait() == 0
     assert f"An earlier run did {done} chunks of it, which are not done again (but with --restart).\n" in again.stdout
-    assert polls(portal) - before == 13 - done
+    # One more for the present meters.
+    assert polls(portal) - before == 1 + 13 - done
     assert f"  intervals   {366 * 24:,} ({done} chunks of it by an earlier run)\n" in again.stdout
     assert_true(vm, portal, "2024-01-01", "2025-01-01")
     assert journals(starter) == 0
@@ -407,7 +410,7 @@ def test_what_was_done_before_a_failure_is_kept_and_told(
     )
     before = polls(portal)
     assert starter.run("backfill", *WINTER, "--no-progress").wait() == 0
-    assert polls(portal) - before == 1
+    assert polls(portal) - before == 1 + 1
     assert_true(vm, portal, "2024-01-01", "2024-02-05")
 
 
@@ -421,7 +424,7 @@ def test_restart_begins_anew(
     program = starter.run("backfill", *WINTER, "--no-progress", "--restart")
     assert program.wait() == 0
     assert "An earlier run" not in program.stdout
-    assert polls(portal) - before == 2
+    assert polls(portal) - before == 1 + 2
 
 
 def test_another_tenant_of_the_same_database_has_nothing_done_yet(
@@ -610,3 +613,336 @@ def test_the_help_names_its_flags(starter: Starter) -> None:
     assert (program.wait(), program.stderr) == (0, "")
     flags = {"--start", "--end", "--days", "--to", "--output", "--location", "--dry-run", "--restart", "--yes"}
     assert {*flags, "--no-progress", "--config.file", "--state.dir"} <= set(program.stdout.replace("[", " ").split())
+
+
+# -- a wrong zone
+
+
+def test_a_wrong_zone_is_told_and_nothing_is_written(
+    start_portal: StartPortal, vm: MetricsDouble, starter: Starter, configure: Configure
+) -> None:
+    configure(start_portal(SMALL, shifted=-2 * 3600), vm)
+    program = starter.run("backfill", *WINTER, "--no-progress")
+    assert program.wait() == 1
+    said = (
+        "location 70001: the portal's times do not fit the zone America/New_York; nothing more is written of it,"
+        " smarthub-exporter check tells which zone does"
+    )
+    assert program.stderr == f"{said}\n"
+    assert f"\n0 of 2 chunks are done: victoriametrics {vm.url}\n  not done    {said}\n" in program.stdout
+    assert vm.count("/api/v1/import") == 0
+
+
+def test_the_location_of_another_login_goes_on_where_the_zone_of_one_is_wrong(
+    start_portal: StartPortal, vm: MetricsDouble, starter: Starter, configure: Configure
+) -> None:
+    wrong, right = start_portal(SMALL, shifted=-2 * 3600), start_portal(World(locations=(BARN,)))
+    configure(wrong, vm, smarthub=[login(wrong, UserSpec(), "wrong"), login(right, UserSpec(), "right")])
+    program = starter.run("backfill", *MARCH, "--no-progress")
+    assert program.wait() == 3
+    assert f"\n1 of 2 chunks is done: victoriametrics {vm.url}\n  not done    location 70001: the " in program.stdout
+    assert (len(held(vm)), len(held(vm, "70002"))) == (0, 71)
+
+
+def login(portal: PortalServer, user: UserSpec, name: str, **more: object) -> dict[str, object]:
+    """One of several logins."""
+    return {
+        "name": name,
+        "api_url": portal.url,
+        "username": user.username,
+        "password": user.password,
+        "timezone": "America/New_York",
+        **more,
+    }
+
+
+# -- files: all or nothing
+
+
+def to_csv(*days: str) -> tuple[str, ...]:
+    return ("backfill", *days, "--to", "csv", "--output", "out.csv", "--no-progress")
+
+
+def test_a_file_that_could_not_be_completed_is_not_written(
+    start_portal: StartPortal, starter: Starter, configure: Configure
+) -> None:
+    configure(start_portal(TWO, refused_locations=("70001",)), None)
+    program = starter.run(*to_csv(*MARCH))
+    assert program.wait() == 1
+    lines = program.stdout.splitlines()
+    at = lines.index("Nothing is written: csv out.csv")
+    assert lines[at + 1].startswith("  not done    location 70001: login ")
+    assert "may not see location 70001 of account 55001 (status 403)" in lines[at + 1]
+    assert program.stderr == lines[at + 1].removeprefix("  not done    ") + "\n"
+    assert not (starter.folder / "out.csv").exists()
+
+
+def test_a_file_that_somebody_else_made_meanwhile_is_left_alone(
+    start_portal: StartPortal, starter: Starter, configure: Configure
+) -> None:
+    portal = start_portal(SMALL, latency=0.1)
+    configure(portal, None)
+    program = starter.start(*to_csv(*WINTER))
+    program.wait_for(lambda: polls(portal) >= 1, "the first question")
+    (starter.folder / "out.csv").write_text("mine")
+    assert program.wait() == 1
+    said = "csv out.csv: somebody else made it meanwhile; remove it and run this again"
+    assert f"\nNothing is written: csv out.csv\n  not done    {said}\n" in program.stdout
+    assert program.stderr == f"{said}\n"
+    assert (starter.folder / "out.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_file_that_is_broken_off_begins_anew(
+    start_portal: StartPortal, starter: Starter, configure: Configure, number: signal.Signals
+) -> None:
+    portal = start_portal(SMALL, latency=0.25)
+    configure(portal, None)
+    program = starter.start(*to_csv("--start", "2024-01-01", "--end", "2024-12-31"))
+    program.wait_for(lambda: polls(portal) >= 4, "some questions")
+    code, _ = program.end(number)
+    assert code == 3
+    assert program.stderr == (
+        "The same command begins anew: smarthub-exporter backfill --start 2024-01-01 --end 2024-12-31 --to csv"
+        " --output out.csv --no-progress\n"
+    )
+    assert "\nNothing is written: csv out.csv\n  intervals " in program.stdout
+    assert not (starter.folder / "out.csv").exists()
+
+
+# -- one of several logins, or one of several locations
+
+FRIENDS = UserSpec("a@example.org"), UserSpec("b@example.org", accounts=("55002",))
+
+
+def test_a_login_that_is_paused_does_not_keep_the_others_and_leaves_no_journal(
+    start_portal: StartPortal, vm: MetricsDouble, starter: Starter, configure: Configure
+) -> None:
+    portal = start_portal(replace(TWO, users=FRIENDS))
+    old, new = login(portal, FRIENDS[0], "old", password="wrong"), login(portal, FRIENDS[1], "new")
+    configure(portal, vm, smarthub=[old, new])
+    reasons = []
+    for _ in range(3):
+        program = starter.run("backfill", *MARCH, "--no-progress")
+        assert program.wait() == 3
+        lines = program.stdout.splitlines()
+        at = lines.index(f"1 of 1 chunk is done: victoriametrics {vm.url}")
+        assert lines[at + 1].startswith("  not done    login old: ")
+        reasons.append(lines[at + 1].removeprefix("  not done    "))
+        assert f"  Note: {reasons[-1]}" in lines[:at]
+        assert not any(line.startswith("All ") for line in lines)
+        assert program.stderr == (
+            "The same command begins anew: smarthub-exporter backfill --start 2024-03-09 --end 2024-03-11"
+            " --no-progress\n"
+        )
+        assert journals(starter) == 0
+        assert len(held(vm, "70002")) == 71
+        assert held(vm) == {}
+    assert reasons[0] == reasons[1]
+    assert reasons[0].startswith("login old: the portal refused user name or password (status 200, it said FAILURE);")
+    assert reasons[2].startswith("login old: sign-ins are paused, the portal refused user name or password 2 times")
+
+
+def test_a_configured_location_that_is_missing_does_not_keep_the_others_and_what_is_corrected_comes(
+    start_portal: StartPortal, vm: MetricsDouble, starter: Starter, configure: Configure
+) -> None:
+    portal = start_portal(SMALL)
+    places = [{"service_location": "79999"}, {"service_location": "70001"}]
+    configure(portal, vm, smarthub=login(portal, UserSpec(), "farm", locations=places))
+    said = "login farm does not see location 79999; it sees location 70001 of account 55001; correct the configuration"
+    first = starter.run("backfill", *MARCH, "--no-progress")
+    assert first.wait() == 3
+    assert f"\n1 of 1 chunk is done: victoriametrics {vm.url}\n  not done    {said}\n" in first.stdout
+    assert journals(starter) == 0
+    before = polls(portal)
+    start = midnight("2024-03-10")
+    change(portal, revisions=(Revision("81001", start, 0.0, 2.0),))
+    second = starter.run("backfill", *MARCH, "--no-progress")
+    assert second.wait() == 3
+    assert polls(portal) - before == 1 + 1
+    assert "  corrected   1 interval of which another value was stored\n" in second.stdout
+    assert "An earlier run" not in second.stdout
+    assert_true(vm, portal, "2024-03-09", "2024-03-12")
+
+
+def test_a_file_without_what_one_login_could_not_be_asked_is_written_and_not_called_all(
+    start_portal: StartPortal, starter: Starter, configure: Configure
+) -> None:
+    portal = start_portal(replace(TWO, users=FRIENDS))
+    logins = [login(portal, FRIENDS[0], "old", password="wrong"), login(portal, FRIENDS[1], "new")]
+    configure(portal, None, smarthub=logins)
+    program = starter.run(*to_csv(*MARCH))
+    assert program.wait() == 3
+    assert "\n1 of 1 chunk is done: csv out.csv\n  not done    login old: the portal refused " in program.stdout
+    assert program.stderr == ""
+    assert len(rows(starter.folder / "out.csv")) == 71
+
+
+def test_a_location_that_was_not_found_while_a_login_could_not_be_asked_is_told_with_its_reason(
+    start_portal: StartPortal, vm: MetricsDouble, starter: Starter, configure: Configure
+) -> None:
+    portal = start_portal(replace(TWO, users=FRIENDS))
+    logins = [login(portal, FRIENDS[0], "old", password="wrong"), login(portal, FRIENDS[1], "new")]
+    configure(portal, vm, smarthub=logins)
+    refused = "login old: the portal refused user name or password (status 200, it said FAILURE);"
+    alone = starter.run("backfill", *MARCH, "--location", "70001")
+    assert alone.wait() == 1
+    assert one_line(alone).startswith(refused)
+    both = starter.run("backfill", *MARCH, "--location", "70001", "--location", "70002")
+    assert both.wait() == 1
+    assert one_line(both).startswith(f"location 70001 was not found, and not every login could be asked: {refused}")
+    found = starter.run("backfill", *MARCH, "--location", "70002", "--no-progress")
+    assert found.wait() == 3
+    assert len(held(vm, "70002")) == 71
+
+
+def test_a_warning_of_the_data_is_said_once_and_not_once_a_chunk(
+    start_portal: StartPortal, vm: MetricsDouble, starter: Starter, configure: Configure
+) -> None:
+    house = replace(HOUSE, meters=(replace(METER, channels=Channels.UNKNOWN),))
+    configure(start_portal(World(locations=(house,))), vm)
+    program = starter.run("backfill", *WINTER, "--no-progress")
+    assert program.wait() == 0
+    (line,) = program.stderr.splitlines()
+    assert line.startswith("location 70001: unknown flow direction ")
+
+
+# -- a meter that is read by the hour only since some day
+
+SINCE = replace(METER, hourly_since="2024-02-10")
+SPRING = ("--start", "2024-01-01", "--end", "2024-03-20")
+BEGINS = "  begins      location 70001: the portal's intervals begin on 2024-02-10\n"
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_order_of_the_chunks_does_not_decide_what_is_written_of_a_meter(
+    start_portal: StartPortal, vm: MetricsDouble, starter: Starter, configure: Configure
+) -> None:
+    portal = start_portal(World(locations=(replace(HOUSE, meters=(SINCE,)),)))
+    configure(portal, vm)
+    truth = portal.portal.almanac.intervals(SINCE, midnight("2024-01-01"), midnight("2024-03-21"))
+    assert (truth[0].start, len(truth)) == (midnight("2024-02-10"), 40 * 24 - 1)
+    oldest_first = starter.run(*to_csv(*SPRING))
+    newest_first = starter.run("backfill", *SPRING, "--no-progress")
+    for program in (oldest_first, newest_first):
+        assert (program.wait(), program.stderr) == (0, "")
+        assert BEGINS in program.stdout
+        assert "holes" not in program.stdout
+        assert f"  intervals   {len(truth)}\n" in program.stdout
+    written = rows(starter.folder / "out.csv")
+    assert [tuple(datetime.fromisoformat(row[name]).timestamp() for name in ("start", "end")) for row in written] == [
+        (each.start, each.end) for each in truth
+    ]
+    assert [(float(row["usage_kwh"]), float(row["cost_usd"])) for row in written] == [
+        (each.usage, each.cost) for each in truth
+    ]
+    assert held(vm) == {each.end - 1: each.usage for each in truth}
+    days = vm.series("smarthub_day_usage_kwh")
+    assert len(days) == 40
+    assert min(days) // 1000 == midnight("2024-02-11") - 1
+
+
+def test_the_present_meters_are_asked_for_once_and_only_where_the_state_does_not_know_them(
+    start_portal: StartPortal, vm: MetricsDouble, starter: Starter, configure: Configure
+) -> None:
+    portal = start_portal(World(locations=(replace(HOUSE, meters=(SINCE,)),)))
+    configure(portal, vm)
+
+    def asked(*arguments: str) -> int:
+        before = polls(portal)
+        assert starter.run("backfill", *SPRING, "--restart", "--no-progress", *arguments).wait() == 0
+        return polls(portal) - before
+
+    without = asked()
+    assert asked() == without, "history alone tells the state nothing"
+    assert starter.run("backfill", "--days", "2", "--no-progress").wait() == 0
+    assert asked() == without - 1
+    assert asked("--state.dir", "another") == without
+    assert without >= 1 + 3
+
+
+# -- how to go on
+
+
+def test_days_that_count_back_go_on_by_their_first_date(
+    start_portal: StartPortal, vm: MetricsDouble, starter: Starter, configure: Configure
+) -> None:
+    portal = start_portal(SMALL)
+    configure(portal, vm)
+    first = datetime.now(ZONE).date() - timedelta(days=39)
+    # Chunks are counted from the first day on: the second one has ten days.
+    border = midnight((first + timedelta(days=30)).isoformat())
+    vm.takes = lambda _, stamp, __: stamp > border * 1000
+    program = starter.run("backfill", "--days", "40", "--no-progress", "--restart")
+    vm.takes = lambda *_: True
+    assert program.wait() == 3
+    hint = program.stderr.splitlines()[-1]
+    assert hint == (
+        f"The same command goes on where it stopped: smarthub-exporter backfill --no-progress --start {first}"
+    )
+    before = polls(portal)
+    again = starter.run(*shlex.split(hint.partition(": smarthub-exporter ")[2]))
+    assert again.wait() == 0
+    assert "An earlier run did 1 chunk of it, which is not done again (but with --restart).\n" in again.stdout
+    # The state knows the meter by now.
+    assert polls(portal) - before == 1
+    truth = portal.portal.almanac.intervals(METER, midnight(first.isoformat()), midnight("2100-01-01"))
+    assert held(vm).keys() <= {each.end - 1 for each in truth}
+    assert len(truth) - 1 <= len(held(vm)) <= len(truth)
+    assert journals(starter) == 0
+
+
+@pytest.mark.parametrize(
+    "days", [("--days=40", "--location", "70001"), ("--location", "70001", "--days", "40"), ("--location", "70001")]
+)
+def test_however_the_days_were_given_the_date_stands_instead(
+    start_portal: StartPortal, vm: MetricsDouble, starter: Starter, configure: Configure, days: tuple[str, ...]
+) -> None:
+    configure(start_portal(SMALL), vm, extract_days=40)
+    first = datetime.now(ZONE).date() - timedelta(days=39)
+    border = midnight((first + timedelta(days=30)).isoformat())
+    vm.takes = lambda _, stamp, __: stamp > border * 1000
+    program = starter.run("backfill", *days)
+    assert program.wait() == 3
+    assert program.stderr.splitlines()[-1] == (
+        f"The same command goes on where it stopped: smarthub-exporter backfill --location 70001 --start {first}"
+    )
+
+
+def test_without_a_state_that_is_kept_it_begins_anew(
+    start_portal: StartPortal, vm: MetricsDouble, starter: Starter, configure: Configure
+) -> None:
+    portal = start_portal(SMALL, latency=0.25)
+    configure(portal, vm)
+    (starter.folder / "file").write_text("no folder")
+    arguments = ("backfill", "--start", "2024-01-01", "--end", "2024-12-31", "--no-progress", "--state.dir", "file/x")
+    program = starter.start(*arguments)
+    program.wait_for(lambda: vm.count("/api/v1/import") >= 2, "two chunks to be written")
+    code, _ = program.end(signal.SIGINT)
+    assert code == 3
+    warning, hint = program.stderr.splitlines()
+    assert "the state cannot be kept in file/x (Not a directory)" in warning
+    assert hint == f"The same command begins anew: smarthub-exporter {shlex.join(arguments)}"
+    again = starter.run("backfill", *MARCH, "--no-progress", "--state.dir", "file/x")
+    assert again.wait() == 0
+    assert "An earlier run" not in again.stdout
+
+
+def test_a_start_before_all_meters_gets_its_note(
+    start_portal: StartPortal, vm: MetricsDouble, starter: Starter, configure: Configure
+) -> None:
+    portal = start_portal(SMALL)
+    configure(portal, vm)
+    early, late = (
+        starter.run("backfill", "--start", start, "--end", "1990-01-02", "--dry-run")
+        for start in ("1989-12-31", "1990-01-01")
+    )
+    assert (early.wait(), late.wait()) == (0, 0)
+    note = "  Note: --start 1989-12-31: no portal reaches back that far, the days begin with 1990-01-01\n"
+    assert note in early.stdout
+    assert early.stdout.replace(note, "") == late.stdout
+    assert ": 1990-01-01 to 1990-01-02, 2 days in America/New_York (1990-01-01 05:00 to 1990-01-03 05:00" in late.stdout

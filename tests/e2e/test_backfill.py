@@ -129,7 +129,7 @@ def test_a_database_that_keeps_a_month_is_told_what_to_do_and_the_same_command_c
     )
     assert (nothing.code, nothing.errors.strip()) == (1, advice)
     assert note in nothing.output.splitlines()
-    assert nothing.output.splitlines()[-6:-5] == [f"0 of 2 chunks are done: victoriametrics {database.url}"]
+    assert f"0 of 2 chunks are done: victoriametrics {database.url}" in nothing.output.splitlines()
     assert database.export() == {}
 
     partly = command.run(*whole)
