@@ -21,7 +21,6 @@ _FLUSH = "/internal/force_flush"
 _RESET_CACHE = "/internal/resetRollupResultCache"
 _SETTLING = 15.0  # seconds after which a kill -9 of VictoriaMetrics loses nothing any more (tsdb-facts D6)
 _VISIBLE_WITHIN = 12.0  # seconds: VictoriaMetrics caches negative look-ups for ten (tsdb-facts D5)
-_VISIBLE_WHEN_FLUSHED = 1.5
 _TAGS_OF_INTERVALS = ("account", "location", "meter", "portal")
 _CENTS = 100  # in a dollar
 _MINUTE = 60
@@ -167,17 +166,16 @@ class InfluxDBSink(Sink):
 
     def _seen(self, chunk: Chunk, wanted: Wanted) -> dict[Tags, dict[int, Point]]:
         """What is stored; of VictoriaMetrics as soon as what was sent can be seen, or will hardly be any more."""
-        if self._database.victoriametrics and self._flushes:
-            try:
-                self._database.api.get(_FLUSH)
-            except DatabaseError:
-                self._flushes = False  # a proxy that does not let us: then it takes its time
-        patience = _VISIBLE_WHEN_FLUSHED if self._flushes else _VISIBLE_WITHIN
         started = self._clock.monotonic()
         while True:
+            if self._database.victoriametrics and self._flushes:
+                try:
+                    self._database.api.get(_FLUSH)
+                except DatabaseError:
+                    self._flushes = False  # a proxy that does not let us: then it takes its time
             stored = self._stored(chunk)
             missing = any(points.keys() - stored.get(tags, {}).keys() for tags, points in wanted.items())
-            waited = self._clock.monotonic() - started > patience
+            waited = self._clock.monotonic() - started > _VISIBLE_WITHIN
             if not missing or waited or not self._database.victoriametrics:
                 return stored
             self._clock.sleep(0.5)

@@ -132,21 +132,31 @@ class VictoriaMetricsSink(Sink):
 
     def _seen(self, chunk: Chunk, wanted: Contents) -> dict[Labels, dict[int, Sample]]:
         """What is stored, as soon as what was sent can be seen, or will hardly be seen any more."""
-        if self._flushes:
-            try:
-                self._database.writing.get(_FLUSH)
-            except DatabaseError as error:
-                if error.passes_by_itself:
-                    raise
-                self._flushes = False  # a cluster, or a proxy that does not let us: then it takes its time
-        patience = _TRIES / 2 if self._flushes else _VISIBLE_WITHIN
         started = self._clock.monotonic()
         while True:
+            self._flush()
             stored = self._stored(chunk)
             # A value that takes the place of another one can take as long to be seen as a new one.
-            if not _todo(wanted, stored) or self._clock.monotonic() - started > patience:
+            todo = _todo(wanted, stored)
+            waited = self._clock.monotonic() - started
+            if not todo or waited > _VISIBLE_WITHIN or (self._flushes and self._is_lost(todo) and waited > 1):
                 return stored
             self._clock.sleep(0.5)
+
+    def _flush(self) -> None:
+        if not self._flushes:
+            return
+        try:
+            self._database.writing.get(_FLUSH)
+        except DatabaseError as error:
+            if error.passes_by_itself:
+                raise
+            self._flushes = False  # a cluster, or a proxy that does not let us: then it takes its time
+
+    def _is_lost(self, todo: Contents) -> bool:
+        """Whether all of it is older than what is kept."""
+        kept_from = self._clock.now() - self._period if self._period is not None else 0.0
+        return all(second < kept_from for samples in todo.values() for second in samples)
 
     def _not_kept(self, wanted: Contents, stored: Contents, todo: Contents) -> DatabaseError:
         """What became of samples that were taken with a 204 and are not there."""

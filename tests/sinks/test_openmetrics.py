@@ -137,7 +137,8 @@ def test_no_file_stays_open_however_many_series_there_are(tmp_path: Path) -> Non
     before = len(names_in(Path("/proc/self/fd")))
     meters = [meter(f"M{number}", [usage(instant("2026-01-05"), 1.0)]) for number in range(50)]
     sink.write(chunk("2026-01-05", *meters))
-    assert len(names_in(Path("/proc/self/fd"))) == before
+    # Fewer, where sockets of earlier tests are collected meanwhile.
+    assert len(names_in(Path("/proc/self/fd"))) <= before
     sink.close()
 
 
