@@ -21,6 +21,7 @@ _FLUSH = "/internal/force_flush"
 _RESET_CACHE = "/internal/resetRollupResultCache"
 _SETTLING = 15.0  # seconds after which a kill -9 of VictoriaMetrics loses nothing any more (tsdb-facts D6)
 _VISIBLE_WITHIN = 12.0  # seconds: VictoriaMetrics caches negative look-ups for ten (tsdb-facts D5)
+_VISIBLE_WHEN_FLUSHED = 5.0  # seconds: at once, on a machine that is not busy
 _TAGS_OF_INTERVALS = ("account", "location", "meter", "portal")
 _CENTS = 100  # in a dollar
 _MINUTE = 60
@@ -175,7 +176,8 @@ class InfluxDBSink(Sink):
                     self._flushes = False  # a proxy that does not let us: then it takes its time
             stored = self._stored(chunk)
             missing = any(points.keys() - stored.get(tags, {}).keys() for tags, points in wanted.items())
-            waited = self._clock.monotonic() - started > _VISIBLE_WITHIN
+            patience = _VISIBLE_WHEN_FLUSHED if self._flushes else _VISIBLE_WITHIN
+            waited = self._clock.monotonic() - started > patience
             if not missing or waited or not self._database.victoriametrics:
                 return stored
             self._clock.sleep(0.5)

@@ -27,6 +27,7 @@ _TRIES = 3
 _VISIBLE_WITHIN = 12.0  # seconds: negative look-ups are cached for ten (tsdb-facts D5)
 _FAMILIES = "|".join(each.family.name for each in TIMESTAMPED)
 _NAMES = {"__name__", "meter", "period"}
+_VISIBLE_WHEN_FLUSHED = 3.0  # seconds: at once, on a machine that is not busy
 _LAST_DECIMAL = 5e-7  # of kWh and USD (contract 3)
 
 Labels = tuple[tuple[str, str], ...]
@@ -139,7 +140,7 @@ class VictoriaMetricsSink(Sink):
             # A value that takes the place of another one can take as long to be seen as a new one.
             todo = _todo(wanted, stored)
             waited = self._clock.monotonic() - started
-            if not todo or waited > _VISIBLE_WITHIN or (self._flushes and self._is_lost(todo) and waited > 1):
+            if not todo or waited > self._patience(todo):
                 return stored
             self._clock.sleep(0.5)
 
@@ -153,10 +154,13 @@ class VictoriaMetricsSink(Sink):
                 raise
             self._flushes = False  # a cluster, or a proxy that does not let us: then it takes its time
 
-    def _is_lost(self, todo: Contents) -> bool:
-        """Whether all of it is older than what is kept."""
+    def _patience(self, todo: Contents) -> float:
+        """For how many seconds to look for what cannot be seen yet; hardly for what is older than what is kept."""
+        if not self._flushes:
+            return _VISIBLE_WITHIN
         kept_from = self._clock.now() - self._period if self._period is not None else 0.0
-        return all(second < kept_from for samples in todo.values() for second in samples)
+        is_lost = all(second < kept_from for samples in todo.values() for second in samples)
+        return 0.5 if is_lost else _VISIBLE_WHEN_FLUSHED
 
     def _not_kept(self, wanted: Contents, stored: Contents, todo: Contents) -> DatabaseError:
         """What became of samples that were taken with a 204 and are not there."""

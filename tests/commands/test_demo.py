@@ -58,7 +58,7 @@ def starter(tmp_path: Path) -> Iterator[Starter]:
 def test_the_demo_shows_data_at_once_and_new_intervals_and_ends_while_its_portal_hangs(starter: Starter) -> None:
     demo = Demo(starter)
     demo.program.wait_for(lambda: demo.newest() > 0, "data")
-    assert time.monotonic() - demo.started < 2.0
+    assert time.monotonic() - demo.started < 5.0
     demo.program.wait_for(lambda: demo.values("smarthub_up") == [1.0], "the end of the first refresh")
 
     text = demo.get(demo.metrics).text
