@@ -8,6 +8,7 @@ from typing import TypeVar
 from ..clock import Clock, Stopped
 from ..errors import AccessError, DatabaseError, PendingError, PortalError, ProtocolError
 from ..portal.walltime import WallClock
+from ..portal.zones import contradict, sightings_of_bills
 from ..reach import kept_from
 from ..sinks.sink import Sink, Written
 from ..snapshot import LocationKey
@@ -75,6 +76,14 @@ class Outcome:
                     before = days.get(day, (0, 0))
                     days[day] = before[0] + missing, before[1] + all_
         return [(day, *count) for day, count in sorted(days.items())]
+
+
+def _is_contradicted(fetched: Fetched) -> bool:
+    """Whether the portal's times are those of another zone; days up to now show it only together with the bills."""
+    bills = sightings_of_bills(fetched.job.place.bill_reads)
+    return bool(fetched.history.zone_contradicted) or contradict(
+        fetched.job.wall.zone, (*fetched.history.sightings, *bills)
+    )
 
 
 def patiently(action: Callable[[], _Result], clock: Clock, waits_for: Callable[[str], None]) -> _Result:
@@ -203,7 +212,7 @@ class Backfill:
         now = self._clock.now()
         if job.key in self._contradicted:
             return  # it was under way, and a wrong zone may agree for part of the year
-        if fetched.history.zone_contradicted:
+        if _is_contradicted(fetched):
             # What is written under a wrong clock stays in a database for ever.
             self._contradicted.add(job.key)
             zone = job.wall.zone

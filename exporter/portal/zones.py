@@ -11,6 +11,7 @@ from .placing import day_steps
 DAY = 86400
 _QUARTER = 900
 _FARTHEST = 15 * 3600
+_ENOUGH = 3
 _CANDIDATES = (
     "America/New_York",
     "America/Chicago",
@@ -75,6 +76,11 @@ def fits(zone: ZoneInfo, sightings: Sequence[Sighting]) -> bool | None:
     if any(sighting.certain for sighting in sightings) or 2 * len(agreeing) > len(sightings):
         return True
     return False if len(sightings) - len(agreeing) > 1 else None
+
+
+def contradict(zone: ZoneInfo, sightings: Sequence[Sighting]) -> bool:
+    """Whether too much was seen, and all of it against a zone, for anything but a wrong one."""
+    return len(sightings) >= _ENOUGH and not any(_agrees(zone, sighting) for sighting in sightings)
 
 
 def fitting(sightings: Sequence[Sighting]) -> tuple[str, ...]:

@@ -747,6 +747,13 @@ def test_a_wrong_zone_that_agrees_in_summer_writes_nothing_of_summer(
     assert sink.finished == 0
 
 
+def test_a_wrong_zone_shows_in_days_up_to_now_too_by_the_bills(run: Run, sink: FakeSink, portal: PortalServer) -> None:
+    result = run(sink, portal, days=3, logins=[login_of(portal, zone=ZoneInfo("America/Chicago"))])
+    said = UNFIT.format("70001", "America/Chicago")
+    assert summary(result.outcome) == (0, 1, 0, [said], False)
+    assert sink.writes == []
+
+
 # -- what cannot be read back, and what is whole or nothing
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.portal.answer import Answer, decode
-from exporter.portal.zones import Sighting, fits, fitting, other_season, sightings_in, sightings_of_bills
+from exporter.portal.zones import Sighting, contradict, fits, fitting, other_season, sightings_in, sightings_of_bills
 
 from .building import DAY, HOUR, MINUTE, QUARTER, bounds_of, examples, instant, midnight, one_meter, wall_of
 
@@ -282,3 +282,13 @@ def test_the_other_season_is_past_within_a_year_and_has_the_other_time(moment: i
 )
 def test_the_other_season_is_the_nearest_one_before(now: str, other: str) -> None:
     assert other_season(instant(now)) == instant(other)
+
+
+def test_three_sights_that_all_disagree_contradict_a_zone_and_one_that_agrees_saves_it() -> None:
+    january = int(datetime(2026, 1, 14, 5, tzinfo=UTC).timestamp())
+    eastern = [Sighting(january - month * 30 * DAY, -5 * 3600) for month in range(3)]
+    assert contradict(ZoneInfo("America/Chicago"), eastern)
+    assert not contradict(ZoneInfo("America/Chicago"), eastern[:2])
+    assert not contradict(ZoneInfo("America/Chicago"), [*eastern, Sighting(january, -6 * 3600)])
+    assert not contradict(ZoneInfo("America/New_York"), eastern)
+    assert not contradict(ZoneInfo("America/New_York"), [])
