@@ -24,3 +24,11 @@ def retention(flags: Mapping[str, str] | None) -> float | None:
     if value is None:
         return MONTH
     return MONTH * float(value) if re.fullmatch(r"[0-9.]*[0-9]", value) else seconds(value)
+
+
+def retention_notes(period: float | None, oldest: float, now: float) -> list[str]:
+    """What a person should know before samples as old as `oldest` are written into it; nothing if they are kept."""
+    if period is None or oldest >= now - period:
+        return []
+    text = f"it keeps only {period / DAY:.0f} days (-retentionPeriod) and drops what is older without a word"
+    return [f"{text}: start it with -retentionPeriod=10y first"]

@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
 from ..config import VictoriaMetricsConfig
+from ..errors import DatabaseError
 from .api import Api, Authorization, Json, Target
 
 _CREDENTIALS = "check username and password, or bearer_token"
@@ -15,6 +17,10 @@ _PATH = (
     "check the path: a single node has none, a cluster has url: http://vminsert:8480/insert/0/prometheus and query_url:"
     " http://vmselect:8481/select/0/prometheus, with the tenant"
 )
+SETTLING = 15.0
+"""Seconds after which a kill -9 takes back nothing that was written (tsdb-facts D6)."""
+
+_RESET_CACHE = "/internal/resetRollupResultCache"
 _SAMPLES_PER_LINE = "10000"
 _FLAG = re.compile(r"--?([\w.]+)=(.*)")
 
@@ -49,6 +55,11 @@ class VictoriaMetrics:
         """End the connections."""
         self.reading.close()
         self.writing.close()
+
+    def forget_answers(self) -> None:
+        """Have cached answers forgotten, if it lets us: they know nothing of samples of the past (tsdb-facts C7)."""
+        with suppress(DatabaseError):
+            self.reading.get(_RESET_CACHE)
 
     def ping(self) -> None:
         """Prove that queries are answered and the credentials taken; /health answers without (tsdb-facts D4).

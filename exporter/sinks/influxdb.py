@@ -1,7 +1,6 @@
 """Into an InfluxDB 1.x or 2 in either layout (contract 6), or into a VictoriaMetrics that takes its protocol."""
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import chain
@@ -10,16 +9,15 @@ from operator import eq
 
 from ..clock import Clock
 from ..config import InfluxDBConfig
-from ..databases.flags import DAY, retention
+from ..databases.flags import retention, retention_notes
 from ..databases.influxdb import InfluxDB, Point, Series, Tags, lines, tag_text
+from ..databases.victoriametrics import SETTLING
 from ..errors import DatabaseError
 from ..intervals import watts
 from ..snapshot import LocationKey
 from .sink import Chunk, Sink, Written
 
 _FLUSH = "/internal/force_flush"
-_RESET_CACHE = "/internal/resetRollupResultCache"
-_SETTLING = 15.0  # seconds after which a kill -9 of VictoriaMetrics loses nothing any more (tsdb-facts D6)
 _VISIBLE_WITHIN = 12.0  # seconds: VictoriaMetrics caches negative look-ups for ten (tsdb-facts D5)
 _VISIBLE_WHEN_FLUSHED = 5.0  # seconds: at once, on a machine that is not busy
 _TAGS_OF_INTERVALS = ("account", "location", "meter", "portal")
@@ -76,17 +74,14 @@ class InfluxDBSink(Sink):
     def _open_victoriametrics(self, oldest: int) -> list[str]:
         behind = self._database.victoriametrics
         assert behind is not None
-        self.settling = _SETTLING
+        self.settling = SETTLING
         if self._config.per_minute:
             self._database.go_on_without_label()
         self._database.write(())
         self._database.read((), oldest, oldest + 1)
         period = retention(behind.flags())
         self._kept_from = 0.0 if period is None else self._clock.now() - period
-        if period is None or oldest >= self._kept_from:
-            return []
-        text = f"it keeps only {period / DAY:.0f} days (-retentionPeriod) and drops what is older without a word"
-        return [f"{text}: start it with -retentionPeriod=10y first"]
+        return retention_notes(period, oldest, self._clock.now())
 
     def write(self, chunk: Chunk) -> Written:
         """Send the values that are not there yet, or there but different; read back and compare all of them."""
@@ -121,8 +116,7 @@ class InfluxDBSink(Sink):
     def finish(self) -> None:
         """Have a VictoriaMetrics forget cached answers (tsdb-facts C7); it does that by itself within seconds."""
         if self._database.victoriametrics:
-            with suppress(DatabaseError):
-                self._database.api.get(_RESET_CACHE)
+            self._database.victoriametrics.forget_answers()
 
     def close(self) -> None:
         """End the connections."""

@@ -4,14 +4,13 @@ import json
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import blake2b
 
 from ..clock import Clock
 from ..config import VictoriaMetricsConfig
-from ..databases.flags import DAY, MONTH, retention
-from ..databases.victoriametrics import VictoriaMetrics
+from ..databases.flags import DAY, MONTH, retention, retention_notes
+from ..databases.victoriametrics import SETTLING, VictoriaMetrics
 from ..errors import DatabaseError
 from ..metrics.families import TIMESTAMPED
 from ..metrics.page import escaped
@@ -20,9 +19,7 @@ from .sink import Chunk, Sink, Written
 
 _IMPORT = "/api/v1/import"
 _FLUSH = "/internal/force_flush"
-_RESET_CACHE = "/internal/resetRollupResultCache"
 _SAMPLES_PER_LINE = 10_000
-_SETTLING = 15.0  # seconds after which a kill -9 loses nothing any more (tsdb-facts D6)
 _TRIES = 3
 _VISIBLE_WITHIN = 12.0  # seconds: negative look-ups are cached for ten (tsdb-facts D5)
 _FAMILIES = "|".join(each.family.name for each in TIMESTAMPED)
@@ -40,7 +37,7 @@ Contents = Mapping[Labels, Mapping[int, Sample]]
 class VictoriaMetricsSink(Sink):
     """A VictoriaMetrics as the configuration has it."""
 
-    settling = _SETTLING
+    settling = SETTLING
 
     def __init__(self, config: VictoriaMetricsConfig, clock: Clock) -> None:
         self._clock = clock
@@ -59,11 +56,8 @@ class VictoriaMetricsSink(Sink):
                 " http://vmselect:8481/select/0/prometheus with the tenant of url"
             )
         self._database.ping()
-        period = self._period = retention(self._database.flags())
-        if period is None or oldest >= self._clock.now() - period:
-            return []
-        text = f"it keeps only {period / DAY:.0f} days (-retentionPeriod) and drops what is older without a word"
-        return [f"{text}: start it with -retentionPeriod=10y first"]
+        self._period = retention(self._database.flags())
+        return retention_notes(self._period, oldest, self._clock.now())
 
     def write(self, chunk: Chunk) -> Written:
         """Send what is not there yet, or there with another value; read back until all of it is there."""
@@ -95,8 +89,7 @@ class VictoriaMetricsSink(Sink):
 
     def finish(self) -> None:
         """Have cached answers forgotten (tsdb-facts C7); it does that by itself within seconds, a cluster does not."""
-        with suppress(DatabaseError):
-            self._database.reading.get(_RESET_CACHE)
+        self._database.forget_answers()
 
     def close(self) -> None:
         """End the connections."""
