@@ -1,6 +1,7 @@
 """Reading from VictoriaMetrics, a single node or a cluster, and the way in for what is written to it."""
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -152,12 +153,14 @@ def _series(line: Json, start_ms: int, end_ms: int) -> StoredSeries:
     samples = zip(line["timestamps"], line["values"], strict=True)
     return StoredSeries(
         dict(line["metric"]),
-        tuple(
-            (int(stamp), None if value is None else float(value))
-            for stamp, value in samples
-            if start_ms <= stamp <= end_ms
-        ),
+        tuple((int(stamp), _value(value)) for stamp, value in samples if start_ms <= stamp <= end_ms),
     )
+
+
+def _value(value: Json) -> float | None:
+    """A value of an export. VictoriaMetrics writes a stale marker as null, but as NaN where a line begins with it."""
+    number = math.nan if value is None else float(value)
+    return None if math.isnan(number) else number
 
 
 def _unquoted(value: str) -> str:

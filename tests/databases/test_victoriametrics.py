@@ -1,6 +1,7 @@
 """What is read of a VictoriaMetrics."""
 
 import json
+import math
 
 import pytest
 
@@ -56,10 +57,13 @@ def test_an_export_gives_what_lies_between_start_and_end_with_stale_markers_as_n
             "values": [0, 1, None, "Infinity", 4],
         },
         {"metric": {"__name__": "a"}, "timestamps": [5000], "values": [5]},
+        # The real one begins a line with NaN and goes on with null.
+        {"metric": {"__name__": "b"}, "timestamps": [1000, 1500, 2000], "values": [math.nan, None, 3]},
     ]
     database.answer("/api/v1/export", "\n".join(map(json.dumps, lines)))
     assert list(vm.export("a", 1000, 2000)) == [
-        StoredSeries({"__name__": "a"}, ((1000, 1.0), (1500, None), (2000, float("inf"))))
+        StoredSeries({"__name__": "a"}, ((1000, 1.0), (1500, None), (2000, float("inf")))),
+        StoredSeries({"__name__": "b"}, ((1000, None), (1500, None), (2000, 3.0))),
     ]
     list(vm.export("a", 1000, 2000, raw=True))
     params = {"match[]": "a", "start": "0", "end": "4", "max_rows_per_line": "10000"}
