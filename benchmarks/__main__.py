@@ -160,15 +160,15 @@ def timed(action: Callable[[], object]) -> float:
 def processes() -> None:
     print("The exporter as a process")
     for count in (1, 10, 30):
-        first, ready, resident = started_with(count)
+        first, ready, resident, end = started_with(count)
         print(
             f"  {count:>3} meters: first answer after {first:.2f} s, data after {ready:.2f} s,"
-            f" at rest {resident / 1e6:.1f} MB resident"
+            f" at rest {resident / 1e6:.1f} MB resident, ended {end:.2f} s after SIGTERM"
         )
 
 
-def started_with(count: int) -> tuple[float, float, float]:
-    """Seconds to the first answer and to data after a restart with state; resident bytes at rest, after scrapes."""
+def started_with(count: int) -> tuple[float, float, float, float]:
+    """Of a restart with state: seconds to the first answer and to data, resident bytes at rest, seconds to its end."""
     locations = tuple(
         LocationSpec("55001", f"7{number:04}", (MeterSpec(f"8{number:04}", Household(number)),))
         for number in range(count)
@@ -189,9 +189,13 @@ def started_with(count: int) -> tuple[float, float, float]:
                 page(address, "", "gzip")
             time.sleep(2)
             status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+            began = time.perf_counter()
+            process.terminate()
+            process.wait()
+            end = time.perf_counter() - began
     resident = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert resident
-    return first, data, int(resident[1]) * 1024
+    return first, data, int(resident[1]) * 1024, end
 
 
 @contextmanager

@@ -16,10 +16,11 @@ import yaml
 
 from exporter import __version__
 
+from .patience import DEADLINE
+
 ROOT = Path(__file__).parents[1]
 COMMANDS = ("serve", "backfill", "discover", "check", "demo", "simulate", "healthcheck")
 PASSWORD = "pass-w0rd-that-nobody-may-see"
-DEADLINE = 15.0
 
 
 class Program:
@@ -63,7 +64,7 @@ class Program:
         started = time.monotonic()
         self.process.send_signal(number)
         try:
-            code = self.process.wait(5)
+            code = self.process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
             pytest.fail(f"it does not end after {number.name}: {self.stderr}")
         return code, time.monotonic() - started

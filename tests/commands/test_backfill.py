@@ -22,6 +22,7 @@ from exporter.state import FILE
 
 from ..conftest import BARN, DAY, HOUSE, METER, SMALL, TWO, StartPortal, change
 from ..metricsdouble import MetricsDouble
+from ..patience import AT_ONCE
 from ..test_cli import Program, Starter, one_line
 from ..typists import Typist
 
@@ -353,7 +354,7 @@ def test_a_stop_ends_it_cleanly_and_the_same_command_goes_on(
     program.wait_for(lambda: done_chunks(starter) >= 2, "two chunks to be done")
     code, seconds = program.end(number)
     assert code == 3, program.stderr
-    assert seconds < 2
+    assert seconds < AT_ONCE
     assert program.stderr == (
         "The same command goes on where it stopped: smarthub-exporter backfill --start 2024-01-01 --end 2024-12-31"
         " --no-progress\n"

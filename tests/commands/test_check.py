@@ -23,8 +23,9 @@ from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.world import HOME, MeterSpec, UserSpec, World
 
 from ..conftest import HOUSE, METER, StartPortal, change
+from ..patience import AT_ONCE, DEADLINE
 from ..test_cli import PASSWORD, Program, Starter
-from ..typists import DEADLINE, Typist
+from ..typists import Typist
 
 ZONE = ZoneInfo("America/New_York")
 WALL = WallClock(ZONE)
@@ -530,7 +531,7 @@ def test_an_interrupt_without_a_terminal_is_one_line_too(starter: Starter, start
     program.wait_for(lambda: "Login coop" in program.stdout, "the first call")
     code, seconds = program.end(signal.SIGINT)
     assert (code, program.stderr) == (1, "\nsmarthub-exporter: interrupted\n")
-    assert seconds < 2
+    assert seconds < AT_ONCE
 
 
 # -- secrets

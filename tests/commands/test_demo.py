@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from ..patience import AT_ONCE
 from ..test_cli import Program, Starter
 
 FREE = "--web.listen-address=127.0.0.1:0"
@@ -18,7 +19,6 @@ class Demo:
     """A running demo and what it says of itself."""
 
     def __init__(self, starter: Starter, *arguments: str) -> None:
-        self.started = time.monotonic()
         self.program: Program = starter.start("demo", FREE, *arguments)
         self.program.wait_for(lambda: "Ctrl-C" in self.program.stdout, "its introduction")
         self.page, self.metrics, self.portal = re.findall(r"https?://\S+", self.program.stdout)
@@ -58,7 +58,6 @@ def starter(tmp_path: Path) -> Iterator[Starter]:
 def test_the_demo_shows_data_at_once_and_new_intervals_and_ends_while_its_portal_hangs(starter: Starter) -> None:
     demo = Demo(starter)
     demo.program.wait_for(lambda: demo.newest() > 0, "data")
-    assert time.monotonic() - demo.started < 5.0
     demo.program.wait_for(lambda: demo.values("smarthub_up") == [1.0], "the end of the first refresh")
 
     text = demo.get(demo.metrics).text
@@ -72,13 +71,18 @@ def test_the_demo_shows_data_at_once_and_new_intervals_and_ends_while_its_portal
 
     first = demo.newest()
     demo.program.wait_for(lambda: demo.newest() > first, "a new interval")
-    assert demo.newest() == first + 900
+    newest = demo.newest()
+    # Usually one more; a refresh that comes late on a busy machine brings several.
+    text = demo.get(demo.metrics).text
+    assert (newest - first) % 900 == 0
+    for end in range(first, newest + 900, 900):
+        assert re.search(rf"\nsmarthub_interval_usage_kwh\{{.+\}} \S+ {end - 1}\d{{3}}\n", text)
 
     # The refresh that is under way, or the next one within some three seconds, gets no answer any more.
     demo.post(f"{demo.portal}/simulator/settings", {"latency": 30})
     demo.program.wait_for(lambda: time.time() > demo.last_refresh_ended() + 3.3, "a refresh that hangs")
     code, seconds = demo.program.end()
-    assert (code, seconds < 1.0) == (0, True)
+    assert (code, seconds < AT_ONCE) == (0, True)
     assert "Traceback" not in demo.program.stderr
 
 
@@ -90,7 +94,7 @@ def test_the_demo_needs_nothing_leaves_nothing_behind_and_ends_with_ctrl_c(start
     assert demo.metrics.endswith("/energy")
     assert demo.get(demo.metrics).status_code == 200
     code, seconds = demo.program.end(signal.SIGINT)
-    assert (code, seconds < 1.0) == (0, True)
+    assert (code, seconds < AT_ONCE) == (0, True)
     assert "Traceback" not in demo.program.stderr
     assert not (starter.folder / "state-home").exists()
 

@@ -22,8 +22,9 @@ from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution, UserSpec, World
 
 from ..conftest import DAY, StartPortal, change
+from ..patience import DEADLINE
 from ..test_cli import Program, Starter, one_line
-from ..typists import DEADLINE, Typist
+from ..typists import Typist
 
 USER = UserSpec()
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"

@@ -10,6 +10,7 @@ import pytest
 import requests
 import yaml
 
+from ..patience import AT_ONCE
 from ..test_cli import Program, Starter
 from .test_serve import serve
 
@@ -40,10 +41,10 @@ def settings_of(url: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_within_a_second(starter: Starter, number: signal.Signals) -> None:
+def test_a_signal_ends_it_at_once(starter: Starter, number: signal.Signals) -> None:
     program, _ = simulate(starter)
     code, seconds = program.end(number)
-    assert (code, seconds < 1.0) == (0, True)
+    assert (code, seconds < AT_ONCE) == (0, True)
     assert program.stderr == ""
 
 

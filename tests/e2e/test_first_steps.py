@@ -23,12 +23,12 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
 from exporter.simulator.world import World
 
+from ..patience import DEADLINE
 from .services import ROOT, free_port
 
 pytestmark = pytest.mark.e2e
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DEADLINE = 60.0
 PASSWORD = World().users[0].password
 _TAKES_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
