@@ -134,7 +134,7 @@ def merge(
         if last_energy is not None and start > last_energy and _is_placeholder(reading, now):
             continue
         before = known.get(start)
-        replaced = [] if before and before.end == reading.end else _overlapped(starts, known, reading)
+        replaced = [] if not known or (before and before.end == reading.end) else _overlapped(starts, known, reading)
         after = _merge_interval(before, reading, now, replaced)
         if after != before and after is not None:
             for each in replaced:
@@ -178,10 +178,12 @@ _NOTHING = Interval(0, 0)
 def _merge_interval(
     before: Interval | None, reading: Reading, now: float, replaced: Sequence[Interval]
 ) -> Interval | None:
+    fresh = version(reading.end, now)
+    if before is None and not replaced and not reading.periods:
+        return _first(reading, fresh)
     old = before if before is not None and before.end == reading.end else _NOTHING
     # A sample of an overlapped interval with the same end stands in the same second of the same series.
     last = old if not replaced else next((each for each in replaced if each.end == reading.end), _NOTHING)
-    fresh = version(reading.end, now)
 
     def newer(known: float | None, known_k: int, new: float | None) -> tuple[float | None, int]:
         if new is None or new == known:
@@ -194,6 +196,23 @@ def _merge_interval(
     periods = _merge_periods(old.periods, reading, fresh) if old.periods or reading.periods else ()
     after = Interval(reading.start, reading.end, usage, usage_k, export, export_k, cost, cost_k, periods)
     return after if after.has_energy or after.cost is not None or after.periods else None
+
+
+def _first(reading: Reading, fresh: int) -> Interval | None:
+    """An interval of which nothing was known: years of history have hardly any others."""
+    usage, export, cost = reading.usage, reading.export, reading.cost
+    if usage is None and export is None and cost is None:
+        return None
+    return Interval(
+        reading.start,
+        reading.end,
+        usage,
+        0 if usage is None else fresh,
+        export,
+        0 if export is None else fresh,
+        cost,
+        0 if cost is None else fresh,
+    )
 
 
 def _merge_periods(

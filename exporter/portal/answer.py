@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import Enum
+from operator import itemgetter
 
 from ..errors import ProtocolError
-from .shapes import Json, flag, mapping, optional_number, seconds, sequence, text
+from .shapes import Json, all_seconds, flag, mapping, optional_numbers, seconds, sequence, text
 
 INDUSTRY = "ELECTRIC"
 
@@ -253,13 +254,10 @@ def _series(entry: dict[str, Json], where: str) -> list[dict[str, Json]]:
 
 
 def _points(series: dict[str, Json], where: str) -> tuple[Point, ...]:
-    points: list[Point] = []
-    each, x, y = (f"{where}.series[].data[]{name}" for name in ("", ".x", ".y"))
-    for point in sequence(series.get("data"), f"{where}.series[].data"):
-        fields = point if type(point) is dict else mapping(point, each)
-        points.append((seconds(fields.get("x"), x), optional_number(fields.get("y"), y)))
-    points.sort(key=lambda point: point[0])
-    return tuple(points)
+    data = _mappings(series.get("data"), f"{where}.series[].data")
+    walls = all_seconds((point.get("x") for point in data), f"{where}.series[].data[].x")
+    values = optional_numbers((point.get("y") for point in data), f"{where}.series[].data[].y")
+    return tuple(sorted(zip(walls, values, strict=True), key=itemgetter(0)))
 
 
 def _interval_ends(value: Json) -> dict[int, int]:

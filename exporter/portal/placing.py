@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from .answer import Point
-from .walltime import DAY, WallClock, is_plausible
+from .walltime import DAY, WallClock, plausible
 
 HOUR = 3600
 _SELDOM = 10  # one in so many distances may come from a stray point
@@ -22,7 +22,7 @@ class Placed:
 
 
 def place(points: Sequence[Point], clock: WallClock, bounds: tuple[int, int]) -> Placed:
-    """Give each point its instant. `bounds` are the wall times of the request: [start, end).
+    """Give each point its instant. Points come sorted; `bounds` are the wall times of the request: [start, end).
 
     The n-th point with the same wall time is its n-th instant. A wall time that does not exist is dropped without
     energy; with energy it is added at the instant that the offset before the change gives. Any other repeated point
@@ -32,9 +32,18 @@ def place(points: Sequence[Point], clock: WallClock, bounds: tuple[int, int]) ->
     values = placed.values
     nowhere: dict[int, float] = {}
     turn, last = 0, None
+    next_day, ahead = -1, None
+    start, end = plausible(bounds)
     for wall, value in points:
-        if not (bounds[0] <= wall < bounds[1] and is_plausible(wall)):
+        if not start <= wall < end:
             placed.warnings.append("points outside the range that was asked for were dropped")
+            continue
+        if wall >= next_day:
+            next_day, ahead = (wall // DAY + 1) * DAY, clock.ahead_on(wall // DAY)
+        # Years of history are such points by the million, and hardly any others.
+        if ahead is not None and wall != last:
+            values[wall - ahead] = value
+            turn, last = 0, wall
             continue
         instants = clock.instants(wall)
         if not instants:

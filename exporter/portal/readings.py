@@ -227,15 +227,17 @@ def _contradicts(answer: Answer, bounds: tuple[int, int]) -> bool | None:
     With a wrong zone its answer is shifted as a whole: an unbroken run of points lies before or behind the range. A
     single point far outside is only a stray.
     """
-    walls = sorted({wall for series in answer.usage for wall, _ in series.points})
-    before = [wall for wall in walls if bounds[0] - _FARTHEST <= wall < bounds[0]]
-    behind = [wall for wall in walls if bounds[1] <= wall < bounds[1] + _FARTHEST]
+    walls = {wall for series in answer.usage for wall, _ in series.points}
+    before = sorted(wall for wall in walls if bounds[0] - _FARTHEST <= wall < bounds[0])
+    behind = sorted(wall for wall in walls if bounds[1] <= wall < bounds[1] + _FARTHEST)
+    if not before and not behind:
+        return False if walls and min(walls) == bounds[0] else None
     step = min(day_steps(walls, {}).values(), default=0)
     if before and _is_run(len(before) * step, bounds[0] - before[0]):
         return True
     if behind and _is_run(len(behind) * step, behind[-1] + step - bounds[1]):
         return True
-    return False if walls and walls[0] == bounds[0] and not before and not behind else None
+    return None
 
 
 def _is_run(covered: int, reach: int) -> bool:

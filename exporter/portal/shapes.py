@@ -3,6 +3,7 @@
 Messages name keys and types, never values: values may be somebody's name or address.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..errors import ProtocolError
@@ -46,7 +47,7 @@ def flag(value: Json) -> bool | None:
 
 def number(value: Json, where: str) -> float:
     """A finite number, and none that no meter could count."""
-    # Years of history are millions of numbers; JSON has no other kinds, and NaN is in no range.
+    # JSON has no other kinds, and NaN is in no range.
     if type(value) not in _NUMBERS or not -_ABSURD < value < _ABSURD:
         raise ProtocolError(f"the portal's answer is not understood: {where} is {_kind(value)}, not a number")
     return float(value)
@@ -67,6 +68,22 @@ def seconds(value: Json, where: str) -> int:
     if type(value) is int and -_ABSURD < value < _ABSURD:
         return value // 1000
     return int(number(value, where) // 1000)
+
+
+def all_seconds(values: Iterable[Json], where: str) -> list[int]:
+    """Times in ms, made whole seconds. Years of history are millions of them, most of the plainest kind."""
+    return [
+        value // 1000 if type(value) is int and -_ABSURD < value < _ABSURD else seconds(value, where)
+        for value in values
+    ]
+
+
+def optional_numbers(values: Iterable[Json], where: str) -> list[float | None]:
+    """Finite numbers, each or None for null."""
+    return [
+        value if type(value) is float and -_ABSURD < value < _ABSURD else optional_number(value, where)
+        for value in values
+    ]
 
 
 def _kind(value: Json) -> str:

@@ -19,9 +19,9 @@ _EARLIEST = 0
 _LATEST = 4_102_444_800
 
 
-def is_plausible(wall: int) -> bool:
-    """Whether a wall time lies between 1970 and 2100, where the conversions below are defined."""
-    return _EARLIEST <= wall < _LATEST
+def plausible(bounds: tuple[int, int]) -> tuple[int, int]:
+    """The part of a range of wall times between 1970 and 2100, where the conversions below are defined."""
+    return max(bounds[0], _EARLIEST), min(bounds[1], _LATEST)
 
 
 class WallClock:
@@ -39,8 +39,11 @@ class WallClock:
         ahead = self._ahead_on(wall // DAY)
         return self._instants(wall) if ahead is None else (wall - ahead,)
 
-    def _find_ahead_on(self, day: int) -> int | None:
+    def ahead_on(self, day: int) -> int | None:
         """How far the clock is ahead of UTC on one of its days, in seconds; None where that changes."""
+        return self._ahead_on(day)
+
+    def _find_ahead_on(self, day: int) -> int | None:
         first, last = self._find_instants(day * DAY), self._find_instants((day + 1) * DAY)
         is_plain = len(first) == len(last) == 1 and last[0] - first[0] == DAY
         return day * DAY - first[0] if is_plain else None

@@ -106,8 +106,11 @@ class VictoriaMetricsSink(Sink):
                 continue  # a scrape's labels make it another series
             seconds = found[tuple(sorted(part.labels.items()))]
             for stamp, value in part.samples:
-                if value is not None and (stamp, value) > seconds.get(stamp // 1000, (0, 0.0)):
-                    seconds[stamp // 1000] = (stamp, value)
+                if value is None:
+                    continue
+                before = seconds.get(stamp // 1000)
+                if before is None or (stamp, value) > before:
+                    seconds[stamp // 1000] = stamp, value
         return found
 
     def _send(self, todo: Contents) -> None:
