@@ -1,5 +1,6 @@
 """A simulated portal on loopback with a clock of its own, and the refreshing part of an exporter beside it."""
 
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -47,6 +48,12 @@ StartPortal = Callable[..., PortalServer]
 StartExporter = Callable[..., "Exporter"]
 Record = Callable[[PortalServer], list[Call]]
 Intercept = Callable[[PortalServer, str, Answer | None], None]
+
+
+def pytest_configure() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so would every program that the tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def login_of(

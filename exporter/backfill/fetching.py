@@ -51,7 +51,7 @@ class Fetcher:
     """Fetches chunks in a thread of its own: one poll at a time per login, and one chunk ahead.
 
     clients: by the number of their login. known_steps: the resolution of the meters of a job, as far as it is known
-    before. waits_for: told why it waits before it asks again. wants_series: a sink wants the series as they are.
+    before. retries: told why it waits before it asks again. wants_series: a sink wants the series as they are.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class Fetcher:
         clients: Mapping[int, PortalClient],
         known_steps: Callable[[Job], Mapping[str, int]],
         clock: Clock,
-        waits_for: Callable[[str], None],
+        retries: Callable[[str], None],
         *,
         wants_series: bool = False,
     ) -> None:
         self._clients = clients
         self._known_steps = known_steps
         self._clock = clock
-        self._waits_for = waits_for
+        self._retries = retries
         self._wants_series = wants_series
         self._places: dict[LocationKey, _Place] = {}
         self._results: Queue[Fetched | Exception | None] = Queue(maxsize=1)
@@ -140,9 +140,9 @@ class Fetcher:
             if wait is None or history.error is None:
                 break
             pause = min(max(wait, history.error.retry_after or 0.0), _LONGEST_WAIT)
-            self._waits_for(f"{history.error}; asking again in {pause:.0f} s")
+            self._retries(f"{history.error}; asking again in {pause:.0f} s")
             self._clock.sleep(pause)
-            self._waits_for("")
+            self._retries("")
         place.connected = history.connected or place.connected
         place.steps.update({meter.info.number: meter.info.step for meter in history.meters if meter.info.step})
         return Fetched(job, start, end, history, _joined(place.series))

@@ -75,7 +75,7 @@ class Job:
     @property
     def days(self) -> int:
         """How many local days it has."""
-        return len(self.wall.midnights(self.start, self.end)) - 1
+        return self.wall.days_between(self.start, self.end)
 
 
 def job_of(  # noqa: PLR0917

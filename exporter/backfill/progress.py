@@ -13,8 +13,12 @@ class Progress(Protocol):
         """So many local days in all, so many of them done by an earlier run."""
         ...
 
-    def waits(self, why: str) -> None:
-        """What is waited for; empty when nothing is."""
+    def waits(self, what: str) -> None:
+        """What is waited for as a matter of course; empty when nothing is."""
+        ...
+
+    def retries(self, why: str) -> None:
+        """What went wrong and when it is tried again; empty when it is."""
         ...
 
     def wrote(self, job: Job, start: int, end: int, figures: Figures) -> None:

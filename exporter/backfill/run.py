@@ -86,10 +86,10 @@ def _is_contradicted(fetched: Fetched) -> bool:
     )
 
 
-def patiently(action: Callable[[], _Result], clock: Clock, waits_for: Callable[[str], None]) -> _Result:
+def patiently(action: Callable[[], _Result], clock: Clock, retries: Callable[[str], None]) -> _Result:
     """Give a database that is being restarted some time. Raises DatabaseError where that does not help.
 
-    waits_for: told why it is waited; empty when it is not any more.
+    retries: told why it is tried again and when; empty when it is.
     """
     for wait in _WAITS:
         try:
@@ -97,9 +97,9 @@ def patiently(action: Callable[[], _Result], clock: Clock, waits_for: Callable[[
         except DatabaseError as error:
             if not error.passes_by_itself:
                 raise
-            waits_for(f"{error}; trying again in {wait:.0f} s")
+            retries(f"{error}; trying again in {wait:.0f} s")
             clock.sleep(wait)
-            waits_for("")
+            retries("")
     return action()
 
 
@@ -237,7 +237,7 @@ class Backfill:
         self._progress.wrote(job, fetched.start, fetched.end, figures)
 
     def _patiently(self, action: Callable[[], _Result]) -> _Result:
-        return patiently(action, self._clock, self._progress.waits)
+        return patiently(action, self._clock, self._progress.retries)
 
     def _settle(self, *, wait: bool) -> None:
         """Look once more at what was written long enough ago that no kill can take it back (tsdb-facts D6)."""

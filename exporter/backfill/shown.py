@@ -28,7 +28,10 @@ class Warnings:
     def begin(self, days: int, done: int) -> None:
         """Nothing to show."""
 
-    def waits(self, why: str) -> None:
+    def waits(self, what: str) -> None:
+        """Nothing to show."""
+
+    def retries(self, why: str) -> None:
         """Nothing to show."""
 
     def wrote(self, job: Job, start: int, end: int, figures: Figures) -> None:
@@ -46,9 +49,9 @@ class Warnings:
 class Lines(Warnings):
     """One line a chunk, for logs."""
 
-    def waits(self, why: str) -> None:
-        """Only what is out of the ordinary."""
-        if "again" in why:
+    def retries(self, why: str) -> None:
+        """A line: what is waited for otherwise is the ordinary course."""
+        if why:
             self.warn(why)
 
     def wrote(self, job: Job, start: int, end: int, figures: Figures) -> None:
@@ -83,16 +86,20 @@ class Bar(Warnings):
         self._bar.start_task(self._task)
         self._bar.start()
 
-    def waits(self, why: str) -> None:
+    def waits(self, what: str) -> None:
         """Beside the bar."""
-        self._bar.update(self._task, waiting=f"waiting for {why}" if why else "")
+        self._bar.update(self._task, waiting=f"waiting for {what}" if what else "")
+
+    def retries(self, why: str) -> None:
+        """Beside the bar."""
+        self._bar.update(self._task, waiting=why)
 
     def wrote(self, job: Job, start: int, end: int, figures: Figures) -> None:
         """Move the bar."""
         self._intervals += figures.intervals
         elapsed = self._bar.tasks[0].elapsed or 0.0
         speed = f"{self._intervals / elapsed:.0f} intervals/s" if elapsed else ""
-        days = len(job.wall.midnights(start, end)) - 1
+        days = job.wall.days_between(start, end)
         self._bar.update(self._task, advance=days, speed=speed, description=f"location {job.key.location}")
 
     def end(self) -> None:

@@ -107,7 +107,7 @@ class _Run:
         if self._arguments.dry_run:
             notes = self._sink.open(oldest)
         else:  # a database that is started together with this command may take a while
-            notes = patiently(lambda: self._sink.open(oldest), self._clock, self._waits)
+            notes = patiently(lambda: self._sink.open(oldest), self._clock, self._retries)
         notes = [*self._sources.problems, *self._sources.notes, *_about_days(self._wanted, jobs), *notes]
         journal, done = self._journal(jobs)
         for line in plan_lines(jobs, self._sink, notes, done):
@@ -167,7 +167,7 @@ class _Run:
 
         progress = progress_for(wanted=not self._arguments.no_progress)
         fetcher = Fetcher(
-            self._sources.clients, known_steps, self._clock, progress.waits, wants_series=self._sink.wants_series
+            self._sources.clients, known_steps, self._clock, progress.retries, wants_series=self._sink.wants_series
         )
         backfill = Backfill(
             jobs,
@@ -181,7 +181,7 @@ class _Run:
             progress=progress,
         )
         zones = {job.key: job.wall for job in jobs}
-        days_done = sum(len(zones[each.key].midnights(each.start, each.end)) - 1 for each in done)
+        days_done = sum(zones[each.key].days_between(each.start, each.end) for each in done)
         progress.begin(sum(job.days for job in jobs), days_done)
         try:
             return backfill.run(done)
@@ -204,7 +204,7 @@ class _Run:
             return EXIT_PARTLY
         return EXIT_FAILED
 
-    def _waits(self, why: str) -> None:
+    def _retries(self, why: str) -> None:
         if why:
             print(why, file=sys.stderr, flush=True)  # noqa: T201 - there is no bar yet
 

@@ -99,6 +99,10 @@ class WallClock:
         """The local date of an instant, for people."""
         return (_EPOCH + timedelta(seconds=self.wall(instant))).date().isoformat()
 
+    def days_between(self, start: int, end: int) -> int:
+        """How many local days lie between two local midnights."""
+        return self.wall(end) // DAY - self.wall(start) // DAY
+
     def midnights(self, start: int, end: int) -> list[int]:
         """Every local midnight from `start` to `end`, both included; both must be local midnights."""
         first, last = (self.wall(instant) // DAY for instant in (start, end))

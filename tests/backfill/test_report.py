@@ -170,8 +170,8 @@ def test_elsewhere_than_on_a_terminal_a_chunk_is_a_line(capsys: pytest.CaptureFi
     lines.begin(91, 0)
     lines.waits("victoriametrics to have all of it on its disk")
     lines.wrote(WINTER, instant("2024-03-02"), instant("2024-04-01"), Figures(2880, 12.5, samples=8640))
-    lines.waits("is in trouble; trying again in 2 s")
-    lines.waits("")
+    lines.retries("is in trouble; trying again in 2 s")
+    lines.retries("")
     lines.warn("location 70001: odd [bold]data[/bold] :smile:")
     lines.end()
     shown = capsys.readouterr()
@@ -187,7 +187,7 @@ def test_where_it_is_not_wanted_only_warnings_are_shown(capsys: pytest.CaptureFi
     quiet = progress_for(wanted=False)
     assert type(quiet) is Warnings
     quiet.begin(91, 0)
-    quiet.waits("is in trouble; trying again in 2 s")
+    quiet.retries("is in trouble; trying again in 2 s")
     quiet.wrote(WINTER, WINTER.start, WINTER.end, Figures(1))
     quiet.warn("mind this")
     quiet.end()
@@ -205,7 +205,9 @@ def test_the_bar_counts_days_and_goes_on_from_those_that_are_done() -> None:
     assert task.fields["speed"].endswith(" intervals/s")
     bar.waits("the database")
     assert bar._bar.tasks[0].fields["waiting"] == "waiting for the database"
-    bar.waits("")
+    bar.retries("it is away; trying again in 2 s")
+    assert bar._bar.tasks[0].fields["waiting"] == "it is away; trying again in 2 s"
+    bar.retries("")
     assert bar._bar.tasks[0].fields["waiting"] == ""
     bar.end()
 

@@ -115,9 +115,11 @@ class Seen:
     def begin(self, days: int, done: int) -> None:
         pass
 
-    def waits(self, why: str) -> None:
-        if why:
-            self.waited.append(why)
+    def waits(self, what: str) -> None:
+        if what:
+            self.waited.append(what)
+
+    retries = waits
 
     def wrote(self, job: Job, start: int, end: int, figures: Figures) -> None:
         self.chunks.append((job.key.location, start, end, figures))
@@ -166,7 +168,7 @@ def run(clock: ManualClock, tmp_path: Path) -> Iterator[Run]:
             done = journal.begin(anew=False)
             seen = Seen()
             store = Store(state, WINDOW, lambda _: True)
-            fetcher = Fetcher(sources.clients, lambda _: {}, clock, seen.waits)
+            fetcher = Fetcher(sources.clients, lambda _: {}, clock, seen.retries)
             backfill = Backfill(
                 jobs,
                 sink,

@@ -188,6 +188,7 @@ def test_a_date_in_a_message_is_the_local_one(moment: str, text: str) -> None:
 def test_midnights_are_those_of_every_day_both_ends_included(zone: str, day: date, days: int) -> None:
     every = [bounds_of(day + timedelta(days=number), zone)[0] for number in range(days + 1)]
     assert clock_of(zone).midnights(every[0], every[-1]) == every
+    assert clock_of(zone).days_between(every[0], every[-1]) == len(every) - 1
 
 
 @pytest.mark.parametrize("zone", US_ZONES)
