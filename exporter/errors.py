@@ -80,11 +80,13 @@ class PortalError(SmartHubError):
 
     retry_after: seconds for which the portal asked to be left alone, if it did.
     while_signing_in: nobody is signed in, so that other calls would fail alike.
+    is_pause: nothing was asked of the portal, since sign-ins wait for somebody.
     """
 
     reason: ClassVar[Reason]
     retry_after: float | None = None
     while_signing_in: bool = False
+    is_pause: bool = False
 
 
 class CredentialsError(PortalError):

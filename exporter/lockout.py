@@ -99,7 +99,9 @@ class Lockout:
             f"login {self._login.name}: sign-ins are paused, the portal refused {what} {refused.count} times in a row"
             f" and locks accounts after five; {until}, or at once when {cure}"
         )
-        return TwoFactorError(message) if second_factor else CredentialsError(message)
+        error = TwoFactorError(message) if second_factor else CredentialsError(message)
+        error.is_pause = True
+        return error
 
     def _fingerprint(self) -> str:
         """Changes with anything that may make the next sign-in succeed; slow to compute, so that guessing is slow."""

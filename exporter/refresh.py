@@ -20,7 +20,7 @@ from .portal.walltime import WallClock
 from .reach import kept_from, recent_from
 from .snapshot import Location, LocationKey
 from .state import State
-from .status import LocationStatus, LoginStatus
+from .status import LocationStatus, LoginStatus, Trouble
 from .store import Store
 
 log = logging.getLogger(__name__)
@@ -245,6 +245,7 @@ class LoginRefresher:
         self.status = LoginStatus(
             up=not errors,
             message=message,
+            trouble=Trouble.of(errors[0]) if errors else Trouble.FAILED,
             last_refresh=started,
             last_success=before.last_success if errors else started,
             duration=duration,
@@ -318,7 +319,7 @@ class _Outcome:
 
 
 def _down(error: PortalError) -> LocationStatus:
-    return LocationStatus(up=False, message=str(error))
+    return LocationStatus(up=False, message=str(error), trouble=Trouble.of(error))
 
 
 class Refresher:

@@ -2,28 +2,49 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
+from .errors import PortalError, Reason
 from .snapshot import LocationKey
+
+
+class Trouble(Enum):
+    """What kept something from being refreshed, as far as it asks different things of a person."""
+
+    FAILED = auto()
+    COMPUTING = auto()
+    """The portal keeps computing: the data come by themselves."""
+    PAUSED = auto()
+    """Sign-ins wait for somebody to correct the configuration."""
+
+    @classmethod
+    def of(cls, error: PortalError) -> "Trouble":
+        """The trouble that an error tells of."""
+        if error.is_pause:
+            return cls.PAUSED
+        return cls.COMPUTING if error.reason is Reason.PENDING else cls.FAILED
 
 
 @dataclass(frozen=True, slots=True)
 class LocationStatus:
-    """The outcome of a location's last refresh. `message` is empty where it succeeded."""
+    """The outcome of a location's last refresh. `message` is empty where it succeeded, and `trouble` means nothing."""
 
     up: bool
     message: str = ""
+    trouble: Trouble = Trouble.FAILED
 
 
 @dataclass(frozen=True, slots=True)
 class LoginStatus:
     """The outcome of a login's last refresh; times in seconds UTC, 0 where there was none yet.
 
-    up: every location of the last refresh succeeded. message: what kept it from that.
+    up: every location of the last refresh succeeded. message, trouble: what kept it from that.
     zone_contradicted: the portal's times do not fit the configured zone.
     """
 
     up: bool = False
     message: str = "the first refresh is under way"
+    trouble: Trouble = Trouble.FAILED
     last_refresh: float = 0.0
     last_success: float = 0.0
     duration: float = 0.0

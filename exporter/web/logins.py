@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from ..snapshot import LocationKey, Snapshot
-from ..status import LoginStatus
+from ..status import LoginStatus, Trouble
 from .display import counted
-from .states import UTC, State, Tone, is_pending, title_of, zone_of
+from .states import UTC, State, Tone, title_of, zone_of
 
 _PLACE = " \N{OBJECT REPLACEMENT CHARACTER}"  # where a message named its location
-_IS_PAUSED = "sign-ins are paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +82,17 @@ def _problems(name: str, status: LoginStatus, snapshot: Snapshot) -> list[Proble
 
 
 def _failures(name: str, status: LoginStatus, snapshot: Snapshot) -> list[Problem]:
-    concerned: dict[str, list[str]] = {}
+    concerned: dict[tuple[Trouble, str], list[str]] = {}
     for key, outcome in status.locations.items():
         if not outcome.up:
             title = title_of(key, snapshot.locations.get(key))
-            concerned.setdefault(_without_place(outcome.message, key), []).append(title)
+            concerned.setdefault((outcome.trouble, _without_place(outcome.message, key)), []).append(title)
     if not concerned:
-        concerned[status.message] = []
+        concerned[status.trouble, status.message] = []
     everybody = len(concerned) == 1 and all(not each.up for each in status.locations.values())
     return [
-        Problem(_failure(name, message, len(titles)), () if everybody else tuple(titles))
-        for message, titles in concerned.items()
+        Problem(_failure(name, trouble, message, len(titles)), () if everybody else tuple(titles))
+        for (trouble, message), titles in concerned.items()
     ]
 
 
@@ -103,15 +102,17 @@ def _without_place(message: str, key: LocationKey) -> str:
     return text.replace(f" of location {key.location} ", " ")
 
 
-def _failure(login: str, message: str, places: int) -> State:
+def _failure(login: str, trouble: Trouble, message: str, places: int) -> State:
     """A failed refresh by its message, which need not name the login that it stands under."""
     text = message.removeprefix(f"login {login}: ").strip() or "no reason is known"
     text = text.replace(_PLACE, " these locations" if places > 1 else " this location")
     # A host name stays as it is.
     sentence = text if "." in text.partition(" ")[0] else text[0].upper() + text[1:]
     detail = sentence + ("" if text.endswith(".") else ".")
-    if is_pending(message):
-        return State(Tone.WAIT, "Portal still computing", detail)
-    if _IS_PAUSED in message:
-        return State(Tone.BAD, "Sign-ins paused", detail)
-    return State(Tone.BAD, "Last refresh failed", detail)
+    match trouble:
+        case Trouble.COMPUTING:
+            return State(Tone.WAIT, "Portal still computing", detail)
+        case Trouble.PAUSED:
+            return State(Tone.BAD, "Sign-ins paused", detail)
+        case _:
+            return State(Tone.BAD, "Last refresh failed", detail)

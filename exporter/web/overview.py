@@ -9,12 +9,12 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from ..snapshot import LocationKey, Meter, Snapshot
-from ..status import LocationStatus, LoginStatus, outcomes
+from ..status import LocationStatus, LoginStatus, Trouble, outcomes
 from .display import lasting, local
 from .figures import Figures, Freshness, figures_of, freshness
 from .kept import Kept
 from .logins import LoginView, login_view
-from .states import State, Tone, is_pending, listed, title_of, zone_of
+from .states import State, Tone, listed, title_of, zone_of
 
 _FIRST = "It reaches back 35 days: seconds to minutes, longer where the portal computes. Reload to see more."
 
@@ -96,7 +96,7 @@ def _refresh_state(outcome: LocationStatus | None, *, is_waiting: bool) -> State
         return State(Tone.GOOD, "Refreshed")
     if is_waiting:
         return State(Tone.WAIT, "Not refreshed yet", "Kept from before the exporter started.")
-    tone = Tone.WAIT if is_pending(outcome.message) else Tone.BAD
+    tone = Tone.WAIT if outcome.trouble is Trouble.COMPUTING else Tone.BAD
     return State(tone, "Not refreshed", "What is shown is what was known before; the reason stands at the login.")
 
 

@@ -10,8 +10,6 @@ from ..snapshot import Location, LocationKey
 UTC = ZoneInfo("UTC")
 
 _MOST_NAMES = 4
-# A status has no reason of its own; its message, made by this program, has one.
-_IS_PENDING = "the portal was still computing"
 
 
 class Tone(IntEnum):
@@ -52,8 +50,3 @@ def listed(names: Sequence[str]) -> str:
     """Some names; of many the first ones and how many more there are."""
     more = len(names) - _MOST_NAMES
     return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
-
-
-def is_pending(message: str) -> bool:
-    """Whether a refresh only waits for the portal, which keeps computing."""
-    return _IS_PENDING in message
