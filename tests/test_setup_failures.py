@@ -233,7 +233,7 @@ TROUBLES = [
         [
             (
                 f"failed poll {OF_HOUSE}: HOURLY data of location 70001 from 2026-01-11 to 2026-01-14: the portal was"
-                " still computing after 150 s; trying again later"
+                " still computing after 150 s; later it may work"
             )
         ],
         switches={"poll": Poll.PENDING},
@@ -316,7 +316,7 @@ TROUBLES = [
     ),
     Trouble(
         "8: in section 8, maintenance",
-        ["failed accounts {host} is busy or down (user_data: status 503); trying again later"],
+        ["failed accounts {host} is busy or down (user_data: status 503); later it may work"],
         switches={"discovery": Poll.STATUS_503},
     ),
     Trouble(

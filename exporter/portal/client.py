@@ -93,7 +93,7 @@ class PortalClient:
             if self._clock.monotonic() - started + wait > _PENDING_BUDGET:
                 break
             self._clock.sleep(wait)
-        raise PendingError(f"{what}: the portal was still computing after {_PENDING_BUDGET:.0f} s; trying again later")
+        raise PendingError(f"{what}: the portal was still computing after {_PENDING_BUDGET:.0f} s; later it may work")
 
     def _data(self, reply: Reply, what: str, place: str | None = None) -> Json:
         if reply.status == 403:  # noqa: PLR2004
@@ -104,7 +104,7 @@ class PortalClient:
         if reply.status == 401:  # noqa: PLR2004
             raise AccessError(f"login {self._login.name}: the portal gave a token and does not accept it for {what}")
         if reply.status >= 500:  # noqa: PLR2004
-            raise TransportError(f"{what}: the portal has trouble (status {reply.status}); trying again later")
+            raise TransportError(f"{what}: the portal has trouble (status {reply.status}); later it may work")
         if reply.status != 200:  # noqa: PLR2004
             if reply.is_page:
                 reply.json(what)

@@ -158,7 +158,7 @@ class Transport:
             raise TransportError(f"{self._host} redirects elsewhere (status {reply.status}); check api_url")
         if reply.status in (429, 502, 503, 504):
             error = TransportError(
-                f"{self._host} is busy or down ({endpoint}: status {reply.status}); trying again later"
+                f"{self._host} is busy or down ({endpoint}: status {reply.status}); later it may work"
             )
             error.retry_after = reply.retry_after
             raise error
@@ -175,13 +175,13 @@ class Transport:
             ),
             ((NameResolutionError,), f"there is no host {host}; check api_url"),
             ((NewConnectionError,), unreachable),  # which is a kind of time-out to urllib3
-            ((requests.Timeout, TimedOut), f"{host} did not answer in time; trying again later"),
+            ((requests.Timeout, TimedOut), f"{host} did not answer in time; later it may work"),
             ((requests.ConnectionError,), unreachable),
-            ((BrokenAnswer,), f"{host} broke off in the middle of its answer; trying again later"),
+            ((BrokenAnswer,), f"{host} broke off in the middle of its answer; later it may work"),
         )
         behind = tuple(causes(error))
         fitting = (text for kinds, text in cases if any(isinstance(cause, kinds) for cause in behind))
-        other = f"{host} sent an answer that cannot be read ({type(error).__name__}); trying again later"
+        other = f"{host} sent an answer that cannot be read ({type(error).__name__}); later it may work"
         return next(fitting, other)
 
 

@@ -292,7 +292,7 @@ def test_days_of_which_the_portal_has_no_figures_are_not_compared(
             Answer(500, b""),
             (
                 "DAILY data of location 70001 from 2026-01-07 to 2026-01-14: the portal has trouble (status 500);"
-                " trying again later"
+                " later it may work"
             ),
         ),
     ],

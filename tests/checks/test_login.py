@@ -174,8 +174,8 @@ def test_a_server_that_is_no_portal_fails_when_signing_in(
     ("status", "said"),
     [
         (301, "{} redirects elsewhere (status 301); check api_url"),
-        (429, "{} is busy or down (two_factor: status 429); trying again later"),
-        (503, "{} is busy or down (two_factor: status 503); trying again later"),
+        (429, "{} is busy or down (two_factor: status 429); later it may work"),
+        (503, "{} is busy or down (two_factor: status 503); later it may work"),
     ],
 )
 def test_a_server_that_sends_us_away_fails_at_its_address(
@@ -390,9 +390,9 @@ def test_a_login_without_any_active_electric_location_fails(
     ("how", "said"),
     [
         (Poll.PAGE, f"the list of accounts: {PAGE}"),
-        (Poll.STATUS_429, "{} is busy or down (user_data: status 429); trying again later"),
-        (Poll.STATUS_500, "the list of accounts: the portal has trouble (status 500); trying again later"),
-        (Poll.STATUS_503, "{} is busy or down (user_data: status 503); trying again later"),
+        (Poll.STATUS_429, "{} is busy or down (user_data: status 429); later it may work"),
+        (Poll.STATUS_500, "the list of accounts: the portal has trouble (status 500); later it may work"),
+        (Poll.STATUS_503, "{} is busy or down (user_data: status 503); later it may work"),
     ],
 )
 def test_a_list_of_accounts_that_cannot_be_had_is_the_last_step(
@@ -426,16 +426,16 @@ POLLS = {
         "login coop may not see location 70001 of account 55001 (status 403); check account and service_location, or"
         " leave both out to read every location that the login sees"
     ),
-    Poll.STATUS_429: "{} is busy or down (poll: status 429); trying again later",
-    Poll.STATUS_500: f"{WHOLE_WEEK}: the portal has trouble (status 500); trying again later",
-    Poll.STATUS_503: "{} is busy or down (poll: status 503); trying again later",
-    Poll.CUT_OFF: "{} broke off in the middle of its answer; trying again later",
+    Poll.STATUS_429: "{} is busy or down (poll: status 429); later it may work",
+    Poll.STATUS_500: f"{WHOLE_WEEK}: the portal has trouble (status 500); later it may work",
+    Poll.STATUS_503: "{} is busy or down (poll: status 503); later it may work",
+    Poll.CUT_OFF: "{} broke off in the middle of its answer; later it may work",
     Poll.NO_JSON: f"{ONE_DAY}: the portal's answer is no JSON (31 bytes)",
     Poll.WRONG_SHAPE: "the portal's answer is not understood: data.ELECTRIC is an object, not a list",
     Poll.FAILED: f"{ONE_DAY}: the portal gave up on it (status FAILED)",
     Poll.PENDING: (
         "HOURLY data of location 70001 from 2026-01-11 to 2026-01-14: the portal was still computing after 150 s;"
-        " trying again later"
+        " later it may work"
     ),
 }
 EMPTY: dict[Poll, list[str]] = {
@@ -647,7 +647,7 @@ def test_where_the_portal_fails_the_zone_is_not_verified_and_that_is_the_reason(
     server = start_portal(unbilled(), poll=Poll.STATUS_500)
     assert zone_step(login_of(server), clock) == (
         "warning zone: America/New_York could not be verified: HOURLY data of location 70001 from 2026-01-05 to"
-        " 2026-01-06: the portal has trouble (status 500); trying again later"
+        " 2026-01-06: the portal has trouble (status 500); later it may work"
     )
 
 

@@ -126,7 +126,7 @@ def test_what_does_not_work_is_seen_without_scrolling(start: Callable[[str], Sit
         bottom = site.browser.evaluate("document.querySelector('.logins .note.bad').getBoundingClientRect().bottom")
         assert 0 < bottom < size[1]
     (said,) = site.browser.texts(".logins .note.bad")
-    assert "is busy or down (poll: status 503); trying again later." in said
+    assert "is busy or down (poll: status 503); later it may work." in said
 
 
 # -- the figures

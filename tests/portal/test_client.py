@@ -267,7 +267,7 @@ def test_pending_for_ever_is_given_up_after_no_less_than_two_minutes(
         client.usage(YESTERDAY)
 
     assert 120 <= clock.now() - NOW <= 300
-    assert str(caught.value) == f"{THE_DATA}: the portal was still computing after 150 s; trying again later"
+    assert str(caught.value) == f"{THE_DATA}: the portal was still computing after 150 s; later it may work"
 
 
 def test_data_that_come_after_two_minutes_are_taken(
@@ -312,13 +312,13 @@ REFUSED += " read every location that the login sees"
     [
         (Poll.PAGE, TransportError, PAGE),
         (Poll.STATUS_403, AccessError, REFUSED),
-        (Poll.STATUS_429, TransportError, "{host} is busy or down (poll: status 429); trying again later"),
-        (Poll.STATUS_500, TransportError, f"{THE_DATA}: the portal has trouble (status 500); trying again later"),
-        (Poll.STATUS_503, TransportError, "{host} is busy or down (poll: status 503); trying again later"),
+        (Poll.STATUS_429, TransportError, "{host} is busy or down (poll: status 429); later it may work"),
+        (Poll.STATUS_500, TransportError, f"{THE_DATA}: the portal has trouble (status 500); later it may work"),
+        (Poll.STATUS_503, TransportError, "{host} is busy or down (poll: status 503); later it may work"),
         (
             Poll.CUT_OFF,
             TransportError,
-            "{host} broke off in the middle of its answer; trying again later",
+            "{host} broke off in the middle of its answer; later it may work",
         ),
         (Poll.NO_JSON, ProtocolError, f"{THE_DATA}: the portal's answer is no JSON (31 bytes)"),
         (Poll.WRONG_SHAPE, ProtocolError, f"{WRONG}data.ELECTRIC is an object, not a list"),
@@ -402,8 +402,8 @@ def test_another_shape_is_a_failure(
         (404, ProtocolError, f"{THE_DATA}: unexpected status 404"),
         (405, ProtocolError, f"{THE_DATA}: unexpected status 405"),
         (302, TransportError, "{host} redirects elsewhere (status 302); check api_url"),
-        (501, TransportError, f"{THE_DATA}: the portal has trouble (status 501); trying again later"),
-        (502, TransportError, "{host} is busy or down (poll: status 502); trying again later"),
+        (501, TransportError, f"{THE_DATA}: the portal has trouble (status 501); later it may work"),
+        (502, TransportError, "{host} is busy or down (poll: status 502); later it may work"),
     ],
 )
 def test_other_statuses(  # noqa: PLR0917 - fixtures
@@ -519,9 +519,9 @@ def test_where_user_data_is_of_no_use_the_plain_list_of_accounts_is(
         (
             Poll.STATUS_500,
             TransportError,
-            "the list of accounts: the portal has trouble (status 500); trying again later",
+            "the list of accounts: the portal has trouble (status 500); later it may work",
         ),
-        (Poll.STATUS_503, TransportError, "{host} is busy or down (user_data: status 503); trying again later"),
+        (Poll.STATUS_503, TransportError, "{host} is busy or down (user_data: status 503); later it may work"),
     ],
 )
 def test_where_the_portal_is_down_the_list_of_accounts_is_too(

@@ -427,9 +427,9 @@ def test_with_a_second_factor_given_a_refusal_is_about_the_password(
             "login coop: the portal accepted the sign-in but gave no token",
         ),
         ({"status_code": 302}, TransportError, f"{HOST} redirects elsewhere (status 302); check api_url"),
-        ({"status_code": 429}, TransportError, f"{HOST} is busy or down (auth: status 429); trying again later"),
-        ({"status_code": 503}, TransportError, f"{HOST} is busy or down (auth: status 503); trying again later"),
-        ({"exc": requests.ReadTimeout}, TransportError, f"{HOST} did not answer in time; trying again later"),
+        ({"status_code": 429}, TransportError, f"{HOST} is busy or down (auth: status 429); later it may work"),
+        ({"status_code": 503}, TransportError, f"{HOST} is busy or down (auth: status 503); later it may work"),
+        ({"exc": requests.ReadTimeout}, TransportError, f"{HOST} did not answer in time; later it may work"),
         (
             {"exc": requests.ConnectionError},
             TransportError,

@@ -176,15 +176,15 @@ def test_data_later_than_usual_for_the_meter_are_late() -> None:
             Tone.WAIT,
             "Portal still computing",
             (
-                "HOURLY data from 2025-12-31 to 2026-01-14: the portal was still computing after 150 s; trying again"
-                " later."
+                "HOURLY data from 2025-12-31 to 2026-01-14: the portal was still computing after 150 s; later it may"
+                " work."
             ),
         ),
         (
             {"poll": Poll.STATUS_503},
             Tone.BAD,
             "Last refresh failed",
-            "HOST is busy or down (poll: status 503); trying again later.",
+            "HOST is busy or down (poll: status 503); later it may work.",
         ),
         (
             {"poll": Poll.WRONG_SHAPE},
