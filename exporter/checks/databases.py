@@ -1,7 +1,7 @@
 """The steps of `check` that concern the databases of the configuration."""
 
 from collections.abc import Iterator, Sequence
-from urllib.parse import urlsplit
+from dataclasses import replace
 
 from ..config import Config, InfluxDBConfig, VictoriaMetricsConfig
 from ..databases.influxdb import InfluxDB
@@ -9,7 +9,7 @@ from ..databases.victoriametrics import VictoriaMetrics
 from ..errors import DatabaseError
 from ..metrics.page import Format, render
 from ..portal.walltime import DAY, WallClock
-from ..snapshot import Location, LocationKey, Snapshot
+from ..snapshot import Location, LocationKey, Meter, Snapshot
 from ..survey import LocationSurvey
 from .findings import Finding, Heading, Part, Verdict
 from .login import LoginCheck
@@ -21,22 +21,14 @@ _INFLUXDB = "influxdb"
 def database_findings(config: Config, checks: Sequence[LoginCheck], *, now: float) -> Iterator[Part]:
     """Whether each database answers, and whether what it holds is what the portal gave."""
     if config.victoriametrics is not None:
-        yield Heading(f"VictoriaMetrics {_place(config.victoriametrics.url)}")
         yield from _victoriametrics(config.victoriametrics, checks, config.exporter.window, now)
     if config.influxdb is not None:
-        yield Heading(f"InfluxDB {_place(config.influxdb.host)}")
-        yield _influxdb(config.influxdb)
-
-
-def _place(url: str) -> str:
-    """A database's address without its path, in which proxies may have a secret."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+        yield from _influxdb(config.influxdb)
 
 
 def _victoriametrics(
     config: VictoriaMetricsConfig, checks: Sequence[LoginCheck], window: int, now: float
-) -> Iterator[Finding]:
+) -> Iterator[Part]:
     recent = [
         _settled(check, survey, WallClock(check.zone))
         for check in checks
@@ -44,16 +36,32 @@ def _victoriametrics(
         for survey in check.surveys
         if survey.newest is not None
     ]
+    has_others = any(
+        not check.surveys or any(survey.newest is None and survey.error is not None for survey in check.surveys)
+        for check in checks
+    )
     with VictoriaMetrics(config) as database:
-        yield from stored_findings(database, recent, now, page_bytes=_page_bytes(checks, window))
+        yield Heading(f"VictoriaMetrics {database.writing.target.address}")
+        page_bytes = _page_bytes(checks, window)
+        yield from stored_findings(database, recent, now, page_bytes=page_bytes, has_others=has_others)
 
 
 def _settled(check: LoginCheck, survey: LocationSurvey, wall: WallClock) -> Recent:
-    """What has been at the portal for long enough to be stored: all but the newest day that has data."""
-    newest = survey.newest or 0
-    until = wall.day(newest - 1).start
-    since = wall.days_before(until, survey.days)
-    return Recent.of(_key(check, survey), survey.meters, since, until)
+    """What has been at the portal for long enough to be stored: all but the newest day that each meter has data of.
+
+    Meters of one location are not posted together: the newest day of one may be older, and as new to the exporter.
+    """
+    last = wall.day((survey.newest or 0) - 1).start
+    since = wall.days_before(last, survey.days)
+    settled = [
+        _until(meter, wall.day(meter.latest.end - 1).start) if meter.latest else meter for meter in survey.meters
+    ]
+    return Recent.of(_key(check, survey), settled, since, last)
+
+
+def _until(meter: Meter, end: int) -> Meter:
+    intervals, days = (tuple(each for each in part if each.end <= end) for part in (meter.intervals, meter.days))
+    return replace(meter, intervals=intervals, days=days)
 
 
 def _key(check: LoginCheck, survey: LocationSurvey) -> LocationKey:
@@ -61,25 +69,29 @@ def _key(check: LoginCheck, survey: LocationSurvey) -> LocationKey:
 
 
 def _page_bytes(checks: Sequence[LoginCheck], window: int) -> int | None:
-    """How large the page of the intervals is, reckoned from the days that were looked at; None where these are none."""
+    """How large the page of the intervals is, reckoned from the days that were looked at; None without any data."""
     pages = [
         (render(Snapshot({key: Location(key, meters=survey.meters)}), 0, Format.TEXT), survey.days)
         for check in checks
         for survey in check.surveys
+        if survey.newest is not None
         for key in (_key(check, survey),)
     ]
     return int(sum(len(page.whole.body) * window / (days * DAY) for page, days in pages)) or None
 
 
-def _influxdb(config: InfluxDBConfig) -> Finding:
-    try:
-        with InfluxDB(config) as database:
+def _influxdb(config: InfluxDBConfig) -> Iterator[Part]:
+    with InfluxDB(config) as database:
+        yield Heading(f"InfluxDB {database.api.target.address}")
+        try:
             state = database.check()
-    except DatabaseError as error:
-        return Finding(Verdict.FAILED, _INFLUXDB, str(error))
+        except DatabaseError as error:
+            yield Finding(Verdict.FAILED, _INFLUXDB, str(error))
+            return
     product = f"{state.product} {state.version}".strip()
     if state.exists is False:
         advice = f'create it: CREATE DATABASE "{config.database}", or a bucket of that name in InfluxDB 2'
-        return Finding(Verdict.FAILED, _INFLUXDB, f"{product} answers and has no database {config.database}", advice)
+        yield Finding(Verdict.FAILED, _INFLUXDB, f"{product} answers and has no database {config.database}", advice)
+        return
     known = f" and has the database {config.database}" if state.exists else ""
-    return Finding(Verdict.OK, _INFLUXDB, f"{product} answers{known}")
+    yield Finding(Verdict.OK, _INFLUXDB, f"{product} answers{known}")

@@ -22,10 +22,13 @@ _RETENTION = (
 _RAISE = "raise -promscrape.maxScrapeSize on the scraper (VictoriaMetrics or vmagent), or shorten window"
 
 
-def retention(flags: Mapping[str, str] | None, oldest: float | None, now: float, step: str) -> Finding | None:
+def retention(
+    flags: Mapping[str, str] | None, oldest: float | None, now: float, step: str, *, is_asked: bool = True
+) -> Finding | None:
     """How far back samples are kept; what is older is taken and dropped without a word (tsdb-facts C5).
 
     oldest: the time of the oldest sample, in seconds UTC. Without flags only it can tell. None: nothing to say.
+    is_asked: whether all was asked for, so that without an oldest sample there is none.
     """
     history = _history(oldest, now)
     if flags is None:
@@ -41,8 +44,8 @@ def retention(flags: Mapping[str, str] | None, oldest: float | None, now: float,
     if period is not None and period < _SHORT:
         text = f"-retentionPeriod={value}: samples older than {period / DAY:.0f} days are dropped without a word"
         return Finding(Verdict.WARNING, step, text, _RETENTION)
-    text, advice = history or ("nothing is stored yet", "")
-    return Finding(Verdict.OK, step, f"-retentionPeriod={value}; {text}", advice)
+    text, advice = history or ("nothing is stored yet" if is_asked else "", "")
+    return Finding(Verdict.OK, step, "; ".join(filter(None, (f"-retentionPeriod={value}", text))), advice)
 
 
 def _history(oldest: float | None, now: float) -> tuple[str, str] | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
 
+from ..databases.flags import DAY
 from ..databases.victoriametrics import VictoriaMetrics
 from ..errors import DatabaseError
 from ..metrics.families import TIMESTAMPED
@@ -16,7 +17,6 @@ from .keeping import deduplication, page_size, retention
 
 STEP = "victoriametrics"
 
-_DAY = 86400
 _LAST_DECIMAL = 5e-7  # of kWh and USD (contract 3)
 _FAMILIES = "|".join(each.family.name for each in TIMESTAMPED)
 _LONGEST_HISTORY = "20y"
@@ -67,11 +67,17 @@ class Recent:
 
 
 def stored_findings(
-    vm: VictoriaMetrics, locations: Sequence[Recent], now: float, *, page_bytes: int | None = None
+    vm: VictoriaMetrics,
+    locations: Sequence[Recent],
+    now: float,
+    *,
+    page_bytes: int | None = None,
+    has_others: bool = False,
 ) -> list[Finding]:
     """Read back the last days of some locations and judge the database by them. Warnings; FAILED only without answer.
 
-    now: seconds UTC. page_bytes: the size of the page of the intervals as text, if it is known.
+    now: seconds UTC. page_bytes: the size of the page of the intervals as text, if it is known. has_others: the portal
+    did not give these days of other locations, or did not even tell them.
     """
     if not vm.reads_back:
         advice = "set query_url, such as http://vmselect:8481/select/0/prometheus with the tenant of url"
@@ -92,12 +98,19 @@ def stored_findings(
             findings += judged(recent, found, now, has_history=bool(first))
     except DatabaseError as error:
         return [*findings, Finding(Verdict.FAILED, STEP, str(error))]
+    is_asked = bool(locations) and not has_others
     about_all = (
-        retention(flags, min(oldest, default=None), now, STEP),
+        None if is_asked else _not_asked(locations),
+        retention(flags, min(oldest, default=None), now, STEP, is_asked=is_asked),
         None if repeated else deduplication(flags, STEP),
         None if page_bytes is None else page_size(page_bytes, flags, STEP),
     )
     return [*findings, *filter(None, about_all)]
+
+
+def _not_asked(locations: Sequence[Recent]) -> Finding:
+    who, what = ("the other locations are ", " of them") if locations else ("", "")
+    return Finding(Verdict.SKIPPED, STEP, f"{who}not read back: the portal gave nothing{what} to compare with")
 
 
 def _oldest(vm: VictoriaMetrics, recent: Recent, now: float) -> list[float]:
@@ -139,15 +152,15 @@ def _compared(recent: Recent, found: Held, kind: _Kind, now: float) -> Iterator[
     """What is missing of the portal's, and what differs; an interval is the same only with all its samples."""
     step = _step(recent)
     wanted, missing, differing = _items(recent, found, kind)
-    days = max(1, round((now - recent.since) / _DAY))
+    days = max(1, round((now - recent.since) / DAY))
     total = f"{_count(len(wanted), kind.noun)} of the last {f'{days} days' if days > 1 else 'day'}"
 
     def start(items: Collection[Item]) -> int:
-        return min(end - (_DAY if kind.is_day else recent.steps.get(meter, 0)) for meter, end in items)
+        return min(end - (DAY if kind.is_day else recent.steps.get(meter, 0)) for meter, end in items)
 
     def backfill(items: Collection[Item]) -> str:
         # Two more: today counts, and the local day may have begun a day before the interval did.
-        return f"smarthub-exporter backfill --days {int(now - start(items)) // _DAY + 2}"
+        return f"smarthub-exporter backfill --days {int(now - start(items)) // DAY + 2}"
 
     if missing:
         are, since = "is" if len(missing) == 1 else "are", _moment(start(missing))

@@ -5,7 +5,7 @@ import json
 import re
 import ssl
 import time
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from .. import __version__
 from ..causes import causes
 from ..config import is_loopback
 from ..errors import DatabaseError
+from .hiding import hide
 
 Json = Any  # what a database answers; whoever reads it checks its shape
 
@@ -61,6 +62,17 @@ class Authorization(requests.auth.AuthBase):
     def __repr__(self) -> str:
         return "<authorization>"
 
+    def hidden_in(self, text: str, *more: str) -> str:
+        """A text without these credentials and what else nobody may see."""
+        scheme, _, sent = self._header.partition(" ")
+        secrets, username = {sent, *more}, ""
+        if scheme == "Basic":
+            pair = b64decode(sent).decode()
+            username, _, password = pair.partition(":")
+            # Some give a token as the name of a user without password.
+            secrets |= {pair, password or username, sent.replace("+", "-").replace("/", "_")}
+        return hide(text, {form for each in secrets for form in (each, each.rstrip("="))}, [username])
+
     @classmethod
     def basic(cls, username: str, password: str) -> "Authorization":
         """User name and password, in UTF-8."""
@@ -87,14 +99,34 @@ class Target:
     insecure: bool = False
 
     @property
-    def name(self) -> str:
-        """How messages call it: without its path, in which proxies may have a secret."""
+    def address(self) -> str:
+        """The URL without its path, in which proxies may have a secret."""
         parts = urlsplit(self.url)
-        return f"{self.section} {parts.scheme}://{parts.netloc}"
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f"{self.section} {self.address}"
 
     def error(self, what: str) -> DatabaseError:
         """An error of this database."""
         return DatabaseError(f"{self.name}: {what}")
+
+    def quoted(self, said: bytes | str) -> str:
+        """The beginning of what it says, on one line, without the request and the secrets that it repeats.
+
+        Empty for a page.
+        """
+        text = said[: 16 * _LONGEST_QUOTE]
+        text = text.decode(errors="replace") if isinstance(text, bytes) else text
+        if text.lstrip()[:1] == "<":
+            return ""
+        text = re.sub(r"^remoteAddr: .*?; requestURI: [^;]*; ", "", text)
+        # Before it is cut to what is shown: half a secret would not be known for one.
+        text = self.authorization.hidden_in(text, urlsplit(self.url).path)
+        text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+        return text[:_LONGEST_QUOTE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +192,8 @@ class Api:
 
     def not_understood(self, answer: bytes) -> DatabaseError:
         """The error for an answer of unknown shape."""
-        return self.target.error(
-            f"answered what cannot be understood ({len(answer)} bytes{_quoted(answer)}); check {self.target.key}"
-        )
+        what = ": ".join(filter(None, (f"{len(answer)} bytes", self.target.quoted(answer))))
+        return self.target.error(f"answered what cannot be understood ({what}); check {self.target.key}")
 
     def lines(self, path: str, params: Mapping[str, str]) -> Iterator[bytes]:
         """Ask for something line by line, however long it is; no line is empty. Raises DatabaseError."""
@@ -212,8 +243,10 @@ class Api:
             raise failure from error
 
     def _refusal(self, status: int, path: str, body: bytes) -> DatabaseError:
-        target, said = self.target, _quoted(body)
-        if status in (401, 403):
+        target = self.target
+        what = ": ".join(filter(None, (f"status {status}", target.quoted(body))))
+        # vmauth says 400 of credentials that it does not know, up to some version later than 1.79.5.
+        if status in (401, 403) or (status == 400 and b"auth token" in body):  # noqa: PLR2004
             how = "refused the credentials" if target.authorization.is_given else "wants credentials"
             return target.error(f"{how} (status {status}); {target.credentials}")
         if 300 <= status < 400:  # noqa: PLR2004
@@ -221,10 +254,10 @@ class Api:
         if status == 404 or (status == 400 and b"unsupported path" in body):  # noqa: PLR2004
             return target.error(f"has no {path} (status {status}); {target.path}")
         if status >= 500 or status == 429:  # noqa: PLR2004
-            trouble = target.error(f"is in trouble (status {status}{said}); look into its log, try again later")
+            trouble = target.error(f"is in trouble ({what}); look into its log, try again later")
             trouble.passes_by_itself = True
             return trouble
-        return target.error(f"refused {path} (status {status}{said}); look into its log")
+        return target.error(f"refused {path} ({what}); look into its log")
 
     def _explained(self, error: Exception) -> str:
         key, trust = self.target.key, self.target.trust
@@ -266,13 +299,3 @@ def _body(response: requests.Response) -> bytes:
         if len(body) > _LARGEST_BODY:
             raise requests.ConnectionError("the answer is too large")
     return bytes(body)
-
-
-def _quoted(body: bytes) -> str:
-    """The beginning of what a database says of a failure, without the request that it repeats; empty for a page."""
-    text = body[: 16 * _LONGEST_QUOTE].decode(errors="replace")
-    if text.lstrip()[:1] == "<":
-        return ""
-    text = re.sub(r"^remoteAddr: .*?; requestURI: [^;]*; ", "", text)
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return f": {text[:_LONGEST_QUOTE]}" if text else ""

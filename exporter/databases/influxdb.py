@@ -22,7 +22,6 @@ MEASUREMENT: Final = "electric"
 FIELDS: Final = ("watts", "kwh", "cost", "exported_kwh")
 _LINES_PER_REQUEST: Final = 10_000
 _ROWS_PER_LINE: Final = "10000"
-_LONGEST_QUOTE: Final = 200
 _UNSAFE: Final = str.maketrans(dict.fromkeys("\\\r\n", "_"))
 _ADVICE: Final = {
     "field type conflict": "another program writes this field as another type; set another database",
@@ -101,14 +100,13 @@ class InfluxDB:
         ping = self.api.get("/ping", accept=range(400, 500))
         version = ping.headers.get("X-Influxdb-Version", "").removeprefix("v")
         if _is_victoriametrics(ping):
-            # It has no databases: any name will do. Old versions do not know the statement (tsdb-facts D).
-            self.api.get("/query", {"q": "SHOW DATABASES"}, accept=(400,))
+            # It has no databases: any name will do. A vmauth before it answers /ping itself, to everybody.
             self.victoriametrics = _Behind(self.api)
+            self.read((), 1, 2)
             return InfluxState("VictoriaMetrics", "", None)
         self._speaks_v2 = version.startswith("2") or (self._token_of_v2 and not version.startswith("1"))
-        if not self._speaks_v2:
-            return InfluxState("InfluxDB", version, self._has_database())
-        return InfluxState("InfluxDB", version, self._has_bucket())
+        exists = self._has_bucket() if self._speaks_v2 else self._has_database()
+        return InfluxState("InfluxDB", self.api.target.quoted(version), exists)
 
     @property
     def speaks_v2(self) -> bool:
@@ -175,7 +173,8 @@ class InfluxDB:
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
                 raise self.api.not_understood(line) from None
             if told is not None:
-                raise self.api.target.error(f"refused a query ({told[:_LONGEST_QUOTE]}); check database and {_RIGHTS}")
+                said = self.api.target.quoted(told)
+                raise self.api.target.error(f"refused a query ({said or 'no reason'}); check database and {_RIGHTS}")
             yield from parts
 
     def _exported(

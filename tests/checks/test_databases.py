@@ -2,6 +2,7 @@
 
 import json
 import socket
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,8 +13,13 @@ import pytest
 from exporter.checks.databases import database_findings
 from exporter.checks.login import LoginCheck
 from exporter.config import Config, ExporterConfig, InfluxDBConfig, Secret, VictoriaMetricsConfig
+from exporter.intervals import Interval, MeterInfo
+from exporter.portal.discovery import FoundLocation
 from exporter.portal.walltime import WallClock
+from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll
+from exporter.snapshot import Meter
+from exporter.survey import LocationSurvey
 
 from ..clocks import ManualClock
 from ..conftest import DAY, NOW, TWO, ZONE, StartPortal, login_of
@@ -120,7 +126,7 @@ def test_an_organization_that_there_is_not_is_named_by_its_key(database: Databas
 
 def test_a_victoriametrics_in_its_place_is_called_by_its_name_and_has_any_database(database: Database) -> None:
     database.answer("/ping", status=204, X_Server_Hostname="vm", X_Influxdb_Version="1.8.0")
-    database.answer("/query", json.dumps(NAMES))
+    database.answer("/api/v1/export")
     assert said(influxdb=influx(database.url, None, name="anything"))[1:] == ["ok influxdb: VictoriaMetrics answers"]
 
 
@@ -138,6 +144,26 @@ def test_credentials_that_are_refused_fail_with_what_to_check(database: Database
             f"failed influxdb: influxdb {database.url}: wants credentials (status 401); set auth_token: user:password"
             " for InfluxDB 1, an API token for InfluxDB 2"
         )
+    ]
+
+
+def test_credentials_that_a_vmauth_refuses_fail_with_what_to_check_and_are_not_shown(database: Database) -> None:
+    database.answer("/ping", status=204, X_Server_Hostname="vmauth")
+    token = b64encode(b"user:password").decode()
+    for path in ("/query", "/api/v1/export", "/api/v1/query"):
+        database.answer(path, f'cannot find the provided auth token "Basic {token}" in config\n', 400)
+    config = VictoriaMetricsConfig(database.url, username="user", password=Secret("password"))
+    assert said(influxdb=influx(database.url), victoriametrics=config) == [
+        f"# VictoriaMetrics {database.url}",
+        (
+            f"failed victoriametrics: victoriametrics {database.url}: refused the credentials (status 400); check"
+            " username and password, or bearer_token"
+        ),
+        f"# InfluxDB {database.url}",
+        (
+            f"failed influxdb: influxdb {database.url}: refused the credentials (status 400); check auth_token:"
+            " user:password for InfluxDB 1, an API token for InfluxDB 2"
+        ),
     ]
 
 
@@ -241,6 +267,89 @@ def test_a_location_without_data_is_not_looked_for(
     list(check.run())
     said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=[check])
     assert not [asked for asked in empty.asked if asked.path == "/api/v1/export"]
+
+
+KEPT = "ok victoriametrics: -retentionPeriod=10y"
+DEDUPLICATED = "ok victoriametrics: -dedup.minScrapeInterval=1s"
+NOT_READ = "skipped victoriametrics: not read back: the portal gave nothing to compare with"
+
+
+def polled(server: PortalServer, clock: ManualClock, password: str | None = None) -> LoginCheck:
+    """A login after its check."""
+    check = check_of(login_of(server, password=password), clock)
+    list(check.run())
+    return check
+
+
+@pytest.mark.parametrize("poll", [Poll.STATUS_500, Poll.STATUS_403, Poll.NO_DATA])
+def test_where_the_portal_gave_no_data_nothing_is_said_of_what_is_stored_or_of_the_page(
+    start_portal: StartPortal, clock: ManualClock, empty: Database, poll: Poll
+) -> None:
+    check = polled(start_portal(poll=poll), clock)
+    assert [survey.newest for survey in check.surveys] == [None]
+    assert said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=[check])[1:] == [NOT_READ, KEPT, DEDUPLICATED]
+
+
+def test_where_nobody_could_sign_in_nothing_is_said_of_what_is_stored_or_of_the_page(
+    start_portal: StartPortal, clock: ManualClock, empty: Database
+) -> None:
+    check = polled(start_portal(), clock, password="wrong")
+    assert check.surveys == []
+    assert said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=[check])[1:] == [NOT_READ, KEPT, DEDUPLICATED]
+
+
+def test_a_login_that_failed_leaves_open_what_is_stored_beside_the_locations_of_another(
+    start_portal: StartPortal, clock: ManualClock, empty: Database
+) -> None:
+    server = start_portal()
+    checks = [polled(server, clock), polled(server, clock, password="wrong")]
+    report = said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=checks)[1:]
+    assert report[0].startswith("warning victoriametrics 70001: nothing of this location is stored")
+    assert report[1:4] == [
+        (
+            "skipped victoriametrics: the other locations are not read back: the portal gave nothing of them to"
+            " compare with"
+        ),
+        KEPT,
+        DEDUPLICATED,
+    ]
+    assert report[4].startswith("ok victoriametrics: the page of the intervals has ")
+
+
+def test_where_all_was_asked_for_an_empty_database_is_called_empty(
+    start_portal: StartPortal, clock: ManualClock, empty: Database
+) -> None:
+    report = said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=[polled(start_portal(), clock)])
+    assert report[2:4] == [f"{KEPT}; nothing is stored yet", DEDUPLICATED]
+
+
+def hours(number: str, start: int, end: int) -> Meter:
+    intervals = (Interval(each, each + 3600, usage=1.0, usage_k=1) for each in range(start, end, 3600))
+    return Meter(MeterInfo(number, step=3600), tuple(intervals))
+
+
+def test_of_each_meter_the_newest_day_is_left_out(clock: ManualClock, empty: Database) -> None:
+    """What one meter posts late is as new to the exporter as what another posts at once."""
+    soon, late = hours("81001", TODAY - 4 * DAY, TODAY + 4 * 3600), hours("81002", TODAY - 4 * DAY, TODAY - 2 * DAY)
+    check = check_of(login_of("http://127.0.0.1:9"), clock)
+    check.surveys.append(
+        LocationSurvey(FoundLocation("55001", "70001", None, electric=True, active=True), (soon, late))
+    )
+    place = {"portal": "127.0.0.1:9", "account": "55001", "location": "70001"}
+    stored = [
+        {
+            "metric": {"__name__": family, "meter": meter.info.number} | place,
+            "timestamps": [each.end * 1000 - 999 for each in meter.intervals if each.end <= end],
+            "values": [value for each in meter.intervals if each.end <= end],
+        }
+        for meter, end in ((soon, TODAY), (late, TODAY - 3 * DAY))
+        for family, value in (("smarthub_interval_usage_kwh", 1.0), ("smarthub_interval_usage_watts", 1000.0))
+    ]
+    empty.answer("/api/v1/export", "\n".join(map(json.dumps, stored)))
+    assert said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=[check])[1:3] == [
+        "ok victoriametrics 70001: 240 samples in 4 series, each once and in the last second of its interval",
+        "ok victoriametrics 70001: 120 intervals of the last 8 days equal the portal's",
+    ]
 
 
 def test_the_url_of_a_vminsert_alone_cannot_be_read_back() -> None:

@@ -40,6 +40,14 @@ def test_a_long_retention_is_well_and_a_young_series_is_no_fault_of_it(value: st
     )
 
 
+def test_without_having_asked_nothing_is_said_of_what_is_stored() -> None:
+    flags = {"retentionPeriod": "10y"}
+    assert retention(flags, None, NOW, "s", is_asked=False) == Finding(Verdict.OK, "s", "-retentionPeriod=10y")
+    found = retention(flags, NOW - 50 * DAY, NOW, "s", is_asked=False)
+    assert found == Finding(Verdict.OK, "s", "-retentionPeriod=10y; history begins 2026-10-03 UTC")
+    assert retention(None, None, NOW, "s", is_asked=False) is None
+
+
 @pytest.mark.parametrize("age", [30.2, 31, 31.9])
 def test_without_flags_a_history_of_just_a_month_is_suspicious(age: float) -> None:
     found = retention(None, NOW - age * DAY, NOW, "s")

@@ -190,6 +190,23 @@ def test_a_portal_without_intervals_gives_nothing_to_compare_with(stored: Stored
     )
 
 
+NOT_READ = Finding(Verdict.SKIPPED, "victoriametrics", "not read back: the portal gave nothing to compare with")
+KEPT = Finding(Verdict.OK, "victoriametrics", "-retentionPeriod=10y")
+
+
+@pytest.mark.parametrize("has_others", [False, True])
+def test_without_locations_only_the_flags_are_told(stored: Stored, has_others: bool) -> None:  # noqa: FBT001
+    fake = Fake(stored)
+    assert stored_findings(fake, [], NOW, has_others=has_others) == [NOT_READ, KEPT, WELL[1]]
+    assert (fake.asked, fake.queries) == ([], ["1"])
+
+
+def test_beside_locations_that_were_not_asked_for_nothing_is_no_empty_database() -> None:
+    findings = stored_findings(Fake({}, oldest=None), [RECENT], NOW, has_others=True)
+    text = "the other locations are not read back: the portal gave nothing of them to compare with"
+    assert findings[1:] == [Finding(Verdict.SKIPPED, "victoriametrics", text), KEPT, WELL[1]]
+
+
 def test_the_flags_say_nothing_again_that_the_samples_have_said(stored: Stored) -> None:
     class Copying(Fake):
         def export(self, match: str, start_ms: int, end_ms: int, *, raw: bool = False) -> Iterator[StoredSeries]:

@@ -1,7 +1,7 @@
 """A stand-in for a database, which answers as it is told and remembers what it was asked."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
@@ -20,16 +20,19 @@ class Asked:
     body: bytes
 
 
+Body = bytes | Callable[[Asked], bytes]
+
+
 @dataclass
 class Database:
     """Answers by path; what is not told is 404."""
 
-    answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
+    answers: dict[str, tuple[int, dict[str, str], Body]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     url: str = ""
 
-    def answer(self, path: str, body: bytes | str = b"", status: int = 200, **headers: str) -> None:
-        """Header names with _ for -."""
+    def answer(self, path: str, body: Body | str = b"", status: int = 200, **headers: str) -> None:
+        """Header names with _ for -. A body may be made of the request."""
         body = body.encode() if isinstance(body, str) else body
         self.answers[path] = status, {name.replace("_", "-"): value for name, value in headers.items()}, body
 
@@ -44,8 +47,10 @@ def database() -> Iterator[Database]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             params = dict(parse_qsl(address.query))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            told.asked.append(Asked(self.command, address.path, params, headers, body))
-            status, extra, content = told.answers.get(address.path, (404, {}, b"not found"))
+            asked = Asked(self.command, address.path, params, headers, body)
+            told.asked.append(asked)
+            status, extra, said = told.answers.get(address.path, (404, {}, b"not found"))
+            content = said(asked) if callable(said) else said
             self.send_response(status)
             for name, value in {"Content-Length": str(len(content)), **extra}.items():
                 self.send_header(name, value)

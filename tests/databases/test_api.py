@@ -1,13 +1,16 @@
 """Calls to a database: what goes out, and every way in which they fail as one line with advice and no secret."""
 
 import gzip
+import json
 import socket
 import ssl
 import threading
 import tracemalloc
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import trustme
@@ -19,7 +22,7 @@ from exporter.databases.api import Api, Authorization
 from exporter.databases.victoriametrics import VictoriaMetrics
 from exporter.errors import DatabaseError
 
-from .conftest import Database
+from .conftest import Asked, Database
 
 PATH = (
     "check the path: a single node has none, a cluster has url: http://vminsert:8480/insert/0/prometheus and query_url:"
@@ -196,6 +199,18 @@ def test_memory_does_not_grow_with_the_lines(database: Database) -> None:
             "refused /x (status 422: too many series [31m); look into its log",
         ),
         (400, "x" * 500, {}, f"refused /x (status 400: {'x' * 200}); look into its log"),
+        (
+            400,
+            'cannot find the provided auth token "Basic bWU6cHc=" in config\n',
+            {"username": "me", "password": Secret("pw")},
+            "refused the credentials (status 400); check username and password, or bearer_token",
+        ),
+        (
+            400,
+            'remoteAddr: "127.0.0.1:9"; requestURI: /x; cannot find the provided auth token "" in config',
+            {},
+            "wants credentials (status 400); set username and password, or bearer_token",
+        ),
     ],
 )
 def test_a_bad_status_is_one_line_that_says_what_to_do(
@@ -383,3 +398,45 @@ def test_credentials_do_not_show_themselves(database: Database) -> None:
     assert "bWU6" not in shown
     with closing(api):
         assert not Authorization().is_given
+
+
+def echo(asked: Asked) -> bytes:
+    """What a server might say that thinks it helps."""
+    sent = asked.headers["authorization"]
+    scheme, _, token = sent.partition(" ")
+    plain = b64decode(token).decode() if scheme == "Basic" else token
+    words = [sent, f'"{token}"', plain, plain.rpartition(":")[2], quote(sent, safe=""), quote(plain, safe="")]
+    return f"no {' '.join(words)} {json.dumps(words)} at {asked.path}".encode()
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 409, 422, 429, 500, 503])
+@pytest.mark.parametrize(
+    ("settings", "secrets"),
+    [
+        ({"username": "alice", "password": Secret("hünter 2")}, ["nter", "alice", "YWxp"]),
+        ({"username": "t0ken%2"}, ["t0ken", "dDBr"]),
+        ({"bearer_token": Secret("my+very/secret==")}, ["my", "secret"]),
+    ],
+)
+def test_no_secret_comes_back_in_what_a_server_says(
+    database: Database, status: int, settings: dict[str, object], secrets: list[str]
+) -> None:
+    database.answer("/hidden-path/x", echo, status)
+    api = api_of(f"{database.url}/hidden-path", **settings)
+    told = message_of(lambda: api.json("/x"))
+    assert [each for each in (*secrets, "hidden-path") if each in told] == []
+
+
+def test_a_secret_is_hidden_before_its_end_is_cut_off(database: Database) -> None:
+    database.answer("/x", "x" * 195 + " hunter2", 409)
+    told = message_of(lambda: api_of(database.url, bearer_token=Secret("hunter2")).get("/x"))
+    assert told.endswith(f"refused /x (status 409: {'x' * 195} ...); look into its log")
+
+
+def test_the_rest_of_what_a_server_says_is_told(database: Database) -> None:
+    database.answer("/x", echo, 409)
+    api = api_of(database.url, bearer_token=Secret("hunter2"))
+    assert message_of(lambda: api.get("/x")) == (
+        f'victoriametrics {database.url}: refused /x (status 409: no Bearer ... "..." ... ... Bearer%20... ...'
+        ' ["Bearer ...", "\\"...\\"", "...", "...", "Bearer%20...", "..."] at /x); look into its log'
+    )

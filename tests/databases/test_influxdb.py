@@ -103,14 +103,71 @@ def test_a_proxy_that_hides_the_version_is_asked_by_the_kind_of_token(database: 
     assert [asked.path for asked in database.asked] == ["/ping", "/api/v2/buckets", "/ping", "/query"]
 
 
-@pytest.mark.parametrize(("status", "answer"), [(200, DATABASES), (400, "unsupported path requested")])
 @pytest.mark.parametrize("token", ["", "me:pw", "token"])
-def test_victoria_metrics_has_no_databases_and_is_no_error(
-    database: Database, token: str, status: int, answer: str
+def test_victoria_metrics_has_no_databases_and_is_asked_by_what_points_are_read_back_by(
+    database: Database, token: str
 ) -> None:
     database.answer("/ping", status=204, X_Server_Hostname="vm")
-    database.answer("/query", answer, status)
+    # Old versions, and proxies that know what they pass on, have no /query.
+    database.answer("/query", "unsupported path requested", 400)
+    database.answer("/api/v1/export")
     assert check(database, token, "other") == InfluxState("VictoriaMetrics", "", None)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(401, ""), (403, ""), (400, 'cannot find the provided auth token "{}" in config\n')]
+)
+@pytest.mark.parametrize("token", ["me:wr0ng", "wr0ng"])
+def test_credentials_that_a_proxy_before_victoria_metrics_refuses_are_told_without_them(
+    database: Database, token: str, status: int, said: str
+) -> None:
+    database.answer("/ping", status=204, X_Server_Hostname="proxy")
+    for path in ("/query", "/api/v1/export"):
+        database.answer(path, lambda asked: said.format(asked.headers["authorization"]).encode(), status)
+    with pytest.raises(DatabaseError) as caught:
+        check(database, token)
+    assert str(caught.value) == (
+        f"influxdb {database.url}: refused the credentials (status {status}); check auth_token: user:password for"
+        " InfluxDB 1, an API token for InfluxDB 2"
+    )
+
+
+def test_a_proxy_that_does_not_let_points_be_read_back_is_told(database: Database) -> None:
+    database.answer("/ping", status=204, X_Server_Hostname="proxy")
+    database.answer("/query", DATABASES)
+    route = 'remoteAddr: "127.0.0.1:40050"; requestURI: /api/v1/export?x; missing route for "/api/v1/export?x"\n'
+    database.answer("/api/v1/export", route, 400)
+    with pytest.raises(DatabaseError) as caught:
+        check(database)
+    assert str(caught.value) == (
+        f"influxdb {database.url}: refused /api/v1/export (status 400: missing route for"
+        ' "/api/v1/export?x"); look into its log'
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('no such user "me" with "s3cret"', 'no such user "..." with "..."'),
+        ("x" * 195 + " s3cret", "x" * 195 + " ..."),
+        ("one\n\ttwo\u001b[31m", "one two [31m"),
+        ("", "no reason"),
+    ],
+)
+def test_the_error_of_a_query_is_told_on_one_line_and_without_secrets(database: Database, said: str, told: str) -> None:
+    database.answer("/query", json.dumps({"results": [{"error": said}]}))
+    config = InfluxDBConfig(database.url, Secret("me:s3cret"), database="electric")
+    with InfluxDB(config) as influx, pytest.raises(DatabaseError) as caught:
+        influx.read((), 0, 1)
+    assert str(caught.value) == (
+        f"influxdb {database.url}: refused a query ({told}); check database and what the user or token may read"
+    )
+
+
+def test_a_secret_in_the_place_of_the_version_is_not_shown(database: Database) -> None:
+    database.answer("/ping", status=204, **{**V1, "X_Influxdb_Version": "1.8 for s3cret"})
+    database.answer("/query", DATABASES)
+    assert check(database, "me:s3cret") == InfluxState("InfluxDB", "1.8 for ...", exists=True)
 
 
 def test_something_else_than_a_database_is_told(database: Database) -> None:

@@ -1,8 +1,9 @@
 """The classic mistakes made for real, each with the finding that names it; and the right setup, with none."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isnan
 from pathlib import Path
 
@@ -23,7 +24,17 @@ from exporter.simulator.world import UserSpec, World
 from exporter.snapshot import LocationKey
 
 from .exporters import Exporter, house, meter
-from .services import INTERVALS_JOB, Labels, Services, VictoriaMetrics, VmAgent, job, scrape_config, wait_until
+from .services import (
+    INTERVALS_JOB,
+    Labels,
+    Services,
+    VictoriaMetrics,
+    VmAgent,
+    http,
+    job,
+    scrape_config,
+    wait_until,
+)
 from .truth import expected
 
 HOUSE = World(users=(UserSpec(),), locations=(house(1, meter(1, step=3600)),))
@@ -291,6 +302,53 @@ def test_a_wrong_password_is_told_in_one_line_though_the_database_calls_itself_h
         pytest.raises(DatabaseError, match="refused the credentials"),
     ):
         influx.check()
+
+
+def message_of(action: Callable[[], object]) -> str:
+    with pytest.raises(DatabaseError) as caught:
+        action()
+    return str(caught.value)
+
+
+def test_what_a_vmauth_does_not_let_in_is_told_without_the_credentials_that_it_repeats(services: Services) -> None:
+    proxy = services.vmauth(services.victoria_metrics(), "", "/.*")
+    said = http("GET", f"{proxy.url}/api/v1/query?query=1", headers={"Authorization": "Bearer my-very-secret-token"})
+    repeated = 'cannot find the provided auth token "Bearer my-very-secret-token" in config\n'
+    assert (said.status_code, said.text) == (400, repeated)
+
+    wrong = (
+        VictoriaMetricsConfig(proxy.url, username="alice", password=Secret("hunter2")),
+        VictoriaMetricsConfig(proxy.url, bearer_token=Secret("my-very-secret-token")),
+    )
+    for config in wrong:
+        with Client(config) as client:
+            refused = (
+                f"victoriametrics {proxy.url}: refused the credentials (status 400); check username and password, or"
+                " bearer_token"
+            )
+            assert message_of(client.ping) == refused
+            assert message_of(partial(list, client.export("up", 0, 1000))) == refused
+            assert stored_findings(client, [], time.time()) == [Finding(Verdict.FAILED, OF_ALL, refused)]
+    for token in ("alice:hunter2", "my-very-secret-token"):
+        with InfluxDB(InfluxDBConfig(proxy.url, Secret(token), database="electric")) as influx:
+            assert message_of(influx.check) == (
+                f"influxdb {proxy.url}: refused the credentials (status 400); check auth_token: user:password for"
+                " InfluxDB 1, an API token for InfluxDB 2"
+            )
+    with InfluxDB(InfluxDBConfig(proxy.url, None, database="electric")) as influx:
+        assert message_of(influx.check) == (
+            f"influxdb {proxy.url}: wants credentials (status 401); set auth_token: user:password for InfluxDB 1, an"
+            " API token for InfluxDB 2"
+        )
+
+
+def test_whom_a_vmauth_lets_in_may_write_as_to_an_influxdb_and_needs_no_more_than_what_backfill_asks(
+    services: Services,
+) -> None:
+    proxy = services.vmauth(services.victoria_metrics(), "", "/write", "/api/v1/export")
+    credentials = Secret(f"{proxy.username}:{proxy.password}")
+    with InfluxDB(InfluxDBConfig(proxy.url, credentials, database="electric")) as influx:
+        assert influx.check() == InfluxState("VictoriaMetrics", "", None)
 
 
 def test_a_path_that_the_database_does_not_have_is_named(services: Services) -> None:
