@@ -97,13 +97,14 @@ def test_there_is_everything_from_the_meter_to_the_wall() -> None:
 
 
 @every_service
-def test_an_image_is_pinned_to_a_version(name: str) -> None:
-    image = SERVICES[name]["image"]
-    assert re.fullmatch(r"[a-z-]+(/[a-z-]+)?:v?\d+\.\d+\.\d+", image)
+def test_an_image_is_pinned_to_a_version_or_built_here(name: str) -> None:
+    service = SERVICES[name]
     if name in OURS:
-        assert (image, SERVICES[name]["build"]) == (f"smarthub-exporter:{__version__}", ".")
+        # Without a name of its own no two builds write the same image at once; built at each start, none is outdated.
+        assert (service["build"], service["pull_policy"], service.get("image")) == (".", "build", None)
     else:
-        assert "build" not in SERVICES[name]
+        assert re.fullmatch(r"[a-z-]+/[a-z-]+:v?\d+\.\d+\.\d+", service["image"])
+        assert not {"build", "pull_policy"} & service.keys()
 
 
 def test_the_parts_of_victoria_metrics_are_of_one_version() -> None:
@@ -191,6 +192,12 @@ def test_programs_write_only_into_volumes(name: str) -> None:
     assert all(not mounts(name)[file][1] for file in files)
 
 
+def test_promtool_has_a_place_for_what_it_makes_blocks_of() -> None:
+    # Its scratch folder is in /tmp otherwise, which cannot be written.
+    assert "tmpfs" not in SERVICES["prometheus"]
+    assert mounts("prometheus")[SERVICES["prometheus"]["environment"]["TMPDIR"]] == ("prometheus", True)
+
+
 def test_exporter_backfill_and_check_share_the_state() -> None:
     for name in ("exporter", "backfill", "check"):
         folder = environment(name, {})["SMARTHUB_STATE_DIR"]
@@ -214,9 +221,9 @@ def test_victoria_metrics_keeps_years_and_each_sample_once() -> None:
     assert years is not None
     assert int(years[1]) >= 5
     assert known["-dedup.minScrapeInterval"] == "1s"
-    # Subqueries of a year in steps of five minutes.
+    # The cumulative curve over all that is kept: a subquery in steps of five minutes over twice the range.
     for flag in ("-search.maxPointsPerTimeseries", "-search.maxPointsSubqueryPerTimeseries"):
-        assert int(known[flag]) >= 366 * 288
+        assert int(known[flag]) >= 2 * int(years[1]) * 366 * 288
 
 
 def test_prometheus_keeps_years_and_takes_what_is_late() -> None:
@@ -300,6 +307,8 @@ def test_nothing_of_grafana_talks_to_its_maker() -> None:
     for name in ("ANALYTICS_REPORTING", "ANALYTICS_CHECK_FOR_UPDATES", "ANALYTICS_CHECK_FOR_PLUGIN_UPDATES"):
         assert variables[f"GF_{name}{'_ENABLED' if name.endswith('REPORTING') else ''}"] == "false"
     assert variables["GF_NEWS_NEWS_FEED_ENABLED"] == "false"
+    for name in ("PREINSTALL", "PUBLIC_KEY_RETRIEVAL"):
+        assert variables[f"GF_PLUGINS_{name}_DISABLED"] == "true"
 
 
 # -- the four variables
@@ -370,6 +379,28 @@ def _in(folder: str) -> list[Path]:
 def test_files_with_secrets_are_not_committed_by_accident() -> None:
     ignored = read(".gitignore").splitlines()
     assert {"/.env", "/secrets/"} <= set(ignored)
+
+
+# -- what is said of it
+
+
+def compose_commands(path: str) -> list[str]:
+    """The commands of compose in a text, each in one line, without what is said beside them."""
+    joined = re.sub(r" *\\\n[# ]*", " ", read(path))
+    found = re.findall(r"^(?:#   )?((?:[A-Z_]+=\S* )*docker compose .*)$", joined, re.MULTILINE)
+    return [re.split(r"  +", each)[0] for each in found]
+
+
+def test_the_commands_in_its_head_are_those_of_readme() -> None:
+    head = compose_commands("docker-compose.yml")
+    assert len(head) == 4
+    assert set(head) <= set(compose_commands("README.md"))
+
+
+def test_the_demo_does_not_look_at_a_real_portals_env() -> None:
+    for path in ("docker-compose.yml", "README.md"):
+        (demo,) = (each for each in compose_commands(path) if "--profile demo" in each)
+        assert demo == "docker compose --env-file /dev/null --profile demo up -d"
 
 
 # -- the password as a file

@@ -65,8 +65,12 @@ HOUR_GAP = Span(
 OURS = {"portal": "novec"}
 """The variables that leave out what stands beside the truth: meters that are there for alerts."""
 
-NO_LIMIT = "-search.maxPointsPerTimeseries=1000000"
-"""Subqueries of a year in steps of five minutes are more than VictoriaMetrics evaluates by default."""
+COMPOSE = yaml.safe_load((GRAFANA.parent / "docker-compose.yml").read_text(encoding="utf-8"))
+(LIMIT,) = (
+    flag for flag in COMPOSE["services"]["victoriametrics"]["command"] if flag.startswith("-search.maxPointsPerTime")
+)
+"""Subqueries of a year in steps of five minutes are more than VictoriaMetrics evaluates by default. Debian's has one
+limit for them and for what it answers."""
 
 KINDS = ("victoria-metrics", "victoria-metrics without deduplication", "prometheus")
 
@@ -276,7 +280,7 @@ def databases(
     folder = tmp_path_factory.mktemp("dashboards")
     with Services(folder / "services") as services:
         deduplicating = services.victoria_metrics()
-        plain = services.victoria_metrics(extra_args=["-dedup.minScrapeInterval=0", NO_LIMIT])
+        plain = services.victoria_metrics(extra_args=["-dedup.minScrapeInterval=0", LIMIT])
         deduplicating.import_samples(samples)
         # Scraped and backfilled copies of everything.
         for _ in range(2):
@@ -326,9 +330,10 @@ def run(
     return {key: points for key, points in found.items() if points}
 
 
-def ask(database: Database, title: str, letter: str, shown: TimeRange, by: str = "meter") -> dict[str, Points]:
+def ask(database: Database, title: str | Panel, letter: str, shown: TimeRange, by: str = "meter") -> dict[str, Points]:
     """What a panel shows of our meters, by the value of a label."""
-    found = run(database, find(title), letter, shown, OURS)
+    panel = find(title) if isinstance(title, str) else title
+    found = run(database, panel, letter, shown, OURS)
     by_label = {dict(labels).get(by, ""): points for labels, points in found.items()}
     assert len(by_label) == len(found)
     return by_label
@@ -428,6 +433,15 @@ def test_bars_are_the_local_days_of_a_year(  # noqa: PLR0917
     changes = [f"{each:%Y-%m-%d}" for each in (*SPRINGS, AUTUMN)]
     assert set(changes) < by_date(found[meters[0]], zone).keys()
     assert len(found[SOLAR]) == 398  # not the day with the gap, not the newest one
+
+
+def test_bars_are_local_days_in_the_longer_steps_of_longer_ranges_too(unlimited: Database, truth: Truth) -> None:
+    for days, step in ((2 * 365, 7200), (3 * 365, 10800), (9 * 365, 43200)):
+        shown = last(days)
+        assert find("Energy a day").step(shown) == step
+        found = ask(unlimited, "Energy a day", "A", shown)
+        assert by_date(found[SOLAR]) == close(whole_days(truth, "smarthub_day_usage_kwh", SOLAR, shown))
+        assert by_date(found[BARN]) == close(whole_days(truth, "smarthub_day_usage_kwh", BARN, shown))
 
 
 def test_drawn_sent_and_net_of_days_are_of_meters_that_export(database: Database, truth: Truth) -> None:
@@ -553,17 +567,28 @@ def _quarter(moment: float) -> int:
     return int(moment) // 900 * 900
 
 
-@pytest.mark.parametrize("days", [30, 50])
-def test_power_zoomed_out_is_the_mean_of_each_step(days: int, database: Database, truth: Truth) -> None:
+@pytest.mark.parametrize("title", ["Power and cumulative usage", "Thermostat over power"])
+@pytest.mark.parametrize(("days", "width", "step"), [(30, 1900, 1200), (30, 1200, 1800), (50, 1200, 3600)])
+def test_power_zoomed_out_is_the_mean_of_each_step_by_time(  # noqa: PLR0917
+    title: str, days: int, width: int, step: int, database: Database, truth: Truth
+) -> None:
     shown = last(days)
-    step = find("Power and cumulative usage").step(shown)
-    found = ask(database, "Power and cumulative usage", "A", shown)
-    assert step in {1800, 3600}
-    for moment, watts in found[SOLAR].items():
-        assert watts == close(truth.mean("smarthub_interval_usage_watts", SOLAR, moment, moment + step))
-    for moment, watts in found[BARN].items():
-        end = -(-(moment + 1) // 3600) * 3600
-        assert watts == close(truth.of("smarthub_interval_usage_watts", BARN)[int(end)])
+    panel = find(title).of_width(width)
+    assert panel.step(shown) == step
+    found = ask(database, panel, "A", shown)
+    assert found.keys() == {SOLAR, BARN, FINE, HALF}
+    for number, points in found.items():
+        known = truth.of("smarthub_interval_usage_watts", number)
+        moments = range(int(shown.start) // step * step, int(shown.end) + 1, step)
+        means = {float(each): _mean(known, STEPS[number], each, each + step) for each in moments}
+        assert points == close({each: watts for each, watts in means.items() if watts is not None}), number
+
+
+def _mean(known: Mapping[int, float], length: int, start: int, end: int) -> float | None:
+    """The mean of what is known of a time, each moment with the weight of any other."""
+    grid = range(start // length * length + length, end + length, length)
+    shares = [(min(each, end) - max(each - length, start), known[each]) for each in grid if each in known]
+    return fsum(share * watts for share, watts in shares) / sum(share for share, _ in shares) if shares else None
 
 
 @pytest.mark.parametrize(("letter", "length"), [("B", 86400), ("C", 604800)])
@@ -609,6 +634,21 @@ def test_a_year_of_power_and_energy_is_true_where_the_database_takes_such_querie
         moment = max(cumulative[number])
         total = truth.total("smarthub_interval_usage_kwh", number, int(shown.start), moment)
         assert cumulative[number][moment] == close(total)
+
+
+def test_nine_years_of_power_and_energy_are_not_too_many_points(unlimited: Database, truth: Truth) -> None:
+    shown = last(9 * 365.25)
+    power, cumulative = (ask(unlimited, "Power and cumulative usage", letter, shown) for letter in "AD")
+    step = find("Power and cumulative usage").step(shown)
+    for number in (SOLAR, BARN):
+        moment = max(cumulative[number])
+        total = truth.total("smarthub_interval_usage_kwh", number, shown.start, moment)
+        assert cumulative[number][moment] == close(total)
+        whole = sorted(power[number])[1:-1]
+        assert len(whole) > 300
+        for each in whole[::20]:
+            mean = truth.mean("smarthub_interval_usage_watts", number, each, each + step)
+            assert power[number][each] == close(mean)
 
 
 # -- sums of a range
@@ -693,6 +733,15 @@ def test_peak_hours_are_those_that_drew_the_most(database: Database, truth: Trut
         assert most(found[number]) == most(wanted)
 
 
+@pytest.mark.parametrize("title", ["Hour by weekday", "Peak hours"])
+def test_hours_are_shown_as_long_as_there_is_a_point_for_each(title: str, unlimited: Database) -> None:
+    assert find(title).step(last(456)) == 3600
+    assert run(unlimited, find(title), "A", last(456), OURS)
+    # Otherwise every other hour would be missing, and where clocks change, another one than before.
+    assert find(title).step(last(2 * 365)) == 7200
+    assert run(unlimited, find(title), "A", last(2 * 365), OURS) == {}
+
+
 def test_solar_power_is_what_each_hour_drew_and_sent(database: Database, truth: Truth) -> None:
     shown = absolute(SPRINGS[1] - timedelta(days=20), SPRINGS[1] + timedelta(days=2))
     drawn, sent = (hours(truth, SOLAR, name) for name in ("usage", "export"))
@@ -741,6 +790,7 @@ def test_vmalert_and_prometheus_say_the_same_of_the_same_trouble(services: Servi
     need = int(datetime(2025, 11, 2, tzinfo=ZONE).timestamp())
     constant = {
         _scraped(families.UP.name, login="novec"): 0.0,
+        _scraped(families.LAST_SUCCESS.name, login="novec"): 0.0,
         _scraped(families.FAILURES.name, login="novec", reason="credentials"): 0.0,
         _scraped(families.TIMEZONE_MISMATCH.name, login="novec"): 1.0,
         _location(families.BACKFILL_NEEDED.name, "70001"): float(need),

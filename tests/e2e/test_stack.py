@@ -7,6 +7,7 @@ scraped, then every query of every dashboard and rule is asked of VictoriaMetric
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ from exporter.simulator.world import World
 
 from ..clocks import ManualClock
 from ..grafana.panels import DASHBOARDS, GRAFANA, Panel, TimeRange, all_panels, find, load
+from ..test_compose import compose_commands
 from .services import (
     ROOT,
     Labels,
@@ -86,7 +88,7 @@ PATHS: Final = {
 """Volumes and mounted files; here all of them are in one folder."""
 
 UNKNOWN_TO_DEBIAN: Final[dict[str, str | None]] = {
-    "-search.maxPointsSubqueryPerTimeseries=1000000": None,
+    "-search.maxPointsSubqueryPerTimeseries=3000000": None,
     "-notifier.blackhole": "-notifier.url=http://127.0.0.1:9",
 }
 """Flags that came after 1.79.5, and what does the same there."""
@@ -110,12 +112,24 @@ FASTER: Final = {
 ADDED: Final = {"SMARTHUB_LISTEN_ADDRESS": "exporter:10058", "SMARTHUB_REFRESH_INTERVAL": "5s"}
 """Variables of the exporter: it listens on 10058 and refreshes once an hour where nobody says otherwise."""
 
+# -- what README says to type
+
+DAYS: Final = 400
+FILL: Final = f"docker compose --env-file /dev/null run --rm backfill --days {DAYS}"
+EXPORT: Final = (
+    f"docker compose exec -T exporter smarthub-exporter backfill --days {DAYS} --to openmetrics --output - >history.om"
+)
+MAKE_BLOCKS: Final = (
+    'docker compose run --rm --no-deps -v "$PWD/history.om:/history.om:ro" --entrypoint promtool prometheus'
+    " tsdb create-blocks-from openmetrics --max-block-duration=8760h /history.om /prometheus"
+)
+
 # -- what comes back empty, and why
 
+OF_THE_LAST_MINUTES: Final = {(title, "A") for title in ("Newest power", "Newest interval ended", "Age of the data")}
 NOBODY_HAS_ONE: Final = {("Thermostat over power", letter) for letter in "BCDEF"}
 ALL_IS_WELL: Final = {("Backfill needed since", "A")}
 
-DAYS: Final = 400
 ZONE: Final = ZoneInfo(World().zone)
 HOUSE, SOLAR, BARN = "81001", "81002", "81003"
 METERS: Final = {HOUSE, SOLAR, BARN}
@@ -186,11 +200,11 @@ class Native:
         """The command line of a service here."""
         arguments = [self.here(each) for each in self.original(name) if each not in UNKNOWN_TO_DEBIAN]
         arguments += [new for old, new in UNKNOWN_TO_DEBIAN.items() if old in self.original(name) and new is not None]
+        variables = self.services[name].get("environment", {})
         if name in PROGRAMS:
-            return Line(PROGRAMS[name], arguments)
+            return Line(PROGRAMS[name], arguments, {key: self.here(value) for key, value in variables.items()})
         program, *arguments = arguments
         assert program == "smarthub-exporter"
-        variables = self.services[name].get("environment", {})
         environment = {key: self.here(value) for key, value in {**variables, **ADDED}.items()}
         return Line(str(Path(sys.executable).with_name(program)), arguments, environment if variables else {})
 
@@ -250,10 +264,12 @@ class Stack:
         self.start("demo-portal")
         # What is posted later is not, so that the truth does not change under the test.
         self.post_until(began // 3600 * 3600 - 3 * 3600)
-        for name in ("victoriametrics", "exporter", "vmagent", "vmalert"):
+        for name in ("victoriametrics", "exporter"):
             self.start(name)
         self.summary = self._backfill()
-        self.start("prometheus")
+        self.empty = self._empty_panels()
+        for name in ("vmagent", "vmalert", "prometheus"):
+            self.start(name)
         self.databases: dict[str, Database] = {
             "victoriametrics": _Victoria(self.processes["victoriametrics"], self.native.url("victoriametrics:8428")),
             "prometheus": _Prometheus(self.processes["prometheus"], self.native.url("prometheus:9090")),
@@ -282,11 +298,11 @@ class Stack:
         assert http("POST", url, json={"pending": 0, "gaps": gaps}).ok
 
     def _backfill(self) -> str:
-        """`docker compose run --rm backfill --days 400`, and the same into a file for Prometheus; what it said."""
+        """The backfill of the demo, and the same into a file and blocks for Prometheus; what it said."""
         summary, history = self.native.folder / "backfill.txt", self.native.folder / "history.om"
         running = [
-            self.native.popen("backfill", "--days", str(DAYS), output=summary),
-            self.native.popen("backfill", "--days", str(DAYS), "--to", "openmetrics", "--output", "-", output=history),
+            self.native.popen("backfill", *_after("backfill", FILL), output=summary),
+            self.native.popen("backfill", *_after("backfill", EXPORT.removesuffix(" >history.om")), output=history),
         ]
         try:
             codes = [each.wait(240) for each in running]
@@ -296,12 +312,31 @@ class Stack:
                 each.wait()
         said = summary.read_text(encoding="utf-8")
         assert codes == [0, 0], said + history.with_suffix(".err").read_text(encoding="utf-8")
-        promtool = [str(find_program("promtool")), "tsdb", "create-blocks-from", "openmetrics", "--quiet"]
-        blocks = self.native.folder / "blocks"
-        subprocess.run(
-            [*promtool, "--max-block-duration=8760h", str(history), str(blocks)], check=True, capture_output=True
+        # The container has no /tmp to write into.
+        environment = {"TMPDIR": str(history.with_name("missing")), **self.native.line("prometheus").environment}
+        arguments = [
+            str(history) if each == "/history.om" else self.native.here(each)
+            for each in _after("prometheus", MAKE_BLOCKS)
+        ]
+        done = subprocess.run(
+            [find_program("promtool"), *arguments],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
         )
+        assert done.returncode == 0, done.stderr
         return said
+
+    def _empty_panels(self) -> set[tuple[str, str]]:
+        """The queries of *Home* that find nothing in VictoriaMetrics."""
+        database = _Victoria(self.processes["victoriametrics"], self.native.url("victoriametrics:8428"))
+        shown = last(7, datetime.fromtimestamp(time.time(), ZONE))
+        home = [panel for panel in all_panels() if panel.dashboard == "home"]
+        queries = [(panel, letter) for panel in home for letter in panel.targets]
+        return {
+            (panel.json["title"], letter) for panel, letter in queries if not run(database, panel, letter, shown, {})
+        }
 
     def wait_for_scrapes(self, database: Database) -> None:
         """Until both jobs have brought something, the newest intervals included."""
@@ -330,6 +365,12 @@ class Stack:
         gaps = tuple(Span(number, self.posted, FOREVER) for number in METERS)
         portal = SimulatedPortal(World(), ManualClock(int(time.time())), Settings(gaps=gaps))
         return expected(portal, self.portal, self.since, time.time())
+
+
+def _after(word: str, command: str) -> list[str]:
+    """The arguments of a command from a word on."""
+    words = shlex.split(command)
+    return words[words.index(word) + 1 :]
 
 
 @pytest.fixture(scope="module")
@@ -361,6 +402,10 @@ def database(request: pytest.FixtureRequest, stack: Stack) -> Database:
 
 
 # -- the services
+
+
+def test_what_was_typed_is_what_readme_says() -> None:
+    assert {FILL, EXPORT, MAKE_BLOCKS} <= set(compose_commands("README.md"))
 
 
 def test_nothing_but_places_and_two_flags_differs_from_the_containers(stack: Stack) -> None:
@@ -442,6 +487,17 @@ def test_the_history_is_complete_and_each_interval_is_there_once(stack: Stack, h
 # -- every query
 
 
+def test_the_backfill_fills_home_before_anything_is_scraped(stack: Stack, truth: Truth) -> None:
+    assert stack.empty == OF_THE_LAST_MINUTES | NOBODY_HAS_ONE | _empty_months(stack, truth)
+
+
+def _empty_months(stack: Stack, truth: Truth) -> set[tuple[str, str]]:
+    """What has no whole day yet on the first days of a month."""
+    if truth.within("smarthub_day_usage_kwh", HOUSE, _month(stack.now) + 1, stack.now):
+        return set()
+    return {("This month so far", letter) for letter in "ABC"}
+
+
 def shown_of(panel: Panel, stack: Stack) -> TimeRange:
     """The dashboard's own range; points are at quarters of an hour, so a graph of the first minutes waits for one."""
     if panel.dashboard == "home":
@@ -454,9 +510,7 @@ def shown_of(panel: Panel, stack: Stack) -> TimeRange:
 @pytest.mark.parametrize("panel", all_panels(), ids=str)
 def test_every_query_finds_the_demo_in_both_databases(panel: Panel, stack: Stack, truth: Truth) -> None:
     shown = shown_of(panel, stack)
-    empty = NOBODY_HAS_ONE | ALL_IS_WELL
-    if not truth.within("smarthub_day_usage_kwh", HOUSE, _month(stack.now) + 1, stack.now):
-        empty |= {("This month so far", letter) for letter in "ABC"}
+    empty = NOBODY_HAS_ONE | ALL_IS_WELL | _empty_months(stack, truth)
     for letter in panel.targets:
         ours, theirs = (run(each, panel, letter, shown, {}) for each in stack.databases.values())
         is_empty = (panel.json["title"], letter) in empty

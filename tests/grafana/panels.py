@@ -93,6 +93,10 @@ class Panel:
         """The queries by their letters."""
         return {each["refId"]: each for each in self.json["targets"]}
 
+    def of_width(self, pixels: int) -> "Panel":
+        """The panel on a screen where it is so wide."""
+        return replace(self, json={**self.json, "maxDataPoints": pixels})
+
     def query(self, letter: str, dashboard: TimeRange, variables: Mapping[str, str] | None = None) -> Query:
         """A target as it is sent for a dashboard's time range; every variable is All where it is not given."""
         target = self.targets[letter]

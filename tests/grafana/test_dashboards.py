@@ -5,12 +5,13 @@ import re
 from itertools import combinations
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from exporter.metrics import families
 
-from .panels import DASHBOARDS, Json, Panel, all_panels, boxes, find, load, panels
+from .panels import DASHBOARDS, Json, Panel, TimeRange, all_panels, boxes, find, load, panels
 
 UIDS: Final = {"home": "smarthub-home", "exporter": "smarthub-exporter"}
 OURS: Final = {each.family.name for each in families.TIMESTAMPED} | {each.name for each in families.CURRENT}
@@ -22,6 +23,8 @@ KNOWN: Final = OURS | COUNTED | OF_HISTOGRAM | THERMOSTAT | {"up", *JOBS}
 METRIC: Final = re.compile(r"\b(?:smarthub|thermostat)_[a-z0-9_]+|\bup(?=\{)")
 SELECTOR: Final = re.compile(r"(\w+)\{([^}]*)\}")
 OF_DATA: Final = ("portal", "location", "meter")
+UTC: Final = ZoneInfo("UTC")
+CONTAINING: Final = {("15m", "-10m"), ("30m", "-25m"), ("1h", "-55m")}
 COMMON_UNITS: Final = {"kwatth", "watt", "currencyUSD", "s", "short", "none", "dateTimeAsIso", "time:ddd YYYY-MM-DD"}
 
 dashboards = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: str(path.stem))
@@ -127,8 +130,11 @@ def test_a_panel_asks_no_finer_than_the_data(panel: Panel) -> None:
     assert panel.json["interval"] in {"15m", "1h"}
     hourly = "[3599s:5m]" in expressions(panel) or "[$__interval] offset -12h" in expressions(panel)
     if hourly:
-        # So that a step is an hour for ranges of up to a year, instead of what the panel's width asks for.
-        assert (panel.json["interval"], panel.json["maxDataPoints"]) == ("1h", 10_000)
+        # So that a step is an hour for ranges of up to a year, instead of what the panel's width asks for, and longer
+        # before there are more points than Prometheus gives.
+        assert (panel.json["interval"], panel.json["maxDataPoints"]) == ("1h", 7_300)
+        longest = next(days for days in range(365, 1000) if panel.step(TimeRange(0, (days + 1) * 86400, UTC)) > 3600)
+        assert (longest, longest * 24 < 11_000) == (456, True)
 
 
 @each_panel
@@ -153,9 +159,17 @@ def test_sums_over_time_count_each_interval_once(panel: Panel) -> None:
     assert not re.search(
         r"\b(?:sum|avg|count|quantile|max|min)_over_time\((?:0\.05, )?smarthub_(?:interval|day)_", text
     )
-    # last_over_time of more than a meter's shortest interval hides intervals from a sum.
-    for found in re.finditer(r"last_over_time\(smarthub_interval_(\w+)\{[^}]*\}\[(\w+)\](?: offset \S+)?\)\[", text):
-        assert found[2] == "5m"
+    looks = re.findall(
+        r"(\w+)_over_time\((?:0\.05, )?last_over_time\(smarthub_interval_\w+\{[^}]*\}\[(\w+)\](?: offset (\S+))?\)\[",
+        text,
+    )
+    for how, length, offset in looks:
+        if how == "avg" and offset:
+            # A mean by time: every five minutes, the interval that contains them.
+            assert (length, offset) in CONTAINING
+        else:
+            # More than a meter's shortest interval hides intervals from a sum.
+            assert length == "5m"
 
 
 @each_panel
@@ -218,6 +232,14 @@ def test_the_heat_map_is_a_matrix_of_hours_by_weekdays() -> None:
     }
     assert steps["groupBy"]["fields"]["Value"]["aggregations"] == ["mean"]
     assert steps["groupingToMatrix"]["valueField"] == "Value (mean)"
+
+
+def test_a_panel_of_hours_says_how_long_a_range_may_be() -> None:
+    limited = [panel for panel in all_panels() if "(vector($__interval_ms) == 3600000)" in expressions(panel)]
+    assert {panel.json["title"] for panel in limited} == {"Hour by weekday", "Peak hours"}
+    for panel in limited:
+        assert panel.json["fieldConfig"]["defaults"]["noValue"] == "no data; choose at most a year"
+        assert "Shown for ranges of up to 456 days:" in panel.json["description"]
 
 
 def test_the_cumulative_curve_has_the_right_axis() -> None:
