@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from .choice import choose, unseen
 from .clock import Clock
 from .config import Login
-from .errors import AccessError, PendingError, ProtocolError
+from .errors import PortalError
 from .portal.client import PortalClient
 from .portal.discovery import FoundLocation
 from .portal.walltime import WallClock
@@ -24,11 +24,15 @@ PickZone = Callable[[Sequence[str]], str]
 
 @dataclass(frozen=True, slots=True)
 class SeenLocation:
-    """A location of a login. survey is None where nobody would read it. first_day: instant at which that day begins."""
+    """A location of a login. survey is None where nobody would read it. first_day: instant at which that day begins.
+
+    first_day_error: why that day is not known, which takes nothing from the survey.
+    """
 
     place: FoundLocation
     survey: LocationSurvey | None = None
     first_day: int | None = None
+    first_day_error: PortalError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,10 @@ class Exploration:
 
 
 def explore(login: Login, client: PortalClient, clock: Clock, *, pick_zone: PickZone, busy: Busy) -> Exploration:
-    """Ask the portal for all that a login sees. Raises PortalError where that cannot be had at all."""
+    """Ask the portal for all that a login sees. Raises PortalError where that cannot be had at all.
+
+    Without a zone no location can be surveyed; then its survey tells only what kept the portal from answering.
+    """
     busy("the list of accounts")
     found = client.locations()
     chosen, missing = choose(login, found)
@@ -58,13 +65,14 @@ def explore(login: Login, client: PortalClient, clock: Clock, *, pick_zone: Pick
         seen = _look_at_all(found, read, client, login.zone, clock, busy)
         return _verified(Exploration(login, login.zone, None, (), seen), client, read, clock, busy)
     busy("data that tell the zone")
-    sightings = seek_zone(client, read, clock)
-    zones = fitting(sightings)
+    search = seek_zone(client, read, clock)
+    zones = fitting(search.sightings)
     if not zones:
-        return Exploration(login, None, None, (), tuple(SeenLocation(place) for place in found))
+        surveys = {place: LocationSurvey(place, error=search.errors.get(place)) for place in read}
+        return Exploration(login, None, None, (), tuple(SeenLocation(place, surveys.get(place)) for place in found))
     zone = ZoneInfo(pick_zone(zones) if len(zones) > 1 else zones[0])
     seen = _look_at_all(found, read, client, zone, clock, busy)
-    return Exploration(login, zone, fits(zone, sightings), zones, seen)
+    return Exploration(login, zone, fits(zone, search.sightings), zones, seen)
 
 
 def _look_at_all(  # noqa: PLR0917
@@ -87,8 +95,10 @@ def _look_at(place: FoundLocation, surveyor: Surveyor, busy: Busy) -> SeenLocati
     busy(f"the oldest data of {place_of(place)}")
     try:
         return SeenLocation(place, survey, surveyor.first_day(survey))
-    except (AccessError, PendingError, ProtocolError) as error:
-        return SeenLocation(place, replace(survey, error=survey.error or error))
+    except PortalError as error:
+        if error.while_signing_in:
+            raise
+        return SeenLocation(place, survey, first_day_error=error)
 
 
 def _verified(

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from .errors import AccessError
 from .exploration import Exploration, SeenLocation
 from .portal.answer import INDUSTRY
 from .snapshot import Meter
+from .survey import LocationSurvey
 from .words import briefly, every, gives, local_date, local_time, why_unread
 
 _COLUMNS = ("Account", "Location", "Name", "Meter", "Data")
@@ -36,14 +38,13 @@ def as_json(found: Sequence[Exploration], now: float) -> str:
 def _rows_of(exploration: Exploration, seen: SeenLocation, now: float) -> Iterator[tuple[str, ...]]:
     place, survey = seen.place, seen.survey
     head = (place.account, place.number, place.name or "")
-    if survey is None or exploration.zone is None:
-        yield (*head, "-", f"not read: {reason}" if (reason := why_unread(place)) else "the zone is not known")
+    if survey is None:
+        yield (*head, "-", f"not read: {why_unread(place)}")
         return
-    if survey.newest is None:
-        what = (
-            "not readable, see below" if survey.error else "figures by the month only" if survey.monthly else "no data"
-        )
-        yield (*head, "-", what)
+    if exploration.zone is None or survey.newest is None:
+        silent = "figures by the month only" if survey.monthly else "no data"
+        why = silent if exploration.zone else "the zone is not known"
+        yield (*head, "-", "not readable, see below" if survey.error else why)
         return
     for meter in survey.meters:
         others = [industry.lower() for industry in place.industries if industry != INDUSTRY]
@@ -78,8 +79,17 @@ def _notes_of(exploration: Exploration) -> Iterator[str]:
         yield f"{name}: nothing at the portal tells whether the zone {zone} is right"
     for seen in exploration.locations:
         if seen.survey is not None:
-            problems = [*([str(seen.survey.error)] if seen.survey.error else []), *seen.survey.warnings]
+            problems = [*([str(seen.survey.error)] if seen.survey.error else []), *_warnings(seen, seen.survey)]
             yield from (f"{name}, location {seen.place.number}: {problem}" for problem in problems)
+
+
+def _warnings(seen: SeenLocation, survey: LocationSurvey) -> list[str]:
+    error = seen.first_day_error
+    if error is None:
+        return list(survey.warnings)
+    # The error's own advice is about a location that may not be seen at all.
+    why = "the portal refuses to give older data" if isinstance(error, AccessError) else str(error)
+    return [*survey.warnings, f"first day not known: {why}"]
 
 
 def _login(exploration: Exploration, now: float) -> dict[str, object]:
@@ -110,7 +120,7 @@ def _location(seen: SeenLocation, zone: ZoneInfo | None, now: float) -> dict[str
         "monthly_only": survey.monthly if survey else False,
         "meters": [_meter(meter, zone) for meter in survey.meters] if survey else [],
         "error": str(survey.error) if survey and survey.error else None,
-        "warnings": list(survey.warnings) if survey else [],
+        "warnings": _warnings(seen, survey) if survey else [],
     }
 
 

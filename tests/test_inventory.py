@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.errors import AccessError
+from exporter.errors import AccessError, PortalError, TransportError
 from exporter.exploration import Exploration, SeenLocation
 from exporter.intervals import Interval, MeterInfo
 from exporter.inventory import as_json, columns, notes, rows
@@ -104,8 +104,10 @@ def test_what_has_no_meter_is_listed_with_the_reason(location: SeenLocation, why
 
 
 def test_without_a_zone_a_location_is_listed_all_the_same() -> None:
-    listed = table(SeenLocation(HOUSE), SeenLocation(CLOSED), zone=None, zone_fits=None)
-    assert [row[4] for row in listed] == ["the zone is not known", "not read: closed"]
+    refused = seen(BARN, error=AccessError("not for you"))
+    listed = table(seen(HOUSE), SeenLocation(CLOSED), refused, zone=None, zone_fits=None)
+    assert [row[4] for row in listed] == ["the zone is not known", "not read: closed", "not readable, see below"]
+    assert notes([explored(refused, zone=None, zone_fits=None)])[1:] == ["novec, location 70003: not for you"]
 
 
 def test_a_clock_that_is_behind_the_data_gives_no_negative_age() -> None:
@@ -152,6 +154,26 @@ def test_errors_and_warnings_of_a_location_are_told() -> None:
     assert notes([explored(location)])[1:] == [
         f"novec, location 70003: {what}" for what in ("not for you", "one", "two")
     ]
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (TransportError("the portal has trouble (status 500)"), "the portal has trouble (status 500)"),
+        (AccessError("login novec may not see it; check account"), "the portal refuses to give older data"),
+    ],
+)
+def test_a_first_day_that_is_not_known_is_a_note_and_no_error(error: PortalError, why: str) -> None:
+    location = replace(seen(HOUSE, SOLAR, warnings=("one",)), first_day_error=error)
+    assert notes([explored(location)])[1:] == [
+        "novec, location 70001: one",
+        f"novec, location 70001: first day not known: {why}",
+    ]
+    (row,) = table(location)
+    assert row[4].splitlines()[1] == "newest 2026-01-14 07:00, 5 h ago"
+    (as_read,) = json.loads(as_json([explored(location)], NOW))["logins"][0]["locations"]
+    assert (as_read["first_day"], as_read["error"]) == (None, None)
+    assert as_read["warnings"] == ["one", f"first day not known: {why}"]
 
 
 # -- JSON

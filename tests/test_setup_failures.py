@@ -19,7 +19,7 @@ import yaml
 from exporter import cli
 from exporter.commands import check, discover
 from exporter.simulator.household import Household
-from exporter.simulator.portal import Answer
+from exporter.simulator.portal import Answer, Call
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
 from exporter.simulator.world import HOME, Channels, MeterSpec, Resolution, UserSpec, World
@@ -233,7 +233,7 @@ TROUBLES = [
         [
             (
                 f"failed poll {OF_HOUSE}: HOURLY data of location 70001 from 2026-01-11 to 2026-01-14: the portal was"
-                " still computing after 150 s; later it may work"
+                " still computing after 60 s; later it may work"
             )
         ],
         switches={"poll": Poll.PENDING},
@@ -511,6 +511,142 @@ def test_a_missing_second_factor_costs_no_sign_in(attempt: Try, start_portal: St
     for _ in range(6):
         assert attempt("check", login_to(server)).troubles == [MISSING_SECOND_FACTOR]
     assert set(server.portal.calls) == {("two_factor", 200)}
+
+
+def test_discover_finds_out_without_a_sign_in_that_a_second_factor_is_missing(
+    attempt: Try, start_portal: StartPortal
+) -> None:
+    server = start_portal(CAREFUL)
+    for _ in range(6):
+        assert attempt("discover", login_to(server)).errors == [
+            MISSING_SECOND_FACTOR.replace("failed sign-in ", "smarthub-exporter: ")
+        ]
+    assert set(server.portal.calls) == {("two_factor", 200)}
+    assert attempt("discover", login_to(server, totp_secret=TOTP)).code == 0
+
+
+def test_discover_asks_no_portal_with_the_password_of_the_example(attempt: Try, portal: PortalServer) -> None:
+    run = attempt("discover", login_to(portal, password="CHANGE-ME"))
+    assert run.errors[-1].startswith("smarthub-exporter: login coop: the password is still the one of the example")
+    assert (run.code, portal.portal.count) == (1, 0)
+
+
+# -- what discover shows of a portal that gives only a part
+
+FIRST_DAY = "coop, location 70001: first day not known: {}"
+FAR_BACK = 60 * DAY
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (
+            Answer(500, b""),
+            (
+                "HOURLY data of location 70001 from 2019-05-04 to 2019-06-02: the portal has trouble (status 500);"
+                " later it may work"
+            ),
+        ),
+        (Answer(503, b""), "{} is busy or down (poll: status 503); later it may work"),
+        (Answer(403, b"no access", "text/plain"), "the portal refuses to give older data"),
+        (
+            Answer(200, b'{"status": "PENDING"}'),
+            (
+                "HOURLY data of location 70001 from 2019-05-19 to 2019-06-02: the portal was still computing after"
+                " 60 s; later it may work"
+            ),
+        ),
+    ],
+    ids=["500", "503", "403", "pending"],
+)
+@pytest.mark.parametrize("timezone", ["America/New_York", None])
+def test_an_error_of_old_data_hides_nothing_of_the_new_ones(  # noqa: PLR0917
+    attempt: Try,
+    portal: PortalServer,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Answer,
+    why: str,
+    timezone: str | None,
+) -> None:
+    respond = portal.portal.respond
+
+    def respond_to_new(call: Call) -> Answer:
+        is_old = call.path.endswith("/poll") and json.loads(call.body)["startDateTime"] / 1000 < NOW - FAR_BACK
+        return answer if is_old else respond(call)
+
+    monkeypatch.setattr(portal.portal, "respond", respond_to_new)
+    run = attempt("discover --write new.yaml", login_to(portal, timezone=timezone))
+    assert run.code == 0
+    assert any(line.startswith("newest 2026-01-14 12:00, ") for line in run.lines)
+    assert run.lines[-2:] == [
+        "coop: the portal's times fit the zone America/New_York",
+        FIRST_DAY.format(why.format(portal.host)),
+    ]
+    assert 'timezone: "America/New_York"' in Path("new.yaml").read_text(encoding="utf-8")
+
+
+YOUNG = World(locations=tuple(replace(each, connected="2026-01-12", nickname="") for each in (HOUSE, BARN)))
+
+
+@pytest.mark.parametrize(
+    ("how", "first", "second"),
+    [
+        (
+            Poll.STATUS_403,
+            "login coop may not see location 70001 of account 55001 (status 403); check account and service_location",
+            "login coop may not see location 70002 of account 55002 (status 403); check account and service_location",
+        ),
+        (
+            Poll.WRONG_SHAPE,
+            "the portal's answer is not understood: data.ELECTRIC is an object, not a list",
+            "the portal's answer is not understood: data.ELECTRIC is an object, not a list",
+        ),
+        (
+            Poll.PENDING,
+            "HOURLY data of location 70001 from 2026-01-05 to 2026-01-06: the portal was still computing after 60 s",
+            "not asked, since the portal was still computing what was asked before; later it may work",
+        ),
+        (
+            Poll.STATUS_500,
+            "HOURLY data of location 70001 from 2026-01-05 to 2026-01-06: the portal has trouble (status 500)",
+            "not asked, since the portal had failed before; later it may work",
+        ),
+    ],
+)
+def test_without_a_zone_what_the_portal_refuses_is_told_and_a_failure(  # noqa: PLR0917
+    attempt: Try, start_portal: StartPortal, clock: ManualClock, how: Poll, first: str, second: str
+) -> None:
+    run = attempt("discover", login_to(start_portal(YOUNG, poll=how), timezone=None))
+    assert run.code == 1
+    assert run.lines[1:3] == [
+        "55001 70001 - not readable, see below",
+        "55002 70002 - not readable, see below",
+    ]
+    assert run.lines[3] == (
+        "coop: the portal did not tell its time zone; set timezone to the co-op's, such as America/New_York"
+    )
+    assert run.lines[4].startswith(f"coop, location 70001: {first}")
+    assert run.lines[5].startswith(f"coop, location 70002: {second}")
+    assert sum(clock.slept) <= 60
+
+
+def test_without_a_zone_one_location_that_answers_is_enough(attempt: Try, start_portal: StartPortal) -> None:
+    silent = replace(YOUNG, locations=tuple(replace(each, connected="2026-01-14") for each in YOUNG.locations))
+    run = attempt("discover", login_to(start_portal(silent, refused_locations=("70002",)), timezone=None))
+    assert run.code == 0
+    assert run.lines[1:3] == ["55001 70001 - the zone is not known", "55002 70002 - not readable, see below"]
+
+
+def test_discover_waits_some_minutes_in_all_for_a_portal_that_keeps_computing(
+    attempt: Try, start_portal: StartPortal, clock: ManualClock
+) -> None:
+    server = start_portal(World(locations=tuple(replace(HOUSE, number=f"7000{number}") for number in range(1, 9))))
+    change(server, poll=Poll.PENDING)
+    run = attempt("discover", login_to(server))
+    assert run.code == 1
+    stuck = "not asked, since the portal was still computing what was asked before; later it may work"
+    assert run.lines[-6:] == [f"coop, location 7000{number}: {stuck}" for number in range(3, 9)]
+    assert sum(clock.slept) <= 150
 
 
 # -- what must simply not happen

@@ -1,12 +1,13 @@
 """The steps of `check` that concern one location: what its meters give, how fresh it is, and whether it adds up."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from ..errors import PortalError
 from ..intervals import DAILY, Interval, Reading
+from ..portal.walltime import WallClock
 from ..snapshot import Meter
 from ..survey import LocationSurvey, Surveyor
 from ..words import every, gives, length, local_date, local_time, place_of
@@ -28,9 +29,13 @@ def location_findings(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo
     for meter in survey.meters:
         yield _resolution(meter)
     yield _freshness(newest, zone, now)
-    yield from _day_totals(survey, surveyor, zone)
+    silent = [meter for meter in survey.meters if meter.latest and now - meter.latest.end > _STALE >= now - newest]
+    for meter in silent:
+        yield _silence(meter, zone, now)
+    yield from _day_totals(survey, surveyor, zone, now)
     for meter in survey.meters:
-        yield from _last_day(meter, zone)
+        if meter not in silent:
+            yield from _last_day(meter, zone)
 
 
 def _resolution(meter: Meter) -> Finding:
@@ -49,20 +54,70 @@ def _freshness(newest: int, zone: ZoneInfo, now: float) -> Finding:
     return Finding(Verdict.WARNING, "newest data", text, advice)
 
 
-def _day_totals(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo) -> Iterator[Finding]:
-    """The sums of intervals against what the portal itself says of the same days."""
-    meters = [meter for meter in survey.meters if meter.info.step != DAILY and meter.days]
-    if not meters:
-        if any(meter.info.step != DAILY for meter in survey.meters):
+def _silence(meter: Meter, zone: ZoneInfo, now: float) -> Finding:
+    """A meter that gives nothing any more, beside one that does."""
+    assert meter.latest is not None
+    end = meter.latest.end
+    text = f"meter {meter.info.number} has nothing since {local_time(end, zone)}, {length(now - end)} ago"
+    advice = "fine for a meter that was exchanged; else see whether the portal's own page has newer data of it"
+    return Finding(Verdict.WARNING, "newest data", text, advice)
+
+
+def _day_totals(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo, now: float) -> Iterator[Finding]:
+    """The sums of intervals against what the portal itself says of the same days, and days that have no sum."""
+    meters = [meter for meter in survey.meters if meter.info.step != DAILY and meter.latest]
+    wall = WallClock(zone)
+    today = wall.day(int(now)).start
+    past = wall.midnights(wall.days_before(today, survey.days), today)[:-1]
+    if not any(meter.intervals[0].start < today for meter in meters):
+        if meters:
             yield Finding(Verdict.SKIPPED, "day totals", "no day is complete yet")
         return
+    figures: Mapping[str, Mapping[int, Reading]] = {}
+    failure: PortalError | None = None
     try:
         figures = surveyor.daily_figures(survey)
     except PortalError as error:
+        failure = error
         yield Finding(Verdict.WARNING, "day totals", f"the portal gives no daily figures to compare with: {error}")
-        return
     for meter in meters:
-        yield _compared(meter, figures.get(meter.info.number, {}), zone)
+        own = figures.get(meter.info.number, {})
+        lacking = [] if survey.error else _lacking(meter, own, past, wall, survey.connected)
+        if lacking:
+            yield _incomplete(meter, lacking, survey.days, zone)
+        if meter.days and failure is None:
+            yield _compared(meter, own, zone)
+        elif not meter.days and not lacking:
+            yield Finding(Verdict.SKIPPED, "day totals", f"meter {meter.info.number}: no day is complete yet")
+
+
+def _lacking(
+    meter: Meter, figures: Mapping[int, Reading], past: Sequence[int], wall: WallClock, connected: int | None
+) -> list[int]:
+    """The starts of those of the past days that lack intervals though there are later ones.
+
+    The days at the end of the data may still come. The day on which the data begin need not be whole, nor are days
+    missing before it: they begin with the first interval, or with the first day for which the portal has a figure.
+    """
+    assert meter.latest is not None
+    newest = wall.day(meter.latest.start).start
+    whole = {day.start for day in meter.days if day.has_energy}
+    known = {wall.day(each.start).start for each in meter.intervals if each.has_energy}
+    known |= {start for start, figure in figures.items() if figure.usage or figure.export}
+    first = min(known)
+    begins = first if first > past[0] or first == connected else None
+    return [day for day in past if first <= day < newest and day not in whole and day != begins]
+
+
+def _incomplete(meter: Meter, lacking: Sequence[int], days: int, zone: ZoneInfo) -> Finding:
+    first = local_date(lacking[0], zone)
+    text = f"meter {meter.info.number}: {len(lacking)} of the last {days} days "
+    if len(lacking) == 1:
+        text += f"lacks intervals, {first}: no day total is exported for it"
+    else:
+        text += f"lack intervals, the first {first}: no day total is exported for them"
+    advice = "see whether the portal's own page has these hours; if not, the co-op may still post them, or be asked to"
+    return Finding(Verdict.WARNING, "day totals", text, advice)
 
 
 def _compared(meter: Meter, figures: Mapping[int, Reading], zone: ZoneInfo) -> Finding:

@@ -15,7 +15,7 @@ from ..portal.signin import second_factor_refused
 from ..portal.walltime import WallClock
 from ..portal.zones import fitting
 from ..state import State
-from ..survey import Busy, LocationSurvey, Surveyor, seek_zone, verify_zone
+from ..survey import PENDING_BUDGET, Busy, LocationSurvey, Surveyor, seek_zone, verify_zone
 from ..words import place_of, why_unread
 from .findings import Finding, Heading, Part, Verdict
 from .location import location_findings
@@ -38,7 +38,8 @@ class LoginCheck:
         self.surveys: list[LocationSurvey] = []
         self._clock = clock
         self._busy = busy
-        self._client = PortalClient(login, Lockout(login, state, clock, try_anyway), clock, lambda *_: None)
+        gate = Lockout(login, state, clock, try_anyway)
+        self._client = PortalClient(login, gate, clock, lambda *_: None, pending_budget=PENDING_BUDGET)
 
     def run(self) -> Iterator[Part]:
         """The steps, as they are taken."""
@@ -103,9 +104,14 @@ class LoginCheck:
 
     def _propose_zone(self, places: Sequence[FoundLocation]) -> Iterator[Finding]:
         self._busy("data that tell the zone")
+        zones: tuple[str, ...] = ()
+        error: PortalError | None
         try:
-            zones = fitting(seek_zone(self._client, places, self._clock))
-        except PortalError as error:
+            search = seek_zone(self._client, places, self._clock)
+            zones, error = fitting(search.sightings), search.error
+        except PortalError as failure:
+            error = failure
+        if error is not None and not zones:
             yield Finding(Verdict.FAILED, "zone", f"timezone is missing, and the portal did not help: {error}")
             return
         if zones:
@@ -122,7 +128,8 @@ class LoginCheck:
         elif verdict.error is not None:
             yield Finding(Verdict.WARNING, "zone", f"{self.zone} could not be verified: {verdict.error}")
         elif verdict.fits is None:
-            yield Finding(Verdict.WARNING, "zone", f"{self.zone} could not be verified: the portal shows no times yet")
+            advice = "look again in two days, or after the first bill"
+            yield Finding(Verdict.WARNING, "zone", f"not enough data yet to verify {self.zone}", advice)
         else:
             text = f"the portal's times do not fit {self.zone}"
             yield Finding(Verdict.FAILED, "zone", text, _zone_advice(verdict.others))

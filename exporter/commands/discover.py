@@ -3,20 +3,21 @@
 import argparse
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..clock import Clock, SystemClock
 from ..config import Config, LocationChoice, Login, Overrides, Secret, load_config, portal_address, second_factor
-from ..config.writing import FoundLogin, backup_of, check_is_free, config_text, write_private
+from ..config.writing import FoundLogin, check_is_free, config_text, write_private
 from ..errors import EXIT_DONE, EXIT_FAILED, ConfigError, CredentialsError, PortalError, TwoFactorError
 from ..exploration import Exploration, explore
 from ..inventory import as_json, columns, notes, rows
 from ..lockout import Lockout
 from ..portal.client import PortalClient
+from ..portal.signin import second_factor_refused
 from ..state import State
-from ..survey import Busy
+from ..survey import PENDING_BUDGET, Busy
 from ..terminal import Terminal, is_interactive
 from ..words import why_unread
 
@@ -42,7 +43,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="with --write: put the password into a file of its own beside FILE, or leave it out (asked on a terminal,"
         " else omit)",
     )
-    parser.add_argument("--force", action="store_true", help="with --write: write over FILE, keeping it as FILE.bak")
+    parser.add_argument(
+        "--force", action="store_true", help="with --write: write over FILE, keeping it as FILE.bak (.bak.2 ...)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,13 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("--secrets and --force belong to --write FILE")
     terminal = Terminal()
     discovery = _Discovery(terminal, is_interactive())
-    config = load_config(
-        arguments.config_file,
-        os.environ,
-        Overrides(state_dir=arguments.state_dir),
-        require_zone=False,
-        ask=discovery.ask if is_interactive() else None,
-    )
+    config = _load(arguments, discovery)
     for warning in config.warnings:
         log.warning("%s", warning)
     with terminal.waiting() as busy:
@@ -79,10 +76,54 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_DONE if len(found) == len(config.logins) and all(map(_could_read, found)) else EXIT_FAILED
 
 
+def _load(arguments: argparse.Namespace, discovery: "_Discovery") -> Config:
+    """The configuration. Raises ConfigError, also where something is in the way of files for its secrets."""
+    into_files = arguments.secrets == _FILE
+
+    def ask(key: str) -> str:
+        if into_files:  # whoever is asked has one login, with a password at least
+            _check_files_are_free(arguments.write, [["password"]], force=arguments.force)
+        return discovery.ask(key)
+
+    config = load_config(
+        arguments.config_file,
+        os.environ,
+        Overrides(state_dir=arguments.state_dir),
+        require_zone=False,
+        ask=ask if is_interactive() else None,
+    )
+    if into_files:
+        _check_files_are_free(arguments.write, [_secrets_of(login) for login in config.logins], force=arguments.force)
+    return config
+
+
 def _could_read(exploration: Exploration) -> bool:
     """Whether the portal gave data of some location, or said that there are none."""
     surveys = [each.survey for each in exploration.locations if each.survey]
     return not surveys or any(survey.error is None for survey in surveys)
+
+
+def _check_second_factor(login: Login, client: PortalClient) -> None:
+    """Raises TwoFactorError where it is missing, before the portal says so: that would count as a refused sign-in."""
+    if login.totp_secret is None and not login.has_placeholder and client.knock():
+        raise second_factor_refused(login)
+
+
+def _secrets_of(login: Login) -> dict[str, Secret]:
+    """The secrets of a login, by their keys in the configuration."""
+    return {"password": login.password} | ({"totp_secret": login.totp_secret} if login.totp_secret else {})
+
+
+def _secret_file(path: Path, key: str, number: int, count: int) -> Path:
+    """The file beside a configuration for a secret of its login `number`, of `count` in all."""
+    return path.with_name(f"{path.stem}{f'.{number + 1}' if count > 1 else ''}.{key}")
+
+
+def _check_files_are_free(path: Path, keys: Sequence[Iterable[str]], *, force: bool) -> None:
+    """Raises ConfigError where a file for one of the secrets, given by the keys of each login, is in the way."""
+    for number, each in enumerate(keys):
+        for key in each:
+            check_is_free(_secret_file(path, key, number, len(keys)), force=force)
 
 
 class _Discovery:
@@ -123,9 +164,10 @@ class _Discovery:
         for turn in range(_MOST_QUESTIONS + 1):
             anyway = self._try_anyway if self._interactive else None
             gate = Lockout(login, state, self.clock, anyway, is_typed=is_typed)
-            client = PortalClient(login, gate, self.clock, lambda *_: None)
+            client = PortalClient(login, gate, self.clock, lambda *_: None, pending_budget=PENDING_BUDGET)
             try:
                 busy(login.portal.label)
+                _check_second_factor(login, client)
                 client.sign_in()
                 return explore(login, client, self.clock, pick_zone=self._pick_zone, busy=busy)
             except (CredentialsError, TwoFactorError) as error:
@@ -170,25 +212,23 @@ class _Discovery:
 
     def write(self, found: Sequence[Exploration], path: Path, *, secrets: str | None, force: bool) -> None:
         """Write the configuration, and files for its secrets where these are wanted. Raises ConfigError."""
-        folder = secrets or self._where_to()
+        into_files = (secrets or self._where_to()) == _FILE
+        known = [_secrets_of(exploration.login) for exploration in found]
+        if into_files:
+            _check_files_are_free(path, known, force=force)
         logins: list[FoundLogin] = []
-        for number, exploration in enumerate(found):
-            login = exploration.login
-            known = [("password", login.password), ("totp_secret", login.totp_secret)]
+        for number, (exploration, own) in enumerate(zip(found, known, strict=True)):
             files: list[tuple[str, Path | None]] = []
-            for key, secret in known:
-                if secret is None:
-                    continue
-                suffix = f".{number + 1}" if len(found) > 1 else ""
-                file = path.with_name(f"{path.stem}{suffix}.{key}") if folder == _FILE else None
+            for key, secret in own.items():
+                file = _secret_file(path, key, number, len(found)) if into_files else None
                 if file:
-                    write_private(file, secret.reveal() + "\n", force=force)
-                    self._terminal.complain(f"Wrote {file}, readable by you alone.")
+                    backup = write_private(file, secret.reveal() + "\n", force=force)
+                    kept = f"; the one before is {backup}" if backup else ""
+                    self._terminal.complain(f"Wrote {file}, readable by you alone{kept}.")
                 files.append((key, Path(file.name) if file else None))
             logins.append(_as_found(exploration, files))
-        is_there = path.exists()
-        write_private(path, config_text(logins), force=force)
-        kept = f"; the one before is {backup_of(path)}, with its other sections" if is_there else ""
+        backup = write_private(path, config_text(logins), force=force)
+        kept = f"; the one before is {backup}, with its other sections" if backup else ""
         named = "" if path == Path("config.yaml") else f" --config.file {path}"
         self._terminal.complain(f"Wrote {path}{kept}. Next: smarthub-exporter check{named}")
 

@@ -11,19 +11,27 @@ _STATE_FOLDER = "smarthub-exporter"
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """What a file holds, and whether it is ours and every user of the machine may read it."""
+    """What a file holds. is_public: every user of the machine may read it. is_ours: it belongs to this user."""
 
     data: bytes
-    is_exposed: bool
+    is_public: bool
+    is_ours: bool
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether everybody may read it, and it is ours to change.
+
+        Secrets that a container is given often are readable for all, and not ours.
+        """
+        return self.is_public and self.is_ours
 
 
 def read_file(path: Path) -> FileContent:
     """Raises OSError, and ValueError for what cannot be a path."""
     with path.open("rb") as stream:
         status = os.fstat(stream.fileno())
-        # Secrets that a container is given often are readable for all, and not ours to change.
-        is_exposed = stat.S_ISREG(status.st_mode) and bool(status.st_mode & stat.S_IROTH)
-        return FileContent(stream.read(), is_exposed and status.st_uid == os.geteuid())
+        is_public = stat.S_ISREG(status.st_mode) and bool(status.st_mode & stat.S_IROTH)
+        return FileContent(stream.read(), is_public, status.st_uid == os.geteuid())
 
 
 def reason(error: OSError | ValueError) -> str:

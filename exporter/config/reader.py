@@ -89,7 +89,7 @@ def _read_file(path: Path | None, environ: Mapping[str, str], report: Report) ->
         name=str(file),
         folder=file.parent,
         home=home,
-        is_exposed=content.is_exposed,
+        is_exposed=content.is_public,
         report=report,
     )
     part = Part(source, "", 1, root or YamlMapping(1, ()))

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 from ..errors import ConfigError
@@ -98,46 +99,72 @@ def _quoted(text: str) -> str:
 
 def check_is_free(path: Path, *, force: bool) -> None:
     """Raises ConfigError where a file would be overwritten without being asked for, or the folder is not there."""
-    if not path.parent.is_dir():
-        raise ConfigError(f"{path}: there is no folder {path.parent}")
-    if path.is_dir():
+    target = _target(path)
+    if not target.parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {target.parent}")
+    if target.is_dir():
         raise ConfigError(f"{path}: is a folder, name a file")
-    if path.exists() and not force:
+    if target.exists() and not force:
         raise ConfigError(f"{path}: is there already, --force writes over it and keeps it as {backup_of(path).name}")
 
 
 def backup_of(path: Path) -> Path:
-    """Where a file goes that is written over."""
-    return path.with_name(path.name + ".bak")
+    """Where a file goes that is written over: beside it, to a name that nothing has yet."""
+    target = _target(path)
+    names = chain([".bak"], (f".bak.{number}" for number in count(2)))
+    candidates = (target.with_name(target.name + ending) for ending in names)
+    return next(each for each in candidates if not (each.exists() or each.is_symlink()))
 
 
-def write_private(path: Path, text: str, *, force: bool = False) -> None:
-    """Write a file that only its owner can read, whole or not at all; an older one is kept. Raises ConfigError."""
+def write_private(path: Path, text: str, *, force: bool = False) -> Path | None:
+    """Write a file that only its owner can read, whole or not at all. Raises ConfigError.
+
+    An older one is kept, unless it says the same; gives where. A link stays one: what it leads to is written.
+    """
     check_is_free(path, force=force)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    target, content = _target(path), text.encode()
+    fresh = target.with_name(f".{target.name}.{os.getpid()}")
+    backup: Path | None = None
     try:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        if path.exists():
-            _keep(path)
-        fresh.replace(path)
+        if target.exists() and not _says(target, content):
+            backup = backup_of(path)
+            _keep(target, backup)
+        fresh.replace(target)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written, {error.strerror}") from None
     finally:
         with suppress(OSError):
             fresh.unlink()
+    return backup
 
 
-def _keep(path: Path) -> None:
+def _target(path: Path) -> Path:
+    """The file itself where the path is a link to it."""
+    if not path.is_symlink():
+        return path
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        raise ConfigError(f"{path}: is a link that leads nowhere") from None
+
+
+def _says(path: Path, content: bytes) -> bool:
+    with suppress(OSError):
+        return path.read_bytes() == content
+    return False
+
+
+def _keep(path: Path, backup: Path) -> None:
     """Keep the older file beside it, without a moment in which there is none of its name."""
-    backup = backup_of(path)
-    with suppress(FileNotFoundError):
-        backup.unlink()
     try:
         backup.hardlink_to(path)
+    except FileExistsError:
+        raise
     except OSError:  # a file system without links
         descriptor = os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as stream:

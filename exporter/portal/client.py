@@ -26,9 +26,21 @@ _TRANSPORT_WAIT = 2.0
 
 
 class PortalClient:
-    """One login's way into its portal. Not for several threads at once: one poll at a time per login."""
+    """One login's way into its portal. Not for several threads at once: one poll at a time per login.
 
-    def __init__(self, login: Login, gate: SignInGate, clock: Clock, observer: Observer) -> None:
+    pending_budget: seconds for which it asks again while the portal is computing; may be changed between calls.
+    """
+
+    def __init__(
+        self,
+        login: Login,
+        gate: SignInGate,
+        clock: Clock,
+        observer: Observer,
+        *,
+        pending_budget: float = _PENDING_BUDGET,
+    ) -> None:
+        self.pending_budget = pending_budget
         self._login = login
         self._gate = gate
         self._clock = clock
@@ -90,10 +102,12 @@ class PortalClient:
             if status != "PENDING":
                 raise ProtocolError(f"{what}: the portal gave up on it (status {_shown(status)})")
             wait = _PENDING_WAITS[min(turn, len(_PENDING_WAITS) - 1)]
-            if self._clock.monotonic() - started + wait > _PENDING_BUDGET:
+            if self._clock.monotonic() - started + wait > self.pending_budget:
                 break
             self._clock.sleep(wait)
-        raise PendingError(f"{what}: the portal was still computing after {_PENDING_BUDGET:.0f} s; later it may work")
+        raise PendingError(
+            f"{what}: the portal was still computing after {self.pending_budget:.0f} s; later it may work"
+        )
 
     def _data(self, reply: Reply, what: str, place: str | None = None) -> Json:
         if reply.status == 403:  # noqa: PLR2004

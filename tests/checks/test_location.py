@@ -27,6 +27,9 @@ HEADING = '# Location 70001 of account 55001 "House"'
 HOURLY = "ok resolution: meter 81001: usage, cost every hour (FORWARD)"
 FRESH = "ok newest data: until 2026-01-14 12:00, 0 seconds ago"
 SUNNY = Household(2, heating=0.2, solar=6.5)
+ASK_FOR_THEM = (
+    "see whether the portal's own page has these hours; if not, the co-op may still post them, or be asked to"
+)
 DIFFERS = "the portal may still be correcting these days: look again tomorrow"
 
 Start = Callable[..., PortalServer]
@@ -177,6 +180,37 @@ def test_data_older_than_a_week_are_looked_for_and_checked_all_the_same(start: S
     ]
 
 
+def test_a_meter_that_fell_silent_beside_another_is_told_and_has_no_bars(
+    start_portal: StartPortal, clock: ManualClock
+) -> None:
+    other = MeterSpec("81002", Household(5), step=3600, cost=False)
+    end = TODAY - 4 * DAY + 8 * HOUR
+    server = start_portal(
+        World(locations=(replace(HOUSE, meters=(METER, other)),)), gaps=(Span("81001", end, NOW + DAY),)
+    )
+    report = said(server, clock)
+    assert [line for line in report if " newest data: " in line] == [
+        FRESH,
+        (
+            "warning newest data: meter 81001 has nothing since 2026-01-10 08:00, 4 days 4 hours ago -> fine for a"
+            " meter that was exchanged; else see whether the portal's own page has newer data of it"
+        ),
+    ]
+    assert [line.partition(": ")[0] for line in report if line.startswith("| ")] == [
+        "| Meter 81002, Tuesday 2026-01-13"
+    ]
+    assert not any("lack" in line for line in report)
+
+
+def test_two_meters_that_fell_silent_are_one_warning(start_portal: StartPortal, clock: ManualClock) -> None:
+    other = MeterSpec("81002", Household(5), step=3600, cost=False)
+    server = start_portal(World(locations=(replace(HOUSE, meters=(METER, other)),)), lag=96 * 3600.0)
+    assert step_of(server, clock, "newest data") == [
+        f"warning newest data: until 2026-01-10 12:00, 4 days ago -> {OLD}"
+    ]
+    assert len(bars_of(server, clock)) == 2
+
+
 def test_an_hour_that_is_given_in_part_is_neither_summed_nor_shown(start: Start, clock: ManualClock) -> None:
     # The last three quarters of the newest hour are still to come; it is served when it ends.
     server = start(lag=2700.0, partial_newest=True)
@@ -212,7 +246,83 @@ def test_before_the_first_day_is_complete_there_is_nothing_to_compare_or_to_show
 
 def test_a_day_with_a_gap_is_not_compared(start: Start, clock: ManualClock) -> None:
     noon = TODAY - 3 * DAY + 12 * HOUR
-    assert step_of(start(gaps=(Span("81001", noon, noon + HOUR),)), clock, "day totals") == [adds_up("6 days")]
+    assert step_of(start(gaps=(Span("81001", noon, noon + HOUR),)), clock, "day totals") == [
+        (
+            "warning day totals: meter 81001: 1 of the last 7 days lacks intervals, 2026-01-11: no day total is"
+            f" exported for it -> {ASK_FOR_THEM}"
+        ),
+        adds_up("6 days"),
+    ]
+
+
+LACKING = "warning day totals: meter 81001: {} lack intervals, the first {}: no day total is exported for them -> {}"
+
+
+def test_an_hour_that_is_missing_every_day_is_told_though_nothing_can_be_compared(
+    start: Start, clock: ManualClock
+) -> None:
+    gaps = tuple(Span("81001", TODAY - back * DAY + HOUR, TODAY - back * DAY + 2 * HOUR) for back in range(8))
+    assert step_of(start(gaps=gaps), clock, "day totals") == [
+        LACKING.format("7 of the last 7 days", "2026-01-07", ASK_FOR_THEM)
+    ]
+
+
+def test_whole_days_that_are_missing_amid_others_are_told(start: Start, clock: ManualClock) -> None:
+    gap = Span("81001", TODAY - 5 * DAY, TODAY - 3 * DAY)
+    assert step_of(start(gaps=(gap,)), clock, "day totals") == [
+        LACKING.format("2 of the last 7 days", "2026-01-09", ASK_FOR_THEM),
+        adds_up("5 days"),
+    ]
+
+
+def test_days_of_which_the_portal_has_only_its_own_figures_are_told(start: Start, clock: ManualClock) -> None:
+    server = start({"hourly_since": "2026-01-11"})
+    assert step_of(server, clock, "day totals") == [
+        LACKING.format("4 of the last 7 days", "2026-01-07", ASK_FOR_THEM),
+        adds_up("3 days"),
+    ]
+
+
+@pytest.mark.parametrize("hours", [12, 15, 35, 60])
+def test_days_at_the_end_of_the_data_may_still_come(start: Start, clock: ManualClock, hours: int) -> None:
+    whole = (7 * 24 + 12 - hours) // 24
+    assert step_of(start(lag=hours * 3600.0), clock, "day totals") == [adds_up(f"{whole} days")]
+
+
+@pytest.mark.parametrize("first", [TODAY - 3 * DAY, TODAY - 3 * DAY + 10 * HOUR])
+def test_days_before_the_data_begin_lack_nothing(start: Start, clock: ManualClock, first: int) -> None:
+    whole = 3 if first % DAY == TODAY % DAY else 2
+    assert step_of(start(gaps=(Span("81001", 0, first),)), clock, "day totals") == [adds_up(f"{whole} days")]
+
+
+def test_the_day_of_the_connection_need_not_be_whole(start_portal: StartPortal, clock: ManualClock) -> None:
+    house = replace(HOUSE, meters=(METER,), connected="2026-01-07")
+    gap = Span("81001", 0, TODAY - 7 * DAY + 10 * HOUR)
+    server = start_portal(World(locations=(house,)), gaps=(gap,))
+    assert step_of(server, clock, "day totals") == [adds_up("6 days")]
+    house = replace(house, connected="2026-01-06")
+    server = start_portal(World(locations=(house,)), gaps=(gap,))
+    assert len(step_of(server, clock, "day totals")) == 2
+
+
+def test_a_first_day_that_is_not_whole_yet_is_no_gap(start: Start, clock: ManualClock) -> None:
+    server = start(gaps=(Span("81001", 0, TODAY - 10 * HOUR),))
+    assert step_of(server, clock, "day totals") == ["skipped day totals: meter 81001: no day is complete yet"]
+
+
+def test_ranges_that_the_portal_gave_up_on_are_no_gaps(
+    start: Start, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is missing was told by the step that failed."""
+    server = start()
+    respond = server.portal.respond
+
+    def fail_old(call: Call) -> Answer:
+        is_old = b'"HOURLY"' in call.body and json.loads(call.body)["startDateTime"] / 1000 < TODAY - 3 * DAY
+        return Answer(200, b'{"status": "FAILED"}') if is_old else respond(call)
+
+    monkeypatch.setattr(server.portal, "respond", fail_old)
+    assert not any("lack" in line for line in said(server, clock))
 
 
 Revise = Callable[[str, float], float | None]

@@ -1,11 +1,12 @@
 """The steps of `check` up to the zone: each way in which they go wrong, with its exact words and what to do."""
 
+import json
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -434,7 +435,7 @@ POLLS = {
     Poll.WRONG_SHAPE: "the portal's answer is not understood: data.ELECTRIC is an object, not a list",
     Poll.FAILED: f"{ONE_DAY}: the portal gave up on it (status FAILED)",
     Poll.PENDING: (
-        "HOURLY data of location 70001 from 2026-01-11 to 2026-01-14: the portal was still computing after 150 s;"
+        "HOURLY data of location 70001 from 2026-01-11 to 2026-01-14: the portal was still computing after 60 s;"
         " later it may work"
     ),
 }
@@ -637,7 +638,8 @@ def test_where_the_portal_shows_no_times_the_zone_is_not_verified(
 ) -> None:
     server = start_portal(unbilled(), poll=Poll.NO_POINTS)
     assert zone_step(login_of(server), clock) == (
-        "warning zone: America/New_York could not be verified: the portal shows no times yet"
+        "warning zone: not enough data yet to verify America/New_York"
+        " -> look again in two days, or after the first bill"
     )
 
 
@@ -723,16 +725,104 @@ def test_a_missing_zone_that_nothing_tells_ends_the_check_of_the_login(
     assert check.surveys == []
 
 
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        (Poll.PAGE, f"HOURLY data of location 70001 from 2026-01-05 to 2026-01-06: {PAGE}"),
+        (Poll.STATUS_403, POLLS[Poll.STATUS_403]),
+        (Poll.WRONG_SHAPE, POLLS[Poll.WRONG_SHAPE]),
+        (
+            Poll.FAILED,
+            "HOURLY data of location 70001 from 2026-01-06 to 2026-01-14: the portal gave up on it (status FAILED)",
+        ),
+    ],
+)
 def test_a_portal_that_does_not_help_with_a_missing_zone_is_the_reason_that_is_given(
-    portal: PortalServer, clock: ManualClock
+    start_portal: StartPortal, clock: ManualClock, how: Poll, why: str
 ) -> None:
+    server = start_portal(unbilled(), poll=how)
+    assert checked(without_zone(login_of(server)), clock)[4:] == [
+        f"failed zone: timezone is missing, and the portal did not help: {why}"
+    ]
+
+
+def test_where_the_portal_fails_bills_still_tell_a_missing_zone(portal: PortalServer, clock: ManualClock) -> None:
     change(portal, poll=Poll.PAGE)
     assert checked(without_zone(login_of(portal)), clock)[4:] == [
+        "failed zone: timezone is missing, serve and backfill need it -> set timezone: America/New_York",
+        FAILS + POLLS[Poll.PAGE],
+    ]
+
+
+@pytest.mark.parametrize("days", [2, 5, 8])
+@pytest.mark.parametrize("true", ["America/New_York", "America/Los_Angeles", "Pacific/Honolulu", "Pacific/Guam"])
+def test_the_zone_of_a_location_of_a_few_days_is_verified_and_proposed(
+    start_portal: StartPortal, clock: ManualClock, true: str, days: int
+) -> None:
+    connected = (datetime.fromtimestamp(NOW, ZoneInfo(true)).date() - timedelta(days=days)).isoformat()
+    server = start_portal(World(true, locations=(replace(HOUSE, connected=connected),)))
+    for set_to in ("America/New_York", "America/Chicago", "Pacific/Honolulu", "Pacific/Guam"):
+        said = zone_step(login_of(server, zone=ZoneInfo(set_to)), clock)
+        fit = f"ok zone: the portal's times fit {true}"
+        wrong = f"failed zone: the portal's times do not fit {set_to} -> set timezone: {true}"
+        assert said.partition(" (")[0] == (fit if set_to == true else wrong)
+    assert zone_step(without_zone(login_of(server)), clock).partition(" (")[0] == (
+        f"failed zone: timezone is missing, serve and backfill need it -> set timezone: {true}"
+    )
+
+
+def test_old_data_that_are_refused_say_nothing_against_the_zone(
+    start_portal: StartPortal, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start_portal(in_zone("America/Phoenix"))
+    poll = server.portal._poll
+
+    def refuse_old_data(call: Call) -> Answer:
+        is_old = json.loads(call.body)["startDateTime"] / 1000 < NOW - 60 * DAY
+        return Answer(403, b"no access", "text/plain") if is_old else poll(call)
+
+    monkeypatch.setattr(server.portal, "_poll", refuse_old_data)
+    assert zone_step(login_of(server, zone=ZoneInfo("America/Phoenix")), clock) == (
+        "ok zone: the portal's times fit America/Phoenix"
+    )
+    assert zone_step(login_of(server), clock) == (
+        "failed zone: the portal's times do not fit America/New_York"
+        " -> set timezone: America/Denver (America/Phoenix would fit as well)"
+    )
+
+
+# -- a portal that keeps computing
+
+THREE = tuple(replace(HOUSE, number=f"7000{number}", nickname="") for number in (1, 2, 3))
+WAITED = "failed poll: location {} of account 55001: HOURLY data of location {} from 2026-01-11 to 2026-01-14: "
+NOT_ASKED = "not asked, since the portal was still computing what was asked before; later it may work"
+
+
+def test_a_portal_that_keeps_computing_is_waited_for_some_minutes_in_all(
+    start_portal: StartPortal, clock: ManualClock
+) -> None:
+    server = start_portal(World(locations=THREE), poll=Poll.PENDING)
+    assert checked(login_of(server), clock)[4:] == [
+        f"{WAITED.format(70001, 70001)}the portal was still computing after 60 s; later it may work",
+        f"{WAITED.format(70002, 70002)}the portal was still computing after 10 s; later it may work",
+        f"failed poll: location 70003 of account 55001: {NOT_ASKED}",
+        FITS,
+    ]
+    assert sum(clock.slept) <= 140
+
+
+def test_without_a_zone_a_portal_that_keeps_computing_is_waited_for_once(
+    start_portal: StartPortal, clock: ManualClock
+) -> None:
+    young = tuple(replace(each, connected="2026-01-14") for each in THREE)
+    server = start_portal(World(locations=young), poll=Poll.PENDING)
+    assert checked(without_zone(login_of(server)), clock)[4:] == [
         (
             "failed zone: timezone is missing, and the portal did not help: HOURLY data of location 70001 from"
-            f" 2026-01-05 to 2026-01-06: {PAGE}"
+            " 2026-01-05 to 2026-01-06: the portal was still computing after 60 s; later it may work"
         )
     ]
+    assert sum(clock.slept) <= 60
 
 
 def test_a_gap_in_the_data_does_not_feign_another_zone(start_portal: StartPortal, clock: ManualClock) -> None:

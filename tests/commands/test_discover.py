@@ -558,7 +558,7 @@ def test_a_second_factor_is_asked_for_where_the_portal_wants_one(
     typist.answer(ASK_TOTP, TOTP.lower())
     typist.answer(ASK_FILE, "y")
     assert typist.wait() == 0
-    assert refused(portal) == 1
+    assert refused(portal) == 0
     for secret in (TOTP, TOTP.lower(), "0189", USER.password):
         assert secret not in typist.shown + typist.stdout
     assert config_of(tmp_path / "config.yaml")["totp_secret_file"] == "config.totp_secret"
@@ -639,14 +639,91 @@ def test_force_writes_over_it_and_keeps_it(start_portal: StartPortal, discover: 
     assert "Wrote new.yaml; the one before is new.yaml.bak, with its other sections." in program.stderr
 
 
-def test_a_secret_file_that_is_in_the_way_leaves_everything_as_it_was(
+def test_force_never_loses_the_file_that_was_written_by_hand(
     start_portal: StartPortal, discover: Discover, tmp_path: Path
 ) -> None:
+    portal = start_portal(ONE)
+    file = tmp_path / "new.yaml"
+    file.write_text("mine\n")
+    said = []
+    for text in ("", "edited\n"):
+        file.write_text(file.read_text() + text)
+        program = discover(portal, "--write", "new.yaml", "--force", "--secrets", "file")
+        assert program.wait() == 0
+        said.append(program.stderr.splitlines()[-1].partition(".yaml; ")[2])
+    kept = "the one before is {}, with its other sections. Next: smarthub-exporter check --config.file new.yaml"
+    assert said == [kept.format("new.yaml.bak"), kept.format("new.yaml.bak.2")]
+    assert (tmp_path / "new.yaml.bak").read_text() == "mine\n"
+    assert (tmp_path / "new.yaml.bak.2").read_text().endswith("edited\n")
+    # The password is the same, so that there is nothing to keep.
+    assert sorted(each.name for each in tmp_path.glob("new*")) == [
+        "new.password",
+        "new.yaml",
+        "new.yaml.bak",
+        "new.yaml.bak.2",
+    ]
+
+
+def test_a_configuration_that_is_a_link_stays_one(
+    start_portal: StartPortal, discover: Discover, tmp_path: Path
+) -> None:
+    (tmp_path / "dotfiles").mkdir()
+    (tmp_path / "dotfiles" / "mine.yaml").write_text("mine\n")
+    (tmp_path / "new.yaml").symlink_to("dotfiles/mine.yaml")
+    program = discover(start_portal(ONE), "--write", "new.yaml", "--force")
+    assert program.wait() == 0
+    backup = tmp_path / "dotfiles" / "mine.yaml.bak"
+    assert f"the one before is {backup}, with its other sections" in program.stderr
+    assert (tmp_path / "new.yaml").is_symlink()
+    assert config_of(tmp_path / "dotfiles" / "mine.yaml")["username"] == USER.username
+    assert backup.read_text() == "mine\n"
+
+
+IN_THE_WAY = "new.password: is there already, --force writes over it and keeps it as new.password.bak"
+
+
+def test_a_secret_file_that_is_in_the_way_is_noticed_before_anybody_signs_in(
+    start_portal: StartPortal, discover: Discover, tmp_path: Path
+) -> None:
+    portal = start_portal(ONE)
     (tmp_path / "new.password").write_text("mine\n")
-    program = discover(start_portal(ONE), "--write", "new.yaml", "--secrets", "file")
-    assert program.wait() == 2
+    program = discover(portal, "--write", "new.yaml", "--secrets", "file")
+    assert (program.wait(), one_line(program)) == (2, IN_THE_WAY)
+    assert portal.portal.count == 0
     assert (tmp_path / "new.password").read_text() == "mine\n"
     assert not (tmp_path / "new.yaml").exists()
+
+
+def test_a_secret_file_that_is_in_the_way_is_noticed_before_anything_is_asked(sit_down: Sit, tmp_path: Path) -> None:
+    (tmp_path / "new.password").write_text("mine\n")
+    typist = sit_down("--write", "new.yaml", "--secrets", "file")
+    assert typist.wait() == 2
+    assert typist.shown.strip() == f"smarthub-exporter: {IN_THE_WAY}"
+
+
+def test_a_secret_file_that_is_in_the_way_of_the_answer_leaves_everything_as_it_was(
+    start_portal: StartPortal, sit_down: Sit, tmp_path: Path
+) -> None:
+    portal = start_portal(replace(ONE, users=(replace(USER, totp_secret=TOTP),)))
+    (tmp_path / "new.totp_secret").write_text("mine\n")
+    typist = sit_down("--write", "new.yaml", **environment_of(portal))
+    typist.answer(ASK_TOTP, TOTP)
+    typist.answer(ASK_FILE, "y")
+    assert typist.wait() == 2
+    assert IN_THE_WAY.replace("password", "totp_secret") in typist.shown
+    assert [each.name for each in tmp_path.glob("new*")] == ["new.totp_secret"]
+
+
+def test_a_secret_file_of_one_of_several_logins_in_the_way_is_noticed_first(
+    start_portal: StartPortal, starter: Starter, tmp_path: Path
+) -> None:
+    portal = start_portal(ONE)
+    starter.config(several(portal, USER, USER))
+    (tmp_path / "new.2.password").write_text("mine\n")
+    program = starter.run("discover", "--write", "new.yaml", "--secrets", "file")
+    assert (program.wait(), one_line(program)) == (2, IN_THE_WAY.replace("new.", "new.2."))
+    assert portal.portal.count == 0
+    assert not (tmp_path / "new.1.password").exists()
 
 
 @pytest.mark.parametrize("flags", [("--secrets", "file"), ("--force",)])

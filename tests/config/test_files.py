@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -48,5 +49,18 @@ def test_a_file_that_everybody_can_read_is_exposed(tmp_path: Path, mode: int, *,
     assert read_file(path).is_exposed is is_exposed
 
 
+@pytest.mark.parametrize("is_ours", [False, True])
+def test_a_file_of_somebody_else_is_public_and_not_exposed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_ours: bool
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+    path.chmod(0o644)
+    user = os.geteuid() + (0 if is_ours else 1)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    content = read_file(path)
+    assert (content.is_public, content.is_ours, content.is_exposed) == (True, is_ours, is_ours)
+
+
 def test_a_device_is_not_exposed() -> None:
-    assert not read_file(Path("/dev/null")).is_exposed
+    assert not read_file(Path("/dev/null")).is_public

@@ -319,10 +319,80 @@ def test_what_is_written_over_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("mine\n")
     path.chmod(0o640)
-    write_private(path, "other\n", force=True)
-    assert backup_of(path) == tmp_path / "config.yaml.bak"
-    assert (path.read_text(), backup_of(path).read_text(), mode(backup_of(path))) == ("other\n", "mine\n", 0o640)
+    backup = write_private(path, "other\n", force=True)
+    assert backup == tmp_path / "config.yaml.bak"
+    assert (path.read_text(), backup.read_text(), mode(backup)) == ("other\n", "mine\n", 0o640)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["config.yaml", "config.yaml.bak"]
+
+
+def test_no_older_file_is_ever_lost(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("by hand\n")
+    names = [write_private(path, f"{number}\n", force=True) for number in range(3)]
+    assert names == [tmp_path / name for name in ("config.yaml.bak", "config.yaml.bak.2", "config.yaml.bak.3")]
+    assert [name.read_text() for name in names if name] == ["by hand\n", "0\n", "1\n"]
+    with pytest.raises(ConfigError, match=r"--force writes over it and keeps it as config\.yaml\.bak\.4$"):
+        check_is_free(path, force=False)
+
+
+def test_a_link_that_leads_nowhere_takes_the_name_of_a_backup_too(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("mine\n")
+    (tmp_path / "config.yaml.bak").symlink_to("gone")
+    assert backup_of(path) == tmp_path / "config.yaml.bak.2"
+
+
+def test_a_file_that_says_the_same_needs_no_backup(tmp_path: Path) -> None:
+    path = tmp_path / "config.password"
+    path.write_text("Käse\n", encoding="utf-8")
+    path.chmod(0o644)
+    assert write_private(path, "Käse\n", force=True) is None
+    assert ([each.name for each in tmp_path.iterdir()], mode(path)) == (["config.password"], 0o600)
+
+
+def test_without_links_the_older_file_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(Path, "hardlink_to", no_links)
+    path = tmp_path / "config.yaml"
+    path.write_text("mine\n")
+    backup = write_private(path, "other\n", force=True)
+    assert backup is not None
+    assert (path.read_text(), backup.read_text(), mode(backup)) == ("other\n", "mine\n", 0o600)
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_link_stays_a_link_and_what_it_leads_to_is_written(tmp_path: Path, *, is_there: bool) -> None:
+    folder, path = tmp_path / "dotfiles", tmp_path / "config.yaml"
+    folder.mkdir()
+    path.symlink_to("dotfiles/smarthub.yaml")
+    if is_there:
+        (folder / "smarthub.yaml").write_text("mine\n")
+    backup = write_private(path, "other\n", force=True)
+    assert (path.is_symlink(), path.read_text(), mode(folder / "smarthub.yaml")) == (True, "other\n", 0o600)
+    assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["config.yaml"]
+    assert backup == (folder / "smarthub.yaml.bak" if is_there else None)
+    assert not is_there or (folder / "smarthub.yaml.bak").read_text() == "mine\n"
+
+
+def test_a_link_to_what_is_there_is_not_written_over_without_being_told_to(tmp_path: Path) -> None:
+    (tmp_path / "real.yaml").write_text("mine\n")
+    (tmp_path / "config.yaml").symlink_to("real.yaml")
+    with pytest.raises(ConfigError, match=r"is there already, --force writes over it and keeps it as real\.yaml\.bak$"):
+        write_private(tmp_path / "config.yaml", "other\n")
+
+
+def test_a_link_into_an_absent_folder_or_to_itself_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.symlink_to("none/config.yaml")
+    with pytest.raises(ConfigError) as caught:
+        check_is_free(path, force=True)
+    assert str(caught.value) == f"{path}: there is no folder {tmp_path / 'none'}"
+    path.unlink()
+    path.symlink_to("config.yaml")
+    with pytest.raises(ConfigError, match="is a link that leads nowhere"):
+        check_is_free(path, force=True)
 
 
 def test_force_without_a_file_leaves_no_backup(tmp_path: Path) -> None:
@@ -379,5 +449,6 @@ def test_a_crash_before_the_end_leaves_nothing_half_written(tmp_path: Path, monk
         write_private(path, "other\n" * 10_000, force=True)
     monkeypatch.undo()
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("config.yaml", "mine\n")]
-    write_private(path, "other\n", force=True)
-    assert (path.read_text(), backup_of(path).read_text()) == ("other\n", "mine\n")
+    backup = write_private(path, "other\n", force=True)
+    assert backup is not None
+    assert (path.read_text(), backup.read_text()) == ("other\n", "mine\n")
