@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from queue import Empty, Full, Queue
 
 from ..clock import Clock, Stopped
@@ -42,16 +42,17 @@ class _Place:
     """What is learnt of a location on the way."""
 
     history: LocationHistory
-    steps: dict[str, int] = field(default_factory=dict)
+    series: list[RawSeries]
+    steps: dict[str, int] | None = None
     connected: int | None = None
-    series: list[RawSeries] = field(default_factory=list)
 
 
 class Fetcher:
     """Fetches chunks in a thread of its own: one poll at a time per login, and one chunk ahead.
 
-    clients: by the number of their login. known_steps: the resolution of the meters of a job, as far as it is known
-    before. retries: told why it waits before it asks again. wants_series: a sink wants the series as they are.
+    clients: by the number of their login. known_steps: the resolution of the meters of a job before any of its chunks
+    is asked for; it may ask the portal and raise PortalError. retries: told why it waits before it asks again.
+    wants_series: a sink wants the series as they are.
     """
 
     def __init__(
@@ -128,24 +129,50 @@ class Fetcher:
 
     def _fetch(self, job: Job, start: int, end: int) -> Fetched:
         place = self._place(job)
+        if place.steps is None:
+            error = self._learn_steps(job, place)
+            if error is not None:
+                return Fetched(job, start, end, History(error=error))
+        assert place.steps is not None
+        steps = place.steps
         # Whether zeros at the end of young data are placeholders shows only by what follows them (contract 3).
         now = int(self._clock.now())
         until = max(end, job.wall.day(now).end) if end > now - PLACEHOLDER_AGE else end
-        waits = iter(_WAITS)
-        while True:
+
+        def ask() -> History:
             place.series.clear()
             self._clients[job.source].begin()
-            history = place.history.fetch(start, until, KnownMeters(place.steps), try_hourly=True)
+            return place.history.fetch(start, until, KnownMeters(steps), try_hourly=True)
+
+        history = self._insist(ask)
+        place.connected = history.connected or place.connected
+        steps.update({meter.info.number: meter.info.step for meter in history.meters if meter.info.step})
+        return Fetched(job, start, end, history, _joined(place.series))
+
+    def _learn_steps(self, job: Job, place: _Place) -> PortalError | None:
+        """Look at the meters as they are now; gives what kept that from being told."""
+
+        def look() -> History:
+            try:
+                place.steps = dict(self._known_steps(job))
+            except PortalError as error:
+                return History(error=error)
+            return History()
+
+        return self._insist(look).error
+
+    def _insist(self, ask: Callable[[], History]) -> History:
+        """Ask again where that may help."""
+        waits = iter(_WAITS)
+        while True:
+            history = ask()
             wait = next(waits, None) if _may_pass(history.error) else None
             if wait is None or history.error is None:
-                break
+                return history
             pause = min(max(wait, history.error.retry_after or 0.0), _LONGEST_WAIT)
             self._retries(f"{history.error}; asking again in {pause:.0f} s")
             self._clock.sleep(pause)
             self._retries("")
-        place.connected = history.connected or place.connected
-        place.steps.update({meter.info.number: meter.info.step for meter in history.meters if meter.info.step})
-        return Fetched(job, start, end, history, _joined(place.series))
 
     def _place(self, job: Job) -> _Place:
         if job.key not in self._places:
@@ -158,7 +185,7 @@ class Fetcher:
             history = LocationHistory(
                 client.usage, job.place.account, job.place.number, job.wall, watch if self._wants_series else None
             )
-            self._places[job.key] = _Place(history, dict(self._known_steps(job)), None, series)
+            self._places[job.key] = _Place(history, series)
         return self._places[job.key]
 
 

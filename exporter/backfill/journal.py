@@ -9,7 +9,7 @@ from ..clock import Clock
 from ..snapshot import LocationKey
 from ..state import State
 
-_LIFE = 24 * 3600.0  # seconds after its last entry: by then the portal may have corrected what is done
+_LIFE = 24 * 3600.0  # seconds: by then the portal may have corrected what is done
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +33,39 @@ class Figures:
 class Sight:
     """What was seen of a chunk, in seconds UTC.
 
-    spans: by meter the start of its first and the end of its last interval. holes: meter, start of a local day, and how
-    many of how many intervals are missing.
+    steps: the resolution of each meter that the portal names. spans: by meter the start of its first and the end of its
+    last interval with energy. holes: meter, start of a local day, and how many of how many intervals are missing.
+    one_way: meters that would show export as negative import, and show none here.
     """
 
+    steps: Mapping[str, int] = field(default_factory=dict)
     spans: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     holes: Sequence[tuple[str, int, int, int]] = ()
+    one_way: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A chunk of a location that the sink holds; start and end are local midnights, seconds UTC."""
+    """A chunk of a location that the sink holds; start and end are local midnights, seconds UTC.
+
+    seal: what the sink told of it, to see whether it still holds it.
+    """
 
     key: LocationKey
     start: int
     end: int
     figures: Figures
     sight: Sight = field(default_factory=Sight)
+    seal: bytes = field(default=b"", repr=False)
+
+    @property
+    def piece(self) -> "Piece":
+        """Which chunk it is."""
+        return self.key, self.start, self.end
+
+
+Piece = tuple[LocationKey, int, int]
+"""A chunk of a location: its local midnights, seconds UTC."""
 
 
 class Journal:
@@ -60,43 +76,61 @@ class Journal:
         self._clock = clock
         self._task = json.dumps([str(each) for each in task])
 
-    def begin(self, *, anew: bool) -> list[Done]:
-        """What an earlier run of the same task did; nothing if that is too long ago, or where to begin anew."""
+    def read(self) -> list[Done]:
+        """What earlier runs of the same task did within a day."""
+
+        def read(database: sqlite3.Connection) -> list[Done]:
+            rows = database.execute(
+                "SELECT portal, account, location, start, end, figures FROM backfill_done"
+                " JOIN backfill ON backfill.id = backfill WHERE task = ? ORDER BY portal, account, location, start",
+                (self._task,),
+            )
+            since = self._clock.now() - _LIFE
+            entries = [_read(LocationKey(*row[:3]), *row[3:]) for row in rows]
+            return [done for noted, done in filter(None, entries) if noted >= since]
+
+        return self._state.run(read)
+
+    def begin(self, *, anew: bool) -> None:
+        """Make room for the task; forget what was done where to begin anew, and whatever nobody believes any more."""
         now = self._clock.now()
 
-        def begin(database: sqlite3.Connection) -> list[Done]:
+        def begin(database: sqlite3.Connection) -> None:
             old = database.execute("SELECT id FROM backfill WHERE touched < ?", (now - _LIFE,)).fetchall()
             if anew:
                 old += database.execute("SELECT id FROM backfill WHERE task = ?", (self._task,)).fetchall()
             database.executemany("DELETE FROM backfill WHERE id = ?", old)
             database.executemany("DELETE FROM backfill_done WHERE backfill = ?", old)
             database.execute("INSERT OR IGNORE INTO backfill (task, touched) VALUES (?, ?)", (self._task, now))
-            rows = database.execute(
-                "SELECT portal, account, location, start, end, figures FROM backfill_done"
-                " JOIN backfill ON backfill.id = backfill WHERE task = ? ORDER BY portal, account, location, start",
-                (self._task,),
-            )
-            return [
-                Done(LocationKey(*row[:3]), row[3], row[4], *read)
-                for row in rows
-                if (read := _read(row[5])) is not None
-            ]
 
-        return self._state.run(begin)
+        self._state.run(begin)
 
     def note(self, done: Done) -> None:
         """A chunk is done, and with it what it was needed for."""
-        key = done.key
-        figures = json.dumps([asdict(done.figures), asdict(done.sight)])
+        key, now = done.key, self._clock.now()
+        figures = json.dumps([now, asdict(done.figures), asdict(done.sight), done.seal.hex()])
 
         def note(database: sqlite3.Connection) -> None:
-            database.execute("UPDATE backfill SET touched = ? WHERE task = ?", (self._clock.now(), self._task))
+            database.execute("UPDATE backfill SET touched = ? WHERE task = ?", (now, self._task))
             database.execute(
                 "REPLACE INTO backfill_done SELECT id, ?, ?, ?, ?, ?, ? FROM backfill WHERE task = ?",
                 (key.portal, key.account, key.location, done.start, done.end, figures, self._task),
             )
 
         self._state.run(note)
+
+    def forget(self, done: Done) -> None:
+        """A chunk has to be done again."""
+        key = done.key
+
+        def forget(database: sqlite3.Connection) -> None:
+            database.execute(
+                "DELETE FROM backfill_done WHERE portal = ? AND account = ? AND location = ? AND start = ?"
+                " AND backfill IN (SELECT id FROM backfill WHERE task = ?)",
+                (key.portal, key.account, key.location, done.start, self._task),
+            )
+
+        self._state.run(forget)
 
     def remove(self) -> None:
         """All of it is done."""
@@ -109,12 +143,15 @@ class Journal:
         self._state.run(remove)
 
 
-def _read(text: str) -> tuple[Figures, Sight] | None:
-    """None where another version of this program wrote it: then the chunk is not done."""
+def _read(key: LocationKey, start: int, end: int, text: str) -> tuple[float, Done] | None:
+    """When it was noted, and what; None where another version of this program wrote it: then the chunk is not done."""
     try:
-        figures, sight = json.loads(text)
+        noted, figures, sight, seal = json.loads(text)
+        steps = {meter: int(step) for meter, step in sight["steps"].items()}
         spans = {meter: (int(first), int(last)) for meter, (first, last) in sight["spans"].items()}
         holes = tuple((str(meter), int(day), int(missing), int(all_)) for meter, day, missing, all_ in sight["holes"])
-        return Figures() + Figures(**figures), Sight(spans, holes)
+        one_way = tuple(str(meter) for meter in sight["one_way"])
+        figures = Figures() + Figures(**figures)
+        return float(noted), Done(key, start, end, figures, Sight(steps, spans, holes, one_way), bytes.fromhex(seal))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None

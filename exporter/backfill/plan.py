@@ -38,7 +38,7 @@ class DayRange:
 
 def read_range(start: str | None, end: str | None, days: int | None, default_days: int) -> DayRange:
     """The days that the command line means. Raises ConfigError."""
-    if days is not None and (start or end):
+    if days is not None and (start is not None or end is not None):
         raise ConfigError("--days: not together with --start and --end, it counts back from today")
     if days is not None and days < 1:
         raise ConfigError(f"--days {days}: at least 1, which is today")
@@ -46,12 +46,12 @@ def read_range(start: str | None, end: str | None, days: int | None, default_day
 
 
 def _date(flag: str, text: str | None) -> date | None:
-    if not text:
+    if text is None:
         return None
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"{flag} {text}: is no date, write it as YYYY-MM-DD") from None
+        raise ConfigError(f"""{flag} {text or "''"}: is no date, write it as YYYY-MM-DD""") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from ..sinks.sink import Sink
 from ..words import length, local_date
 from .journal import Done
+from .outcome import Outcome
 from .plan import Job
-from .run import Outcome
 
 _MOST_DAYS = 6  # that are not whole and named one by one
 
@@ -34,17 +34,7 @@ def plan_lines(jobs: Sequence[Job], sink: Sink, notes: Sequence[str], done: Sequ
 def summary_lines(outcome: Outcome, jobs: Sequence[Job], sink: Sink, requests: int, seconds: float) -> Iterator[str]:
     """What came of it."""
     figures = outcome.figures
-    total = outcome.done + outcome.left
-    is_whole = not (outcome.left or outcome.errors or outcome.is_stopped)
-    if is_whole and sink.is_verified:
-        yield f"All is stored and was read back: {sink.name}"
-    elif is_whole:
-        yield f"All is written{', not verified' if sink.resumes else ''}: {sink.name}"
-    elif not sink.resumes and not outcome.is_finished:
-        yield f"Nothing is written: {sink.name}"
-    else:
-        are = "is" if 1 in (outcome.done, total) else "are"
-        yield f"{outcome.done} of {_count(total, 'chunk')} {are} done: {sink.name}"
+    yield f"{_headline(outcome, sink)}: {sink.name}"
     for error in outcome.errors:
         yield f"  not done    {error}"
     earlier = f" ({_count(outcome.already, 'chunk')} of it by an earlier run)" if outcome.already else ""
@@ -64,6 +54,22 @@ def summary_lines(outcome: Outcome, jobs: Sequence[Job], sink: Sink, requests: i
     yield f"  duration    {length(seconds)}"
 
 
+def _headline(outcome: Outcome, sink: Sink) -> str:
+    total = outcome.done + outcome.left
+    is_whole = not (outcome.left or outcome.errors or outcome.is_stopped)
+    if is_whole and not outcome.figures.intervals:
+        return "The portal has no intervals in these days"
+    if is_whole and sink.is_verified:
+        return "All is stored and was read back"
+    if is_whole:
+        return f"All is written{', not verified' if sink.resumes else ''}"
+    if sink.streams and outcome.figures.samples:
+        return "Only a part is written"
+    if not sink.resumes and not outcome.is_finished:
+        return "Nothing is written"
+    return f"{outcome.done} of {_count(total, 'chunk')} {'is' if 1 in (outcome.done, total) else 'are'} done"
+
+
 def _about(job: Job, outcome: Outcome) -> Iterator[str]:
     zone = job.wall.zone
     connected = outcome.connected.get(job.key)
@@ -72,6 +78,8 @@ def _about(job: Job, outcome: Outcome) -> Iterator[str]:
         yield f"  location {job.key.location} was connected on {local_date(connected, zone)}: nothing is older"
     elif first is not None and job.wall.day(first).start > job.start and not outcome.left:
         yield f"  begins      location {job.key.location}: the portal's intervals begin on {local_date(first, zone)}"
+    elif first is None and not outcome.left:
+        yield f"  nothing     location {job.key.location}: no intervals in these days, at most daily or monthly figures"
     holes = outcome.holes(job.key, job.wall)
     if not holes:
         return

@@ -2,80 +2,35 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ..clock import Clock, Stopped
 from ..errors import AccessError, DatabaseError, PendingError, PortalError, ProtocolError
-from ..portal.walltime import WallClock
 from ..portal.zones import contradict, sightings_of_bills
 from ..reach import kept_from
-from ..sinks.sink import Sink, Written
+from ..sinks.sink import Chunk, Sink, Written
 from ..snapshot import LocationKey
 from ..state import State
 from ..store import Store
 from .content import chunk_of, figures_of, sight_of
 from .fetching import Fetched, Fetcher
-from .journal import Done, Figures, Journal, Sight
+from .interruptible import interruptible
+from .journal import Done, Figures, Journal, Piece, Sight
+from .outcome import Outcome
 from .plan import Job, in_order
 from .progress import Progress
 
 _WAITS = (2.0, 10.0, 30.0)  # seconds before a chunk is offered to the database again
 _ROUNDS = 3  # so often what did not settle is fetched and written anew
 _FAILURES = 3  # so many chunks in a row of one location are enough
+_POSTED_WITHIN = 7 * 86400  # seconds: data come a day or two late, after trouble at a co-op some days more
 _ZONE_ADVICE = "nothing more is written of it, smarthub-exporter check tells which zone does"
 
 _Result = TypeVar("_Result")
 
-Piece = tuple[Job, int, int]
+_Task = tuple[Job, int, int]
 """A chunk of a job: its local midnights, seconds UTC."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of a backfill.
-
-    errors: what kept some of it from being done. done, left: chunks that the sink holds and those that it does not;
-    already: how many of the former an earlier run did. is_finished: the sink has put all of it where it belongs.
-    is_stopped: somebody asked it to end. connected: the first day of locations that were asked for an earlier one.
-    """
-
-    figures: Figures = field(default_factory=Figures)
-    errors: list[str] = field(default_factory=list)
-    done: int = 0
-    left: int = 0
-    already: int = 0
-    is_finished: bool = False
-    is_stopped: bool = False
-    connected: dict[LocationKey, int] = field(default_factory=dict)
-    _sights: dict[LocationKey, list[Sight]] = field(default_factory=lambda: defaultdict(list))
-
-    def see(self, key: LocationKey, sight: Sight) -> None:
-        """Note what was seen of a chunk."""
-        self._sights[key].append(sight)
-
-    def first(self, key: LocationKey) -> int | None:
-        """The start of the oldest interval of a location."""
-        return min((first for sight in self._sights[key] for first, _ in sight.spans.values()), default=None)
-
-    def holes(self, key: LocationKey, wall: WallClock) -> list[tuple[int, int, int]]:
-        """The days of a location that are not whole, between the first and the last data of the meter.
-
-        Start of the day, and how many of how many intervals of all meters are missing.
-        """
-        spans: dict[str, tuple[int, int]] = {}
-        for sight in self._sights[key]:
-            for meter, (first, last) in sight.spans.items():
-                before = spans.get(meter, (first, last))
-                spans[meter] = min(first, before[0]), max(last, before[1])
-        days: dict[int, tuple[int, int]] = {}
-        for sight in self._sights[key]:
-            for meter, day, missing, all_ in sight.holes:
-                first, last = spans.get(meter, (0, 0))
-                if first <= day and wall.day(day).end <= last:
-                    before = days.get(day, (0, 0))
-                    days[day] = before[0] + missing, before[1] + all_
-        return [(day, *count) for day, count in sorted(days.items())]
 
 
 def _is_contradicted(fetched: Fetched) -> bool:
@@ -84,6 +39,13 @@ def _is_contradicted(fetched: Fetched) -> bool:
     return bool(fetched.history.zone_contradicted) or contradict(
         fetched.job.wall.zone, (*fetched.history.sightings, *bills)
     )
+
+
+def _may_grow(done: Done, now: float) -> bool:
+    """Whether the portal may still post what belongs to the end of a chunk, so that it has to be asked for again."""
+    if done.end < now - _POSTED_WITHIN:
+        return False
+    return min((last for _, last in done.sight.spans.values()), default=0) < done.end
 
 
 def patiently(action: Callable[[], _Result], clock: Clock, retries: Callable[[str], None]) -> _Result:
@@ -140,9 +102,10 @@ class Backfill:
         self._clock = clock
         self._progress = progress
         self._settling: list[_Settling] = []
-        self._finished: set[tuple[LocationKey, int, int]] = set()
+        self._before_connected: set[Piece] = set()
         self._failures: dict[LocationKey, int] = defaultdict(int)
         self._contradicted: set[LocationKey] = set()
+        self._exporting: dict[LocationKey, set[str]] = defaultdict(set)
         self._warned: set[tuple[LocationKey, str]] = set()
         self.outcome = Outcome()
 
@@ -153,10 +116,7 @@ class Backfill:
         """
         outcome = self.outcome
         everything = list(in_order(self._jobs, oldest_first=self._sink.oldest_first))
-        outcome.figures = sum((each.figures for each in done), Figures())
-        for each in done:
-            outcome.see(each.key, each.sight)
-        self._finished = {(each.key, each.start, each.end) for each in done}
+        outcome.held = {each.piece: each for each in done}
         outcome.already = outcome.done = self._count(everything)
         try:
             for _ in range(_ROUNDS):
@@ -176,7 +136,7 @@ class Backfill:
         outcome.left = len(everything) - outcome.done
         return outcome
 
-    def _round(self, everything: Sequence[Piece]) -> None:
+    def _round(self, everything: Sequence[_Task]) -> None:
         """Fetch, write and settle what is not done; what has settled is done also where the rest fails."""
         try:
             for fetched in self._fetcher.fetch(self._unfinished(everything)):
@@ -195,16 +155,19 @@ class Backfill:
             if connected is not None and job.start < connected:
                 self.outcome.connected[job.key] = connected
                 if end <= connected:
-                    self._finished.add((job.key, start, end))
+                    self._before_connected.add((job.key, start, end))
 
-    def _unfinished(self, everything: Sequence[Piece]) -> Iterator[Piece]:
+    def _unfinished(self, everything: Sequence[_Task]) -> Iterator[_Task]:
         for job, start, end in everything:
             is_given_up = job.key in self._contradicted or self._failures[job.key] >= _FAILURES
-            if (job.key, start, end) not in self._finished and not is_given_up:
+            if not self._is_finished((job.key, start, end)) and not is_given_up:
                 yield job, start, end
 
-    def _count(self, everything: Sequence[Piece]) -> int:
-        return sum((job.key, start, end) in self._finished for job, start, end in everything)
+    def _is_finished(self, piece: Piece) -> bool:
+        return piece in self.outcome.held or piece in self._before_connected
+
+    def _count(self, everything: Sequence[_Task]) -> int:
+        return sum(self._is_finished((job.key, start, end)) for job, start, end in everything)
 
     def _take(self, fetched: Fetched) -> None:
         """Write what came, and note what did not."""
@@ -218,7 +181,14 @@ class Backfill:
             zone = job.wall.zone
             self._say(f"location {job.key.location}: the portal's times do not fit the zone {zone}; {_ZONE_ADVICE}")
             return
-        chunk = chunk_of(fetched, self._store, now=now, keep_from=kept_from(job.wall, now, self._window))
+        chunk = chunk_of(
+            fetched,
+            self._store,
+            now=now,
+            keep_from=kept_from(job.wall, now, self._window),
+            exporting=self._exporting[job.key],
+        )
+        self._learn_directions(chunk)
         written = self._patiently(lambda: self._sink.write(chunk))
         for warning in fetched.history.warnings:
             if (job.key, warning) not in self._warned:
@@ -236,8 +206,30 @@ class Backfill:
         self._settling.append(_Settling(job, written, figures, sight, self._clock.monotonic()))
         self._progress.wrote(job, fetched.start, fetched.end, figures)
 
+    def _learn_directions(self, chunk: Chunk) -> None:
+        """Where a meter turns out to export, chunks that were written without its zeros are to be written again.
+
+        One without a channel for export shows it only on days on which it exports (contract 3). A file that has left
+        such days behind stays as it is.
+        """
+        new = {meter.info.number for meter in chunk.meters if meter.info.signed and meter.info.exports}
+        new -= self._exporting[chunk.key]
+        self._exporting[chunk.key] |= new
+        if not new or not self._sink.resumes:
+            return
+        self._settling = [
+            each for each in self._settling if each.job.key != chunk.key or new.isdisjoint(each.sight.one_way)
+        ]
+        for piece, done in list(self.outcome.held.items()):
+            if done.key == chunk.key and not new.isdisjoint(done.sight.one_way):
+                del self.outcome.held[piece]
+                if self._journal is not None:
+                    self._journal.forget(done)
+
     def _patiently(self, action: Callable[[], _Result]) -> _Result:
-        return patiently(action, self._clock, self._progress.retries)
+        """Let a database that is away come back; a stop waits neither for that nor for one that hangs."""
+        call = (lambda: interruptible(action, self._clock)) if self._sink.is_remote else action
+        return patiently(call, self._clock, self._progress.retries)
 
     def _settle(self, *, wait: bool) -> None:
         """Look once more at what was written long enough ago that no kill can take it back (tsdb-facts D6)."""
@@ -250,19 +242,22 @@ class Backfill:
                 self._progress.waits(f"{self._sink.name} to have all of it on its disk")
                 self._clock.sleep(left)
                 self._progress.waits("")
-            if self._patiently(lambda: self._sink.still_holds(first.written)):  # noqa: B023 - used before the next turn
+            # What has nothing to settle was read back just now.
+            if not self._sink.settling or self._still_holds(first.written):
                 self._note(first)
             del self._settling[0]
 
+    def _still_holds(self, written: Written) -> bool:
+        return self._patiently(lambda: self._sink.still_holds(written))
+
     def _note(self, settled: _Settling) -> None:
         written = settled.written
-        if self._journal is not None:
-            self._journal.note(Done(written.key, written.start, written.end, settled.figures, settled.sight))
+        done = Done(written.key, written.start, written.end, settled.figures, settled.sight, written.seal)
+        if self._journal is not None and not _may_grow(done, self._clock.now()):
+            self._journal.note(done)
         if self._sink.is_verified:
             self._state.backfilled(written.key, written.start, written.end)
-        self._finished.add((written.key, written.start, written.end))
-        self.outcome.figures += settled.figures
-        self.outcome.see(written.key, settled.sight)
+        self.outcome.held[done.piece] = done
 
     def _say(self, message: str) -> None:
         if message not in self.outcome.errors:

@@ -90,14 +90,18 @@ class Sources:
         """The resolution of the meters of a job by their number, as they are now; empty where they do not show.
 
         One that has finer data has no daily ones in years of which it has no others: else it would depend on the order
-        of the chunks what of a history is written.
+        of the chunks what of a history is written. Raises PortalError where the portal does not tell: a guess would
+        stay in a database for ever.
         """
         client, now = self.clients[job.source], int(self._clock.now())
         history = LocationHistory(client.usage, job.place.account, job.place.number, job.wall)
         start, end = job.wall.days_before(now, _NOW), job.wall.days_before(now, -1)
         client.begin()
-        meters = history.fetch(start, end, KnownMeters(), try_hourly=True).meters
-        return {meter.info.number: meter.info.step for meter in meters if meter.info.step and meter.readings}
+        found = history.fetch(start, end, KnownMeters(), try_hourly=True)
+        steps = {meter.info.number: meter.info.step for meter in found.meters if meter.info.step and meter.readings}
+        if found.error is not None and not steps:
+            raise found.error
+        return steps
 
     def _places(self, login: Login, found: Sequence[FoundLocation], only: Collection[str]) -> list[FoundLocation]:
         places, missing = choose(login, found)

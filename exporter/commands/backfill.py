@@ -14,9 +14,10 @@ from rich.console import Console
 
 from ..backfill.fetching import Fetcher
 from ..backfill.journal import Done, Journal
+from ..backfill.outcome import Outcome
 from ..backfill.plan import EARLIEST, DayRange, Job, read_range, task_of
 from ..backfill.report import plan_lines, summary_lines
-from ..backfill.run import Backfill, Outcome, patiently
+from ..backfill.run import Backfill, patiently
 from ..backfill.shown import progress_for
 from ..backfill.sources import Sources
 from ..choice import wanted
@@ -25,7 +26,7 @@ from ..config import Config, Overrides, load_config
 from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, ConfigError
 from ..memory import collect_seldom
 from ..sinks.choice import KINDS, sink_of
-from ..sinks.sink import Sink
+from ..sinks.sink import Sink, Written
 from ..state import State
 from ..store import Store
 from ..terminal import input_on_stderr, is_interactive
@@ -66,6 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
         with Sources(config, state, clock) as sources:
             jobs = sources.jobs(days, frozenset(arguments.location))
             return _Run(arguments, config, days, sink, state, sources, clock).run(jobs)
+    except KeyboardInterrupt:
+        print("\nNothing was begun. The same command begins it.", file=sys.stderr)  # noqa: T201
+        return EXIT_PARTLY
     finally:
         sink.close()
         state.close()
@@ -91,6 +95,7 @@ class _Run:
         self._state = state
         self._sources = sources
         self._clock = clock
+        self._stopping: Stopping | None = None
         # What goes to standard output as data must not be mixed with what is for people.
         to_standard_output = arguments.output == "-"
         self._out = Console(stderr=to_standard_output, highlight=False, markup=False, emoji=False)
@@ -109,7 +114,8 @@ class _Run:
         else:  # a database that is started together with this command may take a while
             notes = patiently(lambda: self._sink.open(oldest), self._clock, self._retries)
         notes = [*self._sources.problems, *self._sources.notes, *_about_days(self._wanted, jobs), *notes]
-        journal, done = self._journal(jobs)
+        journal, done, lost = self._journal(jobs)
+        notes += lost
         for line in plan_lines(jobs, self._sink, notes, done):
             self._print(line)
         if self._arguments.dry_run:
@@ -118,6 +124,8 @@ class _Run:
         if not self._may_go_on():
             self._print("Nothing is done.")
             return EXIT_FAILED
+        if journal is not None:
+            journal.begin(anew=self._arguments.restart)
         started = self._clock.monotonic()
         outcome = self._do(jobs, journal, done)
         if journal is not None and outcome.left == 0 and not outcome.errors:
@@ -128,15 +136,27 @@ class _Run:
             self._print(line)
         return self._end(outcome, jobs)
 
-    def _journal(self, jobs: Sequence[Job]) -> tuple[Journal | None, list[Done]]:
-        if not self._sink.resumes or self._arguments.dry_run:
-            return None, []
+    def _journal(self, jobs: Sequence[Job]) -> tuple[Journal | None, list[Done], list[str]]:
+        """The journal, what it tells of earlier runs that is still there, and a note on what is not."""
+        if not self._sink.resumes:
+            return None, [], []
         task = (self._sink.name, _digest(self._sink.identity), *(task_of(job, self._wanted) for job in jobs))
         journal = Journal(self._state, self._clock, task)
-        done = journal.begin(anew=self._arguments.restart)
+        if self._arguments.restart:
+            return journal, [], []
         # The last chunk of a range that ends today was a shorter one yesterday.
         chunks = {(job.key, *chunk) for job in jobs for chunk in job.chunks()}
-        return journal, [each for each in done if (each.key, each.start, each.end) in chunks]
+        done = [each for each in journal.read() if each.piece in chunks]
+        held = [each for each in done if self._still_holds(each)]
+        lost = len(done) - len(held)
+        if not lost:
+            return journal, held, []
+        what = "1 chunk of an earlier run is" if lost == 1 else f"{lost} chunks of an earlier run are"
+        return journal, held, [f"{what} not there any more as written: fetched again"]
+
+    def _still_holds(self, done: Done) -> bool:
+        written = Written(done.key, done.start, done.end, seal=done.seal)
+        return patiently(lambda: self._sink.still_holds(written), self._clock, self._retries)
 
     def _may_go_on(self) -> bool:
         if self._arguments.yes:
@@ -151,7 +171,9 @@ class _Run:
             return False
 
     def _do(self, jobs: Sequence[Job], journal: Journal | None, done: Sequence[Done]) -> Outcome:
-        threading.Thread(target=self._stop_when_asked, args=(Stopping(),), daemon=True).start()
+        # Kept, since signals go through it for as long as there are any.
+        self._stopping = stopping = Stopping()
+        threading.Thread(target=self._stop_when_asked, args=(stopping,), daemon=True).start()
         window = self._config.exporter.window
         store = Store(
             self._state,
@@ -196,6 +218,10 @@ class _Run:
         if outcome.left == 0 and not outcome.errors and not outcome.is_stopped:
             return EXIT_DONE
         goes_on = self._sink.resumes and self._state.is_kept
+        if outcome.is_stopped:
+            # Whoever presses twice would kill the interpreter while it tidies up, and hide the exit code.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
         if outcome.is_stopped or (goes_on and outcome.done):
             how = "goes on where it stopped" if goes_on and outcome.left else "begins anew"
             again = _again(self._arguments, self._wanted, jobs)

@@ -23,16 +23,17 @@ class CSVSink(Sink):
     oldest_first = True
     resumes = False
     is_verified = False
+    is_remote = False
 
     def __init__(self, output: Path | None, *, overwrite: bool) -> None:
-        self._streams = output is None
+        self.streams = output is None
         self._begun = False
         self._file = WholeFile("csv", output, overwrite=overwrite)
         self.name = self._file.name
 
     def open(self, oldest: int) -> list[str]:  # noqa: ARG002 - a file keeps everything
         """Prove that a file can be made there."""
-        if not self._streams:
+        if not self.streams:
             self._file.open()
         return []
 
@@ -51,7 +52,7 @@ class CSVSink(Sink):
 
     def finish(self) -> None:
         """Put the file in its place; an empty range is a file with only a header."""
-        if not self._streams:
+        if not self.streams:
             self._file.publish([HEADER, *self._file.parts()])
         elif not self._begun:
             self._stream("")
@@ -61,7 +62,7 @@ class CSVSink(Sink):
         self._file.close()
 
     def _add(self, key: tuple[str, ...], text: str) -> None:
-        if self._streams:
+        if self.streams:
             self._stream(text)
         else:
             self._file.append(key, text)

@@ -19,7 +19,6 @@ from .sink import Chunk, Sink, Written
 
 _FLUSH = "/internal/force_flush"
 _VISIBLE_WITHIN = 12.0  # seconds: VictoriaMetrics caches negative look-ups for ten (tsdb-facts D5)
-_VISIBLE_WHEN_FLUSHED = 5.0  # seconds: at once, on a machine that is not busy
 _TAGS_OF_INTERVALS = ("account", "location", "meter", "portal")
 _CENTS = 100  # in a dollar
 _MINUTE = 60
@@ -106,12 +105,12 @@ class InfluxDBSink(Sink):
                 if left := self._todo(wanted, stored):
                     raise self._not_kept(wanted, stored, left)
         sent = sum(map(len, todo.values()))
-        seal = _seal(stored) if self._database.victoriametrics else b""
+        seal = _seal(stored) if self.is_verified else b""
         return Written(chunk.key, chunk.start, chunk.end, sent, len(corrected), gone, seal)
 
     def still_holds(self, written: Written) -> bool:
-        """Whether what was read back then is still there. What InfluxDB has taken, it has on disk."""
-        return not self._database.victoriametrics or _seal(self._stored(written)) == written.seal
+        """Whether what was read back then is still what is there."""
+        return not self.is_verified or _seal(self._stored(written)) == written.seal
 
     def finish(self) -> None:
         """Have a VictoriaMetrics forget cached answers (tsdb-facts C7); it does that by itself within seconds."""
@@ -169,9 +168,9 @@ class InfluxDBSink(Sink):
                 except DatabaseError:
                     self._flushes = False  # a proxy that does not let us: then it takes its time
             stored = self._stored(chunk)
-            missing = any(points.keys() - stored.get(tags, {}).keys() for tags, points in wanted.items())
-            patience = _VISIBLE_WHEN_FLUSHED if self._flushes else _VISIBLE_WITHIN
-            waited = self._clock.monotonic() - started > patience
+            missing = _missing(wanted, stored)
+            is_lost = self._flushes and max(missing, default=0) < self._kept_from
+            waited = self._clock.monotonic() - started > (0.5 if is_lost else _VISIBLE_WITHIN)
             if not missing or waited or not self._database.victoriametrics:
                 return stored
             self._clock.sleep(0.5)
@@ -179,7 +178,7 @@ class InfluxDBSink(Sink):
     def _not_kept(self, wanted: Wanted, stored: Series, left: Series) -> DatabaseError:
         """What became of points that were taken and are not there, or are there with other values."""
         total = sum(map(len, wanted.values()))
-        missing = [second for tags, points in left.items() for second in points.keys() - stored.get(tags, {}).keys()]
+        missing = _missing(left, stored)
         if not missing:
             what = f"{sum(map(len, left.values()))} of {total} points have other values although ours were sent"
             if self._database.victoriametrics:
@@ -238,6 +237,11 @@ def _minutes(chunk: Chunk) -> tuple[Wanted, str]:
                     return {}, name
                 points[second] = (series.meter, start), point
     return wanted, ""
+
+
+def _missing(wanted: Mapping[Tags, Mapping[int, object]], stored: Series) -> list[int]:
+    """The seconds of which nothing is stored."""
+    return [second for tags, points in wanted.items() for second in points.keys() - stored.get(tags, {}).keys()]
 
 
 def _different(point: Point, old: Point, same: Callable[[float, float], bool]) -> Point:

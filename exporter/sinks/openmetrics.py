@@ -23,6 +23,7 @@ class OpenMetricsSink(Sink):
     oldest_first = True
     resumes = False
     is_verified = False
+    is_remote = False
 
     def __init__(self, output: Path | None, *, overwrite: bool) -> None:
         self._file = WholeFile("openmetrics", output, overwrite=overwrite)

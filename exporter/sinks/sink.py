@@ -38,7 +38,7 @@ class Written:
     samples: int = 0
     corrected: int = 0
     gone: int = 0
-    seal: bytes = field(default=b"", repr=False)
+    seal: bytes = field(default=b"", repr=False, compare=False)
 
 
 class Sink(ABC):
@@ -47,7 +47,8 @@ class Sink(ABC):
     name: for people. identity: what tells it from another one of the same name, for the journal. oldest_first: it wants
     the chunks in the order of time. resumes: what was written before an end half-way need not be written again.
     is_verified: it gives back what it took, so that it can be compared. settling: seconds for which written samples may
-    still be lost if it is killed. wants_series: it writes the series as the portal gives them.
+    still be lost if it is killed. wants_series: it writes the series as the portal gives them. is_remote: it may keep
+    one waiting. streams: what is written is out at once, and cannot be taken back.
     """
 
     name: str
@@ -57,6 +58,8 @@ class Sink(ABC):
     is_verified: bool = True
     settling: float = 0.0
     wants_series: bool = False
+    is_remote: bool = True
+    streams: bool = False
 
     @abstractmethod
     def open(self, oldest: int) -> list[str]:

@@ -1,5 +1,7 @@
 """A file that is there only when it is whole: gathered in parts beside its place, and put there by one rename."""
 
+import fcntl
+import glob
 import os
 import shutil
 import sys
@@ -34,6 +36,7 @@ class WholeFile:
         self._path = path.resolve() if path else None
         self._overwrite = overwrite
         self._folder: Path | None = None
+        self._lock: int | None = None
         self._parts: dict[Key, Path] = {}
 
     def open(self) -> None:
@@ -46,7 +49,10 @@ class WholeFile:
         if path and not path.parent.is_dir():
             raise ConfigError(f"{self.name}: there is no folder {path.parent}; make it first")
         try:
+            if path:
+                _remove_abandoned(path)
             self._folder = Path(tempfile.mkdtemp(f".{path.name}.part" if path else ".part", ".", path and path.parent))
+            self._lock = _lock(self._folder)
         except OSError as error:
             raise ConfigError(
                 f"{self.name}: no file can be made there ({error.strerror}); choose another place"
@@ -97,6 +103,9 @@ class WholeFile:
         """Remove all that was gathered."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     @contextmanager
     def telling(self) -> Iterator[None]:
@@ -111,6 +120,26 @@ class WholeFile:
             raise DatabaseError(
                 f"{self.name}: writing failed ({error.strerror}); make room or choose another place"
             ) from error
+
+
+def _lock(folder: Path) -> int | None:
+    """Hold a folder for as long as this process lives; None where another one does."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what runs for the same file left behind that were killed."""
+    for folder in path.parent.glob(f".*.{glob.escape(path.name)}.part"):
+        lock = _lock(folder)
+        if lock is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
 
 
 def _sync_folder(folder: Path) -> None:

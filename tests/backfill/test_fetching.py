@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -67,11 +67,18 @@ class Asking:
         *asks: Callable[[UsageQuery], Answer],
         clock: ManualClock | SystemClock,
         steps: Mapping[str, int] | None = None,
+        troubles: Sequence[PortalError] = (),
         **options: bool,
     ) -> None:
         self.clients = [Client(ask) for ask in asks]
         self.said: list[str] = []
-        known: Callable[[Job], Mapping[str, int]] = lambda _: steps or {}  # noqa: E731
+        self.troubles = list(troubles)
+
+        def known(_: Job) -> Mapping[str, int]:
+            if self.troubles:
+                raise self.troubles.pop(0)
+            return steps or {}
+
         self.fetcher = Fetcher(dict(enumerate(self.clients)), known, clock, self.said.append, **options)
 
     def begin(self, *jobs: Job, oldest_first: bool = False) -> Iterator[Fetched]:
@@ -203,6 +210,22 @@ def test_what_may_pass_is_asked_for_again_after_a_while(clock: ManualClock, erro
     assert len(days_in(only)) == 6
     assert waits(clock) == [5.0]
     assert asking.said == [f"{error}; asking again in 5 s", ""]
+
+
+def test_the_present_meters_are_looked_at_again_too_before_any_chunk_is_asked_for(clock: ManualClock) -> None:
+    gone, portal = TransportError("gone"), Portal()
+    asking = Asking(portal, clock=clock, troubles=[gone, gone])
+    (only,) = asking.all(job("2026-01-05", "2026-01-10"))
+    assert (only.error, len(days_in(only))) == (None, 6)
+    assert waits(clock) == [5.0, 20.0]
+
+
+def test_where_the_present_meters_are_not_told_nothing_is_fetched_on_a_guess(clock: ManualClock) -> None:
+    failed, portal = ProtocolError("the portal gave up on it"), Portal()
+    asking = Asking(portal, clock=clock, troubles=[failed])
+    first, second = asking.all(job("2026-01-01", "2026-02-28"))
+    assert (first.error, first.history.meters) == (failed, [])
+    assert (second.error, len(portal.asked)) == (None, 1)
 
 
 def test_it_waits_longer_each_time_and_then_hands_over_the_error(clock: ManualClock) -> None:

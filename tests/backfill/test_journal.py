@@ -12,6 +12,7 @@ from exporter.backfill.journal import Done, Figures, Journal, Sight
 from exporter.state import FILE, State
 
 from ..clocks import ManualClock
+from ..conftest import NOW
 from .pieces import BARN, HOUSE
 
 HOUR = 3600
@@ -43,27 +44,28 @@ def begun(open_journal: Open, *done: Done) -> Journal:
 
 
 def test_a_new_task_has_nothing_done(open_journal: Open) -> None:
-    assert open_journal().begin(anew=False) == []
+    assert open_journal().read() == []
 
 
 def test_what_is_done_is_known_to_the_next_process_with_its_figures(open_journal: Open) -> None:
     begun(open_journal, SECOND, OTHER, FIRST)
-    assert open_journal().begin(anew=False) == [FIRST, SECOND, OTHER]
+    assert open_journal().read() == [FIRST, SECOND, OTHER]
 
 
 def test_a_chunk_that_is_done_again_counts_once_with_its_last_figures(open_journal: Open) -> None:
     again = replace(FIRST, figures=Figures(25))
     begun(open_journal, FIRST, again)
-    assert open_journal().begin(anew=False) == [again]
+    assert open_journal().read() == [again]
 
 
 def test_each_task_has_its_own(open_journal: Open) -> None:
     begun(open_journal, FIRST)
     other = open_journal("influxdb http://127.0.0.1:8086", "house 2025")
-    assert other.begin(anew=False) == []
+    other.begin(anew=False)
+    assert other.read() == []
     other.note(SECOND)
-    assert open_journal().begin(anew=False) == [FIRST]
-    assert open_journal("influxdb http://127.0.0.1:8086", "house 2025").begin(anew=False) == [SECOND]
+    assert open_journal().read() == [FIRST]
+    assert open_journal("influxdb http://127.0.0.1:8086", "house 2025").read() == [SECOND]
 
 
 def test_a_task_that_is_complete_is_forgotten_and_no_other(open_journal: Open) -> None:
@@ -71,16 +73,17 @@ def test_a_task_that_is_complete_is_forgotten_and_no_other(open_journal: Open) -
     other.begin(anew=False)
     other.note(OTHER)
     begun(open_journal, FIRST).remove()
-    assert open_journal().begin(anew=False) == []
-    assert open_journal("other").begin(anew=False) == [OTHER]
+    assert open_journal().read() == []
+    assert open_journal("other").read() == [OTHER]
 
 
 def test_beginning_anew_forgets_what_was_done_and_notes_what_is(open_journal: Open) -> None:
     begun(open_journal, FIRST)
     journal = open_journal()
-    assert journal.begin(anew=True) == []
+    journal.begin(anew=True)
+    assert journal.read() == []
     journal.note(SECOND)
-    assert open_journal().begin(anew=False) == [SECOND]
+    assert open_journal().read() == [SECOND]
 
 
 @pytest.mark.parametrize(("age", "known"), [(24 * HOUR - 1, [FIRST]), (24 * HOUR + 1, [])])
@@ -89,22 +92,27 @@ def test_what_was_done_is_believed_for_a_day(
 ) -> None:
     begun(open_journal, FIRST)
     clock.advance(age)
-    assert open_journal().begin(anew=False) == known
+    assert open_journal().read() == known
 
 
-def test_the_day_counts_from_the_last_entry(open_journal: Open, clock: ManualClock) -> None:
+def test_each_chunk_is_believed_for_a_day_of_its_own(open_journal: Open, clock: ManualClock) -> None:
     journal = begun(open_journal, FIRST)
     clock.advance(20 * HOUR)
     journal.note(SECOND)
     clock.advance(20 * HOUR)
-    assert open_journal().begin(anew=False) == [FIRST, SECOND]
+    assert open_journal().read() == [SECOND]
+
+
+def test_a_chunk_that_is_to_be_done_again_is_forgotten_and_no_other(open_journal: Open) -> None:
+    begun(open_journal, FIRST, SECOND, OTHER).forget(FIRST)
+    assert open_journal().read() == [SECOND, OTHER]
 
 
 def test_a_task_that_has_expired_begins_from_nothing_and_is_kept_again(open_journal: Open, clock: ManualClock) -> None:
     begun(open_journal, FIRST)
     clock.advance(25 * HOUR)
     begun(open_journal, SECOND)
-    assert open_journal().begin(anew=False) == [SECOND]
+    assert open_journal().read() == [SECOND]
 
 
 def test_expired_tasks_of_others_leave_nothing_behind(open_journal: Open, clock: ManualClock, tmp_path: Path) -> None:
@@ -123,9 +131,10 @@ def test_a_damaged_state_means_that_nothing_is_done(open_journal: Open, tmp_path
     begun(open_journal, FIRST)._state.close()
     (tmp_path / FILE).write_bytes(b"no database at all" * 100)
     journal = open_journal()
-    assert journal.begin(anew=False) == []
+    journal.begin(anew=False)
+    assert journal.read() == []
     journal.note(SECOND)
-    assert open_journal().begin(anew=False) == [SECOND]
+    assert open_journal().read() == [SECOND]
     assert len(list(tmp_path.glob(f"{FILE}.damaged-*"))) == 1
 
 
@@ -134,9 +143,9 @@ def test_without_a_folder_it_is_known_as_long_as_the_program_runs(clock: ManualC
         journal = Journal(state, clock, TASK)
         journal.begin(anew=False)
         journal.note(FIRST)
-        assert Journal(state, clock, TASK).begin(anew=False) == [FIRST]
+        assert Journal(state, clock, TASK).read() == [FIRST]
     with closing(State(None)) as state:
-        assert Journal(state, clock, TASK).begin(anew=False) == []
+        assert Journal(state, clock, TASK).read() == []
 
 
 def test_figures_add_up_one_by_one() -> None:
@@ -148,40 +157,52 @@ def test_figures_add_up_one_by_one() -> None:
 
 # -- what was seen, and entries of other versions
 
-SIGHT = Sight({"81001": (1000, 1900), "M,\u00fc 2": (1000, 2000)}, (("81001", 1000, 2, 24), ("M,\u00fc 2", 1500, 1, 1)))
+SIGHT = Sight(
+    {"81001": 3600, "M,\u00fc 2": 900},
+    {"81001": (1000, 1900), "M,\u00fc 2": (1000, 2000)},
+    (("81001", 1000, 2, 24), ("M,\u00fc 2", 1500, 1, 1)),
+    ("M,\u00fc 2",),
+)
 
 
 def test_what_was_seen_of_a_chunk_is_known_to_the_next_process(open_journal: Open) -> None:
-    done = replace(FIRST, sight=SIGHT)
+    done = replace(FIRST, sight=SIGHT, seal=b"\x00what is stored")
     begun(open_journal, done, SECOND)
-    assert open_journal().begin(anew=False) == [done, SECOND]
+    assert open_journal().read() == [done, SECOND]
 
 
 FIGURES = {"intervals": 24, "usage": 12.5, "export": 0.25, "cost": 1.75, "samples": 96, "corrected": 2, "gone": 1}
-NOTHING: dict[str, object] = {"spans": {}, "holes": []}
+NOTHING: dict[str, object] = {"steps": {}, "spans": {}, "holes": [], "one_way": []}
+NOTED = float(NOW)
 
 
 def test_an_entry_is_read_as_it_was_always_written(open_journal: Open) -> None:
-    overwritten(open_journal, json.dumps([FIGURES, NOTHING]))
-    assert open_journal().begin(anew=False) == [FIRST, SECOND]
+    overwritten(open_journal, json.dumps([NOTED, FIGURES, NOTHING, ""]))
+    assert open_journal().read() == [FIRST, SECOND]
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        json.dumps(FIGURES),  # as it was before sights were kept
-        json.dumps([FIGURES]),
-        json.dumps([FIGURES, NOTHING, {}]),
-        json.dumps([{**FIGURES, "gaps": 1}, NOTHING]),
-        json.dumps([{**FIGURES, "usage": "much"}, NOTHING]),
-        json.dumps([{**FIGURES, "usage": None}, NOTHING]),
-        json.dumps([FIGURES, {"spans": {}}]),
-        json.dumps([FIGURES, {"spans": [], "holes": []}]),
-        json.dumps([FIGURES, {"spans": {"81001": [1]}, "holes": []}]),
-        json.dumps([FIGURES, {"spans": {"81001": ["a", "b"]}, "holes": []}]),
-        json.dumps([FIGURES, {"spans": {}, "holes": [["81001", 1]]}]),
-        json.dumps([FIGURES, {"spans": {}, "holes": None}]),
-        json.dumps([FIGURES, None]),
+        json.dumps([FIGURES, NOTHING]),  # as it was before seals were kept
+        json.dumps([NOTED, FIGURES]),
+        json.dumps([NOTED, FIGURES, NOTHING]),
+        json.dumps([NOTED, FIGURES, NOTHING, "", {}]),
+        json.dumps(["yesterday", FIGURES, NOTHING, ""]),
+        json.dumps([NOTED, FIGURES, NOTHING, "seal"]),
+        json.dumps([NOTED, FIGURES, NOTHING, 7]),
+        json.dumps([NOTED, {**FIGURES, "gaps": 1}, NOTHING, ""]),
+        json.dumps([NOTED, {**FIGURES, "usage": "much"}, NOTHING, ""]),
+        json.dumps([NOTED, {**FIGURES, "usage": None}, NOTHING, ""]),
+        json.dumps([NOTED, FIGURES, {"spans": {}}, ""]),
+        json.dumps([NOTED, FIGURES, {**NOTHING, "spans": []}, ""]),
+        json.dumps([NOTED, FIGURES, {**NOTHING, "steps": {"81001": None}}, ""]),
+        json.dumps([NOTED, FIGURES, {**NOTHING, "spans": {"81001": [1]}}, ""]),
+        json.dumps([NOTED, FIGURES, {**NOTHING, "spans": {"81001": ["a", "b"]}}, ""]),
+        json.dumps([NOTED, FIGURES, {**NOTHING, "holes": [["81001", 1]]}, ""]),
+        json.dumps([NOTED, FIGURES, {**NOTHING, "holes": None}, ""]),
+        json.dumps([NOTED, FIGURES, {**NOTHING, "one_way": None}, ""]),
+        json.dumps([NOTED, FIGURES, None, ""]),
         "null",
         "7",
         '"text"',
@@ -192,9 +213,10 @@ def test_an_entry_is_read_as_it_was_always_written(open_journal: Open) -> None:
 def test_an_entry_of_another_version_is_not_done_and_done_again_is_kept(open_journal: Open, text: str) -> None:
     overwritten(open_journal, text)
     journal = open_journal()
-    assert journal.begin(anew=False) == [SECOND]
+    journal.begin(anew=False)
+    assert journal.read() == [SECOND]
     journal.note(FIRST)
-    assert open_journal().begin(anew=False) == [FIRST, SECOND]
+    assert open_journal().read() == [FIRST, SECOND]
 
 
 def overwritten(open_journal: Open, text: str) -> None:

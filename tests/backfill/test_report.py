@@ -2,15 +2,16 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from exporter.backfill.content import sight_of
 from exporter.backfill.journal import Done, Figures, Sight
+from exporter.backfill.outcome import Outcome
 from exporter.backfill.plan import Job
 from exporter.backfill.report import plan_lines, summary_lines
-from exporter.backfill.run import Outcome
 from exporter.backfill.shown import Bar, Lines, Warnings, progress_for, summed
 from exporter.intervals import Interval, MeterInfo
 from exporter.sinks.sink import Chunk, Sink, Written
@@ -70,13 +71,19 @@ def test_the_plan_tells_what_an_earlier_run_did(count: int, said: str) -> None:
     assert list(plan_lines([WINTER], SINK, [], done(count)))[-1] == said
 
 
+def holding(figures: Figures = Figures(24, 1.0), sight: Sight = Sight(), **others: Any) -> Outcome:  # noqa: ANN401, B008 - frozen
+    """An outcome with one chunk that the sink holds."""
+    done = Done(HOUSE, WINTER.start, WINTER.end, figures, sight)
+    return Outcome({done.piece: done}, **{"done": 1, **others})
+
+
 def summary(outcome: Outcome, sink: Sink = SINK, *jobs: Job) -> list[str]:
     return list(summary_lines(outcome, jobs or [WINTER], sink, 1234, 3725.4))
 
 
 def test_the_summary_of_all_that_can_be_told() -> None:
     figures = Figures(8760, 12345.678, 987.654, 1234.5, 26280, 12, 3)
-    outcome = Outcome(figures, done=4, already=2, connected={HOUSE: instant("2024-01-15")})
+    outcome = holding(figures, done=4, already=2, connected={HOUSE: instant("2024-01-15")})
     assert summary(outcome) == [
         "All is stored and was read back: victoriametrics http://127.0.0.1:8428",
         "  intervals   8,760 (2 chunks of it by an earlier run)",
@@ -92,7 +99,7 @@ def test_the_summary_of_all_that_can_be_told() -> None:
 
 
 def test_the_summary_leaves_out_what_there_is_none_of() -> None:
-    assert summary(Outcome(Figures(24, 1.0), done=1)) == [
+    assert summary(holding(sight=Sight(spans={"81001": (WINTER.start, WINTER.end)}))) == [
         "All is stored and was read back: victoriametrics http://127.0.0.1:8428",
         "  intervals   24",
         "  energy      1.00 kWh drawn",
@@ -113,7 +120,7 @@ def test_the_summary_of_a_part_says_how_much(finished: int, left: int, said: str
 def test_a_file_is_written_and_not_read_back() -> None:
     sink = Nowhere()
     sink.resumes, sink.is_verified, sink.name = False, False, "csv out.csv"
-    assert summary(Outcome(done=1), sink)[0] == "All is written: csv out.csv"
+    assert summary(holding(), sink)[0] == "All is written: csv out.csv"
 
 
 # -- holes
@@ -124,11 +131,9 @@ def with_holes(*missing: str, first: str = "2024-01-01", last: str = "2024-01-31
     gaps = {instant(f"{day} {hour:02}:00") for day in missing for hour in (8, 9)}
     hours = range(instant(first), bounds_of(date.fromisoformat(last), NEW_YORK)[1], HOUR)
     intervals = tuple(Interval(each, each + HOUR, 1.0, 1) for each in hours if each not in gaps)
-    outcome = Outcome(done=1)
     meter = Meter(MeterInfo("81001", step=HOUR), intervals)
     chunk = Chunk(HOUSE, WINTER.wall.zone, WINTER.start, WINTER.end, (meter,))
-    outcome.see(HOUSE, sight_of(chunk, WINTER.wall, NOW))
-    return outcome
+    return holding(sight=sight_of(chunk, WINTER.wall, NOW))
 
 
 def holes(outcome: Outcome) -> str:
@@ -226,7 +231,7 @@ UNREAD = sink_like(resumes=True, is_verified=False, name="influxdb http://127.0.
 
 
 def test_what_cannot_be_read_back_is_not_called_verified() -> None:
-    assert summary(Outcome(done=1, is_finished=True), UNREAD)[0] == (
+    assert summary(holding(is_finished=True), UNREAD)[0] == (
         "All is written, not verified: influxdb http://127.0.0.1:8086/electric (per interval)"
     )
 
@@ -263,8 +268,8 @@ def test_what_could_not_even_be_asked_for_is_not_all(sink: Sink, said: str) -> N
 
 
 def beginning(first: str, *, left: int = 0) -> list[str]:
-    outcome = Outcome(done=1, left=left)
-    outcome.see(HOUSE, Sight({"81001": (instant(first), WINTER.end), "81002": (instant("2024-03-01"), WINTER.end)}))
+    spans = {"81001": (instant(first), WINTER.end), "81002": (instant("2024-03-01"), WINTER.end)}
+    outcome = holding(sight=Sight(spans=spans), left=left)
     return [line for line in summary(outcome) if line.startswith("  begins")]
 
 

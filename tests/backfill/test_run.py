@@ -13,9 +13,10 @@ import pytest
 
 from exporter.backfill.fetching import Fetched, Fetcher
 from exporter.backfill.journal import Done, Figures, Journal
+from exporter.backfill.outcome import Outcome
 from exporter.backfill.plan import Job, read_range
 from exporter.backfill.report import summary_lines
-from exporter.backfill.run import Backfill, Outcome
+from exporter.backfill.run import Backfill
 from exporter.backfill.sources import Sources
 from exporter.config import Config, ExporterConfig, Login
 from exporter.errors import DatabaseError
@@ -165,7 +166,8 @@ def run(clock: ManualClock, tmp_path: Path) -> Iterator[Run]:
             sources = stack.enter_context(Sources(config, state, clock))
             jobs = sources.jobs(read_range(start, end, days, 10), frozenset(only))
             journal = Journal(state, clock, (sink.name, *(f"{job.key} {job.start} {job.end}" for job in jobs)))
-            done = journal.begin(anew=False)
+            done = journal.read()
+            journal.begin(anew=False)
             seen = Seen()
             store = Store(state, WINDOW, lambda _: True)
             fetcher = Fetcher(sources.clients, lambda _: {}, clock, seen.retries)
@@ -240,6 +242,40 @@ def test_a_signed_solar_meter_is_true_over_all_chunks(run: Run, sink: FakeSink, 
     assert result.outcome.figures.export == pytest.approx(truth.export)
 
 
+def export_of(sink: FakeSink) -> set[bool]:
+    return {each.export is not None for each in sink.intervals() if each.usage is not None}
+
+
+def test_a_signed_meter_that_turns_out_to_export_has_its_zeros_in_all_chunks(
+    run: Run, sink: FakeSink, start_portal: StartPortal
+) -> None:
+    """It exports in summer only, and the newest chunks are written first."""
+    solar = MeterSpec("81001", Household(2, solar=0.9), channels=Channels.SIGNED, step=HOUR)
+    portal = start_portal(World(locations=(LocationSpec("55001", "70001", (solar,)),)))
+    assert run(sink, portal, start="2025-12-01", end="2026-01-05").outcome.figures.export == 0.0
+    assert export_of(sink) == {False}
+    sink.held.clear()
+    result = run(sink, portal, start="2025-06-01", end="2026-01-05")
+    assert result.outcome.figures.export > 0.0
+    assert export_of(sink) == {True}
+    assert summary(result.outcome)[:2] == (8, 0)
+    assert result.outcome.figures.intervals == len(sink.intervals())
+    assert_true(sink, portal, result.jobs[0], solar)
+
+
+def test_what_an_earlier_run_wrote_without_zeros_is_written_again(
+    run: Run, sink: FakeSink, start_portal: StartPortal
+) -> None:
+    solar = MeterSpec("81001", Household(2, solar=0.9), channels=Channels.SIGNED, step=HOUR)
+    portal = start_portal(World(locations=(LocationSpec("55001", "70001", (solar,)),)))
+    sink.write_errors = [None, LASTS]
+    assert run(sink, portal, start="2025-06-01", end="2025-12-31").outcome.done == 1
+    second = run(sink, portal, start="2025-06-01", end="2025-12-31")
+    assert (len(second.done), summary(second.outcome)[:2]) == (1, (8, 0))
+    assert export_of(sink) == {True}
+    assert second.outcome.figures.intervals == len(sink.intervals())
+
+
 @pytest.mark.parametrize("oldest_first", [False, True])
 def test_chunks_are_written_in_the_order_that_the_sink_wants(
     run: Run,
@@ -282,7 +318,7 @@ def test_nothing_is_done_before_it_has_settled(
 
     before: list[int] = []
     sink.on_write = lambda _: before.append(noted())
-    result = run(sink, portal, start="2025-10-01")
+    result = run(sink, portal, start="2025-10-01", end="2025-12-31")
     assert before == [0, 0, 0, 0]
     assert noted() == result.outcome.done == 4
     assert min(sink.looked_after) >= 15.0
@@ -382,9 +418,9 @@ def test_a_sink_that_cannot_be_finished_is_an_error(run: Run, sink: FakeSink, po
 
 def test_the_same_command_goes_on_where_it_stopped(run: Run, sink: FakeSink, portal: PortalServer) -> None:
     sink.write_errors = [None, None, LASTS]
-    first = run(sink, portal, start="2025-10-01")
+    first = run(sink, portal, start="2025-10-01", end="2025-12-31")
     sink.writes.clear()
-    second = run(sink, portal, start="2025-10-01")
+    second = run(sink, portal, start="2025-10-01", end="2025-12-31")
     assert [(each.start, each.end) for each in second.done] == sorted(each[1:3] for each in first.seen.chunks)
     assert second.polls == len(sink.writes) == 2
     assert summary(second.outcome) == (4, 0, 2, [], False)
@@ -395,11 +431,24 @@ def test_the_same_command_goes_on_where_it_stopped(run: Run, sink: FakeSink, por
 
 
 def test_where_all_is_done_nothing_is_asked_for(run: Run, sink: FakeSink, portal: PortalServer) -> None:
-    first = run(sink, portal, days=40)
-    again = run(sink, portal, days=40)
+    first = run(sink, portal, start="2025-11-01", end="2025-12-10")
+    again = run(sink, portal, start="2025-11-01", end="2025-12-10")
     assert (again.polls, len(sink.writes)) == (0, 2)
     assert summary(again.outcome) == (2, 0, 2, [], False)
     assert again.outcome.figures == first.outcome.figures
+
+
+@pytest.mark.parametrize(("lag", "again"), [(40 * HOUR, 1), (0, 0)])
+def test_what_may_still_be_posted_to_a_young_chunk_is_asked_for_by_the_same_command(
+    run: Run, sink: FakeSink, start_portal: StartPortal, lag: float, again: int
+) -> None:
+    portal = start_portal(SMALL, lag=lag)
+    first = run(sink, portal, start="2025-11-01", end="2026-01-13")
+    assert first.outcome.done == 3
+    change(portal, lag=0)
+    second = run(sink, portal, start="2025-11-01", end="2026-01-13")
+    assert (second.polls, len(second.done)) == (again, 3 - again)
+    assert_true(sink, portal, second.jobs[0])
 
 
 def test_another_range_begins_from_nothing(run: Run, sink: FakeSink, portal: PortalServer) -> None:
@@ -428,7 +477,7 @@ def test_a_stop_ends_it_with_what_had_settled_and_the_same_command_completes(
             clock.stop()
 
     sink.on_write = stop_at_the_third
-    first = run(sink, portal, start="2025-10-01")
+    first = run(sink, portal, start="2025-10-01", end="2025-12-31")
     assert first.outcome.is_stopped
     assert first.outcome.errors == []
     assert first.outcome.done + first.outcome.left == 4
@@ -436,7 +485,7 @@ def test_a_stop_ends_it_with_what_had_settled_and_the_same_command_completes(
     assert sink.finished == 0
     clock._stopped = False
     sink.on_write = lambda _: None
-    second = run(sink, portal, start="2025-10-01")
+    second = run(sink, portal, start="2025-10-01", end="2025-12-31")
     assert summary(second.outcome) == (4, 0, first.outcome.done, [], False)
     assert second.polls == first.outcome.left
     assert_true(sink, portal, second.jobs[0])
@@ -529,14 +578,14 @@ def test_a_portal_that_stays_down_ends_the_run_with_what_was_done(
     run: Run, sink: FakeSink, portal: PortalServer
 ) -> None:
     sink.on_write = lambda _: change(portal, poll=Poll.STATUS_500)
-    result = run(sink, portal, start="2025-06-01")
+    result = run(sink, portal, start="2025-06-01", end="2025-12-31")
     assert 1 <= result.outcome.done <= 2
     assert result.outcome.done + result.outcome.left == 8
     (said,) = result.outcome.errors
     assert "the portal has trouble (status 500)" in said
     change(portal, poll=Poll.OK)
     sink.on_write = lambda _: None
-    second = run(sink, portal, start="2025-06-01")
+    second = run(sink, portal, start="2025-06-01", end="2025-12-31")
     assert (second.outcome.left, second.polls) == (0, result.outcome.left)
     assert_true(sink, portal, second.jobs[0])
 

@@ -10,14 +10,14 @@ import pytest
 from exporter.backfill.plan import DayRange, Job
 from exporter.backfill.sources import Sources
 from exporter.config import Config, ExporterConfig, LocationChoice, Login
-from exporter.errors import AccessError, ConfigError, CredentialsError
+from exporter.errors import AccessError, ConfigError, CredentialsError, PortalError, ProtocolError, TransportError
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll
 from exporter.simulator.world import HOME, LocationSpec, Resolution, UserSpec, World
 from exporter.state import State
 
 from ..clocks import ManualClock
-from ..conftest import BARN, BARN_METER, HOUSE, SMALL, TWO, StartPortal, login_of
+from ..conftest import BARN, BARN_METER, HOUSE, SMALL, TWO, StartPortal, change, login_of
 
 DAYS = DayRange(None, None, 3)
 FLAT = LocationSpec("55003", "70004", (), nickname="Old flat", inactive=True)
@@ -224,6 +224,18 @@ def test_the_present_meters_tell_their_resolution(
     assert sources.steps(house_job) == {"81001": 3600}
     assert sources.requests["poll"] == 1
     assert sources.steps(barn_job) == {"81002": 86400, "81003": 900}
+
+
+@pytest.mark.parametrize(("poll", "error"), [(Poll.STATUS_503, TransportError), (Poll.FAILED, ProtocolError)])
+def test_a_portal_that_does_not_tell_the_present_meters_is_an_error_and_no_guess(
+    sources_of: Callable[..., Sources], start_portal: StartPortal, poll: Poll, error: type[PortalError]
+) -> None:
+    portal = start_portal(SMALL)
+    sources = sources_of(login_of(portal))
+    (only,) = sources.jobs(DAYS, frozenset())
+    change(portal, poll=poll)
+    with pytest.raises(error):
+        sources.steps(only)
 
 
 def test_meters_that_do_not_show_tell_nothing(sources_of: Callable[..., Sources], start_portal: StartPortal) -> None:

@@ -888,9 +888,8 @@ def test_days_that_count_back_go_on_by_their_first_date(
     before = polls(portal)
     again = starter.run(*shlex.split(hint.partition(": smarthub-exporter ")[2]))
     assert again.wait() == 0
-    assert "An earlier run did 1 chunk of it, which is not done again (but with --restart).\n" in again.stdout
-    # The state knows the meter by now.
-    assert polls(portal) - before == 1
+    # The chunk that ends today may have more by now and is asked for again; the state knows the meter.
+    assert polls(portal) - before == 2
     truth = portal.portal.almanac.intervals(METER, midnight(first.isoformat()), midnight("2100-01-01"))
     assert held(vm).keys() <= {each.end - 1 for each in truth}
     assert len(truth) - 1 <= len(held(vm)) <= len(truth)

@@ -131,6 +131,22 @@ def test_what_is_unfinished_is_removed(tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
 
+def test_what_a_run_that_was_killed_left_behind_is_removed_and_what_is_being_made_is_not(tmp_path: Path) -> None:
+    abandoned = tmp_path / ".x1_y2z3w.out.csv.part"
+    abandoned.mkdir()
+    (abandoned / "0").write_text("half", encoding="utf-8")
+    (tmp_path / ".x1_y2z3w.other.csv.part").mkdir()
+    other, sink = CSVSink(tmp_path / "out.csv", overwrite=False), CSVSink(tmp_path / "out.csv", overwrite=False)
+    other.open(0)
+    (made,) = set(names_in(tmp_path)) - {abandoned.name, ".x1_y2z3w.other.csv.part"}
+    sink.open(0)
+    assert not abandoned.exists()
+    assert {made, ".x1_y2z3w.other.csv.part"} < set(names_in(tmp_path))
+    sink.close()
+    other.close()
+    assert names_in(tmp_path) == [".x1_y2z3w.other.csv.part"]
+
+
 def test_an_existing_file_is_replaced_at_the_end_and_only_where_that_is_wanted(tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
     output.write_text("before", encoding="utf-8")

@@ -374,13 +374,23 @@ def test_points_that_come_back_with_other_values_are_told(influx: Influx, sink_o
     )
 
 
-def test_nothing_is_asked_again_once_it_is_written(influx: Influx, sink_of: MakeSink) -> None:
+def test_there_is_nothing_to_settle_and_nothing_to_finish(influx: Influx, sink_of: MakeSink) -> None:
     sink = opened(sink_of())
-    written = sink.write(hours(1.0))
+    sink.write(hours(1.0))
     influx.asked.clear()
-    assert sink.still_holds(written)
     sink.finish()
-    assert influx.asked == []
+    assert (sink.settling, influx.asked) == (0.0, [])
+
+
+def test_what_was_written_earlier_is_known_by_its_seal_as_long_as_it_is_there(
+    influx: Influx, sink_of: MakeSink
+) -> None:
+    sink = opened(sink_of())
+    written = sink.write(hours(1.0, 2.0))
+    assert sink.still_holds(written)
+    assert opened(sink_of()).still_holds(written)
+    opened(sink_of()).write(hours(1.0, 2.5))
+    assert not sink.still_holds(written)
 
 
 # -- version 2

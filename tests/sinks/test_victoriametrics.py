@@ -72,6 +72,20 @@ def refusal(action: Callable[[], object]) -> DatabaseError:
     return caught.value
 
 
+def classified(*periods: tuple[str, float, int]) -> Chunk:
+    """One hour of 1.5 kWh with its rate periods."""
+    return of(replace(usage(START, 1.5), periods=periods))
+
+
+def stored_periods(vm: MetricsDouble) -> dict[str, tuple[int, float]]:
+    """The last version of each rate period in that hour."""
+    return {
+        dict(series)["period"]: max(samples.items())
+        for series, samples in vm.held.items()
+        if dict(series)["__name__"] == "smarthub_interval_tou_usage_kwh"
+    }
+
+
 # -- before the first sample
 
 
@@ -266,6 +280,27 @@ def test_only_what_is_missing_or_different_is_sent(vm: MetricsDouble, sink: Vict
         (WATTS, stamp(2, 9), 3000.0),
     ]
     assert (written.samples, written.corrected, written.gone) == (4, 1, 0)
+
+
+def test_energy_that_moved_to_another_rate_period_is_taken_from_the_one_it_was_in(
+    vm: MetricsDouble, sink: VictoriaMetricsSink
+) -> None:
+    sink.write(classified(("On Peak", 1.5, 20)))
+    moved = classified(("Off Peak", 1.5, 20))
+    written = sink.write(moved)
+    assert stored_periods(vm) == {"On Peak": (stamp(0, 21), 0.0), "Off Peak": (stamp(0, 20), 1.5)}
+    assert (written.samples, written.corrected, written.gone) == (2, 1, 0)
+    again = sink.write(moved)
+    assert (again.samples, again.corrected, again.gone) == (0, 0, 0)
+
+
+def test_a_rate_period_keeps_its_energy_where_the_others_do_not_have_all_of_it(
+    vm: MetricsDouble, sink: VictoriaMetricsSink
+) -> None:
+    sink.write(classified(("On Peak", 1.0, 20), ("Off Peak", 0.5, 20)))
+    written = sink.write(classified(("Off Peak", 0.5, 20)))
+    assert stored_periods(vm) == {"On Peak": (stamp(0, 20), 1.0), "Off Peak": (stamp(0, 20), 0.5)}
+    assert (written.samples, written.gone) == (0, 1)
 
 
 def test_a_scraped_sample_of_another_version_with_the_same_value_stays(
