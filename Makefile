@@ -31,7 +31,7 @@ demo: $(PROJECT_INSTALLED) ## start the exporter on a simulated portal (ARGS="--
 	$(BIN)/smarthub-exporter demo $(ARGS)
 
 test: lint types programs ## everything that must pass: lint, types, all tests (ARGS="-k dst")
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 lint: $(DEV_INSTALLED) ## style and format
 	$(BIN)/ruff check

@@ -30,6 +30,7 @@ from exporter.status import LoginStatus
 from exporter.store import Store
 
 from .clocks import ManualClock
+from .scheduling import BySetUp
 
 DAY = 86400
 NOW = int(datetime(2026, 1, 14, 17, tzinfo=UTC).timestamp())
@@ -54,6 +55,12 @@ def pytest_configure() -> None:
     """What a shell starts in the background ignores Ctrl-C, and so would every program that the tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> BySetUp:
+    """Of several workers each gets what shares a set-up."""
+    return BySetUp(config, log)
 
 
 def login_of(

@@ -6,16 +6,12 @@ import pytest
 from .services import Services
 
 HERE = Path(__file__).parent
-_EACH_BY_ITSELF = ("test_backfill.py", "test_stored_mistakes.py", "test_scraping.py")
-"""Modules whose tests share nothing that is dear to set up."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.e2e)
-            if item.path.name not in _EACH_BY_ITSELF:
-                item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture

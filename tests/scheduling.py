@@ -1,0 +1,15 @@
+"""Which tests go together to one of several workers: those of a module that share what is dear to set up."""
+
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+_EACH_BY_ITSELF = ("test_backfill.py", "test_stored_mistakes.py", "test_scraping.py")
+"""Modules with real databases whose tests share nothing."""
+
+
+class BySetUp(LoadScopeScheduling):  # type: ignore[misc] # it has no types
+    """Modules with real databases as a whole, all other tests one by one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        is_shared = path.startswith("tests/e2e/") and not path.endswith(_EACH_BY_ITSELF)
+        return path if is_shared else nodeid
