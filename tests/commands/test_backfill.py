@@ -4,7 +4,9 @@ import csv
 import re
 import shlex
 import signal
+import socket
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -21,8 +23,8 @@ from exporter.simulator.world import Channels, UserSpec, World
 from exporter.state import FILE
 
 from ..conftest import BARN, DAY, HOUSE, METER, SMALL, TWO, StartPortal, change
-from ..metricsdouble import MetricsDouble
-from ..patience import AT_ONCE
+from ..metricsdouble import Call, MetricsDouble
+from ..patience import AT_ONCE, DEADLINE
 from ..test_cli import Program, Starter, one_line
 from ..typists import Typist
 
@@ -35,6 +37,7 @@ import exporter.sinks.victoriametrics
 
 exporter.backfill.run._WAITS = (0.05, 0.05, 0.05)
 exporter.sinks.victoriametrics.VictoriaMetricsSink.settling = 0.2
+exporter.sinks.victoriametrics._VISIBLE_WITHIN = 0.2
 """
 """Python runs this at its start: a database that is waited for for 42 seconds, and 15 to settle, would take long."""
 
@@ -428,6 +431,70 @@ def test_restart_begins_anew(
     assert polls(portal) - before == 1 + 2
 
 
+def test_whoever_takes_back_a_restart_has_lost_nothing(
+    start_portal: StartPortal, vm: MetricsDouble, starter: Starter, sit_down: Sit, configure: Configure
+) -> None:
+    configure(start_portal(SMALL), vm)
+    assert break_off(starter, vm).wait() == 3
+    typist = sit_down(*WINTER, "--restart")
+    typist.answer(QUESTION, "n")
+    assert typist.wait() == 1
+    dry = starter.run("backfill", *WINTER, "--dry-run")
+    assert dry.wait() == 0
+    assert "An earlier run did 1 chunk of it, which is not done again (but with --restart).\n" in dry.stdout
+    assert done_chunks(starter) == 1
+
+
+def test_what_is_not_there_any_more_is_told_and_fetched_again(
+    start_portal: StartPortal, vm: MetricsDouble, starter: Starter, configure: Configure
+) -> None:
+    portal = start_portal(SMALL)
+    configure(portal, vm)
+    assert break_off(starter, vm).wait() == 3
+    vm.kill()
+    program = starter.run("backfill", *WINTER, "--no-progress")
+    assert program.wait() == 0
+    assert "  Note: 1 chunk of an earlier run is not there any more as written: fetched again\n" in program.stdout
+    assert "An earlier run" not in program.stdout
+    assert_true(vm, portal, "2024-01-01", "2024-02-05")
+
+
+def test_a_stop_does_not_wait_for_a_database_that_hangs_however_often_it_is_asked(
+    start_portal: StartPortal, vm: MetricsDouble, starter: Starter, configure: Configure
+) -> None:
+    configure(start_portal(SMALL), vm)
+    asked, ends = threading.Event(), threading.Event()
+
+    def hang(call: Call) -> None:
+        if call.path == "/api/v1/import":
+            asked.set()
+            ends.wait(30)
+
+    vm.before = hang
+    program = starter.start("backfill", *WINTER, "--no-progress")
+    program.wait_for(asked.is_set, "the database to be written to")
+    program.process.send_signal(signal.SIGINT)
+    code, seconds = program.end(signal.SIGTERM)
+    ends.set()
+    assert (code, seconds < AT_ONCE) == (3, True)
+    assert program.stderr == (
+        "The same command goes on where it stopped: smarthub-exporter backfill --start 2024-01-01 --end 2024-02-04"
+        " --no-progress\n"
+    )
+
+
+def test_a_stop_before_anything_was_begun_says_so(vm: MetricsDouble, starter: Starter, configure: Configure) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(DEADLINE)
+        configure(f"http://127.0.0.1:{silent.getsockname()[1]}", vm)
+        program = starter.start("backfill", *WINTER)
+        connection, _ = silent.accept()
+        with connection:
+            code, seconds = program.end(signal.SIGTERM)
+    assert (code, seconds < AT_ONCE) == (3, True)
+    assert program.stderr == "\nNothing was begun. The same command begins it.\n"
+
+
 def test_another_tenant_of_the_same_database_has_nothing_done_yet(
     start_portal: StartPortal, vm: MetricsDouble, starter: Starter, configure: Configure
 ) -> None:
@@ -448,6 +515,7 @@ def test_another_tenant_of_the_same_database_has_nothing_done_yet(
 
 BAD_FLAGS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "no date": (("--start", "yesterday"), "--start yesterday: is no date, write it as YYYY-MM-DD"),
+    "a variable that is not set": (("--start", ""), "--start '': is no date, write it as YYYY-MM-DD"),
     "the wrong way round": (
         ("--start", "2024-02-01", "--end", "2024-01-01"),
         "--start 2024-02-01 lies behind --end 2024-01-01",
