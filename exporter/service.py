@@ -71,6 +71,7 @@ class Service:
             telemetry_path=telemetry_path,
             snapshot=lambda: self.store.snapshot,
             statuses=self.refresher.statuses,
+            backfill_needed=lambda: self.store.backfill_needed,
             is_alive=lambda: self.refresher.is_alive,
             clock=clock,
         )

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from ..snapshot import LocationKey, Meter, Snapshot
 from ..status import LocationStatus, LoginStatus, Trouble, outcomes
+from ..words import local_date
 from .display import lasting, local
 from .figures import Figures, Freshness, figures_of, freshness
 from .kept import Kept
@@ -56,13 +57,15 @@ def overview(
     now: float,
     *,
     is_alive: bool = True,
+    backfill_needed: Mapping[LocationKey, int] | None = None,
     kept: Kept[Figures] | None = None,
 ) -> Overview:
-    """What there is to tell now."""
+    """What there is to tell now. backfill_needed: from which local day on only a backfill brings what has changed."""
     logins = tuple(login_view(name, status, snapshot) for name, status in statuses.items())
     meters = tuple(_meters(snapshot, statuses, now, kept or Kept()))
     verdicts = _verdicts(logins, meters, now, is_alive=is_alive)
-    return Overview(now, verdicts[0], tuple(each.words for each in verdicts[1:]), logins, meters)
+    more = [*(each.words for each in verdicts[1:]), *_changed(snapshot, backfill_needed or {})]
+    return Overview(now, verdicts[0], tuple(more), logins, meters)
 
 
 # -- locations and meters
@@ -166,6 +169,16 @@ def _login_verdicts(logins: Sequence[LoginView]) -> list[State]:
             who = f"{login.name}: " if len(logins) > 1 else ""
             found.append(State(login.state.tone, f"{who}{login.state.words}"))
     return found
+
+
+def _changed(snapshot: Snapshot, backfill_needed: Mapping[LocationKey, int]) -> list[str]:
+    """What the window of /metrics no longer carries. Nothing is wrong with it, and somebody has to bring it."""
+    if not backfill_needed:
+        return []
+    days = {key: local_date(day, zone_of(snapshot.locations.get(key))) for key, day in backfill_needed.items()}
+    places = listed(sorted(title_of(key, snapshot.locations.get(key)) for key in days))
+    command = f"smarthub-exporter backfill --start {min(days.values())}"
+    return [f"Older data have changed at {places}: {command} brings them to the database."]
 
 
 def _named(views: Sequence[MeterView]) -> str:

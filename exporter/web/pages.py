@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from ..clock import Clock
-from ..snapshot import Snapshot
+from ..snapshot import LocationKey, Snapshot
 from ..status import LoginStatus
 from .status_page import POLICY, StatusPage
 from .types import App, Request, Response
@@ -27,12 +27,14 @@ class Pages:
         telemetry_path: str,
         snapshot: Callable[[], Snapshot],
         statuses: Callable[[], Mapping[str, LoginStatus]],
+        backfill_needed: Callable[[], Mapping[LocationKey, int]],
         is_alive: Callable[[], bool],
         clock: Clock,
     ) -> None:
         self._page = StatusPage(telemetry_path)
         self._snapshot = snapshot
         self._statuses = statuses
+        self._backfill_needed = backfill_needed
         self._is_alive = is_alive
         self._clock = clock
         self._was_ready = False
@@ -63,5 +65,11 @@ class Pages:
         return Response(503, f"not ready: {reasons}\n".encode())
 
     def _status_page(self, _: Request) -> Response:
-        body = self._page.render(self._snapshot(), self._statuses(), self._clock.now(), is_alive=self._is_alive())
+        body = self._page.render(
+            self._snapshot(),
+            self._statuses(),
+            self._clock.now(),
+            is_alive=self._is_alive(),
+            backfill_needed=self._backfill_needed(),
+        )
         return Response(200, body, _HTML, _SECURITY)

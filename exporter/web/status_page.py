@@ -7,7 +7,7 @@ from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from .. import __version__
-from ..snapshot import Snapshot
+from ..snapshot import LocationKey, Snapshot
 from ..status import LoginStatus
 from .display import ago, kwh, lasting
 from .figures import Figures
@@ -46,10 +46,16 @@ class StatusPage:
         self._cards = Cards()
 
     def render(
-        self, snapshot: Snapshot, statuses: Mapping[str, LoginStatus], now: float, *, is_alive: bool = True
+        self,
+        snapshot: Snapshot,
+        statuses: Mapping[str, LoginStatus],
+        now: float,
+        *,
+        is_alive: bool = True,
+        backfill_needed: Mapping[LocationKey, int] | None = None,
     ) -> bytes:
-        """The page as of `now`, in seconds UTC."""
-        seen = overview(snapshot, statuses, now, is_alive=is_alive, kept=self._figures)
+        """The page as of `now`, in seconds UTC; the rest as in `overview`."""
+        seen = overview(snapshot, statuses, now, is_alive=is_alive, backfill_needed=backfill_needed, kept=self._figures)
         meters = len(seen.meters)
         places = {(view.key, view.meter.info.number) for view in seen.meters if view.meter}
         self._figures.only(places)

@@ -1,6 +1,8 @@
 """The plain words of the status page, as the program's own messages and a real refresh make them."""
 
 from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -71,6 +73,19 @@ def test_fresh_data_of_a_working_login_are_well() -> None:
     assert view.more == ()
     assert view.logins[0].state == State(Tone.GOOD, "Working")
     assert view.meters[0].states == (State(Tone.GOOD, "Up to date"),)
+
+
+def test_what_only_a_backfill_can_bring_is_told_with_the_command() -> None:
+    farm, cabin = location(70001, 2 * HOUR, name="Farm"), location(70002, 2 * HOUR)
+    midnight = int(datetime(2026, 10, 3, tzinfo=ZoneInfo("America/New_York")).timestamp())
+    needed = {farm.key: midnight + 30 * 86400, cabin.key: midnight}
+    view = overview(snapshot(farm, cabin), {"farm": status(farm, cabin)}, T, backfill_needed=needed)
+    assert view.state == State(Tone.GOOD, "All is well")
+    (told,) = view.more
+    assert told == (
+        "Older data have changed at Farm, Location 70002: smarthub-exporter backfill --start 2026-10-03 brings them to"
+        " the database."
+    )
 
 
 def test_before_the_first_refresh_nothing_is_well_nor_wrong() -> None:

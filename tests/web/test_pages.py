@@ -28,6 +28,7 @@ class Site:
     """The pages, with everything that they show."""
 
     snapshot: Snapshot = field(default_factory=Snapshot)
+    needed: dict[LocationKey, int] = field(default_factory=dict)
     statuses: dict[str, LoginStatus] = field(default_factory=lambda: {"farm": LoginStatus()})
     is_alive: bool = True
     telemetry_path: str = "/metrics"
@@ -38,6 +39,7 @@ class Site:
             telemetry_path=self.telemetry_path,
             snapshot=lambda: self.snapshot,
             statuses=lambda: self.statuses,
+            backfill_needed=lambda: self.needed,
             is_alive=lambda: self.is_alive,
             clock=ManualClock(T + 3 * 3600),
         )
@@ -187,6 +189,15 @@ def test_the_status_page_shows_what_is_known_at_the_time_of_the_request(site: Si
     page = parsed(site.get("/").body)
     assert words(one(page, "h1")) == "All is well"
     assert "Farm house" in sections(page)
+
+
+def test_the_status_page_says_what_only_a_backfill_can_bring(site: Site) -> None:
+    site.snapshot = Snapshot({KEY: METERED})
+    site.needed = {KEY: T - 40 * 86400}
+    site.statuses = {"farm": login(up=True, _70001=True)}
+    page = parsed(site.get("/").body)
+    said = "Older data have changed at Farm house: smarthub-exporter backfill --start 2026-10-09 brings them"
+    assert [words(each) for each in all_of(page, "li") if "backfill" in words(each)] == [f"{said} to the database."]
 
 
 def test_the_status_page_says_that_a_refresh_thread_has_ended(site: Site) -> None:
