@@ -150,11 +150,9 @@ def _instant(answer: Json) -> list[tuple[Mapping[str, str], float]]:
 
 
 def _series(line: Json, start_ms: int, end_ms: int) -> StoredSeries:
-    samples = zip(line["timestamps"], line["values"], strict=True)
-    return StoredSeries(
-        dict(line["metric"]),
-        tuple((int(stamp), _value(value)) for stamp, value in samples if start_ms <= stamp <= end_ms),
-    )
+    values = [value if type(value) is float and value == value else _value(value) for value in line["values"]]  # noqa: PLR0124 - NaN
+    samples = zip(line["timestamps"], values, strict=True)
+    return StoredSeries(dict(line["metric"]), tuple(sample for sample in samples if start_ms <= sample[0] <= end_ms))
 
 
 def _value(value: Json) -> float | None:

@@ -10,7 +10,7 @@ from enum import Enum
 from operator import itemgetter
 
 from ..errors import ProtocolError
-from .shapes import Json, all_seconds, flag, mapping, optional_numbers, seconds, sequence, text
+from .shapes import Json, all_seconds, flag, mapping, optional_numbers, sequence, text
 
 INDUSTRY = "ELECTRIC"
 
@@ -246,7 +246,9 @@ def _channel_of_series(series: dict[str, Json]) -> Channel:
 
 
 def _mappings(value: Json, where: str) -> list[dict[str, Json]]:
-    return [mapping(item, f"{where}[]") for item in sequence(value, where)]
+    items = sequence(value, where)
+    # A month of points is looked at in one go.
+    return items if set(map(type, items)) <= {dict} else [mapping(item, f"{where}[]") for item in items]
 
 
 def _series(entry: dict[str, Json], where: str) -> list[dict[str, Json]]:
@@ -255,8 +257,8 @@ def _series(entry: dict[str, Json], where: str) -> list[dict[str, Json]]:
 
 def _points(series: dict[str, Json], where: str) -> tuple[Point, ...]:
     data = _mappings(series.get("data"), f"{where}.series[].data")
-    walls = all_seconds((point.get("x") for point in data), f"{where}.series[].data[].x")
-    values = optional_numbers((point.get("y") for point in data), f"{where}.series[].data[].y")
+    walls = all_seconds([point.get("x") for point in data], f"{where}.series[].data[].x")
+    values = optional_numbers([point.get("y") for point in data], f"{where}.series[].data[].y")
     return tuple(sorted(zip(walls, values, strict=True), key=itemgetter(0)))
 
 
@@ -267,13 +269,15 @@ def _interval_ends(value: Json) -> dict[int, int]:
         items = [(fields.get("x"), fields) for fields in _mappings(value, where)]
     else:
         items = [(key, mapping(item, f"{where}[]")) for key, item in mapping(value or {}, where).items()]
-    ends: dict[int, int] = {}
+    starts: list[Json] = []
+    ends: list[Json] = []
     for key, item in items:
         interval = item.get("interval")
         if isinstance(interval, dict) and interval.get("end") is not None:
             start = interval.get("start")
-            ends[seconds(key if start is None else start, where)] = seconds(interval["end"], where)
-    return ends
+            starts.append(key if start is None else start)
+            ends.append(interval["end"])
+    return dict(zip(all_seconds(starts, where), all_seconds(ends, where), strict=True))
 
 
 def _date(value: str) -> date | None:

@@ -242,7 +242,7 @@ def _todo(wanted: Contents, stored: Contents) -> dict[Labels, dict[int, Sample]]
         late = {
             second: (min(max(stamp, before[second][0] + 1 if second in before else 0), second * 1000 + 999), value)
             for second, (stamp, value) in samples.items()
-            if second not in before or abs(before[second][1] - value) > _LAST_DECIMAL
+            if (old := before.get(second)) is None or (old[1] != value and abs(old[1] - value) > _LAST_DECIMAL)
         }
         if late:
             todo[series] = late
