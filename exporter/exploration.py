@@ -13,8 +13,9 @@ from .portal.client import PortalClient
 from .portal.discovery import FoundLocation
 from .portal.walltime import WallClock
 from .portal.zones import fits, fitting
-from .survey import Busy, LocationSurvey, Surveyor, seek_zone, verify_zone
+from .survey import LocationSurvey, Surveyor
 from .words import place_of
+from .zone_search import Busy, seek_zone, verify_zone
 
 log = logging.getLogger(__name__)
 

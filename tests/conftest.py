@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +15,10 @@ import pytest
 from exporter.choice import wanted
 from exporter.claims import Claims
 from exporter.config import ExporterConfig, LocationChoice, Login, Secret, portal_address
+from exporter.lockout import Lockout
 from exporter.metrics.collector import CurrentState
 from exporter.metrics.telemetry import Telemetry
+from exporter.portal.client import PortalClient
 from exporter.portal.walltime import WallClock
 from exporter.refresh import LoginRefresher
 from exporter.simulator.household import Household
@@ -263,3 +265,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here / "commands") or item.path == here / "test_cli.py":
             item.add_marker(pytest.mark.process)
+
+
+@pytest.fixture
+def sign_in(clock: ManualClock) -> Iterator[Callable[..., PortalClient]]:
+    """Gives a client of a portal that is signed in already, so that only what is asked for is counted."""
+    with ExitStack() as stack:
+
+        def start(portal: PortalServer, zone: ZoneInfo = ZONE) -> PortalClient:
+            state = stack.enter_context(closing(State(None)))
+            login = login_of(portal, zone=zone)
+            client = stack.enter_context(
+                closing(PortalClient(login, Lockout(login, state, clock), clock, lambda *_: None))
+            )
+            client.sign_in()
+            return client
+
+        yield start

@@ -15,8 +15,9 @@ from ..portal.signin import second_factor_refused
 from ..portal.walltime import WallClock
 from ..portal.zones import fitting
 from ..state import State
-from ..survey import PENDING_BUDGET, Busy, LocationSurvey, Surveyor, seek_zone, verify_zone
+from ..survey import PENDING_BUDGET, LocationSurvey, Surveyor
 from ..words import place_of, why_unread
+from ..zone_search import Busy, seek_zone, verify_zone
 from .findings import Finding, Heading, Part, Verdict
 from .location import location_findings
 

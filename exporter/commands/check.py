@@ -12,8 +12,8 @@ from ..config import Config, Overrides, load_config
 from ..errors import EXIT_DONE, EXIT_FAILED
 from ..lockout import TryAnyway
 from ..state import State
-from ..survey import Busy
 from ..terminal import Terminal, is_interactive
+from ..zone_search import Busy
 
 
 def add_flags(_: argparse.ArgumentParser) -> None:

@@ -17,9 +17,10 @@ from ..lockout import Lockout
 from ..portal.client import PortalClient
 from ..portal.signin import second_factor_refused
 from ..state import State
-from ..survey import PENDING_BUDGET, Busy
+from ..survey import PENDING_BUDGET
 from ..terminal import Terminal, is_interactive
 from ..words import why_unread
+from ..zone_search import Busy
 
 log = logging.getLogger(__name__)
 
