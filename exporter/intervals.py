@@ -7,7 +7,7 @@ values carry the version `k` under which they are written to a database (contrac
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 DAILY = 86400
 PLACEHOLDER_AGE = 48 * 3600
@@ -212,6 +212,26 @@ def _first(reading: Reading, fresh: int) -> Interval | None:
         0 if export is None else fresh,
         cost,
         0 if cost is None else fresh,
+    )
+
+
+def later_than(interval: Interval, former: Interval | None) -> Interval:
+    """The interval with versions that win over another one's whose samples stand in the same second."""
+    if former is None:
+        return interval
+
+    def k(new: float | None, new_k: int, old: float | None, old_k: int) -> int:
+        return new_k if new is None or old is None or new == old else _later(new_k, old_k)
+
+    known = {period: (kwh, old_k) for period, kwh, old_k in former.periods}
+    return replace(
+        interval,
+        usage_k=k(interval.usage, interval.usage_k, former.usage, former.usage_k),
+        export_k=k(interval.export, interval.export_k, former.export, former.export_k),
+        cost_k=k(interval.cost, interval.cost_k, former.cost, former.cost_k),
+        periods=tuple(
+            (period, kwh, k(kwh, own_k, *known.get(period, (None, 0)))) for period, kwh, own_k in interval.periods
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from .days import Calendar, whole_days
-from .intervals import Change, Interval, MeterInfo, Reading, merge, version
+from .intervals import Change, Interval, MeterInfo, Reading, later_than, merge, version
 
 _REVISION = 0.001  # kWh: less is rounding
 
@@ -115,6 +115,30 @@ def update_meter(
     meter = Meter(info, _sorted(merged), _sorted(days))
     dropped = tuple(known.keys() - merged.keys())
     return MeterUpdate(forgetting(meter, keep_from), tuple(changes), tuple(day_changes), dropped, tuple(late))
+
+
+def outliving(update: MeterUpdate, former: Meter | None) -> MeterUpdate:
+    """The first update of a meter that was known by another zone's clock: what was served then may stand in databases.
+
+    Of the same second the present value has to win there.
+    """
+    if former is None:
+        return update
+    changes = _outliving(update.changes, former.intervals)
+    days = _outliving(update.days, former.days)
+    now = {change.after.start: change.after for change in changes}
+    whole = {change.after.start: change.after for change in days}
+    meter = replace(
+        update.meter,
+        intervals=tuple(now[each.start] for each in update.meter.intervals),
+        days=tuple(whole[each.start] for each in update.meter.days),
+    )
+    return replace(update, meter=meter, changes=changes, days=days)
+
+
+def _outliving(changes: Iterable[Change], former: Iterable[Interval]) -> tuple[Change, ...]:
+    by_end = {each.end: each for each in former}
+    return tuple(replace(change, after=later_than(change.after, by_end.get(change.after.end))) for change in changes)
 
 
 def _joined(before: MeterInfo, after: MeterInfo) -> MeterInfo:

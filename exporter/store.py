@@ -15,6 +15,7 @@ from .snapshot import (
     MeterUpdate,
     Snapshot,
     forgetting,
+    outliving,
     revision,
     update_meter,
 )
@@ -99,8 +100,11 @@ class Store:
         with self._lock:
             # Another process may have written while the portal was being asked.
             self._take_over()
-            before = self._before(location)
+            before, former = self._before(location)
             updates = self._updates(before, fetched, calendar, now=now, keep_from=keep_from)
+            if former:
+                meters = {meter.info.number: meter for meter in former.meters}
+                updates = [outliving(update, meters.get(update.meter.info.number)) for update in updates]
             complete = complete and bool(fetched)
             after = replace(location, meters=_kept(before, updates, keep_from, complete=complete))
             days_to_do = self._days_to_do(before, updates, calendar, now=now, keep_from=keep_from)
@@ -117,14 +121,14 @@ class Store:
                 self._version += 1
         return self._revisions([change for update in updates for change in update.changes], now)
 
-    def _before(self, location: Location) -> Location | None:
-        """What is known of a location; nothing if it was placed by another zone's clock, which is then forgotten."""
+    def _before(self, location: Location) -> tuple[Location | None, Location | None]:
+        """What is known of a location, and what was known by another zone's clock, which is then forgotten."""
         before = self._snapshot.locations.get(location.key) or self._stored(location.key)
         if before and before.timezone not in ("", location.timezone):
             # Its days, and the instants of all its intervals, were those of another clock.
             self._state.forget(location.key)
-            return None
-        return before
+            return None, before
+        return before, None
 
     def _updates(
         self,

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.intervals import Interval, MeterInfo, Reading, merge, version
+from exporter.intervals import Interval, MeterInfo, Reading, merge, timestamp_ms, version
 from exporter.portal.answer import Channel, Flow, decode
 from exporter.portal.flows import resolve
 from exporter.portal.readings import read_intervals
@@ -128,6 +128,39 @@ def test_a_corrected_zone_leaves_no_days_of_the_wrong_one() -> None:
     assert len(meter.days) >= 4
     assert [day.start for day in meter.days] == [wall.day(day.start).start for day in meter.days]
     assert [location.timezone for location in state.locations()] == ["America/Los_Angeles"]
+    state.close()
+
+
+def test_values_of_a_corrected_zone_win_over_those_that_stood_in_their_place() -> None:
+    state = State(None)
+    store = Store(state, 7 * DAY, lambda _: True)
+
+    def samples(zone: str, *, shifted: int) -> dict[int, tuple[int, float | None, int, float | None]]:
+        """By the end of each hour: timestamps and values of usage and cost."""
+        hours = range(YESTERDAY - 3 * DAY, YESTERDAY, 3600)
+        # The same hour of the wall is another instant; the energy changes every four hours, the cost never.
+        readings = [
+            Reading(each + shifted, each + shifted + 3600, each // 14_400 % 50 / 10, cost=1.5) for each in hours
+        ]
+        location = Location(KEY, "", zone)
+        store.merge(location, [Fetched(*readings, step=3600)], WallClock(ZoneInfo(zone)), now=NOW, keep_from=0)
+        (meter,) = store.snapshot.locations[KEY].meters
+        return {
+            each.end: (timestamp_ms(each.end, each.usage_k), each.usage, timestamp_ms(each.end, each.cost_k), each.cost)
+            for each in meter.intervals
+        }
+
+    wrong, right = samples("America/Chicago", shifted=3600), samples("America/New_York", shifted=0)
+    common = wrong.keys() & right.keys()
+    assert len(common) == 71
+    changed = {end for end in common if wrong[end][1] != right[end][1]}
+    assert len(changed) > 10
+    for end in common:
+        assert right[end][0] == wrong[end][0] + (end in changed)
+        assert right[end][2:] == wrong[end][2:]
+    assert {each.end: each.usage_k for location in state.locations() for each in location.meters[0].intervals} == {
+        end: stamp - (end - 1) * 1000 for end, (stamp, *_) in right.items()
+    }
     state.close()
 
 

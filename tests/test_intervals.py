@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from exporter.intervals import Change, Interval, Reading, amount, merge, timestamp_ms, version, watts
+from exporter.intervals import Change, Interval, Reading, amount, later_than, merge, timestamp_ms, version, watts
 
 getcontext().prec = 40
 
@@ -183,6 +183,15 @@ def test_two_revisions_within_a_moment_are_still_told_apart() -> None:
     for value in (0.32, 0.33):
         intervals, _ = merge(intervals, [quarter(0, value)], now=END)
     assert intervals[START] == Interval(START, END, 0.33, 3)
+
+
+def test_an_interval_wins_over_another_ones_samples_of_the_same_second_where_they_differ() -> None:
+    now = Interval(START, END, 1.0, 7, 0.5, 7, 0.1, 7, (("On Peak", 0.4, 7), ("Off Peak", 0.6, 7)))
+    former = Interval(START - QUARTER, END, 1.5, 7, 0.5, 9, None, 0, (("On Peak", 0.9, 20),))
+    assert later_than(now, former) == Interval(
+        START, END, 1.0, 8, 0.5, 7, 0.1, 7, (("On Peak", 0.4, 21), ("Off Peak", 0.6, 7))
+    )
+    assert later_than(now, None) == now
 
 
 def test_a_value_that_comes_back_is_a_new_version_of_itself() -> None:
