@@ -30,7 +30,7 @@ def _victoriametrics(
     config: VictoriaMetricsConfig, checks: Sequence[LoginCheck], window: int, now: float
 ) -> Iterator[Part]:
     recent = [
-        _settled(check, survey, WallClock(check.zone))
+        _settled(check, survey, WallClock(check.zone), int(now))
         for check in checks
         if check.zone is not None
         for survey in check.surveys
@@ -46,7 +46,7 @@ def _victoriametrics(
         yield from stored_findings(database, recent, now, page_bytes=page_bytes, has_others=has_others)
 
 
-def _settled(check: LoginCheck, survey: LocationSurvey, wall: WallClock) -> Recent:
+def _settled(check: LoginCheck, survey: LocationSurvey, wall: WallClock, now: int) -> Recent:
     """What has been at the portal for long enough to be stored: all but the newest day that each meter has data of.
 
     Meters of one location are not posted together: the newest day of one may be older, and as new to the exporter.
@@ -56,7 +56,8 @@ def _settled(check: LoginCheck, survey: LocationSurvey, wall: WallClock) -> Rece
     settled = [
         _until(meter, wall.day(meter.latest.end - 1).start) if meter.latest else meter for meter in survey.meters
     ]
-    return Recent.of(_key(check, survey), settled, since, last)
+    midnights = wall.midnights(since, wall.day(now).end)
+    return Recent.of(_key(check, survey), settled, since, last, midnights)
 
 
 def _until(meter: Meter, end: int) -> Meter:

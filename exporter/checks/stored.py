@@ -29,7 +29,8 @@ Item = tuple[str, int]
 class Recent:
     """What the portal gave of one location in (since, until], seconds UTC, and hence what a database should hold.
 
-    steps: the resolution of each meter in seconds. values: of each series by the end of its interval or day.
+    steps: the resolution of each meter in seconds. values: of each series by the end of its interval or day. midnights:
+    where local days end, from `since` until now.
     """
 
     key: LocationKey
@@ -37,9 +38,12 @@ class Recent:
     until: int
     steps: Mapping[str, int]
     values: Mapping[Series, Mapping[int, float]]
+    midnights: frozenset[int]
 
     @classmethod
-    def of(cls, key: LocationKey, meters: Iterable[Meter], since: int, until: int) -> "Recent":
+    def of(
+        cls, key: LocationKey, meters: Iterable[Meter], since: int, until: int, midnights: Iterable[int]
+    ) -> "Recent":
         """Made of meters with their intervals and days, as /metrics is."""
         known = tuple(meters)
         values: dict[Series, dict[int, float]] = {}
@@ -56,7 +60,8 @@ class Recent:
                     if since < end <= until:
                         series = series_of({"__name__": each.family.name, **labels, "period": period})
                         values.setdefault(series, {})[end] = value
-        return cls(key, since, until, {meter.info.number: meter.info.step for meter in known}, values)
+        steps = {meter.info.number: meter.info.step for meter in known}
+        return cls(key, since, until, steps, values, frozenset(midnights))
 
     @property
     def selector(self) -> str:
@@ -131,8 +136,28 @@ def judged(recent: Recent, found: Held, now: float, *, has_history: bool) -> Ite
     yield from mistakes(found, step)
     if found.samples == found.astray > 0:
         return
+    yield from _foreign_days(recent, found)
     compared = [*_compared(recent, found, _INTERVALS, now), *_compared(recent, found, _DAYS, now)]
     yield from compared or [Finding(Verdict.SKIPPED, step, "the portal has no intervals of these days to compare with")]
+
+
+def _foreign_days(recent: Recent, found: Held) -> Iterator[Finding]:
+    """Day totals from when another zone was configured: they lie beside the right ones, and nothing deletes them."""
+    ends = {
+        (dict(labels).get("meter", ""), end)
+        for (family, labels), values in found.values.items()
+        if family.startswith(_DAYS.prefix)
+        for end in values
+        if end not in recent.midnights
+    }
+    if ends:
+        end = "ends" if len(ends) == 1 else "end"
+        text = f"{_count(len(ends), _DAYS.noun)} {end} at no local midnight, so sums count these days twice"
+        advice = (
+            "another timezone was configured when they were stored: delete the series smarthub_day_* of this location"
+            " in the database, then run smarthub-exporter backfill"
+        )
+        yield Finding(Verdict.WARNING, _step(recent), text, advice)
 
 
 @dataclass(frozen=True, slots=True)

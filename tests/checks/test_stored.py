@@ -42,7 +42,8 @@ METER = Meter(
     tuple(interval(end) for end in range(SINCE + 3600, NOW + 1, 3600)),
     (interval(NOW - 5 * 3600, DAY, 36.0),),
 )
-RECENT = Recent.of(KEY, [METER], SINCE, NOW)
+MIDNIGHTS = range(NOW - 5 * 3600 - 7 * DAY, NOW, DAY)
+RECENT = Recent.of(KEY, [METER], SINCE, NOW, MIDNIGHTS)
 
 Stored = dict[str, dict[int, float | None]]
 
@@ -183,8 +184,25 @@ def test_where_all_samples_are_astray_their_absence_is_not_told_again() -> None:
     assert [each.text for each in found] == ["2 of 2 samples have the time of a scrape, not of their interval"]
 
 
+@pytest.mark.parametrize(
+    ("days", "text"),
+    [
+        (1, "1 day total ends at no local midnight, so sums count these days twice"),
+        (3, "3 day totals end at no local midnight, so sums count these days twice"),
+    ],
+)
+def test_days_of_another_zone_are_told(stored: Stored, days: int, text: str) -> None:
+    stored["smarthub_day_usage_kwh"] |= {MIDNIGHTS[-1 - day] + 3600: 36.0 for day in range(days)}
+    stored["smarthub_day_cost_usd"] = {MIDNIGHTS[-1] + 3600: 3.6}
+    advice = (
+        "another timezone was configured when they were stored: delete the series smarthub_day_* of this location in"
+        " the database, then run smarthub-exporter backfill"
+    )
+    assert found_in(stored)[1] == Finding(Verdict.WARNING, STEP, text, advice)
+
+
 def test_a_portal_without_intervals_gives_nothing_to_compare_with(stored: Stored) -> None:
-    nothing = Recent.of(KEY, [], SINCE, NOW)
+    nothing = Recent.of(KEY, [], SINCE, NOW, MIDNIGHTS)
     assert stored_findings(Fake(stored), [nothing], NOW)[1] == Finding(
         Verdict.SKIPPED, STEP, "the portal has no intervals of these days to compare with"
     )
@@ -271,7 +289,7 @@ def test_everything_from_the_first_expected_sample_until_now_is_read(stored: Sto
 
 def test_labels_are_escaped_in_what_is_asked_for() -> None:
     key = LocationKey('a"b', "c\\d", "e")
-    assert Recent.of(key, [], SINCE, NOW).selector.endswith(',portal="a\\"b",account="c\\\\d",location="e"}')
+    assert Recent.of(key, [], SINCE, NOW, MIDNIGHTS).selector.endswith(',portal="a\\"b",account="c\\\\d",location="e"}')
 
 
 def ends_of(recent: Recent, name: str) -> Sequence[int]:
@@ -283,7 +301,7 @@ def test_expected_samples_are_those_of_the_metrics_page_that_end_in_the_time() -
         interval(NOW), export=0.5, export_k=2, cost=0.2, cost_k=4, periods=(("peak", 1.0, 1), ("off", 0.5, 9))
     )
     meter = Meter(MeterInfo("m1", step=3600), (interval(SINCE), interval(SINCE + 3600), each, interval(NOW + 3600)))
-    recent = Recent.of(KEY, [meter], SINCE, NOW)
+    recent = Recent.of(KEY, [meter], SINCE, NOW, MIDNIGHTS)
     own = tuple(sorted(LABELS.items()))
     assert recent.steps == {"m1": 3600}
     assert recent.values == {

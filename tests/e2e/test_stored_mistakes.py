@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import isnan
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -17,6 +18,7 @@ from exporter.config import InfluxDBConfig, Secret, VictoriaMetricsConfig
 from exporter.databases.influxdb import InfluxDB, InfluxState
 from exporter.databases.victoriametrics import VictoriaMetrics as Client
 from exporter.errors import DatabaseError
+from exporter.portal.walltime import WallClock
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
@@ -113,7 +115,9 @@ def home(services: Services, tmp_path: Path) -> Iterator[Home]:
         since = began - WINDOW + 300
         values = {series_of(dict(key)): ends for key, ends in expected(portal, server.host, since, began).items()}
         key = LocationKey(server.host, "55001", "70001")
-        yield Home(exporter, Recent(key, since, began, {"80001": 3600}, values), services)
+        wall = WallClock(ZoneInfo(HOUSE.zone))
+        midnights = frozenset(wall.midnights(wall.day(since).start, wall.day(began).end))
+        yield Home(exporter, Recent(key, since, began, {"80001": 3600}, values, midnights), services)
 
 
 def of_location(findings: Sequence[Finding]) -> list[Finding]:
