@@ -17,6 +17,7 @@ from .portal.client import PortalClient
 from .portal.discovery import FoundLocation
 from .portal.history import KnownMeters, LocationHistory
 from .portal.walltime import WallClock
+from .portal.zones import fitting, sightings_of_bills
 from .reach import kept_from, recent_from
 from .snapshot import Location, LocationKey
 from .state import State
@@ -207,6 +208,8 @@ class LoginRefresher:
         # A wrong zone may agree for part of the year: only the long reach can clear it of what it was found to be.
         if fetched.zone_contradicted or (deep and fetched.zone_contradicted is False):
             state.zone_contradicted = fetched.zone_contradicted
+            seen = (*fetched.sightings, *sightings_of_bills(place.bill_reads))
+            state.fitting_zones = fitting(seen) if fetched.zone_contradicted else ()
         return fetched.error
 
     def _name(self, place: FoundLocation, before: Location | None) -> str:
@@ -242,6 +245,7 @@ class LoginRefresher:
         errors = outcome.errors
         self._telemetry.refreshed({error.reason for error in errors})
         message = "; ".join(dict.fromkeys(str(error) for error in errors))
+        places = [self._places[key] for key in outcome.locations if key in self._places]
         self.status = LoginStatus(
             up=not errors,
             message=message,
@@ -250,9 +254,8 @@ class LoginRefresher:
             last_success=before.last_success if errors else started,
             duration=duration,
             next_refresh=self._clock.now() + wait,
-            zone_contradicted=any(
-                self._places[key].zone_contradicted for key in outcome.locations if key in self._places
-            ),
+            zone_contradicted=any(place.zone_contradicted for place in places),
+            fitting_zones=next((place.fitting_zones for place in places if place.fitting_zones), ()),
             locations=outcome.locations,
         )
         if errors and message != before.message:
@@ -260,8 +263,10 @@ class LoginRefresher:
         elif not errors and not before.up:
             log.info("login %s: refreshed, %d locations", self.login.name, len(outcome.locations))
         if self.status.zone_contradicted and not before.zone_contradicted:
+            cure = " or ".join(self.status.fitting_zones) or "what smarthub-exporter check tells"
             log.warning(
-                "login %s: the portal's times do not fit the zone %s; check timezone", self.login.name, self._wall.zone
+                "login %s: the portal's times do not fit the zone %s; set timezone to %s",
+                *(self.login.name, self._wall.zone, cure),
             )
 
     def _next_wait(self, errors: Sequence[PortalError]) -> float:
@@ -286,6 +291,7 @@ class _Place:
     deep_again_at: float = _NEVER
     deep_failures: int = 0
     zone_contradicted: bool = False
+    fitting_zones: tuple[str, ...] = ()
 
     def note_deep(self, ticks: float, error: PortalError | None) -> None:
         """Once a day is enough; after failures soon again, but not for ever at every refresh."""

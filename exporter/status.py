@@ -39,7 +39,7 @@ class LoginStatus:
     """The outcome of a login's last refresh; times in seconds UTC, 0 where there was none yet.
 
     up: every location of the last refresh succeeded. message, trouble: what kept it from that.
-    zone_contradicted: the portal's times do not fit the configured zone.
+    zone_contradicted: the portal's times do not fit the configured zone. fitting_zones: those that they do fit.
     """
 
     up: bool = False
@@ -50,6 +50,7 @@ class LoginStatus:
     duration: float = 0.0
     next_refresh: float = 0.0
     zone_contradicted: bool = False
+    fitting_zones: tuple[str, ...] = ()
     locations: Mapping[LocationKey, LocationStatus] = field(default_factory=dict)
 
 

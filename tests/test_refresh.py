@@ -963,6 +963,18 @@ def test_a_wrong_zone_is_contradicted_and_the_right_one_is_not(
     assert exporter.metric("smarthub_timezone_mismatch", login="coop") == mismatch
 
 
+def test_a_wrong_zone_is_told_with_the_one_that_fits(
+    old_portal: PortalServer, start_exporter: StartExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    exporter = start_exporter(login_of(old_portal, zone=ZoneInfo("America/Chicago")))
+    exporter.refresh()
+    assert exporter.status.fitting_zones == ("America/New_York",)
+    warned = [record.getMessage() for record in caplog.records if "do not fit" in record.getMessage()]
+    assert warned == [
+        "login coop: the portal's times do not fit the zone America/Chicago; set timezone to America/New_York"
+    ]
+
+
 def test_a_contradiction_lasts_until_the_times_fit_again_and_is_said_once(
     old_portal: PortalServer, start_exporter: StartExporter, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -972,8 +984,12 @@ def test_a_contradiction_lasts_until_the_times_fit_again_and_is_said_once(
         exporter.refresh()
         clock.advance(HOUR)
         assert exporter.metric("smarthub_timezone_mismatch", login="coop") == 1
-    warned = [record.getMessage() for record in caplog.records if "check timezone" in record.getMessage()]
-    assert warned == ["login coop: the portal's times do not fit the zone America/New_York; check timezone"]
+    warned = [record.getMessage() for record in caplog.records if "do not fit" in record.getMessage()]
+    (told,) = warned
+    assert told == (
+        "login coop: the portal's times do not fit the zone America/New_York; set timezone to America/Denver or"
+        " America/Phoenix"
+    )
 
     change(old_portal, shifted=0)
     exporter.refresh()

@@ -33,16 +33,6 @@ class LoginView:
     zone: ZoneInfo
 
 
-_WRONG_ZONE = Problem(
-    State(
-        Tone.BAD,
-        "Time zone does not fit",
-        "The portal's times contradict the configured timezone: every figure may be off by hours. Correct timezone in"
-        " the configuration and restart.",
-    )
-)
-
-
 def login_view(name: str, status: LoginStatus, snapshot: Snapshot) -> LoginView:
     """What there is to tell of a login."""
     problems = tuple(_problems(name, status, snapshot))
@@ -76,9 +66,18 @@ def _problems(name: str, status: LoginStatus, snapshot: Snapshot) -> list[Proble
     if not status.last_refresh:
         return []
     return [
-        *([_WRONG_ZONE] if status.zone_contradicted else []),
+        *([_wrong_zone(status.fitting_zones)] if status.zone_contradicted else []),
         *([] if status.up else _failures(name, status, snapshot)),
     ]
+
+
+def _wrong_zone(fitting: Sequence[str]) -> Problem:
+    cure = f"to {' or '.join(fitting)}, which fits" if fitting else "(smarthub-exporter check tells which fits)"
+    detail = (
+        "The portal's times contradict the configured timezone: every figure may be off by hours. Correct timezone in"
+        f" the configuration {cure}, and restart."
+    )
+    return Problem(State(Tone.BAD, "Time zone does not fit", detail))
 
 
 def _failures(name: str, status: LoginStatus, snapshot: Snapshot) -> list[Problem]:

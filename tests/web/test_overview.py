@@ -383,9 +383,19 @@ def test_a_location_that_was_never_read_is_there_without_data() -> None:
     assert view.meters[0].state.detail == "Nothing is known of it yet."
 
 
-def test_a_zone_that_the_data_contradict_is_a_failure_though_the_refresh_works() -> None:
+@pytest.mark.parametrize(
+    ("zones", "cure"),
+    [
+        ((), "(smarthub-exporter check tells which fits)"),
+        (("America/Chicago",), "to America/Chicago, which fits"),
+        (("America/Denver", "America/Phoenix"), "to America/Denver or America/Phoenix, which fits"),
+    ],
+)
+def test_a_zone_that_the_data_contradict_is_a_failure_though_the_refresh_works(
+    zones: tuple[str, ...], cure: str
+) -> None:
     farm = location(70001)
-    view = seen(snapshot(farm), replace(status(farm), zone_contradicted=True))
+    view = seen(snapshot(farm), replace(status(farm), zone_contradicted=True, fitting_zones=zones))
     assert view.state == State(Tone.BAD, "Time zone does not fit")
     assert problems(view) == [
         (
@@ -393,7 +403,7 @@ def test_a_zone_that_the_data_contradict_is_a_failure_though_the_refresh_works()
             "Time zone does not fit",
             (
                 "The portal's times contradict the configured timezone: every figure may be off by hours. Correct"
-                " timezone in the configuration and restart."
+                f" timezone in the configuration {cure}, and restart."
             ),
             (),
         )
