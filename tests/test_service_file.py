@@ -24,7 +24,8 @@ SERVICE = _unit()["Service"]
 
 
 def _words(key: str, state: Path = Path("/var/lib"), credentials: Path = Path("/run/credentials")) -> list[str]:
-    return shlex.split(SERVICE[key].replace("%S", str(state)).replace("%d", str(credentials)))
+    value = SERVICE[key].replace("\\\n", " ")
+    return shlex.split(value.replace("%S", str(state)).replace("%d", str(credentials)))
 
 
 def test_the_command_line_is_one_of_the_program() -> None:

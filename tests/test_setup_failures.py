@@ -370,7 +370,7 @@ BAD_ADDRESSES = {
     # 1.3 and 7: a host that there is not, and the host `https`; 48: nothing there.
     "https://nobody.invalid/": "there is no host nobody.invalid; check api_url",
     "https//novec.smarthub.coop": "there is no host https.smarthub.coop; check api_url",
-    "http://127.0.0.1:9": "cannot reach 127.0.0.1:9, or it broke off; check api_url and the network",
+    "http://127.0.0.1:9": "127.0.0.1:9 refuses the connection: nothing listens there; check api_url",
 }
 
 

@@ -174,6 +174,7 @@ class Transport:
                 f"{host} does not speak TLS as it should; check api_url, also whether it is https or http",
             ),
             ((NameResolutionError,), f"there is no host {host}; check api_url"),
+            ((ConnectionRefusedError,), f"{host} refuses the connection: nothing listens there; check api_url"),
             ((NewConnectionError,), unreachable),  # which is a kind of time-out to urllib3
             ((requests.Timeout, TimedOut), f"{host} did not answer in time; later it may work"),
             ((requests.ConnectionError,), unreachable),

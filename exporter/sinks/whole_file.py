@@ -45,7 +45,7 @@ class WholeFile:
         if path and path.exists() and not path.is_file():
             raise ConfigError(f"{self.name}: that is no file; name a file, or - for standard output")
         if path and path.exists() and not self._overwrite:
-            raise ConfigError(f"{self.name}: exists already; remove it, or name another file")
+            raise ConfigError(f"{self.name}: exists already; name another file, or write over it with --yes")
         if path and not path.parent.is_dir():
             raise ConfigError(f"{self.name}: there is no folder {path.parent}; make it first")
         try:

@@ -113,7 +113,7 @@ def test_a_portal_that_is_not_running_fails_at_its_address(clock: ManualClock) -
         host = f"127.0.0.1:{nobody.getsockname()[1]}"
         assert checked(login_of(f"http://{host}"), clock) == [
             "# Login coop",
-            f"failed address: cannot reach {host}, or it broke off; check api_url and the network",
+            f"failed address: {host} refuses the connection: nothing listens there; check api_url",
         ]
 
 

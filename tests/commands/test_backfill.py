@@ -574,7 +574,7 @@ def test_a_portal_that_is_not_there_is_one_line(vm: MetricsDouble, starter: Star
     configure("http://127.0.0.1:9", vm)
     program = starter.run("backfill", *MARCH)
     assert program.wait() == 1
-    assert one_line(program) == "cannot reach 127.0.0.1:9, or it broke off; check api_url and the network"
+    assert one_line(program) == "127.0.0.1:9 refuses the connection: nothing listens there; check api_url"
     assert vm.calls == []
 
 

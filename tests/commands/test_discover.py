@@ -819,7 +819,7 @@ def test_a_login_with_water_alone_is_told_so(start_portal: StartPortal, discover
 def test_a_portal_that_is_not_there_is_one_line(discover: Discover) -> None:
     program = discover("http://127.0.0.1:9")
     assert program.wait() == 1
-    assert one_line(program) == "cannot reach 127.0.0.1:9, or it broke off; check api_url and the network"
+    assert one_line(program) == "127.0.0.1:9 refuses the connection: nothing listens there; check api_url"
 
 
 def test_a_portal_that_is_down_is_one_line(start_portal: StartPortal, discover: Discover) -> None:

@@ -248,7 +248,7 @@ def test_a_refused_connection(clock: ManualClock) -> None:
 
     message = message_of(lambda: transport_to(f"http://{host}", clock).call("x", "GET", "/x"))
 
-    assert message == f"cannot reach {host}, or it broke off; check api_url and the network"
+    assert message == f"{host} refuses the connection: nothing listens there; check api_url"
 
 
 def test_a_host_that_there_is_not(transport: Transport, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,7 +152,7 @@ def test_an_existing_file_is_replaced_at_the_end_and_only_where_that_is_wanted(t
     output.write_text("before", encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         CSVSink(output, overwrite=False).open(0)
-    assert str(caught.value) == f"csv {output}: exists already; remove it, or name another file"
+    assert str(caught.value) == f"csv {output}: exists already; name another file, or write over it with --yes"
 
     sink = CSVSink(output, overwrite=True)
     sink.open(0)
