@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from ..errors import PortalError
 from ..intervals import DAILY, Interval, Reading
 from ..portal.walltime import WallClock
+from ..portal.zones import fits
 from ..snapshot import Meter
 from ..survey import LocationSurvey, Surveyor
 from ..words import every, gives, length, local_date, local_time, place_of
@@ -82,7 +83,9 @@ def _day_totals(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo, now:
         yield Finding(Verdict.WARNING, "day totals", f"the portal gives no daily figures to compare with: {error}")
     for meter in meters:
         own = figures.get(meter.info.number, {})
-        lacking = [] if survey.error else _lacking(meter, own, past, wall, survey.connected)
+        # By a wrong clock the first and the last of the days lack what stands before and behind them.
+        is_doubtful = survey.error is not None or fits(zone, survey.sightings) is False
+        lacking = [] if is_doubtful else _lacking(meter, own, past, wall, survey.connected)
         if lacking:
             yield _incomplete(meter, lacking, survey.days, zone)
         if meter.days and failure is None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -308,6 +309,13 @@ def test_the_day_of_the_connection_need_not_be_whole(start_portal: StartPortal, 
 def test_a_first_day_that_is_not_whole_yet_is_no_gap(start: Start, clock: ManualClock) -> None:
     server = start(gaps=(Span("81001", 0, TODAY - 10 * HOUR),))
     assert step_of(server, clock, "day totals") == ["skipped day totals: meter 81001: no day is complete yet"]
+
+
+@pytest.mark.parametrize("zone", ["America/Chicago", "America/Los_Angeles", "America/Puerto_Rico"])
+def test_a_wrong_zone_feigns_no_gaps(start: Start, clock: ManualClock, zone: str) -> None:
+    report = lines(list(check_of(login_of(start(), zone=ZoneInfo(zone)), clock).run()))
+    assert any(f"the portal's times do not fit {zone}" in line for line in report)
+    assert not any("lack" in line for line in report)
 
 
 def test_ranges_that_the_portal_gave_up_on_are_no_gaps(
