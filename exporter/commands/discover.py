@@ -8,7 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..clock import Clock, SystemClock
-from ..config import Config, LocationChoice, Login, Overrides, Secret, load_config, portal_address, second_factor
+from ..config import (
+    DEFAULT_FILE,
+    Config,
+    LocationChoice,
+    Login,
+    Overrides,
+    Secret,
+    load_config,
+    portal_address,
+    second_factor,
+)
 from ..config.writing import FoundLogin, check_is_free, config_text, write_private
 from ..errors import EXIT_DONE, EXIT_FAILED, ConfigError, CredentialsError, PortalError, TwoFactorError
 from ..exploration import Exploration, explore
@@ -57,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("--secrets and --force belong to --write FILE")
     terminal = Terminal()
     discovery = _Discovery(terminal, is_interactive())
+    if is_interactive() and arguments.config_file is None and DEFAULT_FILE.exists():
+        terminal.complain(f"Reads {DEFAULT_FILE}; --config.file /dev/null asks for another login.")
     config = _load(arguments, discovery)
     for warning in config.warnings:
         log.warning("%s", warning)

@@ -11,11 +11,12 @@ from .model import (
     Secret,
     VictoriaMetricsConfig,
 )
-from .reader import Overrides, load_config
+from .reader import DEFAULT_FILE, Overrides, load_config
 from .secondfactor import second_factor
 from .values import format_duration, parse_duration, parse_zone
 
 __all__ = [
+    "DEFAULT_FILE",
     "Config",
     "ExporterConfig",
     "InfluxDBConfig",

@@ -19,7 +19,8 @@ from .values import format_duration, parse_count, parse_duration
 from .yamlnodes import Mapping as YamlMapping
 from .yamlnodes import YamlError, parse_yaml
 
-_DEFAULT_FILE = Path("config.yaml")
+DEFAULT_FILE = Path("config.yaml")
+"""What is read where no file is named, in the current folder."""
 _DEFAULTS = Config(logins=(), exporter=ExporterConfig())
 _LONGEST = 35 * 86400
 _SHORTEST_WINDOW = 60
@@ -74,7 +75,7 @@ def load_config(
 
 def _read_file(path: Path | None, environ: Mapping[str, str], report: Report) -> Section:
     """The top level of the file; an empty section where no file is asked for and there is none."""
-    file = path or _DEFAULT_FILE
+    file = path or DEFAULT_FILE
     home = home_folder(environ)
     try:
         content = read_file(file)

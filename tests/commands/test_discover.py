@@ -393,6 +393,21 @@ def test_a_password_file_is_a_password(start_portal: StartPortal, sit_down: Sit,
     assert "Password" not in typist.shown
 
 
+def test_whoever_has_a_configuration_is_told_that_it_is_read_and_how_to_be_asked(
+    start_portal: StartPortal, sit_down: Sit, starter: Starter
+) -> None:
+    portal = start_portal(ONE)
+    starter.config(several(portal, USER))
+    typist = sit_down()
+    typist.see("Reads config.yaml; --config.file /dev/null asks for another login.\r\n")
+    assert typist.wait() == 0
+    assert ASK_URL not in typist.shown
+    other = sit_down("--config.file", "/dev/null")
+    sign_in_by_hand(other, portal)
+    assert other.wait() == 0
+    assert "Reads config.yaml" not in other.shown
+
+
 def test_enter_instead_of_answers_is_a_configuration_that_lacks_them(sit_down: Sit) -> None:
     typist = sit_down()
     for question in (ASK_URL, ASK_USER, ASK_PASSWORD):
