@@ -299,7 +299,7 @@ def test_a_portal_that_nobody_runs_is_a_state_that_is_told(starter: Starter) -> 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host = f"127.0.0.1:{listener.getsockname()[1]}"
     serving = serve(starter, "--log.level=debug", **variables(f"http://{host}"))
-    assert_down(serving, host, "transport", f"cannot reach {host}")
+    assert_down(serving, host, "transport", f"{host} refuses the connection")
 
 
 def test_a_location_that_is_not_seen_is_down_by_its_own_labels(starter: Starter) -> None:
