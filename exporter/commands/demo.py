@@ -18,7 +18,7 @@ from .serve import add_web_flags, checked_path
 from .simulate import DEFAULT_ADDRESS
 from .stopping import Stopping
 
-_BEHIND = 48 * 3600.0  # seconds that the demo's data lag at the start
+_BEHIND = 36 * 3600.0  # seconds that the demo's data lag at the start: late would be 48 hours
 _STEP = 900.0
 _SECONDS_PER_STEP = 3.0  # so often a new interval is posted while somebody watches
 _REFRESH_SECONDS = 3
