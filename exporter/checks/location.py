@@ -74,6 +74,8 @@ def _day_totals(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo, now:
         if meters:
             yield Finding(Verdict.SKIPPED, "day totals", "no day is complete yet")
         return
+    # By a wrong clock the first and the last of the days lack what stands before and behind them.
+    is_doubtful = survey.error is not None or fits(zone, survey.sightings) is False
     figures: Mapping[str, Mapping[int, Reading]] = {}
     failure: PortalError | None = None
     try:
@@ -83,8 +85,6 @@ def _day_totals(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo, now:
         yield Finding(Verdict.WARNING, "day totals", f"the portal gives no daily figures to compare with: {error}")
     for meter in meters:
         own = figures.get(meter.info.number, {})
-        # By a wrong clock the first and the last of the days lack what stands before and behind them.
-        is_doubtful = survey.error is not None or fits(zone, survey.sightings) is False
         lacking = [] if is_doubtful else _lacking(meter, own, past, wall, survey.connected)
         if lacking:
             yield _incomplete(meter, lacking, survey.days, zone)

@@ -163,8 +163,6 @@ def _keep(path: Path, backup: Path) -> None:
     """Keep the older file beside it, without a moment in which there is none of its name."""
     try:
         backup.hardlink_to(path)
-    except FileExistsError:
-        raise
     except OSError:  # a file system without links
         descriptor = os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as stream:

@@ -21,6 +21,10 @@ _PATH = (
 SETTLING = 15.0
 """Seconds after which a kill -9 takes back nothing that was written (tsdb-facts D6)."""
 
+FLUSH = "/internal/force_flush"
+
+_VISIBLE_WITHIN = 12.0  # seconds: at once when flushed, but negative look-ups are cached for ten (tsdb-facts D5)
+_LOST_AFTER = 0.5
 _RESET_CACHE = "/internal/resetRollupResultCache"
 _SAMPLES_PER_LINE = "10000"
 _FLAG = re.compile(r"--?([\w.]+)=(.*)")
@@ -119,6 +123,14 @@ class VictoriaMetrics:
         flags = {match[1]: _unquoted(match[2]) for match in found}
         # vmauth answers for itself, whatever is behind it.
         return None if "auth.config" in flags else flags
+
+
+def patience(newest_missing: int, kept_from: float, *, flushes: bool) -> float:
+    """For how many seconds to look for what cannot be seen yet; hardly for what is older than what is kept.
+
+    newest_missing, kept_from: seconds UTC. flushes: it lets us have shown at once what it has taken.
+    """
+    return _LOST_AFTER if flushes and newest_missing < kept_from else _VISIBLE_WITHIN
 
 
 def _target(config: VictoriaMetricsConfig, key: str, url: str) -> Target:

@@ -11,14 +11,12 @@ from ..clock import Clock
 from ..config import InfluxDBConfig
 from ..databases.flags import retention, retention_notes
 from ..databases.influxdb import InfluxDB, Point, Series, Tags, lines, tag_text
-from ..databases.victoriametrics import SETTLING
+from ..databases.victoriametrics import FLUSH, SETTLING, patience
 from ..errors import DatabaseError
 from ..intervals import watts
 from ..snapshot import LocationKey
 from .sink import Chunk, Sink, Written
 
-_FLUSH = "/internal/force_flush"
-_VISIBLE_WITHIN = 12.0  # seconds: VictoriaMetrics caches negative look-ups for ten (tsdb-facts D5)
 _TAGS_OF_INTERVALS = ("account", "location", "meter", "portal")
 _CENTS = 100  # in a dollar
 _MINUTE = 60
@@ -164,14 +162,14 @@ class InfluxDBSink(Sink):
         while True:
             if self._database.victoriametrics and self._flushes:
                 try:
-                    self._database.api.get(_FLUSH)
+                    self._database.api.get(FLUSH)
                 except DatabaseError:
                     self._flushes = False  # a proxy that does not let us: then it takes its time
             stored = self._stored(chunk)
             missing = _missing(wanted, stored)
-            is_lost = self._flushes and max(missing, default=0) < self._kept_from
-            waited = self._clock.monotonic() - started > (0.5 if is_lost else _VISIBLE_WITHIN)
-            if not missing or waited or not self._database.victoriametrics:
+            if not missing or not self._database.victoriametrics:
+                return stored
+            if self._clock.monotonic() - started > patience(max(missing), self._kept_from, flushes=self._flushes):
                 return stored
             self._clock.sleep(0.5)
 

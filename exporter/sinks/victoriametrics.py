@@ -10,7 +10,7 @@ from hashlib import blake2b
 from ..clock import Clock
 from ..config import VictoriaMetricsConfig
 from ..databases.flags import DAY, MONTH, retention, retention_notes
-from ..databases.victoriametrics import SETTLING, VictoriaMetrics
+from ..databases.victoriametrics import FLUSH, SETTLING, VictoriaMetrics, patience
 from ..errors import DatabaseError
 from ..intervals import amount, timestamp_ms
 from ..metrics.families import TIMESTAMPED
@@ -19,10 +19,8 @@ from ..snapshot import LocationKey
 from .sink import Chunk, Sink, Written
 
 _IMPORT = "/api/v1/import"
-_FLUSH = "/internal/force_flush"
 _SAMPLES_PER_LINE = 10_000
 _TRIES = 3
-_VISIBLE_WITHIN = 12.0  # seconds: at once when flushed, but negative look-ups are cached for ten (tsdb-facts D5)
 _FAMILIES = "|".join(each.family.name for each in TIMESTAMPED)
 _NAMES = {"__name__", "meter", "period"}
 _PERIODS = "smarthub_interval_tou_usage_kwh"
@@ -146,17 +144,16 @@ class VictoriaMetricsSink(Sink):
         if not self._flushes:
             return
         try:
-            self._database.writing.get(_FLUSH)
+            self._database.writing.get(FLUSH)
         except DatabaseError as error:
             if error.passes_by_itself:
                 raise
             self._flushes = False  # a cluster, or a proxy that does not let us: then it takes its time
 
     def _patience(self, todo: Contents) -> float:
-        """For how many seconds to look for what cannot be seen yet; hardly for what is older than what is kept."""
         kept_from = self._clock.now() - self._period if self._period is not None else 0.0
-        is_lost = self._flushes and all(second < kept_from for samples in todo.values() for second in samples)
-        return 0.5 if is_lost else _VISIBLE_WITHIN
+        newest = max(second for samples in todo.values() for second in samples)
+        return patience(newest, kept_from, flushes=self._flushes)
 
     def _not_kept(self, wanted: Contents, stored: Contents, todo: Contents) -> DatabaseError:
         """What became of samples that were taken with a 204 and are not there."""

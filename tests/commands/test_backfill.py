@@ -33,11 +33,12 @@ USAGE = "smarthub_interval_usage_kwh"
 QUESTION = "Go on? [Y/n]: "
 HASTE = """
 import exporter.backfill.run
+import exporter.databases.victoriametrics
 import exporter.sinks.victoriametrics
 
 exporter.backfill.run._WAITS = (0.05, 0.05, 0.05)
 exporter.sinks.victoriametrics.VictoriaMetricsSink.settling = 0.2
-exporter.sinks.victoriametrics._VISIBLE_WITHIN = 0.2
+exporter.databases.victoriametrics._VISIBLE_WITHIN = 0.2
 """
 """Python runs this at its start: a database that is waited for for 42 seconds, and 15 to settle, would take long."""
 
