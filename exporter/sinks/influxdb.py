@@ -75,7 +75,6 @@ class InfluxDBSink(Sink):
         if self._config.per_minute:
             self._database.go_on_without_label()
         self._database.write(())
-        self._database.read((), oldest, oldest + 1)
         period = retention(behind.flags())
         self._kept_from = 0.0 if period is None else self._clock.now() - period
         return retention_notes(period, oldest, self._clock.now())
