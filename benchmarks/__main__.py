@@ -19,7 +19,8 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from exporter.clock import SystemClock
-from exporter.intervals import Interval, MeterInfo, version
+from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
+from exporter.intervals.samples import version
 from exporter.metrics.endpoint import MetricsEndpoint
 from exporter.metrics.page import Format, render
 from exporter.metrics.telemetry import Telemetry
@@ -32,7 +33,6 @@ from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, World
-from exporter.snapshot import Location, LocationKey, Meter, Snapshot
 from exporter.web.server import Server
 from exporter.web.types import Request
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from .config import LocationChoice, Login
+from .intervals.model import LocationKey
 from .portal.discovery import FoundLocation
-from .snapshot import LocationKey
 
 
 def wanted(login: Login, key: LocationKey) -> bool:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterable, Sequence
 
 from .config import Login
-from .snapshot import LocationKey
+from .intervals.model import LocationKey
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from .claims import Claims
 from .clock import Clock, Stopped
 from .config import ExporterConfig, Login
 from .errors import AccessError, PortalError, ProtocolError, Reason
+from .intervals.model import Location, LocationKey
 from .lockout import Lockout
 from .metrics.telemetry import Telemetry
 from .portal.client import PortalClient
@@ -19,7 +20,6 @@ from .portal.history import KnownMeters, LocationHistory
 from .portal.walltime import WallClock
 from .portal.zones import fitting, sightings_of_bills
 from .reach import kept_from, recent_from
-from .snapshot import Location, LocationKey
 from .state import State
 from .status import LocationStatus, LoginStatus, Trouble
 from .store import Store

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from .intervals import VERSIONS, Interval, MeterInfo
-from .snapshot import Location, LocationKey, Meter
+from .intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
+from .intervals.samples import VERSIONS
 
 log = logging.getLogger(__name__)
 

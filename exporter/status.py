@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from .errors import PortalError, Reason
-from .snapshot import LocationKey
+from .intervals.model import LocationKey
 
 
 class Trouble(Enum):

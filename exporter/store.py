@@ -5,20 +5,10 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from .days import Calendar
-from .intervals import Change, Interval, timestamp_ms
-from .snapshot import (
-    FetchedMeter,
-    Location,
-    LocationKey,
-    Meter,
-    MeterUpdate,
-    Snapshot,
-    forgetting,
-    outliving,
-    revision,
-    update_meter,
-)
+from .intervals.days import Calendar
+from .intervals.model import Change, Interval, Location, LocationKey, Meter, Snapshot
+from .intervals.samples import timestamp_ms
+from .intervals.updates import FetchedMeter, MeterUpdate, forgetting, outliving, revision, update_meter
 from .state import State
 
 log = logging.getLogger(__name__)

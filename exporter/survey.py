@@ -7,15 +7,15 @@ from enum import Enum, auto
 
 from .clock import Clock
 from .errors import PendingError, PortalError, ProtocolError
-from .intervals import DAILY as DAILY_STEP
-from .intervals import Reading
+from .intervals.model import DAILY as DAILY_STEP
+from .intervals.model import Meter, Reading
+from .intervals.updates import update_meter
 from .portal.client import PortalClient
 from .portal.discovery import FoundLocation
 from .portal.history import LONGEST_RANGE, History, KnownMeters, LocationHistory
 from .portal.usagequery import MONTHLY, UsageQuery
 from .portal.walltime import WallClock
 from .portal.zones import Sighting, sightings_of_bills
-from .snapshot import Meter, update_meter
 from .zone_search import not_asked
 
 RECENT = 7  # days that a survey looks back

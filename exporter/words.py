@@ -3,9 +3,8 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from .intervals import DAILY
+from .intervals.model import DAILY, Meter
 from .portal.discovery import FoundLocation
-from .snapshot import Meter
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 

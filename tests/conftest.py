@@ -15,6 +15,7 @@ import pytest
 from exporter.choice import wanted
 from exporter.claims import Claims
 from exporter.config import ExporterConfig, LocationChoice, Login, Secret, portal_address
+from exporter.intervals.model import Location, LocationKey
 from exporter.lockout import Lockout
 from exporter.metrics.collector import CurrentState
 from exporter.metrics.telemetry import Telemetry
@@ -26,7 +27,6 @@ from exporter.simulator.portal import Answer, Call, SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings, Span
 from exporter.simulator.world import LocationSpec, MeterSpec, UserSpec, World
-from exporter.snapshot import Location, LocationKey
 from exporter.state import State
 from exporter.status import LoginStatus
 from exporter.store import Store

@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.intervals import Interval, MeterInfo, Reading, merge, timestamp_ms, version
+from exporter.intervals.merge import merge
+from exporter.intervals.model import Interval, Location, LocationKey, MeterInfo, Reading
+from exporter.intervals.samples import timestamp_ms, version
 from exporter.portal.answer import Channel, Flow, decode
 from exporter.portal.flows import resolve
 from exporter.portal.readings import read_intervals
@@ -15,7 +17,6 @@ from exporter.portal.walltime import WallClock
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.world import LocationSpec
-from exporter.snapshot import Location, LocationKey
 from exporter.state import State
 from exporter.status import LocationStatus, LoginStatus, outcomes
 from exporter.store import Store

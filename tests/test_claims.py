@@ -7,7 +7,7 @@ import pytest
 
 from exporter.claims import Claims
 from exporter.config import Login
-from exporter.snapshot import LocationKey
+from exporter.intervals.model import LocationKey
 
 from .conftest import login_of
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.days import Day, whole_days
-from exporter.intervals import Interval, Reading, merge
+from exporter.intervals.days import Day, whole_days
+from exporter.intervals.merge import merge
+from exporter.intervals.model import Interval, Reading
 
 HOUR = 3600
 ZONE = ZoneInfo("America/New_York")

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.intervals import Interval
+from exporter.intervals.model import Interval, LocationKey
 from exporter.portal.walltime import WallClock
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn
-from exporter.snapshot import LocationKey
 from exporter.state import FILE
 
 from .clocks import ManualClock

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from exporter.intervals import Change, Interval, Reading, amount, later_than, merge, timestamp_ms, version, watts
+from exporter.intervals.merge import later_than, merge
+from exporter.intervals.model import Change, Interval, Reading
+from exporter.intervals.samples import amount, timestamp_ms, version, watts
 
 getcontext().prec = 40
 

@@ -8,10 +8,9 @@ import pytest
 
 from exporter.errors import AccessError, PortalError, TransportError
 from exporter.exploration import Exploration, SeenLocation
-from exporter.intervals import Interval, MeterInfo
+from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.inventory import as_json, columns, notes, rows
 from exporter.portal.discovery import FoundLocation
-from exporter.snapshot import Meter
 from exporter.survey import LocationSurvey
 
 from .conftest import DAY, NOW, ZONE, login_of

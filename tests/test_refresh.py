@@ -14,6 +14,7 @@ import pytest
 
 from exporter.config import LocationChoice
 from exporter.errors import Reason
+from exporter.intervals.model import Location, LocationKey
 from exporter.portal.walltime import WallClock
 from exporter.refresh import Refresher
 from exporter.simulator.household import Household
@@ -21,7 +22,6 @@ from exporter.simulator.portal import Answer, Call
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn, Span
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution, UserSpec, World
-from exporter.snapshot import Location, LocationKey
 from exporter.state import State
 
 from .clocks import ManualClock

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.intervals import Change, Interval, MeterInfo, Reading
+from exporter.intervals.model import Change, Interval, Location, LocationKey, Meter, MeterInfo, Reading, Snapshot
+from exporter.intervals.updates import MeterUpdate, revision, update_meter
 from exporter.portal.walltime import WallClock
-from exporter.snapshot import Location, LocationKey, Meter, MeterUpdate, Snapshot, revision, update_meter
 
 from .conftest import DAY, NOW, ZONE
 

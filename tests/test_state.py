@@ -17,8 +17,7 @@ from pathlib import Path
 import pytest
 
 from exporter import state as module
-from exporter.intervals import Interval, MeterInfo
-from exporter.snapshot import Location, LocationKey, Meter
+from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
 from exporter.state import FILE, RefusedSignIns, State
 
 from .conftest import DAY, NOW
@@ -213,8 +212,7 @@ def test_several_processes_lose_nothing(open_state: OpenState) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from exporter.intervals import Interval, MeterInfo
-from exporter.snapshot import Location, LocationKey, Meter
+from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
 from exporter.state import State
 
 state = State(Path(sys.argv[1]))

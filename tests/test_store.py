@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.intervals import Interval, MeterInfo, Reading
+from exporter.intervals.model import Interval, Location, LocationKey, MeterInfo, Reading
 from exporter.portal.walltime import WallClock
-from exporter.snapshot import Location, LocationKey
 from exporter.state import State
 from exporter.store import Store
 

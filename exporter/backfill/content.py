@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from ..days import Day
-from ..intervals import DAILY, Interval
+from ..intervals.days import Day
+from ..intervals.model import DAILY, Interval, Location, Meter
+from ..intervals.updates import update_meter
 from ..portal.walltime import WallClock
 from ..sinks.sink import Chunk
-from ..snapshot import Location, Meter, update_meter
 from ..store import Store
 from .fetching import Fetched
 from .journal import Figures, Sight

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 
 from ..clock import Clock
-from ..snapshot import LocationKey
+from ..intervals.model import LocationKey
 from ..state import State
 
 _LIFE = 24 * 3600.0  # seconds: by then the portal may have corrected what is done

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from ..intervals.model import LocationKey
 from ..portal.walltime import WallClock
-from ..snapshot import LocationKey
 from .content import starts_of
 from .journal import Done, Figures, Piece, Sight
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 from ..clock import Clock
 from ..errors import ConfigError
+from ..intervals.model import LocationKey
 from ..portal.discovery import FoundLocation
 from ..portal.history import LONGEST_RANGE
 from ..portal.walltime import WallClock
-from ..snapshot import LocationKey
 
 EARLIEST = date(1990, 1, 1)  # no co-op had meters that can be read from afar
 

@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from ..clock import Clock, Stopped
 from ..errors import AccessError, DatabaseError, PendingError, PortalError, ProtocolError
+from ..intervals.model import LocationKey
 from ..portal.zones import contradict, sightings_of_bills
 from ..reach import kept_from
 from ..sinks.sink import Chunk, Sink, Written
-from ..snapshot import LocationKey
 from ..state import State
 from ..store import Store
 from .content import chunk_of, figures_of, sight_of

@@ -8,12 +8,12 @@ from ..choice import choose, listed, matches, nothing_to_read, unseen
 from ..clock import Clock
 from ..config import Config, Login
 from ..errors import AccessError, ConfigError, PortalError
+from ..intervals.model import LocationKey
 from ..lockout import Lockout
 from ..portal.client import PortalClient
 from ..portal.discovery import FoundLocation
 from ..portal.history import KnownMeters, LocationHistory
 from ..portal.walltime import WallClock
-from ..snapshot import LocationKey
 from ..state import State
 from .plan import DayRange, Job, job_of
 

@@ -7,9 +7,9 @@ from ..config import Config, InfluxDBConfig, VictoriaMetricsConfig
 from ..databases.influxdb import InfluxDB
 from ..databases.victoriametrics import VictoriaMetrics
 from ..errors import DatabaseError
+from ..intervals.model import Location, LocationKey, Meter, Snapshot
 from ..metrics.page import Format, render
 from ..portal.walltime import DAY, WallClock
-from ..snapshot import Location, LocationKey, Meter, Snapshot
 from ..survey import LocationSurvey
 from .findings import Finding, Heading, Part, Verdict
 from .login import LoginCheck

@@ -6,10 +6,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from ..errors import PortalError
-from ..intervals import DAILY, Interval, Reading
+from ..intervals.model import DAILY, Interval, Meter, Reading
 from ..portal.walltime import WallClock
 from ..portal.zones import fits
-from ..snapshot import Meter
 from ..survey import LocationSurvey, Surveyor
 from ..words import every, gives, length, local_date, local_time, place_of
 from .findings import Bars, Finding, Heading, Part, Verdict

@@ -8,9 +8,9 @@ from math import ceil
 from ..databases.flags import DAY
 from ..databases.victoriametrics import VictoriaMetrics
 from ..errors import DatabaseError
+from ..intervals.model import LocationKey, Meter
 from ..metrics.families import TIMESTAMPED
 from ..metrics.page import escaped
-from ..snapshot import LocationKey, Meter
 from .findings import Finding, Verdict
 from .held import Held, Series, held, mistakes, series_of
 from .keeping import deduplication, page_size, retention

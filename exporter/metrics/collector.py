@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from ..intervals import watts
-from ..snapshot import Location, LocationKey, Meter, Snapshot
+from ..intervals.model import Location, LocationKey, Meter, Snapshot
+from ..intervals.samples import watts
 from ..status import LoginStatus, outcomes
 from . import families
 from .families import CURRENT, Family

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from ..clock import Clock
-from ..snapshot import Snapshot
+from ..intervals.model import Snapshot
 from ..web.types import Request, Response
 from .page import Format, Page, Part, gzipped, render
 

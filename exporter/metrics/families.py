@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..intervals import Interval, timestamp_ms, watts
-from ..snapshot import Meter
+from ..intervals.model import Interval, Meter
+from ..intervals.samples import timestamp_ms, watts
 
 _OF_INTERVAL = "of one interval, stamped in its last second, served from memory."
 _OF_DAY = "of one interval, a whole local day, stamped in its last second, served from memory."

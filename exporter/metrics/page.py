@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ..snapshot import LocationKey, Meter, Snapshot
+from ..intervals.model import LocationKey, Meter, Snapshot
 from .families import TIMESTAMPED, Family, Sample, TimestampedFamily
 
 _LEVEL = 6

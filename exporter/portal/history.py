@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..errors import PendingError, PortalError, ProtocolError
-from ..intervals import DAILY as DAILY_STEP
-from ..intervals import MeterInfo, Reading
+from ..intervals.model import DAILY as DAILY_STEP
+from ..intervals.model import MeterInfo, Reading
 from .answer import Answer
 from .readings import MeterReadings, RangeReadings, read_days, read_intervals
 from .usagequery import DAILY, HOURLY, UsageQuery

@@ -4,7 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..intervals import DAILY, MeterInfo, Reading, amount
+from ..intervals.model import DAILY, MeterInfo, Reading
+from ..intervals.samples import amount
 from .answer import Answer, Channel, Flow, Point, Series
 from .flows import Energy, resolve
 from .placing import HOUR, Placed, day_steps, place, place_days, step_of_day

@@ -5,8 +5,7 @@ import io
 from datetime import datetime
 from pathlib import Path
 
-from ..intervals import Interval
-from ..snapshot import Meter
+from ..intervals.model import Interval, Meter
 from .sink import Chunk, Sink, Written
 from .whole_file import WholeFile, send_to_stdout
 

@@ -13,8 +13,8 @@ from ..databases.flags import retention, retention_notes
 from ..databases.influxdb import InfluxDB, Point, Series, Tags, lines, tag_text
 from ..databases.victoriametrics import FLUSH, SETTLING, patience
 from ..errors import DatabaseError
-from ..intervals import watts
-from ..snapshot import LocationKey
+from ..intervals.model import LocationKey
+from ..intervals.samples import watts
 from .sink import Chunk, Sink, Written
 
 _TAGS_OF_INTERVALS = ("account", "location", "meter", "portal")

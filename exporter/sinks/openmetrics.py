@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..intervals.model import Meter
 from ..metrics.families import TIMESTAMPED, Sample, TimestampedFamily
 from ..metrics.page import Format, header, sample_lines
-from ..snapshot import Meter
 from .sink import Chunk, Sink, Written
 from .whole_file import Key, WholeFile
 

@@ -4,8 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+from ..intervals.model import LocationKey, Meter
 from ..portal.rawseries import RawSeries
-from ..snapshot import LocationKey, Meter
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from ..config import VictoriaMetricsConfig
 from ..databases.flags import DAY, MONTH, retention, retention_notes
 from ..databases.victoriametrics import FLUSH, SETTLING, VictoriaMetrics, patience
 from ..errors import DatabaseError
-from ..intervals import amount, timestamp_ms
+from ..intervals.model import LocationKey
+from ..intervals.samples import amount, timestamp_ms
 from ..metrics.families import TIMESTAMPED
 from ..metrics.page import escaped
-from ..snapshot import LocationKey
 from .sink import Chunk, Sink, Written
 
 _IMPORT = "/api/v1/import"

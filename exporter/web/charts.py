@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 
-from ..intervals import Interval, watts
+from ..intervals.model import Interval
+from ..intervals.samples import watts
 from .display import day_text, kwh, moment, power, span, usd
 from .figures import DayFigures
 from .plot import (

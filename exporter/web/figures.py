@@ -11,8 +11,8 @@ from datetime import date, timedelta
 from enum import Enum
 from zoneinfo import ZoneInfo
 
-from ..intervals import Interval, amount, version
-from ..snapshot import Meter
+from ..intervals.model import Interval, Meter
+from ..intervals.samples import amount, version
 from .display import local
 
 STALE = 72 * 3600

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
-from ..snapshot import LocationKey, Meter
+from ..intervals.model import LocationKey, Meter
 
 T = TypeVar("T")
 Place = tuple[LocationKey, str]

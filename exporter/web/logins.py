@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from ..snapshot import LocationKey, Snapshot
+from ..intervals.model import LocationKey, Snapshot
 from ..status import LoginStatus, Trouble
 from .display import counted
 from .states import UTC, State, Tone, title_of, zone_of

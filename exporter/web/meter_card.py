@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
-from ..intervals import DAILY, Interval, watts
-from ..snapshot import Meter
+from ..intervals.model import DAILY, Interval, Meter
+from ..intervals.samples import watts
 from ..words import every
 from .charts import energy_chart, power_chart
 from .display import counted, day_text, iso, kwh, lasting, local, number, power, span, usd

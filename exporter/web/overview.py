@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from ..snapshot import LocationKey, Meter, Snapshot
+from ..intervals.model import LocationKey, Meter, Snapshot
 from ..status import LocationStatus, LoginStatus, Trouble, outcomes
 from ..words import local_date
 from .display import lasting, local

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ..snapshot import Location, LocationKey
+from ..intervals.model import Location, LocationKey
 
 UTC = ZoneInfo("UTC")
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from .. import __version__
-from ..snapshot import LocationKey, Snapshot
+from ..intervals.model import LocationKey, Snapshot
 from ..status import LoginStatus
 from .display import ago, kwh, lasting
 from .figures import Figures

@@ -4,9 +4,9 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from exporter.backfill.plan import DayRange, Job, job_of
+from exporter.intervals.model import LocationKey
 from exporter.portal.discovery import FoundLocation
 from exporter.portal.walltime import WallClock
-from exporter.snapshot import LocationKey
 
 from ..clocks import ManualClock
 

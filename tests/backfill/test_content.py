@@ -13,13 +13,13 @@ from exporter.backfill.content import chunk_of, figures_of, sight_of
 from exporter.backfill.fetching import Fetched
 from exporter.backfill.journal import Figures
 from exporter.backfill.plan import Job
-from exporter.intervals import Interval, MeterInfo, Reading, version
+from exporter.intervals.model import Interval, Location, Meter, MeterInfo, Reading
+from exporter.intervals.samples import version
 from exporter.portal.history import History
 from exporter.portal.readings import MeterReadings
 from exporter.portal.walltime import WallClock
 from exporter.reach import kept_from
 from exporter.sinks.sink import Chunk
-from exporter.snapshot import Location, Meter
 from exporter.state import State
 from exporter.store import Store
 

@@ -13,9 +13,8 @@ from exporter.backfill.outcome import Outcome
 from exporter.backfill.plan import Job
 from exporter.backfill.report import plan_lines, summary_lines
 from exporter.backfill.shown import Bar, Lines, Warnings, progress_for, summed
-from exporter.intervals import Interval, MeterInfo
+from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.sinks.sink import Chunk, Sink, Written
-from exporter.snapshot import Meter
 
 from ..conftest import NOW
 from ..portal.building import bounds_of

@@ -20,7 +20,7 @@ from exporter.backfill.run import Backfill
 from exporter.backfill.sources import Sources
 from exporter.config import Config, ExporterConfig, Login
 from exporter.errors import DatabaseError
-from exporter.intervals import Interval
+from exporter.intervals.model import Interval, Location, LocationKey
 from exporter.portal.walltime import WallClock
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Answer, Call
@@ -28,7 +28,6 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn, Span
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, UserSpec, World
 from exporter.sinks.sink import Chunk, Sink, Written
-from exporter.snapshot import Location, LocationKey
 from exporter.state import State
 from exporter.store import Store
 

@@ -13,12 +13,11 @@ import pytest
 from exporter.checks.databases import database_findings
 from exporter.checks.login import LoginCheck
 from exporter.config import Config, ExporterConfig, InfluxDBConfig, Secret, VictoriaMetricsConfig
-from exporter.intervals import Interval, MeterInfo
+from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.portal.discovery import FoundLocation
 from exporter.portal.walltime import WallClock
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll
-from exporter.snapshot import Meter
 from exporter.survey import LocationSurvey
 
 from ..clocks import ManualClock

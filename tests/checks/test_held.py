@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from exporter.checks.findings import Finding, Verdict
 from exporter.checks.held import DEDUP, HONOR, LABELDROP, NO_STALE_MARKERS, Held, held, mistakes, series_of
 from exporter.databases.victoriametrics import StoredSeries
-from exporter.intervals import timestamp_ms
+from exporter.intervals.samples import timestamp_ms
 
 END = 1_795_000_500
 USAGE = {"__name__": "smarthub_interval_usage_kwh", "portal": "p", "account": "a", "location": "l", "meter": "m"}

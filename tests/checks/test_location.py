@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.checks.findings import Bars, Part
-from exporter.intervals import DAILY
+from exporter.intervals.model import DAILY
 from exporter.portal.walltime import WallClock
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Answer, Call

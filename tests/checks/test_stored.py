@@ -12,8 +12,8 @@ from exporter.checks.stored import Recent, stored_findings
 from exporter.config import VictoriaMetricsConfig
 from exporter.databases.victoriametrics import StoredSeries, VictoriaMetrics
 from exporter.errors import DatabaseError
-from exporter.intervals import Interval, MeterInfo, timestamp_ms
-from exporter.snapshot import LocationKey, Meter
+from exporter.intervals.model import Interval, LocationKey, Meter, MeterInfo
+from exporter.intervals.samples import timestamp_ms
 
 DAY = 86400
 NOW = int(datetime(2026, 11, 22, 10, tzinfo=UTC).timestamp())

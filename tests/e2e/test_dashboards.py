@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from exporter.intervals import timestamp_ms
+from exporter.intervals.samples import timestamp_ms
 from exporter.metrics import families
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.settings import Settings, Span

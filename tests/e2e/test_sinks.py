@@ -14,6 +14,8 @@ import pytest
 
 from exporter.config import InfluxDBConfig, Login, Secret, portal_address
 from exporter.errors import DatabaseError
+from exporter.intervals.model import LocationKey
+from exporter.intervals.updates import update_meter
 from exporter.lockout import Lockout
 from exporter.metrics.families import TIMESTAMPED
 from exporter.portal.answer import Answer
@@ -29,7 +31,6 @@ from exporter.simulator.world import Channels, LocationSpec, MeterSpec, World
 from exporter.sinks.influxdb import InfluxDBSink
 from exporter.sinks.openmetrics import OpenMetricsSink
 from exporter.sinks.sink import Chunk, Sink, Written
-from exporter.snapshot import LocationKey, update_meter
 from exporter.state import State
 
 from ..clocks import ManualClock

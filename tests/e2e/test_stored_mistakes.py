@@ -18,12 +18,12 @@ from exporter.config import InfluxDBConfig, Secret, VictoriaMetricsConfig
 from exporter.databases.influxdb import InfluxDB, InfluxState
 from exporter.databases.victoriametrics import VictoriaMetrics as Client
 from exporter.errors import DatabaseError
+from exporter.intervals.model import LocationKey
 from exporter.portal.walltime import WallClock
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
 from exporter.simulator.world import UserSpec, World
-from exporter.snapshot import LocationKey
 
 from .exporters import Exporter, house, meter
 from .services import (

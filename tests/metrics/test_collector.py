@@ -6,9 +6,8 @@ import pytest
 
 from exporter import __version__
 from exporter.errors import Reason
-from exporter.intervals import Interval, MeterInfo
+from exporter.intervals.model import Interval, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.metrics.collector import CurrentState
-from exporter.snapshot import LocationKey, Meter, Snapshot
 from exporter.status import LocationStatus, LoginStatus
 
 from .test_endpoint import Exposition

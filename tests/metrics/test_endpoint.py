@@ -10,11 +10,10 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.intervals import MeterInfo
+from exporter.intervals.model import LocationKey, Meter, MeterInfo, Snapshot
 from exporter.metrics.collector import CurrentState
 from exporter.metrics.endpoint import MetricsEndpoint, Steady
 from exporter.metrics.telemetry import LoginTelemetry, Telemetry
-from exporter.snapshot import LocationKey, Meter, Snapshot
 from exporter.status import LocationStatus, LoginStatus
 from exporter.web.server import Server
 from exporter.web.types import Request, Response

@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from exporter.intervals.model import LocationKey
 from exporter.metrics import families
-from exporter.snapshot import LocationKey
 from exporter.status import LocationStatus, LoginStatus
 
 from ..e2e.services import find_program

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import AccessError, CredentialsError, PendingError, PortalError, ProtocolError, TransportError
-from exporter.intervals import DAILY as DAY_STEP
-from exporter.intervals import Reading
+from exporter.intervals.model import DAILY as DAY_STEP
+from exporter.intervals.model import Reading
 from exporter.portal.answer import Answer, decode
 from exporter.portal.history import History, KnownMeters, LocationHistory
 from exporter.portal.usagequery import DAILY, HOURLY, UsageQuery

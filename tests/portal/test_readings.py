@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.intervals import DAILY, MeterInfo, Reading
+from exporter.intervals.model import DAILY, MeterInfo, Reading
 from exporter.portal.answer import decode
 from exporter.portal.readings import MeterReadings, RangeReadings, read_days, read_intervals
 from exporter.portal.walltime import WallClock

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.days import Day
+from exporter.intervals.days import Day
 from exporter.portal.walltime import WallClock, plausible
 
 from .building import (

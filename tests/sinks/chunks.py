@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from exporter.intervals import Interval, MeterInfo
+from exporter.intervals.model import Interval, LocationKey, Meter, MeterInfo
 from exporter.portal.rawseries import RawSeries
 from exporter.sinks.sink import Chunk
-from exporter.snapshot import LocationKey, Meter
 
 ZONE = ZoneInfo("America/New_York")
 KEY = LocationKey("novec", "0012345001", "70001")

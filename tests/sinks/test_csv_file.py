@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import ConfigError, DatabaseError
+from exporter.intervals.model import LocationKey
 from exporter.sinks.csv_file import HEADER, CSVSink
 from exporter.sinks.sink import Chunk, Written
-from exporter.snapshot import LocationKey
 
 from .chunks import HOUR, KEY, chunk, instant, meter, names_in, usage
 

@@ -8,10 +8,10 @@ import pytest
 
 from exporter.config import InfluxDBConfig, Secret
 from exporter.errors import DatabaseError
+from exporter.intervals.model import LocationKey
 from exporter.portal.rawseries import RawPoint, RawSeries
 from exporter.sinks.influxdb import InfluxDBSink
 from exporter.sinks.sink import Chunk, Written
-from exporter.snapshot import LocationKey
 
 from ..clocks import ManualClock
 from .chunks import HOUR, KEY, chunk, instant, meter, usage

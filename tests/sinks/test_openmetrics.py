@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from exporter.intervals import Interval
+from exporter.intervals.model import Interval, LocationKey, Meter
 from exporter.metrics.families import TIMESTAMPED
 from exporter.sinks.openmetrics import OpenMetricsSink
 from exporter.sinks.sink import Chunk, Written
-from exporter.snapshot import LocationKey, Meter
 
 from ..portal.building import examples
 from .chunks import HOUR, KEY, ZONE, chunk, instant, meter, names_in, usage

@@ -8,10 +8,9 @@ import pytest
 
 from exporter.config import Secret, VictoriaMetricsConfig
 from exporter.errors import DatabaseError
-from exporter.intervals import Interval
+from exporter.intervals.model import Interval, LocationKey
 from exporter.sinks.sink import Chunk
 from exporter.sinks.victoriametrics import VictoriaMetricsSink
-from exporter.snapshot import LocationKey
 
 from ..clocks import ManualClock
 from ..conftest import DAY, NOW

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.intervals import Interval
+from exporter.intervals.model import Interval
 from exporter.web.charts import energy_chart, power_chart
 from exporter.web.display import midnight
 from exporter.web.figures import DayFigures

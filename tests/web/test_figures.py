@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.intervals import Interval, MeterInfo, version
+from exporter.intervals.model import Interval, Meter, MeterInfo
+from exporter.intervals.samples import version
 from exporter.simulator.household import Household
 from exporter.simulator.settings import Span
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, World
-from exporter.snapshot import Meter
 from exporter.web.display import local, midnight
 from exporter.web.figures import Figures, Freshness, figures_of, freshness
 

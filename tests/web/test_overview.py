@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.intervals import Interval, MeterInfo, version
+from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
+from exporter.intervals.samples import version
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.world import MeterSpec, Resolution, UserSpec, World
-from exporter.snapshot import Location, LocationKey, Meter, Snapshot
 from exporter.status import LocationStatus, LoginStatus
 from exporter.web.overview import Overview, overview
 from exporter.web.states import State, Tone

@@ -7,8 +7,7 @@ import pytest
 import requests
 
 from exporter import __version__
-from exporter.intervals import Interval, MeterInfo
-from exporter.snapshot import Location, LocationKey, Meter, Snapshot
+from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.status import LocationStatus, LoginStatus
 from exporter.web.pages import Pages
 from exporter.web.server import Server

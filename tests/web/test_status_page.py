@@ -11,10 +11,10 @@ from itertools import pairwise
 
 import pytest
 
-from exporter.intervals import Interval, MeterInfo, version
+from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
+from exporter.intervals.samples import version
 from exporter.simulator.household import Household
 from exporter.simulator.world import LocationSpec, MeterSpec, Resolution, World
-from exporter.snapshot import Location, LocationKey, Meter, Snapshot
 from exporter.status import LocationStatus, LoginStatus
 from exporter.web import meter_card
 from exporter.web.display import midnight

@@ -4,114 +4,14 @@ A portal's answer becomes readings (what it says now); readings merged into what
 values carry the version `k` under which they are written to a database (contract 3).
 """
 
-import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-DAILY = 86400
+from .model import Change, Interval, Reading
+from .samples import amount, later, version
+
 PLACEHOLDER_AGE = 48 * 3600
-_LARGEST_VERSION = 999
-# One object a number: tens of thousands of intervals would otherwise hold their own copies.
-VERSIONS = tuple(range(_LARGEST_VERSION + 1))
-_DECIMALS = 6
-_WATT_DECIMALS = 3
-_HOURS_OF_LARGEST_VERSION = 175_200  # twenty years
-
-
-@dataclass(frozen=True, slots=True)
-class MeterInfo:
-    """What the portal says of a meter beside its readings.
-
-    flows: the directions of its channels, as the portal names them.
-    exports: it has a channel for export or net energy, or sent energy once.
-    signed: it has no such channel, so that export shows only as negative import.
-    step: its resolution in seconds; 86400 for a meter read once a day.
-    """
-
-    number: str
-    flows: tuple[str, ...] = ()
-    parent: bool = False
-    net: bool = False
-    exports: bool = False
-    signed: bool = True
-    step: int = 900
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One interval as the portal gives it now; None is a value that it does not give."""
-
-    start: int
-    end: int
-    usage: float | None = None
-    export: float | None = None
-    cost: float | None = None
-    periods: tuple[tuple[str, float], ...] = ()
-
-    @property
-    def is_zero(self) -> bool:
-        """No energy in any channel that has a value: perhaps only a placeholder (portal-facts 3.5)."""
-        return (self.usage is not None or self.export is not None) and not self.usage and not self.export
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """One interval, or one whole local day, as it is served: each value with the version that its sample has."""
-
-    start: int
-    end: int
-    usage: float | None = None
-    usage_k: int = 0
-    export: float | None = None
-    export_k: int = 0
-    cost: float | None = None
-    cost_k: int = 0
-    periods: tuple[tuple[str, float, int], ...] = ()
-
-    @property
-    def has_energy(self) -> bool:
-        """Whether there is a value for import or export, be it 0."""
-        return self.usage is not None or self.export is not None
-
-
-def amount(value: float) -> float:
-    """KWh or USD as they are stored and served: six decimals, no negative zero."""
-    return round(value, _DECIMALS) + 0.0
-
-
-def watts(kwh: float, seconds: int) -> float:
-    """The average power of an energy over a time, in W."""
-    return round(kwh * 3_600_000 / seconds, _WATT_DECIMALS) + 0.0
-
-
-def version(end: int, seen: float, replaced: int = 0) -> int:
-    """The version of a value first seen at `seen` for an interval that ended at `end` (contract 3).
-
-    It grows with the age at which a value was seen, so that what is seen later wins in a database, whoever wrote it.
-    `replaced` is the version of the value that this one replaces, 0 where there is none.
-    """
-    hours = max(0.0, (seen - end) / 3600)
-    by_age = 1 + math.floor(998 * math.log(1 + hours) / math.log(1 + _HOURS_OF_LARGEST_VERSION))
-    return _later(min(by_age, _LARGEST_VERSION), replaced)
-
-
-def _later(fresh: int, replaced: int) -> int:
-    """The version of a value by its age alone, made later than that of the value that it replaces."""
-    return VERSIONS[min(max(fresh, replaced + 1), _LARGEST_VERSION)]
-
-
-def timestamp_ms(end: int, k: int) -> int:
-    """The timestamp of a sample, in ms: within the last second of its interval, later for later versions."""
-    return end * 1000 - 1000 + k
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """An interval that a merge changed. `before` is None where there was none."""
-
-    before: Interval | None
-    after: Interval
 
 
 def merge(
@@ -188,7 +88,7 @@ def _merge_interval(
     def newer(known: float | None, known_k: int, new: float | None) -> tuple[float | None, int]:
         if new is None or new == known:
             return known, known_k
-        return new, _later(fresh, known_k)
+        return new, later(fresh, known_k)
 
     usage, usage_k = newer(old.usage, last.usage_k, reading.usage)
     export, export_k = newer(old.export, last.export_k, reading.export)
@@ -221,7 +121,7 @@ def later_than(interval: Interval, former: Interval | None) -> Interval:
         return interval
 
     def k(new: float | None, new_k: int, old: float | None, old_k: int) -> int:
-        return new_k if new is None or old is None or new == old else _later(new_k, old_k)
+        return new_k if new is None or old is None or new == old else later(new_k, old_k)
 
     known = {period: (kwh, old_k) for period, kwh, old_k in former.periods}
     return replace(
@@ -252,5 +152,5 @@ def _merge_periods(
             if kwh or not elsewhere:
                 known[period] = (kwh, fresh)
         elif kwh != known[period][0]:
-            known[period] = (kwh, _later(fresh, known[period][1]))
+            known[period] = (kwh, later(fresh, known[period][1]))
     return tuple((period, kwh, k) for period, (kwh, k) in sorted(known.items()))

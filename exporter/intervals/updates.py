@@ -1,66 +1,15 @@
 """What is known at one moment: immutable, swapped as a whole, read by everything that serves."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from .days import Calendar, whole_days
-from .intervals import Change, Interval, MeterInfo, Reading, later_than, merge, version
+from .merge import later_than, merge
+from .model import Change, Interval, Meter, MeterInfo, Reading
+from .samples import version
 
 _REVISION = 0.001  # kWh: less is rounding
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class LocationKey:
-    """Which service location: the labels that all its data carry."""
-
-    portal: str
-    account: str
-    location: str
-
-
-@dataclass(frozen=True, slots=True)
-class Meter:
-    """A meter with its intervals and whole local days, each sorted by time."""
-
-    info: MeterInfo
-    intervals: tuple[Interval, ...] = ()
-    days: tuple[Interval, ...] = ()
-
-    @property
-    def latest(self) -> Interval | None:
-        """The newest interval with import or export."""
-        return next((interval for interval in reversed(self.intervals) if interval.has_energy), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """A service location and its meters, sorted by number. `name` is the user's or the member's own."""
-
-    key: LocationKey
-    name: str = ""
-    timezone: str = ""
-    meters: tuple[Meter, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Everything that is known, by location."""
-
-    locations: Mapping[LocationKey, Location] = field(default_factory=dict)
-
-    def replacing(self, location: Location) -> "Snapshot":
-        """A snapshot in which one location is another; the same one where nothing is different."""
-        if self.locations.get(location.key) == location:
-            return self
-        return Snapshot(dict(sorted({**self.locations, location.key: location}.items())))
-
-    def only(self, keys: Iterable[LocationKey]) -> "Snapshot":
-        """A snapshot without the locations that are not named; the same one where there are none."""
-        wanted = set(keys)
-        if wanted.issuperset(self.locations):
-            return self
-        return Snapshot({key: location for key, location in self.locations.items() if key in wanted})
 
 
 class FetchedMeter(Protocol):

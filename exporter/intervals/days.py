@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from .intervals import Interval, Reading, amount
+from .model import Interval, Reading
+from .samples import amount
 
 
 @dataclass(frozen=True, slots=True, order=True)
