@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from .clock import Clock
 from .config import Login
 from .errors import CredentialsError, PortalError, Reason, TwoFactorError
-from .state import RefusedSignIns, State
+from .storage.state import RefusedSignIns, State
 
 _FREE_TRIES = 2
 _LAST_TRY_AFTER = 24 * 3600

@@ -20,9 +20,9 @@ from .portal.history import KnownMeters, LocationHistory
 from .portal.walltime import WallClock
 from .portal.zones import fitting, sightings_of_bills
 from .reach import kept_from, recent_from
-from .state import State
 from .status import LocationStatus, LoginStatus, Trouble
-from .store import Store
+from .storage.snapshots import Store
+from .storage.state import State
 
 log = logging.getLogger(__name__)
 

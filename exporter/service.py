@@ -12,8 +12,8 @@ from .metrics.collector import CurrentState
 from .metrics.endpoint import MetricsEndpoint, Steady
 from .metrics.telemetry import Telemetry
 from .refresh import LoginRefresher, Refresher
-from .state import State
-from .store import Store
+from .storage.snapshots import Store
+from .storage.state import State
 from .web.access import Access
 from .web.pages import Pages
 from .web.server import Server

@@ -27,9 +27,9 @@ from exporter.simulator.portal import Answer, Call, SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings, Span
 from exporter.simulator.world import LocationSpec, MeterSpec, UserSpec, World
-from exporter.state import State
 from exporter.status import LoginStatus
-from exporter.store import Store
+from exporter.storage.snapshots import Store
+from exporter.storage.state import State
 
 from .clocks import ManualClock
 from .scheduling import BySetUp

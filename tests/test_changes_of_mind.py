@@ -17,9 +17,9 @@ from exporter.portal.walltime import WallClock
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.world import LocationSpec
-from exporter.state import State
 from exporter.status import LocationStatus, LoginStatus, outcomes
-from exporter.store import Store
+from exporter.storage.snapshots import Store
+from exporter.storage.state import State
 
 from .clocks import ManualClock
 from .conftest import DAY, NOW, ZONE, StartExporter, change, login_of
@@ -174,7 +174,7 @@ def test_what_was_stored_by_the_clock_of_another_zone_is_not_served(
 
     assert Store(state, 7 * DAY, lambda _: True, lambda _: str(ZONE)).snapshot.locations.keys() == {KEY}
     assert Store(state, 7 * DAY, lambda _: True, lambda _: "America/Denver").snapshot.locations == {}
-    assert [record.getMessage() for record in caplog.records if record.name == "exporter.store"] == [
+    assert [record.getMessage() for record in caplog.records if record.name == "exporter.storage.snapshots"] == [
         (
             "what is stored of location 70001 of account 55001 was placed by the zone America/New_York, not"
             " America/Denver: it is left out"

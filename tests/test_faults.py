@@ -11,7 +11,7 @@ from exporter.intervals.model import Interval, LocationKey
 from exporter.portal.walltime import WallClock
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn
-from exporter.state import FILE
+from exporter.storage.state import FILE
 
 from .clocks import ManualClock
 from .conftest import (

@@ -19,7 +19,7 @@ from exporter.portal.transport import Transport
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import SignIn
 from exporter.simulator.world import UserSpec, World
-from exporter.state import State
+from exporter.storage.state import State
 
 from .clocks import ManualClock
 from .conftest import DAY, HOUSE, NOW, StartPortal, change, login_of

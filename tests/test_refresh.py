@@ -22,7 +22,7 @@ from exporter.simulator.portal import Answer, Call
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn, Span
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution, UserSpec, World
-from exporter.state import State
+from exporter.storage.state import State
 
 from .clocks import ManualClock
 from .conftest import (

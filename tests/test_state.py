@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter import state as module
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
-from exporter.state import FILE, RefusedSignIns, State
+from exporter.storage import state as module
+from exporter.storage.state import FILE, RefusedSignIns, State
 
 from .conftest import DAY, NOW
 
@@ -213,7 +213,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
-from exporter.state import State
+from exporter.storage.state import State
 
 state = State(Path(sys.argv[1]))
 location = Location(LocationKey("novec", "1", "2"), "", "", (Meter(MeterInfo("3")),))

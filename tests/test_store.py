@@ -10,8 +10,8 @@ import pytest
 
 from exporter.intervals.model import Interval, Location, LocationKey, MeterInfo, Reading
 from exporter.portal.walltime import WallClock
-from exporter.state import State
-from exporter.store import Store
+from exporter.storage.snapshots import Store
+from exporter.storage.state import State
 
 from .conftest import DAY, NOW, ZONE
 

@@ -9,7 +9,7 @@ from ..intervals.model import DAILY, Interval, Location, Meter
 from ..intervals.updates import update_meter
 from ..portal.walltime import WallClock
 from ..sinks.sink import Chunk
-from ..store import Store
+from ..storage.snapshots import Store
 from .fetching import Fetched
 from .journal import Figures, Sight
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 
 from ..clock import Clock
 from ..intervals.model import LocationKey
-from ..state import State
+from ..storage.state import State
 
 _LIFE = 24 * 3600.0  # seconds: by then the portal may have corrected what is done
 

@@ -11,8 +11,8 @@ from ..intervals.model import LocationKey
 from ..portal.zones import contradict, sightings_of_bills
 from ..reach import kept_from
 from ..sinks.sink import Chunk, Sink, Written
-from ..state import State
-from ..store import Store
+from ..storage.snapshots import Store
+from ..storage.state import State
 from .content import chunk_of, figures_of, sight_of
 from .fetching import Fetched, Fetcher
 from .interruptible import interruptible

@@ -14,7 +14,7 @@ from ..portal.client import PortalClient
 from ..portal.discovery import FoundLocation
 from ..portal.history import KnownMeters, LocationHistory
 from ..portal.walltime import WallClock
-from ..state import State
+from ..storage.state import State
 from .plan import DayRange, Job, job_of
 
 _NOW = 7  # days in which the present meters show themselves

@@ -14,7 +14,7 @@ from ..portal.discovery import FoundLocation
 from ..portal.signin import second_factor_refused
 from ..portal.walltime import WallClock
 from ..portal.zones import fitting
-from ..state import State
+from ..storage.state import State
 from ..survey import PENDING_BUDGET, LocationSurvey, Surveyor
 from ..words import place_of, why_unread
 from ..zone_search import Busy, seek_zone, verify_zone

@@ -27,8 +27,8 @@ from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, ConfigError
 from ..memory import collect_seldom
 from ..sinks.choice import KINDS, sink_of
 from ..sinks.sink import Sink, Written
-from ..state import State
-from ..store import Store
+from ..storage.snapshots import Store
+from ..storage.state import State
 from ..terminal import input_on_stderr, is_interactive
 from .stopping import Stopping
 

@@ -11,7 +11,7 @@ from ..clock import SystemClock
 from ..config import Config, Overrides, load_config
 from ..errors import EXIT_DONE, EXIT_FAILED
 from ..lockout import TryAnyway
-from ..state import State
+from ..storage.state import State
 from ..terminal import Terminal, is_interactive
 from ..zone_search import Busy
 

@@ -26,7 +26,7 @@ from ..inventory import as_json, columns, notes, rows
 from ..lockout import Lockout
 from ..portal.client import PortalClient
 from ..portal.signin import second_factor_refused
-from ..state import State
+from ..storage.state import State
 from ..survey import PENDING_BUDGET
 from ..terminal import Terminal, is_interactive
 from ..words import why_unread

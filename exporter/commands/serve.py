@@ -12,7 +12,7 @@ from ..config import Overrides, bracketed, load_config
 from ..errors import EXIT_DONE, ConfigError
 from ..memory import return_large_buffers
 from ..service import Service
-from ..state import State
+from ..storage.state import State
 from ..web.access import load_access
 from .stopping import Stopping
 

@@ -20,8 +20,8 @@ from exporter.portal.readings import MeterReadings
 from exporter.portal.walltime import WallClock
 from exporter.reach import kept_from
 from exporter.sinks.sink import Chunk
-from exporter.state import State
-from exporter.store import Store
+from exporter.storage.snapshots import Store
+from exporter.storage.state import State
 
 from ..conftest import NOW
 from ..portal.building import bounds_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.backfill.journal import Done, Figures, Journal, Sight
-from exporter.state import FILE, State
+from exporter.storage.state import FILE, State
 
 from ..clocks import ManualClock
 from ..conftest import NOW

@@ -28,8 +28,8 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn, Span
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, UserSpec, World
 from exporter.sinks.sink import Chunk, Sink, Written
-from exporter.state import State
-from exporter.store import Store
+from exporter.storage.snapshots import Store
+from exporter.storage.state import State
 
 from ..clocks import ManualClock
 from ..conftest import BARN_METER, DAY, METER, NOW, SMALL, TWO, ZONE, Exporter, StartPortal, change, login_of

@@ -14,7 +14,7 @@ from exporter.errors import AccessError, ConfigError, CredentialsError, PortalEr
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll
 from exporter.simulator.world import HOME, LocationSpec, Resolution, UserSpec, World
-from exporter.state import State
+from exporter.storage.state import State
 
 from ..clocks import ManualClock
 from ..conftest import BARN, BARN_METER, HOUSE, SMALL, TWO, StartPortal, change, login_of

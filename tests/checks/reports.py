@@ -7,7 +7,7 @@ from exporter.checks.findings import Bars, Finding, Heading, Part
 from exporter.checks.login import LoginCheck
 from exporter.config import Login
 from exporter.lockout import TryAnyway
-from exporter.state import State
+from exporter.storage.state import State
 
 from ..clocks import ManualClock
 

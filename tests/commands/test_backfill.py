@@ -21,7 +21,7 @@ from exporter.portal.usagequery import POLL
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn, Span
 from exporter.simulator.world import Channels, UserSpec, World
-from exporter.state import FILE
+from exporter.storage.state import FILE
 
 from ..conftest import BARN, DAY, HOUSE, METER, SMALL, TWO, Record, StartPortal, change
 from ..metricsdouble import Call, MetricsDouble

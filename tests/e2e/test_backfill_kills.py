@@ -14,7 +14,7 @@ from pathlib import Path
 from exporter.clock import SystemClock
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.settings import Settings
-from exporter.state import FILE
+from exporter.storage.state import FILE
 
 from .backfills import Backfiller, Running, days_ago, midnight
 from .portal_process import HOURLY_HOUSE

@@ -16,7 +16,7 @@ from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Dst, Settings
 from exporter.simulator.world import Channels, Resolution, World
-from exporter.state import State
+from exporter.storage.state import State
 
 from .exporters import house, meter
 from .services import (

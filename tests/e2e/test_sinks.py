@@ -31,7 +31,7 @@ from exporter.simulator.world import Channels, LocationSpec, MeterSpec, World
 from exporter.sinks.influxdb import InfluxDBSink
 from exporter.sinks.openmetrics import OpenMetricsSink
 from exporter.sinks.sink import Chunk, Sink, Written
-from exporter.state import State
+from exporter.storage.state import State
 
 from ..clocks import ManualClock
 from .exporters import house, meter

@@ -20,7 +20,7 @@ from exporter.simulator.portal import Answer, Call
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.world import LocationSpec, UserSpec, World
-from exporter.state import State
+from exporter.storage.state import State
 
 from ..clocks import ManualClock
 from ..conftest import BARN, DAY, HOUSE, METER, NOW, TWO, ZONE, Intercept, Record, StartPortal, change, login_of

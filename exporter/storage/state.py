@@ -7,16 +7,15 @@ import fcntl
 import logging
 import sqlite3
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from .intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
-from .intervals.samples import VERSIONS
+from ..intervals.model import Interval, Location, LocationKey
+from .rows import drop_interval, forget_before, forget_meters, read_locations, save_intervals, save_meter
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +52,6 @@ CREATE TABLE backfill_done (
     PRIMARY KEY (backfill, portal, account, location, start)) WITHOUT ROWID;
 """
 _TABLES = tuple(statement.strip() for statement in _SCHEMA.split(";") if statement.strip())
-_COLUMNS = ("start", "end", "usage", "usage_k", "export", "export_k", "cost", "cost_k")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ class State:
 
     def locations(self, wanted: Callable[[LocationKey], bool] = lambda _: True) -> list[Location]:
         """Everything that is stored of the wanted locations."""
-        return self.run(lambda database: _read_locations(database, wanted))
+        return self.run(lambda database: read_locations(database, wanted))
 
     def save(
         self,
@@ -119,18 +117,18 @@ class State:
 
         def write(database: sqlite3.Connection) -> None:
             database.execute("REPLACE INTO location VALUES (?,?,?,?,?)", (*key, location.name, location.timezone))
-            identifiers = {meter.info.number: _save_meter(database, key, meter.info) for meter in location.meters}
+            identifiers = {meter.info.number: save_meter(database, key, meter.info) for meter in location.meters}
             for number, start in gone:
-                _drop(database, identifiers[number], start)
+                drop_interval(database, identifiers[number], start)
             for number, intervals, days in rows:
-                _save_intervals(database, identifiers[number], intervals, whole_day=False)
-                _save_intervals(database, identifiers[number], days, whole_day=True)
-            _forget_meters(database, key, identifiers)
+                save_intervals(database, identifiers[number], intervals, whole_day=False)
+                save_intervals(database, identifiers[number], days, whole_day=True)
+            forget_meters(database, key, identifiers)
             database.executemany("INSERT OR IGNORE INTO backfill_needed VALUES (?,?,?,?)", days_to_do)
             for identifier in identifiers.values():
-                _forget(database, "meter = ? AND", keep_from, identifier)
+                forget_before(database, "meter = ? AND", keep_from, identifier)
             # Of locations that nobody reads any more.
-            _forget(database, "", keep_from - _KEPT_UNREAD)
+            forget_before(database, "", keep_from - _KEPT_UNREAD)
 
         self.run(write)
 
@@ -139,7 +137,7 @@ class State:
 
         def write(database: sqlite3.Connection) -> None:
             names = (key.portal, key.account, key.location)
-            _forget_meters(database, names, {})
+            forget_meters(database, names, {})
             for table in ("location", "backfill_needed"):
                 database.execute(f"DELETE FROM {table} WHERE portal = ? AND account = ? AND location = ?", names)  # noqa: S608
 
@@ -314,88 +312,3 @@ def _in_memory(database: sqlite3.Connection) -> sqlite3.Connection:
         copy = _connect(":memory:")
     database.close()
     return copy
-
-
-def _read_locations(database: sqlite3.Connection, wanted: Callable[[LocationKey], bool]) -> list[Location]:
-    meters: dict[LocationKey, list[Meter]] = defaultdict(list)
-    for row in database.execute("SELECT * FROM meter ORDER BY number").fetchall():
-        identifier, portal, account, location, *info = row
-        key = LocationKey(portal, account, location)
-        if wanted(key):
-            meters[key].append(_read_meter(database, identifier, info))
-    rows = database.execute("SELECT * FROM location ORDER BY portal, account, location").fetchall()
-    return [Location(key, row[3], row[4], tuple(meters[key])) for row in rows if wanted(key := LocationKey(*row[:3]))]
-
-
-def _read_meter(database: sqlite3.Connection, identifier: int, info: Sequence[object]) -> Meter:
-    number, flows, parent, net, exports, signed, step = info
-    periods: dict[int, list[tuple[str, float, int]]] = defaultdict(list)
-    for start, name, kwh, k in database.execute(
-        "SELECT start, name, kwh, k FROM period WHERE meter = ? ORDER BY start, name", (identifier,)
-    ):
-        periods[start].append((name, kwh, k))
-    intervals: tuple[list[Interval], list[Interval]] = ([], [])
-    for whole_day, *values in database.execute(
-        "SELECT whole_day, start, end, usage, usage_k, export, export_k, cost, cost_k FROM interval"
-        " WHERE meter = ? ORDER BY start",
-        (identifier,),
-    ):
-        own_periods = () if whole_day else tuple(periods.get(values[0], ()))
-        start, end, usage, usage_k, export, export_k, cost, cost_k = values
-        versions = VERSIONS[usage_k], VERSIONS[export_k], VERSIONS[cost_k]
-        intervals[bool(whole_day)].append(
-            Interval(start, end, usage, versions[0], export, versions[1], cost, versions[2], own_periods)
-        )
-    names = tuple(str(flows).split(",")) if flows else ()
-    meter = MeterInfo(str(number), names, bool(parent), bool(net), bool(exports), bool(signed), int(str(step)))
-    return Meter(meter, tuple(intervals[0]), tuple(intervals[1]))
-
-
-def _save_meter(database: sqlite3.Connection, key: tuple[str, str, str], info: MeterInfo) -> int:
-    values = (",".join(info.flows), info.parent, info.net, info.exports, info.signed, info.step)
-    row = database.execute(
-        "INSERT INTO meter (portal, account, location, number, flows, parent, net, exports, signed, step)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (portal, account, location, number) DO UPDATE SET"
-        " flows = excluded.flows, parent = excluded.parent, net = excluded.net, exports = excluded.exports,"
-        " signed = excluded.signed, step = excluded.step RETURNING id",
-        (*key, info.number, *values),
-    ).fetchone()
-    return int(row[0])
-
-
-def _forget_meters(database: sqlite3.Connection, key: tuple[str, str, str], kept: Mapping[str, int]) -> None:
-    """Meters that the location no longer has and whose intervals have all been forgotten."""
-    rows = database.execute(
-        "SELECT id, number FROM meter WHERE portal = ? AND account = ? AND location = ?", key
-    ).fetchall()
-    gone = [(identifier,) for identifier, number in rows if number not in kept]
-    for table, column in (("interval", "meter"), ("period", "meter"), ("meter", "id")):
-        database.executemany(f"DELETE FROM {table} WHERE {column} = ?", gone)  # noqa: S608 - names of our own
-
-
-def _drop(database: sqlite3.Connection, meter: int, start: int) -> None:
-    database.execute("DELETE FROM interval WHERE meter = ? AND NOT whole_day AND start = ?", (meter, start))
-    database.execute("DELETE FROM period WHERE meter = ? AND start = ?", (meter, start))
-
-
-def _forget(database: sqlite3.Connection, condition: str, keep_from: int, *values: int) -> None:
-    database.execute(f"DELETE FROM interval WHERE {condition} end <= ?", (*values, keep_from))  # noqa: S608
-    database.execute(f"DELETE FROM period WHERE {condition} start < ?", (*values, keep_from - 86400))  # noqa: S608
-
-
-def _save_intervals(
-    database: sqlite3.Connection, meter: int, intervals: Iterable[Interval], *, whole_day: bool
-) -> None:
-    intervals = list(intervals)
-    database.executemany(
-        "REPLACE INTO interval VALUES (?,?,?,?,?,?,?,?,?,?)",
-        [(meter, whole_day, *(getattr(each, column) for column in _COLUMNS)) for each in intervals],
-    )
-    if not whole_day:
-        database.executemany(
-            "DELETE FROM period WHERE meter = ? AND start = ?", [(meter, each.start) for each in intervals]
-        )
-    database.executemany(
-        "REPLACE INTO period VALUES (?,?,?,?,?)",
-        [(meter, each.start, *period) for each in intervals for period in each.periods],
-    )

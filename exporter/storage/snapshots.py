@@ -5,10 +5,10 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from .intervals.days import Calendar
-from .intervals.model import Change, Interval, Location, LocationKey, Meter, Snapshot
-from .intervals.samples import timestamp_ms
-from .intervals.updates import FetchedMeter, MeterUpdate, forgetting, outliving, revision, update_meter
+from ..intervals.days import Calendar
+from ..intervals.model import Change, Interval, Location, LocationKey, Meter, Snapshot
+from ..intervals.samples import timestamp_ms
+from ..intervals.updates import FetchedMeter, MeterUpdate, forgetting, outliving, revision, update_meter
 from .state import State
 
 log = logging.getLogger(__name__)
