@@ -5,13 +5,13 @@ from typing import Self
 from prometheus_client import CollectorRegistry
 
 from .choice import wanted
-from .claims import Claims
 from .clock import Clock
 from .config import Config
 from .metrics.collector import CurrentState
 from .metrics.endpoint import MetricsEndpoint, Steady
 from .metrics.telemetry import Telemetry
-from .refresh import LoginRefresher, Refresher
+from .refresh.ownership import Claims
+from .refresh.refresher import LoginRefresher, Refresher
 from .storage.snapshots import Store
 from .storage.state import State
 from .web.access import Access

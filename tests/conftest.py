@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.choice import wanted
-from exporter.claims import Claims
 from exporter.config import ExporterConfig, LocationChoice, Login, Secret, portal_address
 from exporter.intervals.model import Location, LocationKey
 from exporter.lockout import Lockout
@@ -21,13 +20,14 @@ from exporter.metrics.collector import CurrentState
 from exporter.metrics.telemetry import Telemetry
 from exporter.portal.client import PortalClient
 from exporter.portal.walltime import WallClock
-from exporter.refresh import LoginRefresher
+from exporter.refresh.ownership import Claims
+from exporter.refresh.refresher import LoginRefresher
+from exporter.refresh.status import LoginStatus
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Answer, Call, SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings, Span
 from exporter.simulator.world import LocationSpec, MeterSpec, UserSpec, World
-from exporter.status import LoginStatus
 from exporter.storage.snapshots import Store
 from exporter.storage.state import State
 

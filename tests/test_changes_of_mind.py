@@ -14,10 +14,10 @@ from exporter.portal.answer import Channel, Flow, decode
 from exporter.portal.flows import resolve
 from exporter.portal.readings import read_intervals
 from exporter.portal.walltime import WallClock
+from exporter.refresh.status import LocationStatus, LoginStatus, outcomes
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.world import LocationSpec
-from exporter.status import LocationStatus, LoginStatus, outcomes
 from exporter.storage.snapshots import Store
 from exporter.storage.state import State
 

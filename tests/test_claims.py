@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from exporter.claims import Claims
 from exporter.config import Login
 from exporter.intervals.model import LocationKey
+from exporter.refresh.ownership import Claims
 
 from .conftest import login_of
 

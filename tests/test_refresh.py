@@ -16,7 +16,7 @@ from exporter.config import LocationChoice
 from exporter.errors import Reason
 from exporter.intervals.model import Location, LocationKey
 from exporter.portal.walltime import WallClock
-from exporter.refresh import Refresher
+from exporter.refresh.refresher import Refresher
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Answer, Call
 from exporter.simulator.server import PortalServer
@@ -793,7 +793,7 @@ def test_a_shared_location_is_read_by_the_first_login_and_the_other_says_so_once
     caplog: pytest.LogCaptureFixture,
     record: Record,
 ) -> None:
-    caplog.set_level(logging.INFO, logger="exporter.claims")
+    caplog.set_level(logging.INFO, logger="exporter.refresh.ownership")
     portal = start_portal(SHARED, LITTLE)
     exporter = start_exporter(login_of(portal, TENANT, name="tenant"), login_of(portal, OWNER, name="owner"))
     sent = record(portal)
@@ -804,7 +804,7 @@ def test_a_shared_location_is_read_by_the_first_login_and_the_other_says_so_once
 
     readers = {(body["serviceLocationNumber"], body["userId"]) for body in map(body_of, sent) if body}
     assert readers == {("70002", "tenant@example.org"), ("70001", "member@example.org")}
-    assert [record.getMessage() for record in caplog.records if record.name == "exporter.claims"] == [
+    assert [record.getMessage() for record in caplog.records if record.name == "exporter.refresh.ownership"] == [
         "location 70002 of account 55002 is read by login tenant, which stands first; login owner leaves it out"
     ]
     assert [sorted(key.location for key in each.status.locations) for each in exporter.logins] == [["70002"], ["70001"]]

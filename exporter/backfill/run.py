@@ -9,7 +9,7 @@ from ..clock import Clock, Stopped
 from ..errors import AccessError, DatabaseError, PendingError, PortalError, ProtocolError
 from ..intervals.model import LocationKey
 from ..portal.zones import contradict, sightings_of_bills
-from ..reach import kept_from
+from ..refresh.schedule import kept_from
 from ..sinks.sink import Chunk, Sink, Written
 from ..storage.snapshots import Store
 from ..storage.state import State

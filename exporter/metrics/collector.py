@@ -7,7 +7,7 @@ from prometheus_client.registry import Collector
 
 from ..intervals.model import Location, LocationKey, Meter, Snapshot
 from ..intervals.samples import watts
-from ..status import LoginStatus, outcomes
+from ..refresh.status import LoginStatus, outcomes
 from . import families
 from .families import CURRENT, Family
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from ..intervals.model import LocationKey, Snapshot
-from ..status import LoginStatus, Trouble
+from ..refresh.status import LoginStatus, Trouble
 from .display import counted
 from .states import UTC, State, Tone, title_of, zone_of
 

@@ -9,7 +9,7 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from ..intervals.model import LocationKey, Meter, Snapshot
-from ..status import LocationStatus, LoginStatus, Trouble, outcomes
+from ..refresh.status import LocationStatus, LoginStatus, Trouble, outcomes
 from ..words import local_date
 from .display import lasting, local
 from .figures import Figures, Freshness, figures_of, freshness

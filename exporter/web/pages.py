@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from ..clock import Clock
 from ..intervals.model import LocationKey, Snapshot
-from ..status import LoginStatus
+from ..refresh.status import LoginStatus
 from .status_page import POLICY, StatusPage
 from .types import App, Request, Response
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from .. import __version__
 from ..intervals.model import LocationKey, Snapshot
-from ..status import LoginStatus
+from ..refresh.status import LoginStatus
 from .display import ago, kwh, lasting
 from .figures import Figures
 from .kept import Kept

@@ -8,7 +8,7 @@ from exporter import __version__
 from exporter.errors import Reason
 from exporter.intervals.model import Interval, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.metrics.collector import CurrentState
-from exporter.status import LocationStatus, LoginStatus
+from exporter.refresh.status import LocationStatus, LoginStatus
 
 from .test_endpoint import Exposition
 from .test_page import KEY, SOLAR, SOLAR_METER, T, snapshot_of

@@ -14,7 +14,7 @@ from exporter.intervals.model import LocationKey, Meter, MeterInfo, Snapshot
 from exporter.metrics.collector import CurrentState
 from exporter.metrics.endpoint import MetricsEndpoint, Steady
 from exporter.metrics.telemetry import LoginTelemetry, Telemetry
-from exporter.status import LocationStatus, LoginStatus
+from exporter.refresh.status import LocationStatus, LoginStatus
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
 

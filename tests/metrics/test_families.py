@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from exporter.intervals.model import LocationKey
 from exporter.metrics import families
-from exporter.status import LocationStatus, LoginStatus
+from exporter.refresh.status import LocationStatus, LoginStatus
 
 from ..e2e.services import find_program
 from .test_endpoint import Exposition

@@ -8,9 +8,9 @@ import pytest
 
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.intervals.samples import version
+from exporter.refresh.status import LocationStatus, LoginStatus
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.world import MeterSpec, Resolution, UserSpec, World
-from exporter.status import LocationStatus, LoginStatus
 from exporter.web.overview import Overview, overview
 from exporter.web.states import State, Tone
 

@@ -4,8 +4,8 @@ import logging
 import threading
 from collections.abc import Iterable, Sequence
 
-from .config import Login
-from .intervals.model import LocationKey
+from ..config import Login
+from ..intervals.model import LocationKey
 
 log = logging.getLogger(__name__)
 

@@ -6,23 +6,23 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .choice import as_found, choose, matches, nothing_to_read, unseen, wanted
-from .claims import Claims
-from .clock import Clock, Stopped
-from .config import ExporterConfig, Login
-from .errors import AccessError, PortalError, ProtocolError, Reason
-from .intervals.model import Location, LocationKey
-from .lockout import Lockout
-from .metrics.telemetry import Telemetry
-from .portal.client import PortalClient
-from .portal.discovery import FoundLocation
-from .portal.history import KnownMeters, LocationHistory
-from .portal.walltime import WallClock
-from .portal.zones import fitting, sightings_of_bills
-from .reach import kept_from, recent_from
+from ..choice import as_found, choose, matches, nothing_to_read, unseen, wanted
+from ..clock import Clock, Stopped
+from ..config import ExporterConfig, Login
+from ..errors import AccessError, PortalError, ProtocolError, Reason
+from ..intervals.model import Location, LocationKey
+from ..lockout import Lockout
+from ..metrics.telemetry import Telemetry
+from ..portal.client import PortalClient
+from ..portal.discovery import FoundLocation
+from ..portal.history import KnownMeters, LocationHistory
+from ..portal.walltime import WallClock
+from ..portal.zones import fitting, sightings_of_bills
+from ..storage.snapshots import Store
+from ..storage.state import State
+from .ownership import Claims
+from .schedule import kept_from, recent_from
 from .status import LocationStatus, LoginStatus, Trouble
-from .storage.snapshots import Store
-from .storage.state import State
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """How far back the exporter looks and remembers. Instants of local midnights, seconds UTC."""
 
-from .portal.walltime import WallClock
+from ..portal.walltime import WallClock
 
 REACH = 35  # days that the first refresh, and one a day, reaches back
 _LEAST = 2 * 86400  # placeholders are decided on at 48 hours, so a refresh must see that far

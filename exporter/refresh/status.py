@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from .errors import PortalError, Reason
-from .intervals.model import LocationKey
+from ..errors import PortalError, Reason
+from ..intervals.model import LocationKey
 
 
 class Trouble(Enum):

@@ -1,0 +1,1 @@
+"""The background refresh: when, what, and how it went."""
