@@ -49,7 +49,7 @@ class Service:
                     store=self.store,
                     state=state,
                     claims=claims,
-                    telemetry=telemetry,
+                    counters=telemetry.of_login(login.name),
                     clock=clock,
                 )
                 for index, login in enumerate(config.logins)

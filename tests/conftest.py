@@ -109,7 +109,7 @@ class Exporter:
                 store=self.store,
                 state=self.state,
                 claims=self.claims,
-                telemetry=telemetry,
+                counters=telemetry.of_login(login.name),
                 clock=clock,
             )
             for index, login in enumerate(logins)

@@ -1,10 +1,10 @@
 """Refreshing: from one login's portal into the store, again and again, each login in a thread of its own."""
 
 import logging
-import random
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from ..choice import as_found, choose, matches, nothing_to_read, unseen, wanted
 from ..clock import Clock, Stopped
@@ -12,7 +12,6 @@ from ..config import ExporterConfig, Login
 from ..errors import AccessError, PortalError, ProtocolError, Reason
 from ..intervals.model import Location, LocationKey
 from ..lockout import Lockout
-from ..metrics.telemetry import Telemetry
 from ..portal.client import PortalClient
 from ..portal.discovery import FoundLocation
 from ..portal.history import KnownMeters, LocationHistory
@@ -21,20 +20,31 @@ from ..portal.zones import fitting, sightings_of_bills
 from ..storage.snapshots import Store
 from ..storage.state import State
 from .ownership import Claims
-from .schedule import kept_from, recent_from
+from .schedule import FullRefreshes, RefreshWaits, kept_from, recent_from
 from .status import LocationStatus, LoginStatus, Trouble
 
 log = logging.getLogger(__name__)
 
-_DEEP_EVERY = 24 * 3600
-_EAGER_DEEPS = 12  # so many failures of the long reach in a row are no passing trouble
-_DEEP_AFTER_FAILURES = 6 * 3600
+_LIST_EVERY = 24 * 3600  # seconds between two looks at what the login sees
 _NEVER = float("-inf")
-_JITTER = 0.05
 _LOOK_AT_STATE = 60.0
-_FIRST_RETRY = 60.0
-_LONGEST_RETRY = 900.0
 _UNREACHABLE = 2  # so many locations in a row without a connection speak for the rest
+
+
+class RefreshCounters(Protocol):
+    """Counts what one login's refreshes do."""
+
+    def refreshed(self, failures: Iterable[Reason]) -> None:
+        """Count a refresh, and each reason why some of it failed."""
+        ...
+
+    def revised(self, direction: str, reach: str) -> None:
+        """Count an interval that the portal changed."""
+        ...
+
+    def portal_call(self, endpoint: str, code: str, seconds: float) -> None:
+        """Count a call to the portal."""
+        ...
 
 
 class LoginRefresher:
@@ -49,7 +59,7 @@ class LoginRefresher:
         store: Store,
         state: State,
         claims: Claims,
-        telemetry: Telemetry,
+        counters: RefreshCounters,
         clock: Clock,
     ) -> None:
         assert login.zone is not None
@@ -58,14 +68,14 @@ class LoginRefresher:
         self._config = config
         self._store = store
         self._claims = claims
-        self._telemetry = telemetry.of_login(login.name)
+        self._counters = counters
         self._clock = clock
         self._wall = WallClock(login.zone)
-        self._client = PortalClient(login, Lockout(login, state, clock), clock, self._telemetry.portal_call)
+        self._client = PortalClient(login, Lockout(login, state, clock), clock, self._counters.portal_call)
         self._places: dict[LocationKey, _Place] = {}
         self._found: list[FoundLocation] | None = None
         self._found_at = _NEVER
-        self._failures = 0
+        self._waits = RefreshWaits(config.refresh_interval)
         self._said: set[str] = set()
         self.status = LoginStatus(locations=self._stored_locations())
 
@@ -111,7 +121,7 @@ class LoginRefresher:
             outcome = self._failed(self._mistake())
         if any(error.reason.is_refused_sign_in for error in outcome.errors):
             self._claims.refused(self._index)
-        wait = self._next_wait(outcome.errors)
+        wait = self._waits.after(outcome.errors)
         self._publish(outcome, started, self._clock.monotonic() - ticks, wait)
         return wait
 
@@ -146,7 +156,7 @@ class LoginRefresher:
         """What the login sees, asked once a day; where the portal does not tell now, what it told before."""
         # Not by the time of day, which may be put right by years while we run.
         ticks = self._clock.monotonic()
-        if self._found is not None and ticks - self._found_at < _DEEP_EVERY:
+        if self._found is not None and ticks - self._found_at < _LIST_EVERY:
             return self._found
         try:
             self._found = self._client.locations()
@@ -185,13 +195,13 @@ class LoginRefresher:
             self._places[key] = _Place(history)
         state = self._places[key]
         ticks = self._clock.monotonic()
-        deep = ticks >= state.deep_again_at
+        full = state.full_refreshes.is_due(ticks)
         before = self._store.snapshot.locations.get(key)
         known = KnownMeters({meter.info.number: meter.info.step for meter in before.meters} if before else {})
-        start, keep_from, end = self._range(now, deep=deep)
-        fetched = state.history.fetch(start, end, known, try_hourly=deep)
-        if deep:
-            state.note_deep(ticks, fetched.error)
+        start, keep_from, end = self._range(now, full=full)
+        fetched = state.history.fetch(start, end, known, try_hourly=full)
+        if full:
+            state.full_refreshes.note(ticks, fetched.error)
         location = Location(key, self._name(place, before), str(self._wall.zone))
         revisions = self._store.merge(
             location,
@@ -202,11 +212,11 @@ class LoginRefresher:
             complete=fetched.error is None,
         )
         for revision in revisions:
-            self._telemetry.revised(*revision)
+            self._counters.revised(*revision)
         for warning in fetched.warnings:
             self._say(f"location {key.location} of account {key.account}: {warning}")
-        # A wrong zone may agree for part of the year: only the long reach can clear it of what it was found to be.
-        if fetched.zone_contradicted or (deep and fetched.zone_contradicted is False):
+        # A wrong zone may agree for part of the year: only a full refresh can clear it of what it was found to be.
+        if fetched.zone_contradicted or (full and fetched.zone_contradicted is False):
             state.zone_contradicted = fetched.zone_contradicted
             seen = (*fetched.sightings, *sightings_of_bills(place.bill_reads))
             state.fitting_zones = fitting(seen) if fetched.zone_contradicted else ()
@@ -219,11 +229,11 @@ class LoginRefresher:
             return own or place.name or ""
         return before.name if before else ""
 
-    def _range(self, now: float, *, deep: bool) -> tuple[int, int, int]:
+    def _range(self, now: float, *, full: bool) -> tuple[int, int, int]:
         """Local midnights: what to fetch from, what to keep from, and the end of today."""
         recent = recent_from(self._wall, now, self._config.window)
         oldest = kept_from(self._wall, now, self._config.window)
-        return (oldest if deep else recent), oldest, self._wall.days_before(int(now), -1)
+        return (oldest if full else recent), oldest, self._wall.days_before(int(now), -1)
 
     def _key(self, place: FoundLocation) -> LocationKey:
         return LocationKey(self.login.portal.label, place.account, place.number)
@@ -243,7 +253,7 @@ class LoginRefresher:
     def _publish(self, outcome: "_Outcome", started: float, duration: float, wait: float) -> None:
         before = self.status
         errors = outcome.errors
-        self._telemetry.refreshed({error.reason for error in errors})
+        self._counters.refreshed({error.reason for error in errors})
         message = "; ".join(dict.fromkeys(str(error) for error in errors))
         places = [self._places[key] for key in outcome.locations if key in self._places]
         self.status = LoginStatus(
@@ -269,38 +279,15 @@ class LoginRefresher:
                 *(self.login.name, self._wall.zone, cure),
             )
 
-    def _next_wait(self, errors: Sequence[PortalError]) -> float:
-        interval = float(self._config.refresh_interval)
-        if not any(error.reason.passes_by_itself for error in errors):
-            self._failures = 0
-            wait = interval
-        else:
-            longest = max(interval, min(_LONGEST_RETRY, 8 * interval))
-            wait = min(min(_FIRST_RETRY, interval) * 2.0 ** min(self._failures, 20), longest)
-            self._failures += 1
-        asked = max((error.retry_after or 0.0 for error in errors), default=0.0)
-        jitter = 1 + random.uniform(-_JITTER, _JITTER)  # noqa: S311 - spreads load, keeps no secret
-        return max(wait * jitter, min(asked, _DEEP_EVERY))
-
 
 @dataclass(slots=True)
 class _Place:
-    """What is remembered of a location from refresh to refresh. Times by the monotonic clock."""
+    """What is remembered of a location from refresh to refresh."""
 
     history: LocationHistory
-    deep_again_at: float = _NEVER
-    deep_failures: int = 0
+    full_refreshes: FullRefreshes = field(default_factory=FullRefreshes)
     zone_contradicted: bool = False
     fitting_zones: tuple[str, ...] = ()
-
-    def note_deep(self, ticks: float, error: PortalError | None) -> None:
-        """Once a day is enough; after failures soon again, but not for ever at every refresh."""
-        if error is None or not error.reason.passes_by_itself:
-            self.deep_again_at, self.deep_failures = ticks + _DEEP_EVERY, 0
-            return
-        self.deep_failures += 1
-        if self.deep_failures >= _EAGER_DEEPS:
-            self.deep_again_at = ticks + _DEEP_AFTER_FAILURES
 
 
 @dataclass(slots=True)
