@@ -24,8 +24,8 @@ from exporter.intervals.samples import version
 from exporter.metrics.endpoint import MetricsEndpoint
 from exporter.metrics.page import Format, render
 from exporter.metrics.telemetry import Telemetry
-from exporter.portal.answer import decode
 from exporter.portal.readings import read_intervals
+from exporter.portal.usage import decode
 from exporter.portal.walltime import WallClock
 from exporter.simulator.answers import Answerer, Question
 from exporter.simulator.household import Household

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from .config import LocationChoice, Login
 from .intervals.model import LocationKey
-from .portal.discovery import FoundLocation
+from .portal.accounts import FoundLocation
 
 
 def wanted(login: Login, key: LocationKey) -> bool:

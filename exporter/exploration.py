@@ -9,13 +9,13 @@ from .choice import choose, unseen
 from .clock import Clock
 from .config import Login
 from .errors import PortalError
+from .portal.accounts import FoundLocation
 from .portal.client import PortalClient
-from .portal.discovery import FoundLocation
+from .portal.timezone import fits, fitting
+from .portal.timezone_search import Busy, seek_zone, verify_zone
 from .portal.walltime import WallClock
-from .portal.zones import fits, fitting
 from .survey import LocationSurvey, Surveyor
 from .words import place_of
-from .zone_search import Busy, seek_zone, verify_zone
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from .errors import AccessError
 from .exploration import Exploration, SeenLocation
 from .intervals.model import Meter
-from .portal.answer import INDUSTRY
+from .portal.usage import INDUSTRY
 from .survey import LocationSurvey
 from .words import briefly, every, gives, local_date, local_time, why_unread
 

@@ -10,13 +10,13 @@ from .errors import PendingError, PortalError, ProtocolError
 from .intervals.model import DAILY as DAILY_STEP
 from .intervals.model import Meter, Reading
 from .intervals.updates import update_meter
+from .portal.accounts import FoundLocation
 from .portal.client import PortalClient
-from .portal.discovery import FoundLocation
 from .portal.history import LONGEST_RANGE, History, KnownMeters, LocationHistory
-from .portal.usagequery import MONTHLY, UsageQuery
+from .portal.query import MONTHLY, UsageQuery
+from .portal.timezone import Sighting, sightings_of_bills
+from .portal.timezone_search import not_asked
 from .portal.walltime import WallClock
-from .portal.zones import Sighting, sightings_of_bills
-from .zone_search import not_asked
 
 RECENT = 7  # days that a survey looks back
 PENDING_BUDGET = 60.0  # seconds that somebody who waits at a terminal is kept while the portal computes

@@ -4,7 +4,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from .intervals.model import DAILY, Meter
-from .portal.discovery import FoundLocation
+from .portal.accounts import FoundLocation
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 

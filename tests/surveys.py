@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from exporter.portal.accounts import FoundLocation
 from exporter.portal.client import PortalClient
-from exporter.portal.discovery import FoundLocation
 from exporter.portal.walltime import WallClock
 from exporter.simulator.server import PortalServer
 from exporter.simulator.world import MeterSpec, World

@@ -10,9 +10,9 @@ import pytest
 from exporter.intervals.merge import merge
 from exporter.intervals.model import Interval, Location, LocationKey, MeterInfo, Reading
 from exporter.intervals.samples import timestamp_ms, version
-from exporter.portal.answer import Channel, Flow, decode
-from exporter.portal.flows import resolve
+from exporter.portal.directions import Channel, Flow, resolve
 from exporter.portal.readings import read_intervals
+from exporter.portal.usage import decode
 from exporter.portal.walltime import WallClock
 from exporter.refresh.status import LocationStatus, LoginStatus, outcomes
 from exporter.simulator.server import PortalServer

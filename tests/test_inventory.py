@@ -10,7 +10,7 @@ from exporter.errors import AccessError, PortalError, TransportError
 from exporter.exploration import Exploration, SeenLocation
 from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.inventory import as_json, columns, notes, rows
-from exporter.portal.discovery import FoundLocation
+from exporter.portal.accounts import FoundLocation
 from exporter.survey import LocationSurvey
 
 from .conftest import DAY, NOW, ZONE, login_of

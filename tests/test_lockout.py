@@ -14,8 +14,8 @@ from exporter.config import Login, Secret, portal_address
 from exporter.errors import CredentialsError, PortalError, Reason, TwoFactorError
 from exporter.lockout import Lockout
 from exporter.portal.client import PortalClient
+from exporter.portal.http import Transport
 from exporter.portal.signin import sign_in
-from exporter.portal.transport import Transport
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import SignIn
 from exporter.simulator.world import UserSpec, World

@@ -9,7 +9,7 @@ import pytest
 
 from exporter.errors import AccessError, PendingError, TransportError
 from exporter.portal.client import PortalClient
-from exporter.portal.zones import fitting
+from exporter.portal.timezone import fitting
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Answer, Call
 from exporter.simulator.settings import Poll, Span

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.intervals.model import Interval, Meter, MeterInfo
-from exporter.portal.discovery import FoundLocation
+from exporter.portal.accounts import FoundLocation
 from exporter.words import briefly, every, gives, length, local_date, local_time, place_of, why_unread
 
 from .conftest import NOW

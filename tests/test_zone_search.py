@@ -9,14 +9,14 @@ import pytest
 
 from exporter.errors import AccessError, PendingError, TransportError
 from exporter.portal.client import PortalClient
-from exporter.portal.zones import fitting
+from exporter.portal.timezone import fitting
+from exporter.portal.timezone_search import seek_zone
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Answer, Call
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
 from exporter.simulator.world import MeterSpec, Resolution, World
 from exporter.survey import PENDING_BUDGET
-from exporter.zone_search import seek_zone
 
 from .clocks import ManualClock
 from .conftest import BARN, BARN_METER, DAY, HOUSE, METER, NOW, StartPortal, change

@@ -10,10 +10,10 @@ from ..clock import Clock, Stopped
 from ..errors import PendingError, PortalError, TransportError
 from ..intervals.merge import PLACEHOLDER_AGE
 from ..intervals.model import LocationKey
-from ..portal.answer import Answer
 from ..portal.client import PortalClient
 from ..portal.history import History, KnownMeters, LocationHistory
-from ..portal.rawseries import RawSeries, raw_series
+from ..portal.raw_series import RawSeries, raw_series
+from ..portal.usage import Answer
 from .plan import Job
 
 _WAITS = (5.0, 20.0, 60.0)  # seconds before a chunk is asked for again

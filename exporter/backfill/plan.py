@@ -8,7 +8,7 @@ from itertools import pairwise
 from ..clock import Clock
 from ..errors import ConfigError
 from ..intervals.model import LocationKey
-from ..portal.discovery import FoundLocation
+from ..portal.accounts import FoundLocation
 from ..portal.history import LONGEST_RANGE
 from ..portal.walltime import WallClock
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from ..clock import Clock, Stopped
 from ..errors import AccessError, DatabaseError, PendingError, PortalError, ProtocolError
 from ..intervals.model import LocationKey
-from ..portal.zones import contradict, sightings_of_bills
+from ..portal.timezone import contradict, sightings_of_bills
 from ..refresh.schedule import kept_from
 from ..sinks.sink import Chunk, Sink, Written
 from ..storage.snapshots import Store

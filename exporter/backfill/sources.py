@@ -10,8 +10,8 @@ from ..config import Config, Login
 from ..errors import AccessError, ConfigError, PortalError
 from ..intervals.model import LocationKey
 from ..lockout import Lockout
+from ..portal.accounts import FoundLocation
 from ..portal.client import PortalClient
-from ..portal.discovery import FoundLocation
 from ..portal.history import KnownMeters, LocationHistory
 from ..portal.walltime import WallClock
 from ..storage.state import State

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from ..errors import PortalError
 from ..intervals.model import DAILY, Interval, Meter, Reading
+from ..portal.timezone import fits
 from ..portal.walltime import WallClock
-from ..portal.zones import fits
 from ..survey import LocationSurvey, Surveyor
 from ..words import every, gives, length, local_date, local_time, place_of
 from .findings import Bars, Finding, Heading, Part, Verdict

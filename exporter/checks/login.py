@@ -9,15 +9,15 @@ from ..clock import Clock
 from ..config import Login
 from ..errors import PortalError
 from ..lockout import Lockout, TryAnyway
+from ..portal.accounts import FoundLocation
 from ..portal.client import PortalClient
-from ..portal.discovery import FoundLocation
 from ..portal.signin import second_factor_refused
+from ..portal.timezone import fitting
+from ..portal.timezone_search import Busy, seek_zone, verify_zone
 from ..portal.walltime import WallClock
-from ..portal.zones import fitting
 from ..storage.state import State
 from ..survey import PENDING_BUDGET, LocationSurvey, Surveyor
 from ..words import place_of, why_unread
-from ..zone_search import Busy, seek_zone, verify_zone
 from .findings import Finding, Heading, Part, Verdict
 from .location import location_findings
 

@@ -11,9 +11,9 @@ from ..clock import SystemClock
 from ..config import Config, Overrides, load_config
 from ..errors import EXIT_DONE, EXIT_FAILED
 from ..lockout import TryAnyway
+from ..portal.timezone_search import Busy
 from ..storage.state import State
 from ..terminal import Terminal, is_interactive
-from ..zone_search import Busy
 
 
 def add_flags(_: argparse.ArgumentParser) -> None:

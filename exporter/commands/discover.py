@@ -26,11 +26,11 @@ from ..inventory import as_json, columns, notes, rows
 from ..lockout import Lockout
 from ..portal.client import PortalClient
 from ..portal.signin import second_factor_refused
+from ..portal.timezone_search import Busy
 from ..storage.state import State
 from ..survey import PENDING_BUDGET
 from ..terminal import Terminal, is_interactive
 from ..words import why_unread
-from ..zone_search import Busy
 
 log = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from ..clock import Clock
 from ..config import Login
 from ..errors import AccessError, PendingError, ProtocolError, TransportError
-from .answer import Answer, decode
-from .discovery import FoundLocation, from_accounts, from_user_data
-from .shapes import Json, mapping, text
+from .accounts import FoundLocation, from_accounts, from_user_data
+from .http import BearerToken, Observer, Reply, Transport
+from .parsing import Json, mapping, text
+from .query import POLL, UsageQuery
 from .signin import SignInGate, Token, renew, sign_in, wants_second_factor
-from .transport import BearerToken, Observer, Reply, Transport
-from .usagequery import POLL, UsageQuery
+from .usage import Answer, decode
 
 log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from ..errors import PendingError, PortalError, ProtocolError
 from ..intervals.model import DAILY as DAILY_STEP
 from ..intervals.model import MeterInfo, Reading
-from .answer import Answer
+from .query import DAILY, HOURLY, UsageQuery
 from .readings import MeterReadings, RangeReadings, read_days, read_intervals
-from .usagequery import DAILY, HOURLY, UsageQuery
+from .timezone import Sighting
+from .usage import Answer
 from .walltime import WallClock
-from .zones import Sighting
 
 LONGEST_RANGE = 30  # days
 _FAILED_DAYS = 3  # so many single days that the portal gives up on are enough

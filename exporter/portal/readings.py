@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 
 from ..intervals.model import DAILY, MeterInfo, Reading
 from ..intervals.samples import amount
-from .answer import Answer, Channel, Flow, Point, Series
-from .flows import Energy, resolve
-from .placing import HOUR, Placed, day_steps, place, place_days, step_of_day
+from .directions import Channel, Energy, Flow, resolve
+from .placement import HOUR, Placed, day_steps, place, place_days, step_of_day
+from .timezone import Sighting, sightings_in
+from .usage import Answer, Point, Series
 from .walltime import DAY, WallClock
-from .zones import Sighting, sightings_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from ..errors import (
     TransportError,
     TwoFactorError,
 )
-from .shapes import Json, text
-from .transport import Reply, Transport
+from .http import Reply, Transport
+from .parsing import Json, text
 
 SIGN_IN = "/services/oauth/auth/v2"
 RENEW = "/services/oauth/auth/v2/refresh"

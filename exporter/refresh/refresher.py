@@ -12,11 +12,11 @@ from ..config import ExporterConfig, Login
 from ..errors import AccessError, PortalError, ProtocolError, Reason
 from ..intervals.model import Location, LocationKey
 from ..lockout import Lockout
+from ..portal.accounts import FoundLocation
 from ..portal.client import PortalClient
-from ..portal.discovery import FoundLocation
 from ..portal.history import KnownMeters, LocationHistory
+from ..portal.timezone import fitting, sightings_of_bills
 from ..portal.walltime import WallClock
-from ..portal.zones import fitting, sightings_of_bills
 from ..storage.snapshots import Store
 from ..storage.state import State
 from .ownership import Claims

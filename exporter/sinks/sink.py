@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from ..intervals.model import LocationKey, Meter
-from ..portal.rawseries import RawSeries
+from ..portal.raw_series import RawSeries
 
 
 @dataclass(frozen=True, slots=True)

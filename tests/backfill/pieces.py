@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from exporter.backfill.plan import DayRange, Job, job_of
 from exporter.intervals.model import LocationKey
-from exporter.portal.discovery import FoundLocation
+from exporter.portal.accounts import FoundLocation
 from exporter.portal.walltime import WallClock
 
 from ..clocks import ManualClock

@@ -13,9 +13,9 @@ from exporter.backfill.fetching import Fetched, Fetcher
 from exporter.backfill.plan import Job, in_order
 from exporter.clock import Stopped, SystemClock
 from exporter.errors import AccessError, CredentialsError, PendingError, PortalError, ProtocolError, TransportError
-from exporter.portal.answer import Answer
 from exporter.portal.client import PortalClient
-from exporter.portal.usagequery import DAILY, HOURLY, UsageQuery
+from exporter.portal.query import DAILY, HOURLY, UsageQuery
+from exporter.portal.usage import Answer
 
 from ..clocks import ManualClock
 from ..patience import AT_ONCE

@@ -14,7 +14,7 @@ from exporter.checks.databases import database_findings
 from exporter.checks.login import LoginCheck
 from exporter.config import Config, ExporterConfig, InfluxDBConfig, Secret, VictoriaMetricsConfig
 from exporter.intervals.model import Interval, Meter, MeterInfo
-from exporter.portal.discovery import FoundLocation
+from exporter.portal.accounts import FoundLocation
 from exporter.portal.walltime import WallClock
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.clock import SystemClock
-from exporter.portal.usagequery import POLL
+from exporter.portal.query import POLL
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn, Span
 from exporter.simulator.world import Channels, UserSpec, World

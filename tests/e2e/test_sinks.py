@@ -18,10 +18,10 @@ from exporter.intervals.model import LocationKey
 from exporter.intervals.updates import update_meter
 from exporter.lockout import Lockout
 from exporter.metrics.families import TIMESTAMPED
-from exporter.portal.answer import Answer
 from exporter.portal.client import PortalClient
 from exporter.portal.history import KnownMeters, LocationHistory
-from exporter.portal.rawseries import RawSeries, raw_series
+from exporter.portal.raw_series import RawSeries, raw_series
+from exporter.portal.usage import Answer
 from exporter.portal.walltime import WallClock
 from exporter.simulator.energy import channels_of
 from exporter.simulator.portal import SimulatedPortal

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from hypothesis import settings
 
 from exporter.errors import ProtocolError
-from exporter.portal.answer import Answer, Channel, Flow, decode
+from exporter.portal.directions import Channel, Flow
+from exporter.portal.usage import Answer, decode
 
 Json = Any
 """Whatever JSON holds."""

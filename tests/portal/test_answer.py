@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import ProtocolError
-from exporter.portal.answer import Answer, Flow, decode
+from exporter.portal.directions import Flow
+from exporter.portal.usage import Answer, decode
 
 from .building import (
     NET_METER,

@@ -11,10 +11,10 @@ import pytest
 from exporter.config import Login
 from exporter.errors import AccessError, CredentialsError, PendingError, PortalError, ProtocolError, TransportError
 from exporter.lockout import Lockout
-from exporter.portal.answer import Answer as Decoded
+from exporter.portal.accounts import FoundLocation
 from exporter.portal.client import PortalClient
-from exporter.portal.discovery import FoundLocation
-from exporter.portal.usagequery import UsageQuery
+from exporter.portal.query import UsageQuery
+from exporter.portal.usage import Answer as Decoded
 from exporter.portal.walltime import WallClock
 from exporter.simulator.portal import Answer, Call
 from exporter.simulator.server import PortalServer

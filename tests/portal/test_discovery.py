@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.portal.discovery import FoundLocation, from_accounts, from_user_data
+from exporter.portal.accounts import FoundLocation, from_accounts, from_user_data
 
 from .building import Json, account, examples, refusal, summary
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.portal.answer import Channel, Flow
-from exporter.portal.flows import Energy, Values, resolve
+from exporter.portal.directions import Channel, Energy, Flow, Values, resolve
 
 from .building import channel, examples
 

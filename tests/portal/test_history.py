@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from exporter.errors import AccessError, CredentialsError, PendingError, PortalError, ProtocolError, TransportError
 from exporter.intervals.model import DAILY as DAY_STEP
 from exporter.intervals.model import Reading
-from exporter.portal.answer import Answer, decode
 from exporter.portal.history import History, KnownMeters, LocationHistory
-from exporter.portal.usagequery import DAILY, HOURLY, UsageQuery
+from exporter.portal.query import DAILY, HOURLY, UsageQuery
+from exporter.portal.usage import Answer, decode
 from exporter.portal.walltime import WallClock
 
 from .building import (

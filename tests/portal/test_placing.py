@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.portal.placing import Placed, day_steps, place, place_days, step_of_day
+from exporter.portal.placement import Placed, day_steps, place, place_days, step_of_day
 from exporter.portal.walltime import WallClock
 
 from .building import (

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.portal.rawseries import RawSeries, raw_series
-from exporter.portal.usagequery import DAILY, HOURLY
+from exporter.portal.query import DAILY, HOURLY
+from exporter.portal.raw_series import RawSeries, raw_series
 from exporter.portal.walltime import WallClock
 
 from .building import (

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.intervals.model import DAILY, MeterInfo, Reading
-from exporter.portal.answer import decode
 from exporter.portal.readings import MeterReadings, RangeReadings, read_days, read_intervals
+from exporter.portal.usage import decode
 from exporter.portal.walltime import WallClock
 
 from .building import (

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import ProtocolError
-from exporter.portal import shapes
+from exporter.portal import parsing
 
 from .building import examples, refusal
 
@@ -24,7 +24,7 @@ ANYTHING = st.recursive(
 
 @pytest.mark.parametrize("value", [{}, {"a": 1}])
 def test_an_object_is_given_as_it_is(value: dict[str, Any]) -> None:
-    assert shapes.mapping(value, "data") is value
+    assert parsing.mapping(value, "data") is value
 
 
 @pytest.mark.parametrize(
@@ -32,19 +32,19 @@ def test_an_object_is_given_as_it_is(value: dict[str, Any]) -> None:
 )
 def test_anything_but_an_object_is_refused_by_its_kind(value: object, kind: str) -> None:
     with pytest.raises(ProtocolError) as caught:
-        shapes.mapping(value, "data.ELECTRIC[]")
+        parsing.mapping(value, "data.ELECTRIC[]")
     assert str(caught.value) == f"the portal's answer is not understood: data.ELECTRIC[] is {kind}, not an object"
 
 
 @pytest.mark.parametrize(("value", "items"), [([], []), ([1, None], [1, None]), (None, [])])
 def test_an_absent_list_counts_as_empty(value: object, items: list[object]) -> None:
-    assert shapes.sequence(value, "series") == items
+    assert parsing.sequence(value, "series") == items
 
 
 @pytest.mark.parametrize("value", [{}, SECRET, 0, False, 1.5])
 def test_anything_else_is_no_list(value: object) -> None:
     with pytest.raises(ProtocolError, match=r"series is .*, not a list"):
-        shapes.sequence(value, "series")
+        parsing.sequence(value, "series")
 
 
 @pytest.mark.parametrize(
@@ -65,19 +65,19 @@ def test_anything_else_is_no_list(value: object) -> None:
     ],
 )
 def test_ids_are_text_or_whole_numbers_and_anything_else_is_empty(value: object, text: str) -> None:
-    assert shapes.text(value) == text
+    assert parsing.text(value) == text
 
 
 @pytest.mark.parametrize(
     ("value", "answer"), [(True, True), (False, False), (None, None), ("true", None), (1, None), (0, None)]
 )
 def test_only_true_and_false_say_yes_and_no(value: object, *, answer: bool | None) -> None:
-    assert shapes.flag(value) is answer
+    assert parsing.flag(value) is answer
 
 
 @pytest.mark.parametrize(("value", "number"), [(0, 0.0), (-2, -2.0), (0.31, 0.31), (57.029999999999994, 57.03)])
 def test_a_number_is_a_float(value: float, number: float) -> None:
-    found = shapes.number(value, "y")
+    found = parsing.number(value, "y")
     assert isinstance(found, float)
     assert found == pytest.approx(number, abs=1e-12)
 
@@ -85,19 +85,19 @@ def test_a_number_is_a_float(value: float, number: float) -> None:
 @pytest.mark.parametrize("value", [None, True, "1.5", "", [], {}, math.inf, -math.inf, math.nan])
 def test_what_is_no_finite_number_is_refused(value: object) -> None:
     with pytest.raises(ProtocolError, match=r"y is .*, not a number"):
-        shapes.number(value, "y")
+        parsing.number(value, "y")
 
 
 def test_a_number_too_large_for_a_float_is_refused_like_any_other_that_is_not_finite() -> None:
     with pytest.raises(ProtocolError):
-        shapes.number(HUGE, "y")
+        parsing.number(HUGE, "y")
 
 
 def test_null_is_no_number_and_no_mistake_where_a_value_may_be_missing() -> None:
-    assert shapes.optional_number(None, "y") is None
-    assert shapes.optional_number(0, "y") == 0.0
+    assert parsing.optional_number(None, "y") is None
+    assert parsing.optional_number(0, "y") == 0.0
     with pytest.raises(ProtocolError):
-        shapes.optional_number("0", "y")
+        parsing.optional_number("0", "y")
 
 
 @pytest.mark.parametrize(
@@ -113,32 +113,32 @@ def test_null_is_no_number_and_no_mistake_where_a_value_may_be_missing() -> None
     ],
 )
 def test_a_time_in_ms_becomes_whole_seconds(value: object, seconds: int) -> None:
-    assert shapes.seconds(value, "x") == seconds
+    assert parsing.seconds(value, "x") == seconds
 
 
 @pytest.mark.parametrize("value", [None, True, "", SECRET, "2026-01-01T00:00", [], {}, math.inf, "1e400"])
 def test_what_is_no_time_is_refused(value: object) -> None:
     with pytest.raises(ProtocolError, match=r"x is .*, not a (time|number)"):
-        shapes.seconds(value, "x")
+        parsing.seconds(value, "x")
 
 
 def test_a_text_of_endless_digits_is_no_time() -> None:
     with pytest.raises(ProtocolError):
-        shapes.seconds("9" * 5000, "x")
+        parsing.seconds("9" * 5000, "x")
 
 
 @pytest.mark.parametrize("value", [HUGE, "9" * 400, -HUGE], ids=["number", "text", "negative"])
 def test_a_time_too_large_for_a_float_is_refused(value: object) -> None:
     with pytest.raises(ProtocolError):
-        shapes.seconds(value, "x")
+        parsing.seconds(value, "x")
 
 
 READERS = {
-    "mapping": shapes.mapping,
-    "sequence": shapes.sequence,
-    "number": shapes.number,
-    "optional_number": shapes.optional_number,
-    "seconds": shapes.seconds,
+    "mapping": parsing.mapping,
+    "sequence": parsing.sequence,
+    "number": parsing.number,
+    "optional_number": parsing.optional_number,
+    "seconds": parsing.seconds,
 }
 
 
@@ -160,5 +160,5 @@ def test_a_message_never_holds_the_value(name: str, value: object) -> None:
 @examples
 @given(ANYTHING)
 def test_ids_and_flags_are_read_from_anything(value: object) -> None:
-    assert isinstance(shapes.text(value), str)
-    assert shapes.flag(value) in (True, False, None)
+    assert isinstance(parsing.text(value), str)
+    assert parsing.flag(value) in (True, False, None)

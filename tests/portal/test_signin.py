@@ -21,8 +21,8 @@ from exporter.errors import (
     TransportError,
     TwoFactorError,
 )
+from exporter.portal.http import Transport
 from exporter.portal.signin import Token, renew, sign_in
-from exporter.portal.transport import Transport
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import SignIn
 from exporter.simulator.world import UserSpec, World

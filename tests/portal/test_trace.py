@@ -20,11 +20,11 @@ from requests_mock import ANY, Mocker
 
 from exporter import logs
 from exporter.errors import TransportError
-from exporter.portal import trace
+from exporter.portal import debug_trace
 from exporter.portal.client import ACCOUNTS, USER_DATA
+from exporter.portal.http import Reply, Transport
+from exporter.portal.query import POLL
 from exporter.portal.signin import METHOD, RENEW, SIGN_IN
-from exporter.portal.transport import Reply, Transport
-from exporter.portal.usagequery import POLL
 from exporter.simulator.household import Household
 from exporter.simulator.settings import Poll, SignIn, Span
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, UserSpec, World
@@ -76,14 +76,14 @@ class Collected(logging.Handler):
 
 def traced(body: bytes, content_type: str = "application/json") -> list[str]:
     """The line of an answer, in logfmt and in JSON."""
-    collected, level = Collected(), trace.log.level
-    trace.log.addHandler(collected)
-    trace.log.setLevel(logging.DEBUG)
+    collected, level = Collected(), debug_trace.log.level
+    debug_trace.log.addHandler(collected)
+    debug_trace.log.setLevel(logging.DEBUG)
     try:
-        trace.answered("poll", "POST", POLL, 0.0714, Reply(200, body, content_type=content_type))
+        debug_trace.answered("poll", "POST", POLL, 0.0714, Reply(200, body, content_type=content_type))
     finally:
-        trace.log.removeHandler(collected)
-        trace.log.setLevel(level)
+        debug_trace.log.removeHandler(collected)
+        debug_trace.log.setLevel(level)
     assert len(collected.lines) == 2
     return collected.lines
 
@@ -98,7 +98,7 @@ def encoded(value: Json) -> bytes:
 def test_a_call_is_one_line_with_all_that_is_known_of_it(lines: Lines) -> None:
     body = encoded({"status": "PENDING"})
 
-    trace.answered("poll", "POST", POLL, 0.07149, Reply(200, body, content_type="application/json;charset=UTF-8"))
+    debug_trace.answered("poll", "POST", POLL, 0.07149, Reply(200, body, content_type="application/json;charset=UTF-8"))
 
     (line,) = lines()
     assert line == (
@@ -141,7 +141,7 @@ def test_an_answer_that_is_an_error_for_the_caller_is_traced_too(
 
 @pytest.mark.parametrize("path", [SIGN_IN, RENEW, METHOD, USER_DATA, ACCOUNTS, POLL])
 def test_every_path_of_ours_is_shown(lines: Lines, path: str) -> None:
-    trace.answered("x", "GET", path, 0.0, Reply(200, b"{}"))
+    debug_trace.answered("x", "GET", path, 0.0, Reply(200, b"{}"))
     assert f" path={path} " in lines()[0]
 
 
@@ -159,8 +159,8 @@ def test_every_path_of_ours_is_shown(lines: Lines, path: str) -> None:
     ],
 )
 def test_a_path_with_a_value_in_it_is_not_shown(lines: Lines, path: str) -> None:
-    trace.answered("x", "GET", path, 0.0, Reply(200, b"{}"))
-    trace.failed("x", "GET", path, 0.0, OSError(path))
+    debug_trace.answered("x", "GET", path, 0.0, Reply(200, b"{}"))
+    debug_trace.failed("x", "GET", path, 0.0, OSError(path))
     assert [re.findall(r" path=(\S+) ", line) for line in lines()] == [["other"], ["other"]]
 
 
@@ -180,7 +180,7 @@ def test_a_path_with_a_value_in_it_is_not_shown(lines: Lines, path: str) -> None
     ],
 )
 def test_of_a_content_type_only_a_known_media_type_is_shown(lines: Lines, header: str, shown: str) -> None:
-    trace.answered("x", "GET", POLL, 0.0, Reply(200, b"{}", content_type=header))
+    debug_trace.answered("x", "GET", POLL, 0.0, Reply(200, b"{}", content_type=header))
     assert f" content_type={shown} shape=" in lines()[0]
 
 
@@ -201,14 +201,14 @@ def test_of_a_content_type_only_a_known_media_type_is_shown(lines: Lines, header
     ],
 )
 def test_what_is_no_json_is_only_told_by_its_size(lines: Lines, body: bytes, shown: str) -> None:
-    trace.answered("x", "GET", POLL, 0.0, Reply(200, body))
+    debug_trace.answered("x", "GET", POLL, 0.0, Reply(200, body))
     assert lines()[0].endswith(f" bytes={len(body)} content_type=none shape={shown}")
 
 
 def test_an_answer_without_measure_is_not_looked_at(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trace, "_LARGEST_BODY", 10)
-    trace.answered("x", "GET", POLL, 0.0, Reply(200, b'"87654321"'))
-    trace.answered("x", "GET", POLL, 0.0, Reply(200, b'"987654321"'))
+    monkeypatch.setattr(debug_trace, "_LARGEST_BODY", 10)
+    debug_trace.answered("x", "GET", POLL, 0.0, Reply(200, b'"87654321"'))
+    debug_trace.answered("x", "GET", POLL, 0.0, Reply(200, b'"987654321"'))
     assert [line.partition(" shape=")[2] for line in lines()] == ["text", '"too large to look at"']
 
 
@@ -219,8 +219,8 @@ def test_nothing_is_computed_at_another_level(lines: Lines, level: str) -> None:
             raise AssertionError(name)
 
     logs.set_up(level, "logfmt")
-    trace.answered("x", "GET", POLL, 0.0, Untouchable())
-    trace.failed("x", "GET", POLL, 0.0, OSError())
+    debug_trace.answered("x", "GET", POLL, 0.0, Untouchable())
+    debug_trace.failed("x", "GET", POLL, 0.0, OSError())
     assert lines() == []
 
 
@@ -262,7 +262,7 @@ def test_nothing_is_computed_at_another_level(lines: Lines, level: str) -> None:
     ],
 )
 def test_the_shape_of_a_value(value: Json, shown: str) -> None:
-    assert trace.shape(value) == shown
+    assert debug_trace.shape(value) == shown
 
 
 @pytest.mark.parametrize(
@@ -296,11 +296,11 @@ def test_the_shape_of_a_value(value: Json, shown: str) -> None:
     ],
 )
 def test_only_known_words_are_shown_and_only_where_they_belong(value: Json, shown: str) -> None:
-    assert trace.shape(value) == shown
+    assert debug_trace.shape(value) == shown
 
 
 def test_what_is_shown_needs_no_quotes_and_names_nobody() -> None:
-    words = {word for words in trace._WORDS.values() for word in words} | trace._FLAGS | trace._FIELDS
+    words = {word for words in debug_trace._WORDS.values() for word in words} | debug_trace._FLAGS | debug_trace._FIELDS
     assert all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", word) for word in words)
 
 
@@ -315,7 +315,7 @@ def test_entries_of_different_type_are_kept_apart() -> None:
             ]
         },
     }
-    assert trace.shape(answer) == (
+    assert debug_trace.shape(answer) == (
         "{status:COMPLETE,data:{ELECTRIC:[2 of 1 {type:COST,unitOfMeasure:USD,series:[0]}"
         "|1 {type:USAGE,unitOfMeasure:KWH,hasHourly:true,series:[1 of {name:text,"
         "data:[2 of {x:number,y:1 number|1 null,enableDrilldown:true/false}]}]}]}}"
@@ -323,7 +323,7 @@ def test_entries_of_different_type_are_kept_apart() -> None:
 
 
 def test_entries_of_unknown_types_are_merged() -> None:
-    assert trace.shape([{"type": "Ms Miller"}, {"type": "Mr Miller"}]) == "[2 of {type:text}]"
+    assert debug_trace.shape([{"type": "Ms Miller"}, {"type": "Mr Miller"}]) == "[2 of {type:text}]"
 
 
 def test_the_answers_of_a_refresh(lines: Lines, start_portal: StartPortal, start_exporter: StartExporter) -> None:
@@ -392,7 +392,7 @@ def test_the_answers_of_a_refresh(lines: Lines, start_portal: StartPortal, start
 
 
 def _tree(depth: int, width: int, chance: random.Random) -> Json:
-    names = chance.sample(sorted(trace._FIELDS), width)
+    names = chance.sample(sorted(debug_trace._FIELDS), width)
     return {name: _tree(depth - 1, width, chance) for name in names} if depth else 1
 
 
@@ -404,7 +404,8 @@ def _tree(depth: int, width: int, chance: random.Random) -> Json:
         pytest.param(b"[" + b'{"x":1},' * 300_000 + b"{}]", id="objects"),
         pytest.param(encoded({str(number): number for number in range(200_000)}), id="keys"),
         pytest.param(
-            encoded({one: {other: [{}] for other in trace._FIELDS} for one in trace._FIELDS}), id="all that we know"
+            encoded({one: {other: [{}] for other in debug_trace._FIELDS} for one in debug_trace._FIELDS}),
+            id="all that we know",
         ),
         pytest.param(encoded(_tree(7, 5, random.Random(1))), id="a tree"),
         pytest.param(b"[" * 900 + b"]" * 900, id="deep"),
@@ -422,8 +423,8 @@ def test_a_hostile_answer_costs_little_and_its_line_is_short(body: bytes) -> Non
 
 
 def test_a_shape_that_is_too_long_ends_in_dots() -> None:
-    written = trace.shape({name: {"interval": {"start": 1, "end": 2}} for name in trace._FIELDS})
-    assert len(written) == trace._LONGEST_SHAPE + len("...")
+    written = debug_trace.shape({name: {"interval": {"start": 1, "end": 2}} for name in debug_trace._FIELDS})
+    assert len(written) == debug_trace._LONGEST_SHAPE + len("...")
     assert written.endswith("...")
 
 
@@ -431,17 +432,17 @@ def test_what_lies_too_deep_is_dots() -> None:
     value: Json = 1
     for _ in range(100):
         value = {"data": [value]}
-    assert trace.shape(value) == "{data:[1 of " * 6 + "{...}" + "]}" * 6
+    assert debug_trace.shape(value) == "{data:[1 of " * 6 + "{...}" + "]}" * 6
 
 
 def test_what_would_be_too_much_to_look_at_is_dots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trace, "_MOST_VALUES", 10)
-    assert trace.shape([1] * 10) == "[10 of number]"
-    assert trace.shape([1] * 11) == "[11 of number...]"
-    assert trace.shape([{"x": 1}] * 5) == "[5 of {x:number}]"
-    assert trace.shape([{"x": 1}] * 6) == "[6 of {x:number...}]"
-    assert trace.shape([{"x": 1}] * 11) == "[11 of {...}...]"
-    assert trace.shape({str(number): [] for number in range(11)}) == "{<key>*10:[0 each...]...}"
+    monkeypatch.setattr(debug_trace, "_MOST_VALUES", 10)
+    assert debug_trace.shape([1] * 10) == "[10 of number]"
+    assert debug_trace.shape([1] * 11) == "[11 of number...]"
+    assert debug_trace.shape([{"x": 1}] * 5) == "[5 of {x:number}]"
+    assert debug_trace.shape([{"x": 1}] * 6) == "[6 of {x:number...}]"
+    assert debug_trace.shape([{"x": 1}] * 11) == "[11 of {...}...]"
+    assert debug_trace.shape({str(number): [] for number in range(11)}) == "{<key>*10:[0 each...]...}"
 
 
 # -- what never appears
@@ -465,9 +466,11 @@ PLACES: dict[str, Callable[[str], Json]] = {
     "a key": lambda secret: {secret: {secret: [secret]}},
     "a key among ours": lambda secret: {"status": "COMPLETE", secret: 1, "data": {"ELECTRIC": [{secret: "USAGE"}]}},
     "an unknown field": lambda secret: {"greeting": {"to": secret}},
-    "every field": lambda secret: dict.fromkeys(trace._FIELDS, secret),
-    "a list in every field": lambda secret: {name: [secret, [secret], {secret: secret}] for name in trace._FIELDS},
-    "an object in every field": lambda secret: {name: {name: secret, secret: secret} for name in trace._FIELDS},
+    "every field": lambda secret: dict.fromkeys(debug_trace._FIELDS, secret),
+    "a list in every field": lambda secret: {
+        name: [secret, [secret], {secret: secret}] for name in debug_trace._FIELDS
+    },
+    "an object in every field": lambda secret: {name: {name: secret, secret: secret} for name in debug_trace._FIELDS},
     "the type of an entry": lambda secret: [{"type": secret}, {"type": "USAGE", "name": secret}, {"type": [secret]}],
     "industries": lambda secret: {"serviceLocationToIndustries": {secret: [secret, {secret: secret}]}},
     "points": lambda secret: {"meterToChartData": {secret: [{"x": secret, "y": secret}] * 50}},
@@ -505,7 +508,7 @@ def _with_numbers(value: Json) -> Json:
 
 def _assert_absent(secret: str, written: list[str]) -> None:
     forms = {secret, json.dumps(secret)[1:-1], quote(secret), quote_plus(secret), *re.findall(r"[\w@.]{6,}", secret)}
-    forms -= trace._FIELDS | {"COMPLETE", "SUCCESS", "FORWARD"}
+    forms -= debug_trace._FIELDS | {"COMPLETE", "SUCCESS", "FORWARD"}
     for line in written:
         assert "\n" not in line
         assert len(line) < LONGEST
@@ -513,8 +516,8 @@ def _assert_absent(secret: str, written: list[str]) -> None:
 
 
 MARKERS = st.from_regex(r"[QX]{2}[0-9]{8}", fullmatch=True)
-NAMES = st.sampled_from(sorted(trace._FIELDS))
-WORDS = st.sampled_from(sorted({word for words in trace._WORDS.values() for word in words}))
+NAMES = st.sampled_from(sorted(debug_trace._FIELDS))
+WORDS = st.sampled_from(sorted({word for words in debug_trace._WORDS.values() for word in words}))
 LEAVES = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats() | st.text(max_size=5) | WORDS
 
 

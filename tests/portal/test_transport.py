@@ -17,8 +17,8 @@ import requests_mock
 import trustme
 
 from exporter.errors import PortalError, ProtocolError, TransportError
-from exporter.portal import transport as module
-from exporter.portal.transport import BearerToken, Reply, Transport
+from exporter.portal import http as module
+from exporter.portal.http import BearerToken, Reply, Transport
 
 from ..clocks import ManualClock
 

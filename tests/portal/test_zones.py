@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.portal.answer import Answer, decode
-from exporter.portal.zones import Sighting, contradict, fits, fitting, other_season, sightings_in, sightings_of_bills
+from exporter.portal.timezone import Sighting, contradict, fits, fitting, other_season, sightings_in, sightings_of_bills
+from exporter.portal.usage import Answer, decode
 
 from .building import DAY, HOUR, MINUTE, QUARTER, bounds_of, examples, instant, midnight, one_meter, wall_of
 

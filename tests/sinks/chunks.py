@@ -7,7 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from exporter.intervals.model import Interval, LocationKey, Meter, MeterInfo
-from exporter.portal.rawseries import RawSeries
+from exporter.portal.raw_series import RawSeries
 from exporter.sinks.sink import Chunk
 
 ZONE = ZoneInfo("America/New_York")

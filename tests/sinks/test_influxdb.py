@@ -9,7 +9,7 @@ import pytest
 from exporter.config import InfluxDBConfig, Secret
 from exporter.errors import DatabaseError
 from exporter.intervals.model import LocationKey
-from exporter.portal.rawseries import RawPoint, RawSeries
+from exporter.portal.raw_series import RawPoint, RawSeries
 from exporter.sinks.influxdb import InfluxDBSink
 from exporter.sinks.sink import Chunk, Written
 

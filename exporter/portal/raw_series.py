@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .answer import Answer, Channel, Series
-from .placing import day_steps, place, place_days, step_of_day
-from .usagequery import DAILY as DAILY_FRAME
+from .directions import Channel
+from .placement import day_steps, place, place_days, step_of_day
+from .query import DAILY as DAILY_FRAME
+from .usage import Answer, Series
 from .walltime import DAY, WallClock
 
 RawPoint = tuple[int, int, float, float | None]

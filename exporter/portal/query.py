@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from .answer import INDUSTRY
+from .usage import INDUSTRY
 from .walltime import WallClock
 
 POLL = "/services/secured/utility-usage/poll"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
-from .shapes import Json
+from .parsing import Json
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .shapes import Json, flag, mapping, sequence, text
+from .parsing import Json, flag, mapping, sequence, text
 
 _LATEST_BILL = 4_102_444_800_000  # ms, the year 2100
 

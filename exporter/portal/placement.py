@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from .answer import Point
+from .usage import Point
 from .walltime import DAY, WallClock, plausible
 
 HOUR = 3600

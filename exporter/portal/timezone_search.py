@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from .clock import Clock
-from .errors import AccessError, PendingError, PortalError, ProtocolError, TransportError
-from .portal.answer import Answer
-from .portal.client import PortalClient
-from .portal.discovery import FoundLocation
-from .portal.placing import day_steps
-from .portal.usagequery import HOURLY, UsageQuery
-from .portal.walltime import WallClock
-from .portal.zones import Sighting, fits, fitting, other_season, sightings_in, sightings_of_bills
+from ..clock import Clock
+from ..errors import AccessError, PendingError, PortalError, ProtocolError, TransportError
+from .accounts import FoundLocation
+from .client import PortalClient
+from .placement import day_steps
+from .query import HOURLY, UsageQuery
+from .timezone import Sighting, fits, fitting, other_season, sightings_in, sightings_of_bills
+from .usage import Answer
+from .walltime import WallClock
 
 Busy = Callable[[str], None]
 """Told what is waited for; empty when nothing is."""

@@ -6,46 +6,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from enum import Enum
 from operator import itemgetter
 
 from ..errors import ProtocolError
-from .shapes import Json, all_seconds, flag, mapping, optional_numbers, sequence, text
+from .directions import FLOWS, Channel, Flow
+from .parsing import Json, all_seconds, flag, mapping, optional_numbers, sequence, text
 
 INDUSTRY = "ELECTRIC"
-
-
-class Flow(Enum):
-    """Which way a channel's energy goes (portal-facts 6)."""
-
-    IMPORT = "import"
-    TOTAL = "total"
-    EXPORT = "export"
-    NET = "net"
-
-
-_FLOWS = {
-    "FORWARD": Flow.IMPORT,
-    "TOTAL": Flow.TOTAL,
-    "": Flow.IMPORT,
-    "RETURN": Flow.EXPORT,
-    "REVERSE": Flow.EXPORT,
-    "NET": Flow.NET,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """One channel of a meter. `direction` is the portal's own word for `flow`, upper case, or empty."""
-
-    meter: str
-    series_id: str
-    number: str
-    flow: Flow
-    direction: str
-    parent: bool = False
-    net: bool = False
-    unit: str = ""
 
 
 Point = tuple[int, float | None]
@@ -187,14 +154,14 @@ class _Decoder:
     def _decode_channels(self, entry: dict[str, Json], where: str) -> Iterator[Channel]:
         for meter in _mappings(entry.get("meters"), f"{where}.meters"):
             direction = text(meter.get("flowDirection")).upper()
-            if direction not in _FLOWS:
+            if direction not in FLOWS:
                 self._warnings.append(f"unknown flow direction {_word(direction)}, counted as import")
             series_id = text(meter.get("seriesId"))
             yield Channel(
                 meter=text(meter.get("meterNumber")) or series_id,
                 series_id=series_id,
                 number=text(meter.get("channel")),
-                flow=_FLOWS.get(direction, Flow.IMPORT),
+                flow=FLOWS.get(direction, Flow.IMPORT),
                 direction=direction,
                 parent=flag(meter.get("isParentMeter")) or False,
                 net=flag(meter.get("isNetMeter")) or False,

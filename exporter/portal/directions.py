@@ -2,8 +2,41 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
-from .answer import Channel, Flow
+
+class Flow(Enum):
+    """Which way a channel's energy goes (portal-facts 6)."""
+
+    IMPORT = "import"
+    TOTAL = "total"
+    EXPORT = "export"
+    NET = "net"
+
+
+FLOWS = {
+    "FORWARD": Flow.IMPORT,
+    "TOTAL": Flow.TOTAL,
+    "": Flow.IMPORT,
+    "RETURN": Flow.EXPORT,
+    "REVERSE": Flow.EXPORT,
+    "NET": Flow.NET,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel of a meter. `direction` is the portal's own word for `flow`, upper case, or empty."""
+
+    meter: str
+    series_id: str
+    number: str
+    flow: Flow
+    direction: str
+    parent: bool = False
+    net: bool = False
+    unit: str = ""
+
 
 Values = Mapping[int, float | None]
 """kWh by the instant at which an interval starts; None where the portal has no value."""

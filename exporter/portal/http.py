@@ -19,8 +19,8 @@ from .. import __version__
 from ..causes import causes
 from ..clock import Clock
 from ..errors import ProtocolError, TransportError
-from . import trace
-from .shapes import Json
+from . import debug_trace
+from .parsing import Json
 
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 60.0
@@ -130,12 +130,12 @@ class Transport:
                 reply = Reply(response.status_code, body, _retry_after(response), kind, _date(response))
                 code = str(reply.status)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            trace.failed(endpoint, method, path, self._clock.monotonic() - started, error)
+            debug_trace.failed(endpoint, method, path, self._clock.monotonic() - started, error)
             raise TransportError(self._explain(error)) from error
         finally:
             seconds = self._clock.monotonic() - started
             self._observer(endpoint, code, seconds)
-        trace.answered(endpoint, method, path, seconds, reply)
+        debug_trace.answered(endpoint, method, path, seconds, reply)
         self._refuse_trouble(endpoint, reply)
         return reply
 

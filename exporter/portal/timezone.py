@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from .answer import Answer
-from .placing import day_steps
+from .placement import day_steps
+from .usage import Answer
 
 DAY = 86400
 _QUARTER = 900
