@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.choice import wanted
 from exporter.config import ExporterConfig, LocationChoice, Login, Secret, portal_address
 from exporter.intervals.model import Location, LocationKey
+from exporter.locations import wanted
 from exporter.lockout import Lockout
 from exporter.metrics.collector import CurrentState
 from exporter.metrics.telemetry import Telemetry

@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from exporter.discovery.survey import Surveyor
 from exporter.portal.accounts import FoundLocation
 from exporter.portal.client import PortalClient
 from exporter.portal.walltime import WallClock
 from exporter.simulator.server import PortalServer
 from exporter.simulator.world import MeterSpec, World
-from exporter.survey import Surveyor
 
 from .clocks import ManualClock
 from .conftest import HOUSE, METER, ZONE

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.chart import chart
+from exporter.terminal import chart
 
 from .portal.building import examples
 

@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.discovery.explore import Exploration, SeenLocation
+from exporter.discovery.inventory import as_json, columns, notes, rows
+from exporter.discovery.survey import LocationSurvey
 from exporter.errors import AccessError, PortalError, TransportError
-from exporter.exploration import Exploration, SeenLocation
 from exporter.intervals.model import Interval, Meter, MeterInfo
-from exporter.inventory import as_json, columns, notes, rows
 from exporter.portal.accounts import FoundLocation
-from exporter.survey import LocationSurvey
 
 from .conftest import DAY, NOW, ZONE, login_of
 

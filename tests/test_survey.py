@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.discovery.survey import PENDING_BUDGET, LocationSurvey, Surveyor
 from exporter.errors import AccessError, PendingError, TransportError
 from exporter.portal.client import PortalClient
 from exporter.portal.timezone import fitting
@@ -14,7 +15,6 @@ from exporter.simulator.household import Household
 from exporter.simulator.portal import Answer, Call
 from exporter.simulator.settings import Poll, Span
 from exporter.simulator.world import MeterSpec, Resolution, World
-from exporter.survey import PENDING_BUDGET, LocationSurvey, Surveyor
 
 from .clocks import ManualClock
 from .conftest import BARN, DAY, HOUSE, METER, NOW, Record, StartPortal, change

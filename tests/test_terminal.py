@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from exporter import terminal as module
-from exporter.chart import chart
 from exporter.checks.findings import Bars, Finding, Heading, Verdict
-from exporter.terminal import Terminal
+from exporter.terminal import Terminal, chart
 
 Type = Callable[..., None]
 

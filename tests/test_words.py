@@ -4,9 +4,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.discovery.describe import gives, place_of, why_unread
+from exporter.formatting import briefly, every, length, local_date, local_time
 from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.portal.accounts import FoundLocation
-from exporter.words import briefly, every, gives, length, local_date, local_time, place_of, why_unread
 
 from .conftest import NOW
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.discovery.survey import PENDING_BUDGET
 from exporter.errors import AccessError, PendingError, TransportError
 from exporter.portal.client import PortalClient
 from exporter.portal.timezone import fitting
@@ -16,7 +17,6 @@ from exporter.simulator.portal import Answer, Call
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
 from exporter.simulator.world import MeterSpec, Resolution, World
-from exporter.survey import PENDING_BUDGET
 
 from .clocks import ManualClock
 from .conftest import BARN, BARN_METER, DAY, HOUSE, METER, NOW, StartPortal, change

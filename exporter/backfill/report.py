@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from ..formatting import length, local_date
 from ..sinks.sink import Sink
-from ..words import length, local_date
 from .journal import Done
 from .outcome import Outcome
 from .plan import Job

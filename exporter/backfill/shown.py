@@ -5,7 +5,7 @@ from contextlib import suppress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from ..words import local_date
+from ..formatting import local_date
 from .journal import Figures
 from .plan import Job
 from .progress import Progress as Shown

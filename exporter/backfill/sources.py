@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Self
 
-from ..choice import choose, listed, matches, nothing_to_read, unseen
 from ..clock import Clock
 from ..config import Config, Login
 from ..errors import AccessError, ConfigError, PortalError
 from ..intervals.model import LocationKey
+from ..locations import choose, listed, matches, nothing_to_read, unseen
 from ..lockout import Lockout
 from ..portal.accounts import FoundLocation
 from ..portal.client import PortalClient

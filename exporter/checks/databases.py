@@ -6,11 +6,11 @@ from dataclasses import replace
 from ..config import Config, InfluxDBConfig, VictoriaMetricsConfig
 from ..databases.influxdb import InfluxDB
 from ..databases.victoriametrics import VictoriaMetrics
+from ..discovery.survey import LocationSurvey
 from ..errors import DatabaseError
 from ..intervals.model import Location, LocationKey, Meter, Snapshot
 from ..metrics.page import Format, render
 from ..portal.walltime import DAY, WallClock
-from ..survey import LocationSurvey
 from .findings import Finding, Heading, Part, Verdict
 from .login import LoginCheck
 from .stored import Recent, stored_findings

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from ..discovery.describe import gives, place_of
+from ..discovery.survey import LocationSurvey, Surveyor
 from ..errors import PortalError
+from ..formatting import every, length, local_date, local_time
 from ..intervals.model import DAILY, Interval, Meter, Reading
 from ..portal.timezone import fits
 from ..portal.walltime import WallClock
-from ..survey import LocationSurvey, Surveyor
-from ..words import every, gives, length, local_date, local_time, place_of
 from .findings import Bars, Finding, Heading, Part, Verdict
 
 _STALE = 72 * 3600

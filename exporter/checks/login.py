@@ -4,10 +4,12 @@ from collections.abc import Generator, Iterator, Sequence
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from ..choice import choose, nothing_to_read, unseen
 from ..clock import Clock
 from ..config import Login
+from ..discovery.describe import place_of, why_unread
+from ..discovery.survey import PENDING_BUDGET, LocationSurvey, Surveyor
 from ..errors import PortalError
+from ..locations import choose, nothing_to_read, unseen
 from ..lockout import Lockout, TryAnyway
 from ..portal.accounts import FoundLocation
 from ..portal.client import PortalClient
@@ -16,8 +18,6 @@ from ..portal.timezone import fitting
 from ..portal.timezone_search import Busy, seek_zone, verify_zone
 from ..portal.walltime import WallClock
 from ..storage.state import State
-from ..survey import PENDING_BUDGET, LocationSurvey, Surveyor
-from ..words import place_of, why_unread
 from .findings import Finding, Heading, Part, Verdict
 from .location import location_findings
 

@@ -20,17 +20,16 @@ from ..backfill.report import plan_lines, summary_lines
 from ..backfill.run import Backfill, patiently
 from ..backfill.shown import progress_for
 from ..backfill.sources import Sources
-from ..choice import wanted
 from ..clock import SystemClock
 from ..config import Config, Overrides, load_config
 from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, ConfigError
-from ..memory import collect_seldom
+from ..locations import wanted
+from ..process import Stopping, collect_seldom
 from ..sinks.choice import KINDS, sink_of
 from ..sinks.sink import Sink, Written
 from ..storage.snapshots import Store
 from ..storage.state import State
 from ..terminal import input_on_stderr, is_interactive
-from .stopping import Stopping
 
 log = logging.getLogger(__name__)
 

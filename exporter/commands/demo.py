@@ -4,10 +4,11 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from ..app import Service
 from ..clock import SystemClock
 from ..config import Config, ExporterConfig, Login, Secret, parse_zone, portal_address
 from ..errors import EXIT_DONE, ListenError
-from ..service import Service
+from ..process import Stopping
 from ..simulator.portal import SimulatedPortal
 from ..simulator.server import PortalServer
 from ..simulator.settings import Settings
@@ -16,7 +17,6 @@ from ..storage.state import State
 from ..web.access import load_access
 from .serve import add_web_flags, checked_path
 from .simulate import DEFAULT_ADDRESS
-from .stopping import Stopping
 
 _BEHIND = 36 * 3600.0  # seconds that the demo's data lag at the start: late would be 48 hours
 _STEP = 900.0

@@ -20,17 +20,17 @@ from ..config import (
     second_factor,
 )
 from ..config.writing import FoundLogin, check_is_free, config_text, write_private
+from ..discovery.describe import why_unread
+from ..discovery.explore import Exploration, explore
+from ..discovery.inventory import as_json, columns, notes, rows
+from ..discovery.survey import PENDING_BUDGET
 from ..errors import EXIT_DONE, EXIT_FAILED, ConfigError, CredentialsError, PortalError, TwoFactorError
-from ..exploration import Exploration, explore
-from ..inventory import as_json, columns, notes, rows
 from ..lockout import Lockout
 from ..portal.client import PortalClient
 from ..portal.signin import second_factor_refused
 from ..portal.timezone_search import Busy
 from ..storage.state import State
-from ..survey import PENDING_BUDGET
 from ..terminal import Terminal, is_interactive
-from ..words import why_unread
 
 log = logging.getLogger(__name__)
 

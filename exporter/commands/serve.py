@@ -7,14 +7,13 @@ import re
 from pathlib import Path
 
 from .. import __version__
+from ..app import Service
 from ..clock import SystemClock
 from ..config import Overrides, bracketed, load_config
 from ..errors import EXIT_DONE, ConfigError
-from ..memory import return_large_buffers
-from ..service import Service
+from ..process import Stopping
 from ..storage.state import State
 from ..web.access import load_access
-from .stopping import Stopping
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +60,6 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"The configuration is valid: {len(config.logins)} login(s).")  # noqa: T201 - the result
         return EXIT_DONE
     log.info("smarthub-exporter %s starts", __version__)
-    return_large_buffers()
     clock = SystemClock()
     state = State(config.exporter.state_dir)
     service = Service(config, state, clock, access=access, telemetry_path=telemetry_path).start()

@@ -6,11 +6,11 @@ import json
 from ..clock import SystemClock
 from ..config import parse_listen_address, parse_zone
 from ..errors import EXIT_DONE, ConfigError
+from ..process import Stopping
 from ..simulator.portal import SimulatedPortal
 from ..simulator.server import CALLS, SETTINGS, PortalServer
 from ..simulator.settings import Settings
 from ..simulator.world import UserSpec, World
-from .stopping import Stopping
 
 DEFAULT_ADDRESS = "127.0.0.1:10059"
 

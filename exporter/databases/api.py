@@ -19,9 +19,9 @@ from urllib3.exceptions import HTTPError, NameResolutionError
 from urllib3.exceptions import TimeoutError as TimedOut
 
 from .. import __version__
-from ..causes import causes
 from ..config import is_loopback
 from ..errors import DatabaseError
+from ..httpcall import causes
 from .hiding import hide
 
 Json = Any  # what a database answers; whoever reads it checks its shape

@@ -16,9 +16,9 @@ from urllib3.exceptions import ProtocolError as BrokenAnswer
 from urllib3.exceptions import TimeoutError as TimedOut
 
 from .. import __version__
-from ..causes import causes
 from ..clock import Clock
 from ..errors import ProtocolError, TransportError
+from ..httpcall import causes
 from . import debug_trace
 from .parsing import Json
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..choice import as_found, choose, matches, nothing_to_read, unseen, wanted
 from ..clock import Clock, Stopped
 from ..config import ExporterConfig, Login
 from ..errors import AccessError, PortalError, ProtocolError, Reason
 from ..intervals.model import Location, LocationKey
+from ..locations import as_found, choose, matches, nothing_to_read, unseen, wanted
 from ..lockout import Lockout
 from ..portal.accounts import FoundLocation
 from ..portal.client import PortalClient

@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 
+from ..formatting import day_text, kwh, moment, power, span, usd
 from ..intervals.model import Interval
 from ..intervals.samples import watts
-from .display import day_text, kwh, moment, power, span, usd
 from .figures import DayFigures
 from .plot import (
     FINE,

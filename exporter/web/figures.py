@@ -11,9 +11,9 @@ from datetime import date, timedelta
 from enum import Enum
 from zoneinfo import ZoneInfo
 
+from ..formatting import local
 from ..intervals.model import Interval, Meter
 from ..intervals.samples import amount, version
-from .display import local
 
 STALE = 72 * 3600
 _BEHIND = 48 * 3600  # what is later than this is late at any portal that is read once a day

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from ..formatting import counted
 from ..intervals.model import LocationKey, Snapshot
 from ..refresh.status import LoginStatus, Trouble
-from .display import counted
 from .states import UTC, State, Tone, title_of, zone_of
 
 _PLACE = " \N{OBJECT REPLACEMENT CHARACTER}"  # where a message named its location

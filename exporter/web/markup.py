@@ -3,7 +3,7 @@
 from html import escape
 from zoneinfo import ZoneInfo
 
-from .display import iso, moment, number
+from ..formatting import iso, moment, number
 from .figures import DayFigures
 from .overview import MeterView
 from .states import State

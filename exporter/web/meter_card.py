@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
+from ..formatting import counted, day_text, every, iso, kwh, lasting, local, number, power, span, usd
 from ..intervals.model import DAILY, Interval, Meter
 from ..intervals.samples import watts
-from ..words import every
 from .charts import energy_chart, power_chart
-from .display import counted, day_text, iso, kwh, lasting, local, number, power, span, usd
 from .figures import DayFigures, Figures, MonthFigures
 from .kept import Kept, Place
 from .markup import badges, cell, data, note, text, tone, unusual

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from ..formatting import lasting, local, local_date
 from ..intervals.model import LocationKey, Meter, Snapshot
 from ..refresh.status import LocationStatus, LoginStatus, Trouble, outcomes
-from ..words import local_date
-from .display import lasting, local
 from .figures import Figures, Freshness, figures_of, freshness
 from .kept import Kept
 from .logins import LoginView, login_view

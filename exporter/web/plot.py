@@ -14,7 +14,7 @@ from html import escape
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from .display import midnights, number
+from ..formatting import midnights, number
 from .figures import dates
 
 TOP = 22  # pixels for the words of what is hovered

@@ -7,9 +7,9 @@ from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from .. import __version__
+from ..formatting import ago, kwh, lasting
 from ..intervals.model import LocationKey, Snapshot
 from ..refresh.status import LoginStatus
-from .display import ago, kwh, lasting
 from .figures import Figures
 from .kept import Kept
 from .logins import LoginView

@@ -13,12 +13,12 @@ import pytest
 from exporter.checks.databases import database_findings
 from exporter.checks.login import LoginCheck
 from exporter.config import Config, ExporterConfig, InfluxDBConfig, Secret, VictoriaMetricsConfig
+from exporter.discovery.survey import LocationSurvey
 from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.portal.accounts import FoundLocation
 from exporter.portal.walltime import WallClock
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll
-from exporter.survey import LocationSurvey
 
 from ..clocks import ManualClock
 from ..conftest import DAY, NOW, TWO, ZONE, StartPortal, login_of

@@ -15,12 +15,12 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from exporter.chart import chart
 from exporter.clock import SystemClock
 from exporter.portal.walltime import WallClock
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.world import HOME, MeterSpec, UserSpec, World
+from exporter.terminal import chart
 
 from ..conftest import HOUSE, METER, StartPortal, change
 from ..patience import AT_ONCE, DEADLINE

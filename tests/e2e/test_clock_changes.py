@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.app import Service
 from exporter.clock import SystemClock
 from exporter.config import Config, ExporterConfig, Login, Secret, portal_address
 from exporter.metrics.families import TIMESTAMPED
-from exporter.service import Service
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Dst, Settings

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.formatting import midnight
 from exporter.intervals.model import Interval
 from exporter.web.charts import energy_chart, power_chart
-from exporter.web.display import midnight
 from exporter.web.figures import DayFigures
 from exporter.web.plot import Days, days_between, scale
 

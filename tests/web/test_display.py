@@ -8,20 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.web.display import (
-    ago,
-    counted,
-    day_text,
-    iso,
-    kwh,
-    lasting,
-    midnights,
-    moment,
-    number,
-    power,
-    span,
-    usd,
-)
+from exporter.formatting import ago, counted, day_text, iso, kwh, lasting, midnights, moment, number, power, span, usd
 
 NEW_YORK = ZoneInfo("America/New_York")
 MINUTE, HOUR, DAY = 60, 3600, 86400

@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.formatting import local, midnight
 from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.intervals.samples import version
 from exporter.simulator.household import Household
 from exporter.simulator.settings import Span
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, World
-from exporter.web.display import local, midnight
 from exporter.web.figures import Figures, Freshness, figures_of, freshness
 
 from ..clocks import ManualClock

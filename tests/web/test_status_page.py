@@ -11,13 +11,13 @@ from itertools import pairwise
 
 import pytest
 
+from exporter.formatting import midnight
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.intervals.samples import version
 from exporter.refresh.status import LocationStatus, LoginStatus
 from exporter.simulator.household import Household
 from exporter.simulator.world import LocationSpec, MeterSpec, Resolution, World
 from exporter.web import meter_card
-from exporter.web.display import midnight
 from exporter.web.status_page import POLICY, STYLE, StatusPage
 
 from ..clocks import ManualClock

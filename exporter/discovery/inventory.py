@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from .errors import AccessError
-from .exploration import Exploration, SeenLocation
-from .intervals.model import Meter
-from .portal.usage import INDUSTRY
+from ..errors import AccessError
+from ..formatting import briefly, every, local_date, local_time
+from ..intervals.model import Meter
+from ..portal.usage import INDUSTRY
+from .describe import gives, why_unread
+from .explore import Exploration, SeenLocation
 from .survey import LocationSurvey
-from .words import briefly, every, gives, local_date, local_time, why_unread
 
 _COLUMNS = ("Account", "Location", "Name", "Meter", "Data")
 

@@ -5,17 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
-from .choice import choose, unseen
-from .clock import Clock
-from .config import Login
-from .errors import PortalError
-from .portal.accounts import FoundLocation
-from .portal.client import PortalClient
-from .portal.timezone import fits, fitting
-from .portal.timezone_search import Busy, seek_zone, verify_zone
-from .portal.walltime import WallClock
+from ..clock import Clock
+from ..config import Login
+from ..errors import PortalError
+from ..locations import choose, unseen
+from ..portal.accounts import FoundLocation
+from ..portal.client import PortalClient
+from ..portal.timezone import fits, fitting
+from ..portal.timezone_search import Busy, seek_zone, verify_zone
+from ..portal.walltime import WallClock
+from .describe import place_of
 from .survey import LocationSurvey, Surveyor
-from .words import place_of
 
 log = logging.getLogger(__name__)
 

@@ -4,12 +4,13 @@ from typing import Self
 
 from prometheus_client import CollectorRegistry
 
-from .choice import wanted
 from .clock import Clock
 from .config import Config
+from .locations import wanted
 from .metrics.collector import CurrentState
 from .metrics.endpoint import MetricsEndpoint, Steady
 from .metrics.telemetry import Telemetry
+from .process import return_large_buffers
 from .refresh.ownership import Claims
 from .refresh.refresher import LoginRefresher, Refresher
 from .storage.snapshots import Store
@@ -79,6 +80,7 @@ class Service:
 
     def start(self) -> Self:
         """Serve what is known at once, and refresh it."""
+        return_large_buffers()
         self.refresher.start()
         self.server.start()
         return self

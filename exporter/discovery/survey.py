@@ -5,18 +5,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from .clock import Clock
-from .errors import PendingError, PortalError, ProtocolError
-from .intervals.model import DAILY as DAILY_STEP
-from .intervals.model import Meter, Reading
-from .intervals.updates import update_meter
-from .portal.accounts import FoundLocation
-from .portal.client import PortalClient
-from .portal.history import LONGEST_RANGE, History, KnownMeters, LocationHistory
-from .portal.query import MONTHLY, UsageQuery
-from .portal.timezone import Sighting, sightings_of_bills
-from .portal.timezone_search import not_asked
-from .portal.walltime import WallClock
+from ..clock import Clock
+from ..errors import PendingError, PortalError, ProtocolError
+from ..intervals.model import DAILY as DAILY_STEP
+from ..intervals.model import Meter, Reading
+from ..intervals.updates import update_meter
+from ..portal.accounts import FoundLocation
+from ..portal.client import PortalClient
+from ..portal.history import LONGEST_RANGE, History, KnownMeters, LocationHistory
+from ..portal.query import MONTHLY, UsageQuery
+from ..portal.timezone import Sighting, sightings_of_bills
+from ..portal.timezone_search import not_asked
+from ..portal.walltime import WallClock
 
 RECENT = 7  # days that a survey looks back
 PENDING_BUDGET = 60.0  # seconds that somebody who waits at a terminal is kept while the portal computes

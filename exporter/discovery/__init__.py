@@ -1,0 +1,1 @@
+"""What a login sees: shared by `discover` and `check`."""

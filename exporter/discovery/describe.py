@@ -1,0 +1,28 @@
+"""What a location and its meters are, in words for people."""
+
+from ..intervals.model import Meter
+from ..portal.accounts import FoundLocation
+
+
+def place_of(place: FoundLocation) -> str:
+    """A location by its numbers, and the member's nickname for it."""
+    return f"location {place.number} of account {place.account}" + (f' "{place.name}"' if place.name else "")
+
+
+def gives(meter: Meter) -> list[str]:
+    """What there is of a meter beside the energy that it draws."""
+    periods = {period for interval in meter.intervals for period, _, _ in interval.periods}
+    return [
+        *(["export"] if meter.info.exports else []),
+        *(["cost"] if any(interval.cost is not None for interval in meter.intervals) else []),
+        *([f"{len(periods)} rate period" + ("s" if len(periods) > 1 else "")] if periods else []),
+    ]
+
+
+def why_unread(place: FoundLocation) -> str:
+    """Why a location is not read unless it is chosen by its number; empty where it is."""
+    if not place.active:
+        return "closed"
+    if not place.electric:
+        return f"no electricity ({', '.join(place.industries).lower() or 'unknown service'})"
+    return ""
