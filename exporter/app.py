@@ -32,6 +32,7 @@ class Service:
         access: Access | None = None,
         telemetry_path: str = "/metrics",
     ) -> None:
+        return_large_buffers()
         self._state = state
         self.store = Store(
             state,
@@ -80,7 +81,6 @@ class Service:
 
     def start(self) -> Self:
         """Serve what is known at once, and refresh it."""
-        return_large_buffers()
         self.refresher.start()
         self.server.start()
         return self
