@@ -13,10 +13,10 @@ from .metrics.telemetry import Telemetry
 from .process import return_large_buffers
 from .refresh.ownership import Claims
 from .refresh.refresher import LoginRefresher, Refresher
+from .routes import Pages
 from .storage.snapshots import Store
 from .storage.state import State
-from .web.access import Access
-from .web.pages import Pages
+from .web.auth import Access
 from .web.server import Server
 
 

@@ -14,7 +14,7 @@ from ..simulator.server import PortalServer
 from ..simulator.settings import Settings
 from ..simulator.world import World
 from ..storage.state import State
-from ..web.access import load_access
+from ..web.auth import load_access
 from .serve import add_web_flags, checked_path
 from .simulate import DEFAULT_ADDRESS
 

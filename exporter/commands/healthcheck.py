@@ -9,7 +9,7 @@ import urllib3
 
 from ..config import Overrides, bracketed, load_config, parse_listen_address
 from ..errors import EXIT_DONE, EXIT_FAILED, ConfigError
-from ..web.access import load_access
+from ..web.auth import load_access
 
 _SECONDS = 5.0
 

@@ -13,7 +13,7 @@ from ..config import Overrides, bracketed, load_config
 from ..errors import EXIT_DONE, ConfigError
 from ..process import Stopping
 from ..storage.state import State
-from ..web.access import load_access
+from ..web.auth import load_access
 
 log = logging.getLogger(__name__)
 

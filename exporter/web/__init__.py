@@ -1,1 +1,1 @@
-"""The HTTP side: the server, who may use it, and the pages."""
+"""HTTP alone: the server, its connections, TLS and basic authentication. What it answers stands in `routes`."""

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from ..config import bracketed
 from ..errors import ConfigError, ListenError
-from .access import Access
+from .auth import Access
 from .connections import DEFAULT_LIMITS, Connection, Connections, Limits
 from .types import App, Request, Response
 

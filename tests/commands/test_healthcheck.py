@@ -7,7 +7,7 @@ import bcrypt
 import pytest
 import trustme
 
-from exporter.web.access import load_access
+from exporter.web.auth import load_access
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
 

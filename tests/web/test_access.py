@@ -17,7 +17,7 @@ import requests
 import trustme
 
 from exporter.errors import ConfigError
-from exporter.web.access import Access, load_access
+from exporter.web.auth import Access, load_access
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
 

@@ -12,9 +12,9 @@ import pytest
 
 from exporter.formatting import midnight
 from exporter.intervals.model import Interval
-from exporter.web.charts import energy_chart, power_chart
-from exporter.web.figures import DayFigures
-from exporter.web.plot import Days, days_between, scale
+from exporter.status_page.charts import energy_chart, power_chart
+from exporter.status_page.figures import DayFigures
+from exporter.status_page.svg import Days, days_between, scale
 
 from .reading import Element, all_of, one
 

@@ -13,7 +13,7 @@ from exporter.intervals.samples import version
 from exporter.simulator.household import Household
 from exporter.simulator.settings import Span
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, World
-from exporter.web.figures import Figures, Freshness, figures_of, freshness
+from exporter.status_page.figures import Figures, Freshness, figures_of, freshness
 
 from ..clocks import ManualClock
 from ..conftest import ZONE, StartExporter, StartPortal, login_of

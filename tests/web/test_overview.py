@@ -11,8 +11,8 @@ from exporter.intervals.samples import version
 from exporter.refresh.status import LocationStatus, LoginStatus
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.world import MeterSpec, Resolution, UserSpec, World
-from exporter.web.overview import Overview, overview
-from exporter.web.states import State, Tone
+from exporter.status_page.condition import State, Tone
+from exporter.status_page.summary import Overview, overview
 
 from ..clocks import ManualClock
 from ..conftest import BARN, HOUSE, METER, SMALL, TWO, Exporter, StartExporter, StartPortal, change, login_of

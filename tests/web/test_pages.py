@@ -9,7 +9,7 @@ import requests
 from exporter import __version__
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.refresh.status import LocationStatus, LoginStatus
-from exporter.web.pages import Pages
+from exporter.routes import Pages
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
 

@@ -18,7 +18,7 @@ import requests
 import trustme
 
 from exporter.errors import ConfigError, ListenError
-from exporter.web.access import Access, load_access
+from exporter.web.auth import Access, load_access
 from exporter.web.connections import Connections, Limits
 from exporter.web.server import Server
 from exporter.web.types import Request, Response

@@ -17,8 +17,8 @@ from exporter.intervals.samples import version
 from exporter.refresh.status import LocationStatus, LoginStatus
 from exporter.simulator.household import Household
 from exporter.simulator.world import LocationSpec, MeterSpec, Resolution, World
-from exporter.web import meter_card
-from exporter.web.status_page import POLICY, STYLE, StatusPage
+from exporter.status_page import card
+from exporter.status_page.page import POLICY, STYLE, StatusPage
 
 from ..clocks import ManualClock
 from ..conftest import ZONE, Exporter, StartExporter, StartPortal, login_of
@@ -460,13 +460,13 @@ def test_of_a_hundred_meters_each_is_drawn_once_however_often_the_page_is_asked_
 ) -> None:
     drawn: Counter[str] = Counter()
     for name in ("power_chart", "energy_chart"):
-        draw = getattr(meter_card, name)
+        draw = getattr(card, name)
 
         def counted(*arguments: object, draw: Callable[..., str] = draw, name: str = name) -> str:
             drawn[name] += 1
             return draw(*arguments)
 
-        monkeypatch.setattr(meter_card, name, counted)
+        monkeypatch.setattr(card, name, counted)
     page, snapshot = StatusPage("/metrics"), busy(100)
     first = page.render(snapshot, {}, NOON)
     once = {"power_chart": 100, "energy_chart": 100}

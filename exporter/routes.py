@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from ..clock import Clock
-from ..intervals.model import LocationKey, Snapshot
-from ..refresh.status import LoginStatus
-from .status_page import POLICY, StatusPage
-from .types import App, Request, Response
+from .clock import Clock
+from .intervals.model import LocationKey, Snapshot
+from .refresh.status import LoginStatus
+from .status_page.page import POLICY, StatusPage
+from .web.types import App, Request, Response
 
 _HTML = "text/html; charset=utf-8"
 _SECURITY = (

@@ -10,13 +10,12 @@ from .. import __version__
 from ..formatting import ago, kwh, lasting
 from ..intervals.model import LocationKey, Snapshot
 from ..refresh.status import LoginStatus
+from .cache import Kept
+from .card import Cards
+from .condition import UTC, State, Tone, listed
 from .figures import Figures
-from .kept import Kept
-from .logins import LoginView
 from .markup import badge, badges, note, text, time, tone
-from .meter_card import Cards
-from .overview import MeterView, Overview, overview
-from .states import UTC, State, Tone, listed
+from .summary import LoginView, MeterView, Overview, overview
 
 STYLE = files(__package__).joinpath("style.css").read_text(encoding="utf-8").strip()
 _HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()

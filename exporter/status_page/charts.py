@@ -11,7 +11,7 @@ from ..formatting import day_text, kwh, moment, power, span, usd
 from ..intervals.model import Interval
 from ..intervals.samples import watts
 from .figures import DayFigures
-from .plot import (
+from .svg import (
     FINE,
     TOP,
     Days,

@@ -4,9 +4,9 @@ from html import escape
 from zoneinfo import ZoneInfo
 
 from ..formatting import iso, moment, number
+from .condition import State
 from .figures import DayFigures
-from .overview import MeterView
-from .states import State
+from .summary import MeterView
 
 
 def text(value: str) -> str:

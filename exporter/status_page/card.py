@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 from ..formatting import counted, day_text, every, iso, kwh, lasting, local, number, power, span, usd
 from ..intervals.model import DAILY, Interval, Meter
 from ..intervals.samples import watts
+from .cache import Kept, Place
 from .charts import energy_chart, power_chart
 from .figures import DayFigures, Figures, MonthFigures
-from .kept import Kept, Place
 from .markup import badges, cell, data, note, text, tone, unusual
-from .overview import MeterView
-from .plot import days_between
+from .summary import MeterView
+from .svg import days_between
 
 _POWER_DAYS = 7
 _ENERGY_DAYS = 35

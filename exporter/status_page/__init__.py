@@ -1,0 +1,1 @@
+"""The status page: what to say, figures, charts, HTML."""
