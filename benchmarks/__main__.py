@@ -22,7 +22,7 @@ from exporter.clock import SystemClock
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.intervals.samples import version
 from exporter.metrics.endpoint import MetricsEndpoint
-from exporter.metrics.page import Format, render
+from exporter.metrics.exposition import Format, render
 from exporter.metrics.telemetry import Telemetry
 from exporter.portal.readings import read_intervals
 from exporter.portal.usage import decode

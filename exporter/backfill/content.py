@@ -8,7 +8,7 @@ from ..intervals.days import Day
 from ..intervals.model import DAILY, Interval, Location, Meter
 from ..intervals.updates import update_meter
 from ..portal.walltime import WallClock
-from ..sinks.sink import Chunk
+from ..sinks.base import Chunk
 from ..storage.snapshots import Store
 from .fetching import Fetched
 from .journal import Figures, Sight

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from ..formatting import length, local_date
-from ..sinks.sink import Sink
+from ..sinks.base import Sink
 from .journal import Done
 from .outcome import Outcome
 from .plan import Job

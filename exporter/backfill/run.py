@@ -10,7 +10,7 @@ from ..errors import AccessError, DatabaseError, PendingError, PortalError, Prot
 from ..intervals.model import LocationKey
 from ..portal.timezone import contradict, sightings_of_bills
 from ..refresh.schedule import kept_from
-from ..sinks.sink import Chunk, Sink, Written
+from ..sinks.base import Chunk, Sink, Written
 from ..storage.snapshots import Store
 from ..storage.state import State
 from .content import chunk_of, figures_of, sight_of

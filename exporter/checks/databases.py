@@ -9,11 +9,11 @@ from ..databases.victoriametrics import VictoriaMetrics
 from ..discovery.survey import LocationSurvey
 from ..errors import DatabaseError
 from ..intervals.model import Location, LocationKey, Meter, Snapshot
-from ..metrics.page import Format, render
+from ..metrics.exposition import Format, render
 from ..portal.walltime import DAY, WallClock
+from .comparison import Recent, stored_findings
 from .findings import Finding, Heading, Part, Verdict
 from .login import LoginCheck
-from .stored import Recent, stored_findings
 
 _INFLUXDB = "influxdb"
 

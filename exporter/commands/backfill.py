@@ -25,8 +25,8 @@ from ..config import Config, Overrides, load_config
 from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, ConfigError
 from ..locations import wanted
 from ..process import Stopping, collect_seldom
-from ..sinks.choice import KINDS, sink_of
-from ..sinks.sink import Sink, Written
+from ..sinks.base import Sink, Written
+from ..sinks.factory import KINDS, sink_of
 from ..storage.snapshots import Store
 from ..storage.state import State
 from ..terminal import input_on_stderr, is_interactive

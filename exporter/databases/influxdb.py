@@ -9,8 +9,8 @@ from typing import Final, Self
 
 from ..config import InfluxDBConfig
 from ..errors import DatabaseError
-from ..metrics.page import escaped
-from .api import Answer, Api, Authorization, Json, Target
+from ..metrics.exposition import escaped
+from .http import Answer, Api, Authorization, Json, Target
 from .victoriametrics import VictoriaMetrics
 
 _RIGHTS = "what the user or token may read"

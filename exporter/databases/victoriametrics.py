@@ -10,7 +10,7 @@ from typing import Self
 
 from ..config import VictoriaMetricsConfig
 from ..errors import DatabaseError
-from .api import Api, Authorization, Json, Target
+from .http import Api, Authorization, Json, Target
 
 _CREDENTIALS = "check username and password, or bearer_token"
 _TRUST = "name its authority in ca_file, or set insecure: true"

@@ -13,7 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from ..clock import Clock
 from ..intervals.model import Snapshot
 from ..web.types import Request, Response
-from .page import Format, Page, Part, gzipped, render
+from .exposition import Format, Page, Part, gzipped, render
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 from ..intervals.model import Interval, Meter
-from .sink import Chunk, Sink, Written
-from .whole_file import WholeFile, send_to_stdout
+from .atomic_file import WholeFile, send_to_stdout
+from .base import Chunk, Sink, Written
 
 HEADER = "start,end,portal,account,location,meter,usage_kwh,export_kwh,cost_usd\n"
 

@@ -9,13 +9,13 @@ from operator import eq
 
 from ..clock import Clock
 from ..config import InfluxDBConfig
-from ..databases.flags import retention, retention_notes
 from ..databases.influxdb import InfluxDB, Point, Series, Tags, lines, tag_text
 from ..databases.victoriametrics import FLUSH, SETTLING, patience
+from ..databases.vm_flags import retention, retention_notes
 from ..errors import DatabaseError
 from ..intervals.model import LocationKey
 from ..intervals.samples import watts
-from .sink import Chunk, Sink, Written
+from .base import Chunk, Sink, Written
 
 _TAGS_OF_INTERVALS = ("account", "location", "meter", "portal")
 _CENTS = 100  # in a dollar

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..intervals.model import Meter
+from ..metrics.exposition import Format, header, sample_lines
 from ..metrics.families import TIMESTAMPED, Sample, TimestampedFamily
-from ..metrics.page import Format, header, sample_lines
-from .sink import Chunk, Sink, Written
-from .whole_file import Key, WholeFile
+from .atomic_file import Key, WholeFile
+from .base import Chunk, Sink, Written
 
 _END = "# EOF\n"
 

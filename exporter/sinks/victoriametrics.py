@@ -9,14 +9,14 @@ from hashlib import blake2b
 
 from ..clock import Clock
 from ..config import VictoriaMetricsConfig
-from ..databases.flags import DAY, MONTH, retention, retention_notes
 from ..databases.victoriametrics import FLUSH, SETTLING, VictoriaMetrics, patience
+from ..databases.vm_flags import DAY, MONTH, retention, retention_notes
 from ..errors import DatabaseError
 from ..intervals.model import LocationKey
 from ..intervals.samples import amount, timestamp_ms
+from ..metrics.exposition import escaped
 from ..metrics.families import TIMESTAMPED
-from ..metrics.page import escaped
-from .sink import Chunk, Sink, Written
+from .base import Chunk, Sink, Written
 
 _IMPORT = "/api/v1/import"
 _SAMPLES_PER_LINE = 10_000

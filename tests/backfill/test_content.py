@@ -19,7 +19,7 @@ from exporter.portal.history import History
 from exporter.portal.readings import MeterReadings
 from exporter.portal.walltime import WallClock
 from exporter.refresh.schedule import kept_from
-from exporter.sinks.sink import Chunk
+from exporter.sinks.base import Chunk
 from exporter.storage.snapshots import Store
 from exporter.storage.state import State
 

@@ -14,7 +14,7 @@ from exporter.backfill.plan import Job
 from exporter.backfill.report import plan_lines, summary_lines
 from exporter.backfill.shown import Bar, Lines, Warnings, progress_for, summed
 from exporter.intervals.model import Interval, Meter, MeterInfo
-from exporter.sinks.sink import Chunk, Sink, Written
+from exporter.sinks.base import Chunk, Sink, Written
 
 from ..conftest import NOW
 from ..portal.building import bounds_of

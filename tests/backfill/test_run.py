@@ -27,7 +27,7 @@ from exporter.simulator.portal import Answer, Call
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn, Span
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, UserSpec, World
-from exporter.sinks.sink import Chunk, Sink, Written
+from exporter.sinks.base import Chunk, Sink, Written
 from exporter.storage.snapshots import Store
 from exporter.storage.state import State
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.checks.findings import Finding, Verdict
-from exporter.checks.held import DEDUP, HONOR, LABELDROP, NO_STALE_MARKERS, Held, held, mistakes, series_of
+from exporter.checks.stored_series import DEDUP, HONOR, LABELDROP, NO_STALE_MARKERS, Held, held, mistakes, series_of
 from exporter.databases.victoriametrics import StoredSeries
 from exporter.intervals.samples import timestamp_ms
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from exporter.checks.findings import Finding, Verdict
-from exporter.checks.held import DEDUP
-from exporter.checks.keeping import deduplication, page_size, retention
+from exporter.checks.stored_series import DEDUP
+from exporter.checks.vm_settings import deduplication, page_size, retention
 
 DAY = 86400
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC).timestamp()

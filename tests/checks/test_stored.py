@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from exporter.checks.comparison import Recent, stored_findings
 from exporter.checks.findings import Finding, Verdict
-from exporter.checks.held import NO_STALE_MARKERS
-from exporter.checks.stored import Recent, stored_findings
+from exporter.checks.stored_series import NO_STALE_MARKERS
 from exporter.config import VictoriaMetricsConfig
 from exporter.databases.victoriametrics import StoredSeries, VictoriaMetrics
 from exporter.errors import DatabaseError

@@ -17,8 +17,8 @@ import trustme
 
 from exporter import __version__
 from exporter.config import Secret, VictoriaMetricsConfig
-from exporter.databases import api as module
-from exporter.databases.api import Api, Authorization
+from exporter.databases import http as module
+from exporter.databases.http import Api, Authorization
 from exporter.databases.victoriametrics import VictoriaMetrics
 from exporter.errors import DatabaseError
 

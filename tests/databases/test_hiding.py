@@ -6,8 +6,8 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from exporter.databases.api import Authorization
-from exporter.databases.hiding import hide
+from exporter.databases.http import Authorization
+from exporter.databases.redaction import hide
 
 SECRET = 'h"ü & <t>\\r+2/%='
 

@@ -28,9 +28,9 @@ from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Revision, Settings
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, World
+from exporter.sinks.base import Chunk, Sink, Written
 from exporter.sinks.influxdb import InfluxDBSink
 from exporter.sinks.openmetrics import OpenMetricsSink
-from exporter.sinks.sink import Chunk, Sink, Written
 from exporter.storage.state import State
 
 from ..clocks import ManualClock

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.checks.comparison import Recent, stored_findings
 from exporter.checks.findings import Finding, Verdict
-from exporter.checks.held import DEDUP, HONOR, LABELDROP, NO_STALE_MARKERS, series_of
-from exporter.checks.stored import Recent, stored_findings
+from exporter.checks.stored_series import DEDUP, HONOR, LABELDROP, NO_STALE_MARKERS, series_of
 from exporter.clock import SystemClock
 from exporter.config import InfluxDBConfig, Secret, VictoriaMetricsConfig
 from exporter.databases.influxdb import InfluxDB, InfluxState

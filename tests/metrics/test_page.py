@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
-from exporter.metrics.page import Format, Page, Part, gzipped, render
+from exporter.metrics.exposition import Format, Page, Part, gzipped, render
 
 T = 1_795_001_400  # the end of a quarter of an hour
 MIDNIGHT = 1_795_039_200

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from exporter.intervals.model import Interval, LocationKey, Meter, MeterInfo
 from exporter.portal.raw_series import RawSeries
-from exporter.sinks.sink import Chunk
+from exporter.sinks.base import Chunk
 
 ZONE = ZoneInfo("America/New_York")
 KEY = LocationKey("novec", "0012345001", "70001")

@@ -7,8 +7,8 @@ import pytest
 
 from exporter.errors import ConfigError, DatabaseError
 from exporter.intervals.model import LocationKey
+from exporter.sinks.base import Chunk, Written
 from exporter.sinks.csv_file import HEADER, CSVSink
-from exporter.sinks.sink import Chunk, Written
 
 from .chunks import HOUR, KEY, chunk, instant, meter, names_in, usage
 

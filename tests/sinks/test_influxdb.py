@@ -10,8 +10,8 @@ from exporter.config import InfluxDBConfig, Secret
 from exporter.errors import DatabaseError
 from exporter.intervals.model import LocationKey
 from exporter.portal.raw_series import RawPoint, RawSeries
+from exporter.sinks.base import Chunk, Written
 from exporter.sinks.influxdb import InfluxDBSink
-from exporter.sinks.sink import Chunk, Written
 
 from ..clocks import ManualClock
 from .chunks import HOUR, KEY, chunk, instant, meter, usage

@@ -14,8 +14,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from exporter.intervals.model import Interval, LocationKey, Meter
 from exporter.metrics.families import TIMESTAMPED
+from exporter.sinks.base import Chunk, Written
 from exporter.sinks.openmetrics import OpenMetricsSink
-from exporter.sinks.sink import Chunk, Written
 
 from ..portal.building import examples
 from .chunks import HOUR, KEY, ZONE, chunk, instant, meter, names_in, usage

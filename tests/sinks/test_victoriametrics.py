@@ -9,7 +9,7 @@ import pytest
 from exporter.config import Secret, VictoriaMetricsConfig
 from exporter.errors import DatabaseError
 from exporter.intervals.model import Interval, LocationKey
-from exporter.sinks.sink import Chunk
+from exporter.sinks.base import Chunk
 from exporter.sinks.victoriametrics import VictoriaMetricsSink
 
 from ..clocks import ManualClock

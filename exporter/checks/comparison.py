@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
 
-from ..databases.flags import DAY
 from ..databases.victoriametrics import VictoriaMetrics
+from ..databases.vm_flags import DAY
 from ..errors import DatabaseError
 from ..intervals.model import LocationKey, Meter
+from ..metrics.exposition import escaped
 from ..metrics.families import TIMESTAMPED
-from ..metrics.page import escaped
 from .findings import Finding, Verdict
-from .held import Held, Series, held, mistakes, series_of
-from .keeping import deduplication, page_size, retention
+from .stored_series import Held, Series, held, mistakes, series_of
+from .vm_settings import deduplication, page_size, retention
 
 STEP = "victoriametrics"
 

@@ -22,7 +22,7 @@ from .. import __version__
 from ..config import is_loopback
 from ..errors import DatabaseError
 from ..httpcall import causes
-from .hiding import hide
+from .redaction import hide
 
 Json = Any  # what a database answers; whoever reads it checks its shape
 

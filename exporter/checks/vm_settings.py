@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from ..databases.flags import DAY, MONTH, seconds
-from ..databases.flags import retention as retention_of
+from ..databases.vm_flags import DAY, MONTH, seconds
+from ..databases.vm_flags import retention as retention_of
 from .findings import Finding, Verdict
-from .held import DEDUP
+from .stored_series import DEDUP
 
 MAX_SCRAPE_SIZE = 16 * 1024 * 1024
 """The default of -promscrape.maxScrapeSize in bytes (tsdb-facts A6)."""

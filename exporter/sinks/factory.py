@@ -5,10 +5,10 @@ from pathlib import Path
 from ..clock import Clock
 from ..config import Config, InfluxDBConfig, VictoriaMetricsConfig
 from ..errors import ConfigError
+from .base import Sink
 from .csv_file import CSVSink
 from .influxdb import InfluxDBSink
 from .openmetrics import OpenMetricsSink
-from .sink import Sink
 from .victoriametrics import VictoriaMetricsSink
 
 VICTORIAMETRICS, INFLUXDB, CSV, OPENMETRICS = KINDS = ("victoriametrics", "influxdb", "csv", "openmetrics")
