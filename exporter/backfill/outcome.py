@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from ..intervals.model import LocationKey
 from ..portal.walltime import WallClock
-from .content import starts_of
+from .chunks import starts_of
 from .journal import Done, Figures, Piece, Sight
 
 

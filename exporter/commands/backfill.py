@@ -12,13 +12,14 @@ from hashlib import blake2b
 
 from rich.console import Console
 
-from ..backfill.fetching import Fetcher
+from ..backfill.fetcher import Fetcher
 from ..backfill.journal import Done, Journal
 from ..backfill.outcome import Outcome
 from ..backfill.plan import EARLIEST, DayRange, Job, read_range, task_of
+from ..backfill.progress_bar import progress_for
 from ..backfill.report import plan_lines, summary_lines
-from ..backfill.run import Backfill, patiently
-from ..backfill.shown import progress_for
+from ..backfill.retry import patiently
+from ..backfill.runner import Backfill
 from ..backfill.sources import Sources
 from ..clock import SystemClock
 from ..config import Config, Overrides, load_config

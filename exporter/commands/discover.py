@@ -19,7 +19,7 @@ from ..config import (
     portal_address,
     second_factor,
 )
-from ..config.writing import FoundLogin, check_is_free, config_text, write_private
+from ..config.writer import FoundLogin, check_is_free, config_text, write_private
 from ..discovery.describe import why_unread
 from ..discovery.explore import Exploration, explore
 from ..discovery.inventory import as_json, columns, notes, rows

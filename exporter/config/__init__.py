@@ -1,6 +1,7 @@
 """Configuration: what the user wrote, checked as a whole, as immutable values."""
 
 from .addresses import bracketed, database_url, is_loopback, parse_listen_address, portal_address
+from .loader import DEFAULT_FILE, Overrides, load_config
 from .model import (
     Config,
     ExporterConfig,
@@ -11,8 +12,7 @@ from .model import (
     Secret,
     VictoriaMetricsConfig,
 )
-from .reader import DEFAULT_FILE, Overrides, load_config
-from .secondfactor import second_factor
+from .totp import second_factor
 from .values import format_duration, parse_duration, parse_zone
 
 __all__ = [

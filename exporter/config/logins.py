@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from .addresses import portal_address
 from .model import LocationChoice, Login, Secret
 from .schema import LOCATION, LOGIN
-from .secondfactor import second_factor
 from .section import Section
+from .totp import second_factor
 from .values import parse_zone, quoted
-from .yamlnodes import Sequence
+from .yaml_nodes import YamlSequence
 
 _NOTHING_GIVEN = (
     "no configuration: write a config.yaml, name a file with --config.file, or set "
@@ -53,7 +53,7 @@ def _sections(top: Section, environ: Mapping[str, str], ask: Ask | None) -> list
     if part is None and not variables and ask is None:
         _report_nothing_given(top)
         return []
-    if part is None or not isinstance(part.node, Sequence):
+    if part is None or not isinstance(part.node, YamlSequence):
         section = top.subsection("smarthub", LOGIN)
         section.overlay(environ)
         if ask is not None:

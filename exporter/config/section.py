@@ -9,11 +9,10 @@ from unicodedata import category
 
 from .files import FileContent, expand, exposed_warning, read_file, reason
 from .model import Secret
-from .parts import Part, Report
+from .node import Part, Report
 from .schema import FILE_KEY, SECTIONS, Shape
 from .values import quoted
-from .yamlnodes import Mapping as YamlMapping
-from .yamlnodes import Scalar
+from .yaml_nodes import YamlMapping, YamlScalar
 
 T = TypeVar("T")
 
@@ -67,7 +66,7 @@ class Section:
             self.parts[key] = part
         elif key not in self.shape.keys:
             self.report.problem(part.where, f"unknown key, {self._advice(key)}")
-        elif not isinstance(part.node, Scalar):
+        elif not isinstance(part.node, YamlScalar):
             part.refuse("a single value")
             self._reported.add(key.removesuffix(FILE_KEY))
         elif text := part.text(null_is_text=key in _NULL_IS_TEXT):

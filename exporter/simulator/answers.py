@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from .billing import BillingPeriod
-from .days import midnight
+from .calendar import midnight
 from .energy import ChannelValue
 from .points import OPEN_MONTH, Point, Points, Question, nothing
 from .settings import MonthlyBounds, Poll, Settings

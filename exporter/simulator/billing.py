@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from .days import midnight
+from .calendar import midnight
 from .settings import Settings
 
 _BILLING_DAY = 5

@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from .billing import BillingPeriod, billing_periods
-from .days import local_days, midnight, steps, wall
+from .calendar import local_days, midnight, steps, wall
 from .energy import ChannelValue, Flow, channels_of
 from .settings import Dst, Settings, Span
 from .truth import Almanac

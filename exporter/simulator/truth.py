@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-from .days import local_days, midnight, steps
+from .calendar import local_days, midnight, steps
 from .energy import Flow, channels_of, flow
 from .settings import Dst, Settings, Span
 from .world import Channels, LocationSpec, MeterSpec, Resolution

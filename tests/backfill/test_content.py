@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.backfill.content import chunk_of, figures_of, sight_of
-from exporter.backfill.fetching import Fetched
+from exporter.backfill.chunks import chunk_of, figures_of, sight_of
+from exporter.backfill.fetcher import Fetched
 from exporter.backfill.journal import Figures
 from exporter.backfill.plan import Job
 from exporter.intervals.model import Interval, Location, Meter, MeterInfo, Reading

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from exporter.backfill.fetching import Fetched, Fetcher
+from exporter.backfill.fetcher import Fetched, Fetcher
 from exporter.backfill.plan import Job, in_order
 from exporter.clock import Stopped, SystemClock
 from exporter.errors import AccessError, CredentialsError, PendingError, PortalError, ProtocolError, TransportError

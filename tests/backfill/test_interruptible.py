@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from exporter.backfill.interruptible import interruptible
+from exporter.backfill.retry import interruptible
 from exporter.clock import Stopped, SystemClock
 from exporter.errors import DatabaseError
 

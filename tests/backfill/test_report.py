@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from exporter.backfill.content import sight_of
+from exporter.backfill.chunks import sight_of
 from exporter.backfill.journal import Done, Figures, Sight
 from exporter.backfill.outcome import Outcome
 from exporter.backfill.plan import Job
+from exporter.backfill.progress_bar import Bar, Lines, Warnings, progress_for, summed
 from exporter.backfill.report import plan_lines, summary_lines
-from exporter.backfill.shown import Bar, Lines, Warnings, progress_for, summed
 from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.sinks.base import Chunk, Sink, Written
 

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.backfill.fetching import Fetched, Fetcher
+from exporter.backfill.fetcher import Fetched, Fetcher
 from exporter.backfill.journal import Done, Figures, Journal
 from exporter.backfill.outcome import Outcome
 from exporter.backfill.plan import Job, read_range
 from exporter.backfill.report import summary_lines
-from exporter.backfill.run import Backfill
+from exporter.backfill.runner import Backfill
 from exporter.backfill.sources import Sources
 from exporter.config import Config, ExporterConfig, Login
 from exporter.errors import DatabaseError

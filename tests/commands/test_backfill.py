@@ -33,11 +33,11 @@ ZONE = ZoneInfo("America/New_York")
 USAGE = "smarthub_interval_usage_kwh"
 QUESTION = "Go on? [Y/n]: "
 HASTE = """
-import exporter.backfill.run
+import exporter.backfill.retry
 import exporter.databases.victoriametrics
 import exporter.sinks.victoriametrics
 
-exporter.backfill.run._WAITS = (0.05, 0.05, 0.05)
+exporter.backfill.retry._WAITS = (0.05, 0.05, 0.05)
 exporter.sinks.victoriametrics.VictoriaMetricsSink.settling = 0.2
 exporter.databases.victoriametrics._VISIBLE_WITHIN = 0.2
 """

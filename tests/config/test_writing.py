@@ -15,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from exporter.config import Config, LocationChoice, Login, Overrides, Secret, load_config, portal_address
-from exporter.config.writing import FoundLogin, backup_of, check_is_free, config_text, write_private
+from exporter.config.writer import FoundLogin, backup_of, check_is_free, config_text, write_private
 from exporter.errors import ConfigError
 
 NASTY = (

@@ -1,13 +1,13 @@
 import pytest
 
-from exporter.config.yamlnodes import Entry, Mapping, Scalar, Sequence, YamlError, parse_yaml
+from exporter.config.yaml_nodes import YamlEntry, YamlError, YamlMapping, YamlScalar, YamlSequence, parse_yaml
 
 
-def scalar(text: str) -> Scalar:
+def scalar(text: str) -> YamlScalar:
     root = parse_yaml(f"key: {text}\n".encode())
-    assert isinstance(root, Mapping)
+    assert isinstance(root, YamlMapping)
     value = root.entries[0].value
-    assert isinstance(value, Scalar)
+    assert isinstance(value, YamlScalar)
     return value
 
 
@@ -16,34 +16,37 @@ def scalar(text: str) -> Scalar:
     ["0012345001", "no", "1e5", "12:30", "0x10", "1_000", "2024-01-02", "TRUE", "3.10", "=", "<<", ".inf", "null ish"],
 )
 def test_a_scalar_is_the_text_that_was_typed(text: str) -> None:
-    assert scalar(text) == Scalar(1, text)
+    assert scalar(text) == YamlScalar(1, text)
 
 
 @pytest.mark.parametrize("text", ["null", "Null", "NULL", "~"])
 def test_an_unquoted_null_keeps_its_text_and_is_marked(text: str) -> None:
-    assert scalar(text) == Scalar(1, text, is_null=True)
+    assert scalar(text) == YamlScalar(1, text, is_null=True)
 
 
 @pytest.mark.parametrize(("text", "value"), [('"null"', "null"), ("'~'", "~"), ("!!str null", "null"), ("", "")])
 def test_a_quoted_null_and_an_empty_value_are_text(text: str, value: str) -> None:
-    assert scalar(text) == Scalar(1, value)
+    assert scalar(text) == YamlScalar(1, value)
 
 
 def test_nodes_know_their_lines_and_keep_repeated_keys() -> None:
     data = b"# comment\na: 1\nb:\n  - c: {d: ''}\n\n  - x\na: 2\n"
-    assert parse_yaml(data) == Mapping(
+    assert parse_yaml(data) == YamlMapping(
         2,
         (
-            Entry(2, "a", Scalar(2, "1")),
-            Entry(
+            YamlEntry(2, "a", YamlScalar(2, "1")),
+            YamlEntry(
                 3,
                 "b",
-                Sequence(
+                YamlSequence(
                     4,
-                    (Mapping(4, (Entry(4, "c", Mapping(4, (Entry(4, "d", Scalar(4, "")),))),)), Scalar(6, "x")),
+                    (
+                        YamlMapping(4, (YamlEntry(4, "c", YamlMapping(4, (YamlEntry(4, "d", YamlScalar(4, "")),))),)),
+                        YamlScalar(6, "x"),
+                    ),
                 ),
             ),
-            Entry(7, "a", Scalar(7, "2")),
+            YamlEntry(7, "a", YamlScalar(7, "2")),
         ),
     )
 
@@ -54,13 +57,13 @@ def test_an_empty_file_is_nothing(data: bytes) -> None:
 
 
 def test_an_empty_document_is_an_empty_value() -> None:
-    assert parse_yaml(b"---\n...\n") == Scalar(2, "")
+    assert parse_yaml(b"---\n...\n") == YamlScalar(2, "")
 
 
 def test_byte_order_mark_and_windows_line_ends_do_no_harm() -> None:
-    assert parse_yaml(b"\xef\xbb\xbfa: b\r\nc: d\r\n") == Mapping(
+    assert parse_yaml(b"\xef\xbb\xbfa: b\r\nc: d\r\n") == YamlMapping(
         1,
-        (Entry(1, "a", Scalar(1, "b")), Entry(2, "c", Scalar(2, "d"))),
+        (YamlEntry(1, "a", YamlScalar(1, "b")), YamlEntry(2, "c", YamlScalar(2, "d"))),
     )
 
 

@@ -10,7 +10,7 @@ from ..intervals.updates import update_meter
 from ..portal.walltime import WallClock
 from ..sinks.base import Chunk
 from ..storage.snapshots import Store
-from .fetching import Fetched
+from .fetcher import Fetched
 from .journal import Figures, Sight
 
 

@@ -39,7 +39,7 @@ class YamlError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Scalar:
+class YamlScalar:
     """A value as it was typed. `is_null`: an unquoted `null` or `~`, which means "not set" for most keys."""
 
     line: int
@@ -48,7 +48,7 @@ class Scalar:
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class YamlSequence:
     """A list."""
 
     line: int
@@ -56,7 +56,7 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class YamlEntry:
     """One key of a mapping with its value; `line` is the key's."""
 
     line: int
@@ -65,14 +65,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class YamlMapping:
     """Keys and values in the order of the file; a key may be there twice, which the reader reports."""
 
     line: int
-    entries: tuple[Entry, ...]
+    entries: tuple[YamlEntry, ...]
 
 
-Node: TypeAlias = Scalar | Sequence | Mapping
+Node: TypeAlias = YamlScalar | YamlSequence | YamlMapping
 
 
 def parse_yaml(data: bytes) -> Node | None:
@@ -140,18 +140,20 @@ def _line(mark: object) -> int:
 def _convert(node: yaml.Node) -> Node:
     line = _line(node.start_mark)
     if isinstance(node, yaml.MappingNode):
-        return Mapping(line, tuple(_entry(key, value, in_braces=bool(node.flow_style)) for key, value in node.value))
+        return YamlMapping(
+            line, tuple(_entry(key, value, in_braces=bool(node.flow_style)) for key, value in node.value)
+        )
     if isinstance(node, yaml.SequenceNode):
-        return Sequence(line, tuple(_convert(item) for item in node.value))
+        return YamlSequence(line, tuple(_convert(item) for item in node.value))
     text = str(node.value)
-    return Scalar(line, text, is_null=bool(text) and node.tag == _NULL_TAG)
+    return YamlScalar(line, text, is_null=bool(text) and node.tag == _NULL_TAG)
 
 
-def _entry(key: yaml.Node, value: yaml.Node, *, in_braces: bool) -> Entry:
+def _entry(key: yaml.Node, value: yaml.Node, *, in_braces: bool) -> YamlEntry:
     line = _line(key.start_mark)
     if not isinstance(key, yaml.ScalarNode):
         raise YamlError(line, "a key must be text; a value that begins with { or [ needs quotes")
     if in_braces and value.start_mark == value.end_mark and isinstance(value, yaml.ScalarNode) and not value.value:
         # {password: one,two} makes a key of the second half, and keys are named in messages.
         raise YamlError(line, 'a key without a value between { and }; text with a comma needs quotes, nothing is ""')
-    return Entry(line, str(key.value), _convert(value))
+    return YamlEntry(line, str(key.value), _convert(value))

@@ -12,12 +12,11 @@ from .databases import read_influxdb, read_victoriametrics
 from .files import default_state_folder, home_folder, read_file, reason
 from .logins import Ask, read_logins
 from .model import Config, ExporterConfig, Login
-from .parts import Part, Report, Source
+from .node import Part, Report, Source
 from .schema import EXPORTER, INFLUXDB, TOP, VARIABLES, VICTORIAMETRICS, Shape
 from .section import Section
 from .values import format_duration, parse_count, parse_duration
-from .yamlnodes import Mapping as YamlMapping
-from .yamlnodes import YamlError, parse_yaml
+from .yaml_nodes import YamlError, YamlMapping, parse_yaml
 
 DEFAULT_FILE = Path("config.yaml")
 """What is read where no file is named, in the current folder."""

@@ -1,4 +1,4 @@
-"""Calls that may hang, in threads of their own, so that being stopped does not wait for them."""
+"""Calls that are worth repeating, or may hang: retried, and never waited for when the program is to end."""
 
 import threading
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from queue import Empty, Queue
 from typing import TypeVar
 
 from ..clock import Clock
+from ..errors import DatabaseError
 
 _LOOK = 0.05  # seconds between two looks whether to stop
 
@@ -33,3 +34,23 @@ def interruptible(action: Callable[[], _Result], clock: Clock) -> _Result:
         if error is not None:
             raise error
         return result  # type: ignore[return-value] # no error, hence the action's result
+
+
+_WAITS = (2.0, 10.0, 30.0)  # seconds before a chunk is offered to the database again
+
+
+def patiently(action: Callable[[], _Result], clock: Clock, retries: Callable[[str], None]) -> _Result:
+    """Give a database that is being restarted some time. Raises DatabaseError where that does not help.
+
+    retries: told why it is tried again and when; empty when it is.
+    """
+    for wait in _WAITS:
+        try:
+            return action()
+        except DatabaseError as error:
+            if not error.passes_by_itself:
+                raise
+            retries(f"{error}; trying again in {wait:.0f} s")
+            clock.sleep(wait)
+            retries("")
+    return action()

@@ -13,19 +13,19 @@ from ..refresh.schedule import kept_from
 from ..sinks.base import Chunk, Sink, Written
 from ..storage.snapshots import Store
 from ..storage.state import State
-from .content import chunk_of, figures_of, sight_of
-from .fetching import Fetched, Fetcher
-from .interruptible import interruptible
+from .chunks import chunk_of, figures_of, sight_of
+from .fetcher import Fetched, Fetcher
 from .journal import Done, Figures, Journal, Piece, Sight
 from .outcome import Outcome
 from .plan import Job, in_order
 from .progress import Progress
+from .retry import interruptible, patiently
 
-_WAITS = (2.0, 10.0, 30.0)  # seconds before a chunk is offered to the database again
 _ROUNDS = 3  # so often what did not settle is fetched and written anew
 _FAILURES = 3  # so many chunks in a row of one location are enough
 _POSTED_WITHIN = 7 * 86400  # seconds: data come a day or two late, after trouble at a co-op some days more
 _ZONE_ADVICE = "nothing more is written of it, smarthub-exporter check tells which zone does"
+
 
 _Result = TypeVar("_Result")
 
@@ -46,23 +46,6 @@ def _may_grow(done: Done, now: float) -> bool:
     if done.end < now - _POSTED_WITHIN:
         return False
     return min((last for _, last in done.sight.spans.values()), default=0) < done.end
-
-
-def patiently(action: Callable[[], _Result], clock: Clock, retries: Callable[[str], None]) -> _Result:
-    """Give a database that is being restarted some time. Raises DatabaseError where that does not help.
-
-    retries: told why it is tried again and when; empty when it is.
-    """
-    for wait in _WAITS:
-        try:
-            return action()
-        except DatabaseError as error:
-            if not error.passes_by_itself:
-                raise
-            retries(f"{error}; trying again in {wait:.0f} s")
-            clock.sleep(wait)
-            retries("")
-    return action()
 
 
 @dataclass(frozen=True, slots=True)

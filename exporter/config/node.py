@@ -7,9 +7,9 @@ from re import ASCII, fullmatch
 
 from .files import exposed_warning
 from .values import quoted
-from .yamlnodes import Mapping, Node, Scalar, Sequence
+from .yaml_nodes import Node, YamlMapping, YamlScalar, YamlSequence
 
-_KINDS = {Mapping: "keys and values", Sequence: "a list", Scalar: "a single value"}
+_KINDS = {YamlMapping: "keys and values", YamlSequence: "a list", YamlScalar: "a single value"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Part:
     @property
     def is_unset(self) -> bool:
         """Whether there is nothing or an unquoted null."""
-        return isinstance(self.node, Scalar) and (self.node.is_null or not self.node.text)
+        return isinstance(self.node, YamlScalar) and (self.node.is_null or not self.node.text)
 
     def refuse(self, expected: str) -> None:
         """Report that it is not of the kind that belongs here."""
@@ -75,7 +75,7 @@ class Part:
 
     def items(self) -> list["Part"]:
         """The elements of a list; nothing, and a problem, where it is none."""
-        if isinstance(self.node, Sequence):
+        if isinstance(self.node, YamlSequence):
             items = enumerate(self.node.items)
             return [Part(self.source, f"{self.path}[{index}]", item.line, item) for index, item in items]
         if not self.is_unset:
@@ -84,7 +84,7 @@ class Part:
 
     def entries(self) -> Iterator[tuple[str, "Part"]]:
         """Keys and values, each key once; nothing, and a problem, where it is no mapping."""
-        if not isinstance(self.node, Mapping):
+        if not isinstance(self.node, YamlMapping):
             if not self.is_unset:
                 self.refuse("keys and values")
             return
@@ -100,7 +100,7 @@ class Part:
 
     def text(self, *, null_is_text: bool = False) -> str:
         """A single value; empty where it is not set, and where it is none, which is a problem."""
-        if isinstance(self.node, Scalar):
+        if isinstance(self.node, YamlScalar):
             return "" if self.node.is_null and not null_is_text else self.node.text
         self.refuse("a single value")
         return ""
