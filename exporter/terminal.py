@@ -18,6 +18,11 @@ _STEP_WIDTH = 16
 _WIDTH_ELSEWHERE = 120  # columns, where the output is no terminal
 
 
+def plain_console(*, stderr: bool = False, width: int | None = None) -> Console:
+    """Return a console that prints text as it is: no markup, no emoji, no highlighting."""
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
+
+
 def is_interactive() -> bool:
     """Whether somebody is there to be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
@@ -31,8 +36,8 @@ class Terminal:
         if isinstance(sys.stdout, TextIOWrapper):
             # A nickname may have letters that an ASCII or Latin-1 terminal has not.
             sys.stdout.reconfigure(errors="replace")
-        self._out = Console(highlight=False, markup=False, emoji=False, width=width)
-        self._error = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self._out = plain_console(width=width)
+        self._error = plain_console(stderr=True)
         self._status = self._error.status("")
 
     @contextmanager

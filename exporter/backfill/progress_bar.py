@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from ..formatting import local_date
+from ..terminal import plain_console
 from .journal import Figures
 from .plan import Job
 from .progress import Progress as Shown
@@ -13,7 +14,7 @@ from .progress import Progress as Shown
 
 def progress_for(*, wanted: bool) -> Shown:
     """A bar on a terminal, lines elsewhere; neither where it is not wanted."""
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    console = plain_console(stderr=True)
     if not wanted:
         return Warnings(console)
     return Bar(console) if console.is_terminal else Lines(console)

@@ -10,8 +10,6 @@ import threading
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from rich.console import Console
-
 from ..backfill.fetcher import Fetcher
 from ..backfill.journal import Done, Journal
 from ..backfill.outcome import Outcome
@@ -30,7 +28,7 @@ from ..sinks.base import Sink, Written
 from ..sinks.factory import KINDS, sink_of
 from ..storage.snapshots import Store
 from ..storage.state import State
-from ..terminal import input_on_stderr, is_interactive
+from ..terminal import input_on_stderr, is_interactive, plain_console
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +96,7 @@ class _Run:
         self._stopping: Stopping | None = None
         # What goes to standard output as data must not be mixed with what is for people.
         to_standard_output = arguments.output == "-"
-        self._out = Console(stderr=to_standard_output, highlight=False, markup=False, emoji=False)
+        self._out = plain_console(stderr=to_standard_output)
 
     def run(self, jobs: Sequence[Job]) -> int:
         """Show the plan, ask, do it, and say what came of it."""

@@ -1,1 +1,0 @@
-"""Bars made of characters."""
