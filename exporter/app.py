@@ -6,17 +6,17 @@ from prometheus_client import CollectorRegistry
 
 from .clock import Clock
 from .config import Config
-from .locations import wanted
+from .locations import is_configured
 from .metrics.collector import CurrentState
 from .metrics.endpoint import MetricsEndpoint, Steady
 from .metrics.telemetry import Telemetry
 from .process import return_large_buffers
-from .refresh.ownership import Claims
+from .refresh.ownership import Ownership
 from .refresh.refresher import LoginRefresher, Refresher
 from .routes import Pages
-from .storage.snapshots import Store
-from .storage.state import State
-from .web.auth import Access
+from .storage.snapshots import SnapshotStore
+from .storage.state import StateFile
+from .web.auth import WebConfig
 from .web.server import Server
 
 
@@ -26,22 +26,22 @@ class Service:
     def __init__(
         self,
         config: Config,
-        state: State,
+        state: StateFile,
         clock: Clock,
         *,
-        access: Access | None = None,
+        web_config: WebConfig | None = None,
         telemetry_path: str = "/metrics",
     ) -> None:
         return_large_buffers()
         self._state = state
-        self.store = Store(
+        self.store = SnapshotStore(
             state,
             config.exporter.window,
-            lambda key: any(wanted(login, key) for login in config.logins),
-            lambda key: next((str(login.zone) for login in config.logins if wanted(login, key)), None),
+            lambda key: any(is_configured(login, key) for login in config.logins),
+            lambda key: next((str(login.zone) for login in config.logins if is_configured(login, key)), None),
         )
         telemetry = Telemetry()
-        claims = Claims(config.logins)
+        claims = Ownership(config.logins)
         self.refresher = Refresher(
             [
                 LoginRefresher(
@@ -77,7 +77,7 @@ class Service:
             is_alive=lambda: self.refresher.is_alive,
             clock=clock,
         )
-        self.server = Server(config.exporter.listen_address, pages, access)
+        self.server = Server(config.exporter.listen_address, pages, web_config)
 
     def start(self) -> Self:
         """Serve what is known at once, and refresh it."""

@@ -41,7 +41,7 @@ class Reason(StrEnum):
         return self in (Reason.PENDING, Reason.TRANSPORT, Reason.PROTOCOL)
 
     @property
-    def is_refused_sign_in(self) -> bool:
+    def is_rejected_sign_in(self) -> bool:
         """Whether the portal may count this towards locking the account."""
         return self in (Reason.CREDENTIALS, Reason.TWO_FACTOR)
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from .config import LocationChoice, Login
 from .intervals.model import LocationKey
-from .portal.accounts import FoundLocation
+from .portal.accounts import AccountLocation
 
 
-def wanted(login: Login, key: LocationKey) -> bool:
+def is_configured(login: Login, key: LocationKey) -> bool:
     """Whether a stored location is one that this login is configured to read."""
     if key.portal != login.portal.label:
         return False
@@ -17,14 +17,14 @@ def wanted(login: Login, key: LocationKey) -> bool:
     )
 
 
-def choose(login: Login, found: Sequence[FoundLocation]) -> tuple[list[FoundLocation], list[LocationChoice]]:
+def choose(login: Login, found: Sequence[AccountLocation]) -> tuple[list[AccountLocation], list[LocationChoice]]:
     """The locations to read, and the choices for which the login sees none.
 
     A location chosen by its number is read whatever the portal says of it; otherwise it must be active and electric.
     """
     if not login.locations:
         return [place for place in found if place.active and place.electric], []
-    places: dict[tuple[str, str], FoundLocation] = {}
+    places: dict[tuple[str, str], AccountLocation] = {}
     missing: list[LocationChoice] = []
     for choice in login.locations:
         matching = [place for place in found if matches(choice, place)]
@@ -37,29 +37,30 @@ def choose(login: Login, found: Sequence[FoundLocation]) -> tuple[list[FoundLoca
     return list(places.values()), missing
 
 
-def matches(choice: LocationChoice, place: FoundLocation) -> bool:
+def matches(choice: LocationChoice, place: AccountLocation) -> bool:
     """Whether a choice means this location."""
     return choice.account in (None, place.account) and choice.service_location in (None, place.number)
 
 
-def as_found(choice: LocationChoice) -> FoundLocation:
+def as_account_location(choice: LocationChoice) -> AccountLocation:
     """A location that is named in full, for a portal that does not tell which there are."""
-    return FoundLocation(choice.account or "", choice.service_location or "", None, electric=True, active=True)
+    return AccountLocation(choice.account or "", choice.service_location or "", None, electric=True, active=True)
 
 
-def unseen(login: Login, choice: LocationChoice, found: Sequence[FoundLocation]) -> str:
+def unseen_message(login: Login, choice: LocationChoice, found: Sequence[AccountLocation]) -> str:
     """What to say of a choice for which the login sees no location."""
     location = f"location {choice.service_location}" if choice.service_location else "an active electric location"
     account = f" of account {choice.account}" if choice.account else ""
-    return f"login {login.name} does not see {location}{account}; it sees {listed(found)}; correct the configuration"
+    seen = location_list(found)
+    return f"login {login.name} does not see {location}{account}; it sees {seen}; correct the configuration"
 
 
-def nothing_to_read(login: Login, found: Sequence[FoundLocation]) -> str:
+def nothing_to_read_message(login: Login, found: Sequence[AccountLocation]) -> str:
     """What to say of a login that sees no location to read."""
-    return f"login {login.name} sees no active electric service location; it sees {listed(found)}"
+    return f"login {login.name} sees no active electric service location; it sees {location_list(found)}"
 
 
-def listed(found: Sequence[FoundLocation]) -> str:
+def location_list(found: Sequence[AccountLocation]) -> str:
     """What a login sees, in words."""
     most = 8
     names = [f"location {place.number} of account {place.account}" for place in found[:most]]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from .clock import Clock
 from .config import Login
 from .errors import CredentialsError, PortalError, Reason, TwoFactorError
-from .storage.state import RefusedSignIns, State
+from .storage.state import RejectedSignIns, StateFile
 
 _FREE_TRIES = 2
 _LAST_TRY_AFTER = 24 * 3600
@@ -26,7 +26,13 @@ class Lockout:
     """
 
     def __init__(
-        self, login: Login, state: State, clock: Clock, try_anyway: TryAnyway | None = None, *, is_typed: bool = False
+        self,
+        login: Login,
+        state: StateFile,
+        clock: Clock,
+        try_anyway: TryAnyway | None = None,
+        *,
+        is_typed: bool = False,
     ) -> None:
         self._login = login
         self._state = state
@@ -48,7 +54,7 @@ class Lockout:
         try:
             self.check()
         except PortalError as error:
-            in_all = self._state.all_refused_sign_ins(self._key)
+            in_all = self._state.all_rejected_sign_ins(self._key)
             count = in_all.count if in_all else 0
             if count >= _MOST_TRIES or not self._try_anyway(str(error)):
                 raise
@@ -60,43 +66,43 @@ class Lockout:
 
     def check(self) -> None:
         """Raise CredentialsError or TwoFactorError while no sign-in may be tried."""
-        in_all = self._state.all_refused_sign_ins(self._key)
+        in_all = self._state.all_rejected_sign_ins(self._key)
         if in_all is None:
             return
-        refused = in_all if self._is_typed else self._state.refused_sign_ins(self._key, self._fingerprint())
+        rejected = in_all if self._is_typed else self._state.rejected_sign_ins(self._key, self._fingerprint())
         if in_all.count == self._allowed:
             return
         # What was typed counts too at the portal: whoever types gets four tries in all, of the configuration too.
         is_last = in_all.count >= _MOST_TRIES
-        if refused is None or (refused.count < _FREE_TRIES and not (is_last and self._try_anyway)):
+        if rejected is None or (rejected.count < _FREE_TRIES and not (is_last and self._try_anyway)):
             return
         # A refusal from the future was counted by a clock that has been put right since.
-        waits = 0 <= self._clock.now() - refused.last < _LAST_TRY_AFTER
-        if refused.count == _FREE_TRIES and not waits and not is_last:
+        waits = 0 <= self._clock.now() - rejected.last < _LAST_TRY_AFTER
+        if rejected.count == _FREE_TRIES and not waits and not is_last:
             return
-        raise self._paused(refused, is_last=is_last)
+        raise self._paused(rejected, is_last=is_last)
 
-    def refused(self, reason: Reason) -> None:
+    def rejected(self, reason: Reason) -> None:
         """Count a refused sign-in."""
-        self._state.count_refused_sign_in(self._key, self._fingerprint(), self._clock.now(), reason.value)
+        self._state.count_rejected_sign_in(self._key, self._fingerprint(), self._clock.now(), reason.value)
 
     def accepted(self) -> None:
         """Forget the refused ones."""
-        self._state.forget_refused_sign_ins(self._key)
+        self._state.forget_rejected_sign_ins(self._key)
 
-    def _paused(self, refused: RefusedSignIns, *, is_last: bool) -> PortalError:
-        second_factor = refused.reason == Reason.TWO_FACTOR
+    def _paused(self, rejected: RejectedSignIns, *, is_last: bool) -> PortalError:
+        second_factor = rejected.reason == Reason.TWO_FACTOR
         what = "the second factor" if second_factor else "user name or password"
         cure = "the configuration is corrected"
         if second_factor and self._login.totp_secret is None:
             what, cure = "to sign in without a second factor", "totp_secret is set"
-        if refused.count == _FREE_TRIES and not is_last:
-            again = datetime.fromtimestamp(refused.last + _LAST_TRY_AFTER, UTC)
+        if rejected.count == _FREE_TRIES and not is_last:
+            again = datetime.fromtimestamp(rejected.last + _LAST_TRY_AFTER, UTC)
             until = f"one more try after {again:%Y-%m-%d %H:%M} UTC"
         else:
             until = "no more tries"
         message = (
-            f"login {self._login.name}: sign-ins are paused, the portal refused {what} {refused.count} times in a row"
+            f"login {self._login.name}: sign-ins are paused, the portal refused {what} {rejected.count} times in a row"
             f" and locks accounts after five; {until}, or at once when {cure}"
         )
         error = TwoFactorError(message) if second_factor else CredentialsError(message)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .checks.findings import Bars, Finding, Heading, Part, Verdict
+from .checks.findings import Bars, CheckItem, Finding, Heading, Verdict
 
 _COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red", Verdict.SKIPPED: "dim"}
 _VERDICT_WIDTH = max(len(verdict) for verdict in Verdict)
@@ -62,7 +62,7 @@ class Terminal:
         self._status.stop()
         self._out.print(line, soft_wrap=True)
 
-    def show(self, part: Part) -> None:
+    def show(self, part: CheckItem) -> None:
         """A part of a check."""
         self._status.stop()
         match part:

@@ -14,22 +14,22 @@ import pytest
 
 from exporter.config import ExporterConfig, LocationChoice, Login, Secret, portal_address
 from exporter.intervals.model import Location, LocationKey
-from exporter.locations import wanted
+from exporter.locations import is_configured
 from exporter.lockout import Lockout
 from exporter.metrics.collector import CurrentState
 from exporter.metrics.telemetry import Telemetry
 from exporter.portal.client import PortalClient
 from exporter.portal.walltime import WallClock
-from exporter.refresh.ownership import Claims
+from exporter.refresh.ownership import Ownership
 from exporter.refresh.refresher import LoginRefresher
 from exporter.refresh.status import LoginStatus
 from exporter.simulator.household import Household
-from exporter.simulator.portal import Answer, Call, SimulatedPortal
+from exporter.simulator.portal import Call, SimulatedPortal, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings, Span
 from exporter.simulator.world import LocationSpec, MeterSpec, UserSpec, World
-from exporter.storage.snapshots import Store
-from exporter.storage.state import State
+from exporter.storage.snapshots import SnapshotStore
+from exporter.storage.state import StateFile
 
 from .clocks import ManualClock
 from .scheduling import BySetUp
@@ -50,7 +50,7 @@ TWO = World(locations=(HOUSE, BARN))
 StartPortal = Callable[..., PortalServer]
 StartExporter = Callable[..., "Exporter"]
 Record = Callable[[PortalServer], list[Call]]
-Intercept = Callable[[PortalServer, str, Answer | None], None]
+Intercept = Callable[[PortalServer, str, SimulatedResponse | None], None]
 
 
 def pytest_configure() -> None:
@@ -97,9 +97,9 @@ class Exporter:
         window: int = 7 * DAY,
         interval: int = 3600,
     ) -> None:
-        self.state = State(folder)
-        self.store = Store(self.state, window, lambda key: any(wanted(login, key) for login in logins))
-        self.claims = Claims(logins)
+        self.state = StateFile(folder)
+        self.store = SnapshotStore(self.state, window, lambda key: any(is_configured(login, key) for login in logins))
+        self.claims = Ownership(logins)
         telemetry = Telemetry()
         self.logins = [
             LoginRefresher(
@@ -227,7 +227,7 @@ def record(monkeypatch: pytest.MonkeyPatch) -> Record:
         calls: list[Call] = []
         respond = server.portal.respond
 
-        def respond_and_record(call: Call) -> Answer:
+        def respond_and_record(call: Call) -> SimulatedResponse:
             calls.append(call)
             return respond(call)
 
@@ -240,16 +240,16 @@ def record(monkeypatch: pytest.MonkeyPatch) -> Record:
 @pytest.fixture
 def intercept(monkeypatch: pytest.MonkeyPatch) -> Intercept:
     """Makes a portal give one answer of our own to a path that ends so; None for its own answer again."""
-    answers: dict[tuple[PortalServer, str], Answer | None] = {}
+    answers: dict[tuple[PortalServer, str], SimulatedResponse | None] = {}
 
-    def start(server: PortalServer, path: str, answer: Answer | None) -> None:
+    def start(server: PortalServer, path: str, answer: SimulatedResponse | None) -> None:
         is_new = all(known is not server for known, _ in answers)
         answers[server, path] = answer
         if not is_new:
             return
         respond = server.portal.respond
 
-        def respond_instead(call: Call) -> Answer:
+        def respond_instead(call: Call) -> SimulatedResponse:
             for (known, ending), instead in answers.items():
                 if known is server and instead is not None and call.path.endswith(ending):
                     return instead
@@ -273,7 +273,7 @@ def sign_in(clock: ManualClock) -> Iterator[Callable[..., PortalClient]]:
     with ExitStack() as stack:
 
         def start(portal: PortalServer, zone: ZoneInfo = ZONE) -> PortalClient:
-            state = stack.enter_context(closing(State(None)))
+            state = stack.enter_context(closing(StateFile(None)))
             login = login_of(portal, zone=zone)
             client = stack.enter_context(
                 closing(PortalClient(login, Lockout(login, state, clock), clock, lambda *_: None))

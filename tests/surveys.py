@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from exporter.discovery.survey import Surveyor
-from exporter.portal.accounts import FoundLocation
+from exporter.portal.accounts import AccountLocation
 from exporter.portal.client import PortalClient
 from exporter.portal.walltime import WallClock
 from exporter.simulator.server import PortalServer
@@ -24,7 +24,7 @@ def surveyor(client: PortalClient, clock: ManualClock, zone: ZoneInfo = ZONE) ->
     return Surveyor(client, WallClock(zone), clock)
 
 
-def found(client: PortalClient, number: str = "70001") -> FoundLocation:
+def found(client: PortalClient, number: str = "70001") -> AccountLocation:
     return next(each for each in client.locations() if each.number == number)
 
 

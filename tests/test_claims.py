@@ -7,7 +7,7 @@ import pytest
 
 from exporter.config import Login
 from exporter.intervals.model import LocationKey
-from exporter.refresh.ownership import Claims
+from exporter.refresh.ownership import Ownership
 
 from .conftest import login_of
 
@@ -25,14 +25,14 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_a_single_login_reads_all_that_it_sees() -> None:
-    assert Claims(logins(1)).claim(0, [HOUSE, BARN]) == {HOUSE, BARN}
+    assert Ownership(logins(1)).claim(0, [HOUSE, BARN]) == {HOUSE, BARN}
 
 
 def test_a_shared_location_belongs_to_the_first_in_the_file_and_the_other_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    claims = Claims(logins(2))
+    claims = Ownership(logins(2))
 
     assert claims.claim(0, [HOUSE, BARN]) == {HOUSE, BARN}
     assert claims.claim(1, [BARN, MILL]) == {MILL}
@@ -44,7 +44,7 @@ def test_a_shared_location_belongs_to_the_first_in_the_file_and_the_other_says_s
 
 def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    claims = Claims(logins(2))
+    claims = Ownership(logins(2))
     for _ in range(5):
         claims.claim(0, [HOUSE])
         claims.claim(1, [HOUSE])
@@ -54,7 +54,7 @@ def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_of_three_the_first_has_it_and_both_others_are_told_of_the_first(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    claims = Claims(logins(3))
+    claims = Ownership(logins(3))
 
     owned = [claims.claim(index, [HOUSE]) for index in range(3)]
 
@@ -66,20 +66,20 @@ def test_of_three_the_first_has_it_and_both_others_are_told_of_the_first(caplog:
 
 
 def test_the_same_numbers_at_another_portal_are_another_location() -> None:
-    claims = Claims([login_of(URL, name="here"), login_of("https://sawnee.smarthub.coop", name="there")])
+    claims = Ownership([login_of(URL, name="here"), login_of("https://sawnee.smarthub.coop", name="there")])
 
     assert claims.claim(0, [HOUSE]) == {HOUSE}
     assert claims.claim(1, [ELSEWHERE]) == {ELSEWHERE}
 
 
 def test_a_login_of_another_portal_is_not_waited_for() -> None:
-    claims = Claims([login_of("https://sawnee.smarthub.coop", name="there"), login_of(URL, name="here")])
+    claims = Ownership([login_of("https://sawnee.smarthub.coop", name="there"), login_of(URL, name="here")])
 
     assert claims.claim(1, [HOUSE]) == {HOUSE}
 
 
 def test_a_login_waits_for_the_answer_of_the_one_before_it() -> None:
-    claims = Claims(logins(2))
+    claims = Ownership(logins(2))
     owned: list[frozenset[LocationKey]] = []
     second = threading.Thread(target=lambda: owned.append(claims.claim(1, [HOUSE, BARN])))
     second.start()
@@ -93,14 +93,14 @@ def test_a_login_waits_for_the_answer_of_the_one_before_it() -> None:
 
 
 def test_a_login_that_failed_is_not_waited_for_and_owns_nothing() -> None:
-    claims = Claims(logins(2))
+    claims = Ownership(logins(2))
     claims.failed(0)
 
     assert claims.claim(1, [HOUSE]) == {HOUSE}
 
 
 def test_a_login_that_failed_at_first_gets_its_own_as_soon_as_it_sees_it() -> None:
-    claims = Claims(logins(2))
+    claims = Ownership(logins(2))
     claims.failed(0)
     claims.claim(1, [HOUSE])
 
@@ -109,7 +109,7 @@ def test_a_login_that_failed_at_first_gets_its_own_as_soon_as_it_sees_it() -> No
 
 
 def test_a_login_that_fails_later_keeps_its_own() -> None:
-    claims = Claims(logins(2))
+    claims = Ownership(logins(2))
     claims.claim(0, [HOUSE])
     claims.failed(0)
 
@@ -117,7 +117,7 @@ def test_a_login_that_fails_later_keeps_its_own() -> None:
 
 
 def test_what_the_first_does_not_see_any_longer_goes_to_the_second() -> None:
-    claims = Claims(logins(2))
+    claims = Ownership(logins(2))
     claims.claim(0, [HOUSE])
     claims.claim(1, [HOUSE])
 
@@ -127,13 +127,13 @@ def test_what_the_first_does_not_see_any_longer_goes_to_the_second() -> None:
 
 
 def test_everything_is_known_once_all_have_answered() -> None:
-    claims = Claims(logins(2))
-    assert claims.everything() is None
+    claims = Ownership(logins(2))
+    assert claims.all_locations() is None
     claims.claim(0, [HOUSE])
-    assert claims.everything() is None
+    assert claims.all_locations() is None
     claims.failed(1)
-    assert claims.everything() is None
+    assert claims.all_locations() is None
 
     claims.claim(1, [HOUSE, BARN])
 
-    assert claims.everything() == frozenset({HOUSE, BARN})
+    assert claims.all_locations() == frozenset({HOUSE, BARN})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.intervals.days import Day, whole_days
+from exporter.intervals.days import Day, full_days
 from exporter.intervals.merge import merge
 from exporter.intervals.model import Interval, Reading
 
@@ -55,7 +55,7 @@ def full(day: Day, step: int = 900, usage: float = 0.1, **values: float) -> dict
 
 
 def totals(intervals: dict[int, Interval], changed: Iterable[int] | None = None) -> list[Reading]:
-    return list(whole_days(intervals, intervals if changed is None else changed, CALENDAR))
+    return list(full_days(intervals, intervals if changed is None else changed, CALENDAR))
 
 
 def without(intervals: dict[int, Interval], *starts: int) -> dict[int, Interval]:

@@ -300,7 +300,7 @@ def test_at_the_first_refresh_too_a_fault_is_a_state(
         assert exporter.metric("smarthub_up", login="coop") == 0
         assert exporter.failures() == {reason: 1}
         change(server, poll=Poll.OK, sign_in=SignIn.OK, discovery=Poll.OK)
-        server.portal.refused_sign_ins.clear()
+        server.portal.rejected_sign_ins.clear()
         exporter.refresh()
         assert ups(exporter) == {1.0}
         assert served(exporter) == truth(server)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from exporter.intervals.merge import later_than, merge
+from exporter.intervals.merge import merge, with_later_versions
 from exporter.intervals.model import Change, Interval, Reading
 from exporter.intervals.samples import amount, timestamp_ms, version, watts
 
@@ -190,10 +190,10 @@ def test_two_revisions_within_a_moment_are_still_told_apart() -> None:
 def test_an_interval_wins_over_another_ones_samples_of_the_same_second_where_they_differ() -> None:
     now = Interval(START, END, 1.0, 7, 0.5, 7, 0.1, 7, (("On Peak", 0.4, 7), ("Off Peak", 0.6, 7)))
     former = Interval(START - QUARTER, END, 1.5, 7, 0.5, 9, None, 0, (("On Peak", 0.9, 20),))
-    assert later_than(now, former) == Interval(
+    assert with_later_versions(now, former) == Interval(
         START, END, 1.0, 8, 0.5, 7, 0.1, 7, (("On Peak", 0.4, 21), ("Off Peak", 0.6, 7))
     )
-    assert later_than(now, None) == now
+    assert with_later_versions(now, None) == now
 
 
 def test_a_value_that_comes_back_is_a_new_version_of_itself() -> None:

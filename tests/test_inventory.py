@@ -6,23 +6,23 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.discovery.explore import Exploration, SeenLocation
+from exporter.discovery.explore import Exploration, ExploredLocation
 from exporter.discovery.inventory import as_json, columns, notes, rows
 from exporter.discovery.survey import LocationSurvey
 from exporter.errors import AccessError, PortalError, TransportError
 from exporter.intervals.model import Interval, Meter, MeterInfo
-from exporter.portal.accounts import FoundLocation
+from exporter.portal.accounts import AccountLocation
 
 from .conftest import DAY, NOW, ZONE, login_of
 
 HOUR = 3600
 LOGIN = replace(login_of("https://novec.smarthub.coop"), name="novec", zone=None)
 CONFIGURED = replace(LOGIN, zone=ZONE)
-HOUSE = FoundLocation("0055001", "70001", "House", electric=True, active=True, industries=("ELECTRIC", "WATER"))
+HOUSE = AccountLocation("0055001", "70001", "House", electric=True, active=True, industries=("ELECTRIC", "WATER"))
 ALSO_WATER = "\nthe location has water too"
-BARN = FoundLocation("55002", "70003", None, electric=True, active=True, industries=("ELECTRIC",))
-CLOSED = FoundLocation("55003", "70004", "Old flat", electric=True, active=False, industries=("ELECTRIC",))
-WELL = FoundLocation("55002", "70005", "Well", electric=False, active=True, industries=("WATER",))
+BARN = AccountLocation("55002", "70003", None, electric=True, active=True, industries=("ELECTRIC",))
+CLOSED = AccountLocation("55003", "70004", "Old flat", electric=True, active=False, industries=("ELECTRIC",))
+WELL = AccountLocation("55002", "70005", "Well", electric=False, active=True, industries=("WATER",))
 SOLAR = Meter(
     MeterInfo("81001", ("FORWARD", "REVERSE"), parent=True, net=True, exports=True, step=900),
     (
@@ -37,17 +37,17 @@ PLAIN = Meter(MeterInfo("81003", step=DAY), (Interval(NOW - 3 * DAY, NOW - 2 * D
 SILENT = Meter(MeterInfo("81004", ("FORWARD",), step=0))
 
 
-def explored(*seen: SeenLocation, **changes: object) -> Exploration:
+def explored(*seen: ExploredLocation, **changes: object) -> Exploration:
     basis = Exploration(CONFIGURED, ZONE, zone_fits=True, zones=(), locations=seen)
     return replace(basis, **changes)  # type: ignore[arg-type]
 
 
-def seen(place: FoundLocation, *meters: Meter, first_day: int | None = None, **changes: object) -> SeenLocation:
+def seen(place: AccountLocation, *meters: Meter, first_day: int | None = None, **changes: object) -> ExploredLocation:
     survey = LocationSurvey(place, meters)
-    return SeenLocation(place, replace(survey, **changes), first_day)  # type: ignore[arg-type]
+    return ExploredLocation(place, replace(survey, **changes), first_day)  # type: ignore[arg-type]
 
 
-def table(*locations: SeenLocation, **changes: object) -> list[tuple[str, ...]]:
+def table(*locations: ExploredLocation, **changes: object) -> list[tuple[str, ...]]:
     return rows([explored(*locations, **changes)], NOW)
 
 
@@ -61,7 +61,7 @@ def only_note(**changes: object) -> str:
 
 def test_a_row_has_a_cell_for_each_column() -> None:
     assert columns() == ("Account", "Location", "Name", "Meter", "Data")
-    assert {len(row) for row in table(seen(HOUSE, SOLAR), seen(BARN), SeenLocation(WELL))} == {5}
+    assert {len(row) for row in table(seen(HOUSE, SOLAR), seen(BARN), ExploredLocation(WELL))} == {5}
 
 
 def test_a_meter_is_shown_with_all_that_it_gives() -> None:
@@ -90,21 +90,21 @@ def test_each_meter_of_a_location_has_a_row() -> None:
 @pytest.mark.parametrize(
     ("location", "why"),
     [
-        (SeenLocation(CLOSED), "not read: closed"),
-        (SeenLocation(WELL), "not read: no electricity (water)"),
+        (ExploredLocation(CLOSED), "not read: closed"),
+        (ExploredLocation(WELL), "not read: no electricity (water)"),
         (seen(BARN), "no data"),
         (seen(BARN, monthly=True), "figures by the month only"),
         (seen(BARN, error=AccessError("not for you")), "not readable, see below"),
     ],
 )
-def test_what_has_no_meter_is_listed_with_the_reason(location: SeenLocation, why: str) -> None:
+def test_what_has_no_meter_is_listed_with_the_reason(location: ExploredLocation, why: str) -> None:
     (row,) = table(location)
     assert row[3:] == ("-", why)
 
 
 def test_without_a_zone_a_location_is_listed_all_the_same() -> None:
     refused = seen(BARN, error=AccessError("not for you"))
-    listed = table(seen(HOUSE), SeenLocation(CLOSED), refused, zone=None, zone_fits=None)
+    listed = table(seen(HOUSE), ExploredLocation(CLOSED), refused, zone=None, zone_fits=None)
     assert [row[4] for row in listed] == ["the zone is not known", "not read: closed", "not readable, see below"]
     assert notes([explored(refused, zone=None, zone_fits=None)])[1:] == ["novec, location 70003: not for you"]
 
@@ -179,7 +179,7 @@ def test_a_first_day_that_is_not_known_is_a_note_and_no_error(error: PortalError
 
 
 def test_the_json_holds_everything() -> None:
-    locations = (seen(HOUSE, SOLAR, first_day=NOW - 400 * DAY), SeenLocation(CLOSED), seen(BARN, monthly=True))
+    locations = (seen(HOUSE, SOLAR, first_day=NOW - 400 * DAY), ExploredLocation(CLOSED), seen(BARN, monthly=True))
     (login,) = json.loads(as_json([explored(*locations)], NOW + 0.7))["logins"]
     house, closed, barn = login.pop("locations")
     assert login == {

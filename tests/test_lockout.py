@@ -19,7 +19,7 @@ from exporter.portal.signin import sign_in
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import SignIn
 from exporter.simulator.world import UserSpec, World
-from exporter.storage.state import State
+from exporter.storage.state import StateFile
 
 from .clocks import ManualClock
 from .conftest import DAY, HOUSE, NOW, StartPortal, change, login_of
@@ -35,7 +35,7 @@ PAUSED = "login coop: sign-ins are paused, the portal refused {} {} times in a r
 PAUSED += " or at once when the configuration is corrected"
 TOMORROW = "one more try after 2026-01-15 17:00 UTC"
 
-StartState = Callable[[], State]
+StartState = Callable[[], StateFile]
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def start_state(tmp_path: Path) -> Iterator[StartState]:
     """Opens the same state again, as a restart or another command does."""
     with ExitStack() as stack:
 
-        def start() -> State:
-            return stack.enter_context(closing(State(tmp_path)))
+        def start() -> StateFile:
+            return stack.enter_context(closing(StateFile(tmp_path)))
 
         yield start
 
@@ -72,20 +72,20 @@ def is_open(lockout: Lockout) -> bool:
 
 def test_two_tries_in_a_row_are_free(lockout: Lockout) -> None:
     assert is_open(lockout)
-    lockout.refused(Reason.CREDENTIALS)
+    lockout.rejected(Reason.CREDENTIALS)
     assert is_open(lockout)
-    lockout.refused(Reason.CREDENTIALS)
+    lockout.rejected(Reason.CREDENTIALS)
     assert not is_open(lockout)
 
 
 def test_a_day_later_there_is_one_more_and_then_none(lockout: Lockout, clock: ManualClock) -> None:
-    lockout.refused(Reason.CREDENTIALS)
-    lockout.refused(Reason.CREDENTIALS)
+    lockout.rejected(Reason.CREDENTIALS)
+    lockout.rejected(Reason.CREDENTIALS)
     clock.advance(DAY - 1)
     assert not is_open(lockout)
     clock.advance(1)
     assert is_open(lockout)
-    lockout.refused(Reason.CREDENTIALS)
+    lockout.rejected(Reason.CREDENTIALS)
 
     for days in (0, 1, 2, 30, 365, 3650):
         clock.advance(days * DAY)
@@ -93,10 +93,10 @@ def test_a_day_later_there_is_one_more_and_then_none(lockout: Lockout, clock: Ma
 
 
 def test_the_day_counts_from_the_second_refusal(lockout: Lockout, clock: ManualClock) -> None:
-    lockout.refused(Reason.CREDENTIALS)
+    lockout.rejected(Reason.CREDENTIALS)
     clock.advance(5 * DAY)
     assert is_open(lockout)
-    lockout.refused(Reason.CREDENTIALS)
+    lockout.rejected(Reason.CREDENTIALS)
     clock.advance(DAY - 1)
     assert not is_open(lockout)
     clock.advance(1)
@@ -113,42 +113,42 @@ def test_the_day_counts_from_the_second_refusal(lockout: Lockout, clock: ManualC
 def test_a_pause_says_what_was_refused_and_when_it_ends(
     lockout: Lockout, clock: ManualClock, reason: Reason, kind: type[PortalError], what: str
 ) -> None:
-    lockout.refused(reason)
-    lockout.refused(reason)
+    lockout.rejected(reason)
+    lockout.rejected(reason)
     with pytest.raises(kind) as caught:
         lockout.check()
     assert str(caught.value) == PAUSED.format(what, 2, TOMORROW)
 
     clock.advance(DAY)
-    lockout.refused(reason)
+    lockout.rejected(reason)
     with pytest.raises(kind) as caught:
         lockout.check()
     assert str(caught.value) == PAUSED.format(what, 3, "no more tries")
 
 
 def test_passwords_and_second_factors_count_together(lockout: Lockout) -> None:
-    lockout.refused(Reason.TWO_FACTOR)
-    lockout.refused(Reason.CREDENTIALS)
+    lockout.rejected(Reason.TWO_FACTOR)
+    lockout.rejected(Reason.CREDENTIALS)
 
     with pytest.raises(CredentialsError):
         lockout.check()
 
 
 def test_a_success_forgets_them(lockout: Lockout) -> None:
-    lockout.refused(Reason.CREDENTIALS)
+    lockout.rejected(Reason.CREDENTIALS)
     lockout.accepted()
-    lockout.refused(Reason.CREDENTIALS)
+    lockout.rejected(Reason.CREDENTIALS)
     assert is_open(lockout)
-    lockout.refused(Reason.CREDENTIALS)
+    lockout.rejected(Reason.CREDENTIALS)
     assert not is_open(lockout)
 
 
 def test_a_success_of_the_third_try_forgets_them(lockout: Lockout, clock: ManualClock) -> None:
     for _ in range(2):
-        lockout.refused(Reason.TWO_FACTOR)
+        lockout.rejected(Reason.TWO_FACTOR)
     clock.advance(DAY)
     lockout.accepted()
-    lockout.refused(Reason.TWO_FACTOR)
+    lockout.rejected(Reason.TWO_FACTOR)
 
     assert is_open(lockout)
 
@@ -170,14 +170,14 @@ def test_another_login_or_secret_in_the_configuration_may_try_at_once(
 ) -> None:
     before = Lockout(login, start_state(), clock)
     for _ in range(refusals):
-        before.refused(Reason.CREDENTIALS)
+        before.rejected(Reason.CREDENTIALS)
 
     after = Lockout(replace(login, **changes), start_state(), clock)  # type: ignore[arg-type]
 
     assert is_open(after)
-    after.refused(Reason.CREDENTIALS)
+    after.rejected(Reason.CREDENTIALS)
     assert is_open(after)
-    after.refused(Reason.CREDENTIALS)
+    after.rejected(Reason.CREDENTIALS)
     assert not is_open(after)
 
 
@@ -187,7 +187,7 @@ def test_another_name_or_zone_gives_no_new_tries(
 ) -> None:
     before = Lockout(login, start_state(), clock)
     for _ in range(2):
-        before.refused(Reason.CREDENTIALS)
+        before.rejected(Reason.CREDENTIALS)
 
     assert not is_open(Lockout(replace(login, **changes), start_state(), clock))  # type: ignore[arg-type]
 
@@ -196,7 +196,7 @@ def test_every_restart_remembers(login: Login, start_state: StartState, clock: M
     for _ in range(2):
         lockout = Lockout(login, start_state(), clock)
         assert is_open(lockout)
-        lockout.refused(Reason.CREDENTIALS)
+        lockout.rejected(Reason.CREDENTIALS)
 
     assert not is_open(Lockout(login, start_state(), clock))
     clock.advance(DAY)
@@ -206,8 +206,8 @@ def test_every_restart_remembers(login: Login, start_state: StartState, clock: M
 def test_commands_that_run_together_count_together(login: Login, start_state: StartState, clock: ManualClock) -> None:
     serve, backfill, check = (Lockout(login, start_state(), clock) for _ in range(3))
 
-    serve.refused(Reason.CREDENTIALS)
-    backfill.refused(Reason.TWO_FACTOR)
+    serve.rejected(Reason.CREDENTIALS)
+    backfill.rejected(Reason.TWO_FACTOR)
 
     assert [is_open(each) for each in (serve, backfill, check)] == [False, False, False]
     check.accepted()
@@ -219,13 +219,13 @@ def test_logins_do_not_share_their_refusals(login: Login, start_state: StartStat
     first = Lockout(login, state, clock)
     second = Lockout(replace(login, username="second@example.org"), state, clock)
     for _ in range(2):
-        first.refused(Reason.CREDENTIALS)
+        first.rejected(Reason.CREDENTIALS)
 
     assert is_open(second)
 
 
 def test_the_state_holds_neither_user_name_nor_secrets(lockout: Lockout, login: Login, tmp_path: Path) -> None:
-    lockout.refused(Reason.CREDENTIALS)
+    lockout.rejected(Reason.CREDENTIALS)
 
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
@@ -238,11 +238,11 @@ def test_a_changed_configuration_elsewhere_gives_the_old_one_no_new_tries(
 ) -> None:
     serve = Lockout(login, start_state(), clock)
     for _ in range(2):
-        serve.refused(Reason.CREDENTIALS)
+        serve.rejected(Reason.CREDENTIALS)
 
     check = Lockout(replace(login, password=Secret("still wrong")), start_state(), clock)
     assert is_open(check)
-    check.refused(Reason.CREDENTIALS)
+    check.rejected(Reason.CREDENTIALS)
 
     assert not is_open(serve)
 
@@ -253,7 +253,7 @@ def test_a_changed_configuration_elsewhere_gives_the_old_one_no_new_tries(
 def attempt(server: PortalServer, login: Login, folder: Path | None, clock: ManualClock) -> str:
     """Start, sign in and end; gives what came of it."""
     with (
-        closing(State(folder)) as state,
+        closing(StateFile(folder)) as state,
         closing(Transport(server.url, clock, lambda *_: None)) as transport,
     ):
         try:
@@ -392,12 +392,12 @@ def test_two_logins_of_one_user_with_two_wrong_passwords_do_not_lock_the_account
 def test_processes_that_try_at_the_same_moment_do_not_lock_the_account(
     clock: ManualClock, portal: PortalServer, tmp_path: Path
 ) -> None:
-    State(tmp_path).close()
+    StateFile(tmp_path).close()
     login = login_of(portal, password="wrong")
     together = threading.Barrier(6)
 
     def run() -> None:
-        with closing(State(tmp_path)) as state:
+        with closing(StateFile(tmp_path)) as state:
             client = PortalClient(login, Lockout(login, state, clock), clock, lambda *_: None)
             together.wait(10)
             with closing(client), suppress(PortalError):
@@ -417,7 +417,7 @@ def test_without_a_folder_they_are_counted_as_long_as_the_program_runs(
 ) -> None:
     login = login_of(portal, password="wrong")
     with (
-        closing(State(None)) as state,
+        closing(StateFile(None)) as state,
         closing(PortalClient(login, Lockout(login, state, clock), clock, lambda *_: None)) as client,
     ):
         for _ in range(10):
@@ -444,7 +444,7 @@ def ask(lockout: Lockout) -> bool:
     """One try that is refused, if the gate lets it through."""
     if not may_try(lockout):
         return False
-    lockout.refused(Reason.CREDENTIALS)
+    lockout.rejected(Reason.CREDENTIALS)
     return True
 
 
@@ -510,13 +510,13 @@ def test_with_one_configuration_and_whatever_is_typed_there_are_never_more_than_
     before: int, sequence: list[tuple[str, int]]
 ) -> None:
     # `before`: how often serve has tried that configuration until somebody sits down at a terminal.
-    clock, refused = ManualClock(NOW), 0
+    clock, rejected = ManualClock(NOW), 0
     configured = replace(login_of(URL), totp_secret=Secret(TOTP))
-    with closing(State(None)) as state:
+    with closing(StateFile(None)) as state:
         for who, hours in [*[("serve", 24)] * before, *sequence, ("serve", 0) if before > 1 else ("typed", 0)]:
             is_typed = who.startswith("typed")
             login = replace(configured, password=Secret(who)) if is_typed else configured
             anyway = None if who == "serve" else lambda _: True
-            refused += ask(Lockout(login, state, clock, anyway, is_typed=is_typed))
+            rejected += ask(Lockout(login, state, clock, anyway, is_typed=is_typed))
             clock.advance(hours * HOUR)
-    assert refused <= 4
+    assert rejected <= 4

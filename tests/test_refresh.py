@@ -18,11 +18,11 @@ from exporter.intervals.model import Location, LocationKey
 from exporter.portal.walltime import WallClock
 from exporter.refresh.refresher import Refresher
 from exporter.simulator.household import Household
-from exporter.simulator.portal import Answer, Call
+from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn, Span
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution, UserSpec, World
-from exporter.storage.state import State
+from exporter.storage.state import StateFile
 
 from .clocks import ManualClock
 from .conftest import (
@@ -320,7 +320,7 @@ def test_a_portal_that_wants_to_be_left_alone_is(  # noqa: PLR0917 - fixtures
     least: float,
     most: float,
 ) -> None:
-    intercept(portal, "/poll", Answer(429, b"", retry_after=seconds))
+    intercept(portal, "/poll", SimulatedResponse(429, b"", retry_after=seconds))
 
     wait = start_exporter(login_of(portal)).refresh()
 
@@ -558,9 +558,9 @@ def test_what_came_before_a_failure_is_kept(
     exporter = start_exporter(login_of(old_portal))
     respond = old_portal.portal.respond
 
-    def fail_for_the_older_range(call: Call) -> Answer:
+    def fail_for_the_older_range(call: Call) -> SimulatedResponse:
         if call.path.endswith("/poll") and json.loads(call.body)["endDateTime"] < NOW * 1000:
-            return Answer(500, b"")
+            return SimulatedResponse(500, b"")
         return respond(call)
 
     monkeypatch.setattr(old_portal.portal, "respond", fail_for_the_older_range)
@@ -722,7 +722,7 @@ def test_a_location_that_is_fully_named_is_read_even_if_the_lists_are_refused(
     portal: PortalServer, start_exporter: StartExporter, intercept: Intercept
 ) -> None:
     change(portal, discovery=Poll.STATUS_403)
-    intercept(portal, "/accounts", Answer(403, b""))
+    intercept(portal, "/accounts", SimulatedResponse(403, b""))
     exporter = start_exporter(login_of(portal, None, LocationChoice("55001", "70001", "Home")))
 
     exporter.refresh()
@@ -1049,7 +1049,7 @@ def test_what_a_backfill_did_is_taken_over_within_a_minute_and_without_a_refresh
     key = key_of(portal)
     labels = {"portal": key.portal, "account": key.account, "location": key.location}
     old = WALL.days_before(NOW, 20)
-    with closing(State(tmp_path)) as backfill:
+    with closing(StateFile(tmp_path)) as backfill:
         backfill.save(Location(key, "House", ZONE.key), [], [old], 0)
         exporter = start_exporter(login_of(portal), window=DAY, folder=tmp_path)
         seen: list[float | None] = []

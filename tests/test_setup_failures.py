@@ -19,7 +19,7 @@ import yaml
 from exporter import cli
 from exporter.commands import check, discover
 from exporter.simulator.household import Household
-from exporter.simulator.portal import Answer, Call
+from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
 from exporter.simulator.world import HOME, Channels, MeterSpec, Resolution, UserSpec, World
@@ -395,7 +395,7 @@ def test_the_portal_of_another_vendor_is_told_by_its_sign_in(
     attempt: Try, portal: PortalServer, intercept: Intercept
 ) -> None:
     """No. 48: SEDC and Meridian co-ops have a "SmartApp" instead."""
-    intercept(portal, "", Answer(404, b"<html>SmartApp</html>", "text/html"))
+    intercept(portal, "", SimulatedResponse(404, b"<html>SmartApp</html>", "text/html"))
     run = attempt("check", login_to(portal))
     assert run.troubles == ["failed sign-in login coop: unexpected status 404 of the sign-in; check api_url"]
     assert run.code == 1
@@ -541,16 +541,16 @@ FAR_BACK = 60 * DAY
     ("answer", "why"),
     [
         (
-            Answer(500, b""),
+            SimulatedResponse(500, b""),
             (
                 "HOURLY data of location 70001 from 2019-05-04 to 2019-06-02: the portal has trouble (status 500);"
                 " later it may work"
             ),
         ),
-        (Answer(503, b""), "{} is busy or down (poll: status 503); later it may work"),
-        (Answer(403, b"no access", "text/plain"), "the portal refuses to give older data"),
+        (SimulatedResponse(503, b""), "{} is busy or down (poll: status 503); later it may work"),
+        (SimulatedResponse(403, b"no access", "text/plain"), "the portal refuses to give older data"),
         (
-            Answer(200, b'{"status": "PENDING"}'),
+            SimulatedResponse(200, b'{"status": "PENDING"}'),
             (
                 "HOURLY data of location 70001 from 2019-05-19 to 2019-06-02: the portal was still computing after"
                 " 60 s; later it may work"
@@ -564,13 +564,13 @@ def test_an_error_of_old_data_hides_nothing_of_the_new_ones(  # noqa: PLR0917
     attempt: Try,
     portal: PortalServer,
     monkeypatch: pytest.MonkeyPatch,
-    answer: Answer,
+    answer: SimulatedResponse,
     why: str,
     timezone: str | None,
 ) -> None:
     respond = portal.portal.respond
 
-    def respond_to_new(call: Call) -> Answer:
+    def respond_to_new(call: Call) -> SimulatedResponse:
         is_old = call.path.endswith("/poll") and json.loads(call.body)["startDateTime"] / 1000 < NOW - FAR_BACK
         return answer if is_old else respond(call)
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.intervals.model import Change, Interval, Location, LocationKey, Meter, MeterInfo, Reading, Snapshot
-from exporter.intervals.updates import MeterUpdate, revision, update_meter
+from exporter.intervals.updates import MeterUpdate, revision_direction, update_meter
 from exporter.portal.walltime import WallClock
 
 from .conftest import DAY, NOW, ZONE
@@ -500,15 +500,15 @@ BEFORE = Interval(TODAY, TODAY + HOUR, 1.0, 1, 0.5, 1, 0.1, 1)
     ],
 )
 def test_a_revision_is_a_change_of_energy_by_a_thousandth(after: Interval, direction: str | None) -> None:
-    assert revision(Change(BEFORE, after)) == direction
+    assert revision_direction(Change(BEFORE, after)) == direction
 
 
 def test_a_new_interval_is_no_revision() -> None:
-    assert revision(Change(None, BEFORE)) is None
+    assert revision_direction(Change(None, BEFORE)) is None
 
 
 def test_a_value_that_comes_later_is_no_revision() -> None:
-    assert revision(Change(replace(BEFORE, usage=None, export=None), BEFORE)) is None
+    assert revision_direction(Change(replace(BEFORE, usage=None, export=None), BEFORE)) is None
 
 
 # -- snapshots
@@ -528,10 +528,10 @@ def test_a_snapshot_changes_by_giving_another() -> None:
     empty = Snapshot()
     full = empty
     for key in keys:
-        full = full.replacing(Location(key))
+        full = full.with_location(Location(key))
 
     assert list(full.locations) == sorted(keys)
-    assert full.only([keys[0], LocationKey("novec", "1", "9")]).locations == {keys[0]: Location(keys[0])}
-    assert full.replacing(Location(keys[0], "Mill")).locations[keys[0]].name == "Mill"
+    assert full.keep_only([keys[0], LocationKey("novec", "1", "9")]).locations == {keys[0]: Location(keys[0])}
+    assert full.with_location(Location(keys[0], "Mill")).locations[keys[0]].name == "Mill"
     assert full.locations[keys[0]].name == ""
     assert empty.locations == {}

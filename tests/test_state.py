@@ -18,11 +18,11 @@ import pytest
 
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
 from exporter.storage import state as module
-from exporter.storage.state import FILE, RefusedSignIns, State
+from exporter.storage.state import FILE, RejectedSignIns, StateFile
 
 from .conftest import DAY, NOW
 
-OpenState = Callable[[], State]
+OpenState = Callable[[], StateFile]
 
 HOUSE = LocationKey("novec", "0012345001", "70001")
 BARN = LocationKey("127.0.0.1:10059", "55002", "70002")
@@ -54,13 +54,13 @@ BARE = Location(BARN)
 def open_state(tmp_path: Path) -> Iterator[OpenState]:
     with ExitStack() as stack:
 
-        def start() -> State:
-            return stack.enter_context(closing(State(tmp_path)))
+        def start() -> StateFile:
+            return stack.enter_context(closing(StateFile(tmp_path)))
 
         yield start
 
 
-def save(state: State, location: Location, keep_from: int = 0, needed_days: tuple[int, ...] = ()) -> None:
+def save(state: StateFile, location: Location, keep_from: int = 0, needed_days: tuple[int, ...] = ()) -> None:
     changed = [(meter.info.number, meter.intervals, meter.days) for meter in location.meters]
     state.save(location, changed, needed_days, keep_from)
 
@@ -155,14 +155,14 @@ def test_no_needed_days_are_none(open_state: OpenState) -> None:
 
 def test_refused_sign_ins_come_back(open_state: OpenState) -> None:
     state = open_state()
-    state.count_refused_sign_in("one", "print", 1000.5, "credentials")
-    state.count_refused_sign_in("one", "print", 2000.5, "two_factor")
+    state.count_rejected_sign_in("one", "print", 1000.5, "credentials")
+    state.count_rejected_sign_in("one", "print", 2000.5, "two_factor")
 
-    assert open_state().refused_sign_ins("one", "print") == RefusedSignIns(2, 2000.5, "two_factor")
-    assert open_state().refused_sign_ins("two", "print") is None
+    assert open_state().rejected_sign_ins("one", "print") == RejectedSignIns(2, 2000.5, "two_factor")
+    assert open_state().rejected_sign_ins("two", "print") is None
 
-    open_state().forget_refused_sign_ins("one")
-    assert open_state().refused_sign_ins("one", "print") is None
+    open_state().forget_rejected_sign_ins("one")
+    assert open_state().rejected_sign_ins("one", "print") is None
 
 
 def test_a_write_that_breaks_leaves_all_as_it_was(open_state: OpenState) -> None:
@@ -198,10 +198,10 @@ def test_several_processes_lose_nothing(open_state: OpenState) -> None:
     states = [open_state() for _ in range(3)]
     for turn in range(4):
         for number, state in enumerate(states):
-            state.count_refused_sign_in("one", "print", float(turn), "credentials")
+            state.count_rejected_sign_in("one", "print", float(turn), "credentials")
             save(state, one_meter(Interval(number * 900, number * 900 + 900, float(turn), 1)), keep_from=-1)
 
-    refused = open_state().refused_sign_ins("one", "print")
+    refused = open_state().rejected_sign_ins("one", "print")
     assert refused is not None
     assert refused.count == 12
     assert open_state().locations() == [one_meter(*(Interval(n * 900, n * 900 + 900, 3.0, 1) for n in range(3)))]
@@ -213,9 +213,9 @@ WRITER = """
 import sys
 from pathlib import Path
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
-from exporter.storage.state import State
+from exporter.storage.state import StateFile
 
-state = State(Path(sys.argv[1]))
+state = StateFile(Path(sys.argv[1]))
 location = Location(LocationKey("novec", "1", "2"), "", "", (Meter(MeterInfo("3")),))
 for turn in range(1, 100_000):
     intervals = [Interval(at, at + 900, float(turn), turn) for at in range(0, 900 * 3000, 900)]
@@ -256,7 +256,7 @@ def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     before = os.umask(0o022)
     try:
-        with closing(State(folder)) as state:
+        with closing(StateFile(folder)) as state:
             save(state, FULL)
     finally:
         os.umask(before)
@@ -266,17 +266,17 @@ def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 def test_an_absent_folder_is_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tmp_path / "a" / "b"
-    with closing(State(folder)) as state:
+    with closing(StateFile(folder)) as state:
         save(state, FULL)
         assert state.is_kept
 
-    with closing(State(folder)) as state:
+    with closing(StateFile(folder)) as state:
         assert state.locations() == [FULL]
     assert warnings(caplog) == []
 
 
 def test_without_a_folder_the_state_lives_in_memory(caplog: pytest.LogCaptureFixture) -> None:
-    with closing(State(None)) as state:
+    with closing(StateFile(None)) as state:
         save(state, FULL)
         assert state.locations() == [FULL]
         assert not state.is_kept
@@ -296,7 +296,7 @@ def garbage(path: Path) -> bytes:
 
 
 def with_a_good_head(path: Path) -> bytes:
-    with closing(State(path.parent)) as state:
+    with closing(StateFile(path.parent)) as state:
         save(state, FULL)
     content = path.read_bytes()
     path.write_bytes(content[:200] + b"\xff" * (len(content) - 200))
@@ -304,7 +304,7 @@ def with_a_good_head(path: Path) -> bytes:
 
 
 def cut(path: Path) -> bytes:
-    with closing(State(path.parent)) as state:
+    with closing(StateFile(path.parent)) as state:
         save(state, one_meter(*(Interval(at, at + 900, 1.0, 1) for at in range(0, 900 * 500, 900))), keep_from=-1)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
@@ -350,7 +350,7 @@ def test_a_damaged_file_is_set_aside_and_the_state_begins_anew(
 
     assert state.locations() == []
     assert state.backfill_needed() == {}
-    assert state.refused_sign_ins("one", "print") is None
+    assert state.rejected_sign_ins("one", "print") is None
     assert state.is_kept
     (aside,) = (path for path in tmp_path.iterdir() if path.name != FILE)
     assert aside.read_bytes() == content
@@ -440,11 +440,11 @@ def use(folder: Path) -> str:
     handler = logging.Handler()
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger("exporter").addHandler(handler)
-    with closing(State(folder)) as state:
+    with closing(StateFile(folder)) as state:
         before = state.locations()
         save(state, FULL)
-        state.count_refused_sign_in("one", "print", 1.0, "credentials")
-        works = FULL in state.locations() and state.refused_sign_ins("one", "print") is not None
+        state.count_rejected_sign_in("one", "print", 1.0, "credentials")
+        works = FULL in state.locations() and state.rejected_sign_ins("one", "print") is not None
         kept = state.is_kept
     logging.getLogger("exporter").removeHandler(handler)
     return f"{len(before)} known, works: {works}, kept: {kept}; {'|'.join(said)}"
@@ -460,7 +460,7 @@ def test_a_read_only_folder_is_gone_without(open_folder: Path) -> None:
 
 
 def test_a_read_only_file_is_read_and_left_as_it_is(open_folder: Path) -> None:
-    with closing(State(open_folder)) as state:
+    with closing(StateFile(open_folder)) as state:
         save(state, BARE)
     path = open_folder / FILE
     path.chmod(0o444)
@@ -476,7 +476,7 @@ def test_a_read_only_file_is_read_and_left_as_it_is(open_folder: Path) -> None:
 
 
 def test_a_file_that_may_not_be_read_is_gone_without(open_folder: Path) -> None:
-    with closing(State(open_folder)) as state:
+    with closing(StateFile(open_folder)) as state:
         save(state, BARE)
     (open_folder / FILE).chmod(0o000)
 
@@ -550,7 +550,7 @@ def test_a_file_that_is_damaged_under_our_feet_does_no_harm(open_state: OpenStat
     garbage(tmp_path / FILE)
 
     state.changed_elsewhere()
-    state.refused_sign_ins("one", "print")
+    state.rejected_sign_ins("one", "print")
     state.locations()
     save(state, BARE)
 
@@ -578,16 +578,16 @@ def test_a_lock_of_another_process_is_waited_for(
 
 def test_the_refusals_of_all_configurations_of_a_login_are_added(open_state: OpenState) -> None:
     state = open_state()
-    assert state.all_refused_sign_ins("one") is None
-    state.count_refused_sign_in("one", "late", 3000.5, "credentials")
-    state.count_refused_sign_in("one", "early", 1000.5, "two_factor")
-    state.count_refused_sign_in("one", "late", 2000.5, "two_factor")
-    state.count_refused_sign_in("one", "late", 4000.5, "credentials")
-    state.count_refused_sign_in("two", "late", 9000.5, "two_factor")
+    assert state.all_rejected_sign_ins("one") is None
+    state.count_rejected_sign_in("one", "late", 3000.5, "credentials")
+    state.count_rejected_sign_in("one", "early", 1000.5, "two_factor")
+    state.count_rejected_sign_in("one", "late", 2000.5, "two_factor")
+    state.count_rejected_sign_in("one", "late", 4000.5, "credentials")
+    state.count_rejected_sign_in("two", "late", 9000.5, "two_factor")
 
     # The reason is that of the newest refusal.
-    assert open_state().all_refused_sign_ins("one") == RefusedSignIns(4, 4000.5, "credentials")
-    assert open_state().all_refused_sign_ins("two") == RefusedSignIns(1, 9000.5, "two_factor")
-    open_state().forget_refused_sign_ins("one")
-    assert open_state().all_refused_sign_ins("one") is None
-    assert open_state().all_refused_sign_ins("two") is not None
+    assert open_state().all_rejected_sign_ins("one") == RejectedSignIns(4, 4000.5, "credentials")
+    assert open_state().all_rejected_sign_ins("two") == RejectedSignIns(1, 9000.5, "two_factor")
+    open_state().forget_rejected_sign_ins("one")
+    assert open_state().all_rejected_sign_ins("one") is None
+    assert open_state().all_rejected_sign_ins("two") is not None

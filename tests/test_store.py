@@ -10,8 +10,8 @@ import pytest
 
 from exporter.intervals.model import Interval, Location, LocationKey, MeterInfo, Reading
 from exporter.portal.walltime import WallClock
-from exporter.storage.snapshots import Store
-from exporter.storage.state import State
+from exporter.storage.snapshots import SnapshotStore
+from exporter.storage.state import StateFile
 
 from .conftest import DAY, NOW, ZONE
 
@@ -23,7 +23,7 @@ HOUSE = LocationKey("novec", "55001", "70001")
 BARN = LocationKey("novec", "55002", "70002")
 INFO = MeterInfo("81001", ("FORWARD",), step=HOUR)
 
-StartStore = Callable[..., Store]
+StartStore = Callable[..., SnapshotStore]
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,19 @@ def start_store(tmp_path: Path) -> Iterator[StartStore]:
     """Opens a store on the same folder again, as after a restart."""
     with ExitStack() as stack:
 
-        def start(wanted: Callable[[LocationKey], bool] = lambda _: True, window: int = WINDOW) -> Store:
-            return Store(stack.enter_context(closing(State(tmp_path))), window, wanted)
+        def start(wanted: Callable[[LocationKey], bool] = lambda _: True, window: int = WINDOW) -> SnapshotStore:
+            return SnapshotStore(stack.enter_context(closing(StateFile(tmp_path))), window, wanted)
 
         yield start
 
 
 @pytest.fixture
-def store(start_store: StartStore) -> Store:
+def store(start_store: StartStore) -> SnapshotStore:
     return start_store()
 
 
 def put(
-    store: Store, *fetched: Fetched, key: LocationKey = HOUSE, now: float = NOW, name: str = "House"
+    store: SnapshotStore, *fetched: Fetched, key: LocationKey = HOUSE, now: float = NOW, name: str = "House"
 ) -> list[tuple[str, str]]:
     keep_from = WALL.days_before(int(now), 35)
     return store.merge(Location(key, name, str(ZONE)), fetched, WALL, now=now, keep_from=keep_from)
@@ -65,14 +65,14 @@ def hour(start: int, usage: float | None = 1.0, **values: float) -> Fetched:
     return Fetched(hours(start, 1, usage, **values))
 
 
-def intervals(store: Store, key: LocationKey = HOUSE) -> tuple[Interval, ...]:
+def intervals(store: SnapshotStore, key: LocationKey = HOUSE) -> tuple[Interval, ...]:
     return store.snapshot.locations[key].meters[0].intervals
 
 
 # -- locations do not disturb each other
 
 
-def test_a_merge_leaves_the_other_locations_as_they_are(store: Store) -> None:
+def test_a_merge_leaves_the_other_locations_as_they_are(store: SnapshotStore) -> None:
     put(store, hour(TODAY), key=BARN, name="Barn")
     barn = store.snapshot.locations[BARN]
 
@@ -82,7 +82,7 @@ def test_a_merge_leaves_the_other_locations_as_they_are(store: Store) -> None:
     assert [each.usage for each in intervals(store)] == [2.0]
 
 
-def test_a_reader_keeps_the_snapshot_that_it_took(store: Store) -> None:
+def test_a_reader_keeps_the_snapshot_that_it_took(store: SnapshotStore) -> None:
     put(store, hour(TODAY))
     taken = store.snapshot
 
@@ -91,7 +91,7 @@ def test_a_reader_keeps_the_snapshot_that_it_took(store: Store) -> None:
     assert taken.locations[HOUSE].meters[0].intervals[0].usage == 1.0
 
 
-def test_a_fetch_that_gave_nothing_leaves_all_that_was_known(store: Store, start_store: StartStore) -> None:
+def test_a_fetch_that_gave_nothing_leaves_all_that_was_known(store: SnapshotStore, start_store: StartStore) -> None:
     put(store, Fetched(hours(TODAY - DAY, 30)))
     before = store.snapshot.locations[HOUSE]
 
@@ -101,7 +101,9 @@ def test_a_fetch_that_gave_nothing_leaves_all_that_was_known(store: Store, start
     assert start_store().snapshot.locations[HOUSE] == before
 
 
-def test_a_fetch_that_gave_nothing_leaves_a_meter_without_intervals(store: Store, start_store: StartStore) -> None:
+def test_a_fetch_that_gave_nothing_leaves_a_meter_without_intervals(
+    store: SnapshotStore, start_store: StartStore
+) -> None:
     put(store, Fetched((), INFO))
     before = store.snapshot.locations[HOUSE]
     assert [meter.info for meter in before.meters] == [INFO]
@@ -112,7 +114,7 @@ def test_a_fetch_that_gave_nothing_leaves_a_meter_without_intervals(store: Store
     assert start_store().snapshot.locations[HOUSE] == before
 
 
-def test_a_meter_that_the_portal_stops_naming_stays_while_it_has_data(store: Store) -> None:
+def test_a_meter_that_the_portal_stops_naming_stays_while_it_has_data(store: SnapshotStore) -> None:
     other = replace(INFO, number="81009")
     put(store, hour(TODAY), Fetched(hours(TODAY, 1), other))
 
@@ -126,7 +128,7 @@ def test_a_meter_that_the_portal_stops_naming_stays_while_it_has_data(store: Sto
 # -- restarts
 
 
-def test_a_restart_knows_all_at_once(store: Store, start_store: StartStore) -> None:
+def test_a_restart_knows_all_at_once(store: SnapshotStore, start_store: StartStore) -> None:
     rng = random.Random(5)
     now = NOW
     for _ in range(40):
@@ -151,7 +153,7 @@ def test_a_restart_knows_all_at_once(store: Store, start_store: StartStore) -> N
         assert again.backfill_needed == store.backfill_needed
 
 
-def test_a_version_goes_on_counting_after_a_restart(store: Store, start_store: StartStore) -> None:
+def test_a_version_goes_on_counting_after_a_restart(store: SnapshotStore, start_store: StartStore) -> None:
     put(store, hour(TODAY))
     first = intervals(store)[0].usage_k
     again = start_store()
@@ -161,14 +163,16 @@ def test_a_version_goes_on_counting_after_a_restart(store: Store, start_store: S
     assert intervals(again)[0].usage_k == first + 1
 
 
-def test_only_what_is_configured_is_served_after_a_restart(store: Store, start_store: StartStore) -> None:
+def test_only_what_is_configured_is_served_after_a_restart(store: SnapshotStore, start_store: StartStore) -> None:
     put(store, hour(TODAY))
     put(store, hour(TODAY), key=BARN)
 
     assert list(start_store(lambda key: key == BARN).snapshot.locations) == [BARN]
 
 
-def test_a_location_that_comes_back_into_the_configuration_has_its_past(store: Store, start_store: StartStore) -> None:
+def test_a_location_that_comes_back_into_the_configuration_has_its_past(
+    store: SnapshotStore, start_store: StartStore
+) -> None:
     put(store, hour(TODAY))
     without = start_store(lambda key: key == BARN)
 
@@ -177,7 +181,7 @@ def test_a_location_that_comes_back_into_the_configuration_has_its_past(store: S
     assert [each.start for each in intervals(without)] == [TODAY, TODAY + HOUR]
 
 
-def test_no_other_locations_are_served_than_those_that_are_there(store: Store) -> None:
+def test_no_other_locations_are_served_than_those_that_are_there(store: SnapshotStore) -> None:
     put(store, hour(TODAY))
     put(store, hour(TODAY), key=BARN)
 
@@ -186,7 +190,7 @@ def test_no_other_locations_are_served_than_those_that_are_there(store: Store) -
     assert list(store.snapshot.locations) == [HOUSE]
 
 
-def test_what_another_command_wrote_is_taken_over(store: Store, start_store: StartStore) -> None:
+def test_what_another_command_wrote_is_taken_over(store: SnapshotStore, start_store: StartStore) -> None:
     other = start_store()
     put(other, hour(TODAY, 3.0))
     assert store.snapshot.locations == {}
@@ -202,7 +206,7 @@ def test_what_another_command_wrote_is_taken_over(store: Store, start_store: Sta
 # -- revisions
 
 
-def test_revisions_are_counted_by_direction_and_reach(store: Store) -> None:
+def test_revisions_are_counted_by_direction_and_reach(store: SnapshotStore) -> None:
     old, recent = TODAY - 10 * DAY, TODAY - DAY
     put(store, Fetched((*hours(old, 4), *hours(recent, 4))))
 
@@ -224,13 +228,13 @@ def test_revisions_are_counted_by_direction_and_reach(store: Store) -> None:
     assert put(store, Fetched(changed)) == []
 
 
-def test_a_first_fetch_counts_nothing(store: Store) -> None:
+def test_a_first_fetch_counts_nothing(store: SnapshotStore) -> None:
     assert put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24))) == []
 
 
 @pytest.mark.parametrize(("usage", "counted"), [(1.001, ["up"]), (1.0009, []), (0.999, ["down"]), (0.9991, [])])
 def test_a_thousandth_of_a_kwh_is_counted_and_less_is_served_all_the_same(
-    store: Store, usage: float, counted: list[str]
+    store: SnapshotStore, usage: float, counted: list[str]
 ) -> None:
     put(store, hour(TODAY))
 
@@ -238,7 +242,7 @@ def test_a_thousandth_of_a_kwh_is_counted_and_less_is_served_all_the_same(
     assert intervals(store)[0].usage == usage
 
 
-def test_reach_is_told_by_the_sample_that_the_window_carries(store: Store) -> None:
+def test_reach_is_told_by_the_sample_that_the_window_carries(store: SnapshotStore) -> None:
     edge = NOW - WINDOW
     first = edge - HOUR
     put(store, Fetched(tuple(Reading(first + at, first + at + HOUR, 1.0) for at in (0, HOUR))))
@@ -249,13 +253,13 @@ def test_reach_is_told_by_the_sample_that_the_window_carries(store: Store) -> No
     assert put(store, Fetched(changed)) == [("up", "older"), ("up", "window")]
 
 
-def test_late_cost_is_no_revision(store: Store) -> None:
+def test_late_cost_is_no_revision(store: SnapshotStore) -> None:
     put(store, hour(TODAY))
 
     assert put(store, hour(TODAY, 1.0, cost=0.3)) == []
 
 
-def test_revisions_are_counted_after_a_restart_too(store: Store, start_store: StartStore) -> None:
+def test_revisions_are_counted_after_a_restart_too(store: SnapshotStore, start_store: StartStore) -> None:
     put(store, hour(TODAY))
 
     assert put(start_store(), hour(TODAY, 2.0)) == [("up", "window")]
@@ -264,20 +268,20 @@ def test_revisions_are_counted_after_a_restart_too(store: Store, start_store: St
 # -- what only a backfill can bring to the databases
 
 
-def test_a_first_refresh_needs_no_backfill(store: Store) -> None:
+def test_a_first_refresh_needs_no_backfill(store: SnapshotStore) -> None:
     put(store, Fetched(hours(TODAY - 34 * DAY, 34 * 24)))
 
     assert store.backfill_needed == {}
 
 
-def test_a_first_refresh_in_two_parts_needs_none_either(store: Store) -> None:
+def test_a_first_refresh_in_two_parts_needs_none_either(store: SnapshotStore) -> None:
     put(store, Fetched(hours(TODAY - 5 * DAY, 5 * 24)))
     put(store, Fetched(hours(TODAY - 34 * DAY, 34 * 24)), now=NOW + 60)
 
     assert store.backfill_needed == {}
 
 
-def test_a_change_within_the_window_needs_none(store: Store) -> None:
+def test_a_change_within_the_window_needs_none(store: SnapshotStore) -> None:
     put(store, Fetched(hours(TODAY - 6 * DAY, 6 * 24)))
 
     put(store, Fetched(hours(TODAY - 6 * DAY, 6 * 24, 2.0)))
@@ -285,7 +289,9 @@ def test_a_change_within_the_window_needs_none(store: Store) -> None:
     assert store.backfill_needed == {}
 
 
-def test_a_revision_older_than_the_window_needs_one_from_its_local_day(store: Store, start_store: StartStore) -> None:
+def test_a_revision_older_than_the_window_needs_one_from_its_local_day(
+    store: SnapshotStore, start_store: StartStore
+) -> None:
     put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24)))
 
     put(store, hour(TODAY - 10 * DAY + 9 * HOUR, 2.0))
@@ -294,7 +300,7 @@ def test_a_revision_older_than_the_window_needs_one_from_its_local_day(store: St
     assert start_store().backfill_needed == {HOUSE: TODAY - 10 * DAY}
 
 
-def test_of_several_changes_the_oldest_day_counts(store: Store) -> None:
+def test_of_several_changes_the_oldest_day_counts(store: SnapshotStore) -> None:
     put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24)))
 
     for days in (12, 15, 9):
@@ -303,7 +309,7 @@ def test_of_several_changes_the_oldest_day_counts(store: Store) -> None:
     assert store.backfill_needed == {HOUSE: TODAY - 15 * DAY}
 
 
-def test_each_location_has_its_own(store: Store) -> None:
+def test_each_location_has_its_own(store: SnapshotStore) -> None:
     for key in (HOUSE, BARN):
         put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24)), key=key)
 
@@ -313,7 +319,7 @@ def test_each_location_has_its_own(store: Store) -> None:
 
 
 @pytest.mark.parametrize("late", [{"cost": 0.1}, {"export": 0.0}], ids=str)
-def test_a_value_that_comes_later_than_the_window_needs_one(store: Store, late: dict[str, float]) -> None:
+def test_a_value_that_comes_later_than_the_window_needs_one(store: SnapshotStore, late: dict[str, float]) -> None:
     put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24)))
 
     put(store, hour(TODAY - 10 * DAY, 1.0, **late))
@@ -321,7 +327,7 @@ def test_a_value_that_comes_later_than_the_window_needs_one(store: Store, late: 
     assert store.backfill_needed == {HOUSE: TODAY - 10 * DAY}
 
 
-def test_a_gap_that_is_filled_later_than_the_window_needs_one(store: Store) -> None:
+def test_a_gap_that_is_filled_later_than_the_window_needs_one(store: SnapshotStore) -> None:
     readings = hours(TODAY - 20 * DAY, 20 * 24)
     put(store, Fetched((*readings[:200], *readings[210:])))
 
@@ -330,7 +336,7 @@ def test_a_gap_that_is_filled_later_than_the_window_needs_one(store: Store) -> N
     assert store.backfill_needed == {HOUSE: TODAY - 12 * DAY}
 
 
-def test_the_time_of_a_downtime_longer_than_the_window_needs_one(store: Store, start_store: StartStore) -> None:
+def test_the_time_of_a_downtime_longer_than_the_window_needs_one(store: SnapshotStore, start_store: StartStore) -> None:
     put(store, Fetched(hours(TODAY - 5 * DAY, 5 * 24)))
     later = NOW + 20 * DAY
 
@@ -339,7 +345,7 @@ def test_the_time_of_a_downtime_longer_than_the_window_needs_one(store: Store, s
     assert again.backfill_needed == {HOUSE: TODAY}
 
 
-def test_a_downtime_shorter_than_the_window_needs_none(store: Store, start_store: StartStore) -> None:
+def test_a_downtime_shorter_than_the_window_needs_none(store: SnapshotStore, start_store: StartStore) -> None:
     put(store, Fetched(hours(TODAY - 5 * DAY, 5 * 24)))
 
     put(again := start_store(), Fetched(hours(TODAY - 5 * DAY, 10 * 24)), now=NOW + 5 * DAY)
@@ -347,7 +353,7 @@ def test_a_downtime_shorter_than_the_window_needs_none(store: Store, start_store
     assert again.backfill_needed == {}
 
 
-def test_the_first_export_of_a_signed_meter_needs_one_for_the_zeros_before_it(store: Store) -> None:
+def test_the_first_export_of_a_signed_meter_needs_one_for_the_zeros_before_it(store: SnapshotStore) -> None:
     put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24)))
     negative = Fetched((Reading(TODAY, TODAY + HOUR, 0.0, 0.4),), replace(INFO, exports=True))
 
@@ -357,7 +363,7 @@ def test_the_first_export_of_a_signed_meter_needs_one_for_the_zeros_before_it(st
     assert {each.export for each in intervals(store)[:-1]} == {0.0}
 
 
-def test_the_day_is_the_local_one(store: Store) -> None:
+def test_the_day_is_the_local_one(store: SnapshotStore) -> None:
     put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24)))
 
     put(store, hour(TODAY - 9 * DAY - HOUR, 2.0))
@@ -368,7 +374,7 @@ def test_the_day_is_the_local_one(store: Store) -> None:
 # -- forgetting
 
 
-def test_after_35_days_intervals_and_days_are_forgotten(store: Store, start_store: StartStore) -> None:
+def test_after_35_days_intervals_and_days_are_forgotten(store: SnapshotStore, start_store: StartStore) -> None:
     put(store, Fetched(hours(TODAY - 34 * DAY, 34 * 24 + 12)))
     assert intervals(store)[0].start == TODAY - 34 * DAY
 
@@ -380,7 +386,7 @@ def test_after_35_days_intervals_and_days_are_forgotten(store: Store, start_stor
 
 
 def test_a_fetch_that_gave_nothing_forgets_alike_in_memory_and_in_the_state(
-    store: Store, start_store: StartStore
+    store: SnapshotStore, start_store: StartStore
 ) -> None:
     put(store, Fetched(hours(TODAY - 34 * DAY, 34 * 24)))
 

@@ -10,9 +10,9 @@ import pytest
 from exporter.discovery.survey import PENDING_BUDGET, LocationSurvey, Surveyor
 from exporter.errors import AccessError, PendingError, TransportError
 from exporter.portal.client import PortalClient
-from exporter.portal.timezone import fitting
+from exporter.portal.timezone import matching_zones
 from exporter.simulator.household import Household
-from exporter.simulator.portal import Answer, Call
+from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.settings import Poll, Span
 from exporter.simulator.world import MeterSpec, Resolution, World
 
@@ -139,8 +139,8 @@ def test_the_last_days_and_bills_show_the_portals_clock(
     client = sign_in(start_portal(world(zone=zone)))
     survey = surveyor(client, clock, ZoneInfo(zone)).recent(found(client))
     bills = {midnight(day, ZoneInfo(zone)) for day in ("2025-12-05", "2026-01-05")}
-    assert bills <= {each.instant for each in survey.sightings}
-    assert fitting(survey.sightings) == fits
+    assert bills <= {each.instant for each in survey.evidence}
+    assert matching_zones(survey.evidence) == fits
 
 
 # -- the first day
@@ -299,9 +299,9 @@ def test_one_location_that_stays_pending_hides_no_other(
     client.pending_budget = PENDING_BUDGET
     poll = portal.portal._poll
 
-    def poll_or_wait(call: Call) -> Answer:
+    def poll_or_wait(call: Call) -> SimulatedResponse:
         is_stuck = json.loads(call.body)["serviceLocationNumber"] in {"70001", "70003"}
-        return Answer(200, b'{"status": "PENDING"}') if is_stuck else poll(call)
+        return SimulatedResponse(200, b'{"status": "PENDING"}') if is_stuck else poll(call)
 
     monkeypatch.setattr(portal.portal, "_poll", poll_or_wait)
     look = surveyor(client, clock)
@@ -317,9 +317,9 @@ def test_old_data_that_stay_pending_keep_no_recent_ones_away(
     client = sign_in(portal)
     poll = portal.portal._poll
 
-    def poll_or_wait(call: Call) -> Answer:
+    def poll_or_wait(call: Call) -> SimulatedResponse:
         is_old = json.loads(call.body)["startDateTime"] < midnight("2025-12-01") * 1000
-        return Answer(200, b'{"status": "PENDING"}') if is_old else poll(call)
+        return SimulatedResponse(200, b'{"status": "PENDING"}') if is_old else poll(call)
 
     monkeypatch.setattr(portal.portal, "_poll", poll_or_wait)
     look = surveyor(client, clock)
@@ -340,7 +340,7 @@ def test_a_portal_that_fails_at_figures_by_the_month_is_part_of_the_survey(
     client = sign_in(portal)
     poll = portal.portal._poll
     monkeypatch.setattr(
-        portal.portal, "_poll", lambda call: Answer(500, b"") if b"MONTHLY" in call.body else poll(call)
+        portal.portal, "_poll", lambda call: SimulatedResponse(500, b"") if b"MONTHLY" in call.body else poll(call)
     )
     survey = surveyor(client, clock).recent(found(client))
     assert isinstance(survey.error, TransportError)

@@ -4,10 +4,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.discovery.describe import gives, place_of, why_unread
+from exporter.discovery.describe import extra_values, location_text, unread_reason
 from exporter.formatting import briefly, every, length, local_date, local_time
 from exporter.intervals.model import Interval, Meter, MeterInfo
-from exporter.portal.accounts import FoundLocation
+from exporter.portal.accounts import AccountLocation
 
 from .conftest import NOW
 
@@ -15,8 +15,10 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 NEW_YORK = ZoneInfo("America/New_York")
 
 
-def place(*, name: str | None = "House", electric: bool = True, active: bool = True, kinds: str = "") -> FoundLocation:
-    return FoundLocation("55001", "70001", name, electric=electric, active=active, industries=tuple(kinds.split()))
+def place(
+    *, name: str | None = "House", electric: bool = True, active: bool = True, kinds: str = ""
+) -> AccountLocation:
+    return AccountLocation("55001", "70001", name, electric=electric, active=active, industries=tuple(kinds.split()))
 
 
 def meter(*intervals: Interval, exports: bool = False) -> Meter:
@@ -97,8 +99,8 @@ def test_a_time_is_told_by_the_rules_of_its_own_season() -> None:
 
 
 def test_a_location_is_named_by_its_numbers_and_nickname() -> None:
-    assert place_of(place()) == 'location 70001 of account 55001 "House"'
-    assert place_of(place(name="")) == place_of(place(name=None)) == "location 70001 of account 55001"
+    assert location_text(place()) == 'location 70001 of account 55001 "House"'
+    assert location_text(place(name="")) == location_text(place(name=None)) == "location 70001 of account 55001"
 
 
 def test_what_a_meter_gives_is_what_its_intervals_have() -> None:
@@ -106,14 +108,14 @@ def test_what_a_meter_gives_is_what_its_intervals_have() -> None:
     with_cost = Interval(NOW, NOW + HOUR, 1.0, 1, None, 0, 0.0, 1)
     one_period = Interval(NOW, NOW + HOUR, 1.0, 1, periods=(("On Peak", 1.0, 1),))
     two_periods = Interval(NOW, NOW + HOUR, 1.0, 1, periods=(("On Peak", 0.4, 1), ("Off Peak", 0.6, 1)))
-    assert gives(meter()) == gives(meter(plain)) == []
-    assert gives(meter(plain, with_cost)) == ["cost"]
-    assert gives(meter(one_period)) == ["1 rate period"]
-    assert gives(meter(with_cost, one_period, two_periods, exports=True)) == ["export", "cost", "2 rate periods"]
+    assert extra_values(meter()) == extra_values(meter(plain)) == []
+    assert extra_values(meter(plain, with_cost)) == ["cost"]
+    assert extra_values(meter(one_period)) == ["1 rate period"]
+    assert extra_values(meter(with_cost, one_period, two_periods, exports=True)) == ["export", "cost", "2 rate periods"]
 
 
 def test_it_is_told_why_a_location_is_not_read() -> None:
-    assert why_unread(place(kinds="ELECTRIC WATER")) == ""
-    assert why_unread(place(active=False)) == why_unread(place(active=False, electric=False)) == "closed"
-    assert why_unread(place(electric=False, kinds="WATER SEWER")) == "no electricity (water, sewer)"
-    assert why_unread(place(electric=False)) == "no electricity (unknown service)"
+    assert unread_reason(place(kinds="ELECTRIC WATER")) == ""
+    assert unread_reason(place(active=False)) == unread_reason(place(active=False, electric=False)) == "closed"
+    assert unread_reason(place(electric=False, kinds="WATER SEWER")) == "no electricity (water, sewer)"
+    assert unread_reason(place(electric=False)) == "no electricity (unknown service)"

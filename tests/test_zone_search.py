@@ -10,10 +10,10 @@ import pytest
 from exporter.discovery.survey import PENDING_BUDGET
 from exporter.errors import AccessError, PendingError, TransportError
 from exporter.portal.client import PortalClient
-from exporter.portal.timezone import fitting
-from exporter.portal.timezone_search import seek_zone
+from exporter.portal.timezone import matching_zones
+from exporter.portal.timezone_search import search_zone
 from exporter.simulator.household import Household
-from exporter.simulator.portal import Answer, Call
+from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
 from exporter.simulator.world import MeterSpec, Resolution, World
@@ -27,7 +27,7 @@ MONTHS_METER = MeterSpec("81008", Household(8), resolution=Resolution.MONTHS)
 
 
 def zones_of(client: PortalClient, clock: ManualClock) -> tuple[str, ...]:
-    return fitting(seek_zone(client, client.locations(), clock).sightings)
+    return matching_zones(search_zone(client, client.locations(), clock).evidence)
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "America/Denver", "America/Phoenix", "Pacific/Honolulu"])
@@ -106,9 +106,9 @@ def test_a_portal_that_is_down_or_keeps_computing_is_not_asked_for_more(
     client.pending_budget = PENDING_BUDGET
     first, second = client.locations()
     change(portal, poll=how)
-    search = seek_zone(client, (first, second), clock)
+    search = search_zone(client, (first, second), clock)
 
-    assert search.sightings == ()
+    assert search.evidence == ()
     assert search.error is search.errors[first]
     expected = PendingError if how is Poll.PENDING else TransportError
     assert isinstance(search.error, expected)
@@ -125,13 +125,13 @@ def test_what_was_seen_before_a_portal_fails_is_kept(
     client = sign_in(portal)
     poll, seen = portal.portal._poll, []
 
-    def first_poll_only(call: Call) -> Answer:
+    def first_poll_only(call: Call) -> SimulatedResponse:
         seen.append(call)
-        return poll(call) if len(seen) == 1 else Answer(500, b"")
+        return poll(call) if len(seen) == 1 else SimulatedResponse(500, b"")
 
     monkeypatch.setattr(portal.portal, "_poll", first_poll_only)
-    search = seek_zone(client, client.locations(), clock)
-    assert fitting(search.sightings) == ("America/New_York",)
+    search = search_zone(client, client.locations(), clock)
+    assert matching_zones(search.evidence) == ("America/New_York",)
     assert isinstance(search.error, TransportError)
     assert search.errors == {}
 
@@ -141,7 +141,7 @@ def test_what_every_location_refuses_is_told_of_each(
 ) -> None:
     portal = start_portal(unbilled(METER, BARN_METER), poll=Poll.STATUS_403)
     client = sign_in(portal)
-    search = seek_zone(client, client.locations(), clock)
+    search = search_zone(client, client.locations(), clock)
     assert [(place.number, type(error)) for place, error in search.errors.items()] == [
         ("70001", AccessError),
         ("70002", AccessError),
@@ -156,7 +156,7 @@ def test_a_location_that_answers_something_has_no_error(
     portal = start_portal(unbilled(METER))
     client = sign_in(portal)
     refuse_before(portal, midnight("2026-01-05"), monkeypatch)
-    search = seek_zone(client, client.locations(), clock)
+    search = search_zone(client, client.locations(), clock)
     assert (search.errors, search.error) == ({}, None)
 
 
@@ -164,9 +164,9 @@ def refuse_before(portal: PortalServer, instant: int, monkeypatch: pytest.Monkey
     """Make a portal refuse what begins before an instant."""
     poll = portal.portal._poll
 
-    def poll_or_refuse(call: Call) -> Answer:
+    def poll_or_refuse(call: Call) -> SimulatedResponse:
         is_old = json.loads(call.body)["startDateTime"] < instant * 1000
-        return Answer(403, b"no access", "text/plain") if is_old else poll(call)
+        return SimulatedResponse(403, b"no access", "text/plain") if is_old else poll(call)
 
     monkeypatch.setattr(portal.portal, "_poll", poll_or_refuse)
 
@@ -184,10 +184,10 @@ def test_a_location_of_two_days_shows_the_zone(
     for step in (900, 3600):
         portal = start_portal(unbilled(replace(METER, step=step), connected=connected, zone=zone), lag=3.0 * HOUR)
         client = sign_in(portal)
-        search = seek_zone(client, client.locations(), clock)
-        certain = {sighting.offset % DAY for sighting in search.sightings if sighting.certain}
+        search = search_zone(client, client.locations(), clock)
+        certain = {sighting.offset % DAY for sighting in search.evidence if sighting.certain}
         assert certain == {offset(zone).total_seconds() % DAY}
-        assert zone in fitting(search.sightings)
+        assert zone in matching_zones(search.evidence)
         assert polls(portal) == 6
 
 
@@ -206,8 +206,8 @@ def test_a_gap_in_young_data_feigns_no_zone(start_portal: StartPortal, sign_in: 
 def test_data_of_half_a_day_tell_no_zone(start_portal: StartPortal, sign_in: Sign, clock: ManualClock) -> None:
     portal = start_portal(unbilled(METER))
     client = sign_in(portal)
-    search = seek_zone(client, client.locations(), clock)
-    assert (search.sightings, search.error, polls(portal)) == ((), None, 5)
+    search = search_zone(client, client.locations(), clock)
+    assert (search.evidence, search.error, polls(portal)) == ((), None, 5)
 
 
 def test_who_is_signed_out_meanwhile_gets_the_reason(
@@ -219,5 +219,5 @@ def test_who_is_signed_out_meanwhile_gets_the_reason(
     portal.portal.sign_everybody_out()
     change(portal, sign_in=SignIn.STATUS_500)
     with pytest.raises(TransportError) as caught:
-        seek_zone(client, places, clock)
+        search_zone(client, places, clock)
     assert caught.value.while_signing_in

@@ -9,12 +9,14 @@ from ..intervals.model import DAILY, Interval, Location, Meter
 from ..intervals.updates import update_meter
 from ..portal.walltime import WallClock
 from ..sinks.base import Chunk
-from ..storage.snapshots import Store
+from ..storage.snapshots import SnapshotStore
 from .fetcher import Fetched
-from .journal import Figures, Sight
+from .journal import Coverage, Totals
 
 
-def chunk_of(fetched: Fetched, store: Store, *, now: float, keep_from: int, exporting: Collection[str] = ()) -> Chunk:
+def build_chunk(
+    fetched: Fetched, store: SnapshotStore, *, now: float, keep_from: int, exporting: Collection[str] = ()
+) -> Chunk:
     """The chunk that a sink is to write. exporting: meters of which other chunks show that they export.
 
     What ended after `keep_from` goes through the store: values that the exporter knows keep the versions under which
@@ -48,10 +50,10 @@ def chunk_of(fetched: Fetched, store: Store, *, now: float, keep_from: int, expo
     return Chunk(job.key, job.wall.zone, fetched.start, fetched.end, tuple(meters), fetched.series)
 
 
-def figures_of(chunk: Chunk) -> Figures:
+def totals_of(chunk: Chunk) -> Totals:
     """Counts and sums of a chunk's intervals."""
     every = [interval for meter in chunk.meters for interval in meter.intervals]
-    return Figures(
+    return Totals(
         len(every),
         sum(each.usage or 0.0 for each in every),
         sum(each.export or 0.0 for each in every),
@@ -59,7 +61,7 @@ def figures_of(chunk: Chunk) -> Figures:
     )
 
 
-def sight_of(chunk: Chunk, wall: WallClock, newest: float) -> Sight:
+def coverage_of(chunk: Chunk, wall: WallClock, newest: float) -> Coverage:
     """Where each meter's energy begins and ends in a chunk, and which of its local days are not whole.
 
     newest: what ends later cannot be there yet.
@@ -72,7 +74,7 @@ def sight_of(chunk: Chunk, wall: WallClock, newest: float) -> Sight:
         for midnight, following in pairwise(wall.midnights(chunk.start, chunk.end)):
             if following > newest:
                 break
-            grid = starts_of(wall, midnight, following, meter.info.step)
+            grid = interval_starts(wall, midnight, following, meter.info.step)
             missing = sum(not starts.intersection(instants) for instants in grid)
             if missing:
                 holes.append((meter.info.number, midnight, missing, len(grid)))
@@ -80,10 +82,10 @@ def sight_of(chunk: Chunk, wall: WallClock, newest: float) -> Sight:
             spans[meter.info.number] = counted[0].start, counted[-1].end
     steps = {meter.info.number: meter.info.step for meter in chunk.meters}
     one_way = tuple(meter.info.number for meter in chunk.meters if meter.info.signed and not meter.info.exports)
-    return Sight(steps, spans, tuple(holes), one_way)
+    return Coverage(steps, spans, tuple(holes), one_way)
 
 
-def starts_of(wall: WallClock, midnight: int, following: int, step: int) -> Sequence[tuple[int, ...]]:
+def interval_starts(wall: WallClock, midnight: int, following: int, step: int) -> Sequence[tuple[int, ...]]:
     """Where the intervals of a local day start, by wall time: two instants in the autumn hour (contract 3)."""
     return [(midnight,)] if step >= DAILY or step <= 0 else wall.grid(Day(midnight, following), step)
 

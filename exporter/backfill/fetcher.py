@@ -13,7 +13,7 @@ from ..intervals.model import LocationKey
 from ..portal.client import PortalClient
 from ..portal.history import History, KnownMeters, LocationHistory
 from ..portal.raw_series import RawSeries, raw_series
-from ..portal.usage import Answer
+from ..portal.usage import UsageAnswer
 from .plan import Job
 
 _WAITS = (5.0, 20.0, 60.0)  # seconds before a chunk is asked for again
@@ -38,7 +38,7 @@ class Fetched:
 
 
 @dataclass(slots=True)
-class _Place:
+class _LocationState:
     """What is learnt of a location on the way."""
 
     history: LocationHistory
@@ -69,7 +69,7 @@ class Fetcher:
         self._clock = clock
         self._retries = retries
         self._wants_series = wants_series
-        self._places: dict[LocationKey, _Place] = {}
+        self._places: dict[LocationKey, _LocationState] = {}
         self._results: Queue[Fetched | Exception | None] = Queue(maxsize=1)
         self._ended = threading.Event()
         self._room = threading.Semaphore()
@@ -144,12 +144,12 @@ class Fetcher:
             self._clients[job.source].begin()
             return place.history.fetch(start, until, KnownMeters(steps), try_hourly=True)
 
-        history = self._insist(ask)
+        history = self._ask_with_retry(ask)
         place.connected = history.connected or place.connected
         steps.update({meter.info.number: meter.info.step for meter in history.meters if meter.info.step})
         return Fetched(job, start, end, history, _joined(place.series))
 
-    def _learn_steps(self, job: Job, place: _Place) -> PortalError | None:
+    def _learn_steps(self, job: Job, place: _LocationState) -> PortalError | None:
         """Look at the meters as they are now; gives what kept that from being told."""
 
         def look() -> History:
@@ -159,9 +159,9 @@ class Fetcher:
                 return History(error=error)
             return History()
 
-        return self._insist(look).error
+        return self._ask_with_retry(look).error
 
-    def _insist(self, ask: Callable[[], History]) -> History:
+    def _ask_with_retry(self, ask: Callable[[], History]) -> History:
         """Ask again where that may help."""
         waits = iter(_WAITS)
         while True:
@@ -174,18 +174,18 @@ class Fetcher:
             self._clock.sleep(pause)
             self._retries("")
 
-    def _place(self, job: Job) -> _Place:
+    def _place(self, job: Job) -> _LocationState:
         if job.key not in self._places:
             client = self._clients[job.source]
             series: list[RawSeries] = []
 
-            def watch(answer: Answer, time_frame: str, start: int, end: int) -> None:
+            def watch(answer: UsageAnswer, time_frame: str, start: int, end: int) -> None:
                 series.extend(raw_series(answer, time_frame, job.wall, start, end))
 
             history = LocationHistory(
                 client.usage, job.place.account, job.place.number, job.wall, watch if self._wants_series else None
             )
-            self._places[job.key] = _Place(history, series)
+            self._places[job.key] = _LocationState(history, series)
         return self._places[job.key]
 
 

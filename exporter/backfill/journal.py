@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field, fields
 
 from ..clock import Clock
 from ..intervals.model import LocationKey
-from ..storage.state import State
+from ..storage.state import StateFile
 
 _LIFE = 24 * 3600.0  # seconds: by then the portal may have corrected what is done
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Totals:
     """What a chunk or a whole backfill came to: counts, kWh and USD."""
 
     intervals: int = 0
@@ -24,13 +24,13 @@ class Figures:
     corrected: int = 0
     gone: int = 0
 
-    def __add__(self, other: "Figures") -> "Figures":
+    def __add__(self, other: "Totals") -> "Totals":
         """Both together."""
-        return Figures(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Figures)))
+        return Totals(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Totals)))
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Coverage:
     """What was seen of a chunk, in seconds UTC.
 
     steps: the resolution of each meter that the portal names. spans: by meter the start of its first and the end of its
@@ -45,7 +45,7 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class CompletedChunk:
     """A chunk of a location that the sink holds; start and end are local midnights, seconds UTC.
 
     seal: what the sink told of it, to see whether it still holds it.
@@ -54,32 +54,32 @@ class Done:
     key: LocationKey
     start: int
     end: int
-    figures: Figures
-    sight: Sight = field(default_factory=Sight)
-    seal: bytes = field(default=b"", repr=False)
+    totals: Totals
+    coverage: Coverage = field(default_factory=Coverage)
+    digest: bytes = field(default=b"", repr=False)
 
     @property
-    def piece(self) -> "Piece":
+    def chunk_key(self) -> "ChunkKey":
         """Which chunk it is."""
         return self.key, self.start, self.end
 
 
-Piece = tuple[LocationKey, int, int]
+ChunkKey = tuple[LocationKey, int, int]
 """A chunk of a location: its local midnights, seconds UTC."""
 
 
 class Journal:
     """The journal of one task: a destination, a range of days and a set of locations."""
 
-    def __init__(self, state: State, clock: Clock, task: Sequence[object]) -> None:
+    def __init__(self, state: StateFile, clock: Clock, task: Sequence[object]) -> None:
         self._state = state
         self._clock = clock
         self._task = json.dumps([str(each) for each in task])
 
-    def read(self) -> list[Done]:
+    def read(self) -> list[CompletedChunk]:
         """What earlier runs of the same task did within a day."""
 
-        def read(database: sqlite3.Connection) -> list[Done]:
+        def read(database: sqlite3.Connection) -> list[CompletedChunk]:
             rows = database.execute(
                 "SELECT portal, account, location, start, end, figures FROM backfill_done"
                 " JOIN backfill ON backfill.id = backfill WHERE task = ? ORDER BY portal, account, location, start",
@@ -105,21 +105,21 @@ class Journal:
 
         self._state.run(begin)
 
-    def note(self, done: Done) -> None:
+    def note(self, done: CompletedChunk) -> None:
         """A chunk is done, and with it what it was needed for."""
         key, now = done.key, self._clock.now()
-        figures = json.dumps([now, asdict(done.figures), asdict(done.sight), done.seal.hex()])
+        totals = json.dumps([now, asdict(done.totals), asdict(done.coverage), done.digest.hex()])
 
         def note(database: sqlite3.Connection) -> None:
             database.execute("UPDATE backfill SET touched = ? WHERE task = ?", (now, self._task))
             database.execute(
                 "REPLACE INTO backfill_done SELECT id, ?, ?, ?, ?, ?, ? FROM backfill WHERE task = ?",
-                (key.portal, key.account, key.location, done.start, done.end, figures, self._task),
+                (key.portal, key.account, key.location, done.start, done.end, totals, self._task),
             )
 
         self._state.run(note)
 
-    def forget(self, done: Done) -> None:
+    def forget(self, done: CompletedChunk) -> None:
         """A chunk has to be done again."""
         key = done.key
 
@@ -143,15 +143,19 @@ class Journal:
         self._state.run(remove)
 
 
-def _read(key: LocationKey, start: int, end: int, text: str) -> tuple[float, Done] | None:
+def _read(key: LocationKey, start: int, end: int, text: str) -> tuple[float, CompletedChunk] | None:
     """When it was noted, and what; None where another version of this program wrote it: then the chunk is not done."""
     try:
-        noted, figures, sight, seal = json.loads(text)
-        steps = {meter: int(step) for meter, step in sight["steps"].items()}
-        spans = {meter: (int(first), int(last)) for meter, (first, last) in sight["spans"].items()}
-        holes = tuple((str(meter), int(day), int(missing), int(all_)) for meter, day, missing, all_ in sight["holes"])
-        one_way = tuple(str(meter) for meter in sight["one_way"])
-        figures = Figures() + Figures(**figures)
-        return float(noted), Done(key, start, end, figures, Sight(steps, spans, holes, one_way), bytes.fromhex(seal))
+        noted, totals, coverage, digest = json.loads(text)
+        steps = {meter: int(step) for meter, step in coverage["steps"].items()}
+        spans = {meter: (int(first), int(last)) for meter, (first, last) in coverage["spans"].items()}
+        holes = tuple(
+            (str(meter), int(day), int(missing), int(all_)) for meter, day, missing, all_ in coverage["holes"]
+        )
+        one_way = tuple(str(meter) for meter in coverage["one_way"])
+        totals = Totals() + Totals(**totals)
+        return float(noted), CompletedChunk(
+            key, start, end, totals, Coverage(steps, spans, holes, one_way), bytes.fromhex(digest)
+        )
     except (ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -8,7 +8,7 @@ from itertools import pairwise
 from ..clock import Clock
 from ..errors import ConfigError
 from ..intervals.model import LocationKey
-from ..portal.accounts import FoundLocation
+from ..portal.accounts import AccountLocation
 from ..portal.history import LONGEST_RANGE
 from ..portal.walltime import WallClock
 
@@ -60,7 +60,7 @@ class Job:
 
     source: int
     key: LocationKey
-    place: FoundLocation
+    place: AccountLocation
     name: str
     wall: WallClock
     start: int
@@ -79,7 +79,7 @@ class Job:
 
 
 def job_of(  # noqa: PLR0917
-    source: int, key: LocationKey, place: FoundLocation, name: str, wall: WallClock, wanted: DayRange, clock: Clock
+    source: int, key: LocationKey, place: AccountLocation, name: str, wall: WallClock, wanted: DayRange, clock: Clock
 ) -> Job:
     """The job for a location; its days are those of its co-op's clock. Raises ConfigError."""
     today = wall.day(int(clock.now()))

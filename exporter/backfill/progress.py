@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from .journal import Figures
+from .journal import Totals
 from .plan import Job
 
 
@@ -21,7 +21,7 @@ class Progress(Protocol):
         """What went wrong and when it is tried again; empty when it is."""
         ...
 
-    def wrote(self, job: Job, start: int, end: int, figures: Figures) -> None:
+    def wrote(self, job: Job, start: int, end: int, totals: Totals) -> None:
         """A chunk was written and read back."""
         ...
 

@@ -7,7 +7,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from ..formatting import local_date
 from ..terminal import plain_console
-from .journal import Figures
+from .journal import Totals
 from .plan import Job
 from .progress import Progress as Shown
 
@@ -35,7 +35,7 @@ class Warnings:
     def retries(self, why: str) -> None:
         """Nothing to show."""
 
-    def wrote(self, job: Job, start: int, end: int, figures: Figures) -> None:
+    def wrote(self, job: Job, start: int, end: int, totals: Totals) -> None:
         """Nothing to show."""
 
     def warn(self, message: str) -> None:
@@ -55,11 +55,11 @@ class Lines(Warnings):
         if why:
             self.warn(why)
 
-    def wrote(self, job: Job, start: int, end: int, figures: Figures) -> None:
+    def wrote(self, job: Job, start: int, end: int, totals: Totals) -> None:
         """What the chunk was."""
         zone = job.wall.zone
         days = f"{local_date(start, zone)} to {local_date(end - 1, zone)}"
-        self.warn(f"location {job.key.location}, {days}: {summed(figures)}, {figures.samples:,} samples sent")
+        self.warn(f"location {job.key.location}, {days}: {summed(totals)}, {totals.samples:,} samples sent")
 
 
 class Bar(Warnings):
@@ -95,9 +95,9 @@ class Bar(Warnings):
         """Beside the bar."""
         self._bar.update(self._task, waiting=why)
 
-    def wrote(self, job: Job, start: int, end: int, figures: Figures) -> None:
+    def wrote(self, job: Job, start: int, end: int, totals: Totals) -> None:
         """Move the bar."""
-        self._intervals += figures.intervals
+        self._intervals += totals.intervals
         elapsed = self._bar.tasks[0].elapsed or 0.0
         speed = f"{self._intervals / elapsed:.0f} intervals/s" if elapsed else ""
         days = job.wall.days_between(start, end)
@@ -108,8 +108,8 @@ class Bar(Warnings):
         self._bar.stop()
 
 
-def summed(figures: Figures) -> str:
+def summed(totals: Totals) -> str:
     """Intervals, energy and cost in a few words."""
-    sent = f", {figures.export:,.2f} kWh sent" if figures.export else ""
-    cost = f", ${figures.cost:,.2f}" if figures.cost else ""
-    return f"{figures.intervals:,} intervals, {figures.usage:,.2f} kWh drawn{sent}{cost}"
+    sent = f", {totals.export:,.2f} kWh sent" if totals.export else ""
+    cost = f", ${totals.cost:,.2f}" if totals.cost else ""
+    return f"{totals.intervals:,} intervals, {totals.usage:,.2f} kWh drawn{sent}{cost}"

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 
 from ..formatting import length, local_date
 from ..sinks.base import Sink
-from .journal import Done
-from .outcome import Outcome
+from .journal import CompletedChunk
 from .plan import Job
+from .result import BackfillResult
 
 _MOST_DAYS = 6  # that are not whole and named one by one
 
 
-def plan_lines(jobs: Sequence[Job], sink: Sink, notes: Sequence[str], done: Sequence[Done]) -> Iterator[str]:
+def plan_lines(jobs: Sequence[Job], sink: Sink, notes: Sequence[str], done: Sequence[CompletedChunk]) -> Iterator[str]:
     """What will be fetched, in local days and in UTC, and where it goes."""
     yield f"Into {sink.name}:"
     for job in jobs:
@@ -31,56 +31,58 @@ def plan_lines(jobs: Sequence[Job], sink: Sink, notes: Sequence[str], done: Sequ
         yield f"An earlier run did {_count(len(done), 'chunk')} of it, {which} not done again (but with --restart)."
 
 
-def summary_lines(outcome: Outcome, jobs: Sequence[Job], sink: Sink, requests: int, seconds: float) -> Iterator[str]:
+def summary_lines(
+    result: BackfillResult, jobs: Sequence[Job], sink: Sink, requests: int, seconds: float
+) -> Iterator[str]:
     """What came of it."""
-    figures = outcome.figures
-    yield f"{_headline(outcome, sink)}: {sink.name}"
-    for error in outcome.errors:
+    totals = result.totals
+    yield f"{_headline(result, sink)}: {sink.name}"
+    for error in result.errors:
         yield f"  not done    {error}"
-    earlier = f" ({_count(outcome.already, 'chunk')} of it by an earlier run)" if outcome.already else ""
-    yield f"  intervals   {figures.intervals:,}{earlier}"
-    sent = f", {figures.export:,.2f} kWh sent" if figures.export else ""
-    yield f"  energy      {figures.usage:,.2f} kWh drawn{sent}"
-    if figures.cost:
-        yield f"  cost        ${figures.cost:,.2f}"
-    yield f"  samples     {figures.samples:,} sent"
-    if figures.corrected:
-        yield f"  corrected   {_count(figures.corrected, 'interval')} of which another value was stored"
-    if figures.gone:
-        yield f"  gone        {_count(figures.gone, 'stored sample')} that the portal no longer has; nothing is deleted"
+    earlier = f" ({_count(result.already, 'chunk')} of it by an earlier run)" if result.already else ""
+    yield f"  intervals   {totals.intervals:,}{earlier}"
+    sent = f", {totals.export:,.2f} kWh sent" if totals.export else ""
+    yield f"  energy      {totals.usage:,.2f} kWh drawn{sent}"
+    if totals.cost:
+        yield f"  cost        ${totals.cost:,.2f}"
+    yield f"  samples     {totals.samples:,} sent"
+    if totals.corrected:
+        yield f"  corrected   {_count(totals.corrected, 'interval')} of which another value was stored"
+    if totals.gone:
+        yield f"  gone        {_count(totals.gone, 'stored sample')} that the portal no longer has; nothing is deleted"
     for job in jobs:
-        yield from _about(job, outcome)
+        yield from _about(job, result)
     yield f"  requests    {requests} to the portal"
     yield f"  duration    {length(seconds)}"
 
 
-def _headline(outcome: Outcome, sink: Sink) -> str:
-    total = outcome.done + outcome.left
-    is_whole = not (outcome.left or outcome.errors or outcome.is_stopped)
-    if is_whole and not outcome.figures.intervals:
+def _headline(result: BackfillResult, sink: Sink) -> str:
+    total = result.done + result.left
+    is_whole = not (result.left or result.errors or result.is_stopped)
+    if is_whole and not result.totals.intervals:
         return "The portal has no intervals in these days"
     if is_whole and sink.is_verified:
         return "All is stored and was read back"
     if is_whole:
         return f"All is written{', not verified' if sink.resumes else ''}"
-    if sink.streams and outcome.figures.samples:
+    if sink.streams and result.totals.samples:
         return "Only a part is written"
-    if not sink.resumes and not outcome.is_finished:
+    if not sink.resumes and not result.is_finished:
         return "Nothing is written"
-    return f"{outcome.done} of {_count(total, 'chunk')} {'is' if 1 in (outcome.done, total) else 'are'} done"
+    return f"{result.done} of {_count(total, 'chunk')} {'is' if 1 in (result.done, total) else 'are'} done"
 
 
-def _about(job: Job, outcome: Outcome) -> Iterator[str]:
+def _about(job: Job, result: BackfillResult) -> Iterator[str]:
     zone = job.wall.zone
-    connected = outcome.connected.get(job.key)
-    first = outcome.first(job.key)
+    connected = result.connected.get(job.key)
+    first = result.first(job.key)
     if connected is not None:
         yield f"  location {job.key.location} was connected on {local_date(connected, zone)}: nothing is older"
-    elif first is not None and job.wall.day(first).start > job.start and not outcome.left:
+    elif first is not None and job.wall.day(first).start > job.start and not result.left:
         yield f"  begins      location {job.key.location}: the portal's intervals begin on {local_date(first, zone)}"
-    elif first is None and not outcome.left:
+    elif first is None and not result.left:
         yield f"  nothing     location {job.key.location}: no intervals in these days, at most daily or monthly figures"
-    holes = outcome.holes(job.key, job.wall)
+    holes = result.holes(job.key, job.wall)
     if not holes:
         return
     named = ", ".join(f"{local_date(day, zone)} ({missing} of {all_})" for day, missing, all_ in holes[-_MOST_DAYS:])

@@ -39,7 +39,7 @@ def interruptible(action: Callable[[], _Result], clock: Clock) -> _Result:
 _WAITS = (2.0, 10.0, 30.0)  # seconds before a chunk is offered to the database again
 
 
-def patiently(action: Callable[[], _Result], clock: Clock, retries: Callable[[str], None]) -> _Result:
+def retry(action: Callable[[], _Result], clock: Clock, retries: Callable[[str], None]) -> _Result:
     """Give a database that is being restarted some time. Raises DatabaseError where that does not help.
 
     retries: told why it is tried again and when; empty when it is.

@@ -8,18 +8,18 @@ from typing import TypeVar
 from ..clock import Clock, Stopped
 from ..errors import AccessError, DatabaseError, PendingError, PortalError, ProtocolError
 from ..intervals.model import LocationKey
-from ..portal.timezone import contradict, sightings_of_bills
+from ..portal.timezone import evidence_of_bills, is_contradicted
 from ..refresh.schedule import kept_from
 from ..sinks.base import Chunk, Sink, Written
-from ..storage.snapshots import Store
-from ..storage.state import State
-from .chunks import chunk_of, figures_of, sight_of
+from ..storage.snapshots import SnapshotStore
+from ..storage.state import StateFile
+from .chunks import build_chunk, coverage_of, totals_of
 from .fetcher import Fetched, Fetcher
-from .journal import Done, Figures, Journal, Piece, Sight
-from .outcome import Outcome
+from .journal import ChunkKey, CompletedChunk, Coverage, Journal, Totals
 from .plan import Job, in_order
 from .progress import Progress
-from .retry import interruptible, patiently
+from .result import BackfillResult
+from .retry import interruptible, retry
 
 _ROUNDS = 3  # so often what did not settle is fetched and written anew
 _FAILURES = 3  # so many chunks in a row of one location are enough
@@ -35,17 +35,17 @@ _Task = tuple[Job, int, int]
 
 def _is_contradicted(fetched: Fetched) -> bool:
     """Whether the portal's times are those of another zone; days up to now show it only together with the bills."""
-    bills = sightings_of_bills(fetched.job.place.bill_reads)
-    return bool(fetched.history.zone_contradicted) or contradict(
-        fetched.job.wall.zone, (*fetched.history.sightings, *bills)
+    bills = evidence_of_bills(fetched.job.place.bill_reads)
+    return bool(fetched.history.zone_contradicted) or is_contradicted(
+        fetched.job.wall.zone, (*fetched.history.evidence, *bills)
     )
 
 
-def _may_grow(done: Done, now: float) -> bool:
+def _may_grow(done: CompletedChunk, now: float) -> bool:
     """Whether the portal may still post what belongs to the end of a chunk, so that it has to be asked for again."""
     if done.end < now - _POSTED_WITHIN:
         return False
-    return min((last for _, last in done.sight.spans.values()), default=0) < done.end
+    return min((last for _, last in done.coverage.spans.values()), default=0) < done.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class _Settling:
 
     job: Job
     written: Written
-    figures: Figures
-    sight: Sight
+    totals: Totals
+    coverage: Coverage
     since: float
 
 
@@ -69,8 +69,8 @@ class Backfill:
         fetcher: Fetcher,
         *,
         journal: Journal | None,
-        store: Store,
-        state: State,
+        store: SnapshotStore,
+        state: StateFile,
         window: int,
         clock: Clock,
         progress: Progress,
@@ -85,39 +85,39 @@ class Backfill:
         self._clock = clock
         self._progress = progress
         self._settling: list[_Settling] = []
-        self._before_connected: set[Piece] = set()
+        self._before_connected: set[ChunkKey] = set()
         self._failures: dict[LocationKey, int] = defaultdict(int)
         self._contradicted: set[LocationKey] = set()
         self._exporting: dict[LocationKey, set[str]] = defaultdict(set)
         self._warned: set[tuple[LocationKey, str]] = set()
-        self.outcome = Outcome()
+        self.result = BackfillResult()
 
-    def run(self, done: Sequence[Done]) -> Outcome:
+    def run(self, done: Sequence[CompletedChunk]) -> BackfillResult:
         """Do all that is not done. Errors of portal and database, and being stopped, are part of the outcome.
 
         done: what an earlier run did.
         """
-        outcome = self.outcome
+        result = self.result
         everything = list(in_order(self._jobs, oldest_first=self._sink.oldest_first))
-        outcome.held = {each.piece: each for each in done}
-        outcome.already = outcome.done = self._count(everything)
+        result.held = {each.chunk_key: each for each in done}
+        result.already = result.done = self._count(everything)
         try:
             for _ in range(_ROUNDS):
                 self._round(everything)
-                if self._count(everything) == len(everything) or outcome.errors:
+                if self._count(everything) == len(everything) or result.errors:
                     break
             else:
                 self._say(f"{self._sink.name}: what it held is gone again; see whether something restarts or kills it")
-            if not outcome.errors:
-                self._patiently(self._sink.finish)
-                outcome.is_finished = True
+            if not result.errors:
+                self._retry(self._sink.finish)
+                result.is_finished = True
         except (PortalError, DatabaseError) as error:
             self._say(str(error))
         except Stopped:
-            outcome.is_stopped = True
-        outcome.done = self._count(everything)
-        outcome.left = len(everything) - outcome.done
-        return outcome
+            result.is_stopped = True
+        result.done = self._count(everything)
+        result.left = len(everything) - result.done
+        return result
 
     def _round(self, everything: Sequence[_Task]) -> None:
         """Fetch, write and settle what is not done; what has settled is done also where the rest fails."""
@@ -136,7 +136,7 @@ class Backfill:
         for job, start, end in everything:
             connected = self._fetcher.connected(job.key)
             if connected is not None and job.start < connected:
-                self.outcome.connected[job.key] = connected
+                self.result.connected[job.key] = connected
                 if end <= connected:
                     self._before_connected.add((job.key, start, end))
 
@@ -146,8 +146,8 @@ class Backfill:
             if not self._is_finished((job.key, start, end)) and not is_given_up:
                 yield job, start, end
 
-    def _is_finished(self, piece: Piece) -> bool:
-        return piece in self.outcome.held or piece in self._before_connected
+    def _is_finished(self, chunk_key: ChunkKey) -> bool:
+        return chunk_key in self.result.held or chunk_key in self._before_connected
 
     def _count(self, everything: Sequence[_Task]) -> int:
         return sum(self._is_finished((job.key, start, end)) for job, start, end in everything)
@@ -164,7 +164,7 @@ class Backfill:
             zone = job.wall.zone
             self._say(f"location {job.key.location}: the portal's times do not fit the zone {zone}; {_ZONE_ADVICE}")
             return
-        chunk = chunk_of(
+        chunk = build_chunk(
             fetched,
             self._store,
             now=now,
@@ -172,7 +172,7 @@ class Backfill:
             exporting=self._exporting[job.key],
         )
         self._learn_directions(chunk)
-        written = self._patiently(lambda: self._sink.write(chunk))
+        written = self._retry(lambda: self._sink.write(chunk))
         for warning in fetched.history.warnings:
             if (job.key, warning) not in self._warned:
                 self._warned.add((job.key, warning))
@@ -184,10 +184,10 @@ class Backfill:
             self._say(f"location {job.key.location}: {error}")
             return
         self._failures[job.key] = 0
-        figures = replace(figures_of(chunk), samples=written.samples, corrected=written.corrected, gone=written.gone)
-        sight = sight_of(chunk, job.wall, now)
-        self._settling.append(_Settling(job, written, figures, sight, self._clock.monotonic()))
-        self._progress.wrote(job, fetched.start, fetched.end, figures)
+        totals = replace(totals_of(chunk), samples=written.samples, corrected=written.corrected, gone=written.gone)
+        coverage = coverage_of(chunk, job.wall, now)
+        self._settling.append(_Settling(job, written, totals, coverage, self._clock.monotonic()))
+        self._progress.wrote(job, fetched.start, fetched.end, totals)
 
     def _learn_directions(self, chunk: Chunk) -> None:
         """Where a meter turns out to export, chunks that were written without its zeros are to be written again.
@@ -201,18 +201,18 @@ class Backfill:
         if not new or not self._sink.resumes:
             return
         self._settling = [
-            each for each in self._settling if each.job.key != chunk.key or new.isdisjoint(each.sight.one_way)
+            each for each in self._settling if each.job.key != chunk.key or new.isdisjoint(each.coverage.one_way)
         ]
-        for piece, done in list(self.outcome.held.items()):
-            if done.key == chunk.key and not new.isdisjoint(done.sight.one_way):
-                del self.outcome.held[piece]
+        for chunk_key, done in list(self.result.held.items()):
+            if done.key == chunk.key and not new.isdisjoint(done.coverage.one_way):
+                del self.result.held[chunk_key]
                 if self._journal is not None:
                     self._journal.forget(done)
 
-    def _patiently(self, action: Callable[[], _Result]) -> _Result:
+    def _retry(self, action: Callable[[], _Result]) -> _Result:
         """Let a database that is away come back; a stop waits neither for that nor for one that hangs."""
         call = (lambda: interruptible(action, self._clock)) if self._sink.is_remote else action
-        return patiently(call, self._clock, self._progress.retries)
+        return retry(call, self._clock, self._progress.retries)
 
     def _settle(self, *, wait: bool) -> None:
         """Look once more at what was written long enough ago that no kill can take it back (tsdb-facts D6)."""
@@ -231,18 +231,18 @@ class Backfill:
             del self._settling[0]
 
     def _still_holds(self, written: Written) -> bool:
-        return self._patiently(lambda: self._sink.still_holds(written))
+        return self._retry(lambda: self._sink.still_holds(written))
 
     def _note(self, settled: _Settling) -> None:
         written = settled.written
-        done = Done(written.key, written.start, written.end, settled.figures, settled.sight, written.seal)
+        done = CompletedChunk(written.key, written.start, written.end, settled.totals, settled.coverage, written.digest)
         if self._journal is not None and not _may_grow(done, self._clock.now()):
             self._journal.note(done)
         if self._sink.is_verified:
             self._state.backfilled(written.key, written.start, written.end)
-        self.outcome.held[done.piece] = done
+        self.result.held[done.chunk_key] = done
 
     def _say(self, message: str) -> None:
-        if message not in self.outcome.errors:
-            self.outcome.errors.append(message)
+        if message not in self.result.errors:
+            self.result.errors.append(message)
             self._progress.warn(message)

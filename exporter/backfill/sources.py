@@ -8,13 +8,13 @@ from ..clock import Clock
 from ..config import Config, Login
 from ..errors import AccessError, ConfigError, PortalError
 from ..intervals.model import LocationKey
-from ..locations import choose, listed, matches, nothing_to_read, unseen
+from ..locations import choose, location_list, matches, nothing_to_read_message, unseen_message
 from ..lockout import Lockout
-from ..portal.accounts import FoundLocation
+from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
 from ..portal.history import KnownMeters, LocationHistory
 from ..portal.walltime import WallClock
-from ..storage.state import State
+from ..storage.state import StateFile
 from .plan import DayRange, Job, job_of
 
 _NOW = 7  # days in which the present meters show themselves
@@ -26,7 +26,7 @@ class Sources:
     problems: what kept one of several logins from being asked. notes: locations that several of them see.
     """
 
-    def __init__(self, config: Config, state: State, clock: Clock) -> None:
+    def __init__(self, config: Config, state: StateFile, clock: Clock) -> None:
         self.requests: Counter[str] = Counter()
         self.problems: list[str] = []
         self.notes: list[str] = []
@@ -50,7 +50,7 @@ class Sources:
         only: numbers of locations; empty for all that are configured. Raises PortalError and ConfigError.
         """
         jobs: dict[LocationKey, Job] = {}
-        seen: list[FoundLocation] = []
+        seen: list[AccountLocation] = []
         for number, login in enumerate(self._logins):
             try:
                 found = self.clients[number].locations()
@@ -83,7 +83,7 @@ class Sources:
         if missing and missing[0] in {place.number for place in seen}:
             raise ConfigError(f"--location {missing[0]}: the configuration names other locations; add it there")
         if missing:
-            raise ConfigError(f"--location {missing[0]}: no login sees it; they see {listed(seen)}")
+            raise ConfigError(f"--location {missing[0]}: no login sees it; they see {location_list(seen)}")
         return list(jobs.values())
 
     def steps(self, job: Job) -> dict[str, int]:
@@ -103,15 +103,17 @@ class Sources:
             raise found.error
         return steps
 
-    def _places(self, login: Login, found: Sequence[FoundLocation], only: Collection[str]) -> list[FoundLocation]:
+    def _places(self, login: Login, found: Sequence[AccountLocation], only: Collection[str]) -> list[AccountLocation]:
         places, missing = choose(login, found)
         if only:
             # Also a closed location, whose history may still be wanted, when it is named and not configured away.
             named = [place for place in found if place.number in only and place not in places and not login.locations]
             return [place for place in places if place.number in only] + named
         if not places:
-            raise AccessError(unseen(login, missing[0], found) if missing else nothing_to_read(login, found))
-        self.problems += [unseen(login, choice, found) for choice in missing]
+            raise AccessError(
+                unseen_message(login, missing[0], found) if missing else nothing_to_read_message(login, found)
+            )
+        self.problems += [unseen_message(login, choice, found) for choice in missing]
         return places
 
     def _count(self, endpoint: str, _code: str, _seconds: float) -> None:

@@ -12,7 +12,7 @@ from ..intervals.model import LocationKey, Meter
 from ..metrics.exposition import escaped
 from ..metrics.families import TIMESTAMPED
 from .findings import Finding, Verdict
-from .stored_series import Held, Series, held, mistakes, series_of
+from .stored_series import SeriesKey, StoredData, collect_stored, mistakes, series_of
 from .vm_settings import deduplication, page_size, retention
 
 STEP = "victoriametrics"
@@ -21,12 +21,12 @@ _LAST_DECIMAL = 5e-7  # of kWh and USD (contract 3)
 _FAMILIES = "|".join(each.family.name for each in TIMESTAMPED)
 _LONGEST_HISTORY = "20y"
 
-Item = tuple[str, int]
+ValueKey = tuple[str, int]
 """A meter and the end of one of its intervals or days."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recent:
+class PortalValues:
     """What the portal gave of one location in (since, until], seconds UTC, and hence what a database should hold.
 
     steps: the resolution of each meter in seconds. values: of each series by the end of its interval or day. midnights:
@@ -37,16 +37,16 @@ class Recent:
     since: int
     until: int
     steps: Mapping[str, int]
-    values: Mapping[Series, Mapping[int, float]]
+    values: Mapping[SeriesKey, Mapping[int, float]]
     midnights: frozenset[int]
 
     @classmethod
     def of(
         cls, key: LocationKey, meters: Iterable[Meter], since: int, until: int, midnights: Iterable[int]
-    ) -> "Recent":
+    ) -> "PortalValues":
         """Made of meters with their intervals and days, as /metrics is."""
         known = tuple(meters)
-        values: dict[Series, dict[int, float]] = {}
+        values: dict[SeriesKey, dict[int, float]] = {}
         for meter in known:
             labels = {
                 "portal": key.portal,
@@ -73,7 +73,7 @@ class Recent:
 
 def stored_findings(
     vm: VictoriaMetrics,
-    locations: Sequence[Recent],
+    locations: Sequence[PortalValues],
     now: float,
     *,
     page_bytes: int | None = None,
@@ -96,7 +96,7 @@ def stored_findings(
         for recent in locations:
             # Until now, whatever is expected: that is where scrapes stamp what has lost its own time.
             parts = vm.export(recent.selector, recent.since * 1000 + 1, int(now * 1000))
-            found = held(parts, recent.steps)
+            found = collect_stored(parts, recent.steps)
             first = _oldest(vm, recent, now)
             oldest += first
             repeated |= found.repeated > 0
@@ -113,17 +113,17 @@ def stored_findings(
     return [*findings, *filter(None, about_all)]
 
 
-def _not_asked(locations: Sequence[Recent]) -> Finding:
+def _not_asked(locations: Sequence[PortalValues]) -> Finding:
     who, what = ("the other locations are ", " of them") if locations else ("", "")
     return Finding(Verdict.SKIPPED, STEP, f"{who}not read back: the portal gave nothing{what} to compare with")
 
 
-def _oldest(vm: VictoriaMetrics, recent: Recent, now: float) -> list[float]:
+def _oldest(vm: VictoriaMetrics, recent: PortalValues, now: float) -> list[float]:
     """The time of the oldest sample, in seconds UTC, if there is one."""
     return [when for _, when in vm.query(f"min(tfirst_over_time({recent.selector}[{_LONGEST_HISTORY}]))", now)]
 
 
-def judged(recent: Recent, found: Held, now: float, *, has_history: bool) -> Iterator[Finding]:
+def judged(recent: PortalValues, found: StoredData, now: float, *, has_history: bool) -> Iterator[Finding]:
     """What is to say of one location."""
     step = _step(recent)
     if not (found.samples or found.stale or has_history):
@@ -141,7 +141,7 @@ def judged(recent: Recent, found: Held, now: float, *, has_history: bool) -> Ite
     yield from compared or [Finding(Verdict.SKIPPED, step, "the portal has no intervals of these days to compare with")]
 
 
-def _foreign_days(recent: Recent, found: Held) -> Iterator[Finding]:
+def _foreign_days(recent: PortalValues, found: StoredData) -> Iterator[Finding]:
     """Day totals from when another zone was configured: they lie beside the right ones, and nothing deletes them."""
     ends = {
         (dict(labels).get("meter", ""), end)
@@ -173,17 +173,17 @@ _INTERVALS = _Kind("smarthub_interval_", "interval", is_day=False)
 _DAYS = _Kind("smarthub_day_", "day total", is_day=True)
 
 
-def _compared(recent: Recent, found: Held, kind: _Kind, now: float) -> Iterator[Finding]:
+def _compared(recent: PortalValues, found: StoredData, kind: _Kind, now: float) -> Iterator[Finding]:
     """What is missing of the portal's, and what differs; an interval is the same only with all its samples."""
     step = _step(recent)
     wanted, missing, differing = _items(recent, found, kind)
     days = max(1, round((now - recent.since) / DAY))
     total = f"{_count(len(wanted), kind.noun)} of the last {f'{days} days' if days > 1 else 'day'}"
 
-    def start(items: Collection[Item]) -> int:
+    def start(items: Collection[ValueKey]) -> int:
         return min(end - (DAY if kind.is_day else recent.steps.get(meter, 0)) for meter, end in items)
 
-    def backfill(items: Collection[Item]) -> str:
+    def backfill(items: Collection[ValueKey]) -> str:
         # Two more: today counts, and the local day may have begun a day before the interval did.
         return f"smarthub-exporter backfill --days {int(now - start(items)) // DAY + 2}"
 
@@ -205,11 +205,11 @@ def _compared(recent: Recent, found: Held, kind: _Kind, now: float) -> Iterator[
         yield Finding(Verdict.OK, step, f"{total} {'equals' if len(wanted) == 1 else 'equal'} the portal's")
 
 
-def _items(recent: Recent, found: Held, kind: _Kind) -> tuple[set[Item], set[Item], set[Item]]:
+def _items(recent: PortalValues, found: StoredData, kind: _Kind) -> tuple[set[ValueKey], set[ValueKey], set[ValueKey]]:
     """All that should be there, what of it is missing, and what else of it has another value."""
-    wanted: set[Item] = set()
-    missing: set[Item] = set()
-    differing: set[Item] = set()
+    wanted: set[ValueKey] = set()
+    missing: set[ValueKey] = set()
+    differing: set[ValueKey] = set()
     for series, values in recent.values.items():
         family, labels = series
         if not family.startswith(kind.prefix):
@@ -224,7 +224,7 @@ def _items(recent: Recent, found: Held, kind: _Kind) -> tuple[set[Item], set[Ite
     return wanted, missing, differing - missing
 
 
-def _only_newest(missing: set[Item], wanted: set[Item]) -> bool:
+def _only_newest(missing: set[ValueKey], wanted: set[ValueKey]) -> bool:
     """Whether nothing that is there is younger than something of the same meter that is missing."""
     newest: dict[str, int] = {}
     for meter, end in wanted - missing:
@@ -232,7 +232,7 @@ def _only_newest(missing: set[Item], wanted: set[Item]) -> bool:
     return all(end > newest.get(meter, 0) for meter, end in missing)
 
 
-def _step(recent: Recent) -> str:
+def _step(recent: PortalValues) -> str:
     return f"{STEP} {recent.key.location}"
 
 

@@ -11,14 +11,14 @@ from ..errors import DatabaseError
 from ..intervals.model import Location, LocationKey, Meter, Snapshot
 from ..metrics.exposition import Format, render
 from ..portal.walltime import DAY, WallClock
-from .comparison import Recent, stored_findings
-from .findings import Finding, Heading, Part, Verdict
+from .comparison import PortalValues, stored_findings
+from .findings import CheckItem, Finding, Heading, Verdict
 from .login import LoginCheck
 
 _INFLUXDB = "influxdb"
 
 
-def database_findings(config: Config, checks: Sequence[LoginCheck], *, now: float) -> Iterator[Part]:
+def database_findings(config: Config, checks: Sequence[LoginCheck], *, now: float) -> Iterator[CheckItem]:
     """Whether each database answers, and whether what it holds is what the portal gave."""
     if config.victoriametrics is not None:
         yield from _victoriametrics(config.victoriametrics, checks, config.exporter.window, now)
@@ -28,7 +28,7 @@ def database_findings(config: Config, checks: Sequence[LoginCheck], *, now: floa
 
 def _victoriametrics(
     config: VictoriaMetricsConfig, checks: Sequence[LoginCheck], window: int, now: float
-) -> Iterator[Part]:
+) -> Iterator[CheckItem]:
     recent = [
         _settled(check, survey, WallClock(check.zone), int(now))
         for check in checks
@@ -46,7 +46,7 @@ def _victoriametrics(
         yield from stored_findings(database, recent, now, page_bytes=page_bytes, has_others=has_others)
 
 
-def _settled(check: LoginCheck, survey: LocationSurvey, wall: WallClock, now: int) -> Recent:
+def _settled(check: LoginCheck, survey: LocationSurvey, wall: WallClock, now: int) -> PortalValues:
     """What has been at the portal for long enough to be stored: all but the newest day that each meter has data of.
 
     Meters of one location are not posted together: the newest day of one may be older, and as new to the exporter.
@@ -57,7 +57,7 @@ def _settled(check: LoginCheck, survey: LocationSurvey, wall: WallClock, now: in
         _until(meter, wall.day(meter.latest.end - 1).start) if meter.latest else meter for meter in survey.meters
     ]
     midnights = wall.midnights(since, wall.day(now).end)
-    return Recent.of(_key(check, survey), settled, since, last, midnights)
+    return PortalValues.of(_key(check, survey), settled, since, last, midnights)
 
 
 def _until(meter: Meter, end: int) -> Meter:
@@ -81,7 +81,7 @@ def _page_bytes(checks: Sequence[LoginCheck], window: int) -> int | None:
     return int(sum(len(page.whole.body) * window / (days * DAY) for page, days in pages)) or None
 
 
-def _influxdb(config: InfluxDBConfig) -> Iterator[Part]:
+def _influxdb(config: InfluxDBConfig) -> Iterator[CheckItem]:
     with InfluxDB(config) as database:
         yield Heading(f"InfluxDB {database.api.target.address}")
         try:

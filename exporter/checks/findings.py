@@ -39,5 +39,5 @@ class Bars:
     bars: Sequence[tuple[str, float | None]]
 
 
-Part = Heading | Finding | Bars
+CheckItem = Heading | Finding | Bars
 """What a check consists of, in the order in which a person reads it."""

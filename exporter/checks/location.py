@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from ..discovery.describe import gives, place_of
+from ..discovery.describe import extra_values, location_text
 from ..discovery.survey import LocationSurvey, Surveyor
 from ..errors import PortalError
 from ..formatting import every, length, local_date, local_time
 from ..intervals.model import DAILY, Interval, Meter, Reading
-from ..portal.timezone import fits
+from ..portal.timezone import zone_fits
 from ..portal.walltime import WallClock
-from .findings import Bars, Finding, Heading, Part, Verdict
+from .findings import Bars, CheckItem, Finding, Heading, Verdict
 
 _STALE = 72 * 3600
 _HOUR = 3600
@@ -20,12 +20,12 @@ _ROUNDING = 0.005  # kWh: the portal rounds every value to two decimals by itsel
 _DERIVING = 4  # a direction derived from another and NET is good to 0.02 kWh (contract 3)
 
 
-def location_findings(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo, *, now: float) -> Iterator[Part]:
+def location_findings(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo, *, now: float) -> Iterator[CheckItem]:
     """Everything about a location that has data; nothing of one without, which was said already."""
     newest = survey.newest
     if newest is None:
         return
-    name = place_of(survey.place)
+    name = location_text(survey.place)
     yield Heading(name[0].upper() + name[1:])
     for meter in survey.meters:
         yield _resolution(meter)
@@ -43,7 +43,7 @@ def _resolution(meter: Meter) -> Finding:
     if meter.latest is None:
         return Finding(Verdict.WARNING, "resolution", f"meter {meter.info.number} has no data")
     flows = f" ({', '.join(meter.info.flows)})" if meter.info.flows else ""
-    values = ", ".join(["usage", *gives(meter)])
+    values = ", ".join(["usage", *extra_values(meter)])
     return Finding(Verdict.OK, "resolution", f"meter {meter.info.number}: {values} {every(meter.info.step)}{flows}")
 
 
@@ -75,7 +75,7 @@ def _day_totals(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo, now:
             yield Finding(Verdict.SKIPPED, "day totals", "no day is complete yet")
         return
     # By a wrong clock the first and the last of the days lack what stands before and behind them.
-    is_doubtful = survey.error is not None or fits(zone, survey.sightings) is False
+    is_doubtful = survey.error is not None or zone_fits(zone, survey.evidence) is False
     figures: Mapping[str, Mapping[int, Reading]] = {}
     failure: PortalError | None = None
     try:

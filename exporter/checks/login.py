@@ -6,19 +6,19 @@ from zoneinfo import ZoneInfo
 
 from ..clock import Clock
 from ..config import Login
-from ..discovery.describe import place_of, why_unread
+from ..discovery.describe import location_text, unread_reason
 from ..discovery.survey import PENDING_BUDGET, LocationSurvey, Surveyor
 from ..errors import PortalError
-from ..locations import choose, nothing_to_read, unseen
+from ..locations import choose, nothing_to_read_message, unseen_message
 from ..lockout import Lockout, TryAnyway
-from ..portal.accounts import FoundLocation
+from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
-from ..portal.signin import second_factor_refused
-from ..portal.timezone import fitting
-from ..portal.timezone_search import Busy, seek_zone, verify_zone
+from ..portal.signin import second_factor_error
+from ..portal.timezone import matching_zones
+from ..portal.timezone_search import Busy, search_zone, verify_zone
 from ..portal.walltime import WallClock
-from ..storage.state import State
-from .findings import Finding, Heading, Part, Verdict
+from ..storage.state import StateFile
+from .findings import CheckItem, Finding, Heading, Verdict
 from .location import location_findings
 
 
@@ -28,7 +28,7 @@ class LoginCheck:
     def __init__(
         self,
         login: Login,
-        state: State,
+        state: StateFile,
         clock: Clock,
         *,
         try_anyway: TryAnyway | None = None,
@@ -42,7 +42,7 @@ class LoginCheck:
         gate = Lockout(login, state, clock, try_anyway)
         self._client = PortalClient(login, gate, clock, lambda *_: None, pending_budget=PENDING_BUDGET)
 
-    def run(self) -> Iterator[Part]:
+    def run(self) -> Iterator[CheckItem]:
         """The steps, as they are taken."""
         yield Heading(f"Login {self.login.name}")
         try:
@@ -50,7 +50,7 @@ class LoginCheck:
         finally:
             self._client.close()
 
-    def _steps(self) -> Iterator[Part]:
+    def _steps(self) -> Iterator[CheckItem]:
         places = yield from self._accounts()
         if not places:
             return
@@ -61,7 +61,7 @@ class LoginCheck:
         wall = WallClock(self.zone)
         surveyor = Surveyor(self._client, wall, self._clock)
         for place in places:
-            self._busy(f"the data of {place_of(place)}")
+            self._busy(f"the data of {location_text(place)}")
             survey = surveyor.recent(place)
             self.surveys.append(survey)
             yield from _poll(survey)
@@ -70,22 +70,22 @@ class LoginCheck:
         if self.login.zone is not None:
             yield from self._zone(places)
         for survey in self.surveys:
-            self._busy(f"the daily figures of {place_of(survey.place)}")
+            self._busy(f"the daily figures of {location_text(survey.place)}")
             yield from location_findings(survey, surveyor, self.zone, now=self._clock.now())
 
-    def _accounts(self) -> Generator[Finding, None, Sequence[FoundLocation]]:
+    def _accounts(self) -> Generator[Finding, None, Sequence[AccountLocation]]:
         """The steps up to the list of locations; returns those to read."""
         login = self.login
         host = urlsplit(login.portal.base_url).netloc
         self._busy(host)
         step = "address"
         try:
-            has_second_factor = self._client.knock()
+            has_second_factor = self._client.has_second_factor()
             yield Finding(Verdict.OK, step, f"{host} answers")
             step = "sign-in"
             if has_second_factor and login.totp_secret is None:
                 # Said before the portal says it, because that would count as a refused sign-in.
-                raise second_factor_refused(login)
+                raise second_factor_error(login)
             self._client.sign_in()
             how = " with a second factor" if login.totp_secret else ""
             yield Finding(Verdict.OK, step, f"the portal accepted user name and password{how}")
@@ -96,20 +96,20 @@ class LoginCheck:
             return ()
         places, missing = choose(login, found)
         for choice in missing:
-            yield Finding(Verdict.FAILED, step, unseen(login, choice, found))
+            yield Finding(Verdict.FAILED, step, unseen_message(login, choice, found))
         if not places and not missing:
-            yield Finding(Verdict.FAILED, step, nothing_to_read(login, found))
+            yield Finding(Verdict.FAILED, step, nothing_to_read_message(login, found))
         if places:
             yield Finding(Verdict.OK, step, _choice(places, found))
         return places
 
-    def _propose_zone(self, places: Sequence[FoundLocation]) -> Iterator[Finding]:
+    def _propose_zone(self, places: Sequence[AccountLocation]) -> Iterator[Finding]:
         self._busy("data that tell the zone")
         zones: tuple[str, ...] = ()
         error: PortalError | None
         try:
-            search = seek_zone(self._client, places, self._clock)
-            zones, error = fitting(search.sightings), search.error
+            search = search_zone(self._client, places, self._clock)
+            zones, error = matching_zones(search.evidence), search.error
         except PortalError as failure:
             error = failure
         if error is not None and not zones:
@@ -119,16 +119,16 @@ class LoginCheck:
             self.zone = ZoneInfo(zones[0])
         yield Finding(Verdict.FAILED, "zone", "timezone is missing, serve and backfill need it", _zone_advice(zones))
 
-    def _zone(self, places: Sequence[FoundLocation]) -> Iterator[Finding]:
+    def _zone(self, places: Sequence[AccountLocation]) -> Iterator[Finding]:
         """Verify the configured zone with what was seen; look closer where it does not fit, or others fit as well."""
         assert self.zone is not None
-        sightings = tuple(each for survey in self.surveys for each in survey.sightings)
-        verdict = verify_zone(self.zone, sightings, self._client, places, self._clock, self._busy)
-        if verdict.fits:
+        evidence = tuple(each for survey in self.surveys for each in survey.evidence)
+        verdict = verify_zone(self.zone, evidence, self._client, places, self._clock, self._busy)
+        if verdict.zone_fits:
             yield Finding(Verdict.OK, "zone", f"the portal's times fit {self.zone}")
         elif verdict.error is not None:
             yield Finding(Verdict.WARNING, "zone", f"{self.zone} could not be verified: {verdict.error}")
-        elif verdict.fits is None:
+        elif verdict.zone_fits is None:
             advice = "look again in two days, or after the first bill"
             yield Finding(Verdict.WARNING, "zone", f"not enough data yet to verify {self.zone}", advice)
         else:
@@ -137,7 +137,7 @@ class LoginCheck:
 
 
 def _poll(survey: LocationSurvey) -> Iterator[Finding]:
-    place = place_of(survey.place)
+    place = location_text(survey.place)
     if survey.error is not None:
         yield Finding(Verdict.FAILED, "poll", f"{place}: {survey.error}")
     elif survey.newest is not None:
@@ -153,8 +153,10 @@ def _poll(survey: LocationSurvey) -> Iterator[Finding]:
         yield Finding(Verdict.WARNING, "poll", f"{place}: {warning}")
 
 
-def _choice(places: Sequence[FoundLocation], found: Sequence[FoundLocation]) -> str:
-    others = [f"location {place.number}: {why_unread(place) or 'not chosen'}" for place in found if place not in places]
+def _choice(places: Sequence[AccountLocation], found: Sequence[AccountLocation]) -> str:
+    others = [
+        f"location {place.number}: {unread_reason(place) or 'not chosen'}" for place in found if place not in places
+    ]
     count = f"{len(places)} of {len(found)} locations " + ("is" if len(places) == 1 else "are") + " read"
     return f"{count}, the others not ({'; '.join(others)})" if others else count
 

@@ -9,7 +9,7 @@ from ..databases.victoriametrics import StoredSeries
 from ..metrics.families import DATA_LABELS
 from .findings import Finding, Verdict
 
-Series = tuple[str, tuple[tuple[str, str], ...]]
+SeriesKey = tuple[str, tuple[tuple[str, str], ...]]
 """A family and those labels that the exporter gives, sorted: what a scrape or a database adds is left out."""
 
 _OWN = frozenset((*DATA_LABELS, "period"))
@@ -32,14 +32,14 @@ LABELDROP = (
 )
 
 
-def series_of(labels: Mapping[str, str]) -> Series:
+def series_of(labels: Mapping[str, str]) -> SeriesKey:
     """Which of the exporter's series it is, whatever labels were added to it."""
     own = sorted((name, value) for name, value in labels.items() if name in _OWN and value)
     return labels["__name__"], tuple(own)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredData:
     """What was found.
 
     values: of each interval or day, by its end in seconds UTC, the newest version.
@@ -49,7 +49,7 @@ class Held:
     or with and without. others: labels in which copies of a series differ otherwise.
     """
 
-    values: Mapping[Series, Mapping[int, float]]
+    values: Mapping[SeriesKey, Mapping[int, float]]
     series: int
     samples: int
     astray: int
@@ -86,7 +86,7 @@ class _Tally:
             self.newest[end] = stamp, value
 
 
-def held(parts: Iterable[StoredSeries], steps: Mapping[str, int]) -> Held:
+def collect_stored(parts: Iterable[StoredSeries], steps: Mapping[str, int]) -> StoredData:
     """Take stock of an export with deduplication. Memory grows with the intervals, not with their copies.
 
     steps: the resolution of each meter, in seconds.
@@ -98,15 +98,15 @@ def held(parts: Iterable[StoredSeries], steps: Mapping[str, int]) -> Held:
         tally = tallies[tuple(sorted(part.labels.items()))]
         for stamp, value in part.samples:
             tally.add(stamp, value, grid)
-    copies: dict[Series, list[dict[str, str]]] = defaultdict(list)
-    newest: dict[Series, dict[int, tuple[int, float]]] = defaultdict(dict)
+    copies: dict[SeriesKey, list[dict[str, str]]] = defaultdict(list)
+    newest: dict[SeriesKey, dict[int, tuple[int, float]]] = defaultdict(dict)
     for labels, tally in tallies.items():
         series = series_of(dict(labels))
         copies[series].append(dict(labels))
         for end, found in tally.newest.items():
             newest[series][end] = max(found, newest[series].get(end, found), key=lambda sample: sample[0])
     added = [{name for name, _ in _difference(each)} for each in copies.values()]
-    return Held(
+    return StoredData(
         values={series: {end: value for end, (_, value) in sorted(found.items())} for series, found in newest.items()},
         series=len(tallies),
         samples=sum(each.samples for each in tallies.values()),
@@ -125,7 +125,7 @@ def _difference(copies: list[dict[str, str]]) -> set[tuple[str, str]]:
     return set().union(*sets) - sets[0].intersection(*sets)
 
 
-def mistakes(found: Held, step: str) -> Iterator[Finding]:
+def mistakes(found: StoredData, step: str) -> Iterator[Finding]:
     """A warning for each classic mistake of a scrape job or a database; one line that all is well where there is none.
 
     Sources: tsdb-facts C1 (timestamps), C2 (copies), C4 (stale markers), C9 (labels).

@@ -11,23 +11,23 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from ..backfill.fetcher import Fetcher
-from ..backfill.journal import Done, Journal
-from ..backfill.outcome import Outcome
+from ..backfill.journal import CompletedChunk, Journal
 from ..backfill.plan import EARLIEST, DayRange, Job, read_range, task_of
 from ..backfill.progress_bar import progress_for
 from ..backfill.report import plan_lines, summary_lines
-from ..backfill.retry import patiently
+from ..backfill.result import BackfillResult
+from ..backfill.retry import retry
 from ..backfill.runner import Backfill
 from ..backfill.sources import Sources
 from ..clock import SystemClock
 from ..config import Config, Overrides, load_config
 from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, ConfigError
-from ..locations import wanted
+from ..locations import is_configured
 from ..process import Stopping, collect_seldom
 from ..sinks.base import Sink, Written
-from ..sinks.factory import KINDS, sink_of
-from ..storage.snapshots import Store
-from ..storage.state import State
+from ..sinks.factory import KINDS, make_sink
+from ..storage.snapshots import SnapshotStore
+from ..storage.state import StateFile
 from ..terminal import input_on_stderr, is_interactive, plain_console
 
 log = logging.getLogger(__name__)
@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         log.warning("%s", warning)
     days = read_range(arguments.start, arguments.end, arguments.days, config.extract_days)
     clock = SystemClock()
-    sink = sink_of(arguments.to, arguments.output, config, clock, overwrite=arguments.yes)
-    state = State(config.exporter.state_dir)
+    sink = make_sink(arguments.to, arguments.output, config, clock, overwrite=arguments.yes)
+    state = StateFile(config.exporter.state_dir)
     try:
         with Sources(config, state, clock) as sources:
             jobs = sources.jobs(days, frozenset(arguments.location))
@@ -82,7 +82,7 @@ class _Run:
         config: Config,
         wanted_days: DayRange,
         sink: Sink,
-        state: State,
+        state: StateFile,
         sources: Sources,
         clock: SystemClock,
     ) -> None:
@@ -110,7 +110,7 @@ class _Run:
         if self._arguments.dry_run:
             notes = self._sink.open(oldest)
         else:  # a database that is started together with this command may take a while
-            notes = patiently(lambda: self._sink.open(oldest), self._clock, self._retries)
+            notes = retry(lambda: self._sink.open(oldest), self._clock, self._retries)
         notes = [*self._sources.problems, *self._sources.notes, *_about_days(self._wanted, jobs), *notes]
         journal, done, lost = self._journal(jobs)
         notes += lost
@@ -125,16 +125,16 @@ class _Run:
         if journal is not None:
             journal.begin(anew=self._arguments.restart)
         started = self._clock.monotonic()
-        outcome = self._do(jobs, journal, done)
-        if journal is not None and outcome.left == 0 and not outcome.errors:
+        result = self._do(jobs, journal, done)
+        if journal is not None and result.left == 0 and not result.errors:
             journal.remove()
-        outcome.errors += self._sources.problems
+        result.errors += self._sources.problems
         seconds = self._clock.monotonic() - started
-        for line in summary_lines(outcome, jobs, self._sink, sum(self._sources.requests.values()), seconds):
+        for line in summary_lines(result, jobs, self._sink, sum(self._sources.requests.values()), seconds):
             self._print(line)
-        return self._end(outcome, jobs)
+        return self._end(result, jobs)
 
-    def _journal(self, jobs: Sequence[Job]) -> tuple[Journal | None, list[Done], list[str]]:
+    def _journal(self, jobs: Sequence[Job]) -> tuple[Journal | None, list[CompletedChunk], list[str]]:
         """The journal, what it tells of earlier runs that is still there, and a note on what is not."""
         if not self._sink.resumes:
             return None, [], []
@@ -144,7 +144,7 @@ class _Run:
             return journal, [], []
         # The last chunk of a range that ends today was a shorter one yesterday.
         chunks = {(job.key, *chunk) for job in jobs for chunk in job.chunks()}
-        done = [each for each in journal.read() if each.piece in chunks]
+        done = [each for each in journal.read() if each.chunk_key in chunks]
         held = [each for each in done if self._still_holds(each)]
         lost = len(done) - len(held)
         if not lost:
@@ -152,9 +152,9 @@ class _Run:
         what = "1 chunk of an earlier run is" if lost == 1 else f"{lost} chunks of an earlier run are"
         return journal, held, [f"{what} not there any more as written: fetched again"]
 
-    def _still_holds(self, done: Done) -> bool:
-        written = Written(done.key, done.start, done.end, seal=done.seal)
-        return patiently(lambda: self._sink.still_holds(written), self._clock, self._retries)
+    def _still_holds(self, done: CompletedChunk) -> bool:
+        written = Written(done.key, done.start, done.end, digest=done.digest)
+        return retry(lambda: self._sink.still_holds(written), self._clock, self._retries)
 
     def _may_go_on(self) -> bool:
         if self._arguments.yes:
@@ -168,16 +168,16 @@ class _Run:
             print(file=sys.stderr)  # noqa: T201 - the answer was no line
             return False
 
-    def _do(self, jobs: Sequence[Job], journal: Journal | None, done: Sequence[Done]) -> Outcome:
+    def _do(self, jobs: Sequence[Job], journal: Journal | None, done: Sequence[CompletedChunk]) -> BackfillResult:
         # Kept, since signals go through it for as long as there are any.
         self._stopping = stopping = Stopping()
         threading.Thread(target=self._stop_when_asked, args=(stopping,), daemon=True).start()
         window = self._config.exporter.window
-        store = Store(
+        store = SnapshotStore(
             self._state,
             window,
-            lambda key: any(wanted(login, key) for login in self._config.logins),
-            lambda key: next((str(login.zone) for login in self._config.logins if wanted(login, key)), None),
+            lambda key: any(is_configured(login, key) for login in self._config.logins),
+            lambda key: next((str(login.zone) for login in self._config.logins if is_configured(login, key)), None),
         )
 
         def known_steps(job: Job) -> dict[str, int]:
@@ -212,19 +212,19 @@ class _Run:
         stopping.wait()
         self._clock.stop()
 
-    def _end(self, outcome: Outcome, jobs: Sequence[Job]) -> int:
-        if outcome.left == 0 and not outcome.errors and not outcome.is_stopped:
+    def _end(self, result: BackfillResult, jobs: Sequence[Job]) -> int:
+        if result.left == 0 and not result.errors and not result.is_stopped:
             return EXIT_DONE
         goes_on = self._sink.resumes and self._state.is_kept
-        if outcome.is_stopped:
+        if result.is_stopped:
             # Whoever presses twice would kill the interpreter while it tidies up, and hide the exit code.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
-        if outcome.is_stopped or (goes_on and outcome.done):
-            how = "goes on where it stopped" if goes_on and outcome.left else "begins anew"
+        if result.is_stopped or (goes_on and result.done):
+            how = "goes on where it stopped" if goes_on and result.left else "begins anew"
             again = _again(self._arguments, self._wanted, jobs)
             print(f"The same command {how}: {again}", file=sys.stderr)  # noqa: T201
-        if outcome.is_stopped or (outcome.done and (self._sink.resumes or outcome.is_finished)):
+        if result.is_stopped or (result.done and (self._sink.resumes or result.is_finished)):
             return EXIT_PARTLY
         return EXIT_FAILED
 
@@ -236,13 +236,15 @@ class _Run:
         self._out.print(line, soft_wrap=True)
 
 
-def _about_days(wanted: DayRange, jobs: Sequence[Job]) -> list[str]:
+def _about_days(is_configured: DayRange, jobs: Sequence[Job]) -> list[str]:
     """Where the days are not those that were asked for."""
     notes = []
-    if wanted.first is not None and wanted.first < EARLIEST:
-        notes.append(f"--start {wanted.first}: no portal reaches back that far, the days begin with {EARLIEST}")
-    if wanted.last is not None and any(wanted.last.isoformat() > job.wall.date_text(job.end - 1) for job in jobs):
-        notes.append(f"--end {wanted.last} lies in the future: the days end with today")
+    if is_configured.first is not None and is_configured.first < EARLIEST:
+        notes.append(f"--start {is_configured.first}: no portal reaches back that far, the days begin with {EARLIEST}")
+    if is_configured.last is not None and any(
+        is_configured.last.isoformat() > job.wall.date_text(job.end - 1) for job in jobs
+    ):
+        notes.append(f"--end {is_configured.last} lies in the future: the days end with today")
     return notes
 
 
@@ -251,10 +253,10 @@ def _digest(identity: str) -> str:
     return blake2b(identity.encode(), digest_size=8).hexdigest()
 
 
-def _again(arguments: argparse.Namespace, wanted: DayRange, jobs: Sequence[Job]) -> str:
+def _again(arguments: argparse.Namespace, is_configured: DayRange, jobs: Sequence[Job]) -> str:
     """The command that goes on; where days were counted back from today, by their first one: tomorrow it is another."""
     words = [word for word in sys.argv[1:] if word != "--restart"]
-    if wanted.first is None and wanted.last is None:
+    if is_configured.first is None and is_configured.last is None:
         if arguments.days is not None:
             at = next(place for place, word in enumerate(words) if word.partition("=")[0] == "--days")
             del words[at : at + (1 if "=" in words[at] else 2)]

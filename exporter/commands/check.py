@@ -5,14 +5,14 @@ import os
 from collections.abc import Iterator
 
 from ..checks.databases import database_findings
-from ..checks.findings import Finding, Heading, Part, Verdict
+from ..checks.findings import CheckItem, Finding, Heading, Verdict
 from ..checks.login import LoginCheck
 from ..clock import SystemClock
 from ..config import Config, Overrides, load_config
 from ..errors import EXIT_DONE, EXIT_FAILED
 from ..lockout import TryAnyway
 from ..portal.timezone_search import Busy
-from ..storage.state import State
+from ..storage.state import StateFile
 from ..terminal import Terminal, is_interactive
 
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_FAILED if Verdict.FAILED in verdicts else EXIT_DONE
 
 
-def _parts(config: Config, try_anyway: TryAnyway | None, busy: Busy) -> Iterator[Part]:
+def _parts(config: Config, try_anyway: TryAnyway | None, busy: Busy) -> Iterator[CheckItem]:
     yield Heading("Configuration")
     names = ", ".join(login.name for login in config.logins)
     count = len(config.logins)
@@ -45,7 +45,7 @@ def _parts(config: Config, try_anyway: TryAnyway | None, busy: Busy) -> Iterator
     for warning in config.warnings:
         yield Finding(Verdict.WARNING, "configuration", warning)
     clock = SystemClock()
-    state = State(config.exporter.state_dir)
+    state = StateFile(config.exporter.state_dir)
     checks = [LoginCheck(login, state, clock, try_anyway=try_anyway, busy=busy) for login in config.logins]
     try:
         for check in checks:

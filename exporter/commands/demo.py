@@ -13,8 +13,8 @@ from ..simulator.portal import SimulatedPortal
 from ..simulator.server import PortalServer
 from ..simulator.settings import Settings
 from ..simulator.world import World
-from ..storage.state import State
-from ..web.auth import load_access
+from ..storage.state import StateFile
+from ..web.auth import load_web_config
 from .serve import add_web_flags, checked_path
 from .simulate import DEFAULT_ADDRESS
 
@@ -37,10 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     portal = SimulatedPortal(world, clock, Settings(lag=_BEHIND, pending=0))
     server = _portal_server(portal).start()
     config = _config(server.url, world, arguments.listen_address)
-    state = State(Path(arguments.state_dir) if arguments.state_dir else None)
-    access = load_access(arguments.web_config) if arguments.web_config else None
+    state = StateFile(Path(arguments.state_dir) if arguments.state_dir else None)
+    web_config = load_web_config(arguments.web_config) if arguments.web_config else None
     path = checked_path(arguments.telemetry_path)
-    service = Service(config, state, clock, access=access, telemetry_path=path).start()
+    service = Service(config, state, clock, web_config=web_config, telemetry_path=path).start()
     url = service.server.url.rstrip("/")
     print(_introduction(url, path, server.url), flush=True)  # noqa: T201 - the result
     _post_intervals(portal, stopping)

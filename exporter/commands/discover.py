@@ -19,17 +19,17 @@ from ..config import (
     portal_address,
     second_factor,
 )
-from ..config.writer import FoundLogin, check_is_free, config_text, write_private
-from ..discovery.describe import why_unread
+from ..config.writer import DiscoveredLogin, check_is_free, config_text, write_private
+from ..discovery.describe import unread_reason
 from ..discovery.explore import Exploration, explore
 from ..discovery.inventory import as_json, columns, notes, rows
 from ..discovery.survey import PENDING_BUDGET
 from ..errors import EXIT_DONE, EXIT_FAILED, ConfigError, CredentialsError, PortalError, TwoFactorError
 from ..lockout import Lockout
 from ..portal.client import PortalClient
-from ..portal.signin import second_factor_refused
+from ..portal.signin import second_factor_error
 from ..portal.timezone_search import Busy
-from ..storage.state import State
+from ..storage.state import StateFile
 from ..terminal import Terminal, is_interactive
 
 log = logging.getLogger(__name__)
@@ -118,8 +118,8 @@ def _could_read(exploration: Exploration) -> bool:
 
 def _check_second_factor(login: Login, client: PortalClient) -> None:
     """Raises TwoFactorError where it is missing, before the portal says so: that would count as a refused sign-in."""
-    if login.totp_secret is None and not login.has_placeholder and client.knock():
-        raise second_factor_refused(login)
+    if login.totp_secret is None and not login.has_placeholder and client.has_second_factor():
+        raise second_factor_error(login)
 
 
 def _secrets_of(login: Login) -> dict[str, Secret]:
@@ -158,7 +158,7 @@ class _Discovery:
 
     def explore_all(self, config: Config, busy: Busy) -> list[Exploration]:
         """What each login sees. A single one that fails raises its PortalError, one of several is passed over."""
-        state = State(config.exporter.state_dir)
+        state = StateFile(config.exporter.state_dir)
         found: list[Exploration] = []
         try:
             for login in config.logins:
@@ -172,7 +172,7 @@ class _Discovery:
             state.close()
         return found
 
-    def _explore(self, login: Login, state: State, busy: Busy) -> Exploration:
+    def _explore(self, login: Login, state: StateFile, busy: Busy) -> Exploration:
         is_typed = self._is_typed
         for turn in range(_MOST_QUESTIONS + 1):
             anyway = self._try_anyway if self._interactive else None
@@ -229,7 +229,7 @@ class _Discovery:
         known = [_secrets_of(exploration.login) for exploration in found]
         if into_files:
             _check_files_are_free(path, known, force=force)
-        logins: list[FoundLogin] = []
+        logins: list[DiscoveredLogin] = []
         for number, (exploration, own) in enumerate(zip(found, known, strict=True)):
             files: list[tuple[str, Path | None]] = []
             for key, secret in own.items():
@@ -252,10 +252,10 @@ class _Discovery:
         return _FILE if self._terminal.confirm(question) else _OMIT
 
 
-def _as_found(exploration: Exploration, secrets: Sequence[tuple[str, Path | None]]) -> FoundLogin:
-    places = [each.place for each in exploration.locations if each.survey or not why_unread(each.place)]
+def _as_found(exploration: Exploration, secrets: Sequence[tuple[str, Path | None]]) -> DiscoveredLogin:
+    places = [each.place for each in exploration.locations if each.survey or not unread_reason(each.place)]
     zone = str(exploration.zone) if exploration.zone else ""
-    return FoundLogin(
+    return DiscoveredLogin(
         exploration.login,
         zone,
         [other for other in exploration.zones if other != zone],

@@ -12,8 +12,8 @@ from ..clock import SystemClock
 from ..config import Overrides, bracketed, load_config
 from ..errors import EXIT_DONE, ConfigError
 from ..process import Stopping
-from ..storage.state import State
-from ..web.auth import load_access
+from ..storage.state import StateFile
+from ..web.auth import load_web_config
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     overrides = Overrides(listen_address=arguments.listen_address, state_dir=arguments.state_dir)
     config = load_config(arguments.config_file, os.environ, overrides)
     telemetry_path = checked_path(arguments.telemetry_path)
-    access = load_access(arguments.web_config) if arguments.web_config else None
+    web_config = load_web_config(arguments.web_config) if arguments.web_config else None
     for warning in config.warnings:
         log.warning("%s", warning)
     if arguments.check_only:
@@ -61,8 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         return EXIT_DONE
     log.info("smarthub-exporter %s starts", __version__)
     clock = SystemClock()
-    state = State(config.exporter.state_dir)
-    service = Service(config, state, clock, access=access, telemetry_path=telemetry_path).start()
+    state = StateFile(config.exporter.state_dir)
+    service = Service(config, state, clock, web_config=web_config, telemetry_path=telemetry_path).start()
     log.info("listening", extra={"address": address_of(service), "url": service.server.url})
     stopping.wait()
     log.info("ending")

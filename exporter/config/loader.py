@@ -12,7 +12,7 @@ from .databases import read_influxdb, read_victoriametrics
 from .files import default_state_folder, home_folder, read_file, reason
 from .logins import Ask, read_logins
 from .model import Config, ExporterConfig, Login
-from .node import Part, Report, Source
+from .node import ConfigNode, Report, Source
 from .schema import EXPORTER, INFLUXDB, TOP, VARIABLES, VICTORIAMETRICS, Shape
 from .section import Section
 from .values import format_duration, parse_count, parse_duration
@@ -92,7 +92,7 @@ def _read_file(path: Path | None, environ: Mapping[str, str], report: Report) ->
         is_exposed=content.is_public,
         report=report,
     )
-    part = Part(source, "", 1, root or YamlMapping(1, ()))
+    part = ConfigNode(source, "", 1, root or YamlMapping(1, ()))
     if not isinstance(part.node, YamlMapping) and not part.is_unset:
         raise ConfigError(f'{part.where}: must be keys and values, such as "smarthub:"')
     return Section.read(part, TOP)

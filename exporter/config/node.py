@@ -51,7 +51,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ConfigNode:
     """A piece of the file that is still to be read. `path`: its keys, such as `smarthub[0].locations`."""
 
     source: Source
@@ -73,16 +73,16 @@ class Part:
         """Report that it is not of the kind that belongs here."""
         self.source.report.problem(self.where, f"must be {expected}, not {_KINDS[type(self.node)]}")
 
-    def items(self) -> list["Part"]:
+    def items(self) -> list["ConfigNode"]:
         """The elements of a list; nothing, and a problem, where it is none."""
         if isinstance(self.node, YamlSequence):
             items = enumerate(self.node.items)
-            return [Part(self.source, f"{self.path}[{index}]", item.line, item) for index, item in items]
+            return [ConfigNode(self.source, f"{self.path}[{index}]", item.line, item) for index, item in items]
         if not self.is_unset:
             self.refuse("a list")
         return []
 
-    def entries(self) -> Iterator[tuple[str, "Part"]]:
+    def entries(self) -> Iterator[tuple[str, "ConfigNode"]]:
         """Keys and values, each key once; nothing, and a problem, where it is no mapping."""
         if not isinstance(self.node, YamlMapping):
             if not self.is_unset:
@@ -91,7 +91,7 @@ class Part:
         first_lines: dict[str, int] = {}
         for entry in self.node.entries:
             key = entry.key if fullmatch(r"[\w.-]+", entry.key, ASCII) else quoted(entry.key)
-            part = Part(self.source, f"{self.path}.{key}" if self.path else key, entry.line, entry.value)
+            part = ConfigNode(self.source, f"{self.path}.{key}" if self.path else key, entry.line, entry.value)
             if entry.key in first_lines:
                 self.source.report.problem(part.where, f"given twice, first in line {first_lines[entry.key]}")
             else:

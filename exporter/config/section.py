@@ -9,7 +9,7 @@ from unicodedata import category
 
 from .files import FileContent, expand, exposed_warning, read_file, reason
 from .model import Secret
-from .node import Part, Report
+from .node import ConfigNode, Report
 from .schema import FILE_KEY, SECTIONS, Shape
 from .values import quoted
 from .yaml_nodes import YamlMapping, YamlScalar
@@ -41,13 +41,13 @@ class Section:
         self.place = place
         self.report = report
         self.settings: dict[str, Setting] = {}
-        self.parts: dict[str, Part] = {}
+        self.parts: dict[str, ConfigNode] = {}
         self._home = home
         self._reported: set[str] = set()
         self._takes_variables = False
 
     @classmethod
-    def read(cls, part: Part, shape: Shape) -> "Section":
+    def read(cls, part: ConfigNode, shape: Shape) -> "Section":
         """The section that a part of the file holds; unknown and repeated keys are problems."""
         section = cls(shape, place=part.where, report=part.source.report, home=part.source.home)
         if not part.is_unset and not isinstance(part.node, YamlMapping):
@@ -61,7 +61,7 @@ class Section:
         part = self.parts.get(key)
         return Section(shape, place="", report=self.report, home=self._home) if part is None else self.read(part, shape)
 
-    def _take(self, key: str, part: Part) -> None:
+    def _take(self, key: str, part: ConfigNode) -> None:
         if key in self.shape.nested:
             self.parts[key] = part
         elif key not in self.shape.keys:

@@ -22,7 +22,7 @@ _TAIL = """
 
 
 @dataclass(frozen=True, slots=True)
-class FoundLogin:
+class DiscoveredLogin:
     """A login as it is to be written.
 
     zone: the co-op's zone, empty where it was not found. or_zones: others that fit as well. locations: what it sees
@@ -37,7 +37,7 @@ class FoundLogin:
     secrets: Sequence[tuple[str, Path | None]]
 
 
-def config_text(logins: Sequence[FoundLogin]) -> str:
+def config_text(logins: Sequence[DiscoveredLogin]) -> str:
     """The file: one login as `smarthub` itself, several as a list."""
     lines = ["smarthub:"]
     for found in logins:
@@ -49,7 +49,7 @@ def config_text(logins: Sequence[FoundLogin]) -> str:
     return _HEAD + "\n".join(lines) + "\n" + _TAIL
 
 
-def _login_lines(found: FoundLogin, *, is_one_of_several: bool) -> Iterator[str]:
+def _login_lines(found: DiscoveredLogin, *, is_one_of_several: bool) -> Iterator[str]:
     login = found.login
     yield f"api_url: {_quoted(login.portal.base_url)}"
     yield f"username: {_quoted(login.username)}"

@@ -22,7 +22,7 @@ from .. import __version__
 from ..config import is_loopback
 from ..errors import DatabaseError
 from ..httpcall import causes
-from .redaction import hide
+from .redaction import redact
 
 Json = Any  # what a database answers; whoever reads it checks its shape
 
@@ -71,7 +71,7 @@ class Authorization(requests.auth.AuthBase):
             username, _, password = pair.partition(":")
             # Some give a token as the name of a user without password.
             secrets |= {pair, password or username, sent.replace("+", "-").replace("/", "_")}
-        return hide(text, {form for each in secrets for form in (each, each.rstrip("="))}, [username])
+        return redact(text, {form for each in secrets for form in (each, each.rstrip("="))}, [username])
 
     @classmethod
     def basic(cls, username: str, password: str) -> "Authorization":
@@ -130,7 +130,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DatabaseResponse:
     """An answer, read whole. Header names in any case."""
 
     status: int
@@ -143,7 +143,7 @@ class Answer:
         return self.body.lstrip()[:1] == b"<"
 
 
-class Api:
+class DatabaseHttp:
     """The connection to one database. Proxies of the environment are used, but for this machine itself."""
 
     def __init__(self, target: Target) -> None:
@@ -157,7 +157,9 @@ class Api:
         """End the connections."""
         self._session.close()
 
-    def get(self, path: str, params: Mapping[str, str] | None = None, *, accept: Collection[int] = ()) -> Answer:
+    def get(
+        self, path: str, params: Mapping[str, str] | None = None, *, accept: Collection[int] = ()
+    ) -> DatabaseResponse:
         """Ask for something. Raises DatabaseError for any status but a good one and those to accept."""
         return self._call("GET", path, accept, params=params)
 
@@ -168,7 +170,7 @@ class Api:
         *,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> DatabaseResponse:
         """Send a body, packed by gzip. Raises DatabaseError; a good answer proves nothing (tsdb-facts D1)."""
         packed = gzip.compress(body, _PACKING, mtime=0)
         return self._call(
@@ -179,7 +181,7 @@ class Api:
         """Ask for JSON. Raises DatabaseError, also for a web page or anything else."""
         return self.parsed(self.get(path, params))
 
-    def parsed(self, answer: Answer) -> Json:
+    def parsed(self, answer: DatabaseResponse) -> Json:
         """The JSON of an answer. Raises DatabaseError."""
         if answer.is_page:
             raise self.target.error(
@@ -207,9 +209,9 @@ class Api:
         if rest:
             yield rest
 
-    def _call(self, method: str, path: str, accept: Collection[int], **content: Any) -> Answer:  # noqa: ANN401
+    def _call(self, method: str, path: str, accept: Collection[int], **content: Any) -> DatabaseResponse:  # noqa: ANN401
         with self._open(method, path, accept, **content) as response:
-            return Answer(response.status_code, response.headers, _body(response))
+            return DatabaseResponse(response.status_code, response.headers, _body(response))
 
     @contextmanager
     def _open(

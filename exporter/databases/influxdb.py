@@ -10,7 +10,7 @@ from typing import Final, Self
 from ..config import InfluxDBConfig
 from ..errors import DatabaseError
 from ..metrics.exposition import escaped
-from .http import Answer, Api, Authorization, Json, Target
+from .http import Authorization, DatabaseHttp, DatabaseResponse, Json, Target
 from .victoriametrics import VictoriaMetrics
 
 _RIGHTS = "what the user or token may read"
@@ -32,9 +32,9 @@ _ADVICE: Final = {
 
 Tags = tuple[tuple[str, str], ...]
 """Names and values, sorted."""
-Point = tuple[float | None, ...]
+FieldValues = tuple[float | None, ...]
 """The values of FIELDS, None where it does not have one."""
-Series = Mapping[Tags, Mapping[int, Point]]
+PointsByTags = Mapping[Tags, Mapping[int, FieldValues]]
 """Points by tags and time, in seconds UTC."""
 
 
@@ -63,7 +63,7 @@ class InfluxDB:
             authorization = Authorization(f"Token {token}")
         else:
             authorization = Authorization.basic(username, password) if token else Authorization()
-        self.api = Api(
+        self.api = DatabaseHttp(
             Target(
                 "influxdb",
                 "host",
@@ -144,9 +144,9 @@ class InfluxDB:
             if not (batch := list(islice(rest, _LINES_PER_REQUEST))):
                 return
 
-    def read(self, where: Tags, start: int, end: int) -> dict[Tags, dict[int, Point]]:
+    def read(self, where: Tags, start: int, end: int) -> dict[Tags, dict[int, FieldValues]]:
         """The points from `start` to before `end` that have these tags, and perhaps others. Raises DatabaseError."""
-        found: dict[Tags, dict[int, Point]] = {}
+        found: dict[Tags, dict[int, FieldValues]] = {}
         if self.victoriametrics:
             for tags, second, field, value in self._exported(self.victoriametrics, where, start, end):
                 points = found.setdefault(tags, {})
@@ -159,7 +159,7 @@ class InfluxDB:
             found.setdefault(tags, {}).update(rows)
         return found
 
-    def _selected(self, where: Tags, start: int, end: int) -> Iterator[tuple[Tags, dict[int, Point]]]:
+    def _selected(self, where: Tags, start: int, end: int) -> Iterator[tuple[Tags, dict[int, FieldValues]]]:
         fields = ", ".join(f'"{field}"' for field in FIELDS)
         conditions = "".join(f' AND "{name}" = {_quoted(value)}' for name, value in where)
         query = f'SELECT {fields} FROM "{MEASUREMENT}" WHERE time >= {start}s AND time < {end}s{conditions} GROUP BY *'  # noqa: S608
@@ -218,7 +218,7 @@ class InfluxDB:
         return False
 
 
-def _is_victoriametrics(answer: Answer) -> bool:
+def _is_victoriametrics(answer: DatabaseResponse) -> bool:
     """VictoriaMetrics names its machine in every answer; an InfluxDB behind vmauth tells its build too."""
     return "X-Server-Hostname" in answer.headers and "X-Influxdb-Build" not in answer.headers
 
@@ -227,7 +227,7 @@ def _databases(answer: Json) -> set[str]:
     return {str(row[0]) for result in answer["results"] for each in result["series"] for row in each.get("values", ())}
 
 
-def lines(tags: Tags, points: Iterable[tuple[int, Point]]) -> Iterator[str]:
+def lines(tags: Tags, points: Iterable[tuple[int, FieldValues]]) -> Iterator[str]:
     """Points in line protocol, with numbers that read back exactly."""
     head = MEASUREMENT + "".join(f",{_escaped(name)}={_escaped(value)}" for name, value in tags if value)
     for second, point in points:
@@ -250,7 +250,7 @@ def _quoted(text: str) -> str:
     return f"'{text}'"
 
 
-def _rows(series: Json) -> tuple[Tags, dict[int, Point]]:
+def _rows(series: Json) -> tuple[Tags, dict[int, FieldValues]]:
     tags = series.get("tags") or {}
     return (
         tuple(sorted((str(name), str(value)) for name, value in tags.items() if value)),
@@ -269,6 +269,6 @@ def _number(value: Json) -> float:
 class _Behind(VictoriaMetrics):
     """A VictoriaMetrics reached by the address and with the credentials of an InfluxDB."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: DatabaseHttp) -> None:
         self.reading = self.writing = api
         self.reads_back = True

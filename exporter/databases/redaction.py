@@ -8,7 +8,7 @@ from collections.abc import Iterable
 _HIDDEN = "..."
 
 
-def hide(text: str, secrets: Iterable[str], names: Iterable[str] = ()) -> str:
+def redact(text: str, secrets: Iterable[str], names: Iterable[str] = ()) -> str:
     """The text with dots for each secret wherever it is, and for each name where it is a word of its own."""
     # The longest first: of a pair and its parts the pair goes as a whole.
     patterns = [_noted(each) for each in sorted(set(secrets), key=len, reverse=True) if each]

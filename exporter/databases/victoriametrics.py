@@ -10,7 +10,7 @@ from typing import Self
 
 from ..config import VictoriaMetricsConfig
 from ..errors import DatabaseError
-from .http import Api, Authorization, Json, Target
+from .http import Authorization, DatabaseHttp, Json, Target
 
 _CREDENTIALS = "check username and password, or bearer_token"
 _TRUST = "name its authority in ca_file, or set insecure: true"
@@ -45,8 +45,10 @@ class VictoriaMetrics:
     """A VictoriaMetrics as the configuration has it. `reading` and `writing` differ in a cluster."""
 
     def __init__(self, config: VictoriaMetricsConfig) -> None:
-        self.writing = Api(_target(config, "url", config.url))
-        self.reading = Api(_target(config, "query_url", config.query_url)) if config.query_url else self.writing
+        self.writing = DatabaseHttp(_target(config, "url", config.url))
+        self.reading = (
+            DatabaseHttp(_target(config, "query_url", config.query_url)) if config.query_url else self.writing
+        )
         self.reads_back: bool = config.query_url is not None or "/insert/" not in config.url
         """False where there is only the URL of a vminsert, which takes samples but gives none."""
 
@@ -125,7 +127,7 @@ class VictoriaMetrics:
         return None if "auth.config" in flags else flags
 
 
-def patience(newest_missing: int, kept_from: float, *, flushes: bool) -> float:
+def visibility_timeout(newest_missing: int, kept_from: float, *, flushes: bool) -> float:
     """For how many seconds to look for what cannot be seen yet; hardly for what is older than what is kept.
 
     newest_missing, kept_from: seconds UTC. flushes: it lets us have shown at once what it has taken.

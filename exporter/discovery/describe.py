@@ -1,15 +1,15 @@
 """What a location and its meters are, in words for people."""
 
 from ..intervals.model import Meter
-from ..portal.accounts import FoundLocation
+from ..portal.accounts import AccountLocation
 
 
-def place_of(place: FoundLocation) -> str:
+def location_text(place: AccountLocation) -> str:
     """A location by its numbers, and the member's nickname for it."""
     return f"location {place.number} of account {place.account}" + (f' "{place.name}"' if place.name else "")
 
 
-def gives(meter: Meter) -> list[str]:
+def extra_values(meter: Meter) -> list[str]:
     """What there is of a meter beside the energy that it draws."""
     periods = {period for interval in meter.intervals for period, _, _ in interval.periods}
     return [
@@ -19,7 +19,7 @@ def gives(meter: Meter) -> list[str]:
     ]
 
 
-def why_unread(place: FoundLocation) -> str:
+def unread_reason(place: AccountLocation) -> str:
     """Why a location is not read unless it is chosen by its number; empty where it is."""
     if not place.active:
         return "closed"

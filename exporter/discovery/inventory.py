@@ -9,8 +9,8 @@ from ..errors import AccessError
 from ..formatting import briefly, every, local_date, local_time
 from ..intervals.model import Meter
 from ..portal.usage import INDUSTRY
-from .describe import gives, why_unread
-from .explore import Exploration, SeenLocation
+from .describe import extra_values, unread_reason
+from .explore import Exploration, ExploredLocation
 from .survey import LocationSurvey
 
 _COLUMNS = ("Account", "Location", "Name", "Meter", "Data")
@@ -36,11 +36,11 @@ def as_json(found: Sequence[Exploration], now: float) -> str:
     return json.dumps({"logins": [_login(each, now) for each in found]}, indent=2)
 
 
-def _rows_of(exploration: Exploration, seen: SeenLocation, now: float) -> Iterator[tuple[str, ...]]:
+def _rows_of(exploration: Exploration, seen: ExploredLocation, now: float) -> Iterator[tuple[str, ...]]:
     place, survey = seen.place, seen.survey
     head = (place.account, place.number, place.name or "")
     if survey is None:
-        yield (*head, "-", f"not read: {why_unread(place)}")
+        yield (*head, "-", f"not read: {unread_reason(place)}")
         return
     if exploration.zone is None or survey.newest is None:
         silent = "figures by the month only" if survey.monthly else "no data"
@@ -55,7 +55,7 @@ def _rows_of(exploration: Exploration, seen: SeenLocation, now: float) -> Iterat
 
 def _data_of(meter: Meter, first_day: int | None, zone: ZoneInfo, now: float) -> str:
     flows = f" ({', '.join(meter.info.flows)})" if meter.info.flows else ""
-    what = f"{every(meter.info.step)}{flows}: {', '.join(['usage', *gives(meter)])}"
+    what = f"{every(meter.info.step)}{flows}: {', '.join(['usage', *extra_values(meter)])}"
     if meter.latest is None:
         return f"{what}\nno recent data"
     since = "" if first_day is None else f"since {local_date(first_day, zone)}, "
@@ -84,7 +84,7 @@ def _notes_of(exploration: Exploration) -> Iterator[str]:
             yield from (f"{name}, location {seen.place.number}: {problem}" for problem in problems)
 
 
-def _warnings(seen: SeenLocation, survey: LocationSurvey) -> list[str]:
+def _warnings(seen: ExploredLocation, survey: LocationSurvey) -> list[str]:
     error = seen.first_day_error
     if error is None:
         return list(survey.warnings)
@@ -104,7 +104,7 @@ def _login(exploration: Exploration, now: float) -> dict[str, object]:
     }
 
 
-def _location(seen: SeenLocation, zone: ZoneInfo | None, now: float) -> dict[str, object]:
+def _location(seen: ExploredLocation, zone: ZoneInfo | None, now: float) -> dict[str, object]:
     place, survey = seen.place, seen.survey
     newest = survey.newest if survey else None
     return {

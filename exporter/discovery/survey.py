@@ -10,11 +10,11 @@ from ..errors import PendingError, PortalError, ProtocolError
 from ..intervals.model import DAILY as DAILY_STEP
 from ..intervals.model import Meter, Reading
 from ..intervals.updates import update_meter
-from ..portal.accounts import FoundLocation
+from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
 from ..portal.history import LONGEST_RANGE, History, KnownMeters, LocationHistory
 from ..portal.query import MONTHLY, UsageQuery
-from ..portal.timezone import Sighting, sightings_of_bills
+from ..portal.timezone import OffsetEvidence, evidence_of_bills
 from ..portal.timezone_search import not_asked
 from ..portal.walltime import WallClock
 
@@ -45,10 +45,10 @@ class LocationSurvey:
     it from coming.
     """
 
-    place: FoundLocation
+    place: AccountLocation
     meters: tuple[Meter, ...] = ()
     days: int = RECENT
-    sightings: tuple[Sighting, ...] = ()
+    evidence: tuple[OffsetEvidence, ...] = ()
     connected: int | None = None
     monthly: bool = False
     has_hourly: bool = False
@@ -71,7 +71,7 @@ class Surveyor:
         self._histories: dict[tuple[str, str], LocationHistory] = {}
         self._in_vain: Counter[_Purpose] = Counter()
 
-    def recent(self, place: FoundLocation) -> LocationSurvey:
+    def recent(self, place: AccountLocation) -> LocationSurvey:
         """The last days of a location, further back where they have nothing. An error is part of the result."""
         survey = self._look(place, RECENT)
         if survey.error is None and survey.newest is None:
@@ -120,14 +120,14 @@ class Surveyor:
             raise fetched.error
         return {meter.info.number: {each.start: each for each in meter.readings} for meter in fetched.meters}
 
-    def _look(self, place: FoundLocation, days: int) -> LocationSurvey:
+    def _look(self, place: AccountLocation, days: int) -> LocationSurvey:
         fetched = self._fetch(_Purpose.RECENT, place, self._range(days), KnownMeters(), try_hourly=True)
         now = self._clock.now()
         return LocationSurvey(
             place,
             tuple(update_meter(None, each, self._wall, now=now, keep_from=0).meter for each in fetched.meters),
             days,
-            (*fetched.sightings, *sightings_of_bills(place.bill_reads)),
+            (*fetched.evidence, *evidence_of_bills(place.bill_reads)),
             fetched.connected,
             has_hourly=bool(fetched.has_hourly),
             warnings=tuple(fetched.warnings),
@@ -135,7 +135,13 @@ class Surveyor:
         )
 
     def _fetch(
-        self, purpose: _Purpose, place: FoundLocation, bounds: tuple[int, int], known: KnownMeters, *, try_hourly: bool
+        self,
+        purpose: _Purpose,
+        place: AccountLocation,
+        bounds: tuple[int, int],
+        known: KnownMeters,
+        *,
+        try_hourly: bool,
     ) -> History:
         """A range of local midnights. Where the portal keeps computing it is waited for ever less, then not asked."""
         if self._in_vain[purpose] >= _MOST_IN_VAIN:
@@ -164,7 +170,7 @@ class Surveyor:
             return replace(survey, error=error)
         return replace(survey, monthly=any(value is not None for each in answer.usage for _, value in each.points))
 
-    def _history(self, place: FoundLocation) -> LocationHistory:
+    def _history(self, place: AccountLocation) -> LocationHistory:
         key = (place.account, place.number)
         if key not in self._histories:
             self._histories[key] = LocationHistory(self._client.usage, *key, self._wall)

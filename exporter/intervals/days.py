@@ -31,7 +31,7 @@ class Calendar(Protocol):
         ...
 
 
-def whole_days(intervals: Mapping[int, Interval], changed: Iterable[int], calendar: Calendar) -> Iterator[Reading]:
+def full_days(intervals: Mapping[int, Interval], changed: Iterable[int], calendar: Calendar) -> Iterator[Reading]:
     """The totals of the days in which an interval changed, as far as they are whole.
 
     intervals: everything known of a meter, by start. changed: starts of the changed ones.

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from .model import Change, Interval, Reading
-from .samples import amount, later, version
+from .samples import amount, newer_version, version
 
 PLACEHOLDER_AGE = 48 * 3600
 
@@ -88,7 +88,7 @@ def _merge_interval(
     def newer(known: float | None, known_k: int, new: float | None) -> tuple[float | None, int]:
         if new is None or new == known:
             return known, known_k
-        return new, later(fresh, known_k)
+        return new, newer_version(fresh, known_k)
 
     usage, usage_k = newer(old.usage, last.usage_k, reading.usage)
     export, export_k = newer(old.export, last.export_k, reading.export)
@@ -115,13 +115,13 @@ def _first(reading: Reading, fresh: int) -> Interval | None:
     )
 
 
-def later_than(interval: Interval, former: Interval | None) -> Interval:
+def with_later_versions(interval: Interval, former: Interval | None) -> Interval:
     """The interval with versions that win over another one's whose samples stand in the same second."""
     if former is None:
         return interval
 
     def k(new: float | None, new_k: int, old: float | None, old_k: int) -> int:
-        return new_k if new is None or old is None or new == old else later(new_k, old_k)
+        return new_k if new is None or old is None or new == old else newer_version(new_k, old_k)
 
     known = {period: (kwh, old_k) for period, kwh, old_k in former.periods}
     return replace(
@@ -152,5 +152,5 @@ def _merge_periods(
             if kwh or not elsewhere:
                 known[period] = (kwh, fresh)
         elif kwh != known[period][0]:
-            known[period] = (kwh, later(fresh, known[period][1]))
+            known[period] = (kwh, newer_version(fresh, known[period][1]))
     return tuple((period, kwh, k) for period, (kwh, k) in sorted(known.items()))

@@ -112,13 +112,13 @@ class Snapshot:
 
     locations: Mapping[LocationKey, Location] = field(default_factory=dict)
 
-    def replacing(self, location: Location) -> "Snapshot":
+    def with_location(self, location: Location) -> "Snapshot":
         """A snapshot in which one location is another; the same one where nothing is different."""
         if self.locations.get(location.key) == location:
             return self
         return Snapshot(dict(sorted({**self.locations, location.key: location}.items())))
 
-    def only(self, keys: Iterable[LocationKey]) -> "Snapshot":
+    def keep_only(self, keys: Iterable[LocationKey]) -> "Snapshot":
         """A snapshot without the locations that are not named; the same one where there are none."""
         wanted = set(keys)
         if wanted.issuperset(self.locations):

@@ -28,10 +28,10 @@ def version(end: int, seen: float, replaced: int = 0) -> int:
     """
     hours = max(0.0, (seen - end) / 3600)
     by_age = 1 + math.floor(998 * math.log(1 + hours) / math.log(1 + _HOURS_OF_LARGEST_VERSION))
-    return later(min(by_age, _LARGEST_VERSION), replaced)
+    return newer_version(min(by_age, _LARGEST_VERSION), replaced)
 
 
-def later(fresh: int, replaced: int) -> int:
+def newer_version(fresh: int, replaced: int) -> int:
     """The version of a value by its age alone, made later than that of the value that it replaces."""
     return VERSIONS[min(max(fresh, replaced + 1), _LARGEST_VERSION)]
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from .days import Calendar, whole_days
-from .merge import later_than, merge
+from .days import Calendar, full_days
+from .merge import merge, with_later_versions
 from .model import Change, Interval, Meter, MeterInfo, Reading
 from .samples import version
 
@@ -57,24 +57,24 @@ def update_meter(
     known.update({change.after.start: change.after for change in known_changes})
     merged, merged_changes = merge(known, readings, now=now)
     changes = [*known_changes, *merged_changes]
-    totals = whole_days(merged, [change.after.start for change in changes], calendar)
+    totals = full_days(merged, [change.after.start for change in changes], calendar)
     days, day_changes = merge(known_days, totals, now=now, hold_zeros=False)
     oldest = min(known, default=None)
     late = [change for change in changes if change.before or (oldest is not None and change.after.start > oldest)]
     meter = Meter(info, _sorted(merged), _sorted(days))
     dropped = tuple(known.keys() - merged.keys())
-    return MeterUpdate(forgetting(meter, keep_from), tuple(changes), tuple(day_changes), dropped, tuple(late))
+    return MeterUpdate(drop_before(meter, keep_from), tuple(changes), tuple(day_changes), dropped, tuple(late))
 
 
-def outliving(update: MeterUpdate, former: Meter | None) -> MeterUpdate:
+def raise_versions(update: MeterUpdate, former: Meter | None) -> MeterUpdate:
     """The first update of a meter that was known by another zone's clock: what was served then may stand in databases.
 
     Of the same second the present value has to win there.
     """
     if former is None:
         return update
-    changes = _outliving(update.changes, former.intervals)
-    days = _outliving(update.days, former.days)
+    changes = _raise_meter_versions(update.changes, former.intervals)
+    days = _raise_meter_versions(update.days, former.days)
     now = {change.after.start: change.after for change in changes}
     whole = {change.after.start: change.after for change in days}
     meter = replace(
@@ -85,9 +85,11 @@ def outliving(update: MeterUpdate, former: Meter | None) -> MeterUpdate:
     return replace(update, meter=meter, changes=changes, days=days)
 
 
-def _outliving(changes: Iterable[Change], former: Iterable[Interval]) -> tuple[Change, ...]:
+def _raise_meter_versions(changes: Iterable[Change], former: Iterable[Interval]) -> tuple[Change, ...]:
     by_end = {each.end: each for each in former}
-    return tuple(replace(change, after=later_than(change.after, by_end.get(change.after.end))) for change in changes)
+    return tuple(
+        replace(change, after=with_later_versions(change.after, by_end.get(change.after.end))) for change in changes
+    )
 
 
 def _joined(before: MeterInfo, after: MeterInfo) -> MeterInfo:
@@ -121,7 +123,7 @@ def _sorted(intervals: Mapping[int, Interval]) -> tuple[Interval, ...]:
     return tuple(interval for _, interval in sorted(intervals.items()))
 
 
-def forgetting(meter: Meter, keep_from: int) -> Meter:
+def drop_before(meter: Meter, keep_from: int) -> Meter:
     """A meter without what ended before `keep_from`."""
     if not any(each[0].end <= keep_from for each in (meter.intervals, meter.days) if each):
         return meter
@@ -132,7 +134,7 @@ def forgetting(meter: Meter, keep_from: int) -> Meter:
     )
 
 
-def revision(change: Change) -> str | None:
+def revision_direction(change: Change) -> str | None:
     """`up` or `down` where the portal changed the energy of an interval that was known, else None."""
     before, after = change.before, change.after
     if before is None:

@@ -7,7 +7,7 @@ from prometheus_client.registry import Collector
 
 from ..intervals.model import Location, LocationKey, Meter, Snapshot
 from ..intervals.samples import watts
-from ..refresh.status import LoginStatus, outcomes
+from ..refresh.status import LoginStatus, location_statuses
 from . import families
 from .families import CURRENT, Family
 
@@ -47,7 +47,7 @@ class CurrentState(Collector):
             yield families.LAST_SUCCESS, (login,), status.last_success
             yield families.LAST_DURATION, (login,), status.duration
             yield families.TIMEZONE_MISMATCH, (login,), status.zone_contradicted
-        for key, outcome in outcomes(self._statuses().values()).items():
+        for key, outcome in location_statuses(self._statuses().values()).items():
             yield families.LOCATION_UP, _labels(key), outcome.up
         for key, day in self._backfill_needed().items():
             yield families.BACKFILL_NEEDED, _labels(key), day

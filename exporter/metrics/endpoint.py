@@ -13,7 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from ..clock import Clock
 from ..intervals.model import Snapshot
 from ..web.types import Request, Response
-from .exposition import Format, Page, Part, gzipped, render
+from .exposition import Format, Page, PagePart, gzipped, render
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class MetricsEndpoint:
         self._window = window
         self._clock = clock
         self._rendered: dict[Format, _Rendered] = {}
-        self._rendered_steady: dict[str, tuple[object, Part]] = {}
+        self._rendered_steady: dict[str, tuple[object, PagePart]] = {}
         self._lock = threading.Lock()
         self._warned = False
 
@@ -86,17 +86,17 @@ class MetricsEndpoint:
         encode: Callable[[CollectorRegistry], bytes],
         content_type: str,
         names: Sequence[str],
-    ) -> Part:
+    ) -> PagePart:
         if names:
-            return Part(encode(_restricted(steady.registry, names)).removesuffix(_EOF))
+            return PagePart(encode(_restricted(steady.registry, names)).removesuffix(_EOF))
         version = steady.version()
         rendered = self._rendered_steady.get(content_type)
         if rendered is None or rendered[0] != version:
-            rendered = version, Part(encode(steady.registry).removesuffix(_EOF))
+            rendered = version, PagePart(encode(steady.registry).removesuffix(_EOF))
             self._rendered_steady[content_type] = rendered
         return rendered[1]
 
-    def _intervals(self, form: Format, names: Sequence[str]) -> Part:
+    def _intervals(self, form: Format, names: Sequence[str]) -> PagePart:
         page = self._page(form)
         return page.only(names) if names else page.whole
 
@@ -133,7 +133,7 @@ def _restricted(registry: CollectorRegistry, names: Sequence[str]) -> CollectorR
     return cast("CollectorRegistry", registry.restricted_registry(names)) if names else registry
 
 
-def _answer(parts: Sequence[Part], rest: bytes, content_type: str, *, packed: bool) -> Response:
+def _answer(parts: Sequence[PagePart], rest: bytes, content_type: str, *, packed: bool) -> Response:
     headers = (("Vary", "Accept, Accept-Encoding"),)
     if packed:
         return Response(200, gzipped(parts, rest), content_type, (*headers, ("Content-Encoding", "gzip")))

@@ -26,7 +26,7 @@ class Format(Enum):
 
 
 @dataclass(slots=True)
-class Part:
+class PagePart:
     """Some finished text with its compressed form, ready to be followed by more in one gzip stream."""
 
     body: bytes
@@ -56,12 +56,12 @@ class Part:
         return self._packed[1]
 
 
-def gzipped(parts: Sequence[Part], rest: bytes) -> bytes:
+def gzipped(parts: Sequence[PagePart], rest: bytes) -> bytes:
     """One gzip member with all texts, where only the last one is compressed now."""
     return parts[0].packed(rest) if len(parts) == 1 and len(rest) < _SHORT else _member(parts, rest)
 
 
-def _member(parts: Sequence[Part], rest: bytes) -> bytes:
+def _member(parts: Sequence[PagePart], rest: bytes) -> bytes:
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     tail = packer.compress(rest) + packer.flush()
     checksum: int | None = None
@@ -81,14 +81,14 @@ class Page:
     oldest: the timestamp in ms of its oldest sample, None where it has none.
     """
 
-    whole: Part
+    whole: PagePart
     places: Mapping[str, slice]
     oldest: int | None
 
-    def only(self, names: Iterable[str]) -> Part:
+    def only(self, names: Iterable[str]) -> PagePart:
         """The text of some families; a name that is none of them gives nothing."""
         wanted = set(names)
-        return Part(b"".join(self.whole.body[place] for name, place in self.places.items() if name in wanted))
+        return PagePart(b"".join(self.whole.body[place] for name, place in self.places.items() if name in wanted))
 
 
 def render(snapshot: Snapshot, since_ms: int, form: Format) -> Page:
@@ -108,7 +108,7 @@ def render(snapshot: Snapshot, since_ms: int, form: Format) -> Page:
                     lines += sample_lines(timestamped.family, key, meter, samples, form)
         texts.append(_with_header(timestamped, lines))
         places[timestamped.family.name] = slice(size, size := size + len(texts[-1]))
-    return Page(Part(b"".join(texts)), places, oldest)
+    return Page(PagePart(b"".join(texts)), places, oldest)
 
 
 def _with_header(timestamped: TimestampedFamily, lines: list[str]) -> bytes:

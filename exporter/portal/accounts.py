@@ -13,7 +13,7 @@ _LATEST_BILL = 4_102_444_800_000  # ms, the year 2100
 
 
 @dataclass(frozen=True, slots=True)
-class FoundLocation:
+class AccountLocation:
     """A service location with the account that holds it. `name` is the member's nickname for it, never an address.
 
     name: None where it cannot be told. bill_reads: instants at which the meters were read for the last bills.
@@ -28,11 +28,11 @@ class FoundLocation:
     bill_reads: tuple[int, ...] = ()
 
 
-def from_user_data(payload: Json) -> list[FoundLocation]:
+def from_user_data(payload: Json) -> list[AccountLocation]:
     """Every location of `user-data`, an active entry before an inactive one with the same numbers."""
     # One client expected a single object (portal-facts 2.1), so perhaps some portal gives one.
     items = [payload] if isinstance(payload, dict) and "account" in payload else sequence(payload, "user-data")
-    found: dict[tuple[str, str], FoundLocation] = {}
+    found: dict[tuple[str, str], AccountLocation] = {}
     for item in items:
         for location in _of_account(mapping(item, "user-data[]")):
             key = (location.account, location.number)
@@ -41,20 +41,20 @@ def from_user_data(payload: Json) -> list[FoundLocation]:
     return list(found.values())
 
 
-def from_accounts(payload: Json) -> list[FoundLocation]:
+def from_accounts(payload: Json) -> list[AccountLocation]:
     """Every location of the plain list of accounts, which knows neither industries nor names."""
-    found: dict[tuple[str, str], FoundLocation] = {}
+    found: dict[tuple[str, str], AccountLocation] = {}
     for item in sequence(payload, "accounts"):
         fields = mapping(item, "accounts[]")
         account = text(fields.get("account"))
         for entry in sequence(fields.get("serviceLocations"), "accounts[].serviceLocations"):
             number = text(entry.get("id") or entry.get("serviceLocation")) if isinstance(entry, dict) else text(entry)
             if account and number:
-                found[account, number] = FoundLocation(account, number, None, electric=True, active=True)
+                found[account, number] = AccountLocation(account, number, None, electric=True, active=True)
     return list(found.values())
 
 
-def _of_account(item: dict[str, Json]) -> Iterator[FoundLocation]:
+def _of_account(item: dict[str, Json]) -> Iterator[AccountLocation]:
     account = text(item.get("account"))
     industries = mapping(item.get("serviceLocationToIndustries") or {}, "serviceLocationToIndustries")
     summaries = _summaries(item)
@@ -65,7 +65,7 @@ def _of_account(item: dict[str, Json]) -> Iterator[FoundLocation]:
         if not account or not number:
             continue
         kinds = tuple(text(kind).upper() for kind in sequence(industries.get(key), "serviceLocationToIndustries[]"))
-        yield FoundLocation(
+        yield AccountLocation(
             account,
             number,
             _nickname(summary, addresses),

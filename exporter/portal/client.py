@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from ..clock import Clock
 from ..config import Login
 from ..errors import AccessError, PendingError, ProtocolError, TransportError
-from .accounts import FoundLocation, from_accounts, from_user_data
-from .http import BearerToken, Observer, Reply, Transport
+from .accounts import AccountLocation, from_accounts, from_user_data
+from .http import BearerToken, Observer, PortalResponse, Transport
 from .parsing import Json, mapping, text
 from .query import POLL, UsageQuery
-from .signin import SignInGate, Token, renew, sign_in, wants_second_factor
-from .usage import Answer, decode
+from .signin import SignInGate, Token, has_second_factor, renew, sign_in
+from .usage import UsageAnswer, decode
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +53,12 @@ class PortalClient:
         """Begin a new round of calls, in which one more sign-in is allowed where a token is not accepted."""
         self._token_is_second = False
 
-    def knock(self) -> bool:
+    def has_second_factor(self) -> bool:
         """Whether the portal says that this login has a second factor, which it tells without a sign-in.
 
         Raises TransportError where nobody answers.
         """
-        return wants_second_factor(self._login, self._transport)
+        return has_second_factor(self._login, self._transport)
 
     def sign_in(self) -> None:
         """Sign in now, unless a token still lives. Raises PortalError."""
@@ -68,23 +68,23 @@ class PortalClient:
         """End the connections."""
         self._transport.close()
 
-    def locations(self) -> list[FoundLocation]:
+    def locations(self) -> list[AccountLocation]:
         """Every location that this login sees. Raises PortalError."""
         owner = self._fresh_token().owner
         try:
-            reply = self._ask("user_data", "GET", USER_DATA, params={"userId": owner})
-            return from_user_data(self._data(reply, "the list of accounts"))
+            response = self._ask("user_data", "GET", USER_DATA, params={"userId": owner})
+            return from_user_data(self._data(response, "the list of accounts"))
         except (AccessError, ProtocolError) as error:
             if error.while_signing_in:
                 raise
             log.warning("login %s: %s; asking for the plain list of accounts instead", self._login.name, error)
             try:
-                reply = self._ask("accounts", "GET", ACCOUNTS, params={"user": self._login.username})
-                return from_accounts(self._data(reply, "the plain list of accounts"))
+                response = self._ask("accounts", "GET", ACCOUNTS, params={"user": self._login.username})
+                return from_accounts(self._data(response, "the plain list of accounts"))
             except (AccessError, ProtocolError):
                 raise error from None
 
-    def usage(self, query: UsageQuery) -> Answer:
+    def usage(self, query: UsageQuery) -> UsageAnswer:
         """The portal's answer for one range: asks until it is complete.
 
         Raises PendingError when the time for that is used up, ProtocolError when the portal gives up (FAILED) or is
@@ -94,8 +94,8 @@ class PortalClient:
         what = f"{query.time_frame} data of location {query.location} from {query.first_day} to {query.last_day}"
         started = self._clock.monotonic()
         for turn in range(10_000):
-            reply = self._ask("poll", "POST", POLL, data=body, headers={"Content-Type": "application/json"})
-            answer = mapping(self._data(reply, what, f"location {query.location} of account {query.account}"), what)
+            response = self._ask("poll", "POST", POLL, data=body, headers={"Content-Type": "application/json"})
+            answer = mapping(self._data(response, what, f"location {query.location} of account {query.account}"), what)
             status = text(answer.get("status")).upper()
             if status == "COMPLETE":
                 return decode(answer.get("data"))
@@ -109,21 +109,21 @@ class PortalClient:
             f"{what}: the portal was still computing after {self.pending_budget:.0f} s; later it may work"
         )
 
-    def _data(self, reply: Reply, what: str, place: str | None = None) -> Json:
-        if reply.status == 403:  # noqa: PLR2004
+    def _data(self, response: PortalResponse, what: str, place: str | None = None) -> Json:
+        if response.status == 403:  # noqa: PLR2004
             raise AccessError(
                 f"login {self._login.name} may not see {place or what} (status 403); check account and"
                 " service_location, or leave both out to read every location that the login sees"
             )
-        if reply.status == 401:  # noqa: PLR2004
+        if response.status == 401:  # noqa: PLR2004
             raise AccessError(f"login {self._login.name}: the portal gave a token and does not accept it for {what}")
-        if reply.status >= 500:  # noqa: PLR2004
-            raise TransportError(f"{what}: the portal has trouble (status {reply.status}); later it may work")
-        if reply.status != 200:  # noqa: PLR2004
-            if reply.is_page:
-                reply.json(what)
-            raise ProtocolError(f"{what}: unexpected status {reply.status}")
-        return reply.json(what)
+        if response.status >= 500:  # noqa: PLR2004
+            raise TransportError(f"{what}: the portal has trouble (status {response.status}); later it may work")
+        if response.status != 200:  # noqa: PLR2004
+            if response.is_page:
+                response.json(what)
+            raise ProtocolError(f"{what}: unexpected status {response.status}")
+        return response.json(what)
 
     def _ask(
         self,
@@ -134,25 +134,25 @@ class PortalClient:
         params: Mapping[str, str] | None = None,
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Reply:
+    ) -> PortalResponse:
         """A call with the token: one sign-in more where the portal does not accept it any longer."""
 
-        def call() -> Reply:
+        def call() -> PortalResponse:
             token = self._fresh_token()
             names = {"X-Nisc-Smarthub-Username": self._login.username, **(headers or {})}
             auth = BearerToken(token.value)
             return self._transport.call(endpoint, method, path, auth=auth, headers=names, params=params, data=data)
 
-        reply = self._twice(call)
-        if reply.status == 401 and not self._token_is_second:  # noqa: PLR2004
+        response = self._call_with_retry(call)
+        if response.status == 401 and not self._token_is_second:  # noqa: PLR2004
             self._token = None
             self._token_is_second = True
-            reply = self._twice(call)
-        if reply.status != 401:  # noqa: PLR2004
+            response = self._call_with_retry(call)
+        if response.status != 401:  # noqa: PLR2004
             self._token_is_second = False
-        return reply
+        return response
 
-    def _twice(self, call: Callable[[], Reply]) -> Reply:
+    def _call_with_retry(self, call: Callable[[], PortalResponse]) -> PortalResponse:
         """Once more where the connection broke: a retry here is cheaper for the portal than a whole new refresh."""
         try:
             return call()

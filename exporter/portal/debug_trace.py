@@ -79,7 +79,7 @@ _FIELDS = _words(
 """The names that are shown."""
 
 
-class Answered(Protocol):
+class TracedResponse(Protocol):
     """What the trace wants to know of an answer."""
 
     @property
@@ -103,7 +103,7 @@ class Answered(Protocol):
         ...
 
 
-def answered(endpoint: str, method: str, path: str, seconds: float, answer: Answered) -> None:
+def trace_response(endpoint: str, method: str, path: str, seconds: float, answer: TracedResponse) -> None:
     """Tell of a call that was answered, however it was."""
     if log.isEnabledFor(logging.DEBUG):
         told = {
@@ -116,7 +116,7 @@ def answered(endpoint: str, method: str, path: str, seconds: float, answer: Answ
         log.debug("portal call", extra=_call(endpoint, method, path) | told)
 
 
-def failed(endpoint: str, method: str, path: str, seconds: float, error: Exception) -> None:
+def trace_failure(endpoint: str, method: str, path: str, seconds: float, error: Exception) -> None:
     """Tell of a call without an answer: by the kind of error alone, since its words hold the whole address."""
     if log.isEnabledFor(logging.DEBUG):
         told = {"seconds": round(seconds, 3), "error": type(error).__name__}
@@ -129,9 +129,9 @@ def shape(value: Json) -> str:
     Elements of a list and values of keys that are not shown are merged into one, with the count of each kind of value;
     entries of different type are kept apart. Dots stand for what was not looked at or did not fit.
     """
-    place = _survey(value)
+    shape_here = _survey(value)
     written = ""
-    for part in place.parts(place.count):
+    for part in shape_here.parts(shape_here.count):
         written += part
         if len(written) > _LONGEST_SHAPE:
             return written[:_LONGEST_SHAPE] + "..."
@@ -163,7 +163,7 @@ def _shape_of_body(body: bytes) -> str:
 
 
 @dataclass(slots=True)
-class _Place:
+class _Shape:
     """What is known of all values found at one place of an answer.
 
     name: the field whose words may be shown here, empty where there is none. kinds: how many there are of each.
@@ -177,9 +177,9 @@ class _Place:
     kinds: dict[str, int] = field(default_factory=dict)
     opened: int = 0
     closed: bool = False
-    fields: dict[str, "_Place"] = field(default_factory=dict)
-    unnamed: "_Place | None" = None
-    items: dict[str, "_Place"] = field(default_factory=dict)
+    fields: dict[str, "_Shape"] = field(default_factory=dict)
+    unnamed: "_Shape | None" = None
+    items: dict[str, "_Shape"] = field(default_factory=dict)
     lengths: tuple[int, int] | None = None
 
     @property
@@ -193,30 +193,30 @@ class _Place:
             shortest, longest = self.lengths or (len(value), len(value))
             self.lengths = min(shortest, len(value)), max(longest, len(value))
 
-    def inside(self, value: Json) -> Iterator[tuple[Json, "_Place"]]:
+    def inside(self, value: Json) -> Iterator[tuple[Json, "_Shape"]]:
         """Whatever an object or a list holds, and the place of each."""
         if isinstance(value, list):
             for item in value:
-                yield item, self._place_of_item(item)
+                yield item, self._shape_of_item(item)
             return
         self.opened += 1
         for key, item in value.items():
-            yield item, self._place_of_field(key)
+            yield item, self._shape_of_field(key)
 
-    def _place_of_item(self, item: Json) -> "_Place":
+    def _shape_of_item(self, item: Json) -> "_Shape":
         entry = item.get("type") if isinstance(item, dict) else None
         group = entry if isinstance(entry, str) and entry in _ENTRIES else ""
         return self.items.get(group) or self.items.setdefault(group, self._below())
 
-    def _place_of_field(self, key: Json) -> "_Place":
+    def _shape_of_field(self, key: Json) -> "_Shape":
         if isinstance(key, str) and key in _FIELDS:
-            return self.fields.get(key) or self.fields.setdefault(key, _Place(key, self.depth + 1))
+            return self.fields.get(key) or self.fields.setdefault(key, _Shape(key, self.depth + 1))
         self.unnamed = self.unnamed or self._below()
         return self.unnamed
 
-    def _below(self) -> "_Place":
+    def _below(self) -> "_Shape":
         """A place whose values are still of this field: serviceLocationToIndustries maps to lists of them."""
-        return _Place(self.name if self.name in _WORDS else "", self.depth + 1)
+        return _Shape(self.name if self.name in _WORDS else "", self.depth + 1)
 
     def parts(self, total: int, *, counted: bool = False) -> Iterator[str]:
         """The text, in pieces. total: how many values there could be. counted: say the count even of a single kind."""
@@ -235,9 +235,9 @@ class _Place:
 
     def _parts_of_object(self) -> Iterator[str]:
         separator = "{"
-        for name, place in self.fields.items():
+        for name, shape_here in self.fields.items():
             yield f"{separator}{name}:"
-            yield from place.parts(self.opened)
+            yield from shape_here.parts(self.opened)
             separator = ","
         if self.unnamed:
             yield f"{separator}<key>*{self.unnamed.count}:"
@@ -251,26 +251,26 @@ class _Place:
         yield f"[{shortest}" if shortest == longest else f"[{shortest} to {longest}"
         yield (" each" if count > 1 else "") + (" of " if longest else "")
         separator = ""
-        for place in self.items.values():
+        for shape_here in self.items.values():
             yield separator
-            yield from place.parts(place.count, counted=len(self.items) > 1)
+            yield from shape_here.parts(shape_here.count, counted=len(self.items) > 1)
             separator = "|"
         yield "...]" if self.closed else "]"
 
 
-def _survey(value: Json) -> _Place:
+def _survey(value: Json) -> _Shape:
     """Look at a value, level by level: the outline is known first, and the effort ends at the leaves."""
-    root = _Place()
+    root = _Shape()
     root.note(value)
     waiting = deque([(value, root)] if isinstance(value, dict | list) else [])
     left = _MOST_VALUES
     while waiting:
-        value, place = waiting.popleft()
-        if place.depth >= _DEEPEST or left <= 0:
-            place.closed = True
+        value, shape_here = waiting.popleft()
+        if shape_here.depth >= _DEEPEST or left <= 0:
+            shape_here.closed = True
             continue
-        place.closed = place.closed or len(value) > left
-        for item, below in islice(place.inside(value), left):
+        shape_here.closed = shape_here.closed or len(value) > left
+        for item, below in islice(shape_here.inside(value), left):
             below.note(item)
             left -= 1
             if isinstance(item, dict | list):

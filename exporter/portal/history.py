@@ -9,17 +9,17 @@ from ..intervals.model import DAILY as DAILY_STEP
 from ..intervals.model import MeterInfo, Reading
 from .query import DAILY, HOURLY, UsageQuery
 from .readings import MeterReadings, RangeReadings, read_days, read_intervals
-from .timezone import Sighting
-from .usage import Answer
+from .timezone import OffsetEvidence
+from .usage import UsageAnswer
 from .walltime import WallClock
 
 LONGEST_RANGE = 30  # days
 _FAILED_DAYS = 3  # so many single days that the portal gives up on are enough
 _PENDING_RANGES = 2  # so many ranges in a row that stay pending are enough
 
-Ask = Callable[[UsageQuery], Answer]
+Ask = Callable[[UsageQuery], UsageAnswer]
 
-Watch = Callable[[Answer, str, int, int], None]
+Watch = Callable[[UsageAnswer, str, int, int], None]
 """Shown each answer with its time frame and range, before anything is made of it."""
 
 
@@ -56,7 +56,7 @@ class History:
     zone_contradicted: bool | None = None
     warnings: list[str] = field(default_factory=list)
     error: PortalError | None = None
-    sightings: list[Sighting] = field(default_factory=list)
+    evidence: list[OffsetEvidence] = field(default_factory=list)
     connected: int | None = None
     has_hourly: bool | None = None
 
@@ -197,7 +197,7 @@ def _take_days(history: History, answers: list[RangeReadings], known: KnownMeter
 def _note(history: History, answers: list[RangeReadings]) -> None:
     for answer in answers:
         history.warnings += answer.warnings
-        history.sightings += answer.sightings
+        history.evidence += answer.evidence
         history.connected = answer.connected or history.connected
         if answer.has_hourly is not None:
             history.has_hourly = history.has_hourly or answer.has_hourly

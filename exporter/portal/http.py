@@ -33,7 +33,7 @@ Observer = Callable[[str, str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class PortalResponse:
     """What came back, whatever its status. `date` is the portal's clock, seconds UTC, where it tells."""
 
     status: int
@@ -108,7 +108,7 @@ class Transport:
         auth: requests.auth.AuthBase | None = None,
         headers: Mapping[str, str] | None = None,
         **content: Any,  # noqa: ANN401 - params, data: whatever requests takes
-    ) -> Reply:
+    ) -> PortalResponse:
         """Make one call and read its answer whole. Raises TransportError; a bad status is not an error here.
 
         endpoint: the call's name in metrics and logs, never with a value of the user's in it; nor has path one.
@@ -127,15 +127,15 @@ class Transport:
                 **content,
             ) as response:
                 body, kind = self._read(response, started), response.headers.get("Content-Type", "")
-                reply = Reply(response.status_code, body, _retry_after(response), kind, _date(response))
+                reply = PortalResponse(response.status_code, body, _retry_after(response), kind, _date(response))
                 code = str(reply.status)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            debug_trace.failed(endpoint, method, path, self._clock.monotonic() - started, error)
+            debug_trace.trace_failure(endpoint, method, path, self._clock.monotonic() - started, error)
             raise TransportError(self._explain(error)) from error
         finally:
             seconds = self._clock.monotonic() - started
             self._observer(endpoint, code, seconds)
-        debug_trace.answered(endpoint, method, path, seconds, reply)
+        debug_trace.trace_response(endpoint, method, path, seconds, reply)
         self._refuse_trouble(endpoint, reply)
         return reply
 
@@ -152,7 +152,7 @@ class Transport:
                 raise requests.Timeout("the answer took too long")
         return b"".join(parts)
 
-    def _refuse_trouble(self, endpoint: str, reply: Reply) -> None:
+    def _refuse_trouble(self, endpoint: str, reply: PortalResponse) -> None:
         """Statuses that mean the same for every call: redirection, too many requests, server trouble behind a page."""
         if 300 <= reply.status < 400:  # noqa: PLR2004
             raise TransportError(f"{self._host} redirects elsewhere (status {reply.status}); check api_url")

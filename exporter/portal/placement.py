@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from .usage import Point
+from .usage import WallPoint
 from .walltime import DAY, WallClock, plausible
 
 HOUR = 3600
@@ -21,7 +21,7 @@ class Placed:
     warnings: list[str] = field(default_factory=list)
 
 
-def place(points: Sequence[Point], clock: WallClock, bounds: tuple[int, int]) -> Placed:
+def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]) -> Placed:
     """Give each point its instant. Points come sorted; `bounds` are the wall times of the request: [start, end).
 
     The n-th point with the same wall time is its n-th instant. A wall time that does not exist is dropped without
@@ -72,9 +72,9 @@ def _repeat(placed: Placed, instant: int, value: float | None) -> None:
     placed.values[instant] = value
 
 
-def place_days(points: Sequence[Point], clock: WallClock, bounds: tuple[int, int]) -> Placed:
+def place_days(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]) -> Placed:
     """The same for points that stand for whole local days: their instant is the start of the day."""
-    at_midnight: list[Point] = []
+    at_midnight: list[WallPoint] = []
     placed = Placed()
     for wall, value in points:
         if wall % DAY == 0:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .directions import Channel
 from .placement import day_steps, place, place_days, step_of_day
 from .query import DAILY as DAILY_FRAME
-from .usage import Answer, Series
+from .usage import ChannelSeries, UsageAnswer
 from .walltime import DAY, WallClock
 
 RawPoint = tuple[int, int, float, float | None]
@@ -23,7 +23,7 @@ class RawSeries:
     points: tuple[RawPoint, ...]
 
 
-def raw_series(answer: Answer, time_frame: str, clock: WallClock, start: int, end: int) -> tuple[RawSeries, ...]:
+def raw_series(answer: UsageAnswer, time_frame: str, clock: WallClock, start: int, end: int) -> tuple[RawSeries, ...]:
     """Every series of USAGE, for the local days from `start` to `end` (instants of local midnights)."""
     bounds = clock.wall(start), clock.wall(end)
     placing = place_days if time_frame == DAILY_FRAME else place
@@ -34,7 +34,7 @@ def raw_series(answer: Answer, time_frame: str, clock: WallClock, start: int, en
                 costs[series.channel][instant] += value
     ends = dict(answer.interval_ends)
 
-    def points_of(series: Series) -> Iterator[RawPoint]:
+    def points_of(series: ChannelSeries) -> Iterator[RawPoint]:
         steps = day_steps((wall for wall, _ in series.points), ends)
         cost = costs.get(series.channel, {})
         for instant, value in sorted(placing(series.points, clock, bounds).values.items()):

@@ -8,8 +8,8 @@ from ..intervals.model import DAILY, MeterInfo, Reading
 from ..intervals.samples import amount
 from .directions import Channel, Energy, Flow, resolve
 from .placement import HOUR, Placed, day_steps, place, place_days, step_of_day
-from .timezone import Sighting, sightings_in
-from .usage import Answer, Point, Series
+from .timezone import OffsetEvidence, evidence_in
+from .usage import ChannelSeries, UsageAnswer, WallPoint
 from .walltime import DAY, WallClock
 
 
@@ -39,7 +39,7 @@ class RangeReadings:
     has_hourly: bool | None = None
     zone_contradicted: bool | None = None
     warnings: tuple[str, ...] = ()
-    sightings: tuple[Sighting, ...] = ()
+    evidence: tuple[OffsetEvidence, ...] = ()
     connected: int | None = None
 
     @property
@@ -49,7 +49,7 @@ class RangeReadings:
 
 
 def read_intervals(
-    answer: Answer, clock: WallClock, start: int, end: int, known_steps: Mapping[str, int]
+    answer: UsageAnswer, clock: WallClock, start: int, end: int, known_steps: Mapping[str, int]
 ) -> RangeReadings:
     """The readings of an HOURLY answer for the local days from `start` to `end` (instants of local midnights).
 
@@ -61,10 +61,10 @@ def read_intervals(
         return _intervals_of(meter, clock, dict(answer.interval_ends), _finer(known_steps.get(meter.number)))
 
     readings = _read(answer, lambda points: place(points, clock, bounds), read, clock)
-    return replace(readings, zone_contradicted=_contradicts(answer, bounds), sightings=sightings_in(answer, start, end))
+    return replace(readings, zone_contradicted=_contradicts(answer, bounds), evidence=evidence_in(answer, start, end))
 
 
-def read_days(answer: Answer, clock: WallClock, start: int, end: int) -> RangeReadings:
+def read_days(answer: UsageAnswer, clock: WallClock, start: int, end: int) -> RangeReadings:
     """The readings of a DAILY answer: each is one local day."""
     bounds = clock.wall(start), clock.wall(end)
 
@@ -104,8 +104,8 @@ class _Meter:
 
 
 def _read(
-    answer: Answer,
-    placing: Callable[[Sequence[Point]], Placed],
+    answer: UsageAnswer,
+    placing: Callable[[Sequence[WallPoint]], Placed],
     read: Callable[[_Meter], tuple[list[Reading], int]],
     clock: WallClock,
 ) -> RangeReadings:
@@ -119,13 +119,13 @@ def _read(
     return RangeReadings(tuple(meters), answer.has_hourly, warnings=tuple(dict.fromkeys(warnings)), connected=connected)
 
 
-def _meters(answer: Answer, placing: Callable[[Sequence[Point]], Placed]) -> list[_Meter]:
+def _meters(answer: UsageAnswer, placing: Callable[[Sequence[WallPoint]], Placed]) -> list[_Meter]:
     meters: dict[str, _Meter] = {}
     for channel in answer.channels:
         meter = meters.setdefault(channel.meter, _Meter(channel.meter))
         meter.channels.append(channel)
 
-    def placed(series: Series) -> dict[int, float | None]:
+    def placed(series: ChannelSeries) -> dict[int, float | None]:
         result = placing(series.points)
         meters[series.channel.meter].warnings += result.warnings
         return result.values
@@ -222,7 +222,7 @@ def _info(meter: _Meter, step: int) -> MeterInfo:
 _FARTHEST = 15 * 3600  # no two zones of the US and its associates lie further apart
 
 
-def _contradicts(answer: Answer, bounds: tuple[int, int]) -> bool | None:
+def _contradicts(answer: UsageAnswer, bounds: tuple[int, int]) -> bool | None:
     """Whether the portal counts other days than we do (portal-facts 4.2).
 
     With a wrong zone its answer is shifted as a whole: an unbroken run of points lies before or behind the range. A

@@ -15,7 +15,7 @@ from ..errors import (
     TransportError,
     TwoFactorError,
 )
-from .http import Reply, Transport
+from .http import PortalResponse, Transport
 from .parsing import Json, text
 
 SIGN_IN = "/services/oauth/auth/v2"
@@ -25,7 +25,7 @@ METHOD = "/services/two-factor/method"
 _LIFE = 299.0  # seconds, where the portal does not say (portal-facts 1.2)
 _MILLISECONDS = 10**11
 _SKEW = 25.0  # seconds: a code is good for half a minute, and portals allow the one before it
-_REFUSED_SECOND_FACTOR = "your data could not be verified"  # portal-facts 1.3: status 500, plain text
+_REJECTED_SECOND_FACTOR = "your data could not be verified"  # portal-facts 1.3: status 500, plain text
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -59,7 +59,7 @@ class SignInGate(Protocol):
         """Let a person decide, where there is one, before anybody waits. Raises what `check` raises."""
         ...
 
-    def refused(self, reason: Reason) -> None:
+    def rejected(self, reason: Reason) -> None:
         """Count a refused sign-in."""
         ...
 
@@ -94,14 +94,14 @@ def _try(login: Login, transport: Transport, gate: SignInGate, now: float) -> To
     form = {"userId": login.username, "password": login.password.reveal()}
     if login.totp_secret is not None:
         form["twoFactorCode"] = second_factor(login.totp_secret.reveal()).at(int(now))
-    reply = transport.call("auth", "POST", SIGN_IN, data=form)
+    response = transport.call("auth", "POST", SIGN_IN, data=form)
     try:
-        token = _judge(login, reply, now)
+        token = _judge(login, response, now)
         if token is None:
-            raise _refusal(login, transport, reply)
+            raise _rejection(login, transport, response)
     except PortalError as error:
-        if error.reason.is_refused_sign_in:
-            gate.refused(error.reason)
+        if error.reason.is_rejected_sign_in:
+            gate.rejected(error.reason)
         raise
     return token
 
@@ -109,28 +109,30 @@ def _try(login: Login, transport: Transport, gate: SignInGate, now: float) -> To
 def renew(token: Token, transport: Transport, now: float) -> Token | None:
     """A new token for one that still lives, without another sign-in; None where the portal does not do that."""
     try:
-        reply = transport.call("renew", "POST", RENEW, data={"token": token.value})
-        answer = reply.json("renewing the token") if reply.status == 200 else None  # noqa: PLR2004
+        response = transport.call("renew", "POST", RENEW, data={"token": token.value})
+        answer = response.json("renewing the token") if response.status == 200 else None  # noqa: PLR2004
     except PortalError:
         return None
     return _token(answer, token.owner, now) if isinstance(answer, dict) else None
 
 
-def _judge(login: Login, reply: Reply, now: float) -> Token | None:
+def _judge(login: Login, response: PortalResponse, now: float) -> Token | None:
     """The token of a successful answer, None for a refusal by user name or password."""
-    if reply.status == 500 and _REFUSED_SECOND_FACTOR in reply.body[:500].decode("utf-8", "replace").lower():  # noqa: PLR2004
-        raise second_factor_refused(login, None if reply.date is None else now - reply.date)
-    if reply.status >= 500:  # noqa: PLR2004
-        raise TransportError(f"login {login.name}: the portal has trouble signing anybody in (status {reply.status})")
-    if reply.status in (400, 401):
+    if response.status == 500 and _REJECTED_SECOND_FACTOR in response.body[:500].decode("utf-8", "replace").lower():  # noqa: PLR2004
+        raise second_factor_error(login, None if response.date is None else now - response.date)
+    if response.status >= 500:  # noqa: PLR2004
+        raise TransportError(
+            f"login {login.name}: the portal has trouble signing anybody in (status {response.status})"
+        )
+    if response.status in (400, 401):
         return None
-    if reply.status == 403:  # noqa: PLR2004
+    if response.status == 403:  # noqa: PLR2004
         raise AccessError(
             f"login {login.name}: the portal does not let this login or this machine sign in (status 403)"
         )
-    if reply.status != 200:  # noqa: PLR2004
-        raise ProtocolError(f"login {login.name}: unexpected status {reply.status} of the sign-in; check api_url")
-    answer = reply.json(f"login {login.name}: sign-in")
+    if response.status != 200:  # noqa: PLR2004
+        raise ProtocolError(f"login {login.name}: unexpected status {response.status} of the sign-in; check api_url")
+    answer = response.json(f"login {login.name}: sign-in")
     if not isinstance(answer, dict):
         raise ProtocolError(f"login {login.name}: the answer to the sign-in is not understood")
     token = _token(answer, login.username, now)
@@ -158,31 +160,31 @@ def _life(answer: dict[str, Json], now: float) -> float:
     return _LIFE
 
 
-def _refusal(login: Login, transport: Transport, reply: Reply) -> PortalError:
+def _rejection(login: Login, transport: Transport, response: PortalResponse) -> PortalError:
     """Tell a wrong password from a missing second factor, which many portals answer alike (portal-facts 9, no. 4)."""
     with suppress(PortalError):
-        if login.totp_secret is None and wants_second_factor(login, transport):
-            return second_factor_refused(login)
+        if login.totp_secret is None and has_second_factor(login, transport):
+            return second_factor_error(login)
     said = ""
-    if reply.status == 200:  # noqa: PLR2004
-        word = text(reply.json("sign-in").get("status"))
+    if response.status == 200:  # noqa: PLR2004
+        word = text(response.json("sign-in").get("status"))
         said = f", it said {word}" if word.replace("_", "").isalnum() else ""
     return CredentialsError(
-        f"login {login.name}: the portal refused user name or password (status {reply.status}{said});"
+        f"login {login.name}: the portal refused user name or password (status {response.status}{said});"
         " check username and password by signing in on its web page, then correct the configuration"
     )
 
 
-def wants_second_factor(login: Login, transport: Transport) -> bool:
+def has_second_factor(login: Login, transport: Transport) -> bool:
     """Whether the portal says so; not all do (portal-facts 1.1). Raises TransportError where nobody answers."""
-    reply = transport.call("two_factor", "GET", METHOD, params={"userId": login.username})
+    response = transport.call("two_factor", "GET", METHOD, params={"userId": login.username})
     try:
-        return reply.status == 200 and reply.json("second factor") == "TOTP"  # noqa: PLR2004
+        return response.status == 200 and response.json("second factor") == "TOTP"  # noqa: PLR2004
     except PortalError:
         return False
 
 
-def second_factor_refused(login: Login, ahead: float | None = None) -> TwoFactorError:
+def second_factor_error(login: Login, ahead: float | None = None) -> TwoFactorError:
     """What to say where a second factor is missing or was not accepted. ahead: seconds of our clock before theirs."""
     if login.totp_secret is None:
         return TwoFactorError(

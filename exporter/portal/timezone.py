@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from .placement import day_steps
-from .usage import Answer
+from .usage import UsageAnswer
 
 DAY = 86400
 _QUARTER = 900
@@ -30,7 +30,7 @@ _CANDIDATES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class OffsetEvidence:
     """How far the portal's clock was ahead of UTC at an instant; both in seconds, the offset modulo a day.
 
     certain: seen at both ends of a range; otherwise a gap in the data, or a bill that was not read at midnight, may
@@ -42,7 +42,7 @@ class Sighting:
     certain: bool = False
 
 
-def sightings_in(answer: Answer, start: int, end: int) -> tuple[Sighting, ...]:
+def evidence_in(answer: UsageAnswer, start: int, end: int) -> tuple[OffsetEvidence, ...]:
     """What an HOURLY answer for the real time from `start` to `end` shows: its first and last x against them."""
     walls = sorted({wall for series in answer.usage for wall, _ in series.points})
     step = min(day_steps(walls, dict(answer.interval_ends)).values(), default=0)
@@ -53,40 +53,40 @@ def sightings_in(answer: Answer, start: int, end: int) -> tuple[Sighting, ...]:
         return ()
     # Over the change in spring an hour that is missing makes both ends look alike too.
     if first == last and not _may_change(start, end):
-        return (Sighting(start, first, certain=True), Sighting(end - 1, first, certain=True))
-    return (Sighting(start, first),)
+        return (OffsetEvidence(start, first, certain=True), OffsetEvidence(end - 1, first, certain=True))
+    return (OffsetEvidence(start, first),)
 
 
-def sightings_of_bills(read_at: Iterable[int]) -> tuple[Sighting, ...]:
+def evidence_of_bills(read_at: Iterable[int]) -> tuple[OffsetEvidence, ...]:
     """What the dates of meter readings for bills show: they are real instants at local midnight (portal-facts 4.1)."""
-    return tuple(Sighting(instant, -instant % DAY) for instant in sorted(set(read_at)) if instant % _QUARTER == 0)
+    return tuple(OffsetEvidence(instant, -instant % DAY) for instant in sorted(set(read_at)) if instant % _QUARTER == 0)
 
 
-def fits(zone: ZoneInfo, sightings: Sequence[Sighting]) -> bool | None:
+def zone_fits(zone: ZoneInfo, evidence: Sequence[OffsetEvidence]) -> bool | None:
     """Whether the portal can be of this zone; None where nothing was seen.
 
     Every certain sighting must agree, and of the others most. A single one that is not certain proves nothing against
     a zone.
     """
-    if not sightings:
+    if not evidence:
         return None
-    agreeing = [sighting for sighting in sightings if _agrees(zone, sighting)]
-    if any(sighting.certain and sighting not in agreeing for sighting in sightings):
+    agreeing = [each_evidence for each_evidence in evidence if _agrees(zone, each_evidence)]
+    if any(each_evidence.certain and each_evidence not in agreeing for each_evidence in evidence):
         return False
-    if any(sighting.certain for sighting in sightings) or 2 * len(agreeing) > len(sightings):
+    if any(each_evidence.certain for each_evidence in evidence) or 2 * len(agreeing) > len(evidence):
         return True
-    return False if len(sightings) - len(agreeing) > 1 else None
+    return False if len(evidence) - len(agreeing) > 1 else None
 
 
-def contradict(zone: ZoneInfo, sightings: Sequence[Sighting]) -> bool:
+def is_contradicted(zone: ZoneInfo, evidence: Sequence[OffsetEvidence]) -> bool:
     """Whether too much was seen, and all of it against a zone, for anything but a wrong one."""
-    return len(sightings) >= _ENOUGH and not any(_agrees(zone, sighting) for sighting in sightings)
+    return len(evidence) >= _ENOUGH and not any(_agrees(zone, each_evidence) for each_evidence in evidence)
 
 
-def fitting(sightings: Sequence[Sighting]) -> tuple[str, ...]:
+def matching_zones(evidence: Sequence[OffsetEvidence]) -> tuple[str, ...]:
     """The zones that fit best, the likeliest first; none where nothing was seen or nothing fits."""
-    zones = [zone for zone in map(ZoneInfo, _CANDIDATES) if fits(zone, sightings)]
-    scores = {zone.key: sum(_agrees(zone, sighting) for sighting in sightings) for zone in zones}
+    zones = [zone for zone in map(ZoneInfo, _CANDIDATES) if zone_fits(zone, evidence)]
+    scores = {zone.key: sum(_agrees(zone, each_evidence) for each_evidence in evidence) for zone in zones}
     return tuple(name for name, score in scores.items() if score == max(scores.values()))
 
 
@@ -104,8 +104,8 @@ def _may_change(start: int, end: int) -> bool:
     return any(_offset(zone, start) != _offset(zone, end) for zone in map(ZoneInfo, _CANDIDATES))
 
 
-def _agrees(zone: ZoneInfo, sighting: Sighting) -> bool:
-    return (_offset(zone, sighting.instant) - sighting.offset) % DAY == 0
+def _agrees(zone: ZoneInfo, each_evidence: OffsetEvidence) -> bool:
+    return (_offset(zone, each_evidence.instant) - each_evidence.offset) % DAY == 0
 
 
 def _offset(zone: ZoneInfo, instant: int) -> float:

@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 from ..clock import Clock
 from ..errors import AccessError, PendingError, PortalError, ProtocolError, TransportError
-from .accounts import FoundLocation
+from .accounts import AccountLocation
 from .client import PortalClient
 from .placement import day_steps
 from .query import HOURLY, UsageQuery
-from .timezone import Sighting, fits, fitting, other_season, sightings_in, sightings_of_bills
-from .usage import Answer
+from .timezone import OffsetEvidence, evidence_in, evidence_of_bills, matching_zones, other_season, zone_fits
+from .usage import UsageAnswer
 from .walltime import WallClock
 
 Busy = Callable[[str], None]
@@ -44,19 +44,19 @@ class ZoneSearch:
     where every location answered.
     """
 
-    sightings: tuple[Sighting, ...]
-    errors: Mapping[FoundLocation, PortalError] = field(default_factory=dict)
+    evidence: tuple[OffsetEvidence, ...]
+    errors: Mapping[AccountLocation, PortalError] = field(default_factory=dict)
     error: PortalError | None = None
 
 
-def seek_zone(client: PortalClient, places: Sequence[FoundLocation], clock: Clock) -> ZoneSearch:
+def search_zone(client: PortalClient, places: Sequence[AccountLocation], clock: Clock) -> ZoneSearch:
     """What the portal shows of its clock, in summer and in winter. Raises a PortalError where nobody is signed in.
 
     Bill dates cost nothing; beyond them it asks for two days in each half of the year, of one location after the other
     until one zone is left, and where all these are too young for a day inside their data. A portal that is down or
     keeps computing is not asked for more.
     """
-    seeker = _ZoneSeeker(client, places)
+    seeker = _ZoneSearcher(client, places)
     try:
         seeker.seek(int(clock.now()))
     except (PendingError, TransportError) as error:
@@ -66,16 +66,16 @@ def seek_zone(client: PortalClient, places: Sequence[FoundLocation], clock: Cloc
     return seeker.result()
 
 
-class _ZoneSeeker:
+class _ZoneSearcher:
     """One search: what was seen so far, and which locations answered."""
 
-    def __init__(self, client: PortalClient, places: Sequence[FoundLocation]) -> None:
+    def __init__(self, client: PortalClient, places: Sequence[AccountLocation]) -> None:
         self._client = client
         self._places = places
         self._utc = WallClock(ZoneInfo("UTC"))
-        self._sightings = [sighting for place in places for sighting in sightings_of_bills(place.bill_reads)]
-        self._answered: set[FoundLocation] = set()
-        self._errors: dict[FoundLocation, PortalError] = {}
+        self._sightings = [each_evidence for place in places for each_evidence in evidence_of_bills(place.bill_reads)]
+        self._answered: set[AccountLocation] = set()
+        self._errors: dict[AccountLocation, PortalError] = {}
 
     def seek(self, now: int) -> None:
         """Ask until one zone is left or nothing else is to be asked. Raises what would keep other calls from it."""
@@ -85,7 +85,7 @@ class _ZoneSeeker:
                 for length in (_PROBE, _LONG_PROBE):
                     if self._look(place, start, start + length):
                         break
-            if self._is_certain and len(fitting(self._sightings)) == 1:
+            if self._is_certain and len(matching_zones(self._sightings)) == 1:
                 return
         today = self._utc.day(now)
         for place in self._places:
@@ -106,16 +106,16 @@ class _ZoneSeeker:
 
     @property
     def _is_certain(self) -> bool:
-        return any(sighting.certain for sighting in self._sightings)
+        return any(each_evidence.certain for each_evidence in self._sightings)
 
-    def _look(self, place: FoundLocation, start: int, end: int) -> bool:
+    def _look(self, place: AccountLocation, start: int, end: int) -> bool:
         """Ask for a range; gives whether it shows the clock for certain."""
         answer = self._ask(place, start, end)
-        seen = sightings_in(answer, start, end) if answer else ()
+        seen = evidence_in(answer, start, end) if answer else ()
         self._sightings += seen
-        return any(sighting.certain for sighting in seen)
+        return any(each_evidence.certain for each_evidence in seen)
 
-    def _ask(self, place: FoundLocation, start: int, end: int) -> Answer | None:
+    def _ask(self, place: AccountLocation, start: int, end: int) -> UsageAnswer | None:
         try:
             answer = self._client.usage(UsageQuery(place.account, place.number, HOURLY, start, end, self._utc))
         except PortalError as error:
@@ -129,7 +129,7 @@ class _ZoneSeeker:
         return answer
 
 
-def _inside(answer: Answer) -> tuple[int, int] | None:
+def _inside(answer: UsageAnswer) -> tuple[int, int] | None:
     """The last day, or less, that lies inside the data of an answer whatever the zone; None where they are too few.
 
     Only where there are data at both ends of a range do its first and last x tell the offset (portal-facts 4.2), and
@@ -154,16 +154,16 @@ class ZoneVerdict:
     error: what kept the portal from being looked at more closely, where that leaves doubt.
     """
 
-    fits: bool | None
+    zone_fits: bool | None
     others: tuple[str, ...] = ()
     error: PortalError | None = None
 
 
 def verify_zone(  # noqa: PLR0917
     zone: ZoneInfo,
-    sightings: tuple[Sighting, ...],
+    evidence: tuple[OffsetEvidence, ...],
     client: PortalClient,
-    places: Sequence[FoundLocation],
+    places: Sequence[AccountLocation],
     clock: Clock,
     busy: Busy,
 ) -> ZoneVerdict:
@@ -171,17 +171,17 @@ def verify_zone(  # noqa: PLR0917
 
     The last days show one season only, in which Denver and Phoenix have the same clock.
     """
-    verdict = fits(zone, sightings)
-    if verdict and set(fitting(sightings)) <= {zone.key}:
+    verdict = zone_fits(zone, evidence)
+    if verdict and set(matching_zones(evidence)) <= {zone.key}:
         return ZoneVerdict(verdict)
     busy("more data that tell the zone")
     try:
-        search = seek_zone(client, places, clock)
+        search = search_zone(client, places, clock)
     except PortalError as error:
-        return ZoneVerdict(verdict, () if verdict else fitting(sightings), error)
-    sightings += search.sightings
-    verdict = fits(zone, sightings)
-    is_certain = any(sighting.certain for sighting in sightings)
+        return ZoneVerdict(verdict, () if verdict else matching_zones(evidence), error)
+    evidence += search.evidence
+    verdict = zone_fits(zone, evidence)
+    is_certain = any(each_evidence.certain for each_evidence in evidence)
     return ZoneVerdict(
-        verdict, () if verdict is not False else fitting(sightings), None if is_certain else search.error
+        verdict, () if verdict is not False else matching_zones(evidence), None if is_certain else search.error
     )

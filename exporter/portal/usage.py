@@ -15,20 +15,20 @@ from .parsing import Json, all_seconds, flag, mapping, optional_numbers, sequenc
 INDUSTRY = "ELECTRIC"
 
 
-Point = tuple[int, float | None]
+WallPoint = tuple[int, float | None]
 """Wall-clock seconds and a value, None where the portal has none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class ChannelSeries:
     """The points of one channel, sorted by wall time, repeated ones kept in the portal's order."""
 
     channel: Channel
-    points: tuple[Point, ...]
+    points: tuple[WallPoint, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class UsageAnswer:
     """What a poll gave, empty where it gave nothing.
 
     periods: series of TIME_OF_USE with the name of their rate period.
@@ -39,16 +39,16 @@ class Answer:
     """
 
     channels: tuple[Channel, ...] = ()
-    usage: tuple[Series, ...] = ()
-    cost: tuple[Series, ...] = ()
-    periods: tuple[tuple[str, Series], ...] = ()
+    usage: tuple[ChannelSeries, ...] = ()
+    cost: tuple[ChannelSeries, ...] = ()
+    periods: tuple[tuple[str, ChannelSeries], ...] = ()
     interval_ends: tuple[tuple[int, int], ...] = ()
     has_hourly: bool | None = None
     connected: date | None = None
     warnings: tuple[str, ...] = ()
 
 
-def decode(data: Json) -> Answer:
+def decode(data: Json) -> UsageAnswer:
     """Decode the `data` of a COMPLETE poll. Raises ProtocolError where its shape is not the known one.
 
     No data, no ELECTRIC in it, an empty list or no USAGE entry are normal and give an empty answer.
@@ -73,16 +73,16 @@ class _Decoder:
 
     def __init__(self) -> None:
         self._channels: list[Channel] = []
-        self._usage: list[Series] = []
-        self._cost: list[Series] = []
-        self._periods: list[tuple[str, Series]] = []
+        self._usage: list[ChannelSeries] = []
+        self._cost: list[ChannelSeries] = []
+        self._periods: list[tuple[str, ChannelSeries]] = []
         self._ends: dict[int, int] = {}
         self._has_hourly: bool | None = None
         self._connected: date | None = None
         self._warnings: list[str] = []
 
-    def answer(self) -> Answer:
-        return Answer(
+    def answer(self) -> UsageAnswer:
+        return UsageAnswer(
             channels=tuple(self._channels),
             usage=tuple(self._usage),
             cost=tuple(self._cost),
@@ -111,7 +111,7 @@ class _Decoder:
             if unit not in ("", "KWH"):
                 self._warnings.append(f"a USAGE series in {_word(unit)} was passed over, only KWH is energy")
                 continue
-            self._usage.append(Series(channel, _points(series, "USAGE")))
+            self._usage.append(ChannelSeries(channel, _points(series, "USAGE")))
         self._ends.update(_interval_ends(entry.get("xToOrderedInterval")))
         hourly = flag(entry.get("hasHourly"))
         self._has_hourly = hourly if self._has_hourly is None else self._has_hourly or bool(hourly)
@@ -132,7 +132,7 @@ class _Decoder:
             if channel is None:
                 self._warnings.append("a COST series belongs to no meter of USAGE and was dropped")
                 continue
-            self._cost.append(Series(channel, _points(series, "COST")))
+            self._cost.append(ChannelSeries(channel, _points(series, "COST")))
 
     def time_of_use_entry(self, entry: dict[str, Json]) -> None:
         own = list(self._decode_channels(entry, "TIME_OF_USE"))
@@ -149,7 +149,7 @@ class _Decoder:
             if channel.flow in (Flow.EXPORT, Flow.NET):
                 continue
             period = text(series.get("rateName")) or rates.get(name, "") or name.rpartition(" - ")[2]
-            self._periods.append((period, Series(channel, _points(series, "TIME_OF_USE"))))
+            self._periods.append((period, ChannelSeries(channel, _points(series, "TIME_OF_USE"))))
 
     def _decode_channels(self, entry: dict[str, Json], where: str) -> Iterator[Channel]:
         for meter in _mappings(entry.get("meters"), f"{where}.meters"):
@@ -222,7 +222,7 @@ def _series(entry: dict[str, Json], where: str) -> list[dict[str, Json]]:
     return _mappings(entry.get("series"), f"{where}.series")
 
 
-def _points(series: dict[str, Json], where: str) -> tuple[Point, ...]:
+def _points(series: dict[str, Json], where: str) -> tuple[WallPoint, ...]:
     data = _mappings(series.get("data"), f"{where}.series[].data")
     walls = all_seconds([point.get("x") for point in data], f"{where}.series[].data[].x")
     values = optional_numbers([point.get("y") for point in data], f"{where}.series[].data[].y")

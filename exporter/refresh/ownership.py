@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 _PATIENCE = 60.0  # seconds to wait for the first answer of the logins before
 
 
-class Claims:
+class Ownership:
     """What each login of the file sees. Shared by all of them."""
 
     def __init__(self, logins: Sequence[Login]) -> None:
@@ -28,7 +28,7 @@ class Claims:
             self._asked.add(index)
             self._condition.notify_all()
 
-    def refused(self, index: int) -> None:
+    def rejected(self, index: int) -> None:
         """This login may not sign in any more: it sees nothing, and the others need not leave it anything."""
         with self._condition:
             self._seen.pop(index, None)
@@ -53,7 +53,7 @@ class Claims:
                     )
             return self._seen[index] - taken.keys()
 
-    def everything(self) -> frozenset[LocationKey] | None:
+    def all_locations(self) -> frozenset[LocationKey] | None:
         """All that any login sees, None as long as one of them has not answered yet."""
         with self._condition:
             if len(self._seen) < len(self._logins):

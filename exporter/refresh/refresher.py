@@ -10,18 +10,18 @@ from ..clock import Clock, Stopped
 from ..config import ExporterConfig, Login
 from ..errors import AccessError, PortalError, ProtocolError, Reason
 from ..intervals.model import Location, LocationKey
-from ..locations import as_found, choose, matches, nothing_to_read, unseen, wanted
+from ..locations import as_account_location, choose, is_configured, matches, nothing_to_read_message, unseen_message
 from ..lockout import Lockout
-from ..portal.accounts import FoundLocation
+from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
 from ..portal.history import KnownMeters, LocationHistory
-from ..portal.timezone import fitting, sightings_of_bills
+from ..portal.timezone import evidence_of_bills, matching_zones
 from ..portal.walltime import WallClock
-from ..storage.snapshots import Store
-from ..storage.state import State
-from .ownership import Claims
+from ..storage.snapshots import SnapshotStore
+from ..storage.state import StateFile
+from .ownership import Ownership
 from .schedule import FullRefreshes, RefreshWaits, kept_from, recent_from
-from .status import LocationStatus, LoginStatus, Trouble
+from .status import FailureKind, LocationStatus, LoginStatus
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +56,9 @@ class LoginRefresher:
         login: Login,
         config: ExporterConfig,
         *,
-        store: Store,
-        state: State,
-        claims: Claims,
+        store: SnapshotStore,
+        state: StateFile,
+        claims: Ownership,
         counters: RefreshCounters,
         clock: Clock,
     ) -> None:
@@ -72,8 +72,8 @@ class LoginRefresher:
         self._clock = clock
         self._wall = WallClock(login.zone)
         self._client = PortalClient(login, Lockout(login, state, clock), clock, self._counters.portal_call)
-        self._places: dict[LocationKey, _Place] = {}
-        self._found: list[FoundLocation] | None = None
+        self._places: dict[LocationKey, _LocationState] = {}
+        self._found: list[AccountLocation] | None = None
         self._found_at = _NEVER
         self._waits = RefreshWaits(config.refresh_interval)
         self._said: set[str] = set()
@@ -84,7 +84,7 @@ class LoginRefresher:
         return {
             key: LocationStatus(up=False, message=LoginStatus().message)
             for key in known
-            if key.portal == self.login.portal.label and wanted(self.login, key)
+            if key.portal == self.login.portal.label and is_configured(self.login, key)
         }
 
     def run(self) -> None:
@@ -105,36 +105,36 @@ class LoginRefresher:
             try:
                 self._store.reload_if_changed()
             except Exception:  # noqa: BLE001 - nothing may end the thread
-                self._mistake()
+                self._internal_error()
 
     def refresh(self) -> float:
         """Refresh once, whatever happens; gives the seconds until the next one."""
         started = self._clock.now()
         ticks = self._clock.monotonic()
         try:
-            outcome = self._attempt(started)
+            result = self._attempt(started)
         except PortalError as error:
-            outcome = self._failed(error)
+            result = self._failed(error)
         except Stopped:
             raise
         except Exception:  # noqa: BLE001 - nothing may end the thread
-            outcome = self._failed(self._mistake())
-        if any(error.reason.is_refused_sign_in for error in outcome.errors):
-            self._claims.refused(self._index)
-        wait = self._waits.after(outcome.errors)
-        self._publish(outcome, started, self._clock.monotonic() - ticks, wait)
+            result = self._failed(self._internal_error())
+        if any(error.reason.is_rejected_sign_in for error in result.errors):
+            self._claims.rejected(self._index)
+        wait = self._waits.after(result.errors)
+        self._publish(result, started, self._clock.monotonic() - ticks, wait)
         return wait
 
-    def _failed(self, error: PortalError) -> "_Outcome":
-        return _Outcome(dict.fromkeys(self.status.locations, _down(error)), [error])
+    def _failed(self, error: PortalError) -> "_RefreshResult":
+        return _RefreshResult(dict.fromkeys(self.status.locations, _down(error)), [error])
 
     # -- one refresh
 
-    def _attempt(self, now: float) -> "_Outcome":
+    def _attempt(self, now: float) -> "_RefreshResult":
         self._store.reload_if_changed()
         self._client.begin()
-        outcome = _Outcome({}, [])
-        own = self._claim(self._discover(), outcome)
+        result = _RefreshResult({}, [])
+        own = self._claim(self._discover(), result)
         for place in own:
             key = self._key(place)
             try:
@@ -144,15 +144,15 @@ class LoginRefresher:
             except Stopped:
                 raise
             except Exception:  # noqa: BLE001 - nor keep other locations from being read
-                error = self._mistake()
-            outcome.add(key, error)
-            if outcome.is_hopeless:
-                rest = {self._key(each): _down(outcome.errors[-1]) for each in own}
-                outcome.locations = rest | outcome.locations
+                error = self._internal_error()
+            result.add(key, error)
+            if result.is_hopeless:
+                rest = {self._key(each): _down(result.errors[-1]) for each in own}
+                result.locations = rest | result.locations
                 break
-        return outcome
+        return result
 
-    def _discover(self) -> list[FoundLocation]:
+    def _discover(self) -> list[AccountLocation]:
         """What the login sees, asked once a day; where the portal does not tell now, what it told before."""
         # Not by the time of day, which may be put right by years while we run.
         ticks = self._clock.monotonic()
@@ -165,34 +165,34 @@ class LoginRefresher:
             choices = self.login.locations
             is_named = bool(choices) and all(choice.account and choice.service_location for choice in choices)
             if self._found is None and is_named and isinstance(error, AccessError | ProtocolError):
-                self._found = [as_found(choice) for choice in choices]
+                self._found = [as_account_location(choice) for choice in choices]
             if self._found is None or error.while_signing_in:
                 self._claims.failed(self._index)
                 raise
-            self._say(f"{error}; going on with the locations that are known")
+            self._warn_once(f"{error}; going on with the locations that are known")
         return self._found
 
-    def _claim(self, found: Sequence[FoundLocation], outcome: "_Outcome") -> list[FoundLocation]:
+    def _claim(self, found: Sequence[AccountLocation], result: "_RefreshResult") -> list[AccountLocation]:
         places, missing = choose(self.login, found)
         if missing or not places:
             self._found_at = _NEVER  # perhaps only for now: ask again at the next refresh
         own = self._claims.claim(self._index, [self._key(place) for place in places])
-        everything = self._claims.everything()
-        if everything is not None:
-            self._store.retain(everything)
+        all_locations = self._claims.all_locations()
+        if all_locations is not None:
+            self._store.retain(all_locations)
         for choice in missing:
-            error = AccessError(unseen(self.login, choice, found))
+            error = AccessError(unseen_message(self.login, choice, found))
             key = LocationKey(self.login.portal.label, choice.account or "", choice.service_location or "")
-            outcome.add(key, error)
+            result.add(key, error)
         if not places and not missing:
-            raise AccessError(nothing_to_read(self.login, found))
+            raise AccessError(nothing_to_read_message(self.login, found))
         return [place for place in places if self._key(place) in own]
 
-    def _refresh_location(self, key: LocationKey, place: FoundLocation, now: float) -> PortalError | None:
+    def _refresh_location(self, key: LocationKey, place: AccountLocation, now: float) -> PortalError | None:
         """Fetch and merge; gives what kept some of it from coming."""
         if key not in self._places:
             history = LocationHistory(self._client.usage, place.account, place.number, self._wall)
-            self._places[key] = _Place(history)
+            self._places[key] = _LocationState(history)
         state = self._places[key]
         ticks = self._clock.monotonic()
         full = state.full_refreshes.is_due(ticks)
@@ -214,15 +214,15 @@ class LoginRefresher:
         for revision in revisions:
             self._counters.revised(*revision)
         for warning in fetched.warnings:
-            self._say(f"location {key.location} of account {key.account}: {warning}")
+            self._warn_once(f"location {key.location} of account {key.account}: {warning}")
         # A wrong zone may agree for part of the year: only a full refresh can clear it of what it was found to be.
         if fetched.zone_contradicted or (full and fetched.zone_contradicted is False):
             state.zone_contradicted = fetched.zone_contradicted
-            seen = (*fetched.sightings, *sightings_of_bills(place.bill_reads))
-            state.fitting_zones = fitting(seen) if fetched.zone_contradicted else ()
+            seen = (*fetched.evidence, *evidence_of_bills(place.bill_reads))
+            state.fitting_zones = matching_zones(seen) if fetched.zone_contradicted else ()
         return fetched.error
 
-    def _name(self, place: FoundLocation, before: Location | None) -> str:
+    def _name(self, place: AccountLocation, before: Location | None) -> str:
         """The user's own name, else the member's nickname, as long as the portal does not take it back."""
         own = next((choice.name for choice in self.login.locations if matches(choice, place)), "")
         if own or place.name is not None:
@@ -235,43 +235,43 @@ class LoginRefresher:
         oldest = kept_from(self._wall, now, self._config.window)
         return (oldest if full else recent), oldest, self._wall.days_before(int(now), -1)
 
-    def _key(self, place: FoundLocation) -> LocationKey:
+    def _key(self, place: AccountLocation) -> LocationKey:
         return LocationKey(self.login.portal.label, place.account, place.number)
 
-    def _say(self, warning: str) -> None:
+    def _warn_once(self, warning: str) -> None:
         """Say each thing once: it would be said again at every refresh."""
         if warning not in self._said:
             self._said.add(warning)
             log.warning("login %s: %s", self.login.name, warning)
 
-    def _mistake(self) -> ProtocolError:
+    def _internal_error(self) -> ProtocolError:
         log.exception("login %s: the refresh broke; this is a mistake in the program", self.login.name)  # noqa: LOG004
         return ProtocolError(f"login {self.login.name}: a mistake in this program, its log tells more")
 
     # -- what comes of it
 
-    def _publish(self, outcome: "_Outcome", started: float, duration: float, wait: float) -> None:
+    def _publish(self, result: "_RefreshResult", started: float, duration: float, wait: float) -> None:
         before = self.status
-        errors = outcome.errors
+        errors = result.errors
         self._counters.refreshed({error.reason for error in errors})
         message = "; ".join(dict.fromkeys(str(error) for error in errors))
-        places = [self._places[key] for key in outcome.locations if key in self._places]
+        places = [self._places[key] for key in result.locations if key in self._places]
         self.status = LoginStatus(
             up=not errors,
             message=message,
-            trouble=Trouble.of(errors[0]) if errors else Trouble.FAILED,
+            failure_kind=FailureKind.of(errors[0]) if errors else FailureKind.FAILED,
             last_refresh=started,
             last_success=before.last_success if errors else started,
             duration=duration,
             next_refresh=self._clock.now() + wait,
             zone_contradicted=any(place.zone_contradicted for place in places),
             fitting_zones=next((place.fitting_zones for place in places if place.fitting_zones), ()),
-            locations=outcome.locations,
+            locations=result.locations,
         )
         if errors and message != before.message:
             log.error("%s", message)
         elif not errors and not before.up:
-            log.info("login %s: refreshed, %d locations", self.login.name, len(outcome.locations))
+            log.info("login %s: refreshed, %d locations", self.login.name, len(result.locations))
         if self.status.zone_contradicted and not before.zone_contradicted:
             cure = " or ".join(self.status.fitting_zones) or "what smarthub-exporter check tells"
             log.warning(
@@ -281,7 +281,7 @@ class LoginRefresher:
 
 
 @dataclass(slots=True)
-class _Place:
+class _LocationState:
     """What is remembered of a location from refresh to refresh."""
 
     history: LocationHistory
@@ -291,7 +291,7 @@ class _Place:
 
 
 @dataclass(slots=True)
-class _Outcome:
+class _RefreshResult:
     """How far one refresh came."""
 
     locations: dict[LocationKey, LocationStatus]
@@ -312,7 +312,7 @@ class _Outcome:
 
 
 def _down(error: PortalError) -> LocationStatus:
-    return LocationStatus(up=False, message=str(error), trouble=Trouble.of(error))
+    return LocationStatus(up=False, message=str(error), failure_kind=FailureKind.of(error))
 
 
 class Refresher:

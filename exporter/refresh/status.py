@@ -8,7 +8,7 @@ from ..errors import PortalError, Reason
 from ..intervals.model import LocationKey
 
 
-class Trouble(Enum):
+class FailureKind(Enum):
     """What kept something from being refreshed, as far as it asks different things of a person."""
 
     FAILED = auto()
@@ -18,7 +18,7 @@ class Trouble(Enum):
     """Sign-ins wait for somebody to correct the configuration."""
 
     @classmethod
-    def of(cls, error: PortalError) -> "Trouble":
+    def of(cls, error: PortalError) -> "FailureKind":
         """The trouble that an error tells of."""
         if error.is_pause:
             return cls.PAUSED
@@ -31,7 +31,7 @@ class LocationStatus:
 
     up: bool
     message: str = ""
-    trouble: Trouble = Trouble.FAILED
+    failure_kind: FailureKind = FailureKind.FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class LoginStatus:
 
     up: bool = False
     message: str = "the first refresh is under way"
-    trouble: Trouble = Trouble.FAILED
+    failure_kind: FailureKind = FailureKind.FAILED
     last_refresh: float = 0.0
     last_success: float = 0.0
     duration: float = 0.0
@@ -54,11 +54,11 @@ class LoginStatus:
     locations: Mapping[LocationKey, LocationStatus] = field(default_factory=dict)
 
 
-def outcomes(statuses: Iterable[LoginStatus]) -> dict[LocationKey, LocationStatus]:
+def location_statuses(statuses: Iterable[LoginStatus]) -> dict[LocationKey, LocationStatus]:
     """How each location does: where several logins know it, as the one says that reads it."""
     found: dict[LocationKey, LocationStatus] = {}
     for status in statuses:
-        for key, outcome in status.locations.items():
-            if key not in found or outcome.up:
-                found[key] = outcome
+        for key, result in status.locations.items():
+            if key not in found or result.up:
+                found[key] = result
     return dict(sorted(found.items()))

@@ -16,7 +16,7 @@ _OVERLAP = 0.05  # energy goes both ways within an interval
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class MeteredEnergy:
     """What crossed the meter in an interval: raw kWh drawn and sent, by the co-op's rate period."""
 
     drawn: float
@@ -24,9 +24,9 @@ class Flow:
     period: str
     price: float
 
-    def scaled(self, factor: float) -> "Flow":
+    def scaled(self, factor: float) -> "MeteredEnergy":
         """The same with another amount of energy."""
-        return Flow(self.drawn * factor, self.sent * factor, self.period, self.price)
+        return MeteredEnergy(self.drawn * factor, self.sent * factor, self.period, self.price)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,16 @@ class ChannelValue:
 
 
 @lru_cache(maxsize=400_000)
-def flow(meter: MeterSpec, start: int, seconds: int, zone: ZoneInfo) -> Flow:
+def metered_energy(meter: MeterSpec, start: int, seconds: int, zone: ZoneInfo) -> MeteredEnergy:
     """What crosses a meter in the `seconds` from `start` (UTC)."""
     local = datetime.fromtimestamp(start, zone)
     load = meter.household.load(local) * seconds / 3600
     sun = meter.household.sun(local) * seconds / 3600
     overlap = _OVERLAP * min(load, sun)
     period, price = _rate(local)
-    return Flow(max(0.0, load - sun) + overlap, (max(0.0, sun - load) + overlap) if sun else 0.0, period, price)
+    return MeteredEnergy(
+        max(0.0, load - sun) + overlap, (max(0.0, sun - load) + overlap) if sun else 0.0, period, price
+    )
 
 
 def _rate(local: datetime) -> tuple[str, float]:
@@ -58,7 +60,7 @@ def _rate(local: datetime) -> tuple[str, float]:
     return "Off Peak", 0.11
 
 
-def channels_of(meter: MeterSpec, each: Flow) -> tuple[ChannelValue, ...]:
+def channels_of(meter: MeterSpec, each: MeteredEnergy) -> tuple[ChannelValue, ...]:
     """The values of all channels of a meter."""
     drawn, sent, net = round(each.drawn, 2), round(each.sent, 2), round(each.drawn - each.sent, 2)
     paid, earned = round(each.drawn * each.price, 2), -round(each.sent * _CREDIT, 2)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from .billing import BillingPeriod, billing_periods
 from .calendar import local_days, midnight, steps, wall
-from .energy import ChannelValue, Flow, channels_of
+from .energy import ChannelValue, MeteredEnergy, channels_of
 from .settings import Dst, Settings, Span
 from .truth import Almanac
 from .world import LocationSpec, MeterSpec, Resolution
@@ -115,7 +115,7 @@ class Points:
         }
         return Point(x, values, periods, cost, (start, int(min(end, posted))))
 
-    def _parts(self, meter: MeterSpec, start: int, end: int, posted: float, settings: Settings) -> list[Flow]:
+    def _parts(self, meter: MeterSpec, start: int, end: int, posted: float, settings: Settings) -> list[MeteredEnergy]:
         """What is posted of a time, in the pieces in which the meter is read."""
         spans: Iterable[tuple[int, int]] = ((each, each + _HOUR) for each in range(start, end, _HOUR))
         if meter.resolution is Resolution.INTERVALS:
@@ -123,7 +123,7 @@ class Points:
         elif meter.resolution is Resolution.DAYS:
             spans = local_days(start, end, self._zone)
         shares = ((span, _share(*span, posted, settings)) for span in spans)
-        return [self._almanac.flow(meter, *span).scaled(share) for span, share in shares if share]
+        return [self._almanac.metered_energy(meter, *span).scaled(share) for span, share in shares if share]
 
     # -- billing periods
 
@@ -169,7 +169,7 @@ class Points:
 
 def nothing(meter: MeterSpec) -> tuple[ChannelValue, ...]:
     """The channels of a meter without any energy."""
-    empty = channels_of(meter, Flow(0.0, 0.0, "", 0.0))
+    empty = channels_of(meter, MeteredEnergy(0.0, 0.0, "", 0.0))
     return tuple(ChannelValue(each.direction, each.label, 0.0, 0.0) for each in empty)
 
 
@@ -180,11 +180,11 @@ def _share(start: int, end: int, posted: float, settings: Settings) -> float:
     return max(0.0, (posted - start) / (end - start)) if settings.partial_newest else 0.0
 
 
-def _together(parts: Sequence[Flow]) -> Flow:
+def _together(parts: Sequence[MeteredEnergy]) -> MeteredEnergy:
     if len(parts) == 1:
         return parts[0]
     drawn, paid = sum(part.drawn for part in parts), sum(part.drawn * part.price for part in parts)
-    return Flow(drawn, sum(part.sent for part in parts), "", paid / drawn if drawn else 0.0)
+    return MeteredEnergy(drawn, sum(part.sent for part in parts), "", paid / drawn if drawn else 0.0)
 
 
 def _merged(one: Point, other: Point) -> Point:

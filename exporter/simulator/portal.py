@@ -24,7 +24,7 @@ Json = Any
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SimulatedResponse:
     """An HTTP answer. cut_off: the connection breaks in the middle of the body."""
 
     status: int
@@ -59,7 +59,7 @@ class SimulatedPortal:
         self.world = world
         self.settings = settings or Settings()
         self.calls: Counter[tuple[str, int]] = Counter()
-        self.refused_sign_ins: Counter[str] = Counter()
+        self.rejected_sign_ins: Counter[str] = Counter()
         self.most_refused: Counter[str] = Counter()
         self.almanac = Almanac(world.zone, lambda: self.world.locations, lambda: self.settings, clock.now)
         self._clock = clock
@@ -81,7 +81,7 @@ class SimulatedPortal:
         """How many requests there were, those to the simulator itself not counted."""
         return sum(self.calls.values())
 
-    def respond(self, call: Call) -> Answer:
+    def respond(self, call: Call) -> SimulatedResponse:
         """Answer a request and count it."""
         if self.settings.latency:
             self._clock.sleep(self.settings.latency)
@@ -90,7 +90,7 @@ class SimulatedPortal:
             self.calls[endpoint, answer.status] += 1
         return answer
 
-    def _route(self, call: Call) -> tuple[str, Answer]:
+    def _route(self, call: Call) -> tuple[str, SimulatedResponse]:
         routes = {
             ("POST", "/services/oauth/auth/v2"): ("auth", self._sign_in),
             ("POST", "/services/oauth/auth/v2/refresh"): ("renew", self._renew),
@@ -103,53 +103,55 @@ class SimulatedPortal:
             endpoint, handler = routes[call.method, call.path]
             return endpoint, handler(call)
         if call.path in {path for _, path in routes}:
-            return "other", Answer(405, b"")
-        return "other", Answer(404, _PAGE, "text/html")
+            return "other", SimulatedResponse(405, b"")
+        return "other", SimulatedResponse(404, _PAGE, "text/html")
 
     # -- signing in
 
-    def _sign_in(self, call: Call) -> Answer:
+    def _sign_in(self, call: Call) -> SimulatedResponse:
         username, password = call.form.get("userId", ""), call.form.get("password", "")
         user = next((each for each in self.world.users if each.username == username), None)
         broken = self._broken_sign_in()
         if broken is not None:
             return broken
         with self._lock:
-            locked = self.refused_sign_ins[username] >= _LOCKOUT
+            locked = self.rejected_sign_ins[username] >= _LOCKOUT
             if user is None or user.password != password or locked or self.settings.sign_in is not SignIn.OK:
                 return self._refuse(username)
             if user.totp_secret and not self._second_factor_fits(user, call.form.get("twoFactorCode", "")):
                 self._count_refusal(username)
-                return Answer(500, _SECOND_FACTOR, "text/plain")
-            self.refused_sign_ins[username] = 0
+                return SimulatedResponse(500, _SECOND_FACTOR, "text/plain")
+            self.rejected_sign_ins[username] = 0
             return self._give_token(user)
 
-    def _broken_sign_in(self) -> Answer | None:
+    def _broken_sign_in(self) -> SimulatedResponse | None:
         answers = {
-            SignIn.STATUS_403: Answer(403, b"The current user does not have access to make this service call"),
-            SignIn.STATUS_500: Answer(500, b"Internal error", "text/plain"),
-            SignIn.PAGE: Answer(200, _PAGE, "text/html"),
+            SignIn.STATUS_403: SimulatedResponse(
+                403, b"The current user does not have access to make this service call"
+            ),
+            SignIn.STATUS_500: SimulatedResponse(500, b"Internal error", "text/plain"),
+            SignIn.PAGE: SimulatedResponse(200, _PAGE, "text/html"),
         }
         return answers.get(self.settings.sign_in)
 
-    def _refuse(self, username: str) -> Answer:
+    def _refuse(self, username: str) -> SimulatedResponse:
         self._count_refusal(username)
         answers = {
-            SignIn.STATUS_400: Answer(400, b""),
-            SignIn.STATUS_401: Answer(401, b""),
+            SignIn.STATUS_400: SimulatedResponse(400, b""),
+            SignIn.STATUS_401: SimulatedResponse(401, b""),
             SignIn.NO_TOKEN: _json({"status": "LOCKED_OUT", "message": "", "isBusinessUser": False}),
-            SignIn.SECOND_FACTOR: Answer(500, _SECOND_FACTOR, "text/plain"),
+            SignIn.SECOND_FACTOR: SimulatedResponse(500, _SECOND_FACTOR, "text/plain"),
         }
         return answers.get(self.settings.sign_in, _json({"status": "FAILURE", "isBusinessUser": False}))
 
     def _count_refusal(self, username: str) -> None:
-        self.refused_sign_ins[username] += 1
-        self.most_refused[username] = max(self.most_refused[username], self.refused_sign_ins[username])
+        self.rejected_sign_ins[username] += 1
+        self.most_refused[username] = max(self.most_refused[username], self.rejected_sign_ins[username])
 
     def _second_factor_fits(self, user: UserSpec, code: str) -> bool:
         return second_factor(user.totp_secret).verify(code, for_time=int(self._clock.now()), valid_window=1)
 
-    def _give_token(self, user: UserSpec) -> Answer:
+    def _give_token(self, user: UserSpec) -> SimulatedResponse:
         token = secrets.token_urlsafe(24)
         expires_at = self._clock.now() + self.settings.token_life
         self._tokens[token] = _Token(user, expires_at)
@@ -165,14 +167,14 @@ class SimulatedPortal:
             return _json(answer | {"expiration": int(expires_at * 1000)})
         return _json(answer | {"expiration": int(expires_at), "expiresIn": int(self.settings.token_life)})
 
-    def _renew(self, call: Call) -> Answer:
+    def _renew(self, call: Call) -> SimulatedResponse:
         with self._lock:
             token = self._tokens.pop(call.form.get("token", ""), None)
             if token is None or token.expires_at <= self._clock.now():
                 return _json({"isBusinessUser": False})
             return self._give_token(token.user)
 
-    def _two_factor(self, call: Call) -> Answer:
+    def _two_factor(self, call: Call) -> SimulatedResponse:
         wanted = [user for user in self.world.users if user.username == call.query.get("userId") and user.totp_secret]
         return _json("TOTP" if wanted else "NONE")
 
@@ -190,20 +192,22 @@ class SimulatedPortal:
 
     # -- discovery
 
-    def _user_data(self, call: Call) -> Answer:
+    def _user_data(self, call: Call) -> SimulatedResponse:
         user = self._user(call)
         broken = _broken(self.settings.discovery)
         if user is None or broken:
-            return broken or Answer(401, b"")
+            return broken or SimulatedResponse(401, b"")
         if call.query.get("userId") != (user.owner or user.username):
-            return Answer(403, b"The current user does not have access to make this service call", "text/plain")
+            return SimulatedResponse(
+                403, b"The current user does not have access to make this service call", "text/plain"
+            )
         zone = ZoneInfo(self.world.zone)
         return _json(user_data(self._visible(user), zone, self.settings, self._clock.now()))
 
-    def _accounts(self, call: Call) -> Answer:
+    def _accounts(self, call: Call) -> SimulatedResponse:
         user = self._user(call)
         if user is None:
-            return Answer(401, b"")
+            return SimulatedResponse(401, b"")
         accounts: dict[str, list[str]] = {}
         for location in self._visible(user):
             if not location.inactive:
@@ -215,28 +219,30 @@ class SimulatedPortal:
 
     # -- the usage poll
 
-    def _poll(self, call: Call) -> Answer:
+    def _poll(self, call: Call) -> SimulatedResponse:
         settings = self.settings
         user = self._user(call)
         broken = _broken(settings.poll)
         if user is None or broken:
-            return broken if user and broken else Answer(401, b"")
+            return broken if user and broken else SimulatedResponse(401, b"")
         try:
             question = self._question(json.loads(call.body), user)
         except (KeyError, TypeError, ValueError):
-            return Answer(400, b"")
+            return SimulatedResponse(400, b"")
         if question is None or question.location.number in settings.refused_locations:
-            return Answer(403, b"The current user does not have access to make this service call", "text/plain")
+            return SimulatedResponse(
+                403, b"The current user does not have access to make this service call", "text/plain"
+            )
         return self._job(question, call.body, settings)
 
-    def _job(self, question: Question, body: bytes, settings: Settings) -> Answer:
+    def _job(self, question: Question, body: bytes, settings: Settings) -> SimulatedResponse:
         days = (question.end - question.start) / 86400
         if settings.poll is Poll.FAILED or days > settings.longest_days + 0.5:
             return _json({"status": "FAILED"})
         if settings.poll is Poll.PENDING or days > settings.slow_days + 0.5 or self._is_pending(body):
             return _json({"status": "PENDING"})
         answer = _json(self._answerer.answer(question, settings, self._clock.now()))
-        return Answer(200, answer.body, cut_off=settings.poll is Poll.CUT_OFF)
+        return SimulatedResponse(200, answer.body, cut_off=settings.poll is Poll.CUT_OFF)
 
     def _question(self, asked: dict[str, Json], user: UserSpec) -> Question | None:
         if (
@@ -262,19 +268,21 @@ class SimulatedPortal:
             return False
 
 
-def _json(value: Json) -> Answer:
-    return Answer(200, json.dumps(value).encode())
+def _json(value: Json) -> SimulatedResponse:
+    return SimulatedResponse(200, json.dumps(value).encode())
 
 
-def _broken(how: Poll) -> Answer | None:
+def _broken(how: Poll) -> SimulatedResponse | None:
     answers = {
-        Poll.PAGE: Answer(200, _PAGE, "text/html"),
-        Poll.STATUS_401: Answer(401, b""),
-        Poll.STATUS_403: Answer(403, b"The current user does not have access to make this service call", "text/plain"),
-        Poll.STATUS_429: Answer(429, b"", retry_after=7),
-        Poll.STATUS_500: Answer(500, b"Internal error", "text/plain"),
-        Poll.STATUS_503: Answer(503, _PAGE, "text/html"),
-        Poll.NO_JSON: Answer(200, b'{"status": "COMPLETE", "data": '),
+        Poll.PAGE: SimulatedResponse(200, _PAGE, "text/html"),
+        Poll.STATUS_401: SimulatedResponse(401, b""),
+        Poll.STATUS_403: SimulatedResponse(
+            403, b"The current user does not have access to make this service call", "text/plain"
+        ),
+        Poll.STATUS_429: SimulatedResponse(429, b"", retry_after=7),
+        Poll.STATUS_500: SimulatedResponse(500, b"Internal error", "text/plain"),
+        Poll.STATUS_503: SimulatedResponse(503, _PAGE, "text/html"),
+        Poll.NO_JSON: SimulatedResponse(200, b'{"status": "COMPLETE", "data": '),
         Poll.WRONG_SHAPE: _json({"status": "COMPLETE", "data": {"ELECTRIC": {"type": "USAGE"}}}),
     }
     return answers.get(how)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ..config import bracketed
 from ..errors import ListenError
-from .portal import Answer, Call, SimulatedPortal
+from .portal import Call, SimulatedPortal, SimulatedResponse
 
 SETTINGS = "/simulator/settings"
 CALLS = "/simulator/calls"
@@ -99,7 +99,7 @@ def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:
             call = Call(self.command, parts.path, query, headers, body, dict(form) if is_form else {})
             self._send(_of_simulator(portal, call) or portal.respond(call))
 
-        def _send(self, answer: Answer) -> None:
+        def _send(self, answer: SimulatedResponse) -> None:
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.content_type)
             self.send_header("Content-Length", str(len(answer.body)))
@@ -122,16 +122,16 @@ def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _of_simulator(portal: SimulatedPortal, call: Call) -> Answer | None:
+def _of_simulator(portal: SimulatedPortal, call: Call) -> SimulatedResponse | None:
     """Requests that are not the portal's: reading and changing the switches, counting the calls."""
     if call.path == CALLS:
         counts: Mapping[str, int] = {f"{endpoint} {status}": n for (endpoint, status), n in portal.calls.items()}
-        return Answer(200, json.dumps(counts).encode())
+        return SimulatedResponse(200, json.dumps(counts).encode())
     if call.path != SETTINGS:
         return None
     if call.method == "POST":
         try:
             portal.settings = portal.settings.changed(json.loads(call.body))
         except (ValueError, TypeError, AttributeError) as error:
-            return Answer(400, f"{error}\n".encode(), "text/plain")
-    return Answer(200, portal.settings.as_json().encode())
+            return SimulatedResponse(400, f"{error}\n".encode(), "text/plain")
+    return SimulatedResponse(200, portal.settings.as_json().encode())

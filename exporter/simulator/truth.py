@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from .calendar import local_days, midnight, steps
-from .energy import Flow, channels_of, flow
+from .energy import MeteredEnergy, channels_of, metered_energy
 from .settings import Dst, Settings, Span
 from .world import Channels, LocationSpec, MeterSpec, Resolution
 
@@ -98,21 +98,21 @@ class Almanac:
             days.append(meter.hourly_since)
         return max((midnight(date.fromisoformat(day), self._zone) for day in days), default=0)
 
-    def flow(self, meter: MeterSpec, start: int, end: int) -> Flow:
+    def metered_energy(self, meter: MeterSpec, start: int, end: int) -> MeteredEnergy:
         """What crossed the meter, revisions included that are known by now."""
         now = self._now()
         if meter.resolution is Resolution.DAYS:
-            parts = [flow(meter, each, 3600, self._zone) for each in range(start, end, 3600)]
-            whole = Flow(sum(part.drawn for part in parts), sum(part.sent for part in parts), "", 0.11)
+            parts = [metered_energy(meter, each, 3600, self._zone) for each in range(start, end, 3600)]
+            whole = MeteredEnergy(sum(part.drawn for part in parts), sum(part.sent for part in parts), "", 0.11)
         else:
-            whole = flow(meter, start, end - start, self._zone)
+            whole = metered_energy(meter, start, end - start, self._zone)
         for revision in self._settings().revisions:
             if revision.meter == meter.number and revision.start == start and now >= revision.since:
                 whole = whole.scaled(revision.factor)
         return whole
 
     def _truth(self, meter: MeterSpec, start: int, end: int, share: float, settings: Settings, now: float) -> Truth:  # noqa: PLR0917
-        each = self.flow(meter, start, end).scaled(share)
+        each = self.metered_energy(meter, start, end).scaled(share)
         usage, export = _drawn_and_sent(meter, each)
         shown = channels_of(meter, each)
         paid = [value.usd for value in shown if value.direction != "NET" or len(shown) == 1]
@@ -153,7 +153,7 @@ def _one_of_two(first: Truth, second: Truth, mode: Dst) -> Truth:
     )
 
 
-def _drawn_and_sent(meter: MeterSpec, each: Flow) -> tuple[float, float]:
+def _drawn_and_sent(meter: MeterSpec, each: MeteredEnergy) -> tuple[float, float]:
     drawn, sent, net = round(each.drawn, 2), round(each.sent, 2), round(each.drawn - each.sent, 2)
     near = 0.02
     derived_sent, derived_drawn = round(max(0.0, drawn - net), 6), round(max(0.0, net + sent), 6)

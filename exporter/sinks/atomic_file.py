@@ -23,7 +23,7 @@ def send_to_stdout(text: str) -> None:
     sys.stdout.buffer.flush()
 
 
-class WholeFile:
+class AtomicFile:
     """The output of a sink, or standard output where `path` is None. `kind` is what messages call it.
 
     Parts grow on disk, one file each that is only open while something is added: neither memory nor open files grow
@@ -61,7 +61,7 @@ class WholeFile:
     def append(self, key: Key, text: str) -> None:
         """Add to a part. Raises DatabaseError."""
         assert self._folder is not None
-        with self.telling():
+        with self.wrapped_errors():
             part = self._parts.setdefault(key, self._folder / str(len(self._parts)))
             with part.open("ab") as file:
                 file.write(text.encode())
@@ -73,7 +73,7 @@ class WholeFile:
     def publish(self, pieces: Iterable[str | Key]) -> None:
         """Put the file where it belongs, made of texts and of the parts that keys name. Raises DatabaseError."""
         assert self._folder is not None
-        with self.telling():
+        with self.wrapped_errors():
             if self._path is None:
                 for block in self._blocks(pieces):
                     sys.stdout.buffer.write(block)
@@ -108,7 +108,7 @@ class WholeFile:
             self._lock = None
 
     @contextmanager
-    def telling(self) -> Iterator[None]:
+    def wrapped_errors(self) -> Iterator[None]:
         """Make what the disk or a pipe complains of a DatabaseError."""
         try:
             yield

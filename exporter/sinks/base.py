@@ -38,7 +38,7 @@ class Written:
     samples: int = 0
     corrected: int = 0
     gone: int = 0
-    seal: bytes = field(default=b"", repr=False, compare=False)
+    digest: bytes = field(default=b"", repr=False, compare=False)
 
 
 class Sink(ABC):

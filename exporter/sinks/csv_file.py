@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..intervals.model import Interval, Meter
-from .atomic_file import WholeFile, send_to_stdout
+from .atomic_file import AtomicFile, send_to_stdout
 from .base import Chunk, Sink, Written
 
 HEADER = "start,end,portal,account,location,meter,usage_kwh,export_kwh,cost_usd\n"
@@ -27,7 +27,7 @@ class CSVSink(Sink):
     def __init__(self, output: Path | None, *, overwrite: bool) -> None:
         self.streams = output is None
         self._begun = False
-        self._file = WholeFile("csv", output, overwrite=overwrite)
+        self._file = AtomicFile("csv", output, overwrite=overwrite)
         self.name = self._file.name
 
     def open(self, oldest: int) -> list[str]:  # noqa: ARG002 - a file keeps everything
@@ -67,7 +67,7 @@ class CSVSink(Sink):
             self._file.append(key, text)
 
     def _stream(self, text: str) -> None:
-        with self._file.telling():
+        with self._file.wrapped_errors():
             send_to_stdout(text if self._begun else HEADER + text)
         self._begun = True
 

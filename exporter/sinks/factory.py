@@ -16,7 +16,7 @@ VICTORIAMETRICS, INFLUXDB, CSV, OPENMETRICS = KINDS = ("victoriametrics", "influ
 _DEFAULT_URL = "http://localhost:8428"  # where a VictoriaMetrics is unless somebody moved it
 
 
-def sink_of(kind: str | None, output: str | None, config: Config, clock: Clock, *, overwrite: bool) -> Sink:
+def make_sink(kind: str | None, output: str | None, config: Config, clock: Clock, *, overwrite: bool) -> Sink:
     """The sink to write to. Raises ConfigError where it is not told completely."""
     if kind is None:
         kind = INFLUXDB if config.influxdb and not config.victoriametrics else VICTORIAMETRICS

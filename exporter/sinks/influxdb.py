@@ -9,8 +9,8 @@ from operator import eq
 
 from ..clock import Clock
 from ..config import InfluxDBConfig
-from ..databases.influxdb import InfluxDB, Point, Series, Tags, lines, tag_text
-from ..databases.victoriametrics import FLUSH, SETTLING, patience
+from ..databases.influxdb import FieldValues, InfluxDB, PointsByTags, Tags, lines, tag_text
+from ..databases.victoriametrics import FLUSH, SETTLING, visibility_timeout
 from ..databases.vm_flags import retention, retention_notes
 from ..errors import DatabaseError
 from ..intervals.model import LocationKey
@@ -23,7 +23,7 @@ _MINUTE = 60
 
 Owner = tuple[str, int]
 """The interval that a point belongs to: meter and start."""
-Wanted = dict[Tags, dict[int, tuple[Owner, Point]]]
+Wanted = dict[Tags, dict[int, tuple[Owner, FieldValues]]]
 """What is to be there, by tags and time."""
 
 
@@ -102,12 +102,12 @@ class InfluxDBSink(Sink):
                 if left := self._todo(wanted, stored):
                     raise self._not_kept(wanted, stored, left)
         sent = sum(map(len, todo.values()))
-        seal = _seal(stored) if self.is_verified else b""
-        return Written(chunk.key, chunk.start, chunk.end, sent, len(corrected), gone, seal)
+        digest = _digest(stored) if self.is_verified else b""
+        return Written(chunk.key, chunk.start, chunk.end, sent, len(corrected), gone, digest)
 
     def still_holds(self, written: Written) -> bool:
         """Whether what was read back then is still what is there."""
-        return not self.is_verified or _seal(self._stored(written)) == written.seal
+        return not self.is_verified or _digest(self._stored(written)) == written.digest
 
     def finish(self) -> None:
         """Have a VictoriaMetrics forget cached answers (tsdb-facts C7); it does that by itself within seconds."""
@@ -129,23 +129,23 @@ class InfluxDBSink(Sink):
             )
         return wanted
 
-    def _stored(self, place: Chunk | Written) -> dict[Tags, dict[int, Point]]:
+    def _stored(self, place: Chunk | Written) -> dict[Tags, dict[int, FieldValues]]:
         """The points in this time that have exactly the tags of the layout."""
         per_minute = self._config.per_minute
         found = self._database.read(() if per_minute else _tags(place.key), place.start, place.end)
         layouts = ((), ("name",)) if per_minute else (_TAGS_OF_INTERVALS,)
         return {tags: points for tags, points in found.items() if tuple(name for name, _ in tags) in layouts}
 
-    def _todo(self, wanted: Wanted, stored: Series) -> dict[Tags, dict[int, Point]]:
+    def _todo(self, wanted: Wanted, stored: PointsByTags) -> dict[Tags, dict[int, FieldValues]]:
         """The values that are not stored, or stored differently.
 
         VictoriaMetrics keeps some fifteen digits of a number (tsdb-facts D9), InfluxDB all of them.
         """
         same: Callable[[float, float], bool] = _nearly if self._database.victoriametrics else eq
-        todo: dict[Tags, dict[int, Point]] = {}
+        todo: dict[Tags, dict[int, FieldValues]] = {}
         for tags, points in wanted.items():
             before = stored.get(tags, {})
-            late: dict[int, Point] = {}
+            late: dict[int, FieldValues] = {}
             for second, (_, point) in points.items():
                 old = before.get(second)
                 left = point if old is None else _different(point, old, same)
@@ -155,7 +155,7 @@ class InfluxDBSink(Sink):
                 todo[tags] = late
         return todo
 
-    def _seen(self, chunk: Chunk, wanted: Wanted) -> dict[Tags, dict[int, Point]]:
+    def _seen(self, chunk: Chunk, wanted: Wanted) -> dict[Tags, dict[int, FieldValues]]:
         """What is stored; of VictoriaMetrics as soon as what was sent can be seen, or will hardly be any more."""
         started = self._clock.monotonic()
         while True:
@@ -168,11 +168,13 @@ class InfluxDBSink(Sink):
             missing = _missing(wanted, stored)
             if not missing or not self._database.victoriametrics:
                 return stored
-            if self._clock.monotonic() - started > patience(max(missing), self._kept_from, flushes=self._flushes):
+            if self._clock.monotonic() - started > visibility_timeout(
+                max(missing), self._kept_from, flushes=self._flushes
+            ):
                 return stored
             self._clock.sleep(0.5)
 
-    def _not_kept(self, wanted: Wanted, stored: Series, left: Series) -> DatabaseError:
+    def _not_kept(self, wanted: Wanted, stored: PointsByTags, left: PointsByTags) -> DatabaseError:
         """What became of points that were taken and are not there, or are there with other values."""
         total = sum(map(len, wanted.values()))
         missing = _missing(left, stored)
@@ -236,12 +238,12 @@ def _minutes(chunk: Chunk) -> tuple[Wanted, str]:
     return wanted, ""
 
 
-def _missing(wanted: Mapping[Tags, Mapping[int, object]], stored: Series) -> list[int]:
+def _missing(wanted: Mapping[Tags, Mapping[int, object]], stored: PointsByTags) -> list[int]:
     """The seconds of which nothing is stored."""
     return [second for tags, points in wanted.items() for second in points.keys() - stored.get(tags, {}).keys()]
 
 
-def _different(point: Point, old: Point, same: Callable[[float, float], bool]) -> Point:
+def _different(point: FieldValues, old: FieldValues, same: Callable[[float, float], bool]) -> FieldValues:
     """The values of a point that another one does not have."""
     return tuple(
         None if new is None or (before is not None and same(new, before)) else new
@@ -253,12 +255,12 @@ def _nearly(one: float, other: float) -> bool:
     return isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
 
 
-def _replaces(point: Point, old: Point) -> bool:
+def _replaces(point: FieldValues, old: FieldValues) -> bool:
     """Whether any value of a point stands in the place of another one."""
     return any(new is not None and before is not None for new, before in zip(point, old, strict=False))
 
 
-def _seal(stored: Mapping[Tags, Mapping[int, Point]]) -> bytes:
+def _digest(stored: Mapping[Tags, Mapping[int, FieldValues]]) -> bytes:
     digest = blake2b(digest_size=16)
     for tags, points in sorted(stored.items()):
         digest.update(repr((tags, sorted(points.items()))).encode())

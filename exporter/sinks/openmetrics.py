@@ -11,7 +11,7 @@ from pathlib import Path
 from ..intervals.model import Meter
 from ..metrics.exposition import Format, header, sample_lines
 from ..metrics.families import TIMESTAMPED, Sample, TimestampedFamily
-from .atomic_file import Key, WholeFile
+from .atomic_file import AtomicFile, Key
 from .base import Chunk, Sink, Written
 
 _END = "# EOF\n"
@@ -26,7 +26,7 @@ class OpenMetricsSink(Sink):
     is_remote = False
 
     def __init__(self, output: Path | None, *, overwrite: bool) -> None:
-        self._file = WholeFile("openmetrics", output, overwrite=overwrite)
+        self._file = AtomicFile("openmetrics", output, overwrite=overwrite)
         self.name = self._file.name
 
     def open(self, oldest: int) -> list[str]:  # noqa: ARG002 - a file keeps everything

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from ..clock import Clock
 from ..config import VictoriaMetricsConfig
-from ..databases.victoriametrics import FLUSH, SETTLING, VictoriaMetrics, patience
+from ..databases.victoriametrics import FLUSH, SETTLING, VictoriaMetrics, visibility_timeout
 from ..databases.vm_flags import DAY, MONTH, retention, retention_notes
 from ..errors import DatabaseError
 from ..intervals.model import LocationKey
@@ -81,11 +81,11 @@ class VictoriaMetricsSink(Sink):
             todo = _todo(wanted, stored)
         if todo:
             raise self._not_kept(wanted, stored, todo)
-        return Written(chunk.key, chunk.start, chunk.end, sent, len(corrected), gone, _seal(stored))
+        return Written(chunk.key, chunk.start, chunk.end, sent, len(corrected), gone, _digest(stored))
 
     def still_holds(self, written: Written) -> bool:
         """Whether what was read back then is still what is there."""
-        return _seal(self._stored(written)) == written.seal
+        return _digest(self._stored(written)) == written.digest
 
     def finish(self) -> None:
         """Have cached answers forgotten (tsdb-facts C7); it does that by itself within seconds, a cluster does not."""
@@ -153,7 +153,7 @@ class VictoriaMetricsSink(Sink):
     def _patience(self, todo: Contents) -> float:
         kept_from = self._clock.now() - self._period if self._period is not None else 0.0
         newest = max(second for samples in todo.values() for second in samples)
-        return patience(newest, kept_from, flushes=self._flushes)
+        return visibility_timeout(newest, kept_from, flushes=self._flushes)
 
     def _not_kept(self, wanted: Contents, stored: Contents, todo: Contents) -> DatabaseError:
         """What became of samples that were taken with a 204 and are not there."""
@@ -251,7 +251,7 @@ def _pieces(samples: list[Sample]) -> Iterator[list[Sample]]:
         yield samples[first : first + _SAMPLES_PER_LINE]
 
 
-def _seal(stored: Contents) -> bytes:
+def _digest(stored: Contents) -> bytes:
     digest = blake2b(digest_size=16)
     for series, samples in sorted(stored.items()):
         if samples:

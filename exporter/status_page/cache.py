@@ -10,7 +10,7 @@ Place = tuple[LocationKey, str]
 """A meter by its location and number."""
 
 
-class Kept(Generic[T]):
+class MeterCache(Generic[T]):
     """One result for each meter. Safe to use from several threads: at worst two compute the same."""
 
     def __init__(self) -> None:

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 from ..formatting import counted, day_text, every, iso, kwh, lasting, local, number, power, span, usd
 from ..intervals.model import DAILY, Interval, Meter
 from ..intervals.samples import watts
-from .cache import Kept, Place
+from .cache import MeterCache, Place
 from .charts import energy_chart, power_chart
 from .figures import DayFigures, Figures, MonthFigures
-from .markup import badges, cell, data, note, text, tone, unusual
+from .markup import badges, cell, data, note, severity, text, unusual
 from .summary import MeterView
 from .svg import days_between
 
@@ -26,7 +26,7 @@ class Cards:
     """Renders meters, and keeps their charts as long as nothing in them changes."""
 
     def __init__(self) -> None:
-        self._charts: Kept[str] = Kept()
+        self._charts: MeterCache[str] = MeterCache()
 
     def card(self, view: MeterView, place: int, now: float, meters: int) -> str:
         """A meter's section, the one at `place` of so many `meters`. now: seconds UTC."""
@@ -53,7 +53,7 @@ def _meter(view: MeterView, place: int, now: float, charts: str) -> str:
         newest = _newest_tile(view, figures.newest, now)
         tiles = f'<dl class="tiles">{_day_tile(figures)}{_month_tile(figures)}{newest}</dl>'
     return (
-        f'<section class="card {tone(view.state)}" aria-labelledby="m{place}"><div class="head">'
+        f'<section class="card {severity(view.state)}" aria-labelledby="m{place}"><div class="head">'
         f'<h2 id="m{place}">{text(view.title)}</h2>{badges(view)}<p class="sub">{_numbers(view)}</p></div>'
         f"{''.join(notes)}{tiles}{charts}</section>"
     )
@@ -124,7 +124,7 @@ def _newest_tile(view: MeterView, newest: Interval, now: float) -> str:
     ends = f'<time datetime="{iso(newest.end, view.zone)}">{text(when)}</time>'
     age = f'<span class="age">{lasting(max(0.0, now - newest.end))}</span> <span>old</span>'
     return (
-        f'<div class="{tone(view.state)}"><dt>Newest data</dt>'
+        f'<div class="{severity(view.state)}"><dt>Newest data</dt>'
         f'<dd class="big">{age}</dd><dd>{said}</dd><dd class="sub">{ends}</dd></div>'
     )
 

@@ -12,7 +12,7 @@ UTC = ZoneInfo("UTC")
 _MOST_NAMES = 4
 
 
-class Tone(IntEnum):
+class Severity(IntEnum):
     """How bad it is; the greater, the worse."""
 
     GOOD = 0
@@ -21,10 +21,10 @@ class Tone(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class Condition:
     """A few words, how bad they are, and a sentence more where one helps."""
 
-    tone: Tone
+    severity: Severity
     words: str
     detail: str = ""
 

@@ -4,7 +4,7 @@ from html import escape
 from zoneinfo import ZoneInfo
 
 from ..formatting import iso, moment, number
-from .condition import State
+from .condition import Condition
 from .figures import DayFigures
 from .summary import MeterView
 
@@ -34,14 +34,14 @@ def time(instant: float, zone: ZoneInfo, now: float) -> str:
     return f'<time datetime="{iso(instant, zone)}">{text(moment(instant, zone, now))}</time>'
 
 
-def note(state: State) -> str:
+def note(state: Condition) -> str:
     """A sentence on a state."""
-    return f'<p class="note {tone(state)}">{text(state.detail)}</p>'
+    return f'<p class="note {severity(state)}">{text(state.detail)}</p>'
 
 
-def badge(state: State) -> str:
+def badge(state: Condition) -> str:
     """The few words of a state."""
-    return f'<span class="badge {tone(state)}">{text(state.words)}</span>'
+    return f'<span class="badge {severity(state)}">{text(state.words)}</span>'
 
 
 def badges(view: MeterView) -> str:
@@ -49,6 +49,6 @@ def badges(view: MeterView) -> str:
     return " ".join(badge(state) for state in view.states)
 
 
-def tone(state: State) -> str:
+def severity(state: Condition) -> str:
     """The class name of a state."""
-    return state.tone.name.lower()
+    return state.severity.name.lower()

@@ -10,12 +10,12 @@ from .. import __version__
 from ..formatting import ago, kwh, lasting
 from ..intervals.model import LocationKey, Snapshot
 from ..refresh.status import LoginStatus
-from .cache import Kept
+from .cache import MeterCache
 from .card import Cards
-from .condition import UTC, State, Tone, listed
+from .condition import UTC, Condition, Severity, listed
 from .figures import Figures
-from .markup import badge, badges, note, text, time, tone
-from .summary import LoginView, MeterView, Overview, overview
+from .markup import badge, badges, note, severity, text, time
+from .summary import LoginView, MeterView, Summary, summarize
 
 STYLE = files(__package__).joinpath("style.css").read_text(encoding="utf-8").strip()
 _HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -33,7 +33,7 @@ def _icon(colour: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(dot.encode()).decode()
 
 
-_ICONS = {Tone.GOOD: _icon("#2a9d67"), Tone.WAIT: _icon("#d9a514"), Tone.BAD: _icon("#d3362b")}
+_ICONS = {Severity.GOOD: _icon("#2a9d67"), Severity.WAIT: _icon("#d9a514"), Severity.BAD: _icon("#d3362b")}
 
 
 class StatusPage:
@@ -41,7 +41,7 @@ class StatusPage:
 
     def __init__(self, telemetry_path: str) -> None:
         self._telemetry_path = telemetry_path
-        self._figures: Kept[Figures] = Kept()
+        self._figures: MeterCache[Figures] = MeterCache()
         self._cards = Cards()
 
     def render(
@@ -54,7 +54,9 @@ class StatusPage:
         backfill_needed: Mapping[LocationKey, int] | None = None,
     ) -> bytes:
         """The page as of `now`, in seconds UTC; the rest as in `overview`."""
-        seen = overview(snapshot, statuses, now, is_alive=is_alive, backfill_needed=backfill_needed, kept=self._figures)
+        seen = summarize(
+            snapshot, statuses, now, is_alive=is_alive, backfill_needed=backfill_needed, kept=self._figures
+        )
         meters = len(seen.meters)
         places = {(view.key, view.meter.info.number) for view in seen.meters if view.meter}
         self._figures.only(places)
@@ -71,7 +73,7 @@ class StatusPage:
             '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
             f"<title>{text(seen.state.words)} – SmartHub exporter</title>"  # noqa: RUF001 - a dash
-            f'<link rel="icon" href="{_ICONS[seen.state.tone]}"><style>{STYLE}</style></head><body>'
+            f'<link rel="icon" href="{_ICONS[seen.state.severity]}"><style>{STYLE}</style></head><body>'
             f"{self._header()}<main>{body}</main>{_footer(seen)}</body></html>"
         ).encode()
 
@@ -87,7 +89,7 @@ class StatusPage:
 # -- the top
 
 
-def _verdict(seen: Overview) -> str:
+def _verdict(seen: Summary) -> str:
     more = "".join(f"<li>{text(words)}</li>" for words in seen.more)
     newest = [(view.figures.newest.end, view.zone) for view in seen.meters if view.figures and view.figures.newest]
     tail = ""
@@ -96,12 +98,12 @@ def _verdict(seen: Overview) -> str:
         tail = f'<p class="soft">Newest data: {time(end, zone, seen.now)}, {ago(seen.now - end)}.</p>'
     detail = f"<p>{text(seen.state.detail)}</p>" if seen.state.detail else ""
     return (
-        f'<section class="verdict {tone(seen.state)}"><h1>{text(seen.state.words)}</h1>'
+        f'<section class="verdict {severity(seen.state)}"><h1>{text(seen.state.words)}</h1>'
         f"{detail}{f'<ul>{more}</ul>' if more else ''}{tail}</section>"
     )
 
 
-def _logins(seen: Overview) -> str:
+def _logins(seen: Summary) -> str:
     items = "".join(_login(login, seen.now) for login in seen.logins)
     title = "Login" if len(seen.logins) == 1 else "Logins"
     return f'<section aria-labelledby="logins"><h2 id="logins">{title}</h2><ul class="logins">{items}</ul></section>'
@@ -111,7 +113,7 @@ def _login(login: LoginView, now: float) -> str:
     notes = [note(login.state)] if login.state.detail else []
     for problem in login.problems:
         places = f" Concerns {listed(problem.locations)}." if problem.locations else ""
-        notes.append(note(State(problem.state.tone, problem.state.words, problem.state.detail + places)))
+        notes.append(note(Condition(problem.state.severity, problem.state.words, problem.state.detail + places)))
     times = [
         ("Last refresh", _past(login.last_refresh, login.zone, now, "none yet")),
         ("Last without a failure", _past(login.last_success, login.zone, now, "none since the start")),
@@ -121,7 +123,8 @@ def _login(login: LoginView, now: float) -> str:
         del times[1]
     shown = "".join(f"<div><dt>{name}</dt><dd>{when}</dd></div>" for name, when in times)
     return (
-        f'<li class="card {tone(login.state)}"><div class="head"><h3>{text(login.name)}</h3>{badge(login.state)}</div>'
+        f'<li class="card {severity(login.state)}"><div class="head">'
+        f"<h3>{text(login.name)}</h3>{badge(login.state)}</div>"
         f'{"".join(notes)}<dl class="times">{shown}</dl></li>'
     )
 
@@ -138,7 +141,7 @@ def _coming(login: LoginView, now: float) -> str:
     return f"under way, begun {ago(now - login.next_refresh)}"
 
 
-def _index(seen: Overview) -> str:
+def _index(seen: Summary) -> str:
     rows = "".join(
         f'<tr><th scope="row"><a href="#m{number}">{text(view.title)}</a></th><td>{badges(view)}</td>'
         f'<td>{_age(view, seen.now)}</td><td class="wide">{_day_energy(view)}</td></tr>'
@@ -161,7 +164,7 @@ def _day_energy(view: MeterView) -> str:
     return "–" if day is None else kwh(day.usage if day.usage is not None else day.export or 0.0)  # noqa: RUF001
 
 
-def _footer(seen: Overview) -> str:
+def _footer(seen: Summary) -> str:
     zone = next((view.zone for view in seen.meters if view.meter), UTC)
     return (
         f"<footer><p>As of {time(seen.now, zone, seen.now)}; reload the page for news. Days and sums are whole local"

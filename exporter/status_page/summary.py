@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from ..formatting import counted, lasting, local, local_date
 from ..intervals.model import LocationKey, Meter, Snapshot
-from ..refresh.status import LocationStatus, LoginStatus, Trouble, outcomes
-from .cache import Kept
-from .condition import UTC, State, Tone, listed, title_of, zone_of
+from ..refresh.status import FailureKind, LocationStatus, LoginStatus, location_statuses
+from .cache import MeterCache
+from .condition import UTC, Condition, Severity, listed, title_of, zone_of
 from .figures import Figures, Freshness, figures_of, freshness
 
 _PLACE = " \N{OBJECT REPLACEMENT CHARACTER}"  # where a message named its location
@@ -22,7 +22,7 @@ _PLACE = " \N{OBJECT REPLACEMENT CHARACTER}"  # where a message named its locati
 class Problem:
     """What kept locations from being refreshed, and which; none where it kept all of them."""
 
-    state: State
+    state: Condition
     locations: tuple[str, ...] = ()
 
 
@@ -31,7 +31,7 @@ class LoginView:
     """A login. Times in seconds UTC, 0 where there was none."""
 
     name: str
-    state: State
+    state: Condition
     problems: tuple[Problem, ...]
     last_refresh: float
     last_success: float
@@ -55,16 +55,16 @@ def login_view(name: str, status: LoginStatus, snapshot: Snapshot) -> LoginView:
     )
 
 
-def _login_state(status: LoginStatus, problems: Sequence[Problem]) -> State:
+def _login_state(status: LoginStatus, problems: Sequence[Problem]) -> Condition:
     if not status.last_refresh:
-        return State(Tone.WAIT, "First refresh under way")
+        return Condition(Severity.WAIT, "First refresh under way")
     if problems:
-        worst = max((each.state for each in problems), key=lambda state: state.tone)
+        worst = max((each.state for each in problems), key=lambda state: state.severity)
         failed = sum(not each.up for each in status.locations.values())
         if 0 < failed < len(status.locations) and not status.zone_contradicted:
-            return State(worst.tone, f"{failed} of {counted(len(status.locations), 'location')} not refreshed")
-        return State(worst.tone, worst.words)
-    return State(Tone.GOOD, "Working")
+            return Condition(worst.severity, f"{failed} of {counted(len(status.locations), 'location')} not refreshed")
+        return Condition(worst.severity, worst.words)
+    return Condition(Severity.GOOD, "Working")
 
 
 def _problems(name: str, status: LoginStatus, snapshot: Snapshot) -> list[Problem]:
@@ -83,21 +83,21 @@ def _wrong_zone(fitting: Sequence[str]) -> Problem:
         "The portal's times contradict the configured timezone: every figure may be off by hours. Correct timezone in"
         f" the configuration {cure}, and restart."
     )
-    return Problem(State(Tone.BAD, "Time zone does not fit", detail))
+    return Problem(Condition(Severity.BAD, "Time zone does not fit", detail))
 
 
 def _failures(name: str, status: LoginStatus, snapshot: Snapshot) -> list[Problem]:
-    concerned: dict[tuple[Trouble, str], list[str]] = {}
+    concerned: dict[tuple[FailureKind, str], list[str]] = {}
     for key, outcome in status.locations.items():
         if not outcome.up:
             title = title_of(key, snapshot.locations.get(key))
-            concerned.setdefault((outcome.trouble, _without_place(outcome.message, key)), []).append(title)
+            concerned.setdefault((outcome.failure_kind, _without_place(outcome.message, key)), []).append(title)
     if not concerned:
-        concerned[status.trouble, status.message] = []
+        concerned[status.failure_kind, status.message] = []
     everybody = len(concerned) == 1 and all(not each.up for each in status.locations.values())
     return [
-        Problem(_failure(name, trouble, message, len(titles)), () if everybody else tuple(titles))
-        for (trouble, message), titles in concerned.items()
+        Problem(_failure(name, failure_kind, message, len(titles)), () if everybody else tuple(titles))
+        for (failure_kind, message), titles in concerned.items()
     ]
 
 
@@ -107,20 +107,20 @@ def _without_place(message: str, key: LocationKey) -> str:
     return text.replace(f" of location {key.location} ", " ")
 
 
-def _failure(login: str, trouble: Trouble, message: str, places: int) -> State:
+def _failure(login: str, failure_kind: FailureKind, message: str, places: int) -> Condition:
     """A failed refresh by its message, which need not name the login that it stands under."""
     text = message.removeprefix(f"login {login}: ").strip() or "no reason is known"
     text = text.replace(_PLACE, " these locations" if places > 1 else " this location")
     # A host name stays as it is.
     sentence = text if "." in text.partition(" ")[0] else text[0].upper() + text[1:]
     detail = sentence + ("" if text.endswith(".") else ".")
-    match trouble:
-        case Trouble.COMPUTING:
-            return State(Tone.WAIT, "Portal still computing", detail)
-        case Trouble.PAUSED:
-            return State(Tone.BAD, "Sign-ins paused", detail)
+    match failure_kind:
+        case FailureKind.COMPUTING:
+            return Condition(Severity.WAIT, "Portal still computing", detail)
+        case FailureKind.PAUSED:
+            return Condition(Severity.BAD, "Sign-ins paused", detail)
         case _:
-            return State(Tone.BAD, "Last refresh failed", detail)
+            return Condition(Severity.BAD, "Last refresh failed", detail)
 
 
 _FIRST = "It reaches back 35 days: seconds to minutes, longer where the portal computes. Reload to see more."
@@ -133,54 +133,54 @@ class MeterView:
     key: LocationKey
     title: str
     zone: ZoneInfo
-    state: State
-    refresh: State
+    state: Condition
+    refresh: Condition
     meter: Meter | None = None
     figures: Figures | None = None
 
     @property
-    def states(self) -> tuple[State, ...]:
+    def states(self) -> tuple[Condition, ...]:
         """What is to be said of its data and of its refresh: nothing is up to date that could not be refreshed."""
-        if self.refresh.tone is Tone.GOOD:
+        if self.refresh.severity is Severity.GOOD:
             return (self.state,)
-        return (self.refresh,) if self.state.tone is Tone.GOOD else (self.state, self.refresh)
+        return (self.refresh,) if self.state.severity is Severity.GOOD else (self.state, self.refresh)
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class Summary:
     """Everything that the page tells, as of `now`."""
 
     now: float
-    state: State
+    state: Condition
     more: tuple[str, ...]
     logins: tuple[LoginView, ...]
     meters: tuple[MeterView, ...]
 
 
-def overview(
+def summarize(
     snapshot: Snapshot,
     statuses: Mapping[str, LoginStatus],
     now: float,
     *,
     is_alive: bool = True,
     backfill_needed: Mapping[LocationKey, int] | None = None,
-    kept: Kept[Figures] | None = None,
-) -> Overview:
+    kept: MeterCache[Figures] | None = None,
+) -> Summary:
     """What there is to tell now. backfill_needed: from which local day on only a backfill brings what has changed."""
     logins = tuple(login_view(name, status, snapshot) for name, status in statuses.items())
-    meters = tuple(_meters(snapshot, statuses, now, kept or Kept()))
+    meters = tuple(_meters(snapshot, statuses, now, kept or MeterCache()))
     verdicts = _verdicts(logins, meters, now, is_alive=is_alive)
     more = [*(each.words for each in verdicts[1:]), *_changed(snapshot, backfill_needed or {})]
-    return Overview(now, verdicts[0], tuple(more), logins, meters)
+    return Summary(now, verdicts[0], tuple(more), logins, meters)
 
 
 # -- locations and meters
 
 
 def _meters(
-    snapshot: Snapshot, statuses: Mapping[str, LoginStatus], now: float, kept: Kept[Figures]
+    snapshot: Snapshot, statuses: Mapping[str, LoginStatus], now: float, kept: MeterCache[Figures]
 ) -> list[MeterView]:
-    known = outcomes(statuses.values())
+    known = location_statuses(statuses.values())
     waiting = {key for status in statuses.values() if not status.last_refresh for key in status.locations}
     views: list[MeterView] = []
     for key in sorted({*snapshot.locations, *known}):
@@ -198,38 +198,42 @@ def _meters(
     return views
 
 
-def _refresh_state(outcome: LocationStatus | None, *, is_waiting: bool) -> State:
+def _refresh_state(outcome: LocationStatus | None, *, is_waiting: bool) -> Condition:
     if outcome is None:
-        return State(Tone.WAIT, "Not read", "No login reads this location; these are the last known figures.")
+        return Condition(Severity.WAIT, "Not read", "No login reads this location; these are the last known figures.")
     if outcome.up:
-        return State(Tone.GOOD, "Refreshed")
+        return Condition(Severity.GOOD, "Refreshed")
     if is_waiting:
-        return State(Tone.WAIT, "Not refreshed yet", "Kept from before the exporter started.")
-    tone = Tone.WAIT if outcome.trouble is Trouble.COMPUTING else Tone.BAD
-    return State(tone, "Not refreshed", "What is shown is what was known before; the reason stands at the login.")
+        return Condition(Severity.WAIT, "Not refreshed yet", "Kept from before the exporter started.")
+    severity = Severity.WAIT if outcome.failure_kind is FailureKind.COMPUTING else Severity.BAD
+    return Condition(
+        severity, "Not refreshed", "What is shown is what was known before; the reason stands at the login."
+    )
 
 
-def _data_state(figures: Figures, now: float, refresh: State) -> State:
+def _data_state(figures: Figures, now: float, refresh: Condition) -> Condition:
     if figures.newest is None:
         return _no_data(refresh)
     age = lasting(now - figures.newest.end)
     usual = figures.usual
     match freshness(figures, now):
         case Freshness.STALE:
-            return State(Tone.BAD, "Stale", f"Nothing newer for {age}.")
+            return Condition(Severity.BAD, "Stale", f"Nothing newer for {age}.")
         case Freshness.LATE if usual is not None:
-            return State(Tone.WAIT, "Late", f"Usually the data are here after {lasting(max(usual, 900))} or sooner.")
+            return Condition(
+                Severity.WAIT, "Late", f"Usually the data are here after {lasting(max(usual, 900))} or sooner."
+            )
         case Freshness.LATE:
-            return State(Tone.WAIT, "Late", "More than two days behind.")
+            return Condition(Severity.WAIT, "Late", "More than two days behind.")
         case _:
-            return State(Tone.GOOD, "Up to date")
+            return Condition(Severity.GOOD, "Up to date")
 
 
-def _no_data(refresh: State) -> State:
-    if refresh.tone is not Tone.GOOD:
-        return State(Tone.WAIT, "No data", "Nothing is known of it yet.")
-    return State(
-        Tone.WAIT,
+def _no_data(refresh: Condition) -> Condition:
+    if refresh.severity is not Severity.GOOD:
+        return Condition(Severity.WAIT, "No data", "Nothing is known of it yet.")
+    return Condition(
+        Severity.WAIT,
         "No data",
         "The portal answered, and has neither intervals nor days of it: some meters are read by the month only.",
     )
@@ -238,13 +242,15 @@ def _no_data(refresh: State) -> State:
 # -- all of it
 
 
-def _verdicts(logins: Sequence[LoginView], meters: Sequence[MeterView], now: float, *, is_alive: bool) -> list[State]:
+def _verdicts(
+    logins: Sequence[LoginView], meters: Sequence[MeterView], now: float, *, is_alive: bool
+) -> list[Condition]:
     """Everything that is to be said at the top, the worst first; one good word where there is nothing wrong."""
-    found: list[State] = []
+    found: list[Condition] = []
     if not is_alive:
         found.append(
-            State(
-                Tone.BAD,
+            Condition(
+                Severity.BAD,
                 "Refreshing has stopped",
                 "A refresh thread has ended: restart the exporter; its log tells why.",
             )
@@ -254,26 +260,28 @@ def _verdicts(logins: Sequence[LoginView], meters: Sequence[MeterView], now: flo
     if stale:
         ages = [now - view.figures.newest.end for view in stale if view.figures and view.figures.newest]
         age = f"{'up to ' if len(stale) > 1 else ''}{lasting(max(ages))}"
-        found.append(State(Tone.BAD, f"Data are stale: {_named(stale)}", f"Nothing newer for {age}."))
+        found.append(Condition(Severity.BAD, f"Data are stale: {_named(stale)}", f"Nothing newer for {age}."))
     late = [view for view in meters if view.state.words == "Late"]
     if late:
-        found.append(State(Tone.WAIT, f"Data are late: {_named(late)}"))
+        found.append(Condition(Severity.WAIT, f"Data are late: {_named(late)}"))
     if found:
-        return sorted(found, key=lambda state: -state.tone)
+        return sorted(found, key=lambda state: -state.severity)
     if not any(view.figures and view.figures.newest for view in meters):
-        return [State(Tone.WAIT, "No data", "The refresh worked, and the portal gave no intervals and no days.")]
-    return [State(Tone.GOOD, "All is well")]
+        return [
+            Condition(Severity.WAIT, "No data", "The refresh worked, and the portal gave no intervals and no days.")
+        ]
+    return [Condition(Severity.GOOD, "All is well")]
 
 
-def _login_verdicts(logins: Sequence[LoginView]) -> list[State]:
-    found: list[State] = []
+def _login_verdicts(logins: Sequence[LoginView]) -> list[Condition]:
+    found: list[Condition] = []
     waiting = [login for login in logins if not login.last_refresh]
     if waiting:
-        found.append(State(Tone.WAIT, "The first refresh is under way", _FIRST))
+        found.append(Condition(Severity.WAIT, "The first refresh is under way", _FIRST))
     for login in logins:
-        if login.last_refresh and login.state.tone is not Tone.GOOD:
+        if login.last_refresh and login.state.severity is not Severity.GOOD:
             who = f"{login.name}: " if len(logins) > 1 else ""
-            found.append(State(login.state.tone, f"{who}{login.state.words}"))
+            found.append(Condition(login.state.severity, f"{who}{login.state.words}"))
     return found
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from ..intervals.days import Calendar
 from ..intervals.model import Change, Interval, Location, LocationKey, Meter, Snapshot
 from ..intervals.samples import timestamp_ms
-from ..intervals.updates import FetchedMeter, MeterUpdate, forgetting, outliving, revision, update_meter
-from .state import State
+from ..intervals.updates import FetchedMeter, MeterUpdate, drop_before, raise_versions, revision_direction, update_meter
+from .state import StateFile
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ Revision = tuple[str, str]
 """An interval whose energy the portal changed: direction (up, down) and reach (window, older)."""
 
 
-class Store:
+class SnapshotStore:
     """Holds the present snapshot. Reading it takes no lock; changing it goes one at a time.
 
     window: seconds of the recent past that /metrics carries. wanted: which stored locations to begin with.
@@ -26,7 +26,7 @@ class Store:
 
     def __init__(
         self,
-        state: State,
+        state: StateFile,
         window: int,
         wanted: Callable[[LocationKey], bool],
         zone_of: Callable[[LocationKey], str | None] = lambda _: None,
@@ -70,7 +70,7 @@ class Store:
     def retain(self, keys: Iterable[LocationKey]) -> None:
         """Serve no other locations than these."""
         with self._lock:
-            self._show(self._snapshot.only(keys))
+            self._show(self._snapshot.keep_only(keys))
 
     def merge(
         self,
@@ -94,7 +94,7 @@ class Store:
             updates = self._updates(before, fetched, calendar, now=now, keep_from=keep_from)
             if former:
                 meters = {meter.info.number: meter for meter in former.meters}
-                updates = [outliving(update, meters.get(update.meter.info.number)) for update in updates]
+                updates = [raise_versions(update, meters.get(update.meter.info.number)) for update in updates]
             complete = complete and bool(fetched)
             after = replace(location, meters=_kept(before, updates, keep_from, complete=complete))
             days_to_do = self._days_to_do(before, updates, calendar, now=now, keep_from=keep_from)
@@ -105,7 +105,7 @@ class Store:
                 keep_from,
                 [(update.meter.info.number, start) for update in updates for start in update.dropped],
             )
-            self._show(self._snapshot.replacing(after))
+            self._show(self._snapshot.with_location(after))
             if days_to_do:
                 self._backfill_needed = self._needed()
                 self._version += 1
@@ -178,7 +178,7 @@ class Store:
     def _revisions(self, changes: Sequence[Change], now: float) -> list[Revision]:
         counts: list[Revision] = []
         for change in changes:
-            direction = revision(change)
+            direction = revision_direction(change)
             if direction:
                 counts.append((direction, "older" if self._is_out_of_window(change, now) else "window"))
         return counts
@@ -203,7 +203,7 @@ def _kept(
     return tuple(
         meter
         for number, each in sorted(meters.items())
-        if (meter := forgetting(each, keep_from)).intervals or number in named or not complete
+        if (meter := drop_before(each, keep_from)).intervals or number in named or not complete
     )
 
 

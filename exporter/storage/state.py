@@ -55,7 +55,7 @@ _TABLES = tuple(statement.strip() for statement in _SCHEMA.split(";") if stateme
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedSignIns:
+class RejectedSignIns:
     """How often in a row a login was refused with one and the same configuration."""
 
     count: int
@@ -63,7 +63,7 @@ class RefusedSignIns:
     reason: str
 
 
-class State:
+class StateFile:
     """The state of one folder, or of nothing (None): in memory. Safe to use from several threads."""
 
     def __init__(self, folder: Path | None) -> None:
@@ -159,24 +159,24 @@ class State:
 
     # -- refused sign-ins
 
-    def has_refused_sign_ins(self, login: str) -> bool:
+    def has_rejected_sign_ins(self, login: str) -> bool:
         """Whether any configuration of this login was refused since it was last accepted."""
         query = "SELECT 1 FROM refused_sign_ins WHERE login = ? LIMIT 1"
         return bool(self.run(lambda database: database.execute(query, (login,)).fetchone()))
 
-    def refused_sign_ins(self, login: str, fingerprint: str) -> RefusedSignIns | None:
+    def rejected_sign_ins(self, login: str, fingerprint: str) -> RejectedSignIns | None:
         """What is remembered of a login with one configuration, None where it was not refused."""
         query = "SELECT count, last, reason FROM refused_sign_ins WHERE login = ? AND fingerprint = ?"
         row = self.run(lambda database: database.execute(query, (login, fingerprint)).fetchone())
-        return RefusedSignIns(*row) if row else None
+        return RejectedSignIns(*row) if row else None
 
-    def all_refused_sign_ins(self, login: str) -> RefusedSignIns | None:
+    def all_rejected_sign_ins(self, login: str) -> RejectedSignIns | None:
         """The same over all configurations of a login together."""
         query = "SELECT sum(count), max(last), reason FROM refused_sign_ins WHERE login = ? GROUP BY login"
         row = self.run(lambda database: database.execute(query, (login,)).fetchone())
-        return RefusedSignIns(*row) if row else None
+        return RejectedSignIns(*row) if row else None
 
-    def count_refused_sign_in(self, login: str, fingerprint: str, now: float, reason: str) -> None:
+    def count_rejected_sign_in(self, login: str, fingerprint: str, now: float, reason: str) -> None:
         """Count one more for this configuration; others of the same login keep their own counts."""
         self.run(
             lambda database: database.execute(
@@ -186,9 +186,9 @@ class State:
             )
         )
 
-    def forget_refused_sign_ins(self, login: str) -> None:
+    def forget_rejected_sign_ins(self, login: str) -> None:
         """The login was accepted."""
-        if self.has_refused_sign_ins(login):
+        if self.has_rejected_sign_ins(login):
             self.run(lambda database: database.execute("DELETE FROM refused_sign_ins WHERE login = ?", (login,)))
 
     @contextmanager

@@ -74,12 +74,12 @@ class _Version:
     users: dict[bytes, bytes] = field(default_factory=dict)
 
 
-def load_access(path: Path) -> "Access":
+def load_web_config(path: Path) -> "WebConfig":
     """Read a web configuration file; ConfigError with a line per problem, in which no hash ever shows."""
-    return Access(path)
+    return WebConfig(path)
 
 
-class Access:
+class WebConfig:
     """The rules of a web configuration file, read again when it or a file that it names has changed.
 
     A new version that is broken is not used, and reported once. Whether there is TLS at all is settled at the start:

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from ..config import bracketed
 from ..errors import ConfigError, ListenError
-from .auth import Access
+from .auth import WebConfig
 from .connections import DEFAULT_LIMITS, Connection, Connections, Limits
 from .types import App, Request, Response
 
@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self, request: Request) -> Response:
         try:
-            refusal = self.server.access.refusal(request) if self.server.access else None
+            refusal = self.server.web_config.refusal(request) if self.server.web_config else None
             if refusal is not None:
                 return refusal
             if request.method not in ("GET", "HEAD"):
@@ -153,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
             fields["Connection"] = "close"
         elif self.request_version == "HTTP/1.0":
             fields["Connection"] = "keep-alive"
-        configured = self.server.access.headers() if self.server.access else ()
+        configured = self.server.web_config.headers() if self.server.web_config else ()
         replaced = {name.lower() for name, _ in configured}
         own = [(name, value) for name, value in response.headers if name.lower() not in replaced]
         lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
@@ -180,11 +180,16 @@ class _Listener(ThreadingHTTPServer):
     allow_reuse_port = False
 
     def __init__(
-        self, family: socket.AddressFamily, address: tuple[str, int], app: App, access: Access | None, limits: Limits
+        self,
+        family: socket.AddressFamily,
+        address: tuple[str, int],
+        app: App,
+        web_config: WebConfig | None,
+        limits: Limits,
     ) -> None:
         self.address_family = family
         self.app = app
-        self.access = access
+        self.web_config = web_config
         self.limits = limits
         self.connections = Connections(limits)
         super().__init__(address, BaseHTTPRequestHandler)
@@ -214,7 +219,7 @@ class _Listener(ThreadingHTTPServer):
 
     def finish_request(self, request: object, client_address: object) -> None:
         connection = self.connections[request]
-        context = self.access.context() if self.access else None
+        context = self.web_config.context() if self.web_config else None
         if context is not None:
             self.connections.secure(connection, context).do_handshake()
         _Handler(connection, client_address, self)
@@ -241,13 +246,13 @@ class Server:
     """
 
     def __init__(
-        self, listen_address: str, app: App, access: Access | None = None, *, limits: Limits = DEFAULT_LIMITS
+        self, listen_address: str, app: App, web_config: WebConfig | None = None, *, limits: Limits = DEFAULT_LIMITS
     ) -> None:
-        self._listener = _bind(listen_address, app, access, limits)
+        self._listener = _bind(listen_address, app, web_config, limits)
         host, port = self._listener.socket.getsockname()[:2]
         self.address: tuple[str, int] = (host, port)
         name = "localhost" if host in ("::", "0.0.0.0") else bracketed(host)  # noqa: S104
-        self.url = f"{'https' if access and access.uses_tls else 'http'}://{name}:{port}"
+        self.url = f"{'https' if web_config and web_config.uses_tls else 'http'}://{name}:{port}"
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
 
@@ -291,11 +296,11 @@ class Server:
             self._listener.connections.shut_overdue()
 
 
-def _bind(listen_address: str, app: App, access: Access | None, limits: Limits) -> _Listener:
+def _bind(listen_address: str, app: App, web_config: WebConfig | None, limits: Limits) -> _Listener:
     host, port = _host_and_port(listen_address)
     try:
         family, address = _resolve(host, port)
-        return _Listener(family, address, app, access, limits)
+        return _Listener(family, address, app, web_config, limits)
     except OSError as error:
         if isinstance(error, socket.gaierror):
             problem = f"the host name cannot be resolved; choose an address of this machine with {_FLAG}"

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from exporter.backfill.plan import DayRange, Job, job_of
 from exporter.intervals.model import LocationKey
-from exporter.portal.accounts import FoundLocation
+from exporter.portal.accounts import AccountLocation
 from exporter.portal.walltime import WallClock
 
 from ..clocks import ManualClock
@@ -23,8 +23,8 @@ def instant(text: str, zone: str = NEW_YORK) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp())
 
 
-def place_of(key: LocationKey, name: str | None = None) -> FoundLocation:
-    return FoundLocation(key.account, key.location, name, electric=True, active=True)
+def place_of(key: LocationKey, name: str | None = None) -> AccountLocation:
+    return AccountLocation(key.account, key.location, name, electric=True, active=True)
 
 
 def job(

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.backfill.chunks import chunk_of, figures_of, sight_of
+from exporter.backfill.chunks import build_chunk, coverage_of, totals_of
 from exporter.backfill.fetcher import Fetched
-from exporter.backfill.journal import Figures
+from exporter.backfill.journal import Totals
 from exporter.backfill.plan import Job
 from exporter.intervals.model import Interval, Location, Meter, MeterInfo, Reading
 from exporter.intervals.samples import version
@@ -20,8 +20,8 @@ from exporter.portal.readings import MeterReadings
 from exporter.portal.walltime import WallClock
 from exporter.refresh.schedule import kept_from
 from exporter.sinks.base import Chunk
-from exporter.storage.snapshots import Store
-from exporter.storage.state import State
+from exporter.storage.snapshots import SnapshotStore
+from exporter.storage.state import StateFile
 
 from ..conftest import NOW
 from ..portal.building import bounds_of
@@ -34,18 +34,18 @@ KEEP_FROM = kept_from(WALL, NOW, WINDOW)
 INFO = MeterInfo("81001", ("FORWARD",), step=HOUR)
 EXPORTING = replace(INFO, exports=True, flows=("FORWARD", "REVERSE"), signed=False)
 
-OpenStore = Callable[[], Store]
+OpenStore = Callable[[], SnapshotStore]
 
 
 @pytest.fixture
 def open_store(tmp_path: Path) -> Iterator[OpenStore]:
     """Opens the exporter's store on the same folder again, as another process would."""
     with ExitStack() as stack:
-        yield lambda: Store(stack.enter_context(closing(State(tmp_path))), WINDOW, lambda _: True)
+        yield lambda: SnapshotStore(stack.enter_context(closing(StateFile(tmp_path))), WINDOW, lambda _: True)
 
 
 @pytest.fixture
-def store(open_store: OpenStore) -> Store:
+def store(open_store: OpenStore) -> SnapshotStore:
     return open_store()
 
 
@@ -64,7 +64,7 @@ def fetched(whole: Job, *meters: MeterReadings) -> Fetched:
     return Fetched(whole, whole.start, whole.end, History(list(meters)))
 
 
-def refresh(store: Store, *meters: MeterReadings, now: float) -> None:
+def refresh(store: SnapshotStore, *meters: MeterReadings, now: float) -> None:
     """What the exporter does with what it fetches."""
     keep_from = kept_from(WALL, now, WINDOW)
     store.merge(Location(HOUSE, "House", NEW_YORK), meters, WALL, now=now, keep_from=keep_from)
@@ -79,14 +79,14 @@ def versions(intervals: Iterable[Interval]) -> set[int]:
     return {each.usage_k for each in intervals}
 
 
-def chunk(store: Store, whole: Job, *meters: MeterReadings, now: float = NOW) -> Chunk:
-    return chunk_of(fetched(whole, *meters), store, now=now, keep_from=kept_from(WALL, now, WINDOW))
+def chunk(store: SnapshotStore, whole: Job, *meters: MeterReadings, now: float = NOW) -> Chunk:
+    return build_chunk(fetched(whole, *meters), store, now=now, keep_from=kept_from(WALL, now, WINDOW))
 
 
 # -- versions
 
 
-def test_what_is_older_than_the_state_counts_as_first_seen_now(store: Store) -> None:
+def test_what_is_older_than_the_state_counts_as_first_seen_now(store: SnapshotStore) -> None:
     days = job("2025-01-05", "2025-01-05")
     result = chunk(store, days, meter(hours(days.start, 24, cost=0.25)))
     assert [(each.usage, each.cost) for each in only(result).intervals] == [(1.0, 0.25)] * 24
@@ -102,7 +102,7 @@ def test_the_version_is_that_of_the_contract() -> None:
     assert version(NOW - 8977 * HOUR, NOW) == 753
 
 
-def test_what_the_exporter_knows_keeps_the_version_under_which_it_serves_it(store: Store) -> None:
+def test_what_the_exporter_knows_keeps_the_version_under_which_it_serves_it(store: SnapshotStore) -> None:
     days = job("2026-01-10", "2026-01-10")
     seen = days.end + 2 * HOUR
     refresh(store, meter(hours(days.start, 24)), now=seen)
@@ -113,7 +113,9 @@ def test_what_the_exporter_knows_keeps_the_version_under_which_it_serves_it(stor
     assert result.intervals[-1].usage_k == version(days.end, seen) < version(days.end, NOW)
 
 
-def test_a_value_that_the_portal_changed_since_gets_a_later_version_and_the_others_keep_theirs(store: Store) -> None:
+def test_a_value_that_the_portal_changed_since_gets_a_later_version_and_the_others_keep_theirs(
+    store: SnapshotStore,
+) -> None:
     days = job("2026-01-10", "2026-01-10")
     refresh(store, meter(hours(days.start, 24)), now=days.end + 2 * HOUR)
     before = store.snapshot.locations[HOUSE].meters[0].intervals
@@ -126,7 +128,7 @@ def test_a_value_that_the_portal_changed_since_gets_a_later_version_and_the_othe
     assert result.days[0].usage == 23.5
 
 
-def test_a_chunk_over_the_border_of_the_state_has_each_interval_once(store: Store) -> None:
+def test_a_chunk_over_the_border_of_the_state_has_each_interval_once(store: SnapshotStore) -> None:
     border = WALL.date_text(KEEP_FROM)
     whole = job(WALL.date_text(KEEP_FROM - 40 * HOUR), WALL.date_text(KEEP_FROM + 40 * HOUR))
     assert whole.start < KEEP_FROM == instant(border) < whole.end
@@ -141,7 +143,7 @@ def test_a_chunk_over_the_border_of_the_state_has_each_interval_once(store: Stor
 # -- what the exporter learns
 
 
-def test_a_running_exporter_takes_over_what_a_backfill_brought(store: Store, open_store: OpenStore) -> None:
+def test_a_running_exporter_takes_over_what_a_backfill_brought(store: SnapshotStore, open_store: OpenStore) -> None:
     serving = open_store()
     days = job("2026-01-10", "2026-01-11")
     result = only(chunk(store, days, meter(hours(days.start, 48))))
@@ -155,7 +157,7 @@ def test_a_running_exporter_takes_over_what_a_backfill_brought(store: Store, ope
 
 
 def test_an_exporter_that_saw_a_value_meanwhile_gives_its_version_to_the_backfill(
-    store: Store, open_store: OpenStore
+    store: SnapshotStore, open_store: OpenStore
 ) -> None:
     days = job("2026-01-10", "2026-01-10")
     refresh(open_store(), meter(hours(days.start, 24)), now=days.end + HOUR)
@@ -163,7 +165,7 @@ def test_an_exporter_that_saw_a_value_meanwhile_gives_its_version_to_the_backfil
     assert result.intervals[0].usage_k == version(result.intervals[0].end, days.end + HOUR)
 
 
-def test_days_beside_the_chunk_are_learnt_and_not_written(store: Store) -> None:
+def test_days_beside_the_chunk_are_learnt_and_not_written(store: SnapshotStore) -> None:
     """Later days are fetched along so that placeholders can be told."""
     days = job("2026-01-10", "2026-01-10")
     result = only(chunk(store, days, meter(hours(days.start, 60))))
@@ -172,7 +174,7 @@ def test_days_beside_the_chunk_are_learnt_and_not_written(store: Store) -> None:
     assert len(store.snapshot.locations[HOUSE].meters[0].intervals) == 60
 
 
-def test_a_chunk_forgets_no_other_meter_of_the_location(store: Store) -> None:
+def test_a_chunk_forgets_no_other_meter_of_the_location(store: SnapshotStore) -> None:
     days = job("2026-01-10", "2026-01-10")
     other = replace(INFO, number="81009")
     refresh(store, meter(hours(days.start, 24)), meter(hours(days.start, 24), other), now=days.end + HOUR)
@@ -181,7 +183,7 @@ def test_a_chunk_forgets_no_other_meter_of_the_location(store: Store) -> None:
     assert [each.info.number for each in store.snapshot.locations[HOUSE].meters] == ["81001", "81009"]
 
 
-def test_a_meter_that_is_known_to_export_exports_nothing_in_the_other_hours_of_years_ago(store: Store) -> None:
+def test_a_meter_that_is_known_to_export_exports_nothing_in_the_other_hours_of_years_ago(store: SnapshotStore) -> None:
     """Signed meters show export only where there was some; whether there was any is known from other days."""
     recent, old = job("2026-01-10", "2026-01-10"), job("2024-01-10", "2024-01-10")
     signed = replace(INFO, exports=True, signed=True)
@@ -191,7 +193,7 @@ def test_a_meter_that_is_known_to_export_exports_nothing_in_the_other_hours_of_y
     assert result.days[0].export == 0.0
 
 
-def test_what_a_withdrawn_value_was_is_not_written_again(store: Store) -> None:
+def test_what_a_withdrawn_value_was_is_not_written_again(store: SnapshotStore) -> None:
     days = job("2026-01-10", "2026-01-10")
     refresh(store, meter(hours(days.start, 24)), now=days.end + HOUR)
     result = only(chunk(store, days, meter(hours(days.start, 20))))
@@ -202,14 +204,14 @@ def test_what_a_withdrawn_value_was_is_not_written_again(store: Store) -> None:
 # -- placeholders
 
 
-def test_zeros_at_the_very_end_are_held_back(store: Store) -> None:
+def test_zeros_at_the_very_end_are_held_back(store: SnapshotStore) -> None:
     days = job("2026-01-13", "2026-01-13")
     result = only(chunk(store, days, meter(hours(days.start, 20) + hours(days.start + 20 * HOUR, 4, 0.0))))
     assert [each.usage for each in result.intervals] == [1.0] * 20
     assert result.days == ()
 
 
-def test_zeros_at_the_end_of_a_chunk_count_when_something_follows_them(store: Store) -> None:
+def test_zeros_at_the_end_of_a_chunk_count_when_something_follows_them(store: SnapshotStore) -> None:
     days = job("2026-01-13", "2026-01-13")
     after = hours(days.end, 1)
     result = only(chunk(store, days, meter(hours(days.start, 20) + hours(days.start + 20 * HOUR, 4, 0.0) + after)))
@@ -217,14 +219,14 @@ def test_zeros_at_the_end_of_a_chunk_count_when_something_follows_them(store: St
     assert result.days[0].usage == 20.0
 
 
-def test_zeros_that_are_old_enough_count_at_the_end_of_a_chunk(store: Store) -> None:
+def test_zeros_that_are_old_enough_count_at_the_end_of_a_chunk(store: SnapshotStore) -> None:
     for days in (job("2026-01-09", "2026-01-09"), job("2025-01-09", "2025-01-09")):
         result = only(chunk(store, days, meter(hours(days.start, 24, 0.0))))
         assert [each.usage for each in result.intervals] == [0.0] * 24
         assert result.days[0].usage == 0.0
 
 
-def test_an_interval_that_is_still_running_is_not_written(store: Store) -> None:
+def test_an_interval_that_is_still_running_is_not_written(store: SnapshotStore) -> None:
     today = job("2026-01-14", "2026-01-14")
     result = only(chunk(store, today, meter(hours(today.start, 24)), now=NOW + 100))
     assert len(result.intervals) == 12
@@ -235,13 +237,13 @@ def test_an_interval_that_is_still_running_is_not_written(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("day", "length"), [("2024-03-10", 23), ("2024-11-03", 25), ("2024-03-11", 24)])
-def test_a_day_is_whole_with_as_many_hours_as_it_has(store: Store, day: str, length: int) -> None:
+def test_a_day_is_whole_with_as_many_hours_as_it_has(store: SnapshotStore, day: str, length: int) -> None:
     days = job(day, day)
     result = only(chunk(store, days, meter(hours(days.start, length))))
     assert [(each.start, each.end, each.usage) for each in result.days] == [(days.start, days.end, float(length))]
 
 
-def test_a_day_without_one_of_its_intervals_has_no_total(store: Store) -> None:
+def test_a_day_without_one_of_its_intervals_has_no_total(store: SnapshotStore) -> None:
     days = job("2024-03-11", "2024-03-12")
     readings = hours(days.start, 48)
     result = only(chunk(store, days, meter(readings[:7] + readings[8:])))
@@ -251,13 +253,13 @@ def test_a_day_without_one_of_its_intervals_has_no_total(store: Store) -> None:
 # -- figures
 
 
-def test_figures_are_counts_and_sums_of_all_meters(store: Store) -> None:
+def test_figures_are_counts_and_sums_of_all_meters(store: SnapshotStore) -> None:
     days = job("2024-03-11", "2024-03-11")
     solar = replace(EXPORTING, number="81002")
     one = meter(hours(days.start, 24, 0.5, cost=0.25))
     two = meter(hours(days.start, 10, None, export=2.0) + hours(days.start + 10 * HOUR, 2, 1.0, export=0.0), solar)
-    assert figures_of(chunk(store, days, one, two)) == Figures(36, 14.0, 20.0, 6.0)
-    assert figures_of(chunk(store, days)) == Figures()
+    assert totals_of(chunk(store, days, one, two)) == Totals(36, 14.0, 20.0, 6.0)
+    assert totals_of(chunk(store, days)) == Totals()
 
 
 # -- holes
@@ -265,8 +267,8 @@ def test_figures_are_counts_and_sums_of_all_meters(store: Store) -> None:
 
 def holes(whole: Job, *meters: Meter, newest: float = NOW) -> dict[tuple[str, int], tuple[int, int]]:
     wall = whole.wall
-    sight = sight_of(Chunk(HOUSE, wall.zone, whole.start, whole.end, meters), wall, newest)
-    return {(meter, day): (missing, all_) for meter, day, missing, all_ in sight.holes}
+    coverage = coverage_of(Chunk(HOUSE, wall.zone, whole.start, whole.end, meters), wall, newest)
+    return {(meter, day): (missing, all_) for meter, day, missing, all_ in coverage.holes}
 
 
 def stored(readings: Iterable[Reading], info: MeterInfo = INFO) -> Meter:
@@ -335,7 +337,7 @@ def test_what_cannot_be_there_yet_is_no_hole() -> None:
 # -- a state that nobody kept up to date
 
 
-def stale(store: Store, *infos: MeterInfo) -> int:
+def stale(store: SnapshotStore, *infos: MeterInfo) -> int:
     """A state that was last written 12 days ago, whose rows say 5 kWh an hour; gives where they begin."""
     then = NOW - 12 * DAY
     first = kept_from(WALL, then, WINDOW)
@@ -346,7 +348,7 @@ def stale(store: Store, *infos: MeterInfo) -> int:
     return first
 
 
-def test_a_stale_state_stands_neither_beside_nor_over_what_the_portal_gives_now(store: Store) -> None:
+def test_a_stale_state_stands_neither_beside_nor_over_what_the_portal_gives_now(store: SnapshotStore) -> None:
     first = stale(store)
     assert KEEP_FROM - first == 12 * DAY
     whole = job(WALL.date_text(first - 3 * DAY), WALL.date_text(KEEP_FROM + 4 * DAY))
@@ -358,11 +360,11 @@ def test_a_stale_state_stands_neither_beside_nor_over_what_the_portal_gives_now(
     assert [(each.start, each.usage, each.cost) for each in only(result).days] == [
         (midnight, 24.0, 6.0) for midnight in WALL.midnights(whole.start, whole.end)[:-1]
     ]
-    assert figures_of(result) == Figures(len(readings), len(readings) * 1.0, 0.0, len(readings) * 0.25)
-    assert sight_of(result, WALL, NOW).holes == ()
+    assert totals_of(result) == Totals(len(readings), len(readings) * 1.0, 0.0, len(readings) * 0.25)
+    assert coverage_of(result, WALL, NOW).holes == ()
 
 
-def test_a_chunk_before_the_border_has_nothing_of_a_stale_state(store: Store) -> None:
+def test_a_chunk_before_the_border_has_nothing_of_a_stale_state(store: SnapshotStore) -> None:
     first = stale(store)
     before = job(WALL.date_text(first + DAY), WALL.date_text(KEEP_FROM - DAY))
     assert before.end == KEEP_FROM
@@ -372,23 +374,23 @@ def test_a_chunk_before_the_border_has_nothing_of_a_stale_state(store: Store) ->
     # What the portal does not give any more is not written from the state.
     part = chunk(store, before, meter(readings[:10] + readings[34:]))
     assert [each.start for each in only(part).intervals] == [each.start for each in readings[:10] + readings[34:]]
-    assert figures_of(part) == Figures(len(readings) - 24, len(readings) - 24.0)
+    assert totals_of(part) == Totals(len(readings) - 24, len(readings) - 24.0)
     assert only(chunk(store, before, meter([]))) == Meter(INFO)
 
 
-def test_a_stale_state_is_no_reason_to_leave_out_a_meter_or_to_add_one(store: Store) -> None:
+def test_a_stale_state_is_no_reason_to_leave_out_a_meter_or_to_add_one(store: SnapshotStore) -> None:
     other = replace(INFO, number="81009")
     first = stale(store, INFO, other)
     whole = job(WALL.date_text(first), WALL.date_text(KEEP_FROM + DAY))
     count = (whole.end - whole.start) // HOUR
     result = chunk(store, whole, meter(hours(whole.start, count)))
     assert [each.info.number for each in result.meters] == ["81001"]
-    assert figures_of(result) == Figures(count, float(count))
+    assert totals_of(result) == Totals(count, float(count))
     both = chunk(store, whole, meter(hours(whole.start, count)), meter(hours(whole.start, count, 2.0), other))
-    assert figures_of(both) == Figures(2 * count, 3.0 * count)
+    assert totals_of(both) == Totals(2 * count, 3.0 * count)
 
 
-def test_known_hours_of_a_meter_whose_step_changed_do_not_stand_beside_the_new_ones(store: Store) -> None:
+def test_known_hours_of_a_meter_whose_step_changed_do_not_stand_beside_the_new_ones(store: SnapshotStore) -> None:
     first = stale(store)
     whole = job(WALL.date_text(first), WALL.date_text(KEEP_FROM + DAY))
     quarters = [Reading(each, each + 900, 0.25) for each in range(whole.start, whole.end, 900)]

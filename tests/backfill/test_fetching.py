@@ -15,7 +15,7 @@ from exporter.clock import Stopped, SystemClock
 from exporter.errors import AccessError, CredentialsError, PendingError, PortalError, ProtocolError, TransportError
 from exporter.portal.client import PortalClient
 from exporter.portal.query import DAILY, HOURLY, UsageQuery
-from exporter.portal.usage import Answer
+from exporter.portal.usage import UsageAnswer
 
 from ..clocks import ManualClock
 from ..patience import AT_ONCE
@@ -30,7 +30,7 @@ LATER = int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())
 class Client(PortalClient):
     """Answers without a portal. rounds: how often a new round was begun. most: so many asked at a time."""
 
-    def __init__(self, ask: Callable[[UsageQuery], Answer]) -> None:
+    def __init__(self, ask: Callable[[UsageQuery], UsageAnswer]) -> None:
         self._ask_portal = ask
         self._asking = 0
         self._lock = threading.Lock()
@@ -40,7 +40,7 @@ class Client(PortalClient):
     def begin(self) -> None:
         self.rounds += 1
 
-    def usage(self, query: UsageQuery) -> Answer:
+    def usage(self, query: UsageQuery) -> UsageAnswer:
         with self._lock:
             self._asking += 1
             self.most = max(self.most, self._asking)
@@ -64,7 +64,7 @@ class Asking:
 
     def __init__(
         self,
-        *asks: Callable[[UsageQuery], Answer],
+        *asks: Callable[[UsageQuery], UsageAnswer],
         clock: ManualClock | SystemClock,
         steps: Mapping[str, int] | None = None,
         troubles: Sequence[PortalError] = (),
@@ -175,7 +175,7 @@ def test_one_chunk_is_fetched_ahead_and_no_more(clock: ManualClock) -> None:
 
 
 def test_a_portal_gets_one_question_at_a_time(clock: ManualClock) -> None:
-    def slowly(query: UsageQuery) -> Answer:
+    def slowly(query: UsageQuery) -> UsageAnswer:
         time.sleep(0.01)
         return portal(query)
 
@@ -286,7 +286,7 @@ def test_an_error_of_one_chunk_keeps_none_of_the_next_ones_away(clock: ManualClo
 
 
 def test_any_other_error_reaches_the_one_who_waits(clock: ManualClock) -> None:
-    def breaks(_: UsageQuery) -> Answer:
+    def breaks(_: UsageQuery) -> UsageAnswer:
         raise ZeroDivisionError
 
     results = Asking(breaks, clock=clock).begin(job("2026-01-01", "2026-03-31"))
@@ -304,7 +304,7 @@ class Connected(Portal):
         super().__init__()
         self.first = date.fromisoformat(first)
 
-    def __call__(self, query: UsageQuery) -> Answer:
+    def __call__(self, query: UsageQuery) -> UsageAnswer:
         return replace(super().__call__(query), connected=self.first)
 
 
@@ -344,7 +344,7 @@ def test_the_step_of_a_meter_is_learnt_from_the_newest_chunk_for_older_ones(cloc
     """Years ago the portal may have nothing finer than days: those are not taken for a meter that has hours."""
 
     class Newer(Portal):
-        def __call__(self, query: UsageQuery) -> Answer:
+        def __call__(self, query: UsageQuery) -> UsageAnswer:
             self.hourly = ["M1"] if query.end > instant("2026-03-01") else []
             return super().__call__(query)
 
@@ -360,7 +360,7 @@ def test_a_step_that_the_state_knows_is_used_for_a_chunk_too_short_to_tell(clock
             first, *_ = super()._pairs(query)
             yield first
 
-        def __call__(self, query: UsageQuery) -> Answer:
+        def __call__(self, query: UsageQuery) -> UsageAnswer:
             return replace(super().__call__(query), interval_ends=())
 
     day = job("2026-01-05", "2026-01-05")
@@ -420,7 +420,7 @@ def test_daily_data_are_asked_for_where_there_are_no_others(clock: ManualClock) 
 def test_it_stops_at_once_though_the_portal_does_not_answer() -> None:
     clock, hangs = SystemClock(), threading.Event()
 
-    def never(_: UsageQuery) -> Answer:
+    def never(_: UsageQuery) -> UsageAnswer:
         hangs.wait(30)
         raise TransportError("gone")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.backfill.journal import Done, Figures, Journal, Sight
-from exporter.storage.state import FILE, State
+from exporter.backfill.journal import CompletedChunk, Coverage, Journal, Totals
+from exporter.storage.state import FILE, StateFile
 
 from ..clocks import ManualClock
 from ..conftest import NOW
@@ -17,9 +17,9 @@ from .pieces import BARN, HOUSE
 
 HOUR = 3600
 TASK = ("victoriametrics http://127.0.0.1:8428", "house 2025")
-FIRST = Done(HOUSE, 1000, 2000, Figures(24, 12.5, 0.25, 1.75, 96, 2, 1))
-SECOND = Done(HOUSE, 2000, 3000, Figures(23, 1.5))
-OTHER = Done(BARN, 1000, 2000, Figures(1))
+FIRST = CompletedChunk(HOUSE, 1000, 2000, Totals(24, 12.5, 0.25, 1.75, 96, 2, 1))
+SECOND = CompletedChunk(HOUSE, 2000, 3000, Totals(23, 1.5))
+OTHER = CompletedChunk(BARN, 1000, 2000, Totals(1))
 
 Open = Callable[..., Journal]
 
@@ -30,12 +30,12 @@ def open_journal(tmp_path: Path, clock: ManualClock) -> Iterator[Open]:
     with ExitStack() as stack:
 
         def start(*task: object, folder: Path | None = tmp_path) -> Journal:
-            return Journal(stack.enter_context(closing(State(folder))), clock, task or TASK)
+            return Journal(stack.enter_context(closing(StateFile(folder))), clock, task or TASK)
 
         yield start
 
 
-def begun(open_journal: Open, *done: Done) -> Journal:
+def begun(open_journal: Open, *done: CompletedChunk) -> Journal:
     journal = open_journal()
     journal.begin(anew=False)
     for each in done:
@@ -53,7 +53,7 @@ def test_what_is_done_is_known_to_the_next_process_with_its_figures(open_journal
 
 
 def test_a_chunk_that_is_done_again_counts_once_with_its_last_figures(open_journal: Open) -> None:
-    again = replace(FIRST, figures=Figures(25))
+    again = replace(FIRST, totals=Totals(25))
     begun(open_journal, FIRST, again)
     assert open_journal().read() == [again]
 
@@ -88,7 +88,7 @@ def test_beginning_anew_forgets_what_was_done_and_notes_what_is(open_journal: Op
 
 @pytest.mark.parametrize(("age", "known"), [(24 * HOUR - 1, [FIRST]), (24 * HOUR + 1, [])])
 def test_what_was_done_is_believed_for_a_day(
-    open_journal: Open, clock: ManualClock, age: float, known: list[Done]
+    open_journal: Open, clock: ManualClock, age: float, known: list[CompletedChunk]
 ) -> None:
     begun(open_journal, FIRST)
     clock.advance(age)
@@ -119,7 +119,7 @@ def test_expired_tasks_of_others_leave_nothing_behind(open_journal: Open, clock:
     begun(open_journal, FIRST)
     clock.advance(25 * HOUR)
     open_journal("other").begin(anew=False)
-    with closing(State(tmp_path)) as state:
+    with closing(StateFile(tmp_path)) as state:
         counts = [
             state.run(lambda database, table=table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # type: ignore[misc]
             for table in ("backfill", "backfill_done")
@@ -139,25 +139,25 @@ def test_a_damaged_state_means_that_nothing_is_done(open_journal: Open, tmp_path
 
 
 def test_without_a_folder_it_is_known_as_long_as_the_program_runs(clock: ManualClock) -> None:
-    with closing(State(None)) as state:
+    with closing(StateFile(None)) as state:
         journal = Journal(state, clock, TASK)
         journal.begin(anew=False)
         journal.note(FIRST)
         assert Journal(state, clock, TASK).read() == [FIRST]
-    with closing(State(None)) as state:
+    with closing(StateFile(None)) as state:
         assert Journal(state, clock, TASK).read() == []
 
 
 def test_figures_add_up_one_by_one() -> None:
-    assert Figures(1, 2.5, 3.0, 4.0, 5, 6, 7) + Figures(10, 0.25, 30.0, 40.0, 50, 60, 70) == Figures(
+    assert Totals(1, 2.5, 3.0, 4.0, 5, 6, 7) + Totals(10, 0.25, 30.0, 40.0, 50, 60, 70) == Totals(
         11, 2.75, 33.0, 44.0, 55, 66, 77
     )
-    assert sum([FIRST.figures, SECOND.figures], Figures()) == Figures(47, 14.0, 0.25, 1.75, 96, 2, 1)
+    assert sum([FIRST.totals, SECOND.totals], Totals()) == Totals(47, 14.0, 0.25, 1.75, 96, 2, 1)
 
 
 # -- what was seen, and entries of other versions
 
-SIGHT = Sight(
+SIGHT = Coverage(
     {"81001": 3600, "M,\u00fc 2": 900},
     {"81001": (1000, 1900), "M,\u00fc 2": (1000, 2000)},
     (("81001", 1000, 2, 24), ("M,\u00fc 2", 1500, 1, 1)),
@@ -166,7 +166,7 @@ SIGHT = Sight(
 
 
 def test_what_was_seen_of_a_chunk_is_known_to_the_next_process(open_journal: Open) -> None:
-    done = replace(FIRST, sight=SIGHT, seal=b"\x00what is stored")
+    done = replace(FIRST, coverage=SIGHT, digest=b"\x00what is stored")
     begun(open_journal, done, SECOND)
     assert open_journal().read() == [done, SECOND]
 

@@ -5,11 +5,11 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from exporter.backfill.result import BackfillResult
 from rich.console import Console
 
-from exporter.backfill.chunks import sight_of
-from exporter.backfill.journal import Done, Figures, Sight
-from exporter.backfill.outcome import Outcome
+from exporter.backfill.chunks import coverage_of
+from exporter.backfill.journal import CompletedChunk, Coverage, Totals
 from exporter.backfill.plan import Job
 from exporter.backfill.progress_bar import Bar, Lines, Warnings, progress_for, summed
 from exporter.backfill.report import plan_lines, summary_lines
@@ -44,8 +44,8 @@ class Nowhere(Sink):
 SINK = Nowhere()
 
 
-def done(count: int) -> list[Done]:
-    return [Done(HOUSE, number, number + 1, Figures()) for number in range(count)]
+def done(count: int) -> list[CompletedChunk]:
+    return [CompletedChunk(HOUSE, number, number + 1, Totals()) for number in range(count)]
 
 
 def test_the_plan_names_the_days_by_both_clocks() -> None:
@@ -70,20 +70,20 @@ def test_the_plan_tells_what_an_earlier_run_did(count: int, said: str) -> None:
     assert list(plan_lines([WINTER], SINK, [], done(count)))[-1] == said
 
 
-def holding(figures: Figures = Figures(24, 1.0), sight: Sight = Sight(), **others: Any) -> Outcome:  # noqa: ANN401, B008 - frozen
+def holding(totals: Totals = Totals(24, 1.0), coverage: Coverage = Coverage(), **others: Any) -> BackfillResult:  # noqa: ANN401, B008 - frozen
     """An outcome with one chunk that the sink holds."""
-    done = Done(HOUSE, WINTER.start, WINTER.end, figures, sight)
-    return Outcome({done.piece: done}, **{"done": 1, **others})
+    done = CompletedChunk(HOUSE, WINTER.start, WINTER.end, totals, coverage)
+    return BackfillResult({done.chunk_key: done}, **{"done": 1, **others})
 
 
-def summary(outcome: Outcome, sink: Sink = SINK, *jobs: Job) -> list[str]:
-    return list(summary_lines(outcome, jobs or [WINTER], sink, 1234, 3725.4))
+def summary(result: BackfillResult, sink: Sink = SINK, *jobs: Job) -> list[str]:
+    return list(summary_lines(result, jobs or [WINTER], sink, 1234, 3725.4))
 
 
 def test_the_summary_of_all_that_can_be_told() -> None:
-    figures = Figures(8760, 12345.678, 987.654, 1234.5, 26280, 12, 3)
-    outcome = holding(figures, done=4, already=2, connected={HOUSE: instant("2024-01-15")})
-    assert summary(outcome) == [
+    totals = Totals(8760, 12345.678, 987.654, 1234.5, 26280, 12, 3)
+    result = holding(totals, done=4, already=2, connected={HOUSE: instant("2024-01-15")})
+    assert summary(result) == [
         "All is stored and was read back: victoriametrics http://127.0.0.1:8428",
         "  intervals   8,760 (2 chunks of it by an earlier run)",
         "  energy      12,345.68 kWh drawn, 987.65 kWh sent",
@@ -98,7 +98,7 @@ def test_the_summary_of_all_that_can_be_told() -> None:
 
 
 def test_the_summary_leaves_out_what_there_is_none_of() -> None:
-    assert summary(holding(sight=Sight(spans={"81001": (WINTER.start, WINTER.end)}))) == [
+    assert summary(holding(coverage=Coverage(spans={"81001": (WINTER.start, WINTER.end)}))) == [
         "All is stored and was read back: victoriametrics http://127.0.0.1:8428",
         "  intervals   24",
         "  energy      1.00 kWh drawn",
@@ -113,7 +113,7 @@ def test_the_summary_leaves_out_what_there_is_none_of() -> None:
     [(3, 2, "3 of 5 chunks are done"), (1, 1, "1 of 2 chunks is done"), (0, 1, "0 of 1 chunk is done")],
 )
 def test_the_summary_of_a_part_says_how_much(finished: int, left: int, said: str) -> None:
-    assert summary(Outcome(done=finished, left=left))[0] == f"{said}: victoriametrics http://127.0.0.1:8428"
+    assert summary(BackfillResult(done=finished, left=left))[0] == f"{said}: victoriametrics http://127.0.0.1:8428"
 
 
 def test_a_file_is_written_and_not_read_back() -> None:
@@ -125,18 +125,18 @@ def test_a_file_is_written_and_not_read_back() -> None:
 # -- holes
 
 
-def with_holes(*missing: str, first: str = "2024-01-01", last: str = "2024-01-31") -> Outcome:
+def with_holes(*missing: str, first: str = "2024-01-01", last: str = "2024-01-31") -> BackfillResult:
     """An outcome whose data lack the hours from eight to ten of these days."""
     gaps = {instant(f"{day} {hour:02}:00") for day in missing for hour in (8, 9)}
     hours = range(instant(first), bounds_of(date.fromisoformat(last), NEW_YORK)[1], HOUR)
     intervals = tuple(Interval(each, each + HOUR, 1.0, 1) for each in hours if each not in gaps)
     meter = Meter(MeterInfo("81001", step=HOUR), intervals)
     chunk = Chunk(HOUSE, WINTER.wall.zone, WINTER.start, WINTER.end, (meter,))
-    return holding(sight=sight_of(chunk, WINTER.wall, NOW))
+    return holding(coverage=coverage_of(chunk, WINTER.wall, NOW))
 
 
-def holes(outcome: Outcome) -> str:
-    (line,) = [line for line in summary(outcome) if line.startswith("  holes")]
+def holes(result: BackfillResult) -> str:
+    (line,) = [line for line in summary(result) if line.startswith("  holes")]
     return line.removeprefix("  holes       location 70001: ")
 
 
@@ -162,8 +162,8 @@ def test_of_many_days_the_newest_are_named(count: int, more: str) -> None:
 
 
 def test_figures_in_a_few_words() -> None:
-    assert summed(Figures()) == "0 intervals, 0.00 kWh drawn"
-    assert summed(Figures(2880, 1234.567, 0.5, 99.999)) == (
+    assert summed(Totals()) == "0 intervals, 0.00 kWh drawn"
+    assert summed(Totals(2880, 1234.567, 0.5, 99.999)) == (
         "2,880 intervals, 1,234.57 kWh drawn, 0.50 kWh sent, $100.00"
     )
 
@@ -173,7 +173,7 @@ def test_elsewhere_than_on_a_terminal_a_chunk_is_a_line(capsys: pytest.CaptureFi
     assert isinstance(lines, Lines)
     lines.begin(91, 0)
     lines.waits("victoriametrics to have all of it on its disk")
-    lines.wrote(WINTER, instant("2024-03-02"), instant("2024-04-01"), Figures(2880, 12.5, samples=8640))
+    lines.wrote(WINTER, instant("2024-03-02"), instant("2024-04-01"), Totals(2880, 12.5, samples=8640))
     lines.retries("is in trouble; trying again in 2 s")
     lines.retries("")
     lines.warn("location 70001: odd [bold]data[/bold] :smile:")
@@ -192,7 +192,7 @@ def test_where_it_is_not_wanted_only_warnings_are_shown(capsys: pytest.CaptureFi
     assert type(quiet) is Warnings
     quiet.begin(91, 0)
     quiet.retries("is in trouble; trying again in 2 s")
-    quiet.wrote(WINTER, WINTER.start, WINTER.end, Figures(1))
+    quiet.wrote(WINTER, WINTER.start, WINTER.end, Totals(1))
     quiet.warn("mind this")
     quiet.end()
     assert capsys.readouterr() == ("", "mind this\n")
@@ -203,7 +203,7 @@ def test_the_bar_counts_days_and_goes_on_from_those_that_are_done() -> None:
     bar.begin(91, 31)
     (task,) = bar._bar.tasks
     assert (task.completed, task.total) == (31, 91)
-    bar.wrote(WINTER, instant("2024-03-02"), instant("2024-04-01"), replace(Figures(), intervals=720))
+    bar.wrote(WINTER, instant("2024-03-02"), instant("2024-04-01"), replace(Totals(), intervals=720))
     (task,) = bar._bar.tasks
     assert (task.completed, task.description) == (61, "location 70001")
     assert task.fields["speed"].endswith(" intervals/s")
@@ -236,18 +236,18 @@ def test_what_cannot_be_read_back_is_not_called_verified() -> None:
 
 
 @pytest.mark.parametrize(
-    "outcome",
+    "result",
     [
-        Outcome(done=1, errors=["csv out.csv: no room"]),
-        Outcome(done=1, left=1, errors=["csv out.csv: no room"]),
+        BackfillResult(done=1, errors=["csv out.csv: no room"]),
+        BackfillResult(done=1, left=1, errors=["csv out.csv: no room"]),
     ],
 )
-def test_a_file_that_is_not_whole_is_not_written_and_the_reason_is_told(outcome: Outcome) -> None:
-    assert summary(outcome, CSV)[:2] == ["Nothing is written: csv out.csv", "  not done    csv out.csv: no room"]
+def test_a_file_that_is_not_whole_is_not_written_and_the_reason_is_told(result: BackfillResult) -> None:
+    assert summary(result, CSV)[:2] == ["Nothing is written: csv out.csv", "  not done    csv out.csv: no room"]
 
 
 def test_a_file_that_was_broken_off_is_not_written() -> None:
-    assert summary(Outcome(done=1, left=3, is_stopped=True), CSV)[:2] == [
+    assert summary(BackfillResult(done=1, left=3, is_stopped=True), CSV)[:2] == [
         "Nothing is written: csv out.csv",
         "  intervals   0",
     ]
@@ -262,14 +262,14 @@ def test_a_file_that_was_broken_off_is_not_written() -> None:
     ],
 )
 def test_what_could_not_even_be_asked_for_is_not_all(sink: Sink, said: str) -> None:
-    outcome = Outcome(done=2, is_finished=True, errors=["login old: sign-ins are paused"])
-    assert summary(outcome, sink)[:2] == [said, "  not done    login old: sign-ins are paused"]
+    result = BackfillResult(done=2, is_finished=True, errors=["login old: sign-ins are paused"])
+    assert summary(result, sink)[:2] == [said, "  not done    login old: sign-ins are paused"]
 
 
 def beginning(first: str, *, left: int = 0) -> list[str]:
     spans = {"81001": (instant(first), WINTER.end), "81002": (instant("2024-03-01"), WINTER.end)}
-    outcome = holding(sight=Sight(spans=spans), left=left)
-    return [line for line in summary(outcome) if line.startswith("  begins")]
+    result = holding(coverage=Coverage(spans=spans), left=left)
+    return [line for line in summary(result) if line.startswith("  begins")]
 
 
 def test_where_the_intervals_begin_is_told_where_that_is_later_than_was_asked_for() -> None:

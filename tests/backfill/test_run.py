@@ -10,10 +10,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from exporter.backfill.result import BackfillResult
 
 from exporter.backfill.fetcher import Fetched, Fetcher
-from exporter.backfill.journal import Done, Figures, Journal
-from exporter.backfill.outcome import Outcome
+from exporter.backfill.journal import CompletedChunk, Journal, Totals
 from exporter.backfill.plan import Job, read_range
 from exporter.backfill.report import summary_lines
 from exporter.backfill.runner import Backfill
@@ -23,13 +23,13 @@ from exporter.errors import DatabaseError
 from exporter.intervals.model import Interval, Location, LocationKey
 from exporter.portal.walltime import WallClock
 from exporter.simulator.household import Household
-from exporter.simulator.portal import Answer, Call
+from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn, Span
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, UserSpec, World
 from exporter.sinks.base import Chunk, Sink, Written
-from exporter.storage.snapshots import Store
-from exporter.storage.state import State
+from exporter.storage.snapshots import SnapshotStore
+from exporter.storage.state import StateFile
 
 from ..clocks import ManualClock
 from ..conftest import BARN_METER, DAY, METER, NOW, SMALL, TWO, ZONE, Exporter, StartPortal, change, login_of
@@ -109,7 +109,7 @@ class Seen:
     """A progress that remembers."""
 
     waited: list[str] = field(default_factory=list)
-    chunks: list[tuple[str, int, int, Figures]] = field(default_factory=list)
+    chunks: list[tuple[str, int, int, Totals]] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
 
     def begin(self, days: int, done: int) -> None:
@@ -121,8 +121,8 @@ class Seen:
 
     retries = waits
 
-    def wrote(self, job: Job, start: int, end: int, figures: Figures) -> None:
-        self.chunks.append((job.key.location, start, end, figures))
+    def wrote(self, job: Job, start: int, end: int, totals: Totals) -> None:
+        self.chunks.append((job.key.location, start, end, totals))
 
     def warn(self, message: str) -> None:
         self.warned.append(message)
@@ -135,10 +135,10 @@ class Seen:
 class Result:
     """What came of a run; polls: of the portals, in this run alone."""
 
-    outcome: Outcome
+    result: BackfillResult
     seen: Seen
     jobs: list[Job]
-    done: list[Done]
+    done: list[CompletedChunk]
     polls: int
 
 
@@ -161,14 +161,14 @@ def run(clock: ManualClock, tmp_path: Path) -> Iterator[Run]:
         ) -> Result:
             logins = logins or [login_of(portal, name=f"coop{index}") for index, portal in enumerate(portals)]
             config = Config(logins=tuple(logins), exporter=ExporterConfig(window=WINDOW))
-            state = stack.enter_context(closing(State(tmp_path)))
+            state = stack.enter_context(closing(StateFile(tmp_path)))
             sources = stack.enter_context(Sources(config, state, clock))
             jobs = sources.jobs(read_range(start, end, days, 10), frozenset(only))
             journal = Journal(state, clock, (sink.name, *(f"{job.key} {job.start} {job.end}" for job in jobs)))
             done = journal.read()
             journal.begin(anew=False)
             seen = Seen()
-            store = Store(state, WINDOW, lambda _: True)
+            store = SnapshotStore(state, WINDOW, lambda _: True)
             fetcher = Fetcher(sources.clients, lambda _: {}, clock, seen.retries)
             backfill = Backfill(
                 jobs,
@@ -181,8 +181,8 @@ def run(clock: ManualClock, tmp_path: Path) -> Iterator[Run]:
                 clock=clock,
                 progress=seen,
             )
-            outcome = backfill.run(done)
-            return Result(outcome, seen, jobs, done, sources.requests["poll"])
+            result = backfill.run(done)
+            return Result(result, seen, jobs, done, sources.requests["poll"])
 
         yield start
 
@@ -192,8 +192,8 @@ def sink(clock: ManualClock) -> FakeSink:
     return FakeSink(clock)
 
 
-def summary(outcome: Outcome) -> tuple[int, int, int, list[str], bool]:
-    return outcome.done, outcome.left, outcome.already, outcome.errors, outcome.is_stopped
+def summary(result: BackfillResult) -> tuple[int, int, int, list[str], bool]:
+    return result.done, result.left, result.already, result.errors, result.is_stopped
 
 
 def day(text: str) -> int:
@@ -217,16 +217,16 @@ def test_everything_arrives_and_the_figures_are_those_of_the_portal(
 ) -> None:
     result = run(sink, portal, start="2025-08-01")
     (job,) = result.jobs
-    assert summary(result.outcome) == (6, 0, 0, [], False)
+    assert summary(result.result) == (6, 0, 0, [], False)
     assert_true(sink, portal, job)
     truth = portal.portal.truth(METER, job.start, job.end)
-    figures = result.outcome.figures
-    assert (figures.intervals, figures.samples) == (len(sink.intervals()), len(sink.intervals()))
-    assert figures.usage == pytest.approx(truth.usage)
-    assert figures.cost == pytest.approx(truth.cost)
-    assert (figures.export, figures.corrected, figures.gone) == (0.0, 12, 6)
+    totals = result.result.totals
+    assert (totals.intervals, totals.samples) == (len(sink.intervals()), len(sink.intervals()))
+    assert totals.usage == pytest.approx(truth.usage)
+    assert totals.cost == pytest.approx(truth.cost)
+    assert (totals.export, totals.corrected, totals.gone) == (0.0, 12, 6)
     assert sink.finished == 1
-    assert result.outcome.holes(job.key, job.wall) == []
+    assert result.result.holes(job.key, job.wall) == []
     # The change of clocks in autumn has its 25 hours.
     autumn = day("2025-11-02")
     assert sum(autumn <= each.start < autumn + 25 * HOUR for each in sink.intervals()) == 25
@@ -238,7 +238,7 @@ def test_a_signed_solar_meter_is_true_over_all_chunks(run: Run, sink: FakeSink, 
     result = run(sink, portal, start="2025-10-01")
     assert_true(sink, portal, result.jobs[0], solar)
     truth = portal.portal.truth(solar, result.jobs[0].start, result.jobs[0].end)
-    assert result.outcome.figures.export == pytest.approx(truth.export)
+    assert result.result.totals.export == pytest.approx(truth.export)
 
 
 def export_of(sink: FakeSink) -> set[bool]:
@@ -251,14 +251,14 @@ def test_a_signed_meter_that_turns_out_to_export_has_its_zeros_in_all_chunks(
     """It exports in summer only, and the newest chunks are written first."""
     solar = MeterSpec("81001", Household(2, solar=0.9), channels=Channels.SIGNED, step=HOUR)
     portal = start_portal(World(locations=(LocationSpec("55001", "70001", (solar,)),)))
-    assert run(sink, portal, start="2025-12-01", end="2026-01-05").outcome.figures.export == 0.0
+    assert run(sink, portal, start="2025-12-01", end="2026-01-05").result.totals.export == 0.0
     assert export_of(sink) == {False}
     sink.held.clear()
     result = run(sink, portal, start="2025-06-01", end="2026-01-05")
-    assert result.outcome.figures.export > 0.0
+    assert result.result.totals.export > 0.0
     assert export_of(sink) == {True}
-    assert summary(result.outcome)[:2] == (8, 0)
-    assert result.outcome.figures.intervals == len(sink.intervals())
+    assert summary(result.result)[:2] == (8, 0)
+    assert result.result.totals.intervals == len(sink.intervals())
     assert_true(sink, portal, result.jobs[0], solar)
 
 
@@ -268,11 +268,11 @@ def test_what_an_earlier_run_wrote_without_zeros_is_written_again(
     solar = MeterSpec("81001", Household(2, solar=0.9), channels=Channels.SIGNED, step=HOUR)
     portal = start_portal(World(locations=(LocationSpec("55001", "70001", (solar,)),)))
     sink.write_errors = [None, LASTS]
-    assert run(sink, portal, start="2025-06-01", end="2025-12-31").outcome.done == 1
+    assert run(sink, portal, start="2025-06-01", end="2025-12-31").result.done == 1
     second = run(sink, portal, start="2025-06-01", end="2025-12-31")
-    assert (len(second.done), summary(second.outcome)[:2]) == (1, (8, 0))
+    assert (len(second.done), summary(second.result)[:2]) == (1, (8, 0))
     assert export_of(sink) == {True}
-    assert second.outcome.figures.intervals == len(sink.intervals())
+    assert second.result.totals.intervals == len(sink.intervals())
 
 
 @pytest.mark.parametrize("oldest_first", [False, True])
@@ -299,7 +299,7 @@ def test_the_progress_is_told_of_each_chunk(run: Run, sink: FakeSink, portal: Po
         ("70001", day("2025-12-01"), day("2025-12-31")),
     ]
     assert [each[3].intervals for each in result.seen.chunks] == [6 * 24, 30 * 24]
-    assert sum((each[3] for each in result.seen.chunks), Figures()) == result.outcome.figures
+    assert sum((each[3] for each in result.seen.chunks), Totals()) == result.result.totals
 
 
 # -- settling
@@ -309,7 +309,7 @@ def test_nothing_is_done_before_it_has_settled(
     run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock, tmp_path: Path
 ) -> None:
     def noted() -> int:
-        with closing(State(tmp_path)) as state:
+        with closing(StateFile(tmp_path)) as state:
             count: int = state.run(
                 lambda database: database.execute("SELECT count(*) FROM backfill_done").fetchone()[0]
             )
@@ -319,7 +319,7 @@ def test_nothing_is_done_before_it_has_settled(
     sink.on_write = lambda _: before.append(noted())
     result = run(sink, portal, start="2025-10-01", end="2025-12-31")
     assert before == [0, 0, 0, 0]
-    assert noted() == result.outcome.done == 4
+    assert noted() == result.result.done == 4
     assert min(sink.looked_after) >= 15.0
     assert "fake to have all of it on its disk" in result.seen.waited
 
@@ -330,7 +330,7 @@ def test_chunks_settle_while_others_are_written(
     sink.on_write = lambda _: clock.advance(10)
     started = clock.monotonic()
     result = run(sink, portal, start="2025-10-01")
-    assert result.outcome.done == 4
+    assert result.result.done == 4
     assert clock.monotonic() - started == pytest.approx(4 * 10 + 15)
 
 
@@ -340,13 +340,13 @@ def test_what_is_lost_before_it_has_settled_is_fetched_and_written_again(
     lost = iter([True, False, True])
     sink.loses = lambda _: next(lost, False)
     result = run(sink, portal, start="2025-10-01")
-    assert summary(result.outcome) == (4, 0, 0, [], False)
+    assert summary(result.result) == (4, 0, 0, [], False)
     assert_true(sink, portal, result.jobs[0])
     assert Counter(sink.writes).most_common(3)[-1][1] == 1
     assert len(sink.writes) == 6
     assert result.polls == 6
     # What was written twice counts once.
-    assert result.outcome.figures.intervals == len(sink.intervals())
+    assert result.result.totals.intervals == len(sink.intervals())
 
 
 def test_a_database_that_loses_everything_again_and_again_is_told(
@@ -356,9 +356,9 @@ def test_a_database_that_loses_everything_again_and_again_is_told(
     result = run(sink, portal, start="2025-12-01", end="2025-12-02")
     assert len(sink.writes) == 3
     said = "fake: what it held is gone again; see whether something restarts or kills it"
-    assert summary(result.outcome) == (0, 1, 0, [said], False)
+    assert summary(result.result) == (0, 1, 0, [said], False)
     assert result.seen.warned == [said]
-    assert result.outcome.figures == Figures()
+    assert result.result.totals == Totals()
     assert sink.finished == 0
 
 
@@ -370,7 +370,7 @@ def test_a_database_that_is_being_restarted_is_waited_for(
 ) -> None:
     sink.write_errors = [PASSES, PASSES, PASSES]
     result = run(sink, portal, start="2025-12-01", end="2025-12-02")
-    assert summary(result.outcome) == (1, 0, 0, [], False)
+    assert summary(result.result) == (1, 0, 0, [], False)
     assert [text for text in result.seen.waited if "again" in text] == [
         f"fake: connection refused; trying again in {seconds} s" for seconds in (2, 10, 30)
     ]
@@ -383,7 +383,7 @@ def test_a_database_that_stays_away_ends_the_run_after_all_waits(
     sink.write_errors = [None, *[PASSES] * 4]
     started = clock.monotonic()
     result = run(sink, portal, start="2025-10-01")
-    assert summary(result.outcome) == (0, 4, 0, ["fake: connection refused"], False)
+    assert summary(result.result) == (0, 4, 0, ["fake: connection refused"], False)
     assert len(sink.writes) == 5
     # It is not waited for a second time on behalf of what was to settle.
     assert clock.monotonic() - started == pytest.approx(42)
@@ -394,7 +394,7 @@ def test_a_database_that_is_away_when_it_is_looked_again_is_waited_for(
     run: Run, sink: FakeSink, portal: PortalServer
 ) -> None:
     sink.look_errors = [PASSES]
-    assert summary(run(sink, portal, days=3).outcome) == (1, 0, 0, [], False)
+    assert summary(run(sink, portal, days=3).result) == (1, 0, 0, [], False)
 
 
 def test_what_lasts_is_not_tried_again_and_what_was_written_before_is_done(
@@ -402,14 +402,14 @@ def test_what_lasts_is_not_tried_again_and_what_was_written_before_is_done(
 ) -> None:
     sink.write_errors = [None, None, LASTS]
     result = run(sink, portal, start="2025-10-01")
-    assert summary(result.outcome) == (2, 2, 0, ["fake: keeps only 31 days"], False)
+    assert summary(result.result) == (2, 2, 0, ["fake: keeps only 31 days"], False)
     assert len(sink.writes) == 3
     assert not [seconds for seconds in clock.slept if seconds > 15]
 
 
 def test_a_sink_that_cannot_be_finished_is_an_error(run: Run, sink: FakeSink, portal: PortalServer) -> None:
     sink.finish_errors = [LASTS]
-    assert summary(run(sink, portal, days=3).outcome) == (1, 0, 0, ["fake: keeps only 31 days"], False)
+    assert summary(run(sink, portal, days=3).result) == (1, 0, 0, ["fake: keeps only 31 days"], False)
 
 
 # -- going on
@@ -422,19 +422,19 @@ def test_the_same_command_goes_on_where_it_stopped(run: Run, sink: FakeSink, por
     second = run(sink, portal, start="2025-10-01", end="2025-12-31")
     assert [(each.start, each.end) for each in second.done] == sorted(each[1:3] for each in first.seen.chunks)
     assert second.polls == len(sink.writes) == 2
-    assert summary(second.outcome) == (4, 0, 2, [], False)
+    assert summary(second.result) == (4, 0, 2, [], False)
     assert_true(sink, portal, second.jobs[0])
     truth = portal.portal.truth(METER, second.jobs[0].start, second.jobs[0].end)
-    assert second.outcome.figures.usage == pytest.approx(truth.usage)
-    assert second.outcome.figures.intervals == len(sink.intervals())
+    assert second.result.totals.usage == pytest.approx(truth.usage)
+    assert second.result.totals.intervals == len(sink.intervals())
 
 
 def test_where_all_is_done_nothing_is_asked_for(run: Run, sink: FakeSink, portal: PortalServer) -> None:
     first = run(sink, portal, start="2025-11-01", end="2025-12-10")
     again = run(sink, portal, start="2025-11-01", end="2025-12-10")
     assert (again.polls, len(sink.writes)) == (0, 2)
-    assert summary(again.outcome) == (2, 0, 2, [], False)
-    assert again.outcome.figures == first.outcome.figures
+    assert summary(again.result) == (2, 0, 2, [], False)
+    assert again.result.totals == first.result.totals
 
 
 @pytest.mark.parametrize(("lag", "again"), [(40 * HOUR, 1), (0, 0)])
@@ -443,7 +443,7 @@ def test_what_may_still_be_posted_to_a_young_chunk_is_asked_for_by_the_same_comm
 ) -> None:
     portal = start_portal(SMALL, lag=lag)
     first = run(sink, portal, start="2025-11-01", end="2026-01-13")
-    assert first.outcome.done == 3
+    assert first.result.done == 3
     change(portal, lag=0)
     second = run(sink, portal, start="2025-11-01", end="2026-01-13")
     assert (second.polls, len(second.done)) == (again, 3 - again)
@@ -477,16 +477,16 @@ def test_a_stop_ends_it_with_what_had_settled_and_the_same_command_completes(
 
     sink.on_write = stop_at_the_third
     first = run(sink, portal, start="2025-10-01", end="2025-12-31")
-    assert first.outcome.is_stopped
-    assert first.outcome.errors == []
-    assert first.outcome.done + first.outcome.left == 4
-    assert 1 <= first.outcome.done <= 3
+    assert first.result.is_stopped
+    assert first.result.errors == []
+    assert first.result.done + first.result.left == 4
+    assert 1 <= first.result.done <= 3
     assert sink.finished == 0
     clock._stopped = False
     sink.on_write = lambda _: None
     second = run(sink, portal, start="2025-10-01", end="2025-12-31")
-    assert summary(second.outcome) == (4, 0, first.outcome.done, [], False)
-    assert second.polls == first.outcome.left
+    assert summary(second.result) == (4, 0, first.result.done, [], False)
+    assert second.polls == first.result.left
     assert_true(sink, portal, second.jobs[0])
 
 
@@ -496,7 +496,7 @@ def test_a_stop_while_the_database_is_waited_for_ends_it(
     sink.write_errors = [PASSES] * 10
     clock.ends_at = NOW + 5
     result = run(sink, portal, days=3)
-    assert summary(result.outcome) == (0, 1, 0, [], True)
+    assert summary(result.result) == (0, 1, 0, [], True)
     assert len(sink.writes) == 2
 
 
@@ -508,8 +508,8 @@ def test_a_location_that_is_refused_keeps_no_other_away(run: Run, sink: FakeSink
     result = run(sink, portal, start="2025-06-01")
     house, barn = result.jobs
     assert (len(house.chunks()), len(barn.chunks())) == (8, 8)
-    assert (result.outcome.done, result.outcome.left) == (8, 8)
-    (said,) = result.outcome.errors
+    assert (result.result.done, result.result.left) == (8, 8)
+    (said,) = result.result.errors
     assert said.startswith("location 70001: login coop0 may not see location 70001 of account 55001 (status 403); ")
     assert_true(sink, portal, barn, BARN_METER)
     # After three chunks in a row it is left alone; one more may be under way.
@@ -526,7 +526,7 @@ def test_failures_that_are_not_in_a_row_leave_nothing_else_out(
 
     monkeypatch.setattr(portal.portal, "_question", refuses_every_other)
     result = run(sink, portal, start="2025-06-01")
-    assert (result.outcome.done, result.outcome.left, result.polls) == (4, 4, 8)
+    assert (result.result.done, result.result.left, result.polls) == (4, 4, 8)
 
 
 def test_days_that_the_portal_fails_on_are_left_and_the_others_of_the_chunk_written(
@@ -543,8 +543,8 @@ def test_days_that_the_portal_fails_on_are_left_and_the_others_of_the_chunk_writ
 
     monkeypatch.setattr(portal.portal, "_job", fails)
     first = run(sink, portal, start="2025-10-01", end="2025-12-29")
-    assert (first.outcome.done, first.outcome.left) == (2, 1)
-    (said,) = first.outcome.errors
+    assert (first.result.done, first.result.left) == (2, 1)
+    (said,) = first.result.errors
     assert said.startswith(
         "location 70001: HOURLY data of location 70001 from 2025-11-10 to 2025-11-10: the portal gave"
     )
@@ -553,7 +553,7 @@ def test_days_that_the_portal_fails_on_are_left_and_the_others_of_the_chunk_writ
     assert len(held) == 90 * 24 + 1 - 24
     monkeypatch.setattr(portal.portal, "_job", job_of_question)
     second = run(sink, portal, start="2025-10-01", end="2025-12-29")
-    assert (second.polls, summary(second.outcome)) == (1, (3, 0, 2, [], False))
+    assert (second.polls, summary(second.result)) == (1, (3, 0, 2, [], False))
     assert_true(sink, portal, second.jobs[0])
 
 
@@ -562,13 +562,13 @@ def test_a_portal_that_is_down_for_a_minute_is_waited_for(
 ) -> None:
     poll, failures = portal.portal._poll, iter([True] * 3)
 
-    def troubled(call: Call) -> Answer:
+    def troubled(call: Call) -> SimulatedResponse:
         change(portal, poll=Poll.STATUS_503 if next(failures, False) else Poll.OK)
         return poll(call)
 
     monkeypatch.setattr(portal.portal, "_poll", troubled)
     result = run(sink, portal, days=3)
-    assert summary(result.outcome) == (1, 0, 0, [], False)
+    assert summary(result.result) == (1, 0, 0, [], False)
     assert_true(sink, portal, result.jobs[0])
     assert any("asking again in" in text for text in result.seen.waited)
 
@@ -578,14 +578,14 @@ def test_a_portal_that_stays_down_ends_the_run_with_what_was_done(
 ) -> None:
     sink.on_write = lambda _: change(portal, poll=Poll.STATUS_500)
     result = run(sink, portal, start="2025-06-01", end="2025-12-31")
-    assert 1 <= result.outcome.done <= 2
-    assert result.outcome.done + result.outcome.left == 8
-    (said,) = result.outcome.errors
+    assert 1 <= result.result.done <= 2
+    assert result.result.done + result.result.left == 8
+    (said,) = result.result.errors
     assert "the portal has trouble (status 500)" in said
     change(portal, poll=Poll.OK)
     sink.on_write = lambda _: None
     second = run(sink, portal, start="2025-06-01", end="2025-12-31")
-    assert (second.outcome.left, second.polls) == (0, result.outcome.left)
+    assert (second.result.left, second.polls) == (0, result.result.left)
     assert_true(sink, portal, second.jobs[0])
 
 
@@ -596,8 +596,8 @@ def test_a_sign_in_that_is_refused_on_the_way_ends_the_run(run: Run, sink: FakeS
 
     sink.on_write = sign_out
     result = run(sink, portal, start="2025-06-01")
-    assert 1 <= result.outcome.done <= 2
-    assert len(result.outcome.errors) == 1
+    assert 1 <= result.result.done <= 2
+    assert len(result.result.errors) == 1
     assert portal.portal.most_refused["member@example.org"] == 1
 
 
@@ -621,9 +621,9 @@ def test_days_before_the_connection_are_done_without_asking(
     portal = start_portal(World(locations=(house,)))
     result = run(sink, portal, start="2020-01-01")
     (job,) = result.jobs
-    assert result.outcome.left == 0
-    assert result.outcome.done == len(job.chunks()) == 74
-    assert result.outcome.connected == {job.key: day("2025-12-10")}
+    assert result.result.left == 0
+    assert result.result.done == len(job.chunks()) == 74
+    assert result.result.connected == {job.key: day("2025-12-10")}
     assert result.polls <= 3
     assert_true(sink, portal, job)
 
@@ -633,10 +633,10 @@ def test_a_connection_within_the_range_is_told_and_one_before_it_is_not(
 ) -> None:
     house = LocationSpec("55001", "70001", (METER,), connected="2025-12-10")
     portal = start_portal(World(locations=(house,)))
-    assert list(run(sink, portal, start="2025-12-05", end="2025-12-20").outcome.connected.values()) == [
+    assert list(run(sink, portal, start="2025-12-05", end="2025-12-20").result.connected.values()) == [
         day("2025-12-10")
     ]
-    assert run(sink, portal, start="2025-12-10", end="2025-12-20").outcome.connected == {}
+    assert run(sink, portal, start="2025-12-10", end="2025-12-20").result.connected == {}
 
 
 def test_days_that_are_not_whole_are_told_with_how_much_is_missing(
@@ -650,7 +650,7 @@ def test_days_that_are_not_whole_are_told_with_how_much_is_missing(
     portal = start_portal(SMALL, gaps=gaps)
     result = run(sink, portal, start="2025-11-15", end="2025-12-31")
     (job,) = result.jobs
-    assert result.outcome.holes(job.key, job.wall) == [
+    assert result.result.holes(job.key, job.wall) == [
         (day("2025-11-20"), 2, 24),
         (day("2025-12-03"), 24, 24),
         (day("2025-12-04"), 24, 24),
@@ -664,7 +664,7 @@ def test_what_is_before_the_first_and_behind_the_last_data_is_no_hole(
 ) -> None:
     portal = start_portal(SMALL, history=5, lag=30 * HOUR)
     result = run(sink, portal, days=10)
-    assert result.outcome.holes(result.jobs[0].key, result.jobs[0].wall) == []
+    assert result.result.holes(result.jobs[0].key, result.jobs[0].wall) == []
     assert len(sink.intervals()) == 5 * 24 - 18
 
 
@@ -675,8 +675,8 @@ def test_an_exchange_of_meters_leaves_no_holes(run: Run, sink: FakeSink, start_p
     gaps = (Span("81001", change_of_meters, NOW), Span("81009", 0, change_of_meters))
     portal = start_portal(World(locations=(LocationSpec("55001", "70001", (old, new)),)), gaps=gaps)
     result = run(sink, portal, start="2025-12-01", end="2025-12-31")
-    assert result.outcome.holes(result.jobs[0].key, result.jobs[0].wall) == []
-    assert result.outcome.figures.intervals == 31 * 24
+    assert result.result.holes(result.jobs[0].key, result.jobs[0].wall) == []
+    assert result.result.totals.intervals == 31 * 24
 
 
 # -- together with the exporter
@@ -687,7 +687,7 @@ def test_what_a_backfill_was_needed_for_is_done_with_it(
 ) -> None:
     needed = [day("2025-11-03"), day("2025-12-05"), day("2026-01-02")]
     key = LocationKey(portal.host, "55001", "70001")
-    with closing(State(tmp_path)) as state:
+    with closing(StateFile(tmp_path)) as state:
         state.save(Location(key, "", "America/New_York"), [], needed, 0)
         run(sink, portal, start="2025-12-01", end="2025-12-31")
         assert state.backfill_needed() == {key: needed[0]}
@@ -697,7 +697,7 @@ def test_what_a_backfill_was_needed_for_is_done_with_it(
 
 def test_what_is_lost_again_is_still_needed(run: Run, sink: FakeSink, portal: PortalServer, tmp_path: Path) -> None:
     key = LocationKey(portal.host, "55001", "70001")
-    with closing(State(tmp_path)) as state:
+    with closing(StateFile(tmp_path)) as state:
         state.save(Location(key, "", "America/New_York"), [], [day("2025-12-05")], 0)
         sink.loses = lambda _: True
         run(sink, portal, start="2025-12-01", end="2025-12-31")
@@ -731,7 +731,7 @@ def test_several_portals_fill_the_same_database(run: Run, sink: FakeSink, start_
         login_of(portals[1], name="second", zone=ZoneInfo("America/Denver")),
     ]
     result = run(sink, *portals, days=40, logins=logins)
-    assert (result.outcome.done, result.outcome.left, result.polls) == (4, 0, 4)
+    assert (result.result.done, result.result.left, result.polls) == (4, 0, 4)
     starts = defaultdict(set)
     for location, start in sink.held:
         starts[location].add(start)
@@ -743,7 +743,7 @@ def test_several_portals_fill_the_same_database(run: Run, sink: FakeSink, start_
 
 def told(result: Result, sink: Sink) -> list[str]:
     """The summary of a run."""
-    return list(summary_lines(result.outcome, result.jobs, sink, 1, 1.0))
+    return list(summary_lines(result.result, result.jobs, sink, 1, 1.0))
 
 
 # -- a wrong zone
@@ -761,7 +761,7 @@ def test_of_a_location_whose_zone_is_wrong_nothing_is_written_and_others_go_on(
     portals = start_portal(SMALL, shifted=-2 * HOUR), start_portal(barn)
     result = run(sink, *portals, start="2025-06-01")
     said = UNFIT.format("70001", "America/New_York")
-    assert summary(result.outcome) == (8, 8, 0, [said], False)
+    assert summary(result.result) == (8, 8, 0, [said], False)
     assert result.seen.warned == [said]
     assert {location for location, _ in sink.held} == {"70002"}
     assert len(sink.writes) == 8
@@ -793,14 +793,14 @@ def test_a_wrong_zone_that_agrees_in_summer_writes_nothing_of_summer(
     assert result.polls == 2
     assert sink.writes == []
     said = UNFIT.format("70001", "America/Puerto_Rico")
-    assert summary(result.outcome) == (0, 2, 0, [said], False)
+    assert summary(result.result) == (0, 2, 0, [said], False)
     assert sink.finished == 0
 
 
 def test_a_wrong_zone_shows_in_days_up_to_now_too_by_the_bills(run: Run, sink: FakeSink, portal: PortalServer) -> None:
     result = run(sink, portal, days=3, logins=[login_of(portal, zone=ZoneInfo("America/Chicago"))])
     said = UNFIT.format("70001", "America/Chicago")
-    assert summary(result.outcome) == (0, 1, 0, [said], False)
+    assert summary(result.result) == (0, 1, 0, [said], False)
     assert sink.writes == []
 
 
@@ -823,10 +823,10 @@ def test_only_what_was_read_back_is_no_longer_needed(  # noqa: PLR0917 - fixture
     key = LocationKey(portal.host, "55001", "70001")
     needed = {key: day("2025-12-05")}
     sink.is_verified = is_verified
-    with closing(State(tmp_path)) as state:
+    with closing(StateFile(tmp_path)) as state:
         state.save(Location(key, "", "America/New_York"), [], needed.values(), 0)
         result = run(sink, portal, start="2025-12-01", end="2025-12-31")
-        assert summary(result.outcome) == (2, 0, 0, [], False)
+        assert summary(result.result) == (2, 0, 0, [], False)
         assert told(result, sink)[0] == said
         assert state.backfill_needed() == (needed if is_needed else {})
 
@@ -835,14 +835,14 @@ def test_a_file_that_cannot_be_put_in_its_place_is_not_written(run: Run, sink: F
     sink.resumes = sink.is_verified = False
     sink.finish_errors = [LASTS]
     result = run(sink, portal, days=3)
-    assert not result.outcome.is_finished
+    assert not result.result.is_finished
     assert told(result, sink)[:2] == ["Nothing is written: fake", "  not done    fake: keeps only 31 days"]
 
 
 def test_a_file_of_which_something_is_left_is_not_written(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
     sink.resumes = sink.is_verified = False
     result = run(sink, start_portal(TWO, refused_locations=("70001",)), days=3)
-    assert (sink.finished, result.outcome.is_finished) == (0, False)
+    assert (sink.finished, result.result.is_finished) == (0, False)
     first, reason, *_ = told(result, sink)
     assert first == "Nothing is written: fake"
     assert reason.startswith("  not done    location 70001: login coop0 may not see location 70001 of account 55001")
@@ -861,12 +861,12 @@ def test_holes_and_figures_of_what_an_earlier_run_did_are_in_the_summary(
     portal = start_portal(SMALL, gaps=gaps)
     sink.write_errors = [None, None, LASTS]
     first = run(sink, portal, start="2025-10-01", end="2025-12-29")
-    assert (first.outcome.done, first.outcome.left) == (2, 1)
+    assert (first.result.done, first.result.left) == (2, 1)
     holes = "  holes       location 70001: {}"
     assert holes.format("1 day is not whole at the portal: 2025-12-20 (2 of 24)") in told(first, sink)
     second = run(sink, portal, start="2025-10-01", end="2025-12-29")
     assert second.polls == 1
-    assert [each.sight.holes for each in second.done] == [(), (("81001", day("2025-12-20"), 2, 24),)]
+    assert [each.coverage.holes for each in second.done] == [(), (("81001", day("2025-12-20"), 2, 24),)]
     both = holes.format("2 days are not whole at the portal: 2025-10-10 (24 of 24), 2025-12-20 (2 of 24)")
     assert both in told(second, sink)
     truth = portal.portal.truth(METER, second.jobs[0].start, second.jobs[0].end)
@@ -885,7 +885,7 @@ def test_holes_of_what_was_lost_and_written_again_count_once(
     sink.loses = lambda _: next(lost, False)
     result = run(sink, portal, start="2025-12-01", end="2025-12-10")
     assert len(sink.writes) == 2
-    assert result.outcome.holes(result.jobs[0].key, result.jobs[0].wall) == [(day("2025-12-03"), 2, 24)]
+    assert result.result.holes(result.jobs[0].key, result.jobs[0].wall) == [(day("2025-12-03"), 2, 24)]
 
 
 def test_a_warning_is_said_once_a_location_and_not_once_a_chunk(
@@ -914,5 +914,5 @@ def test_a_state_that_nobody_kept_up_to_date_changes_nothing(
     result = run(sink, portal, days=60)
     assert_true(sink, portal, result.jobs[0])
     truth = portal.portal.truth(METER, result.jobs[0].start, result.jobs[0].end)
-    assert result.outcome.figures.usage == pytest.approx(truth.usage)
-    assert result.outcome.figures.intervals == len(sink.intervals())
+    assert result.result.totals.usage == pytest.approx(truth.usage)
+    assert result.result.totals.intervals == len(sink.intervals())

@@ -14,7 +14,7 @@ from exporter.errors import AccessError, ConfigError, CredentialsError, PortalEr
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll
 from exporter.simulator.world import HOME, LocationSpec, Resolution, UserSpec, World
-from exporter.storage.state import State
+from exporter.storage.state import StateFile
 
 from ..clocks import ManualClock
 from ..conftest import BARN, BARN_METER, HOUSE, SMALL, TWO, StartPortal, change, login_of
@@ -32,7 +32,7 @@ def sources_of(clock: ManualClock) -> Iterator[Callable[..., Sources]]:
     with ExitStack() as stack:
 
         def make(*logins: Login) -> Sources:
-            state = stack.enter_context(closing(State(None)))
+            state = stack.enter_context(closing(StateFile(None)))
             return stack.enter_context(Sources(Config(logins, ExporterConfig()), state, clock))
 
         yield make

@@ -3,21 +3,21 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from exporter.checks.findings import Bars, Finding, Heading, Part
+from exporter.checks.findings import Bars, CheckItem, Finding, Heading
 from exporter.checks.login import LoginCheck
 from exporter.config import Login
 from exporter.lockout import TryAnyway
-from exporter.storage.state import State
+from exporter.storage.state import StateFile
 
 from ..clocks import ManualClock
 
 
-def lines(parts: Iterable[Part]) -> list[str]:
+def lines(parts: Iterable[CheckItem]) -> list[str]:
     """A line for each part: `# heading`, `ok step: text -> advice`, `| title of bars`."""
     return [_line(part) for part in parts]
 
 
-def _line(part: Part) -> str:
+def _line(part: CheckItem) -> str:
     match part:
         case Heading(text):
             return f"# {text}"
@@ -28,13 +28,13 @@ def _line(part: Part) -> str:
 
 
 def check_of(
-    login: Login, clock: ManualClock, state: State | None = None, try_anyway: TryAnyway | None = None
+    login: Login, clock: ManualClock, state: StateFile | None = None, try_anyway: TryAnyway | None = None
 ) -> LoginCheck:
     """The check of a login, with a state in memory unless one is given."""
-    return LoginCheck(login, state or State(None), clock, try_anyway=try_anyway)
+    return LoginCheck(login, state or StateFile(None), clock, try_anyway=try_anyway)
 
 
-def checked(login: Login, clock: ManualClock, state: State | None = None) -> list[str]:
+def checked(login: Login, clock: ManualClock, state: StateFile | None = None) -> list[str]:
     """All that the check of a login says."""
     return lines(check_of(login, clock, state).run())
 

@@ -15,7 +15,7 @@ from exporter.checks.login import LoginCheck
 from exporter.config import Config, ExporterConfig, InfluxDBConfig, Secret, VictoriaMetricsConfig
 from exporter.discovery.survey import LocationSurvey
 from exporter.intervals.model import Interval, Meter, MeterInfo
-from exporter.portal.accounts import FoundLocation
+from exporter.portal.accounts import AccountLocation
 from exporter.portal.walltime import WallClock
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll
@@ -332,7 +332,7 @@ def test_of_each_meter_the_newest_day_is_left_out(clock: ManualClock, empty: Dat
     soon, late = hours("81001", TODAY - 4 * DAY, TODAY + 4 * 3600), hours("81002", TODAY - 4 * DAY, TODAY - 2 * DAY)
     check = check_of(login_of("http://127.0.0.1:9"), clock)
     check.surveys.append(
-        LocationSurvey(FoundLocation("55001", "70001", None, electric=True, active=True), (soon, late))
+        LocationSurvey(AccountLocation("55001", "70001", None, electric=True, active=True), (soon, late))
     )
     place = {"portal": "127.0.0.1:9", "account": "55001", "location": "70001"}
     stored = [

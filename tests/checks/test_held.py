@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.checks.findings import Finding, Verdict
-from exporter.checks.stored_series import DEDUP, HONOR, LABELDROP, NO_STALE_MARKERS, Held, held, mistakes, series_of
+from exporter.checks.stored_series import (
+    DEDUP,
+    HONOR,
+    LABELDROP,
+    NO_STALE_MARKERS,
+    StoredData,
+    collect_stored,
+    mistakes,
+    series_of,
+)
 from exporter.databases.victoriametrics import StoredSeries
 from exporter.intervals.samples import timestamp_ms
 
@@ -26,7 +35,7 @@ def at(end: int, k: int = 1) -> int:
 
 
 def found_in(*parts: StoredSeries) -> list[Finding]:
-    return list(mistakes(held(parts, STEPS), "step"))
+    return list(mistakes(collect_stored(parts, STEPS), "step"))
 
 
 def warning(text: str, advice: str) -> Finding:
@@ -40,20 +49,20 @@ def test_what_a_scrape_adds_does_not_make_another_series() -> None:
 
 
 def test_nothing_stored_is_nothing_held() -> None:
-    assert held((), STEPS) == Held({}, 0, 0, 0, 0, 0, 0, 0, ())
+    assert collect_stored((), STEPS) == StoredData({}, 0, 0, 0, 0, 0, 0, 0, ())
     assert found_in() == []
 
 
 def test_a_sound_series_is_told_with_its_size() -> None:
     parts = stored((at(END), 1.5), (at(END + 900, 999), 0.0)), stored((at(END + 1800, 400), 2.0))
-    assert held(parts, STEPS).values == {SERIES: {END: 1.5, END + 900: 0.0, END + 1800: 2.0}}
+    assert collect_stored(parts, STEPS).values == {SERIES: {END: 1.5, END + 900: 0.0, END + 1800: 2.0}}
     text = "3 samples in 1 series, each once and in the last second of its interval"
     assert found_in(*parts) == [Finding(Verdict.OK, "step", text)]
 
 
 @given(st.integers(1_000, 2_000_000), st.integers(1, 999), st.sampled_from([300, 900, 1800, 3600, 86400]))
 def test_no_sample_of_the_exporter_is_astray(index: int, k: int, step: int) -> None:
-    assert held([stored((at(index * step, k), 1.0))], {"m": step}).astray == 0
+    assert collect_stored([stored((at(index * step, k), 1.0))], {"m": step}).astray == 0
 
 
 @pytest.mark.parametrize(
@@ -67,12 +76,12 @@ def test_a_sample_outside_the_last_second_of_an_interval_has_the_time_of_a_scrap
 
 def test_days_and_hours_may_end_on_any_quarter_of_an_hour() -> None:
     for step in (3600, 86400):
-        assert held([stored((at(END + 900), 1.0))], {"m": step}).astray == 0
+        assert collect_stored([stored((at(END + 900), 1.0))], {"m": step}).astray == 0
 
 
 def test_a_meter_that_the_portal_no_longer_has_may_be_as_fine_as_any() -> None:
-    assert held([stored((at(END + 300), 1.0))], {}).astray == 0
-    assert held([stored((at(END + 301), 1.0))], {}).astray == 1
+    assert collect_stored([stored((at(END + 300), 1.0))], {}).astray == 0
+    assert collect_stored([stored((at(END + 301), 1.0))], {}).astray == 1
 
 
 def test_all_intervals_on_the_time_of_one_scrape_are_named() -> None:
@@ -94,13 +103,13 @@ def test_copies_in_several_parts_of_a_series_are_copies_too() -> None:
 
 def test_the_newest_version_counts_wherever_it_stands() -> None:
     parts = stored((at(END, 7), 3.0)), stored((at(END, 2), 9.0)), stored((at(END, 5), 1.0), job="j")
-    assert held(parts, STEPS).values == {SERIES: {END: 3.0}}
+    assert collect_stored(parts, STEPS).values == {SERIES: {END: 3.0}}
 
 
 def test_stale_markers_are_counted_and_are_no_values() -> None:
     part = stored((at(END), None), (at(END + 900), 1.0), (at(END + 1800), None))
     assert found_in(part) == [warning("2 stale markers among the values", NO_STALE_MARKERS)]
-    assert held([part], STEPS).values == {SERIES: {END + 900: 1.0}}
+    assert collect_stored([part], STEPS).values == {SERIES: {END + 900: 1.0}}
     assert found_in(stored((at(END), None))) == [warning("1 stale marker among the values", NO_STALE_MARKERS)]
 
 
@@ -119,7 +128,7 @@ def test_a_series_with_and_without_the_labels_counts_twice() -> None:
 
 def test_a_series_of_two_instances_counts_twice() -> None:
     parts = stored((at(END), 1.0), instance="i"), stored((at(END), 1.0), instance="k")
-    assert held(parts, STEPS).doubled == 1
+    assert collect_stored(parts, STEPS).doubled == 1
 
 
 def test_a_series_with_and_without_another_label_is_named_with_it() -> None:
@@ -130,4 +139,4 @@ def test_a_series_with_and_without_another_label_is_named_with_it() -> None:
             "give the scrape job and extra_labels of victoriametrics the same labels",
         )
     ]
-    assert held([stored((at(END), 1.0), site="x")], STEPS).others == ()
+    assert collect_stored([stored((at(END), 1.0), site="x")], STEPS).others == ()

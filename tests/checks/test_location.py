@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.checks.findings import Bars, Part
+from exporter.checks.findings import Bars, CheckItem
 from exporter.intervals.model import DAILY
 from exporter.portal.walltime import WallClock
 from exporter.simulator.household import Household
-from exporter.simulator.portal import Answer, Call
+from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Dst, Poll, Span
 from exporter.simulator.world import Channels, MeterSpec, Resolution, World
@@ -48,7 +48,7 @@ def start(start_portal: StartPortal) -> Start:
     return start_it
 
 
-def parts_of(server: PortalServer, clock: ManualClock) -> list[Part]:
+def parts_of(server: PortalServer, clock: ManualClock) -> list[CheckItem]:
     """What is said from the heading of the first location on."""
     parts = list(check_of(login_of(server), clock).run())
     first = next((index for index, line in enumerate(lines(parts)) if line.startswith("# Location")), len(parts))
@@ -325,9 +325,9 @@ def test_ranges_that_the_portal_gave_up_on_are_no_gaps(
     server = start()
     respond = server.portal.respond
 
-    def fail_old(call: Call) -> Answer:
+    def fail_old(call: Call) -> SimulatedResponse:
         is_old = b'"HOURLY"' in call.body and json.loads(call.body)["startDateTime"] / 1000 < TODAY - 3 * DAY
-        return Answer(200, b'{"status": "FAILED"}') if is_old else respond(call)
+        return SimulatedResponse(200, b'{"status": "FAILED"}') if is_old else respond(call)
 
     monkeypatch.setattr(server.portal, "respond", fail_old)
     assert not any("lack" in line for line in said(server, clock))
@@ -340,7 +340,7 @@ def revise_days(server: PortalServer, monkeypatch: pytest.MonkeyPatch, revise: R
     """Make the portal's daily figures of a house other ones: revise(date, kWh) gives them; None leaves a day out."""
     respond = server.portal.respond
 
-    def respond_otherwise(call: Call) -> Answer:
+    def respond_otherwise(call: Call) -> SimulatedResponse:
         answer = respond(call)
         if not call.path.endswith("/poll") or b'"DAILY"' not in call.body:
             return answer
@@ -403,11 +403,11 @@ def test_days_of_which_the_portal_has_no_figures_are_not_compared(
     ("answer", "why"),
     [
         (
-            Answer(200, b'{"status": "FAILED"}'),
+            SimulatedResponse(200, b'{"status": "FAILED"}'),
             "DAILY data of location 70001 from 2026-01-14 to 2026-01-14: the portal gave up on it (status FAILED)",
         ),
         (
-            Answer(500, b""),
+            SimulatedResponse(500, b""),
             (
                 "DAILY data of location 70001 from 2026-01-07 to 2026-01-14: the portal has trouble (status 500);"
                 " later it may work"
@@ -416,7 +416,7 @@ def test_days_of_which_the_portal_has_no_figures_are_not_compared(
     ],
 )
 def test_daily_figures_that_cannot_be_had_are_a_warning_and_the_bars_are_shown(
-    start: Start, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, answer: Answer, why: str
+    start: Start, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, answer: SimulatedResponse, why: str
 ) -> None:
     server = start()
     respond = server.portal.respond

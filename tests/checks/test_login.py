@@ -16,11 +16,11 @@ import trustme
 
 from exporter.config import LocationChoice, Login, Secret
 from exporter.portal.walltime import WallClock
-from exporter.simulator.portal import Answer, Call
+from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
 from exporter.simulator.world import HOME, Channels, MeterSpec, Resolution, UserSpec, World
-from exporter.storage.state import State
+from exporter.storage.state import StateFile
 
 from ..clocks import ManualClock
 from ..conftest import (
@@ -164,7 +164,7 @@ def test_a_certificate_that_is_not_trusted_fails_at_the_address(untrusted: str, 
 def test_a_server_that_is_no_portal_fails_when_signing_in(
     portal: PortalServer, clock: ManualClock, intercept: Intercept
 ) -> None:
-    intercept(portal, "", Answer(404, b"<html>not found</html>", "text/html"))
+    intercept(portal, "", SimulatedResponse(404, b"<html>not found</html>", "text/html"))
     assert checked(login_of(portal), clock)[1:] == [
         answers(portal),
         "failed sign-in: login coop: unexpected status 404 of the sign-in; check api_url",
@@ -182,7 +182,7 @@ def test_a_server_that_is_no_portal_fails_when_signing_in(
 def test_a_server_that_sends_us_away_fails_at_its_address(
     portal: PortalServer, clock: ManualClock, intercept: Intercept, status: int, said: str
 ) -> None:
-    intercept(portal, "/method", Answer(status, b""))
+    intercept(portal, "/method", SimulatedResponse(status, b""))
     assert checked(login_of(portal), clock)[1:] == [f"failed address: {said.format(portal.host)}"]
     assert sign_ins(portal) == 0
 
@@ -224,7 +224,7 @@ def test_a_missing_second_factor_is_told_without_a_sign_in(
 ) -> None:
     server = start_portal(World(users=(CAREFUL,), locations=(HOUSE,)))
     calls = record(server)
-    state = State(None)
+    state = StateFile(None)
     login = login_of(server)
     assert login.totp_secret is None
 
@@ -287,7 +287,7 @@ def test_after_two_refusals_no_check_tries_again_unless_somebody_insists(
     portal: PortalServer, clock: ManualClock, tmp_path: Path
 ) -> None:
     change(portal, sign_in=SignIn.FAILURE)
-    login, state = login_of(portal), State(tmp_path)
+    login, state = login_of(portal), StateFile(tmp_path)
     refused = f"failed sign-in: login coop: {REFUSALS[SignIn.FAILURE]}"
     assert [checked(login, clock, state)[-1] for _ in range(3)] == [
         refused,
@@ -500,7 +500,7 @@ def test_without_a_token_no_other_location_is_tried(start_portal: StartPortal, c
     server = start_portal(TWO)
     respond = server.portal._user_data
 
-    def respond_and_close(call: Call) -> Answer:
+    def respond_and_close(call: Call) -> SimulatedResponse:
         answer = respond(call)
         server.portal.sign_everybody_out()
         change(server, sign_in=SignIn.STATUS_500)
@@ -661,9 +661,9 @@ def test_a_portal_that_fails_at_a_closer_look_takes_back_no_agreement(
     poll = server.portal._poll
     seen: list[bytes] = []
 
-    def first_poll_only(call: Call) -> Answer:
+    def first_poll_only(call: Call) -> SimulatedResponse:
         seen.append(call.body)
-        return poll(call) if len(seen) == 1 or b"DAILY" in seen[-1] else Answer(500, b"")
+        return poll(call) if len(seen) == 1 or b"DAILY" in seen[-1] else SimulatedResponse(500, b"")
 
     server.portal._poll = first_poll_only  # type: ignore[method-assign]
     assert zone_step(login_of(server, zone=ZoneInfo("America/Phoenix")), clock) == (
@@ -777,9 +777,9 @@ def test_old_data_that_are_refused_say_nothing_against_the_zone(
     server = start_portal(in_zone("America/Phoenix"))
     poll = server.portal._poll
 
-    def refuse_old_data(call: Call) -> Answer:
+    def refuse_old_data(call: Call) -> SimulatedResponse:
         is_old = json.loads(call.body)["startDateTime"] / 1000 < NOW - 60 * DAY
-        return Answer(403, b"no access", "text/plain") if is_old else poll(call)
+        return SimulatedResponse(403, b"no access", "text/plain") if is_old else poll(call)
 
     monkeypatch.setattr(server.portal, "_poll", refuse_old_data)
     assert zone_step(login_of(server, zone=ZoneInfo("America/Phoenix")), clock) == (

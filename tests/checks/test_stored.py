@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from exporter.checks.comparison import Recent, stored_findings
+from exporter.checks.comparison import PortalValues, stored_findings
 from exporter.checks.findings import Finding, Verdict
 from exporter.checks.stored_series import NO_STALE_MARKERS
 from exporter.config import VictoriaMetricsConfig
@@ -43,7 +43,7 @@ METER = Meter(
     (interval(NOW - 5 * 3600, DAY, 36.0),),
 )
 MIDNIGHTS = range(NOW - 5 * 3600 - 7 * DAY, NOW, DAY)
-RECENT = Recent.of(KEY, [METER], SINCE, NOW, MIDNIGHTS)
+RECENT = PortalValues.of(KEY, [METER], SINCE, NOW, MIDNIGHTS)
 
 Stored = dict[str, dict[int, float | None]]
 
@@ -202,7 +202,7 @@ def test_days_of_another_zone_are_told(stored: Stored, days: int, text: str) -> 
 
 
 def test_a_portal_without_intervals_gives_nothing_to_compare_with(stored: Stored) -> None:
-    nothing = Recent.of(KEY, [], SINCE, NOW, MIDNIGHTS)
+    nothing = PortalValues.of(KEY, [], SINCE, NOW, MIDNIGHTS)
     assert stored_findings(Fake(stored), [nothing], NOW)[1] == Finding(
         Verdict.SKIPPED, STEP, "the portal has no intervals of these days to compare with"
     )
@@ -289,10 +289,12 @@ def test_everything_from_the_first_expected_sample_until_now_is_read(stored: Sto
 
 def test_labels_are_escaped_in_what_is_asked_for() -> None:
     key = LocationKey('a"b', "c\\d", "e")
-    assert Recent.of(key, [], SINCE, NOW, MIDNIGHTS).selector.endswith(',portal="a\\"b",account="c\\\\d",location="e"}')
+    assert PortalValues.of(key, [], SINCE, NOW, MIDNIGHTS).selector.endswith(
+        ',portal="a\\"b",account="c\\\\d",location="e"}'
+    )
 
 
-def ends_of(recent: Recent, name: str) -> Sequence[int]:
+def ends_of(recent: PortalValues, name: str) -> Sequence[int]:
     return [end for (family, _), values in recent.values.items() if family == name for end in values]
 
 
@@ -301,7 +303,7 @@ def test_expected_samples_are_those_of_the_metrics_page_that_end_in_the_time() -
         interval(NOW), export=0.5, export_k=2, cost=0.2, cost_k=4, periods=(("peak", 1.0, 1), ("off", 0.5, 9))
     )
     meter = Meter(MeterInfo("m1", step=3600), (interval(SINCE), interval(SINCE + 3600), each, interval(NOW + 3600)))
-    recent = Recent.of(KEY, [meter], SINCE, NOW, MIDNIGHTS)
+    recent = PortalValues.of(KEY, [meter], SINCE, NOW, MIDNIGHTS)
     own = tuple(sorted(LABELS.items()))
     assert recent.steps == {"m1": 3600}
     assert recent.values == {

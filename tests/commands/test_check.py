@@ -482,7 +482,7 @@ def test_one_more_try_that_succeeds_is_a_check_like_any_other(
     for _ in range(2):
         starter.run("check")
     change(server, sign_in=SignIn.OK)
-    server.portal.refused_sign_ins.clear()
+    server.portal.rejected_sign_ins.clear()
     screen = sit_down()
     screen.see(ANYWAY)
     screen.type("yes\n")

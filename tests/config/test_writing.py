@@ -15,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from exporter.config import Config, LocationChoice, Login, Overrides, Secret, load_config, portal_address
-from exporter.config.writer import FoundLogin, backup_of, check_is_free, config_text, write_private
+from exporter.config.writer import DiscoveredLogin, backup_of, check_is_free, config_text, write_private
 from exporter.errors import ConfigError
 
 NASTY = (
@@ -70,8 +70,8 @@ def found(
     seen: Sequence[LocationChoice] = (),
     files: Sequence[tuple[str, Path | None]] = (("password", None),),
     or_zones: Sequence[str] = (),
-) -> FoundLogin:
-    return FoundLogin(of, zone, or_zones, seen, files)
+) -> DiscoveredLogin:
+    return DiscoveredLogin(of, zone, or_zones, seen, files)
 
 
 def load(text: str, folder: Path, **environ: str) -> Config:

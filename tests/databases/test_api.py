@@ -18,7 +18,7 @@ import trustme
 from exporter import __version__
 from exporter.config import Secret, VictoriaMetricsConfig
 from exporter.databases import http as module
-from exporter.databases.http import Api, Authorization
+from exporter.databases.http import Authorization, DatabaseHttp
 from exporter.databases.victoriametrics import VictoriaMetrics
 from exporter.errors import DatabaseError
 
@@ -33,7 +33,7 @@ Serve = Callable[[socket.socket], None]
 Listen = Callable[[Serve], int]
 
 
-def api_of(url: str, **settings: object) -> Api:
+def api_of(url: str, **settings: object) -> DatabaseHttp:
     return VictoriaMetrics(VictoriaMetricsConfig(url, **settings)).reading  # type: ignore[arg-type]
 
 

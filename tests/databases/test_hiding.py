@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from exporter.databases.http import Authorization
-from exporter.databases.redaction import hide
+from exporter.databases.redaction import redact
 
 SECRET = 'h"ü & <t>\\r+2/%='
 
@@ -32,21 +32,21 @@ SECRET = 'h"ü & <t>\\r+2/%='
     ],
 )
 def test_a_secret_is_hidden_in_every_notation(noted: str) -> None:
-    assert hide(f"no {noted} here", [SECRET]) == "no ... here"
+    assert redact(f"no {noted} here", [SECRET]) == "no ... here"
 
 
 def test_a_secret_is_hidden_within_a_word_and_a_name_only_as_a_word() -> None:
-    assert hide("xabcy abc", ["abc"]) == "x...y ..."
-    assert hide("time for me, me:you and ME", [], ["me"]) == "time for ..., ...:you and ..."
+    assert redact("xabcy abc", ["abc"]) == "x...y ..."
+    assert redact("time for me, me:you and ME", [], ["me"]) == "time for ..., ...:you and ..."
 
 
 def test_of_secrets_within_each_other_the_longest_is_hidden() -> None:
-    assert hide("me:pw pw", ["pw", "me:pw"], ["me"]) == "... ..."
+    assert redact("me:pw pw", ["pw", "me:pw"], ["me"]) == "... ..."
 
 
 @pytest.mark.parametrize("nothing", [[], [""]])
 def test_without_secrets_a_text_is_as_it_was(nothing: list[str]) -> None:
-    assert hide("a text", nothing, nothing) == "a text"
+    assert redact("a text", nothing, nothing) == "a text"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import yaml
 
 from exporter.clock import SystemClock
 from exporter.simulator.answers import Question
-from exporter.simulator.portal import Answer, SimulatedPortal
+from exporter.simulator.portal import SimulatedPortal, SimulatedResponse
 from exporter.simulator.settings import Settings
 from exporter.simulator.world import UserSpec, World
 
@@ -29,9 +29,9 @@ class InstantPortal(SimulatedPortal):
     def __init__(self, world: World, settings: Settings) -> None:
         super().__init__(world, SystemClock(), settings)
         self.polled: list[bytes] = []
-        self._answers: dict[tuple[bytes, Settings], Answer] = {}
+        self._answers: dict[tuple[bytes, Settings], SimulatedResponse] = {}
 
-    def _job(self, question: Question, body: bytes, settings: Settings) -> Answer:
+    def _job(self, question: Question, body: bytes, settings: Settings) -> SimulatedResponse:
         self.polled.append(body)
         if (body, settings) not in self._answers:
             self._answers[body, settings] = super()._job(question, body, settings)

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from exporter.clock import SystemClock
-from exporter.simulator.portal import Answer, Call, SimulatedPortal
+from exporter.simulator.portal import Call, SimulatedPortal, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
 from exporter.simulator.world import UserSpec, World
@@ -26,7 +26,7 @@ class DiaryPortal(SimulatedPortal):
         super().__init__(HOURLY_HOUSE, SystemClock(), Settings(pending=0, latency=latency))
         self._diary = diary
 
-    def respond(self, call: Call) -> Answer:
+    def respond(self, call: Call) -> SimulatedResponse:
         if call.path.endswith("/poll"):
             with self._diary.open("a", encoding="utf-8") as diary:
                 diary.write(f"{int(json.loads(call.body)['startDateTime']) // 1000}\n")

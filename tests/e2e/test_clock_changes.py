@@ -16,7 +16,7 @@ from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Dst, Settings
 from exporter.simulator.world import Channels, Resolution, World
-from exporter.storage.state import State
+from exporter.storage.state import StateFile
 
 from .exporters import house, meter
 from .services import (
@@ -156,7 +156,7 @@ def weeks() -> Iterator[list[Week]]:
             user = WORLD.users[0]
             login = Login("week", portal_address(server.url), user.username, Secret(user.password), zone=ZONE)
             config = Config((login,), ExporterConfig("127.0.0.1:0", refresh_interval=3600, window=WINDOW))
-            state = State(None)
+            state = StateFile(None)
             service = Service(config, state, clock).start()
             ends.append((clock, service, server, state))
             host, port = service.server.address

@@ -21,7 +21,7 @@ from exporter.metrics.families import TIMESTAMPED
 from exporter.portal.client import PortalClient
 from exporter.portal.history import KnownMeters, LocationHistory
 from exporter.portal.raw_series import RawSeries, raw_series
-from exporter.portal.usage import Answer
+from exporter.portal.usage import UsageAnswer
 from exporter.portal.walltime import WallClock
 from exporter.simulator.energy import channels_of
 from exporter.simulator.portal import SimulatedPortal
@@ -31,7 +31,7 @@ from exporter.simulator.world import Channels, LocationSpec, MeterSpec, World
 from exporter.sinks.base import Chunk, Sink, Written
 from exporter.sinks.influxdb import InfluxDBSink
 from exporter.sinks.openmetrics import OpenMetricsSink
-from exporter.storage.state import State
+from exporter.storage.state import StateFile
 
 from ..clocks import ManualClock
 from .exporters import house, meter
@@ -71,7 +71,7 @@ class Coop:
         """What a backfill passes to a sink of the local days from `first` to before `after`."""
         shown: dict[tuple[str, str], RawSeries] = {}
 
-        def watch(answer: Answer, time_frame: str, start: int, end: int) -> None:
+        def watch(answer: UsageAnswer, time_frame: str, start: int, end: int) -> None:
             for each in raw_series(answer, time_frame, WALL, start, end):
                 before = shown.get((each.meter, each.name), RawSeries(each.meter, each.name, ()))
                 points = tuple(sorted((*before.points, *each.points)))
@@ -98,7 +98,7 @@ class Coop:
         start, end = map(instant, month)
         found: dict[str, dict[int, Point]] = {}
         for first in range(start, end, each.step):
-            for channel in channels_of(each, self.portal.almanac.flow(each, first, first + each.step)):
+            for channel in channels_of(each, self.portal.almanac.metered_energy(each, first, first + each.step)):
                 watts, cents = channel.kwh * 3_600_000 / each.step, channel.usd * 6000 / each.step
                 points = found.setdefault(channel.label, {})
                 points.update(dict.fromkeys(range(first, first + each.step, 60), (watts, cents if each.cost else None)))
@@ -108,7 +108,7 @@ class Coop:
 @pytest.fixture
 def coop() -> Iterator[Coop]:
     clock = ManualClock(NOW)
-    with PortalServer(SimulatedPortal(WORLD, clock, Settings(pending=0))) as server, closing(State(None)) as state:
+    with PortalServer(SimulatedPortal(WORLD, clock, Settings(pending=0))) as server, closing(StateFile(None)) as state:
         user = WORLD.users[0]
         login = Login("coop", portal_address(server.url), user.username, Secret(user.password), zone=ZONE)
         with closing(PortalClient(login, Lockout(login, state, clock), clock, lambda *_: None)) as client:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.checks.comparison import Recent, stored_findings
+from exporter.checks.comparison import PortalValues, stored_findings
 from exporter.checks.findings import Finding, Verdict
 from exporter.checks.stored_series import DEDUP, HONOR, LABELDROP, NO_STALE_MARKERS, series_of
 from exporter.clock import SystemClock
@@ -62,7 +62,7 @@ class Home:
     """A house, its exporter, and what of its last days a database should hold."""
 
     exporter: Exporter
-    recent: Recent
+    recent: PortalValues
     services: Services
 
     def scraper(self, database: VictoriaMetrics, *flags: str, **of_job: object) -> VmAgent:
@@ -117,7 +117,7 @@ def home(services: Services, tmp_path: Path) -> Iterator[Home]:
         key = LocationKey(server.host, "55001", "70001")
         wall = WallClock(ZoneInfo(HOUSE.zone))
         midnights = frozenset(wall.midnights(wall.day(since).start, wall.day(began).end))
-        yield Home(exporter, Recent(key, since, began, {"80001": 3600}, values, midnights), services)
+        yield Home(exporter, PortalValues(key, since, began, {"80001": 3600}, values, midnights), services)
 
 
 def of_location(findings: Sequence[Finding]) -> list[Finding]:

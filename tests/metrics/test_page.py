@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
-from exporter.metrics.exposition import Format, Page, Part, gzipped, render
+from exporter.metrics.exposition import Format, Page, PagePart, gzipped, render
 
 T = 1_795_001_400  # the end of a quarter of an hour
 MIDNIGHT = 1_795_039_200
@@ -28,7 +28,7 @@ Samples = dict[tuple[str, Labels], list[tuple[int, float]]]
 
 
 def snapshot_of(*meters: Meter, key: LocationKey = KEY, name: str = "", zone: str = "America/Chicago") -> Snapshot:
-    return Snapshot().replacing(Location(key, name, zone, meters))
+    return Snapshot().with_location(Location(key, name, zone, meters))
 
 
 def quarters(count: int, usage: float = 0.25) -> tuple[Interval, ...]:
@@ -200,7 +200,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     for key in draw(st.sets(st.builds(LocationKey, names, names, names), min_size=1, max_size=2)):
         numbers = sorted(draw(st.sets(names, min_size=1, max_size=2)))
         meters = tuple(Meter(MeterInfo(number), draw(intervals()), draw(intervals())) for number in numbers)
-        snapshot = snapshot.replacing(Location(key, "", "UTC", meters))
+        snapshot = snapshot.with_location(Location(key, "", "UTC", meters))
     return snapshot
 
 
@@ -293,13 +293,13 @@ def test_days_leave_the_window_by_the_age_of_their_own_samples() -> None:
 
 @given(parts=st.lists(st.binary(max_size=1000), max_size=3), rest=st.binary(max_size=200))
 def test_several_texts_are_one_valid_gzip_member(parts: list[bytes], rest: bytes) -> None:
-    packed = gzipped([Part(part) for part in parts], rest)
+    packed = gzipped([PagePart(part) for part in parts], rest)
     member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     assert member.decompress(packed) + member.flush() == b"".join((*parts, rest))
     assert (member.eof, member.unused_data) == (True, b"")
 
 
 def test_a_part_is_compressed_once_and_serves_many_answers() -> None:
-    part = Part(b"some text " * 1000)
+    part = PagePart(b"some text " * 1000)
     assert part.deflated() is part.deflated()
     assert [gzip.decompress(gzipped([part], rest)) for rest in (b"", b"# EOF\n")] == [part.body, part.body + b"# EOF\n"]

@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from exporter.errors import ProtocolError
 from exporter.portal.directions import Channel, Flow
-from exporter.portal.usage import Answer, decode
+from exporter.portal.usage import UsageAnswer, decode
 
 Json = Any
 """Whatever JSON holds."""
@@ -183,7 +183,7 @@ def one_meter(pairs: Sequence[Pair], *, charted: bool = True, flow: str | None =
     return electric(usage([meter(flow=flow)], [series(pairs=pairs)], xToOrderedInterval=interval_map, **more))
 
 
-def answer(*entries: Json) -> Answer:
+def answer(*entries: Json) -> UsageAnswer:
     return decode(electric(*entries))
 
 

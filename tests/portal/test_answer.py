@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.errors import ProtocolError
 from exporter.portal.directions import Flow
-from exporter.portal.usage import Answer, decode
+from exporter.portal.usage import UsageAnswer, decode
 
 from .building import (
     NET_METER,
@@ -58,7 +58,7 @@ PAIRS = [(T0, 0.31), (T1, 0.28)]
     ],
 )
 def test_an_answer_without_data_is_empty_and_no_mistake(data: Json) -> None:
-    assert decode(data) == Answer()
+    assert decode(data) == UsageAnswer()
 
 
 def test_a_series_without_points_is_there_and_empty() -> None:

@@ -11,16 +11,16 @@ import pytest
 from exporter.config import Login
 from exporter.errors import AccessError, CredentialsError, PendingError, PortalError, ProtocolError, TransportError
 from exporter.lockout import Lockout
-from exporter.portal.accounts import FoundLocation
+from exporter.portal.accounts import AccountLocation
 from exporter.portal.client import PortalClient
 from exporter.portal.query import UsageQuery
-from exporter.portal.usage import Answer as Decoded
+from exporter.portal.usage import UsageAnswer as Decoded
 from exporter.portal.walltime import WallClock
-from exporter.simulator.portal import Answer, Call
+from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.world import LocationSpec, UserSpec, World
-from exporter.storage.state import State
+from exporter.storage.state import StateFile
 
 from ..clocks import ManualClock
 from ..conftest import BARN, DAY, HOUSE, METER, NOW, TWO, ZONE, Intercept, Record, StartPortal, change, login_of
@@ -40,7 +40,7 @@ def start_client(clock: ManualClock) -> Iterator[StartClient]:
     with ExitStack() as stack:
 
         def start(login: Login) -> PortalClient:
-            state = State(None)
+            state = StateFile(None)
             client = PortalClient(login, Lockout(login, state, clock), clock, lambda *_: None)
             stack.callback(state.close)
             stack.callback(client.close)
@@ -159,10 +159,15 @@ def test_a_token_that_has_ended_is_followed_by_one_sign_in(
 
 
 @pytest.mark.parametrize(
-    "refusal", [Answer(500, b""), Answer(404, b"<html>"), Answer(200, b'{"isBusinessUser": false}')]
+    "refusal",
+    [
+        SimulatedResponse(500, b""),
+        SimulatedResponse(404, b"<html>"),
+        SimulatedResponse(200, b'{"isBusinessUser": false}'),
+    ],
 )
 def test_where_renewal_does_not_work_the_token_is_used_up_and_a_sign_in_follows(
-    portal: PortalServer, client: PortalClient, clock: ManualClock, intercept: Intercept, refusal: Answer
+    portal: PortalServer, client: PortalClient, clock: ManualClock, intercept: Intercept, refusal: SimulatedResponse
 ) -> None:
     intercept(portal, "/refresh", refusal)
 
@@ -387,7 +392,7 @@ def test_an_empty_answer_is_an_answer(portal: PortalServer, client: PortalClient
 def test_another_shape_is_a_failure(
     portal: PortalServer, client: PortalClient, intercept: Intercept, body: bytes, message: str
 ) -> None:
-    intercept(portal, "/poll", Answer(200, body))
+    intercept(portal, "/poll", SimulatedResponse(200, body))
 
     with pytest.raises(ProtocolError) as caught:
         client.usage(YESTERDAY)
@@ -414,7 +419,7 @@ def test_other_statuses(  # noqa: PLR0917 - fixtures
     kind: type[PortalError],
     message: str,
 ) -> None:
-    intercept(portal, "/poll", Answer(status, b""))
+    intercept(portal, "/poll", SimulatedResponse(status, b""))
 
     with pytest.raises(kind) as caught:
         client.usage(YESTERDAY)
@@ -488,8 +493,8 @@ def test_the_locations_with_their_accounts_and_nicknames(start_portal: StartPort
         int(datetime(2025, 12, 5, 5, tzinfo=UTC).timestamp()),
         int(datetime(2026, 1, 5, 5, tzinfo=UTC).timestamp()),
     )
-    assert found["70001"] == FoundLocation("55001", "70001", "House", True, True, ("ELECTRIC",), reads)  # noqa: FBT003
-    assert found["70002"] == FoundLocation("55002", "70002", "Barn", True, True, ("ELECTRIC",), reads)  # noqa: FBT003
+    assert found["70001"] == AccountLocation("55001", "70001", "House", True, True, ("ELECTRIC",), reads)  # noqa: FBT003
+    assert found["70002"] == AccountLocation("55002", "70002", "Barn", True, True, ("ELECTRIC",), reads)  # noqa: FBT003
     assert not found["70004"].electric
     assert not found["70003"].active
 
@@ -539,7 +544,7 @@ def test_where_both_lists_are_refused_the_first_refusal_is_told(
     portal: PortalServer, client: PortalClient, intercept: Intercept
 ) -> None:
     change(portal, discovery=Poll.STATUS_403)
-    intercept(portal, "/accounts", Answer(404, b""))
+    intercept(portal, "/accounts", SimulatedResponse(404, b""))
 
     with pytest.raises(AccessError) as caught:
         client.locations()

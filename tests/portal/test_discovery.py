@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.portal.accounts import FoundLocation, from_accounts, from_user_data
+from exporter.portal.accounts import AccountLocation, from_accounts, from_user_data
 
 from .building import Json, account, examples, refusal, summary
 
@@ -18,14 +18,14 @@ def found(*items: Json) -> list[tuple[str, str, bool, bool]]:
     return [(each.account, each.number, each.electric, each.active) for each in from_user_data(list(items))]
 
 
-def only(*items: Json) -> FoundLocation:
+def only(*items: Json) -> AccountLocation:
     (location,) = from_user_data(list(items))
     return location
 
 
 def test_a_location_comes_with_the_account_that_holds_it() -> None:
     assert from_user_data([account()]) == [
-        FoundLocation("55001", "4411", "", electric=True, active=True, industries=("ELECTRIC",))
+        AccountLocation("55001", "4411", "", electric=True, active=True, industries=("ELECTRIC",))
     ]
 
 
@@ -229,7 +229,7 @@ def test_an_address_is_recognized_whatever_its_spaces_and_stops(street: str) -> 
 )
 def test_the_plain_list_gives_active_locations_without_a_name(entries: Json, numbers: list[str]) -> None:
     assert from_accounts([{"account": "55001", "serviceLocations": entries}]) == [
-        FoundLocation("55001", number, None, electric=True, active=True) for number in numbers
+        AccountLocation("55001", number, None, electric=True, active=True) for number in numbers
     ]
 
 

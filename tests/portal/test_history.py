@@ -16,7 +16,7 @@ from exporter.intervals.model import DAILY as DAY_STEP
 from exporter.intervals.model import Reading
 from exporter.portal.history import History, KnownMeters, LocationHistory
 from exporter.portal.query import DAILY, HOURLY, UsageQuery
-from exporter.portal.usage import Answer, decode
+from exporter.portal.usage import UsageAnswer, decode
 from exporter.portal.walltime import WallClock
 
 from .building import (
@@ -65,7 +65,7 @@ class Portal:
         self.refuses = refuses
         self.asked: list[UsageQuery] = []
 
-    def __call__(self, query: UsageQuery) -> Answer:
+    def __call__(self, query: UsageQuery) -> UsageAnswer:
         self.asked.append(query)
         error = self.refuses(query)
         if error:
@@ -399,7 +399,7 @@ def test_daily_data_are_asked_for_in_pieces_too() -> None:
 
 def test_a_meter_with_a_first_hourly_point_of_unknown_length_is_not_taken_for_a_daily_one() -> None:
     class Fresh(Portal):
-        def __call__(self, query: UsageQuery) -> Answer:
+        def __call__(self, query: UsageQuery) -> UsageAnswer:
             self.asked.append(query)
             time = wall_of(query.start, ZONE) + (0 if query.time_frame == DAILY else 23 * HOUR)
             pairs: list[Pair] = [(time, 1.0)]
@@ -415,7 +415,7 @@ def test_a_meter_with_a_first_hourly_point_of_unknown_length_is_not_taken_for_a_
 
 def test_a_warning_of_several_pieces_is_said_once() -> None:
     class Odd(Portal):
-        def __call__(self, query: UsageQuery) -> Answer:
+        def __call__(self, query: UsageQuery) -> UsageAnswer:
             self.asked.append(query)
             pairs = list(self._pairs(query))
             return decode(electric(usage([meter("A", flow="SIDEWAYS")], [series("A", pairs)])))
@@ -428,7 +428,7 @@ def test_a_warning_of_several_pieces_is_said_once() -> None:
     ("portal_zone", "contradicted"), [("America/Chicago", True), (ZONE, False), ("Pacific/Honolulu", True)]
 )
 def test_data_of_another_zone_are_noticed(portal_zone: str, *, contradicted: bool) -> None:
-    def ask(query: UsageQuery) -> Answer:
+    def ask(query: UsageQuery) -> UsageAnswer:
         pairs: list[Pair] = [(wall_of(moment, portal_zone), 1.0) for moment in range(query.start, query.end, HOUR)]
         return decode(electric(usage([meter()], [series(pairs=pairs)])))
 
@@ -437,7 +437,7 @@ def test_data_of_another_zone_are_noticed(portal_zone: str, *, contradicted: boo
 
 
 def test_a_meter_that_exported_in_one_piece_exports_in_all() -> None:
-    def ask(query: UsageQuery) -> Answer:
+    def ask(query: UsageQuery) -> UsageAnswer:
         start = wall_of(query.start, ZONE)
         newest = query.start > bounds_of(FIRST, ZONE)[0]
         pairs: list[Pair] = [(start, 1.0), (start + HOUR, 1.0 if newest else -1.0)]

@@ -64,7 +64,7 @@ class Gate:
         if self.closed:
             raise self.closed
 
-    def refused(self, reason: Reason) -> None:
+    def rejected(self, reason: Reason) -> None:
         self.told.append(reason.value)
 
     def accepted(self) -> None:

@@ -22,7 +22,7 @@ from exporter import logs
 from exporter.errors import TransportError
 from exporter.portal import debug_trace
 from exporter.portal.client import ACCOUNTS, USER_DATA
-from exporter.portal.http import Reply, Transport
+from exporter.portal.http import PortalResponse, Transport
 from exporter.portal.query import POLL
 from exporter.portal.signin import METHOD, RENEW, SIGN_IN
 from exporter.simulator.household import Household
@@ -80,7 +80,7 @@ def traced(body: bytes, content_type: str = "application/json") -> list[str]:
     debug_trace.log.addHandler(collected)
     debug_trace.log.setLevel(logging.DEBUG)
     try:
-        debug_trace.answered("poll", "POST", POLL, 0.0714, Reply(200, body, content_type=content_type))
+        debug_trace.trace_response("poll", "POST", POLL, 0.0714, PortalResponse(200, body, content_type=content_type))
     finally:
         debug_trace.log.removeHandler(collected)
         debug_trace.log.setLevel(level)
@@ -98,7 +98,9 @@ def encoded(value: Json) -> bytes:
 def test_a_call_is_one_line_with_all_that_is_known_of_it(lines: Lines) -> None:
     body = encoded({"status": "PENDING"})
 
-    debug_trace.answered("poll", "POST", POLL, 0.07149, Reply(200, body, content_type="application/json;charset=UTF-8"))
+    debug_trace.trace_response(
+        "poll", "POST", POLL, 0.07149, PortalResponse(200, body, content_type="application/json;charset=UTF-8")
+    )
 
     (line,) = lines()
     assert line == (
@@ -141,7 +143,7 @@ def test_an_answer_that_is_an_error_for_the_caller_is_traced_too(
 
 @pytest.mark.parametrize("path", [SIGN_IN, RENEW, METHOD, USER_DATA, ACCOUNTS, POLL])
 def test_every_path_of_ours_is_shown(lines: Lines, path: str) -> None:
-    debug_trace.answered("x", "GET", path, 0.0, Reply(200, b"{}"))
+    debug_trace.trace_response("x", "GET", path, 0.0, PortalResponse(200, b"{}"))
     assert f" path={path} " in lines()[0]
 
 
@@ -159,8 +161,8 @@ def test_every_path_of_ours_is_shown(lines: Lines, path: str) -> None:
     ],
 )
 def test_a_path_with_a_value_in_it_is_not_shown(lines: Lines, path: str) -> None:
-    debug_trace.answered("x", "GET", path, 0.0, Reply(200, b"{}"))
-    debug_trace.failed("x", "GET", path, 0.0, OSError(path))
+    debug_trace.trace_response("x", "GET", path, 0.0, PortalResponse(200, b"{}"))
+    debug_trace.trace_failure("x", "GET", path, 0.0, OSError(path))
     assert [re.findall(r" path=(\S+) ", line) for line in lines()] == [["other"], ["other"]]
 
 
@@ -180,7 +182,7 @@ def test_a_path_with_a_value_in_it_is_not_shown(lines: Lines, path: str) -> None
     ],
 )
 def test_of_a_content_type_only_a_known_media_type_is_shown(lines: Lines, header: str, shown: str) -> None:
-    debug_trace.answered("x", "GET", POLL, 0.0, Reply(200, b"{}", content_type=header))
+    debug_trace.trace_response("x", "GET", POLL, 0.0, PortalResponse(200, b"{}", content_type=header))
     assert f" content_type={shown} shape=" in lines()[0]
 
 
@@ -201,14 +203,14 @@ def test_of_a_content_type_only_a_known_media_type_is_shown(lines: Lines, header
     ],
 )
 def test_what_is_no_json_is_only_told_by_its_size(lines: Lines, body: bytes, shown: str) -> None:
-    debug_trace.answered("x", "GET", POLL, 0.0, Reply(200, body))
+    debug_trace.trace_response("x", "GET", POLL, 0.0, PortalResponse(200, body))
     assert lines()[0].endswith(f" bytes={len(body)} content_type=none shape={shown}")
 
 
 def test_an_answer_without_measure_is_not_looked_at(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(debug_trace, "_LARGEST_BODY", 10)
-    debug_trace.answered("x", "GET", POLL, 0.0, Reply(200, b'"87654321"'))
-    debug_trace.answered("x", "GET", POLL, 0.0, Reply(200, b'"987654321"'))
+    debug_trace.trace_response("x", "GET", POLL, 0.0, PortalResponse(200, b'"87654321"'))
+    debug_trace.trace_response("x", "GET", POLL, 0.0, PortalResponse(200, b'"987654321"'))
     assert [line.partition(" shape=")[2] for line in lines()] == ["text", '"too large to look at"']
 
 
@@ -219,8 +221,8 @@ def test_nothing_is_computed_at_another_level(lines: Lines, level: str) -> None:
             raise AssertionError(name)
 
     logs.set_up(level, "logfmt")
-    debug_trace.answered("x", "GET", POLL, 0.0, Untouchable())
-    debug_trace.failed("x", "GET", POLL, 0.0, OSError())
+    debug_trace.trace_response("x", "GET", POLL, 0.0, Untouchable())
+    debug_trace.trace_failure("x", "GET", POLL, 0.0, OSError())
     assert lines() == []
 
 

@@ -18,7 +18,7 @@ import trustme
 
 from exporter.errors import PortalError, ProtocolError, TransportError
 from exporter.portal import http as module
-from exporter.portal.http import BearerToken, Reply, Transport
+from exporter.portal.http import BearerToken, PortalResponse, Transport
 
 from ..clocks import ManualClock
 
@@ -178,7 +178,7 @@ def test_a_status_that_each_call_reads_in_its_own_way_is_a_reply(
 ) -> None:
     requests_mock.get(f"{URL}/x", status_code=status, content=b"body")
 
-    assert transport.call("x", "GET", "/x") == Reply(status, b"body", None)
+    assert transport.call("x", "GET", "/x") == PortalResponse(status, b"body", None)
     assert seen == [("x", str(status), 0.0)]
 
 
@@ -214,7 +214,7 @@ def test_a_busy_portal_says_how_long_to_leave_it_alone(
 
 @pytest.mark.parametrize("body", [PAGE, b"\r\n \t<html>", b"<?xml version='1.0'?><html/>", b"\xef\xbb\xbf<html>"])
 def test_a_web_page_instead_of_data_is_no_usable_answer(body: bytes) -> None:
-    message = message_of(lambda: Reply(200, body).json("the list"))
+    message = message_of(lambda: PortalResponse(200, body).json("the list"))
 
     assert message == (
         "the list: the portal sent a web page instead of data (status 200); it may be down for maintenance, or api_url"
@@ -228,7 +228,7 @@ def test_a_web_page_instead_of_data_is_no_usable_answer(body: bytes) -> None:
     ids=["empty", "cut", "words", "bytes", "deep", "huge number"],
 )
 def test_what_is_no_json_is_not_understood(body: bytes) -> None:
-    message = message_of(lambda: Reply(200, body).json("the list"), ProtocolError)
+    message = message_of(lambda: PortalResponse(200, body).json("the list"), ProtocolError)
 
     assert message == f"the list: the portal's answer is no JSON ({len(body)} bytes)"
 

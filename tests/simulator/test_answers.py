@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.simulator.household import Household
-from exporter.simulator.portal import Answer, Call, SimulatedPortal
+from exporter.simulator.portal import Call, SimulatedPortal, SimulatedResponse
 from exporter.simulator.settings import Dst, Poll, Settings, Span, Stray
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution, UserSpec, World
 
@@ -73,17 +73,17 @@ class Member:
         body: bytes = b"",
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> SimulatedResponse:
         form = dict(parse_qsl(body.decode(), keep_blank_values=True)) if path.startswith("/services/oauth/") else {}
         return self.portal.respond(Call(method, path, query or {}, headers or {}, body, form))
 
-    def get(self, path: str, **query: str) -> Answer:
+    def get(self, path: str, **query: str) -> SimulatedResponse:
         return self.call("GET", path, query=query, headers=self.credentials())
 
     def credentials(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.token}", "x-nisc-smarthub-username": self.user.username}
 
-    def post_form(self, path: str, **form: str) -> Answer:
+    def post_form(self, path: str, **form: str) -> SimulatedResponse:
         return self.call("POST", path, urlencode(form).encode())
 
     def sign_in(self, **form: str) -> Json:
@@ -107,7 +107,7 @@ class Member:
             **more,
         }
 
-    def poll(self, start: int, end: int, time_frame: str = "HOURLY", **more: Json) -> Answer:
+    def poll(self, start: int, end: int, time_frame: str = "HOURLY", **more: Json) -> SimulatedResponse:
         body = json.dumps(self.question(start, end, time_frame, **more)).encode()
         return self.call("POST", POLL, body, headers=self.credentials())
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from exporter.simulator.energy import Flow, flow
+from exporter.simulator.energy import MeteredEnergy, metered_energy
 from exporter.simulator.settings import MonthlyBounds, Revision, Settings, Span, Stray
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution
 
@@ -31,8 +31,8 @@ from .test_answers import (
 PLAIN = Settings(pending=0)
 
 
-def crossed(spec: MeterSpec, start: int, end: int) -> list[Flow]:
-    return [flow(spec, each, spec.step, ZONE) for each in range(start, end, spec.step)]
+def crossed(spec: MeterSpec, start: int, end: int) -> list[MeteredEnergy]:
+    return [metered_energy(spec, each, spec.step, ZONE) for each in range(start, end, spec.step)]
 
 
 def drawn(spec: MeterSpec, start: int, end: int) -> float:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.simulator.energy import flow
+from exporter.simulator.energy import metered_energy
 from exporter.simulator.household import Household
 from exporter.simulator.world import HOME, MeterSpec
 
@@ -105,7 +105,7 @@ def test_the_same_household_is_the_same_at_every_run_and_another_one_is_not() ->
 def test_energy_flows_in_at_night_and_out_on_a_sunny_day() -> None:
     meter = MeterSpec("81002", SOLAR)
     night, noon = (
-        flow(meter, int(datetime(2026, 6, 10, hour, tzinfo=ZONE).timestamp()), 3600, ZONE) for hour in (2, 13)
+        metered_energy(meter, int(datetime(2026, 6, 10, hour, tzinfo=ZONE).timestamp()), 3600, ZONE) for hour in (2, 13)
     )
     assert (night.drawn > 0, night.sent) == (True, 0.0)
     assert noon.sent > noon.drawn > 0
@@ -115,7 +115,7 @@ def test_what_is_drawn_and_sent_balances_what_is_used_and_produced() -> None:
     meter = MeterSpec("81002", SOLAR)
     for hour in range(24):
         local = datetime(2026, 6, 10, hour, tzinfo=ZONE)
-        each = flow(meter, int(local.timestamp()), 900, ZONE)
+        each = metered_energy(meter, int(local.timestamp()), 900, ZONE)
         assert each.drawn - each.sent == pytest.approx((SOLAR.load(local) - SOLAR.sun(local)) / 4)
 
 
@@ -133,4 +133,4 @@ def test_what_is_drawn_and_sent_balances_what_is_used_and_produced() -> None:
 )
 def test_rate_periods_follow_the_local_clock_and_spare_the_weekend(day: int, hour: int, period: str) -> None:
     start = int(datetime(2026, 6, day, hour, tzinfo=ZONE).timestamp())
-    assert flow(MeterSpec("81001", HOUSES[0]), start, 900, ZONE).period == period
+    assert metered_energy(MeterSpec("81001", HOUSES[0]), start, 900, ZONE).period == period

@@ -122,7 +122,7 @@ def test_a_sign_in_fails_as_it_is_set_to(member: Member, how: SignIn, status: in
     answer = member.post_form(AUTH, userId=member.user.username, password=member.user.password)
     assert answer.status == status
     assert b"SUCCESS" not in answer.body
-    assert member.portal.refused_sign_ins[member.user.username] == counts
+    assert member.portal.rejected_sign_ins[member.user.username] == counts
     assert answer.body.startswith(b"<!DOCTYPE html") is (how is SignIn.PAGE)
     assert answer.body.startswith(b"Your data could not be verified") is (how is SignIn.SECOND_FACTOR)
 
@@ -142,7 +142,7 @@ def test_a_missing_or_wrong_code_is_500_with_a_text_and_counts(form: dict[str, s
     answer = member.post_form(AUTH, userId=member.user.username, password=member.user.password, **form)
     assert (answer.status, answer.content_type) == (500, "text/plain")
     assert answer.body == b"Your data could not be verified. Please contact customer service."
-    assert member.portal.refused_sign_ins[member.user.username] == 1
+    assert member.portal.rejected_sign_ins[member.user.username] == 1
 
 
 def test_a_code_of_long_ago_is_worth_nothing() -> None:
@@ -382,7 +382,7 @@ def test_switches_can_be_read_and_changed_over_http(server: PortalServer, http: 
     form = {"userId": user.username, "password": user.password}
     assert http.post(server.url + AUTH, data=form, timeout=5).json() == FAILURE
     http.post(url, json={"sign_in": "ok"}, timeout=5)
-    server.portal.refused_sign_ins.clear()
+    server.portal.rejected_sign_ins.clear()
     assert http.post(server.url + AUTH, data=form, timeout=5).json()["status"] == "SUCCESS"
     assert http.get(url, timeout=5).json()["lag"] == 60.0
 

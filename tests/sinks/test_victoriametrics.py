@@ -589,7 +589,7 @@ def test_what_was_written_is_still_there(vm: MetricsDouble, sink: VictoriaMetric
     written = sink.write(first)
     sink.write(second)
     assert sink.still_holds(written)
-    assert written.seal == sink.write(first).seal
+    assert written.digest == sink.write(first).digest
 
 
 def test_what_a_kill_took_away_is_noticed(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:

@@ -17,7 +17,7 @@ import requests
 import trustme
 
 from exporter.errors import ConfigError
-from exporter.web.auth import Access, load_access
+from exporter.web.auth import WebConfig, load_web_config
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
 
@@ -63,15 +63,15 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def access_of(folder: Path, text: str) -> Access:
-    return load_access(written(folder, text))
+def access_of(folder: Path, text: str) -> WebConfig:
+    return load_web_config(written(folder, text))
 
 
 def problems_of(folder: Path, text: str) -> list[str]:
     """The lines that a file is refused with, without the name of the file that each begins with."""
     path = written(folder, text)
     with pytest.raises(ConfigError) as caught:
-        load_access(path)
+        load_web_config(path)
     assert all(line.startswith(f"{path}: ") and "\n" not in line for line in caught.value.problems)
     return [line.removeprefix(f"{path}: ") for line in caught.value.problems]
 
@@ -84,7 +84,7 @@ def request_with(authorization: str | None, path: str = "/metrics") -> Request:
     return Request("GET", path, {}, {} if authorization is None else {"authorization": authorization})
 
 
-def status_of(access: Access, request: Request) -> int:
+def status_of(access: WebConfig, request: Request) -> int:
     refusal = access.refusal(request)
     return refusal.status if refusal else 200
 
@@ -215,7 +215,7 @@ def test_a_mistake_is_named_with_what_to_do(folder: Path, text: str, problems: l
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "absent.yaml"
     with pytest.raises(ConfigError) as caught:
-        load_access(path)
+        load_web_config(path)
     assert caught.value.problems == (f"{path}: cannot be read: No such file or directory",)
 
 

@@ -11,8 +11,8 @@ from exporter.intervals.samples import version
 from exporter.refresh.status import LocationStatus, LoginStatus
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.world import MeterSpec, Resolution, UserSpec, World
-from exporter.status_page.condition import State, Tone
-from exporter.status_page.summary import Overview, overview
+from exporter.status_page.condition import Condition, Severity
+from exporter.status_page.summary import Summary, summarize
 
 from ..clocks import ManualClock
 from ..conftest import BARN, HOUSE, METER, SMALL, TWO, Exporter, StartExporter, StartPortal, change, login_of
@@ -47,19 +47,20 @@ def status(*locations: Location, **failed: str) -> LoginStatus:
     )
 
 
-def seen(snapshot: Snapshot, *statuses: LoginStatus, is_alive: bool = True) -> Overview:
+def seen(snapshot: Snapshot, *statuses: LoginStatus, is_alive: bool = True) -> Summary:
     names = ("farm", "cabin", "mill")
-    return overview(snapshot, dict(zip(names, statuses, strict=False)), T, is_alive=is_alive)
+    return summarize(snapshot, dict(zip(names, statuses, strict=False)), T, is_alive=is_alive)
 
 
-def now(exporter: Exporter, clock: ManualClock) -> Overview:
+def now(exporter: Exporter, clock: ManualClock) -> Summary:
     statuses = {each.login.name: each.status for each in exporter.logins}
-    return overview(exporter.store.snapshot, statuses, clock.now())
+    return summarize(exporter.store.snapshot, statuses, clock.now())
 
 
-def problems(view: Overview, login: int = 0) -> list[tuple[Tone, str, str, tuple[str, ...]]]:
+def problems(view: Summary, login: int = 0) -> list[tuple[Severity, str, str, tuple[str, ...]]]:
     return [
-        (each.state.tone, each.state.words, each.state.detail, each.locations) for each in view.logins[login].problems
+        (each.state.severity, each.state.words, each.state.detail, each.locations)
+        for each in view.logins[login].problems
     ]
 
 
@@ -69,18 +70,18 @@ def problems(view: Overview, login: int = 0) -> list[tuple[Tone, str, str, tuple
 def test_fresh_data_of_a_working_login_are_well() -> None:
     farm = location(70001, 2 * HOUR, name="Farm")
     view = seen(snapshot(farm), status(farm))
-    assert view.state == State(Tone.GOOD, "All is well")
+    assert view.state == Condition(Severity.GOOD, "All is well")
     assert view.more == ()
-    assert view.logins[0].state == State(Tone.GOOD, "Working")
-    assert view.meters[0].states == (State(Tone.GOOD, "Up to date"),)
+    assert view.logins[0].state == Condition(Severity.GOOD, "Working")
+    assert view.meters[0].states == (Condition(Severity.GOOD, "Up to date"),)
 
 
 def test_what_only_a_backfill_can_bring_is_told_with_the_command() -> None:
     farm, cabin = location(70001, 2 * HOUR, name="Farm"), location(70002, 2 * HOUR)
     midnight = int(datetime(2026, 10, 3, tzinfo=ZoneInfo("America/New_York")).timestamp())
     needed = {farm.key: midnight + 30 * 86400, cabin.key: midnight}
-    view = overview(snapshot(farm, cabin), {"farm": status(farm, cabin)}, T, backfill_needed=needed)
-    assert view.state == State(Tone.GOOD, "All is well")
+    view = summarize(snapshot(farm, cabin), {"farm": status(farm, cabin)}, T, backfill_needed=needed)
+    assert view.state == Condition(Severity.GOOD, "All is well")
     (told,) = view.more
     assert told == (
         "Older data have changed at Farm, Location 70002: smarthub-exporter backfill --start 2026-10-03 brings them to"
@@ -90,12 +91,12 @@ def test_what_only_a_backfill_can_bring_is_told_with_the_command() -> None:
 
 def test_before_the_first_refresh_nothing_is_well_nor_wrong() -> None:
     view = seen(Snapshot(), LoginStatus())
-    assert view.state.tone is Tone.WAIT
+    assert view.state.severity is Severity.WAIT
     assert view.state.words == "The first refresh is under way"
     assert view.state.detail == (
         "It reaches back 35 days: seconds to minutes, longer where the portal computes. Reload to see more."
     )
-    assert view.logins[0].state == State(Tone.WAIT, "First refresh under way")
+    assert view.logins[0].state == Condition(Severity.WAIT, "First refresh under way")
     assert (view.logins[0].problems, view.meters) == ((), ())
 
 
@@ -103,14 +104,16 @@ def test_data_from_before_a_restart_are_not_called_up_to_date() -> None:
     farm = location(70001, 2 * HOUR)
     waiting = LoginStatus(locations={farm.key: LocationStatus(up=False, message=LoginStatus().message)})
     view = seen(snapshot(farm), waiting)
-    assert view.meters[0].states == (State(Tone.WAIT, "Not refreshed yet", "Kept from before the exporter started."),)
+    assert view.meters[0].states == (
+        Condition(Severity.WAIT, "Not refreshed yet", "Kept from before the exporter started."),
+    )
 
 
 def test_a_thread_that_has_ended_is_said_first() -> None:
     farm = location(70001, 100 * HOUR, name="Farm")
     view = seen(snapshot(farm), status(farm), is_alive=False)
-    assert view.state == State(
-        Tone.BAD, "Refreshing has stopped", "A refresh thread has ended: restart the exporter; its log tells why."
+    assert view.state == Condition(
+        Severity.BAD, "Refreshing has stopped", "A refresh thread has ended: restart the exporter; its log tells why."
     )
     assert view.more == ("Data are stale: Farm",)
 
@@ -121,10 +124,10 @@ def test_a_thread_that_has_ended_is_said_first() -> None:
 def test_stale_data_are_called_stale_though_the_login_works() -> None:
     farm, barn = location(70001, 100 * HOUR, name="Farm"), location(70002, HOUR, name="Barn")
     view = seen(snapshot(farm, barn), status(farm, barn))
-    assert view.state == State(Tone.BAD, "Data are stale: Farm", "Nothing newer for 4 days.")
+    assert view.state == Condition(Severity.BAD, "Data are stale: Farm", "Nothing newer for 4 days.")
     assert [each.states for each in view.meters] == [
-        (State(Tone.BAD, "Stale", "Nothing newer for 4 days."),),
-        (State(Tone.GOOD, "Up to date"),),
+        (Condition(Severity.BAD, "Stale", "Nothing newer for 4 days."),),
+        (Condition(Severity.GOOD, "Up to date"),),
     ]
 
 
@@ -140,8 +143,8 @@ def test_many_stale_locations_are_named_as_far_as_there_is_room() -> None:
 def test_data_later_than_at_any_portal_that_is_read_daily_are_late() -> None:
     farm = location(70001, 50 * HOUR)
     view = seen(snapshot(farm), status(farm))
-    assert view.state == State(Tone.WAIT, "Data are late: Location 70001")
-    assert view.meters[0].states == (State(Tone.WAIT, "Late", "More than two days behind."),)
+    assert view.state == Condition(Severity.WAIT, "Data are late: Location 70001")
+    assert view.meters[0].states == (Condition(Severity.WAIT, "Late", "More than two days behind."),)
 
 
 def test_data_later_than_usual_for_the_meter_are_late() -> None:
@@ -150,18 +153,20 @@ def test_data_later_than_usual_for_the_meter_are_late() -> None:
     intervals = tuple(Interval(end - 900, end, 0.2, version(end, end + 2 * HOUR)) for end in ends)
     farm = replace(farm, meters=(Meter(MeterInfo("81001"), intervals),))
     view = seen(snapshot(farm), status(farm))
-    assert view.meters[0].states == (State(Tone.WAIT, "Late", "Usually the data are here after 2 hours or sooner."),)
+    assert view.meters[0].states == (
+        Condition(Severity.WAIT, "Late", "Usually the data are here after 2 hours or sooner."),
+    )
 
 
 # -- each reason for a failure, in the words of a real refresh
 
 
 @pytest.mark.parametrize(
-    ("switches", "tone", "words", "detail"),
+    ("switches", "severity", "words", "detail"),
     [
         (
             {"sign_in": SignIn.FAILURE},
-            Tone.BAD,
+            Severity.BAD,
             "Last refresh failed",
             (
                 "The portal refused user name or password (status 200, it said FAILURE); check username and password by"
@@ -170,7 +175,7 @@ def test_data_later_than_usual_for_the_meter_are_late() -> None:
         ),
         (
             {"sign_in": SignIn.SECOND_FACTOR},
-            Tone.BAD,
+            Severity.BAD,
             "Last refresh failed",
             (
                 "The portal wants a second factor; set totp_secret to the secret of the authenticator app (base32 or"
@@ -179,7 +184,7 @@ def test_data_later_than_usual_for_the_meter_are_late() -> None:
         ),
         (
             {"poll": Poll.STATUS_403},
-            Tone.BAD,
+            Severity.BAD,
             "Last refresh failed",
             (
                 "Login coop may not see these locations (status 403); check account and service_location, or leave both"
@@ -188,7 +193,7 @@ def test_data_later_than_usual_for_the_meter_are_late() -> None:
         ),
         (
             {"poll": Poll.PENDING},
-            Tone.WAIT,
+            Severity.WAIT,
             "Portal still computing",
             (
                 "HOURLY data from 2025-12-31 to 2026-01-14: the portal was still computing after 150 s; later it may"
@@ -197,13 +202,13 @@ def test_data_later_than_usual_for_the_meter_are_late() -> None:
         ),
         (
             {"poll": Poll.STATUS_503},
-            Tone.BAD,
+            Severity.BAD,
             "Last refresh failed",
             "HOST is busy or down (poll: status 503); later it may work.",
         ),
         (
             {"poll": Poll.WRONG_SHAPE},
-            Tone.BAD,
+            Severity.BAD,
             "Last refresh failed",
             "The portal's answer is not understood: data.ELECTRIC is an object, not a list.",
         ),
@@ -212,7 +217,7 @@ def test_data_later_than_usual_for_the_meter_are_late() -> None:
 )
 def test_a_failed_refresh_says_why_once_for_all_locations(  # noqa: PLR0917 - pytest names them all
     switches: dict[str, object],
-    tone: Tone,
+    severity: Severity,
     words: str,
     detail: str,
     clock: ManualClock,
@@ -224,9 +229,9 @@ def test_a_failed_refresh_says_why_once_for_all_locations(  # noqa: PLR0917 - py
     exporter.refresh()
     view = now(exporter, clock)
     host = server.url.removeprefix("http://").rstrip("/")
-    assert problems(view) == [(tone, words, detail.replace("HOST", host), ())]
-    assert view.logins[0].state == State(tone, words)
-    assert (view.state.tone, view.state.words) == (tone, words)
+    assert problems(view) == [(severity, words, detail.replace("HOST", host), ())]
+    assert view.logins[0].state == Condition(severity, words)
+    assert (view.state.severity, view.state.words) == (severity, words)
 
 
 def test_what_was_known_before_a_failure_is_not_called_up_to_date(
@@ -237,14 +242,14 @@ def test_what_was_known_before_a_failure_is_not_called_up_to_date(
     exporter.refresh()
     change(server, poll=Poll.STATUS_500)
     exporter.refresh()
-    assert now(exporter, clock).meters[0].states == (State(Tone.BAD, "Not refreshed", NOT_REFRESHED),)
+    assert now(exporter, clock).meters[0].states == (Condition(Severity.BAD, "Not refreshed", NOT_REFRESHED),)
     change(server, poll=Poll.PENDING)
     exporter.refresh()
-    assert now(exporter, clock).meters[0].states == (State(Tone.WAIT, "Not refreshed", NOT_REFRESHED),)
+    assert now(exporter, clock).meters[0].states == (Condition(Severity.WAIT, "Not refreshed", NOT_REFRESHED),)
     clock.advance(80 * HOUR)
     assert now(exporter, clock).meters[0].states == (
-        State(Tone.BAD, "Stale", "Nothing newer for 3 days."),
-        State(Tone.WAIT, "Not refreshed", NOT_REFRESHED),
+        Condition(Severity.BAD, "Stale", "Nothing newer for 3 days."),
+        Condition(Severity.WAIT, "Not refreshed", NOT_REFRESHED),
     )
 
 
@@ -255,10 +260,10 @@ def test_paused_sign_ins_are_said_with_what_ends_the_pause(
     for _ in range(3):
         exporter.refresh()
     view = now(exporter, clock)
-    assert view.state == State(Tone.BAD, "Sign-ins paused")
+    assert view.state == Condition(Severity.BAD, "Sign-ins paused")
     assert problems(view) == [
         (
-            Tone.BAD,
+            Severity.BAD,
             "Sign-ins paused",
             (
                 "Sign-ins are paused, the portal refused user name or password 2 times in a row and locks accounts"
@@ -278,7 +283,7 @@ def test_a_login_without_any_electric_location_says_what_it_sees(
     view = now(exporter, clock)
     assert problems(view) == [
         (
-            Tone.BAD,
+            Severity.BAD,
             "Last refresh failed",
             "Login coop sees no active electric service location; it sees location 70001 of account 55001.",
             (),
@@ -294,9 +299,9 @@ def test_an_empty_answer_is_a_success_without_data(
     exporter = start_exporter(login_of(start_portal(poll=poll)))
     exporter.refresh()
     view = now(exporter, clock)
-    assert view.logins[0].state == State(Tone.GOOD, "Working")
-    assert view.state == State(
-        Tone.WAIT, "No data", "The refresh worked, and the portal gave no intervals and no days."
+    assert view.logins[0].state == Condition(Severity.GOOD, "Working")
+    assert view.state == Condition(
+        Severity.WAIT, "No data", "The refresh worked, and the portal gave no intervals and no days."
     )
 
 
@@ -307,10 +312,10 @@ def test_a_meter_that_is_read_by_the_month_has_no_data_and_says_why_that_may_be(
     exporter = start_exporter(login_of(start_portal(World(locations=(HOUSE, monthly)), 2)))
     exporter.refresh()
     house, barn = now(exporter, clock).meters
-    assert house.states == (State(Tone.GOOD, "Up to date"),)
+    assert house.states == (Condition(Severity.GOOD, "Up to date"),)
     assert barn.states == (
-        State(
-            Tone.WAIT,
+        Condition(
+            Severity.WAIT,
             "No data",
             "The portal answered, and has neither intervals nor days of it: some meters are read by the month only.",
         ),
@@ -329,7 +334,7 @@ def test_a_failure_of_some_locations_names_them(
     change(server, refused_locations=("70002",))
     exporter.refresh()
     view = now(exporter, clock)
-    assert view.state == State(Tone.BAD, "1 of 2 locations not refreshed")
+    assert view.state == Condition(Severity.BAD, "1 of 2 locations not refreshed")
     assert [(words, places) for _, words, _, places in problems(view)] == [("Last refresh failed", ("Barn",))]
     assert "may not see this location (status 403)" in problems(view)[0][2]
     assert [each.states[0].words for each in view.meters] == ["Up to date", "Not refreshed"]
@@ -350,8 +355,8 @@ def test_of_several_logins_the_one_that_fails_is_named() -> None:
     working, failing = status(farm), status(cabin, _70002="login cabin: no answer")
     view = seen(snapshot(farm, cabin), working, failing)
     assert [each.name for each in view.logins] == ["farm", "cabin"]
-    assert view.state == State(Tone.BAD, "cabin: Last refresh failed")
-    assert problems(view, 1) == [(Tone.BAD, "Last refresh failed", "No answer.", ())]
+    assert view.state == Condition(Severity.BAD, "cabin: Last refresh failed")
+    assert problems(view, 1) == [(Severity.BAD, "Last refresh failed", "No answer.", ())]
 
 
 def test_the_worst_is_said_first_and_the_rest_below_it() -> None:
@@ -365,14 +370,14 @@ def test_the_worst_is_said_first_and_the_rest_below_it() -> None:
 def test_a_location_that_another_login_reads_is_not_waiting_for_this_one() -> None:
     farm = location(70001)
     waiting = LoginStatus(locations={farm.key: LocationStatus(up=False)})
-    assert seen(snapshot(farm), status(farm), waiting).meters[0].states == (State(Tone.GOOD, "Up to date"),)
+    assert seen(snapshot(farm), status(farm), waiting).meters[0].states == (Condition(Severity.GOOD, "Up to date"),)
 
 
 def test_a_location_that_nobody_reads_any_more_says_so() -> None:
     farm, cabin = location(70001), location(70002)
     view = seen(snapshot(farm, cabin), status(farm))
     assert view.meters[1].states == (
-        State(Tone.WAIT, "Not read", "No login reads this location; these are the last known figures."),
+        Condition(Severity.WAIT, "Not read", "No login reads this location; these are the last known figures."),
     )
 
 
@@ -396,10 +401,10 @@ def test_a_zone_that_the_data_contradict_is_a_failure_though_the_refresh_works(
 ) -> None:
     farm = location(70001)
     view = seen(snapshot(farm), replace(status(farm), zone_contradicted=True, fitting_zones=zones))
-    assert view.state == State(Tone.BAD, "Time zone does not fit")
+    assert view.state == Condition(Severity.BAD, "Time zone does not fit")
     assert problems(view) == [
         (
-            Tone.BAD,
+            Severity.BAD,
             "Time zone does not fit",
             (
                 "The portal's times contradict the configured timezone: every figure may be off by hours. Correct"

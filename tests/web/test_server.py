@@ -18,7 +18,7 @@ import requests
 import trustme
 
 from exporter.errors import ConfigError, ListenError
-from exporter.web.auth import Access, load_access
+from exporter.web.auth import WebConfig, load_web_config
 from exporter.web.connections import Connections, Limits
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
@@ -77,12 +77,12 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def tls(tmp_path: Path, authority: trustme.CA) -> Access:
+def tls(tmp_path: Path, authority: trustme.CA) -> WebConfig:
     issued = authority.issue_cert("127.0.0.1", "localhost")
     issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
     path = tmp_path / "web.yaml"
     path.write_text("tls_server_config: {cert_file: server.pem, key_file: server.pem}")
-    return load_access(path)
+    return load_web_config(path)
 
 
 @pytest.fixture
@@ -414,7 +414,7 @@ def test_silent_clients_are_closed_in_time_and_keep_nobody_waiting(clients: Call
 
 
 def test_silent_clients_of_a_tls_server_are_closed_in_time_and_keep_nobody_waiting(
-    tls: Access, trusting: ssl.SSLContext, clients: Callable[[Server], socket.socket]
+    tls: WebConfig, trusting: ssl.SSLContext, clients: Callable[[Server], socket.socket]
 ) -> None:
     with Server(LOOPBACK, echo, tls, limits=QUICK) as server:
         silent = [clients(server) for _ in range(20)]
@@ -424,7 +424,7 @@ def test_silent_clients_of_a_tls_server_are_closed_in_time_and_keep_nobody_waiti
 
 
 def test_a_tls_client_that_is_silent_after_the_handshake_is_closed_in_time(
-    tls: Access, trusting: ssl.SSLContext, clients: Callable[[Server], socket.socket]
+    tls: WebConfig, trusting: ssl.SSLContext, clients: Callable[[Server], socket.socket]
 ) -> None:
     with (
         Server(LOOPBACK, echo, tls, limits=QUICK) as server,
@@ -471,7 +471,7 @@ def test_a_client_that_sends_byte_by_byte_is_cut_off_without_reaching_the_applic
     assert seen == (["/"] if is_second else [])
 
 
-def test_a_tls_handshake_byte_by_byte_is_cut_off(tls: Access, clients: Callable[[Server], socket.socket]) -> None:
+def test_a_tls_handshake_byte_by_byte_is_cut_off(tls: WebConfig, clients: Callable[[Server], socket.socket]) -> None:
     with Server(LOOPBACK, echo, tls, limits=QUICK) as server:
         assert 0.1 < trickle(clients(server), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"a" * 400) < AT_ONCE
 
@@ -488,7 +488,7 @@ def test_a_client_that_does_not_take_its_answer_is_cut_off_and_keeps_nobody_wait
 
 
 def test_a_client_that_takes_its_answer_bit_by_bit_is_cut_off(
-    tls: Access, trusting: ssl.SSLContext, clients: Callable[[Server], socket.socket]
+    tls: WebConfig, trusting: ssl.SSLContext, clients: Callable[[Server], socket.socket]
 ) -> None:
     limits = Limits(response_seconds=0.2)
     with (
@@ -697,7 +697,7 @@ def secure_get(server: Server, context: ssl.SSLContext, path: str = "/") -> byte
             return response.read()
 
 
-def test_tls_serves_and_keeps_the_connection(tls: Access, trusting: ssl.SSLContext) -> None:
+def test_tls_serves_and_keeps_the_connection(tls: WebConfig, trusting: ssl.SSLContext) -> None:
     with Server(LOOPBACK, echo, tls) as server:
         assert server.url == f"https://127.0.0.1:{server.address[1]}"
         with closing(http.client.HTTPSConnection(*server.address, context=trusting, timeout=5)) as connection:
@@ -708,7 +708,7 @@ def test_tls_serves_and_keeps_the_connection(tls: Access, trusting: ssl.SSLConte
 
 
 def test_clear_text_on_the_tls_port_gets_no_answer_and_no_log_line(
-    tls: Access, caplog: pytest.LogCaptureFixture
+    tls: WebConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Server(LOOPBACK, echo, tls) as server, socket.create_connection(server.address, timeout=5) as client:
         client.sendall(b"GET /clear HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -716,7 +716,7 @@ def test_clear_text_on_the_tls_port_gets_no_answer_and_no_log_line(
     assert caplog.messages == []
 
 
-def test_tls_below_1_2_is_refused(tls: Access, trusting: ssl.SSLContext) -> None:
+def test_tls_below_1_2_is_refused(tls: WebConfig, trusting: ssl.SSLContext) -> None:
     trusting.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.warns(DeprecationWarning, match="TLSVersion.TLSv1"):
         trusting.minimum_version = ssl.TLSVersion.TLSv1
@@ -728,7 +728,7 @@ def test_tls_below_1_2_is_refused(tls: Access, trusting: ssl.SSLContext) -> None
 
 
 def test_stop_is_quick_with_silent_tls_clients(
-    tls: Access, trusting: ssl.SSLContext, clients: Callable[[Server], socket.socket]
+    tls: WebConfig, trusting: ssl.SSLContext, clients: Callable[[Server], socket.socket]
 ) -> None:
     with Server(LOOPBACK, echo, tls) as server:
         silent = clients(server)
@@ -740,7 +740,7 @@ def test_stop_is_quick_with_silent_tls_clients(
 
 
 def test_a_tls_connection_is_not_shut_in_the_way_that_drops_its_encryption_first(
-    tls: Access,
+    tls: WebConfig,
     trusting: ssl.SSLContext,
     clients: Callable[[Server], socket.socket],
     monkeypatch: pytest.MonkeyPatch,

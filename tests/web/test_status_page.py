@@ -361,7 +361,10 @@ def test_all_text_is_dark_enough_on_what_it_stands_on(scheme: str) -> None:
     light, _, rest = STYLE.partition("@media (prefers-color-scheme:dark)")
     colours = _colours(light if scheme == "light" else rest)
     pairs = [(text, ground) for text in ("text", "soft", "drawn", "sent", "bad") for ground in ("page", "card")]
-    pairs += [(tone, f"{tone}-bg") for tone in ("good", "wait", "bad")] + [("wait", "card"), ("good", "page")]
+    pairs += [(severity, f"{severity}-bg") for severity in ("good", "wait", "bad")] + [
+        ("wait", "card"),
+        ("good", "page"),
+    ]
     for text, ground in pairs:
         bright, dark = sorted((_luminance(colours[text]), _luminance(colours[ground])), reverse=True)
         assert (bright + 0.05) / (dark + 0.05) >= 4.5, f"{text} on {ground}"
@@ -482,10 +485,10 @@ def test_what_changes_is_drawn_anew_and_what_is_gone_is_forgotten() -> None:
     before = page.render(snapshot, {}, NOON)
     key, place = next(iter(snapshot.locations.items()))
     changed = replace(place.meters[0], days=(whole(date(2026, 6, 14), 77.0),))
-    after = page.render(snapshot.replacing(replace(place, meters=(changed,))), {}, NOON)
+    after = page.render(snapshot.with_location(replace(place, meters=(changed,))), {}, NOON)
     assert b"77.00 kWh" not in before
     assert b"77.00 kWh drawn" in after
-    page.render(snapshot.only([key]), {}, NOON)
+    page.render(snapshot.keep_only([key]), {}, NOON)
     assert len(page._cards._charts._known) == len(page._figures._known) == 1
 
 

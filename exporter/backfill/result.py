@@ -6,12 +6,12 @@ from itertools import pairwise
 
 from ..intervals.model import LocationKey
 from ..portal.walltime import WallClock
-from .chunks import starts_of
-from .journal import Done, Figures, Piece, Sight
+from .chunks import interval_starts
+from .journal import ChunkKey, CompletedChunk, Coverage, Totals
 
 
 @dataclass(slots=True)
-class Outcome:
+class BackfillResult:
     """What came of a backfill.
 
     held: the chunks that the sink holds. errors: what kept others from being done. done, left: how many chunks are done
@@ -20,7 +20,7 @@ class Outcome:
     earlier one.
     """
 
-    held: dict[Piece, Done] = field(default_factory=dict)
+    held: dict[ChunkKey, CompletedChunk] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     done: int = 0
     left: int = 0
@@ -30,9 +30,9 @@ class Outcome:
     connected: dict[LocationKey, int] = field(default_factory=dict)
 
     @property
-    def figures(self) -> Figures:
+    def totals(self) -> Totals:
         """All chunks together."""
-        return sum((each.figures for each in self.held.values()), Figures())
+        return sum((each.totals for each in self.held.values()), Totals())
 
     def first(self, key: LocationKey) -> int | None:
         """The start of the oldest interval of a location."""
@@ -52,26 +52,28 @@ class Outcome:
                 days[day] = before[0] + missing, before[1] + all_
         return [(day, *count) for day, count in sorted(days.items())]
 
-    def _sights(self, key: LocationKey) -> list[tuple[int, int, Sight]]:
-        return [(each.start, each.end, each.sight) for each in self.held.values() if each.key == key]
+    def _coverages(self, key: LocationKey) -> list[tuple[int, int, Coverage]]:
+        return [(each.start, each.end, each.coverage) for each in self.held.values() if each.key == key]
 
     def _spans(self, key: LocationKey) -> dict[str, tuple[int, int]]:
         spans: dict[str, tuple[int, int]] = {}
-        for _, _, sight in self._sights(key):
-            for meter, (first, last) in sight.spans.items():
+        for _, _, coverage in self._coverages(key):
+            for meter, (first, last) in coverage.spans.items():
                 before = spans.get(meter, (first, last))
                 spans[meter] = min(first, before[0]), max(last, before[1])
         return spans
 
     def _holes_in_chunks(self, key: LocationKey) -> Iterator[tuple[str, int, int, int]]:
-        for _, _, sight in self._sights(key):
-            yield from sight.holes
+        for _, _, coverage in self._coverages(key):
+            yield from coverage.holes
 
     def _chunks_without(self, key: LocationKey, wall: WallClock) -> Iterator[tuple[str, int, int, int]]:
         """The days of chunks in which the portal does not name a meter that it names before and after."""
-        steps = {meter: step for _, _, sight in self._sights(key) for meter, step in sight.steps.items() if step > 0}
-        for start, end, sight in self._sights(key):
-            for meter in steps.keys() - sight.steps.keys():
+        steps = {
+            meter: step for _, _, coverage in self._coverages(key) for meter, step in coverage.steps.items() if step > 0
+        }
+        for start, end, coverage in self._coverages(key):
+            for meter in steps.keys() - coverage.steps.keys():
                 for midnight, following in pairwise(wall.midnights(start, end)):
-                    count = len(starts_of(wall, midnight, following, steps[meter]))
+                    count = len(interval_starts(wall, midnight, following, steps[meter]))
                     yield meter, midnight, count, count
