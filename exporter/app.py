@@ -41,7 +41,7 @@ class Service:
             lambda key: next((str(login.zone) for login in config.logins if is_configured(login, key)), None),
         )
         telemetry = Telemetry()
-        claims = Ownership(config.logins)
+        ownership = Ownership(config.logins)
         self.refresher = Refresher(
             [
                 LoginRefresher(
@@ -50,7 +50,7 @@ class Service:
                     config.exporter,
                     store=self.store,
                     state=state,
-                    claims=claims,
+                    ownership=ownership,
                     counters=telemetry.of_login(login.name),
                     clock=clock,
                 )

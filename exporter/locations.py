@@ -23,23 +23,23 @@ def choose(login: Login, found: Sequence[AccountLocation]) -> tuple[list[Account
     A location chosen by its number is read whatever the portal says of it; otherwise it must be active and electric.
     """
     if not login.locations:
-        return [place for place in found if place.active and place.electric], []
-    places: dict[tuple[str, str], AccountLocation] = {}
+        return [location for location in found if location.active and location.electric], []
+    locations: dict[tuple[str, str], AccountLocation] = {}
     missing: list[LocationChoice] = []
     for choice in login.locations:
-        matching = [place for place in found if matches(choice, place)]
-        good = [place for place in matching if place.active and place.electric]
+        matching = [location for location in found if matches(choice, location)]
+        good = [location for location in matching if location.active and location.electric]
         if choice.service_location and not good:
             good = matching
-        places.update({(place.account, place.number): place for place in good})
+        locations.update({(location.account, location.number): location for location in good})
         if not good:
             missing.append(choice)
-    return list(places.values()), missing
+    return list(locations.values()), missing
 
 
-def matches(choice: LocationChoice, place: AccountLocation) -> bool:
+def matches(choice: LocationChoice, location: AccountLocation) -> bool:
     """Whether a choice means this location."""
-    return choice.account in (None, place.account) and choice.service_location in (None, place.number)
+    return choice.account in (None, location.account) and choice.service_location in (None, location.number)
 
 
 def as_account_location(choice: LocationChoice) -> AccountLocation:
@@ -63,6 +63,6 @@ def nothing_to_read_message(login: Login, found: Sequence[AccountLocation]) -> s
 def location_list(found: Sequence[AccountLocation]) -> str:
     """What a login sees, in words."""
     most = 8
-    names = [f"location {place.number} of account {place.account}" for place in found[:most]]
+    names = [f"location {location.number} of account {location.account}" for location in found[:most]]
     more = f" and {len(found) - most} more" if len(found) > most else ""
     return (", ".join(names) + more) if names else "none at all"

@@ -99,7 +99,7 @@ class Exporter:
     ) -> None:
         self.state = StateFile(folder)
         self.store = SnapshotStore(self.state, window, lambda key: any(is_configured(login, key) for login in logins))
-        self.claims = Ownership(logins)
+        self.ownership = Ownership(logins)
         telemetry = Telemetry()
         self.logins = [
             LoginRefresher(
@@ -108,7 +108,7 @@ class Exporter:
                 ExporterConfig(refresh_interval=interval, window=window),
                 store=self.store,
                 state=self.state,
-                claims=self.claims,
+                ownership=self.ownership,
                 counters=telemetry.of_login(login.name),
                 clock=clock,
             )

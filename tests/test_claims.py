@@ -32,10 +32,10 @@ def test_a_shared_location_belongs_to_the_first_in_the_file_and_the_other_says_s
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    claims = Ownership(logins(2))
+    ownership = Ownership(logins(2))
 
-    assert claims.claim(0, [HOUSE, BARN]) == {HOUSE, BARN}
-    assert claims.claim(1, [BARN, MILL]) == {MILL}
+    assert ownership.claim(0, [HOUSE, BARN]) == {HOUSE, BARN}
+    assert ownership.claim(1, [BARN, MILL]) == {MILL}
 
     assert lines(caplog) == [
         "location 70002 of account 55001 is read by login login0, which stands first; login login1 leaves it out"
@@ -44,19 +44,19 @@ def test_a_shared_location_belongs_to_the_first_in_the_file_and_the_other_says_s
 
 def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    claims = Ownership(logins(2))
+    ownership = Ownership(logins(2))
     for _ in range(5):
-        claims.claim(0, [HOUSE])
-        claims.claim(1, [HOUSE])
+        ownership.claim(0, [HOUSE])
+        ownership.claim(1, [HOUSE])
 
     assert len(lines(caplog)) == 1
 
 
 def test_of_three_the_first_has_it_and_both_others_are_told_of_the_first(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    claims = Ownership(logins(3))
+    ownership = Ownership(logins(3))
 
-    owned = [claims.claim(index, [HOUSE]) for index in range(3)]
+    owned = [ownership.claim(index, [HOUSE]) for index in range(3)]
 
     assert owned == [{HOUSE}, frozenset(), frozenset()]
     assert lines(caplog) == [
@@ -66,74 +66,74 @@ def test_of_three_the_first_has_it_and_both_others_are_told_of_the_first(caplog:
 
 
 def test_the_same_numbers_at_another_portal_are_another_location() -> None:
-    claims = Ownership([login_of(URL, name="here"), login_of("https://sawnee.smarthub.coop", name="there")])
+    ownership = Ownership([login_of(URL, name="here"), login_of("https://sawnee.smarthub.coop", name="there")])
 
-    assert claims.claim(0, [HOUSE]) == {HOUSE}
-    assert claims.claim(1, [ELSEWHERE]) == {ELSEWHERE}
+    assert ownership.claim(0, [HOUSE]) == {HOUSE}
+    assert ownership.claim(1, [ELSEWHERE]) == {ELSEWHERE}
 
 
 def test_a_login_of_another_portal_is_not_waited_for() -> None:
-    claims = Ownership([login_of("https://sawnee.smarthub.coop", name="there"), login_of(URL, name="here")])
+    ownership = Ownership([login_of("https://sawnee.smarthub.coop", name="there"), login_of(URL, name="here")])
 
-    assert claims.claim(1, [HOUSE]) == {HOUSE}
+    assert ownership.claim(1, [HOUSE]) == {HOUSE}
 
 
 def test_a_login_waits_for_the_answer_of_the_one_before_it() -> None:
-    claims = Ownership(logins(2))
+    ownership = Ownership(logins(2))
     owned: list[frozenset[LocationKey]] = []
-    second = threading.Thread(target=lambda: owned.append(claims.claim(1, [HOUSE, BARN])))
+    second = threading.Thread(target=lambda: owned.append(ownership.claim(1, [HOUSE, BARN])))
     second.start()
     second.join(0.1)
     assert second.is_alive()
 
-    claims.claim(0, [HOUSE])
+    ownership.claim(0, [HOUSE])
     second.join(5)
 
     assert owned == [{BARN}]
 
 
 def test_a_login_that_failed_is_not_waited_for_and_owns_nothing() -> None:
-    claims = Ownership(logins(2))
-    claims.failed(0)
+    ownership = Ownership(logins(2))
+    ownership.failed(0)
 
-    assert claims.claim(1, [HOUSE]) == {HOUSE}
+    assert ownership.claim(1, [HOUSE]) == {HOUSE}
 
 
 def test_a_login_that_failed_at_first_gets_its_own_as_soon_as_it_sees_it() -> None:
-    claims = Ownership(logins(2))
-    claims.failed(0)
-    claims.claim(1, [HOUSE])
+    ownership = Ownership(logins(2))
+    ownership.failed(0)
+    ownership.claim(1, [HOUSE])
 
-    assert claims.claim(0, [HOUSE]) == {HOUSE}
-    assert claims.claim(1, [HOUSE]) == frozenset()
+    assert ownership.claim(0, [HOUSE]) == {HOUSE}
+    assert ownership.claim(1, [HOUSE]) == frozenset()
 
 
 def test_a_login_that_fails_later_keeps_its_own() -> None:
-    claims = Ownership(logins(2))
-    claims.claim(0, [HOUSE])
-    claims.failed(0)
+    ownership = Ownership(logins(2))
+    ownership.claim(0, [HOUSE])
+    ownership.failed(0)
 
-    assert claims.claim(1, [HOUSE]) == frozenset()
+    assert ownership.claim(1, [HOUSE]) == frozenset()
 
 
 def test_what_the_first_does_not_see_any_longer_goes_to_the_second() -> None:
-    claims = Ownership(logins(2))
-    claims.claim(0, [HOUSE])
-    claims.claim(1, [HOUSE])
+    ownership = Ownership(logins(2))
+    ownership.claim(0, [HOUSE])
+    ownership.claim(1, [HOUSE])
 
-    claims.claim(0, [BARN])
+    ownership.claim(0, [BARN])
 
-    assert claims.claim(1, [HOUSE]) == {HOUSE}
+    assert ownership.claim(1, [HOUSE]) == {HOUSE}
 
 
 def test_everything_is_known_once_all_have_answered() -> None:
-    claims = Ownership(logins(2))
-    assert claims.all_locations() is None
-    claims.claim(0, [HOUSE])
-    assert claims.all_locations() is None
-    claims.failed(1)
-    assert claims.all_locations() is None
+    ownership = Ownership(logins(2))
+    assert ownership.all_locations() is None
+    ownership.claim(0, [HOUSE])
+    assert ownership.all_locations() is None
+    ownership.failed(1)
+    assert ownership.all_locations() is None
 
-    claims.claim(1, [HOUSE, BARN])
+    ownership.claim(1, [HOUSE, BARN])
 
-    assert claims.all_locations() == frozenset({HOUSE, BARN})
+    assert ownership.all_locations() == frozenset({HOUSE, BARN})

@@ -38,7 +38,7 @@ def test_the_last_seven_days_and_today_take_one_call(
     survey = surveyor(client, clock).recent(place)
 
     (meter,) = survey.meters
-    assert (survey.place, survey.days, survey.error, survey.monthly, survey.warnings) == (place, 7, None, False, ())
+    assert (survey.location, survey.days, survey.error, survey.monthly, survey.warnings) == (place, 7, None, False, ())
     assert (meter.intervals[0].start, survey.newest) == (midnight("2026-01-07"), NOW - 5 * HOUR)
     assert len(meter.intervals) == 7 * 24 + 7
     truth = portal.portal.truth(METER, midnight("2026-01-07"), midnight("2026-01-08"))

@@ -69,7 +69,7 @@ class Fetcher:
         self._clock = clock
         self._retries = retries
         self._wants_series = wants_series
-        self._places: dict[LocationKey, _LocationState] = {}
+        self._states: dict[LocationKey, _LocationState] = {}
         self._results: Queue[Fetched | Exception | None] = Queue(maxsize=1)
         self._ended = threading.Event()
         self._room = threading.Semaphore()
@@ -99,7 +99,7 @@ class Fetcher:
 
     def connected(self, key: LocationKey) -> int | None:
         """The start of the day on which a location was connected, as far as the portal told."""
-        return self._places[key].connected if key in self._places else None
+        return self._states[key].connected if key in self._states else None
 
     def _work(self, chunks: Iterator[tuple[Job, int, int]]) -> None:
         try:
@@ -128,33 +128,33 @@ class Fetcher:
         raise Stopped
 
     def _fetch(self, job: Job, start: int, end: int) -> Fetched:
-        place = self._place(job)
-        if place.steps is None:
-            error = self._learn_steps(job, place)
+        state = self._state_of(job)
+        if state.steps is None:
+            error = self._learn_steps(job, state)
             if error is not None:
                 return Fetched(job, start, end, History(error=error))
-        assert place.steps is not None
-        steps = place.steps
+        assert state.steps is not None
+        steps = state.steps
         # Whether zeros at the end of young data are placeholders shows only by what follows them (contract 3).
         now = int(self._clock.now())
         until = max(end, job.wall.day(now).end) if end > now - PLACEHOLDER_AGE else end
 
         def ask() -> History:
-            place.series.clear()
+            state.series.clear()
             self._clients[job.source].begin()
-            return place.history.fetch(start, until, KnownMeters(steps), try_hourly=True)
+            return state.history.fetch(start, until, KnownMeters(steps), try_hourly=True)
 
         history = self._ask_with_retry(ask)
-        place.connected = history.connected or place.connected
+        state.connected = history.connected or state.connected
         steps.update({meter.info.number: meter.info.step for meter in history.meters if meter.info.step})
-        return Fetched(job, start, end, history, _joined(place.series))
+        return Fetched(job, start, end, history, _joined(state.series))
 
-    def _learn_steps(self, job: Job, place: _LocationState) -> PortalError | None:
+    def _learn_steps(self, job: Job, state: _LocationState) -> PortalError | None:
         """Look at the meters as they are now; gives what kept that from being told."""
 
         def look() -> History:
             try:
-                place.steps = dict(self._known_steps(job))
+                state.steps = dict(self._known_steps(job))
             except PortalError as error:
                 return History(error=error)
             return History()
@@ -174,8 +174,8 @@ class Fetcher:
             self._clock.sleep(pause)
             self._retries("")
 
-    def _place(self, job: Job) -> _LocationState:
-        if job.key not in self._places:
+    def _state_of(self, job: Job) -> _LocationState:
+        if job.key not in self._states:
             client = self._clients[job.source]
             series: list[RawSeries] = []
 
@@ -183,10 +183,10 @@ class Fetcher:
                 series.extend(raw_series(answer, time_frame, job.wall, start, end))
 
             history = LocationHistory(
-                client.usage, job.place.account, job.place.number, job.wall, watch if self._wants_series else None
+                client.usage, job.location.account, job.location.number, job.wall, watch if self._wants_series else None
             )
-            self._places[job.key] = _LocationState(history, series)
-        return self._places[job.key]
+            self._states[job.key] = _LocationState(history, series)
+        return self._states[job.key]
 
 
 def _may_pass(error: PortalError | None) -> bool:

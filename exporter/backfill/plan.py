@@ -60,7 +60,7 @@ class Job:
 
     source: int
     key: LocationKey
-    place: AccountLocation
+    location: AccountLocation
     name: str
     wall: WallClock
     start: int
@@ -79,12 +79,12 @@ class Job:
 
 
 def job_of(  # noqa: PLR0917
-    source: int, key: LocationKey, place: AccountLocation, name: str, wall: WallClock, wanted: DayRange, clock: Clock
+    source: int, key: LocationKey, location: AccountLocation, name: str, wall: WallClock, wanted: DayRange, clock: Clock
 ) -> Job:
     """The job for a location; its days are those of its co-op's clock. Raises ConfigError."""
     today = wall.day(int(clock.now()))
     first, last = wanted.dates(date.fromisoformat(wall.date_text(today.start)))
-    return Job(source, key, place, name, wall, wall.midnight_of(first), wall.midnight_of(last + timedelta(days=1)))
+    return Job(source, key, location, name, wall, wall.midnight_of(first), wall.midnight_of(last + timedelta(days=1)))
 
 
 def task_of(job: Job, wanted: DayRange) -> str:

@@ -35,7 +35,7 @@ _Task = tuple[Job, int, int]
 
 def _is_contradicted(fetched: Fetched) -> bool:
     """Whether the portal's times are those of another zone; days up to now show it only together with the bills."""
-    bills = evidence_of_bills(fetched.job.place.bill_reads)
+    bills = evidence_of_bills(fetched.job.location.bill_reads)
     return bool(fetched.history.zone_contradicted) or is_contradicted(
         fetched.job.wall.zone, (*fetched.history.evidence, *bills)
     )

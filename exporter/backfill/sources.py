@@ -54,15 +54,15 @@ class Sources:
         for number, login in enumerate(self._logins):
             try:
                 found = self.clients[number].locations()
-                places = self._places(login, found, only)
+                locations = self._locations(login, found, only)
             except PortalError as error:
                 if len(self._logins) == 1:
                     raise
                 self.problems.append(str(error))
                 continue
             seen += found
-            for place in places:
-                key = LocationKey(login.portal.label, place.account, place.number)
+            for location in locations:
+                key = LocationKey(login.portal.label, location.account, location.number)
                 assert login.zone is not None
                 if key in jobs:
                     first = self._logins[jobs[key].source].name
@@ -70,9 +70,9 @@ class Sources:
                         f"location {key.location} is read by login {first}, not by login {login.name} too"
                     )
                     continue
-                name = next((choice.name for choice in login.locations if matches(choice, place)), "")
+                name = next((choice.name for choice in login.locations if matches(choice, location)), "")
                 wall = WallClock(login.zone)
-                jobs[key] = job_of(number, key, place, name or place.name or "", wall, wanted, self._clock)
+                jobs[key] = job_of(number, key, location, name or location.name or "", wall, wanted, self._clock)
         if not jobs and self.problems:
             raise AccessError("; ".join(self.problems))
         missing = sorted(set(only) - {key.location for key in jobs})
@@ -80,7 +80,7 @@ class Sources:
             raise AccessError(
                 f"location {missing[0]} was not found, and not every login could be asked: {self.problems[0]}"
             )
-        if missing and missing[0] in {place.number for place in seen}:
+        if missing and missing[0] in {location.number for location in seen}:
             raise ConfigError(f"--location {missing[0]}: the configuration names other locations; add it there")
         if missing:
             raise ConfigError(f"--location {missing[0]}: no login sees it; they see {location_list(seen)}")
@@ -94,7 +94,7 @@ class Sources:
         stay in a database for ever.
         """
         client, now = self.clients[job.source], int(self._clock.now())
-        history = LocationHistory(client.usage, job.place.account, job.place.number, job.wall)
+        history = LocationHistory(client.usage, job.location.account, job.location.number, job.wall)
         start, end = job.wall.days_before(now, _NOW), job.wall.days_before(now, -1)
         client.begin()
         found = history.fetch(start, end, KnownMeters(), try_hourly=True)
@@ -103,18 +103,24 @@ class Sources:
             raise found.error
         return steps
 
-    def _places(self, login: Login, found: Sequence[AccountLocation], only: Collection[str]) -> list[AccountLocation]:
-        places, missing = choose(login, found)
+    def _locations(
+        self, login: Login, found: Sequence[AccountLocation], only: Collection[str]
+    ) -> list[AccountLocation]:
+        locations, missing = choose(login, found)
         if only:
             # Also a closed location, whose history may still be wanted, when it is named and not configured away.
-            named = [place for place in found if place.number in only and place not in places and not login.locations]
-            return [place for place in places if place.number in only] + named
-        if not places:
+            named = [
+                location
+                for location in found
+                if location.number in only and location not in locations and not login.locations
+            ]
+            return [location for location in locations if location.number in only] + named
+        if not locations:
             raise AccessError(
                 unseen_message(login, missing[0], found) if missing else nothing_to_read_message(login, found)
             )
         self.problems += [unseen_message(login, choice, found) for choice in missing]
-        return places
+        return locations
 
     def _count(self, endpoint: str, _code: str, _seconds: float) -> None:
         self.requests[endpoint] += 1

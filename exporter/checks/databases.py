@@ -66,7 +66,7 @@ def _until(meter: Meter, end: int) -> Meter:
 
 
 def _key(check: LoginCheck, survey: LocationSurvey) -> LocationKey:
-    return LocationKey(check.login.portal.label, survey.place.account, survey.place.number)
+    return LocationKey(check.login.portal.label, survey.location.account, survey.location.number)
 
 
 def _page_bytes(checks: Sequence[LoginCheck], window: int) -> int | None:

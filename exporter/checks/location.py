@@ -25,7 +25,7 @@ def location_findings(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo
     newest = survey.newest
     if newest is None:
         return
-    name = location_text(survey.place)
+    name = location_text(survey.location)
     yield Heading(name[0].upper() + name[1:])
     for meter in survey.meters:
         yield _resolution(meter)

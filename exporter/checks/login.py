@@ -51,26 +51,26 @@ class LoginCheck:
             self._client.close()
 
     def _steps(self) -> Iterator[CheckItem]:
-        places = yield from self._accounts()
-        if not places:
+        locations = yield from self._accounts()
+        if not locations:
             return
         if self.zone is None:
-            yield from self._propose_zone(places)
+            yield from self._propose_zone(locations)
             if self.zone is None:
                 return
         wall = WallClock(self.zone)
         surveyor = Surveyor(self._client, wall, self._clock)
-        for place in places:
-            self._busy(f"the data of {location_text(place)}")
-            survey = surveyor.recent(place)
+        for location in locations:
+            self._busy(f"the data of {location_text(location)}")
+            survey = surveyor.recent(location)
             self.surveys.append(survey)
             yield from _poll(survey)
             if survey.error is not None and survey.error.while_signing_in:
                 return
         if self.login.zone is not None:
-            yield from self._zone(places)
+            yield from self._zone(locations)
         for survey in self.surveys:
-            self._busy(f"the daily figures of {location_text(survey.place)}")
+            self._busy(f"the daily figures of {location_text(survey.location)}")
             yield from location_findings(survey, surveyor, self.zone, now=self._clock.now())
 
     def _accounts(self) -> Generator[Finding, None, Sequence[AccountLocation]]:
@@ -94,21 +94,21 @@ class LoginCheck:
         except PortalError as error:
             yield Finding(Verdict.FAILED, step, str(error))
             return ()
-        places, missing = choose(login, found)
+        locations, missing = choose(login, found)
         for choice in missing:
             yield Finding(Verdict.FAILED, step, unseen_message(login, choice, found))
-        if not places and not missing:
+        if not locations and not missing:
             yield Finding(Verdict.FAILED, step, nothing_to_read_message(login, found))
-        if places:
-            yield Finding(Verdict.OK, step, _choice(places, found))
-        return places
+        if locations:
+            yield Finding(Verdict.OK, step, _choice(locations, found))
+        return locations
 
-    def _propose_zone(self, places: Sequence[AccountLocation]) -> Iterator[Finding]:
+    def _propose_zone(self, locations: Sequence[AccountLocation]) -> Iterator[Finding]:
         self._busy("data that tell the zone")
         zones: tuple[str, ...] = ()
         error: PortalError | None
         try:
-            search = search_zone(self._client, places, self._clock)
+            search = search_zone(self._client, locations, self._clock)
             zones, error = matching_zones(search.evidence), search.error
         except PortalError as failure:
             error = failure
@@ -119,11 +119,11 @@ class LoginCheck:
             self.zone = ZoneInfo(zones[0])
         yield Finding(Verdict.FAILED, "zone", "timezone is missing, serve and backfill need it", _zone_advice(zones))
 
-    def _zone(self, places: Sequence[AccountLocation]) -> Iterator[Finding]:
+    def _zone(self, locations: Sequence[AccountLocation]) -> Iterator[Finding]:
         """Verify the configured zone with what was seen; look closer where it does not fit, or others fit as well."""
         assert self.zone is not None
         evidence = tuple(each for survey in self.surveys for each in survey.evidence)
-        verdict = verify_zone(self.zone, evidence, self._client, places, self._clock, self._busy)
+        verdict = verify_zone(self.zone, evidence, self._client, locations, self._clock, self._busy)
         if verdict.zone_fits:
             yield Finding(Verdict.OK, "zone", f"the portal's times fit {self.zone}")
         elif verdict.error is not None:
@@ -137,27 +137,29 @@ class LoginCheck:
 
 
 def _poll(survey: LocationSurvey) -> Iterator[Finding]:
-    place = location_text(survey.place)
+    location = location_text(survey.location)
     if survey.error is not None:
-        yield Finding(Verdict.FAILED, "poll", f"{place}: {survey.error}")
+        yield Finding(Verdict.FAILED, "poll", f"{location}: {survey.error}")
     elif survey.newest is not None:
-        yield Finding(Verdict.OK, "poll", f"{place} answers")
+        yield Finding(Verdict.OK, "poll", f"{location} answers")
     elif survey.monthly:
-        text = f"{place} has figures by the month only: there is nothing to export, and no refresh will fail for it"
+        text = f"{location} has figures by the month only: there is nothing to export, and no refresh will fail for it"
         yield Finding(Verdict.WARNING, "poll", text, "ask the co-op for a meter that is read by the hour or day")
     else:
-        text = f"{place} has no data for the last {survey.days} days"
+        text = f"{location} has no data for the last {survey.days} days"
         advice = "see whether the portal's own page has some; a new or unused location may have none"
         yield Finding(Verdict.WARNING, "poll", text, advice)
     for warning in survey.warnings:
-        yield Finding(Verdict.WARNING, "poll", f"{place}: {warning}")
+        yield Finding(Verdict.WARNING, "poll", f"{location}: {warning}")
 
 
-def _choice(places: Sequence[AccountLocation], found: Sequence[AccountLocation]) -> str:
+def _choice(locations: Sequence[AccountLocation], found: Sequence[AccountLocation]) -> str:
     others = [
-        f"location {place.number}: {unread_reason(place) or 'not chosen'}" for place in found if place not in places
+        f"location {location.number}: {unread_reason(location) or 'not chosen'}"
+        for location in found
+        if location not in locations
     ]
-    count = f"{len(places)} of {len(found)} locations " + ("is" if len(places) == 1 else "are") + " read"
+    count = f"{len(locations)} of {len(found)} locations " + ("is" if len(locations) == 1 else "are") + " read"
     return f"{count}, the others not ({'; '.join(others)})" if others else count
 
 

@@ -258,7 +258,7 @@ def _again(arguments: argparse.Namespace, is_configured: DayRange, jobs: Sequenc
     words = [word for word in sys.argv[1:] if word != "--restart"]
     if is_configured.first is None and is_configured.last is None:
         if arguments.days is not None:
-            at = next(place for place, word in enumerate(words) if word.partition("=")[0] == "--days")
+            at = next(position for position, word in enumerate(words) if word.partition("=")[0] == "--days")
             del words[at : at + (1 if "=" in words[at] else 2)]
         words += ["--start", jobs[0].wall.date_text(jobs[0].start)]
     return shlex.join(["smarthub-exporter", *words])

@@ -253,12 +253,12 @@ class _Discovery:
 
 
 def _as_found(exploration: Exploration, secrets: Sequence[tuple[str, Path | None]]) -> DiscoveredLogin:
-    places = [each.place for each in exploration.locations if each.survey or not unread_reason(each.place)]
+    locations = [each.location for each in exploration.locations if each.survey or not unread_reason(each.location)]
     zone = str(exploration.zone) if exploration.zone else ""
     return DiscoveredLogin(
         exploration.login,
         zone,
         [other for other in exploration.zones if other != zone],
-        [LocationChoice(place.account, place.number, place.name or "") for place in places],
+        [LocationChoice(location.account, location.number, location.name or "") for location in locations],
         secrets,
     )

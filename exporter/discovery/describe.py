@@ -4,9 +4,11 @@ from ..intervals.model import Meter
 from ..portal.accounts import AccountLocation
 
 
-def location_text(place: AccountLocation) -> str:
+def location_text(location: AccountLocation) -> str:
     """A location by its numbers, and the member's nickname for it."""
-    return f"location {place.number} of account {place.account}" + (f' "{place.name}"' if place.name else "")
+    return f"location {location.number} of account {location.account}" + (
+        f' "{location.name}"' if location.name else ""
+    )
 
 
 def extra_values(meter: Meter) -> list[str]:
@@ -19,10 +21,10 @@ def extra_values(meter: Meter) -> list[str]:
     ]
 
 
-def unread_reason(place: AccountLocation) -> str:
+def unread_reason(location: AccountLocation) -> str:
     """Why a location is not read unless it is chosen by its number; empty where it is."""
-    if not place.active:
+    if not location.active:
         return "closed"
-    if not place.electric:
-        return f"no electricity ({', '.join(place.industries).lower() or 'unknown service'})"
+    if not location.electric:
+        return f"no electricity ({', '.join(location.industries).lower() or 'unknown service'})"
     return ""

@@ -30,7 +30,7 @@ class ExploredLocation:
     first_day_error: why that day is not known, which takes nothing from the survey.
     """
 
-    place: AccountLocation
+    location: AccountLocation
     survey: LocationSurvey | None = None
     first_day: int | None = None
     first_day_error: PortalError | None = None
@@ -61,7 +61,7 @@ def explore(login: Login, client: PortalClient, clock: Clock, *, pick_zone: Pick
     chosen, missing = choose(login, found)
     for choice in missing:
         log.warning("%s", unseen_message(login, choice, found))
-    read = list(dict.fromkeys([*(place for place in found if place.active and place.electric), *chosen]))
+    read = list(dict.fromkeys([*(location for location in found if location.active and location.electric), *chosen]))
     if login.zone is not None:
         seen = _look_at_all(found, read, client, login.zone, clock, busy)
         return _verified(Exploration(login, login.zone, None, (), seen), client, read, clock, busy)
@@ -69,8 +69,10 @@ def explore(login: Login, client: PortalClient, clock: Clock, *, pick_zone: Pick
     search = search_zone(client, read, clock)
     zones = matching_zones(search.evidence)
     if not zones:
-        surveys = {place: LocationSurvey(place, error=search.errors.get(place)) for place in read}
-        return Exploration(login, None, None, (), tuple(ExploredLocation(place, surveys.get(place)) for place in found))
+        surveys = {location: LocationSurvey(location, error=search.errors.get(location)) for location in read}
+        return Exploration(
+            login, None, None, (), tuple(ExploredLocation(location, surveys.get(location)) for location in found)
+        )
     zone = ZoneInfo(pick_zone(zones) if len(zones) > 1 else zones[0])
     seen = _look_at_all(found, read, client, zone, clock, busy)
     return Exploration(login, zone, zone_fits(zone, search.evidence), zones, seen)
@@ -85,21 +87,23 @@ def _look_at_all(  # noqa: PLR0917
     busy: Busy,
 ) -> tuple[ExploredLocation, ...]:
     surveyor = Surveyor(client, WallClock(zone), clock)
-    return tuple(_look_at(place, surveyor, busy) if place in read else ExploredLocation(place) for place in found)
+    return tuple(
+        _look_at(location, surveyor, busy) if location in read else ExploredLocation(location) for location in found
+    )
 
 
-def _look_at(place: AccountLocation, surveyor: Surveyor, busy: Busy) -> ExploredLocation:
-    busy(f"the data of {location_text(place)}")
-    survey = surveyor.recent(place)
+def _look_at(location: AccountLocation, surveyor: Surveyor, busy: Busy) -> ExploredLocation:
+    busy(f"the data of {location_text(location)}")
+    survey = surveyor.recent(location)
     if survey.error is not None and survey.error.while_signing_in:
         raise survey.error
-    busy(f"the oldest data of {location_text(place)}")
+    busy(f"the oldest data of {location_text(location)}")
     try:
-        return ExploredLocation(place, survey, surveyor.first_day(survey))
+        return ExploredLocation(location, survey, surveyor.first_day(survey))
     except PortalError as error:
         if error.while_signing_in:
             raise
-        return ExploredLocation(place, survey, first_day_error=error)
+        return ExploredLocation(location, survey, first_day_error=error)
 
 
 def _verified(

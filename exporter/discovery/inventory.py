@@ -37,10 +37,10 @@ def as_json(found: Sequence[Exploration], now: float) -> str:
 
 
 def _rows_of(exploration: Exploration, seen: ExploredLocation, now: float) -> Iterator[tuple[str, ...]]:
-    place, survey = seen.place, seen.survey
-    head = (place.account, place.number, place.name or "")
+    location, survey = seen.location, seen.survey
+    head = (location.account, location.number, location.name or "")
     if survey is None:
-        yield (*head, "-", f"not read: {unread_reason(place)}")
+        yield (*head, "-", f"not read: {unread_reason(location)}")
         return
     if exploration.zone is None or survey.newest is None:
         silent = "figures by the month only" if survey.monthly else "no data"
@@ -48,7 +48,7 @@ def _rows_of(exploration: Exploration, seen: ExploredLocation, now: float) -> It
         yield (*head, "-", "not readable, see below" if survey.error else why)
         return
     for meter in survey.meters:
-        others = [industry.lower() for industry in place.industries if industry != INDUSTRY]
+        others = [industry.lower() for industry in location.industries if industry != INDUSTRY]
         also = f"\nthe location has {', '.join(others)} too" if others else ""
         yield (*head, meter.info.number, _data_of(meter, seen.first_day, exploration.zone, now) + also)
 
@@ -81,7 +81,7 @@ def _notes_of(exploration: Exploration) -> Iterator[str]:
     for seen in exploration.locations:
         if seen.survey is not None:
             problems = [*([str(seen.survey.error)] if seen.survey.error else []), *_warnings(seen, seen.survey)]
-            yield from (f"{name}, location {seen.place.number}: {problem}" for problem in problems)
+            yield from (f"{name}, location {seen.location.number}: {problem}" for problem in problems)
 
 
 def _warnings(seen: ExploredLocation, survey: LocationSurvey) -> list[str]:
@@ -105,15 +105,15 @@ def _login(exploration: Exploration, now: float) -> dict[str, object]:
 
 
 def _location(seen: ExploredLocation, zone: ZoneInfo | None, now: float) -> dict[str, object]:
-    place, survey = seen.place, seen.survey
+    location, survey = seen.location, seen.survey
     newest = survey.newest if survey else None
     return {
-        "account": place.account,
-        "service_location": place.number,
-        "name": place.name or "",
-        "industries": list(place.industries),
-        "active": place.active,
-        "electric": place.electric,
+        "account": location.account,
+        "service_location": location.number,
+        "name": location.name or "",
+        "industries": list(location.industries),
+        "active": location.active,
+        "electric": location.electric,
         "is_read": survey is not None,
         "first_day": local_date(seen.first_day, zone) if zone and seen.first_day is not None else None,
         "newest_data": _iso(newest, zone),

@@ -45,7 +45,7 @@ class LocationSurvey:
     it from coming.
     """
 
-    place: AccountLocation
+    location: AccountLocation
     meters: tuple[Meter, ...] = ()
     days: int = RECENT
     evidence: tuple[OffsetEvidence, ...] = ()
@@ -71,11 +71,11 @@ class Surveyor:
         self._histories: dict[tuple[str, str], LocationHistory] = {}
         self._in_vain: Counter[_Purpose] = Counter()
 
-    def recent(self, place: AccountLocation) -> LocationSurvey:
+    def recent(self, location: AccountLocation) -> LocationSurvey:
         """The last days of a location, further back where they have nothing. An error is part of the result."""
-        survey = self._look(place, RECENT)
+        survey = self._look(location, RECENT)
         if survey.error is None and survey.newest is None:
-            survey = self._look(place, _LONG_AGO)
+            survey = self._look(location, _LONG_AGO)
         if survey.error is None and survey.newest is None and not survey.has_hourly:
             survey = self._with_months(survey)
         return survey
@@ -98,7 +98,7 @@ class Surveyor:
         def first_in(window: int) -> int | None:
             fetched = self._fetch(
                 _Purpose.FIRST_DAY,
-                survey.place,
+                survey.location,
                 (borders[window], borders[window + 1]),
                 known,
                 try_hourly=not known.only_daily,
@@ -115,19 +115,19 @@ class Surveyor:
     def daily_figures(self, survey: LocationSurvey) -> Mapping[str, Mapping[int, Reading]]:
         """The portal's own figures of the days of a survey, by meter and start of the day. Raises PortalError."""
         only_daily = KnownMeters({meter.info.number: DAILY_STEP for meter in survey.meters})
-        fetched = self._fetch(_Purpose.FIGURES, survey.place, self._range(survey.days), only_daily, try_hourly=False)
+        fetched = self._fetch(_Purpose.FIGURES, survey.location, self._range(survey.days), only_daily, try_hourly=False)
         if fetched.error is not None:
             raise fetched.error
         return {meter.info.number: {each.start: each for each in meter.readings} for meter in fetched.meters}
 
-    def _look(self, place: AccountLocation, days: int) -> LocationSurvey:
-        fetched = self._fetch(_Purpose.RECENT, place, self._range(days), KnownMeters(), try_hourly=True)
+    def _look(self, location: AccountLocation, days: int) -> LocationSurvey:
+        fetched = self._fetch(_Purpose.RECENT, location, self._range(days), KnownMeters(), try_hourly=True)
         now = self._clock.now()
         return LocationSurvey(
-            place,
+            location,
             tuple(update_meter(None, each, self._wall, now=now, keep_from=0).meter for each in fetched.meters),
             days,
-            (*fetched.evidence, *evidence_of_bills(place.bill_reads)),
+            (*fetched.evidence, *evidence_of_bills(location.bill_reads)),
             fetched.connected,
             has_hourly=bool(fetched.has_hourly),
             warnings=tuple(fetched.warnings),
@@ -137,7 +137,7 @@ class Surveyor:
     def _fetch(
         self,
         purpose: _Purpose,
-        place: AccountLocation,
+        location: AccountLocation,
         bounds: tuple[int, int],
         known: KnownMeters,
         *,
@@ -146,7 +146,7 @@ class Surveyor:
         """A range of local midnights. Where the portal keeps computing it is waited for ever less, then not asked."""
         if self._in_vain[purpose] >= _MOST_IN_VAIN:
             return History(error=not_asked(PendingError()))
-        fetched = self._history(place).fetch(*bounds, known, try_hourly=try_hourly)
+        fetched = self._history(location).fetch(*bounds, known, try_hourly=try_hourly)
         if isinstance(fetched.error, PendingError):
             self._in_vain[purpose] += 1
             self._client.pending_budget = min(self._client.pending_budget, _BRIEF_BUDGET)
@@ -161,17 +161,17 @@ class Surveyor:
 
     def _with_months(self, survey: LocationSurvey) -> LocationSurvey:
         """The survey of a location without finer figures, with whether it has some by the month."""
-        place, (start, end) = survey.place, self._range(_MONTHS)
+        location, (start, end) = survey.location, self._range(_MONTHS)
         try:
-            answer = self._client.usage(UsageQuery(place.account, place.number, MONTHLY, start, end, self._wall))
+            answer = self._client.usage(UsageQuery(location.account, location.number, MONTHLY, start, end, self._wall))
         except ProtocolError:
             return survey
         except PortalError as error:
             return replace(survey, error=error)
         return replace(survey, monthly=any(value is not None for each in answer.usage for _, value in each.points))
 
-    def _history(self, place: AccountLocation) -> LocationHistory:
-        key = (place.account, place.number)
+    def _history(self, location: AccountLocation) -> LocationHistory:
+        key = (location.account, location.number)
         if key not in self._histories:
             self._histories[key] = LocationHistory(self._client.usage, *key, self._wall)
         return self._histories[key]

@@ -70,23 +70,23 @@ def zone_fits(zone: ZoneInfo, evidence: Sequence[OffsetEvidence]) -> bool | None
     """
     if not evidence:
         return None
-    agreeing = [each_evidence for each_evidence in evidence if _agrees(zone, each_evidence)]
-    if any(each_evidence.certain and each_evidence not in agreeing for each_evidence in evidence):
+    agreeing = [each for each in evidence if _agrees(zone, each)]
+    if any(each.certain and each not in agreeing for each in evidence):
         return False
-    if any(each_evidence.certain for each_evidence in evidence) or 2 * len(agreeing) > len(evidence):
+    if any(each.certain for each in evidence) or 2 * len(agreeing) > len(evidence):
         return True
     return False if len(evidence) - len(agreeing) > 1 else None
 
 
 def is_contradicted(zone: ZoneInfo, evidence: Sequence[OffsetEvidence]) -> bool:
     """Whether too much was seen, and all of it against a zone, for anything but a wrong one."""
-    return len(evidence) >= _ENOUGH and not any(_agrees(zone, each_evidence) for each_evidence in evidence)
+    return len(evidence) >= _ENOUGH and not any(_agrees(zone, each) for each in evidence)
 
 
 def matching_zones(evidence: Sequence[OffsetEvidence]) -> tuple[str, ...]:
     """The zones that fit best, the likeliest first; none where nothing was seen or nothing fits."""
     zones = [zone for zone in map(ZoneInfo, _CANDIDATES) if zone_fits(zone, evidence)]
-    scores = {zone.key: sum(_agrees(zone, each_evidence) for each_evidence in evidence) for zone in zones}
+    scores = {zone.key: sum(_agrees(zone, each) for each in evidence) for zone in zones}
     return tuple(name for name, score in scores.items() if score == max(scores.values()))
 
 
@@ -104,8 +104,8 @@ def _may_change(start: int, end: int) -> bool:
     return any(_offset(zone, start) != _offset(zone, end) for zone in map(ZoneInfo, _CANDIDATES))
 
 
-def _agrees(zone: ZoneInfo, each_evidence: OffsetEvidence) -> bool:
-    return (_offset(zone, each_evidence.instant) - each_evidence.offset) % DAY == 0
+def _agrees(zone: ZoneInfo, each: OffsetEvidence) -> bool:
+    return (_offset(zone, each.instant) - each.offset) % DAY == 0
 
 
 def _offset(zone: ZoneInfo, instant: int) -> float:

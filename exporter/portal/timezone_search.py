@@ -49,14 +49,14 @@ class ZoneSearch:
     error: PortalError | None = None
 
 
-def search_zone(client: PortalClient, places: Sequence[AccountLocation], clock: Clock) -> ZoneSearch:
+def search_zone(client: PortalClient, locations: Sequence[AccountLocation], clock: Clock) -> ZoneSearch:
     """What the portal shows of its clock, in summer and in winter. Raises a PortalError where nobody is signed in.
 
     Bill dates cost nothing; beyond them it asks for two days in each half of the year, of one location after the other
     until one zone is left, and where all these are too young for a day inside their data. A portal that is down or
     keeps computing is not asked for more.
     """
-    seeker = _ZoneSearcher(client, places)
+    seeker = _ZoneSearcher(client, locations)
     try:
         seeker.seek(int(clock.now()))
     except (PendingError, TransportError) as error:
@@ -69,63 +69,63 @@ def search_zone(client: PortalClient, places: Sequence[AccountLocation], clock: 
 class _ZoneSearcher:
     """One search: what was seen so far, and which locations answered."""
 
-    def __init__(self, client: PortalClient, places: Sequence[AccountLocation]) -> None:
+    def __init__(self, client: PortalClient, locations: Sequence[AccountLocation]) -> None:
         self._client = client
-        self._places = places
+        self._locations = locations
         self._utc = WallClock(ZoneInfo("UTC"))
-        self._sightings = [each_evidence for place in places for each_evidence in evidence_of_bills(place.bill_reads)]
+        self._sightings = [each for location in locations for each in evidence_of_bills(location.bill_reads)]
         self._answered: set[AccountLocation] = set()
         self._errors: dict[AccountLocation, PortalError] = {}
 
     def seek(self, now: int) -> None:
         """Ask until one zone is left or nothing else is to be asked. Raises what would keep other calls from it."""
-        for place in self._places:
+        for location in self._locations:
             for instant in (now - _PROBE_AGE, other_season(now - _PROBE_AGE)):
                 start = self._utc.day(instant).start
                 for length in (_PROBE, _LONG_PROBE):
-                    if self._look(place, start, start + length):
+                    if self._look(location, start, start + length):
                         break
             if self._is_certain and len(matching_zones(self._sightings)) == 1:
                 return
         today = self._utc.day(now)
-        for place in self._places:
+        for location in self._locations:
             if self._is_certain:
                 return
-            newest = self._ask(place, today.start - _YOUNG, today.end)
+            newest = self._ask(location, today.start - _YOUNG, today.end)
             if newest and (inside := _inside(newest)):
-                self._look(place, *inside)
+                self._look(location, *inside)
 
     def result(self, error: PortalError | None = None) -> ZoneSearch:
         """What came of it. error: what ended it early."""
-        silent = {place: found for place, found in self._errors.items() if place not in self._answered}
+        silent = {location: found for location, found in self._errors.items() if location not in self._answered}
         if error:
-            unasked = (place for place in self._places if place not in {*self._answered, *silent})
-            silent |= {place: not_asked(error) for place in unasked}
+            unasked = (location for location in self._locations if location not in {*self._answered, *silent})
+            silent |= {location: not_asked(error) for location in unasked}
         last = error or next(reversed(silent.values()), None)
         return ZoneSearch(tuple(self._sightings), silent, last)
 
     @property
     def _is_certain(self) -> bool:
-        return any(each_evidence.certain for each_evidence in self._sightings)
+        return any(each.certain for each in self._sightings)
 
-    def _look(self, place: AccountLocation, start: int, end: int) -> bool:
+    def _look(self, location: AccountLocation, start: int, end: int) -> bool:
         """Ask for a range; gives whether it shows the clock for certain."""
-        answer = self._ask(place, start, end)
+        answer = self._ask(location, start, end)
         seen = evidence_in(answer, start, end) if answer else ()
         self._sightings += seen
-        return any(each_evidence.certain for each_evidence in seen)
+        return any(each.certain for each in seen)
 
-    def _ask(self, place: AccountLocation, start: int, end: int) -> UsageAnswer | None:
+    def _ask(self, location: AccountLocation, start: int, end: int) -> UsageAnswer | None:
         try:
-            answer = self._client.usage(UsageQuery(place.account, place.number, HOURLY, start, end, self._utc))
+            answer = self._client.usage(UsageQuery(location.account, location.number, HOURLY, start, end, self._utc))
         except PortalError as error:
             if error.while_signing_in:
                 raise
-            self._errors[place] = error
+            self._errors[location] = error
             if not isinstance(error, AccessError | ProtocolError):
                 raise
             return None
-        self._answered.add(place)
+        self._answered.add(location)
         return answer
 
 
@@ -163,7 +163,7 @@ def verify_zone(  # noqa: PLR0917
     zone: ZoneInfo,
     evidence: tuple[OffsetEvidence, ...],
     client: PortalClient,
-    places: Sequence[AccountLocation],
+    locations: Sequence[AccountLocation],
     clock: Clock,
     busy: Busy,
 ) -> ZoneVerdict:
@@ -176,12 +176,12 @@ def verify_zone(  # noqa: PLR0917
         return ZoneVerdict(verdict)
     busy("more data that tell the zone")
     try:
-        search = search_zone(client, places, clock)
+        search = search_zone(client, locations, clock)
     except PortalError as error:
         return ZoneVerdict(verdict, () if verdict else matching_zones(evidence), error)
     evidence += search.evidence
     verdict = zone_fits(zone, evidence)
-    is_certain = any(each_evidence.certain for each_evidence in evidence)
+    is_certain = any(each.certain for each in evidence)
     return ZoneVerdict(
         verdict, () if verdict is not False else matching_zones(evidence), None if is_certain else search.error
     )

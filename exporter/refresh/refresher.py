@@ -58,7 +58,7 @@ class LoginRefresher:
         *,
         store: SnapshotStore,
         state: StateFile,
-        claims: Ownership,
+        ownership: Ownership,
         counters: RefreshCounters,
         clock: Clock,
     ) -> None:
@@ -67,12 +67,12 @@ class LoginRefresher:
         self._index = index
         self._config = config
         self._store = store
-        self._claims = claims
+        self._ownership = ownership
         self._counters = counters
         self._clock = clock
         self._wall = WallClock(login.zone)
         self._client = PortalClient(login, Lockout(login, state, clock), clock, self._counters.portal_call)
-        self._places: dict[LocationKey, _LocationState] = {}
+        self._states: dict[LocationKey, _LocationState] = {}
         self._found: list[AccountLocation] | None = None
         self._found_at = _NEVER
         self._waits = RefreshWaits(config.refresh_interval)
@@ -120,7 +120,7 @@ class LoginRefresher:
         except Exception:  # noqa: BLE001 - nothing may end the thread
             result = self._failed(self._internal_error())
         if any(error.reason.is_rejected_sign_in for error in result.errors):
-            self._claims.rejected(self._index)
+            self._ownership.rejected(self._index)
         wait = self._waits.after(result.errors)
         self._publish(result, started, self._clock.monotonic() - ticks, wait)
         return wait
@@ -135,10 +135,10 @@ class LoginRefresher:
         self._client.begin()
         result = _RefreshResult({}, [])
         own = self._claim(self._discover(), result)
-        for place in own:
-            key = self._key(place)
+        for location in own:
+            key = self._key(location)
             try:
-                error = self._refresh_location(key, place, now)
+                error = self._refresh_location(key, location, now)
             except PortalError as broken:
                 error = broken
             except Stopped:
@@ -167,33 +167,33 @@ class LoginRefresher:
             if self._found is None and is_named and isinstance(error, AccessError | ProtocolError):
                 self._found = [as_account_location(choice) for choice in choices]
             if self._found is None or error.while_signing_in:
-                self._claims.failed(self._index)
+                self._ownership.failed(self._index)
                 raise
             self._warn_once(f"{error}; going on with the locations that are known")
         return self._found
 
     def _claim(self, found: Sequence[AccountLocation], result: "_RefreshResult") -> list[AccountLocation]:
-        places, missing = choose(self.login, found)
-        if missing or not places:
+        locations, missing = choose(self.login, found)
+        if missing or not locations:
             self._found_at = _NEVER  # perhaps only for now: ask again at the next refresh
-        own = self._claims.claim(self._index, [self._key(place) for place in places])
-        all_locations = self._claims.all_locations()
+        own = self._ownership.claim(self._index, [self._key(location) for location in locations])
+        all_locations = self._ownership.all_locations()
         if all_locations is not None:
             self._store.retain(all_locations)
         for choice in missing:
             error = AccessError(unseen_message(self.login, choice, found))
             key = LocationKey(self.login.portal.label, choice.account or "", choice.service_location or "")
             result.add(key, error)
-        if not places and not missing:
+        if not locations and not missing:
             raise AccessError(nothing_to_read_message(self.login, found))
-        return [place for place in places if self._key(place) in own]
+        return [location for location in locations if self._key(location) in own]
 
-    def _refresh_location(self, key: LocationKey, place: AccountLocation, now: float) -> PortalError | None:
+    def _refresh_location(self, key: LocationKey, location: AccountLocation, now: float) -> PortalError | None:
         """Fetch and merge; gives what kept some of it from coming."""
-        if key not in self._places:
-            history = LocationHistory(self._client.usage, place.account, place.number, self._wall)
-            self._places[key] = _LocationState(history)
-        state = self._places[key]
+        if key not in self._states:
+            history = LocationHistory(self._client.usage, location.account, location.number, self._wall)
+            self._states[key] = _LocationState(history)
+        state = self._states[key]
         ticks = self._clock.monotonic()
         full = state.full_refreshes.is_due(ticks)
         before = self._store.snapshot.locations.get(key)
@@ -202,9 +202,9 @@ class LoginRefresher:
         fetched = state.history.fetch(start, end, known, try_hourly=full)
         if full:
             state.full_refreshes.note(ticks, fetched.error)
-        location = Location(key, self._name(place, before), str(self._wall.zone))
+        described = Location(key, self._name(location, before), str(self._wall.zone))
         revisions = self._store.merge(
-            location,
+            described,
             fetched.meters,
             self._wall,
             now=self._clock.now(),
@@ -218,15 +218,15 @@ class LoginRefresher:
         # A wrong zone may agree for part of the year: only a full refresh can clear it of what it was found to be.
         if fetched.zone_contradicted or (full and fetched.zone_contradicted is False):
             state.zone_contradicted = fetched.zone_contradicted
-            seen = (*fetched.evidence, *evidence_of_bills(place.bill_reads))
+            seen = (*fetched.evidence, *evidence_of_bills(location.bill_reads))
             state.fitting_zones = matching_zones(seen) if fetched.zone_contradicted else ()
         return fetched.error
 
-    def _name(self, place: AccountLocation, before: Location | None) -> str:
+    def _name(self, location: AccountLocation, before: Location | None) -> str:
         """The user's own name, else the member's nickname, as long as the portal does not take it back."""
-        own = next((choice.name for choice in self.login.locations if matches(choice, place)), "")
-        if own or place.name is not None:
-            return own or place.name or ""
+        own = next((choice.name for choice in self.login.locations if matches(choice, location)), "")
+        if own or location.name is not None:
+            return own or location.name or ""
         return before.name if before else ""
 
     def _range(self, now: float, *, full: bool) -> tuple[int, int, int]:
@@ -235,8 +235,8 @@ class LoginRefresher:
         oldest = kept_from(self._wall, now, self._config.window)
         return (oldest if full else recent), oldest, self._wall.days_before(int(now), -1)
 
-    def _key(self, place: AccountLocation) -> LocationKey:
-        return LocationKey(self.login.portal.label, place.account, place.number)
+    def _key(self, location: AccountLocation) -> LocationKey:
+        return LocationKey(self.login.portal.label, location.account, location.number)
 
     def _warn_once(self, warning: str) -> None:
         """Say each thing once: it would be said again at every refresh."""
@@ -255,7 +255,7 @@ class LoginRefresher:
         errors = result.errors
         self._counters.refreshed({error.reason for error in errors})
         message = "; ".join(dict.fromkeys(str(error) for error in errors))
-        places = [self._places[key] for key in result.locations if key in self._places]
+        states = [self._states[key] for key in result.locations if key in self._states]
         self.status = LoginStatus(
             up=not errors,
             message=message,
@@ -264,8 +264,8 @@ class LoginRefresher:
             last_success=before.last_success if errors else started,
             duration=duration,
             next_refresh=self._clock.now() + wait,
-            zone_contradicted=any(place.zone_contradicted for place in places),
-            fitting_zones=next((place.fitting_zones for place in places if place.fitting_zones), ()),
+            zone_contradicted=any(state.zone_contradicted for state in states),
+            fitting_zones=next((state.fitting_zones for state in states if state.fitting_zones), ()),
             locations=result.locations,
         )
         if errors and message != before.message:

@@ -47,13 +47,13 @@ class Cards:
 
 def _meter(view: MeterView, place: int, now: float, charts: str) -> str:
     figures = view.figures
-    notes = [note(state) for state in view.states if state.detail]
+    notes = [note(condition) for condition in view.conditions if condition.detail]
     tiles = ""
     if figures and figures.newest:
         newest = _newest_tile(view, figures.newest, now)
         tiles = f'<dl class="tiles">{_day_tile(figures)}{_month_tile(figures)}{newest}</dl>'
     return (
-        f'<section class="card {severity(view.state)}" aria-labelledby="m{place}"><div class="head">'
+        f'<section class="card {severity(view.condition)}" aria-labelledby="m{place}"><div class="head">'
         f'<h2 id="m{place}">{text(view.title)}</h2>{badges(view)}<p class="sub">{_numbers(view)}</p></div>'
         f"{''.join(notes)}{tiles}{charts}</section>"
     )
@@ -124,7 +124,7 @@ def _newest_tile(view: MeterView, newest: Interval, now: float) -> str:
     ends = f'<time datetime="{iso(newest.end, view.zone)}">{text(when)}</time>'
     age = f'<span class="age">{lasting(max(0.0, now - newest.end))}</span> <span>old</span>'
     return (
-        f'<div class="{severity(view.state)}"><dt>Newest data</dt>'
+        f'<div class="{severity(view.condition)}"><dt>Newest data</dt>'
         f'<dd class="big">{age}</dd><dd>{said}</dd><dd class="sub">{ends}</dd></div>'
     )
 

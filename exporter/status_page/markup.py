@@ -34,21 +34,21 @@ def time(instant: float, zone: ZoneInfo, now: float) -> str:
     return f'<time datetime="{iso(instant, zone)}">{text(moment(instant, zone, now))}</time>'
 
 
-def note(state: Condition) -> str:
+def note(condition: Condition) -> str:
     """A sentence on a state."""
-    return f'<p class="note {severity(state)}">{text(state.detail)}</p>'
+    return f'<p class="note {severity(condition)}">{text(condition.detail)}</p>'
 
 
-def badge(state: Condition) -> str:
+def badge(condition: Condition) -> str:
     """The few words of a state."""
-    return f'<span class="badge {severity(state)}">{text(state.words)}</span>'
+    return f'<span class="badge {severity(condition)}">{text(condition.words)}</span>'
 
 
 def badges(view: MeterView) -> str:
     """What is to be said of a meter, in few words."""
-    return " ".join(badge(state) for state in view.states)
+    return " ".join(badge(condition) for condition in view.conditions)
 
 
-def severity(state: Condition) -> str:
+def severity(condition: Condition) -> str:
     """The class name of a state."""
-    return state.severity.name.lower()
+    return condition.severity.name.lower()

@@ -72,8 +72,8 @@ class StatusPage:
         return (
             '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            f"<title>{text(seen.state.words)} – SmartHub exporter</title>"  # noqa: RUF001 - a dash
-            f'<link rel="icon" href="{_ICONS[seen.state.severity]}"><style>{STYLE}</style></head><body>'
+            f"<title>{text(seen.condition.words)} – SmartHub exporter</title>"  # noqa: RUF001 - a dash
+            f'<link rel="icon" href="{_ICONS[seen.condition.severity]}"><style>{STYLE}</style></head><body>'
             f"{self._header()}<main>{body}</main>{_footer(seen)}</body></html>"
         ).encode()
 
@@ -96,9 +96,9 @@ def _verdict(seen: Summary) -> str:
     if newest:
         end, zone = max(newest, key=lambda each: each[0])
         tail = f'<p class="soft">Newest data: {time(end, zone, seen.now)}, {ago(seen.now - end)}.</p>'
-    detail = f"<p>{text(seen.state.detail)}</p>" if seen.state.detail else ""
+    detail = f"<p>{text(seen.condition.detail)}</p>" if seen.condition.detail else ""
     return (
-        f'<section class="verdict {severity(seen.state)}"><h1>{text(seen.state.words)}</h1>'
+        f'<section class="verdict {severity(seen.condition)}"><h1>{text(seen.condition.words)}</h1>'
         f"{detail}{f'<ul>{more}</ul>' if more else ''}{tail}</section>"
     )
 
@@ -110,10 +110,12 @@ def _logins(seen: Summary) -> str:
 
 
 def _login(login: LoginView, now: float) -> str:
-    notes = [note(login.state)] if login.state.detail else []
+    notes = [note(login.condition)] if login.condition.detail else []
     for problem in login.problems:
         places = f" Concerns {listed(problem.locations)}." if problem.locations else ""
-        notes.append(note(Condition(problem.state.severity, problem.state.words, problem.state.detail + places)))
+        notes.append(
+            note(Condition(problem.condition.severity, problem.condition.words, problem.condition.detail + places))
+        )
     times = [
         ("Last refresh", _past(login.last_refresh, login.zone, now, "none yet")),
         ("Last without a failure", _past(login.last_success, login.zone, now, "none since the start")),
@@ -123,8 +125,8 @@ def _login(login: LoginView, now: float) -> str:
         del times[1]
     shown = "".join(f"<div><dt>{name}</dt><dd>{when}</dd></div>" for name, when in times)
     return (
-        f'<li class="card {severity(login.state)}"><div class="head">'
-        f"<h3>{text(login.name)}</h3>{badge(login.state)}</div>"
+        f'<li class="card {severity(login.condition)}"><div class="head">'
+        f"<h3>{text(login.name)}</h3>{badge(login.condition)}</div>"
         f'{"".join(notes)}<dl class="times">{shown}</dl></li>'
     )
 

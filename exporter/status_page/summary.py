@@ -22,7 +22,7 @@ _PLACE = " \N{OBJECT REPLACEMENT CHARACTER}"  # where a message named its locati
 class Problem:
     """What kept locations from being refreshed, and which; none where it kept all of them."""
 
-    state: Condition
+    condition: Condition
     locations: tuple[str, ...] = ()
 
 
@@ -31,7 +31,7 @@ class LoginView:
     """A login. Times in seconds UTC, 0 where there was none."""
 
     name: str
-    state: Condition
+    condition: Condition
     problems: tuple[Problem, ...]
     last_refresh: float
     last_success: float
@@ -46,7 +46,7 @@ def login_view(name: str, status: LoginStatus, snapshot: Snapshot) -> LoginView:
     zone = next((zone_of(place) for place in places if place), UTC)
     return LoginView(
         name,
-        _login_state(status, problems),
+        _login_condition(status, problems),
         problems,
         status.last_refresh,
         status.last_success,
@@ -55,11 +55,11 @@ def login_view(name: str, status: LoginStatus, snapshot: Snapshot) -> LoginView:
     )
 
 
-def _login_state(status: LoginStatus, problems: Sequence[Problem]) -> Condition:
+def _login_condition(status: LoginStatus, problems: Sequence[Problem]) -> Condition:
     if not status.last_refresh:
         return Condition(Severity.WAIT, "First refresh under way")
     if problems:
-        worst = max((each.state for each in problems), key=lambda state: state.severity)
+        worst = max((each.condition for each in problems), key=lambda condition: condition.severity)
         failed = sum(not each.up for each in status.locations.values())
         if 0 < failed < len(status.locations) and not status.zone_contradicted:
             return Condition(worst.severity, f"{failed} of {counted(len(status.locations), 'location')} not refreshed")
@@ -133,17 +133,17 @@ class MeterView:
     key: LocationKey
     title: str
     zone: ZoneInfo
-    state: Condition
+    condition: Condition
     refresh: Condition
     meter: Meter | None = None
     figures: Figures | None = None
 
     @property
-    def states(self) -> tuple[Condition, ...]:
+    def conditions(self) -> tuple[Condition, ...]:
         """What is to be said of its data and of its refresh: nothing is up to date that could not be refreshed."""
         if self.refresh.severity is Severity.GOOD:
-            return (self.state,)
-        return (self.refresh,) if self.state.severity is Severity.GOOD else (self.state, self.refresh)
+            return (self.condition,)
+        return (self.refresh,) if self.condition.severity is Severity.GOOD else (self.condition, self.refresh)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class Summary:
     """Everything that the page tells, as of `now`."""
 
     now: float
-    state: Condition
+    condition: Condition
     more: tuple[str, ...]
     logins: tuple[LoginView, ...]
     meters: tuple[MeterView, ...]
@@ -186,19 +186,19 @@ def _meters(
     for key in sorted({*snapshot.locations, *known}):
         location = snapshot.locations.get(key)
         zone, title = zone_of(location), title_of(key, location)
-        refresh = _refresh_state(known.get(key), is_waiting=key in waiting)
+        refresh = _refresh_condition(known.get(key), is_waiting=key in waiting)
         today = local(now, zone).date()
         meters = location.meters if location else ()
         for meter in meters:
             figures = kept.get((key, meter.info.number), meter, (today, zone), partial(figures_of, meter, zone, today))
             own = title if len(meters) == 1 else f"{title}, meter {meter.info.number}"
-            views.append(MeterView(key, own, zone, _data_state(figures, now, refresh), refresh, meter, figures))
+            views.append(MeterView(key, own, zone, _data_condition(figures, now, refresh), refresh, meter, figures))
         if not meters:
             views.append(MeterView(key, title, zone, _no_data(refresh), refresh))
     return views
 
 
-def _refresh_state(outcome: LocationStatus | None, *, is_waiting: bool) -> Condition:
+def _refresh_condition(outcome: LocationStatus | None, *, is_waiting: bool) -> Condition:
     if outcome is None:
         return Condition(Severity.WAIT, "Not read", "No login reads this location; these are the last known figures.")
     if outcome.up:
@@ -211,7 +211,7 @@ def _refresh_state(outcome: LocationStatus | None, *, is_waiting: bool) -> Condi
     )
 
 
-def _data_state(figures: Figures, now: float, refresh: Condition) -> Condition:
+def _data_condition(figures: Figures, now: float, refresh: Condition) -> Condition:
     if figures.newest is None:
         return _no_data(refresh)
     age = lasting(now - figures.newest.end)
@@ -256,16 +256,16 @@ def _verdicts(
             )
         )
     found += _login_verdicts(logins)
-    stale = [view for view in meters if view.state.words == "Stale"]
+    stale = [view for view in meters if view.condition.words == "Stale"]
     if stale:
         ages = [now - view.figures.newest.end for view in stale if view.figures and view.figures.newest]
         age = f"{'up to ' if len(stale) > 1 else ''}{lasting(max(ages))}"
         found.append(Condition(Severity.BAD, f"Data are stale: {_named(stale)}", f"Nothing newer for {age}."))
-    late = [view for view in meters if view.state.words == "Late"]
+    late = [view for view in meters if view.condition.words == "Late"]
     if late:
         found.append(Condition(Severity.WAIT, f"Data are late: {_named(late)}"))
     if found:
-        return sorted(found, key=lambda state: -state.severity)
+        return sorted(found, key=lambda condition: -condition.severity)
     if not any(view.figures and view.figures.newest for view in meters):
         return [
             Condition(Severity.WAIT, "No data", "The refresh worked, and the portal gave no intervals and no days.")
@@ -279,9 +279,9 @@ def _login_verdicts(logins: Sequence[LoginView]) -> list[Condition]:
     if waiting:
         found.append(Condition(Severity.WAIT, "The first refresh is under way", _FIRST))
     for login in logins:
-        if login.last_refresh and login.state.severity is not Severity.GOOD:
+        if login.last_refresh and login.condition.severity is not Severity.GOOD:
             who = f"{login.name}: " if len(logins) > 1 else ""
-            found.append(Condition(login.state.severity, f"{who}{login.state.words}"))
+            found.append(Condition(login.condition.severity, f"{who}{login.condition.words}"))
     return found
 
 

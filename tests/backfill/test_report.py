@@ -5,7 +5,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from exporter.backfill.result import BackfillResult
 from rich.console import Console
 
 from exporter.backfill.chunks import coverage_of
@@ -13,6 +12,7 @@ from exporter.backfill.journal import CompletedChunk, Coverage, Totals
 from exporter.backfill.plan import Job
 from exporter.backfill.progress_bar import Bar, Lines, Warnings, progress_for, summed
 from exporter.backfill.report import plan_lines, summary_lines
+from exporter.backfill.result import BackfillResult
 from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.sinks.base import Chunk, Sink, Written
 

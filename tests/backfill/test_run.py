@@ -10,12 +10,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from exporter.backfill.result import BackfillResult
 
 from exporter.backfill.fetcher import Fetched, Fetcher
 from exporter.backfill.journal import CompletedChunk, Journal, Totals
 from exporter.backfill.plan import Job, read_range
 from exporter.backfill.report import summary_lines
+from exporter.backfill.result import BackfillResult
 from exporter.backfill.runner import Backfill
 from exporter.backfill.sources import Sources
 from exporter.config import Config, ExporterConfig, Login

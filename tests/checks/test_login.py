@@ -101,7 +101,7 @@ def test_a_check_signs_in_once_and_leaves_its_zone_and_surveys_behind(portal: Po
 
     assert sign_ins(portal) == 1
     assert check.zone == ZoneInfo("America/New_York")
-    assert [survey.place.number for survey in check.surveys] == ["70001"]
+    assert [survey.location.number for survey in check.surveys] == ["70001"]
 
 
 # -- the address

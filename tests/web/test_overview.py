@@ -59,7 +59,7 @@ def now(exporter: Exporter, clock: ManualClock) -> Summary:
 
 def problems(view: Summary, login: int = 0) -> list[tuple[Severity, str, str, tuple[str, ...]]]:
     return [
-        (each.state.severity, each.state.words, each.state.detail, each.locations)
+        (each.condition.severity, each.condition.words, each.condition.detail, each.locations)
         for each in view.logins[login].problems
     ]
 
@@ -70,10 +70,10 @@ def problems(view: Summary, login: int = 0) -> list[tuple[Severity, str, str, tu
 def test_fresh_data_of_a_working_login_are_well() -> None:
     farm = location(70001, 2 * HOUR, name="Farm")
     view = seen(snapshot(farm), status(farm))
-    assert view.state == Condition(Severity.GOOD, "All is well")
+    assert view.condition == Condition(Severity.GOOD, "All is well")
     assert view.more == ()
-    assert view.logins[0].state == Condition(Severity.GOOD, "Working")
-    assert view.meters[0].states == (Condition(Severity.GOOD, "Up to date"),)
+    assert view.logins[0].condition == Condition(Severity.GOOD, "Working")
+    assert view.meters[0].conditions == (Condition(Severity.GOOD, "Up to date"),)
 
 
 def test_what_only_a_backfill_can_bring_is_told_with_the_command() -> None:
@@ -81,7 +81,7 @@ def test_what_only_a_backfill_can_bring_is_told_with_the_command() -> None:
     midnight = int(datetime(2026, 10, 3, tzinfo=ZoneInfo("America/New_York")).timestamp())
     needed = {farm.key: midnight + 30 * 86400, cabin.key: midnight}
     view = summarize(snapshot(farm, cabin), {"farm": status(farm, cabin)}, T, backfill_needed=needed)
-    assert view.state == Condition(Severity.GOOD, "All is well")
+    assert view.condition == Condition(Severity.GOOD, "All is well")
     (told,) = view.more
     assert told == (
         "Older data have changed at Farm, Location 70002: smarthub-exporter backfill --start 2026-10-03 brings them to"
@@ -91,12 +91,12 @@ def test_what_only_a_backfill_can_bring_is_told_with_the_command() -> None:
 
 def test_before_the_first_refresh_nothing_is_well_nor_wrong() -> None:
     view = seen(Snapshot(), LoginStatus())
-    assert view.state.severity is Severity.WAIT
-    assert view.state.words == "The first refresh is under way"
-    assert view.state.detail == (
+    assert view.condition.severity is Severity.WAIT
+    assert view.condition.words == "The first refresh is under way"
+    assert view.condition.detail == (
         "It reaches back 35 days: seconds to minutes, longer where the portal computes. Reload to see more."
     )
-    assert view.logins[0].state == Condition(Severity.WAIT, "First refresh under way")
+    assert view.logins[0].condition == Condition(Severity.WAIT, "First refresh under way")
     assert (view.logins[0].problems, view.meters) == ((), ())
 
 
@@ -104,7 +104,7 @@ def test_data_from_before_a_restart_are_not_called_up_to_date() -> None:
     farm = location(70001, 2 * HOUR)
     waiting = LoginStatus(locations={farm.key: LocationStatus(up=False, message=LoginStatus().message)})
     view = seen(snapshot(farm), waiting)
-    assert view.meters[0].states == (
+    assert view.meters[0].conditions == (
         Condition(Severity.WAIT, "Not refreshed yet", "Kept from before the exporter started."),
     )
 
@@ -112,7 +112,7 @@ def test_data_from_before_a_restart_are_not_called_up_to_date() -> None:
 def test_a_thread_that_has_ended_is_said_first() -> None:
     farm = location(70001, 100 * HOUR, name="Farm")
     view = seen(snapshot(farm), status(farm), is_alive=False)
-    assert view.state == Condition(
+    assert view.condition == Condition(
         Severity.BAD, "Refreshing has stopped", "A refresh thread has ended: restart the exporter; its log tells why."
     )
     assert view.more == ("Data are stale: Farm",)
@@ -124,8 +124,8 @@ def test_a_thread_that_has_ended_is_said_first() -> None:
 def test_stale_data_are_called_stale_though_the_login_works() -> None:
     farm, barn = location(70001, 100 * HOUR, name="Farm"), location(70002, HOUR, name="Barn")
     view = seen(snapshot(farm, barn), status(farm, barn))
-    assert view.state == Condition(Severity.BAD, "Data are stale: Farm", "Nothing newer for 4 days.")
-    assert [each.states for each in view.meters] == [
+    assert view.condition == Condition(Severity.BAD, "Data are stale: Farm", "Nothing newer for 4 days.")
+    assert [each.conditions for each in view.meters] == [
         (Condition(Severity.BAD, "Stale", "Nothing newer for 4 days."),),
         (Condition(Severity.GOOD, "Up to date"),),
     ]
@@ -134,17 +134,17 @@ def test_stale_data_are_called_stale_though_the_login_works() -> None:
 def test_many_stale_locations_are_named_as_far_as_there_is_room() -> None:
     many = [location(70000 + each, (80 + each) * HOUR) for each in range(6)]
     view = seen(snapshot(*many), status(*many))
-    assert view.state.words == (
+    assert view.condition.words == (
         "Data are stale: Location 70000, Location 70001, Location 70002, Location 70003 and 2 more"
     )
-    assert view.state.detail == "Nothing newer for up to 3 days."
+    assert view.condition.detail == "Nothing newer for up to 3 days."
 
 
 def test_data_later_than_at_any_portal_that_is_read_daily_are_late() -> None:
     farm = location(70001, 50 * HOUR)
     view = seen(snapshot(farm), status(farm))
-    assert view.state == Condition(Severity.WAIT, "Data are late: Location 70001")
-    assert view.meters[0].states == (Condition(Severity.WAIT, "Late", "More than two days behind."),)
+    assert view.condition == Condition(Severity.WAIT, "Data are late: Location 70001")
+    assert view.meters[0].conditions == (Condition(Severity.WAIT, "Late", "More than two days behind."),)
 
 
 def test_data_later_than_usual_for_the_meter_are_late() -> None:
@@ -153,7 +153,7 @@ def test_data_later_than_usual_for_the_meter_are_late() -> None:
     intervals = tuple(Interval(end - 900, end, 0.2, version(end, end + 2 * HOUR)) for end in ends)
     farm = replace(farm, meters=(Meter(MeterInfo("81001"), intervals),))
     view = seen(snapshot(farm), status(farm))
-    assert view.meters[0].states == (
+    assert view.meters[0].conditions == (
         Condition(Severity.WAIT, "Late", "Usually the data are here after 2 hours or sooner."),
     )
 
@@ -230,8 +230,8 @@ def test_a_failed_refresh_says_why_once_for_all_locations(  # noqa: PLR0917 - py
     view = now(exporter, clock)
     host = server.url.removeprefix("http://").rstrip("/")
     assert problems(view) == [(severity, words, detail.replace("HOST", host), ())]
-    assert view.logins[0].state == Condition(severity, words)
-    assert (view.state.severity, view.state.words) == (severity, words)
+    assert view.logins[0].condition == Condition(severity, words)
+    assert (view.condition.severity, view.condition.words) == (severity, words)
 
 
 def test_what_was_known_before_a_failure_is_not_called_up_to_date(
@@ -242,12 +242,12 @@ def test_what_was_known_before_a_failure_is_not_called_up_to_date(
     exporter.refresh()
     change(server, poll=Poll.STATUS_500)
     exporter.refresh()
-    assert now(exporter, clock).meters[0].states == (Condition(Severity.BAD, "Not refreshed", NOT_REFRESHED),)
+    assert now(exporter, clock).meters[0].conditions == (Condition(Severity.BAD, "Not refreshed", NOT_REFRESHED),)
     change(server, poll=Poll.PENDING)
     exporter.refresh()
-    assert now(exporter, clock).meters[0].states == (Condition(Severity.WAIT, "Not refreshed", NOT_REFRESHED),)
+    assert now(exporter, clock).meters[0].conditions == (Condition(Severity.WAIT, "Not refreshed", NOT_REFRESHED),)
     clock.advance(80 * HOUR)
-    assert now(exporter, clock).meters[0].states == (
+    assert now(exporter, clock).meters[0].conditions == (
         Condition(Severity.BAD, "Stale", "Nothing newer for 3 days."),
         Condition(Severity.WAIT, "Not refreshed", NOT_REFRESHED),
     )
@@ -260,7 +260,7 @@ def test_paused_sign_ins_are_said_with_what_ends_the_pause(
     for _ in range(3):
         exporter.refresh()
     view = now(exporter, clock)
-    assert view.state == Condition(Severity.BAD, "Sign-ins paused")
+    assert view.condition == Condition(Severity.BAD, "Sign-ins paused")
     assert problems(view) == [
         (
             Severity.BAD,
@@ -299,8 +299,8 @@ def test_an_empty_answer_is_a_success_without_data(
     exporter = start_exporter(login_of(start_portal(poll=poll)))
     exporter.refresh()
     view = now(exporter, clock)
-    assert view.logins[0].state == Condition(Severity.GOOD, "Working")
-    assert view.state == Condition(
+    assert view.logins[0].condition == Condition(Severity.GOOD, "Working")
+    assert view.condition == Condition(
         Severity.WAIT, "No data", "The refresh worked, and the portal gave no intervals and no days."
     )
 
@@ -312,8 +312,8 @@ def test_a_meter_that_is_read_by_the_month_has_no_data_and_says_why_that_may_be(
     exporter = start_exporter(login_of(start_portal(World(locations=(HOUSE, monthly)), 2)))
     exporter.refresh()
     house, barn = now(exporter, clock).meters
-    assert house.states == (Condition(Severity.GOOD, "Up to date"),)
-    assert barn.states == (
+    assert house.conditions == (Condition(Severity.GOOD, "Up to date"),)
+    assert barn.conditions == (
         Condition(
             Severity.WAIT,
             "No data",
@@ -334,10 +334,10 @@ def test_a_failure_of_some_locations_names_them(
     change(server, refused_locations=("70002",))
     exporter.refresh()
     view = now(exporter, clock)
-    assert view.state == Condition(Severity.BAD, "1 of 2 locations not refreshed")
+    assert view.condition == Condition(Severity.BAD, "1 of 2 locations not refreshed")
     assert [(words, places) for _, words, _, places in problems(view)] == [("Last refresh failed", ("Barn",))]
     assert "may not see this location (status 403)" in problems(view)[0][2]
-    assert [each.states[0].words for each in view.meters] == ["Up to date", "Not refreshed"]
+    assert [each.conditions[0].words for each in view.meters] == ["Up to date", "Not refreshed"]
 
 
 def test_different_failures_are_said_beside_each_other() -> None:
@@ -355,7 +355,7 @@ def test_of_several_logins_the_one_that_fails_is_named() -> None:
     working, failing = status(farm), status(cabin, _70002="login cabin: no answer")
     view = seen(snapshot(farm, cabin), working, failing)
     assert [each.name for each in view.logins] == ["farm", "cabin"]
-    assert view.state == Condition(Severity.BAD, "cabin: Last refresh failed")
+    assert view.condition == Condition(Severity.BAD, "cabin: Last refresh failed")
     assert problems(view, 1) == [(Severity.BAD, "Last refresh failed", "No answer.", ())]
 
 
@@ -363,20 +363,20 @@ def test_the_worst_is_said_first_and_the_rest_below_it() -> None:
     farm, cabin = location(70001, 50 * HOUR), location(70002)
     failing = status(cabin, _70002="no answer")
     view = seen(snapshot(farm, cabin), status(farm), failing, LoginStatus())
-    assert view.state.words == "cabin: Last refresh failed"
+    assert view.condition.words == "cabin: Last refresh failed"
     assert view.more == ("The first refresh is under way", "Data are late: Location 70001")
 
 
 def test_a_location_that_another_login_reads_is_not_waiting_for_this_one() -> None:
     farm = location(70001)
     waiting = LoginStatus(locations={farm.key: LocationStatus(up=False)})
-    assert seen(snapshot(farm), status(farm), waiting).meters[0].states == (Condition(Severity.GOOD, "Up to date"),)
+    assert seen(snapshot(farm), status(farm), waiting).meters[0].conditions == (Condition(Severity.GOOD, "Up to date"),)
 
 
 def test_a_location_that_nobody_reads_any_more_says_so() -> None:
     farm, cabin = location(70001), location(70002)
     view = seen(snapshot(farm, cabin), status(farm))
-    assert view.meters[1].states == (
+    assert view.meters[1].conditions == (
         Condition(Severity.WAIT, "Not read", "No login reads this location; these are the last known figures."),
     )
 
@@ -384,8 +384,8 @@ def test_a_location_that_nobody_reads_any_more_says_so() -> None:
 def test_a_location_that_was_never_read_is_there_without_data() -> None:
     farm = location(70001)
     view = seen(Snapshot(), status(farm, _70001="no answer"))
-    assert [state.words for state in view.meters[0].states] == ["No data", "Not refreshed"]
-    assert view.meters[0].state.detail == "Nothing is known of it yet."
+    assert [condition.words for condition in view.meters[0].conditions] == ["No data", "Not refreshed"]
+    assert view.meters[0].condition.detail == "Nothing is known of it yet."
 
 
 @pytest.mark.parametrize(
@@ -401,7 +401,7 @@ def test_a_zone_that_the_data_contradict_is_a_failure_though_the_refresh_works(
 ) -> None:
     farm = location(70001)
     view = seen(snapshot(farm), replace(status(farm), zone_contradicted=True, fitting_zones=zones))
-    assert view.state == Condition(Severity.BAD, "Time zone does not fit")
+    assert view.condition == Condition(Severity.BAD, "Time zone does not fit")
     assert problems(view) == [
         (
             Severity.BAD,
