@@ -1,12 +1,11 @@
 """The running exporter: everything that `serve` and `demo` put together, and nothing else does."""
 
+from functools import partial
 from typing import Self
-
-from prometheus_client import CollectorRegistry
 
 from .clock import Clock
 from .config import Config
-from .locations import is_configured
+from .locations import configured_zone
 from .metrics.collector import CurrentState
 from .metrics.endpoint import MetricsEndpoint, Steady
 from .metrics.telemetry import Telemetry
@@ -20,8 +19,37 @@ from .web.auth import WebConfig
 from .web.server import Server
 
 
+class Exporter:
+    """What refreshes and what is known of it: logins, snapshot, counters. Everything but HTTP."""
+
+    def __init__(self, config: Config, state: StateFile, clock: Clock) -> None:
+        self.state = state
+        self.store = SnapshotStore(state, config.exporter.window, partial(configured_zone, config.logins))
+        self.telemetry = Telemetry()
+        ownership = Ownership(config.logins)
+        self.refresher = Refresher(
+            [
+                LoginRefresher(
+                    index,
+                    login,
+                    config.exporter,
+                    store=self.store,
+                    state=state,
+                    ownership=ownership,
+                    counters=self.telemetry.of_login(login.name),
+                    clock=clock,
+                )
+                for index, login in enumerate(config.logins)
+            ]
+        )
+        self.registry = self.telemetry.registry
+        self.registry.register(
+            CurrentState(lambda: self.store.snapshot, self.refresher.statuses, lambda: self.store.backfill_needed)
+        )
+
+
 class Service:
-    """An exporter that is bound to its address and ready to start. Raises ListenError where it cannot be."""
+    """An exporter that is bound to its address and ready to start. Raises ListenError if it cannot bind."""
 
     def __init__(
         self,
@@ -33,55 +61,30 @@ class Service:
         telemetry_path: str = "/metrics",
     ) -> None:
         return_large_buffers()
-        self._state = state
-        self.store = SnapshotStore(
-            state,
-            config.exporter.window,
-            lambda key: any(is_configured(login, key) for login in config.logins),
-            lambda key: next((str(login.zone) for login in config.logins if is_configured(login, key)), None),
-        )
-        telemetry = Telemetry()
-        ownership = Ownership(config.logins)
-        self.refresher = Refresher(
-            [
-                LoginRefresher(
-                    index,
-                    login,
-                    config.exporter,
-                    store=self.store,
-                    state=state,
-                    ownership=ownership,
-                    counters=telemetry.of_login(login.name),
-                    clock=clock,
-                )
-                for index, login in enumerate(config.logins)
-            ]
-        )
-        self.registry: CollectorRegistry = telemetry.registry
-        self.registry.register(
-            CurrentState(lambda: self.store.snapshot, self.refresher.statuses, lambda: self.store.backfill_needed)
-        )
+        exporter = Exporter(config, state, clock)
+        store, refresher, telemetry = exporter.store, exporter.refresher, exporter.telemetry
         metrics = MetricsEndpoint(
-            lambda: self.store.snapshot,
+            lambda: store.snapshot,
             telemetry.process,
             config.exporter.window,
             clock,
-            steady=Steady(self.registry, lambda: (telemetry.version, self.store.version, self.refresher.statuses())),
+            steady=Steady(exporter.registry, lambda: (telemetry.version, store.version, refresher.statuses())),
         )
         pages = Pages(
             metrics=metrics,
             telemetry_path=telemetry_path,
-            snapshot=lambda: self.store.snapshot,
-            statuses=self.refresher.statuses,
-            backfill_needed=lambda: self.store.backfill_needed,
-            is_alive=lambda: self.refresher.is_alive,
+            snapshot=lambda: store.snapshot,
+            statuses=refresher.statuses,
+            backfill_needed=lambda: store.backfill_needed,
+            is_alive=lambda: refresher.is_alive,
             clock=clock,
         )
+        self.exporter = exporter
         self.server = Server(config.exporter.listen_address, pages, web_config)
 
     def start(self) -> Self:
         """Serve what is known at once, and refresh it."""
-        self.refresher.start()
+        self.exporter.refresher.start()
         self.server.start()
         return self
 

@@ -17,6 +17,11 @@ def is_configured(login: Login, key: LocationKey) -> bool:
     )
 
 
+def configured_zone(logins: Sequence[Login], key: LocationKey) -> str | None:
+    """Return the zone of the first login that is configured to read a location; None if no login is."""
+    return next((str(login.zone) for login in logins if is_configured(login, key)), None)
+
+
 def choose(login: Login, found: Sequence[AccountLocation]) -> tuple[list[AccountLocation], list[LocationChoice]]:
     """The locations to read, and the choices for which the login sees none.
 

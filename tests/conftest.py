@@ -12,15 +12,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.config import ExporterConfig, LocationChoice, Login, Secret, portal_address
+from exporter import app
+from exporter.config import Config, ExporterConfig, LocationChoice, Login, Secret, portal_address
 from exporter.intervals.model import Location, LocationKey
-from exporter.locations import is_configured
 from exporter.lockout import Lockout
-from exporter.metrics.collector import CurrentState
-from exporter.metrics.telemetry import Telemetry
 from exporter.portal.client import PortalClient
 from exporter.portal.walltime import WallClock
-from exporter.refresh.ownership import Ownership
 from exporter.refresh.refresher import LoginRefresher
 from exporter.refresh.status import LoginStatus
 from exporter.simulator.household import Household
@@ -28,7 +25,6 @@ from exporter.simulator.portal import Call, SimulatedPortal, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings, Span
 from exporter.simulator.world import LocationSpec, MeterSpec, UserSpec, World
-from exporter.storage.snapshots import SnapshotStore
 from exporter.storage.state import StateFile
 
 from .clocks import ManualClock
@@ -86,8 +82,8 @@ def login_of(
     )
 
 
-class Exporter:
-    """Everything that refreshes, on a state folder. Made anew on the same folder it is the exporter after a restart."""
+class Exporter(app.Exporter):
+    """The shipped exporter without its HTTP side, on a state folder. A second one on it is the one after a restart."""
 
     def __init__(
         self,
@@ -97,31 +93,12 @@ class Exporter:
         window: int = 7 * DAY,
         interval: int = 3600,
     ) -> None:
-        self.state = StateFile(folder)
-        self.store = SnapshotStore(self.state, window, lambda key: any(is_configured(login, key) for login in logins))
-        self.ownership = Ownership(logins)
-        telemetry = Telemetry()
-        self.logins = [
-            LoginRefresher(
-                index,
-                login,
-                ExporterConfig(refresh_interval=interval, window=window),
-                store=self.store,
-                state=self.state,
-                ownership=self.ownership,
-                counters=telemetry.of_login(login.name),
-                clock=clock,
-            )
-            for index, login in enumerate(logins)
-        ]
-        self._registry = telemetry.registry
-        self._registry.register(
-            CurrentState(
-                lambda: self.store.snapshot,
-                lambda: {each.login.name: each.status for each in self.logins},
-                lambda: self.store.backfill_needed,
-            )
-        )
+        config = Config(logins, ExporterConfig(refresh_interval=interval, window=window))
+        super().__init__(config, StateFile(folder), clock)
+
+    @property
+    def logins(self) -> tuple[LoginRefresher, ...]:
+        return self.refresher.logins
 
     def refresh(self, login: int = 0) -> float:
         """Refresh once; gives the seconds to wait."""
@@ -144,7 +121,7 @@ class Exporter:
         return next(location for key, location in self.locations.items() if key.location == number)
 
     def metric(self, name: str, /, **labels: str) -> float | None:
-        return self._registry.get_sample_value(name, labels)
+        return self.registry.get_sample_value(name, labels)
 
     def failures(self, login: str = "coop") -> dict[str, float]:
         """How often a refresh failed, by reason, without the reasons that never occurred."""

@@ -59,7 +59,7 @@ def test_the_last_quarter_replaces_the_sample_of_the_day_that_stands_in_the_same
 
 def test_a_meter_that_is_read_by_the_quarter_from_now_on_counts_no_energy_twice(tmp_path: Path) -> None:
     state = StateFile(tmp_path)
-    store = SnapshotStore(state, 7 * DAY, lambda _: True)
+    store = SnapshotStore(state, 7 * DAY, lambda _: str(ZONE))
     place = Location(KEY, "", str(ZONE))
     store.merge(place, [Fetched(Reading(YESTERDAY, YESTERDAY + DAY, 30.0), step=DAY)], WALL, now=NOW, keep_from=0)
     store.merge(place, [Fetched(*quarters(YESTERDAY, 96))], WALL, now=NOW + 60, keep_from=0)
@@ -75,7 +75,7 @@ def test_a_meter_that_is_read_by_the_quarter_from_now_on_counts_no_energy_twice(
 
 def test_periods_of_an_interval_that_changed_its_length_are_forgotten_with_it(tmp_path: Path) -> None:
     state = StateFile(tmp_path)
-    store = SnapshotStore(state, 7 * DAY, lambda _: True)
+    store = SnapshotStore(state, 7 * DAY, lambda _: str(ZONE))
     place = Location(KEY, "", str(ZONE))
     hour = Reading(YESTERDAY, YESTERDAY + 3600, 1.0, periods=(("A", 1.0),))
     quarter = Reading(YESTERDAY, YESTERDAY + 900, 0.5, periods=(("B", 0.5),))
@@ -117,7 +117,7 @@ def test_an_hourly_meter_is_not_taken_for_a_daily_one_because_its_hours_fail(
 
 def test_a_corrected_zone_leaves_no_days_of_the_wrong_one() -> None:
     state = StateFile(None)
-    store = SnapshotStore(state, 7 * DAY, lambda _: True)
+    store = SnapshotStore(state, 7 * DAY, lambda _: str(ZONE))
     readings = [
         Reading(each, each + 3600, 1.0) for each in range(int(NOW) // DAY * DAY - 6 * DAY, int(NOW) - 3600, 3600)
     ]
@@ -134,7 +134,7 @@ def test_a_corrected_zone_leaves_no_days_of_the_wrong_one() -> None:
 
 def test_values_of_a_corrected_zone_win_over_those_that_stood_in_their_place() -> None:
     state = StateFile(None)
-    store = SnapshotStore(state, 7 * DAY, lambda _: True)
+    store = SnapshotStore(state, 7 * DAY, lambda _: str(ZONE))
 
     def samples(zone: str, *, shifted: int) -> dict[int, tuple[int, float | None, int, float | None]]:
         """By the end of each hour: timestamps and values of usage and cost."""
@@ -169,11 +169,11 @@ def test_what_was_stored_by_the_clock_of_another_zone_is_not_served(
     caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     state = StateFile(tmp_path)
-    store = SnapshotStore(state, 7 * DAY, lambda _: True)
+    store = SnapshotStore(state, 7 * DAY, lambda _: str(ZONE))
     store.merge(Location(KEY, "", str(ZONE)), [Fetched(*quarters(YESTERDAY, 4))], WALL, now=NOW, keep_from=0)
 
-    assert SnapshotStore(state, 7 * DAY, lambda _: True, lambda _: str(ZONE)).snapshot.locations.keys() == {KEY}
-    assert SnapshotStore(state, 7 * DAY, lambda _: True, lambda _: "America/Denver").snapshot.locations == {}
+    assert SnapshotStore(state, 7 * DAY, lambda _: str(ZONE)).snapshot.locations.keys() == {KEY}
+    assert SnapshotStore(state, 7 * DAY, lambda _: "America/Denver").snapshot.locations == {}
     assert [record.getMessage() for record in caplog.records if record.name == "exporter.storage.snapshots"] == [
         (
             "what is stored of location 70001 of account 55001 was placed by the zone America/New_York, not"
@@ -315,7 +315,7 @@ def test_old_intervals_are_forgotten_also_while_refreshes_keep_failing(
 
 def test_after_a_longer_downtime_than_a_refresh_reaches_back_the_backfill_begins_with_it() -> None:
     state = StateFile(None)
-    store = SnapshotStore(state, 7 * DAY, lambda _: True)
+    store = SnapshotStore(state, 7 * DAY, lambda _: str(ZONE))
     place = Location(KEY, "", str(ZONE))
     store.merge(place, [Fetched(*quarters(YESTERDAY, 4))], WALL, now=NOW, keep_from=0)
     later = WALL.days_before(int(NOW) + 60 * DAY, 0)

@@ -38,7 +38,8 @@ def start_store(tmp_path: Path) -> Iterator[StartStore]:
     with ExitStack() as stack:
 
         def start(wanted: Callable[[LocationKey], bool] = lambda _: True, window: int = WINDOW) -> SnapshotStore:
-            return SnapshotStore(stack.enter_context(closing(StateFile(tmp_path))), window, wanted)
+            state = stack.enter_context(closing(StateFile(tmp_path)))
+            return SnapshotStore(state, window, lambda key: str(ZONE) if wanted(key) else None)
 
         yield start
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 from hashlib import blake2b
 
 from ..backfill.fetcher import Fetcher
@@ -22,7 +23,7 @@ from ..backfill.sources import Sources
 from ..clock import SystemClock
 from ..config import Config, Overrides, load_config
 from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, ConfigError
-from ..locations import is_configured
+from ..locations import configured_zone
 from ..process import Stopping, collect_seldom
 from ..sinks.base import Sink, Written
 from ..sinks.factory import KINDS, make_sink
@@ -173,12 +174,7 @@ class _Run:
         self._stopping = stopping = Stopping()
         threading.Thread(target=self._stop_when_asked, args=(stopping,), daemon=True).start()
         window = self._config.exporter.window
-        store = SnapshotStore(
-            self._state,
-            window,
-            lambda key: any(is_configured(login, key) for login in self._config.logins),
-            lambda key: next((str(login.zone) for login in self._config.logins if is_configured(login, key)), None),
-        )
+        store = SnapshotStore(self._state, window, partial(configured_zone, self._config.logins))
 
         def known_steps(job: Job) -> dict[str, int]:
             location = store.snapshot.locations.get(job.key)

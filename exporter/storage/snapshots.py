@@ -20,20 +20,18 @@ Revision = tuple[str, str]
 class SnapshotStore:
     """Holds the present snapshot. Reading it takes no lock; changing it goes one at a time.
 
-    window: seconds of the recent past that /metrics carries. wanted: which stored locations to begin with.
-    zone_of: the configured zone of a location; what was stored by another zone's clock is not served.
+    window: seconds of the recent past that /metrics carries. zone_of: the configured zone of a location, None if no
+    login reads it. What was stored of such a location, or by another zone's clock, is not served.
     """
 
     def __init__(
         self,
         state: StateFile,
         window: int,
-        wanted: Callable[[LocationKey], bool],
-        zone_of: Callable[[LocationKey], str | None] = lambda _: None,
+        zone_of: Callable[[LocationKey], str | None],
     ) -> None:
         self._state = state
         self._window = window
-        self._wanted = wanted
         self._zone_of = zone_of
         self._lock = threading.Lock()
         self._backfill_needed = self._needed()
@@ -155,12 +153,15 @@ class SnapshotStore:
             self._version += 1
 
     def _load(self) -> None:
-        stored = self._state.locations(self._wanted)
+        stored = self._state.locations(self._is_read)
         self._snapshot = Snapshot({each.key: each for each in stored if self._is_of_our_clock(each)})
+
+    def _is_read(self, key: LocationKey) -> bool:
+        return self._zone_of(key) is not None
 
     def _is_of_our_clock(self, stored: Location) -> bool:
         zone = self._zone_of(stored.key)
-        if zone is None or stored.timezone in ("", zone):
+        if stored.timezone in ("", zone):
             return True
         log.warning(
             "what is stored of location %s of account %s was placed by the zone %s, not %s: it is left out",
@@ -169,7 +170,7 @@ class SnapshotStore:
         return False
 
     def _needed(self) -> dict[LocationKey, int]:
-        return {key: day for key, day in self._state.backfill_needed().items() if self._wanted(key)}
+        return {key: day for key, day in self._state.backfill_needed().items() if self._is_read(key)}
 
     def _stored(self, key: LocationKey) -> Location | None:
         """A location that was not served for a while may still be in the state."""

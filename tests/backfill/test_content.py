@@ -41,7 +41,9 @@ OpenStore = Callable[[], SnapshotStore]
 def open_store(tmp_path: Path) -> Iterator[OpenStore]:
     """Opens the exporter's store on the same folder again, as another process would."""
     with ExitStack() as stack:
-        yield lambda: SnapshotStore(stack.enter_context(closing(StateFile(tmp_path))), WINDOW, lambda _: True)
+        yield lambda: SnapshotStore(
+            stack.enter_context(closing(StateFile(tmp_path))), WINDOW, lambda _: "America/New_York"
+        )
 
 
 @pytest.fixture

@@ -168,7 +168,7 @@ def run(clock: ManualClock, tmp_path: Path) -> Iterator[Run]:
             done = journal.read()
             journal.begin(anew=False)
             seen = Seen()
-            store = SnapshotStore(state, WINDOW, lambda _: True)
+            store = SnapshotStore(state, WINDOW, lambda _: "America/New_York")
             fetcher = Fetcher(sources.clients, lambda _: {}, clock, seen.retries)
             backfill = Backfill(
                 jobs,
