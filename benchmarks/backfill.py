@@ -12,9 +12,9 @@ from pathlib import Path
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
 from exporter.simulator.world import Channels, UserSpec, World
-from tests.e2e.backfills import ZONE, Backfiller, InstantPortal
-from tests.e2e.exporters import house, meter
-from tests.e2e.services import Services
+from tests.support.backfill_process import ZONE, Backfiller, InstantPortal
+from tests.support.exporter_process import house, meter
+from tests.support.services import Services
 
 YEARS = (1, 5)
 SETTLING = 15  # seconds that it waits in the end for all to be durable

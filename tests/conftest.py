@@ -5,48 +5,27 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from socketserver import StreamRequestHandler
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter import app
-from exporter.config import Config, ExporterConfig, LocationChoice, Login, Secret, portal_address
-from exporter.intervals.model import Location, LocationKey
+from exporter.config import Login
 from exporter.lockout import Lockout
 from exporter.portal.client import PortalClient
 from exporter.portal.walltime import WallClock
-from exporter.refresh.refresher import LoginRefresher
-from exporter.refresh.status import LoginStatus
-from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedPortal, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings, Span
-from exporter.simulator.world import LocationSpec, MeterSpec, UserSpec, World
+from exporter.simulator.world import World
 from exporter.storage.state import StateFile
 
-from .clocks import ManualClock
-from .scheduling import BySetUp
-
-DAY = 86400
-NOW = int(datetime(2026, 1, 14, 17, tzinfo=UTC).timestamp())
-"""Noon in Virginia on a Wednesday in winter, with no change of clocks within 35 days."""
-ZONE = ZoneInfo("America/New_York")
-
-METER = MeterSpec("81001", Household(1), step=3600)
-HOUSE = LocationSpec("55001", "70001", (METER,), nickname="House")
-BARN_METER = MeterSpec("81002", Household(2), step=3600, cost=False)
-BARN = LocationSpec("55002", "70002", (BARN_METER,), nickname="Barn")
-SMALL = World(locations=(HOUSE,))
-"""One house read by the hour: quick to ask for."""
-TWO = World(locations=(HOUSE, BARN))
-
-StartPortal = Callable[..., PortalServer]
-StartExporter = Callable[..., "Exporter"]
-Record = Callable[[PortalServer], list[Call]]
-Intercept = Callable[[PortalServer, str, SimulatedResponse | None], None]
+from .support.clocks import ManualClock
+from .support.exporter import Exporter, StartExporter
+from .support.portal import Intercept, Record, StartPortal, login_of
+from .support.scheduling import BySetUp
+from .support.worlds import NOW, SMALL, ZONE
 
 
 def pytest_configure() -> None:
@@ -59,88 +38,6 @@ def pytest_configure() -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> BySetUp:
     """Of several workers each gets what shares a set-up."""
     return BySetUp(config, log)
-
-
-def login_of(
-    portal: PortalServer | str,
-    user: UserSpec | None = None,
-    *locations: LocationChoice,
-    name: str = "coop",
-    zone: ZoneInfo = ZONE,
-    password: str | None = None,
-) -> Login:
-    """A login of the simulated portal, or of any address, as its user."""
-    user = user or UserSpec()
-    return Login(
-        name,
-        portal_address(portal if isinstance(portal, str) else portal.url),
-        user.username,
-        Secret(user.password if password is None else password),
-        Secret(user.totp_secret) if user.totp_secret else None,
-        zone,
-        locations,
-    )
-
-
-class Exporter(app.Exporter):
-    """The shipped exporter without its HTTP side, on a state folder. A second one on it is the one after a restart."""
-
-    def __init__(
-        self,
-        clock: ManualClock,
-        *logins: Login,
-        folder: Path | None = None,
-        window: int = 7 * DAY,
-        interval: int = 3600,
-    ) -> None:
-        config = Config(logins, ExporterConfig(refresh_interval=interval, window=window))
-        super().__init__(config, StateFile(folder), clock)
-
-    @property
-    def logins(self) -> tuple[LoginRefresher, ...]:
-        return self.refresher.logins
-
-    def refresh(self, login: int = 0) -> float:
-        """Refresh once; gives the seconds to wait."""
-        return self.logins[login].refresh()
-
-    def refresh_all(self) -> None:
-        for login in self.logins:
-            login.refresh()
-
-    @property
-    def status(self) -> LoginStatus:
-        """How the first login does."""
-        return self.logins[0].status
-
-    @property
-    def locations(self) -> dict[LocationKey, Location]:
-        return dict(self.store.snapshot.locations)
-
-    def location(self, number: str = "70001") -> Location:
-        return next(location for key, location in self.locations.items() if key.location == number)
-
-    def metric(self, name: str, /, **labels: str) -> float | None:
-        return self.registry.get_sample_value(name, labels)
-
-    def failures(self, login: str = "coop") -> dict[str, float]:
-        """How often a refresh failed, by reason, without the reasons that never occurred."""
-        reasons = ("credentials", "two_factor", "permission", "pending", "transport", "protocol")
-        counts = {
-            reason: self.metric("smarthub_refresh_failures_total", login=login, reason=reason) for reason in reasons
-        }
-        assert None not in counts.values()
-        return {reason: count for reason, count in counts.items() if count}
-
-    def close(self) -> None:
-        for login in self.logins:
-            login._client.close()
-        self.state.close()
-
-
-def change(server: PortalServer, **switches: object) -> None:
-    """Throw switches of a running portal."""
-    server.portal.settings = replace(server.portal.settings, **switches)  # type: ignore[arg-type]
 
 
 @pytest.fixture

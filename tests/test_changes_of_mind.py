@@ -21,8 +21,10 @@ from exporter.simulator.world import LocationSpec
 from exporter.storage.snapshots import SnapshotStore
 from exporter.storage.state import StateFile
 
-from .clocks import ManualClock
-from .conftest import DAY, NOW, ZONE, StartExporter, change, login_of
+from .support.clocks import ManualClock
+from .support.exporter import StartExporter
+from .support.portal import change, login_of
+from .support.worlds import DAY, NOW, ZONE
 
 WALL = WallClock(ZONE)
 KEY = LocationKey("novec", "55001", "70001")

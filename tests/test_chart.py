@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from exporter.terminal import chart
 
-from .portal.building import examples
+from .support.portal_answers import examples
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 Bar = tuple[str, float | None]

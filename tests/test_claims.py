@@ -9,7 +9,7 @@ from exporter.config import Login
 from exporter.intervals.model import LocationKey
 from exporter.refresh.ownership import Ownership
 
-from .conftest import login_of
+from .support.portal import login_of
 
 URL = "https://novec.smarthub.coop"
 HOUSE, BARN, MILL = (LocationKey("novec", "55001", number) for number in ("70001", "70002", "70003"))

@@ -16,7 +16,7 @@ import yaml
 
 from exporter import __version__
 
-from .patience import DEADLINE
+from .support.deadlines import DEADLINE
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ("serve", "backfill", "discover", "check", "demo", "simulate", "healthcheck")

@@ -22,7 +22,7 @@ from exporter.config.schema import VARIABLES
 from exporter.errors import ConfigError
 from exporter.simulator.world import World
 
-from .e2e.services import EXPORTER_JOB, INTERVALS_JOB, ROOT, find_program, job
+from .support.services import EXPORTER_JOB, INTERVALS_JOB, ROOT, find_program, job
 
 Json = Any
 

@@ -13,20 +13,10 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn
 from exporter.storage.state import FILE
 
-from .clocks import ManualClock
-from .conftest import (
-    BARN_METER,
-    DAY,
-    METER,
-    NOW,
-    TWO,
-    ZONE,
-    Exporter,
-    StartExporter,
-    StartPortal,
-    change,
-    login_of,
-)
+from .support.clocks import ManualClock
+from .support.exporter import Exporter, StartExporter
+from .support.portal import StartPortal, change, login_of
+from .support.worlds import BARN_METER, DAY, METER, NOW, TWO, ZONE
 
 WALL = WallClock(ZONE)
 HOUR = 3600

@@ -13,7 +13,8 @@ from exporter.errors import AccessError, PortalError, TransportError
 from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.portal.accounts import AccountLocation
 
-from .conftest import DAY, NOW, ZONE, login_of
+from .support.portal import login_of
+from .support.worlds import DAY, NOW, ZONE
 
 HOUR = 3600
 LOGIN = replace(login_of("https://novec.smarthub.coop"), name="novec", zone=None)

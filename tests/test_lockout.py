@@ -21,9 +21,10 @@ from exporter.simulator.settings import SignIn
 from exporter.simulator.world import UserSpec, World
 from exporter.storage.state import StateFile
 
-from .clocks import ManualClock
-from .conftest import DAY, HOUSE, NOW, StartPortal, change, login_of
-from .portal.building import examples
+from .support.clocks import ManualClock
+from .support.portal import StartPortal, change, login_of
+from .support.portal_answers import examples
+from .support.worlds import DAY, HOUSE, NOW
 
 URL = "https://novec.smarthub.coop"
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"

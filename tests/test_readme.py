@@ -10,7 +10,7 @@ from exporter.cli import COMMANDS, build_parser
 from exporter.config.schema import SECTIONS, TOP
 from exporter.metrics.families import CURRENT, OWN, TIMESTAMPED
 
-from .e2e.services import EXPORTER_JOB, INTERVALS_JOB, ROOT, job
+from .support.services import EXPORTER_JOB, INTERVALS_JOB, ROOT, job
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CELL = r"`([^`]+)`"

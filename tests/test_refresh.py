@@ -24,25 +24,10 @@ from exporter.simulator.settings import Poll, Revision, SignIn, Span
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution, UserSpec, World
 from exporter.storage.state import StateFile
 
-from .clocks import ManualClock
-from .conftest import (
-    BARN,
-    BARN_METER,
-    DAY,
-    HOUSE,
-    METER,
-    NOW,
-    SMALL,
-    TWO,
-    ZONE,
-    Exporter,
-    Intercept,
-    Record,
-    StartExporter,
-    StartPortal,
-    change,
-    login_of,
-)
+from .support.clocks import ManualClock
+from .support.exporter import Exporter, StartExporter
+from .support.portal import Intercept, Record, StartPortal, change, login_of
+from .support.worlds import BARN, BARN_METER, DAY, HOUSE, METER, NOW, SMALL, TWO, ZONE
 
 WALL = WallClock(ZONE)
 HOUR = 3600

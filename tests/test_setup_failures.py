@@ -24,8 +24,9 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
 from exporter.simulator.world import HOME, Channels, MeterSpec, Resolution, UserSpec, World
 
-from .clocks import ManualClock
-from .conftest import BARN, DAY, HOUSE, METER, NOW, SMALL, TWO, Intercept, StartPortal, change
+from .support.clocks import ManualClock
+from .support.portal import Intercept, StartPortal, change
+from .support.worlds import BARN, DAY, HOUSE, METER, NOW, SMALL, TWO
 from .test_cli import Starter
 
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"

@@ -12,7 +12,7 @@ from exporter.intervals.model import Change, Interval, Location, LocationKey, Me
 from exporter.intervals.updates import MeterUpdate, revision_direction, update_meter
 from exporter.portal.walltime import WallClock
 
-from .conftest import DAY, NOW, ZONE
+from .support.worlds import DAY, NOW, ZONE
 
 WALL = WallClock(ZONE)
 HOUR = 3600

@@ -20,7 +20,7 @@ from exporter.intervals.model import Interval, Location, LocationKey, Meter, Met
 from exporter.storage import state as module
 from exporter.storage.state import FILE, RejectedSignIns, StateFile
 
-from .conftest import DAY, NOW
+from .support.worlds import DAY, NOW
 
 OpenState = Callable[[], StateFile]
 

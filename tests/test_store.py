@@ -13,7 +13,7 @@ from exporter.portal.walltime import WallClock
 from exporter.storage.snapshots import SnapshotStore
 from exporter.storage.state import StateFile
 
-from .conftest import DAY, NOW, ZONE
+from .support.worlds import DAY, NOW, ZONE
 
 WALL = WallClock(ZONE)
 HOUR = 3600

@@ -16,9 +16,10 @@ from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.settings import Poll, Span
 from exporter.simulator.world import MeterSpec, Resolution, World
 
-from .clocks import ManualClock
-from .conftest import BARN, DAY, HOUSE, METER, NOW, Record, StartPortal, change
-from .surveys import HOUR, Sign, day_of, days_ago, found, midnight, polls, surveyor, world
+from .support.clocks import ManualClock
+from .support.portal import Record, StartPortal, change
+from .support.surveys import HOUR, Sign, day_of, days_ago, found, midnight, polls, surveyor, world
+from .support.worlds import BARN, DAY, HOUSE, METER, NOW
 
 DAYS_METER = MeterSpec("81009", Household(9), resolution=Resolution.DAYS)
 MONTHS_METER = MeterSpec("81008", Household(8), resolution=Resolution.MONTHS)

@@ -9,7 +9,7 @@ from exporter.formatting import briefly, every, length, local_date, local_time
 from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.portal.accounts import AccountLocation
 
-from .conftest import NOW
+from .support.worlds import NOW
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 NEW_YORK = ZoneInfo("America/New_York")

@@ -18,9 +18,10 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
 from exporter.simulator.world import MeterSpec, Resolution, World
 
-from .clocks import ManualClock
-from .conftest import BARN, BARN_METER, DAY, HOUSE, METER, NOW, StartPortal, change
-from .surveys import HOUR, Sign, midnight, polls, world
+from .support.clocks import ManualClock
+from .support.portal import StartPortal, change
+from .support.surveys import HOUR, Sign, midnight, polls, world
+from .support.worlds import BARN, BARN_METER, DAY, HOUSE, METER, NOW
 
 DAYS_METER = MeterSpec("81009", Household(9), resolution=Resolution.DAYS)
 MONTHS_METER = MeterSpec("81008", Household(8), resolution=Resolution.MONTHS)

@@ -23,9 +23,9 @@ from exporter.sinks.base import Chunk
 from exporter.storage.snapshots import SnapshotStore
 from exporter.storage.state import StateFile
 
-from ..conftest import NOW
-from ..portal.building import bounds_of
-from .pieces import HOUSE, NEW_YORK, instant, job
+from ..support.jobs import HOUSE, NEW_YORK, instant, job
+from ..support.portal_answers import bounds_of
+from ..support.worlds import NOW
 
 HOUR, DAY = 3600, 86400
 WINDOW = 7 * 86400

@@ -17,10 +17,10 @@ from exporter.portal.client import PortalClient
 from exporter.portal.query import DAILY, HOURLY, UsageQuery
 from exporter.portal.usage import UsageAnswer
 
-from ..clocks import ManualClock
-from ..patience import AT_ONCE
 from ..portal.test_history import Portal
-from .pieces import BARN, HOUSE, instant, job
+from ..support.clocks import ManualClock
+from ..support.deadlines import AT_ONCE
+from ..support.jobs import BARN, HOUSE, instant, job
 
 DAY = 86400
 SOON = 5.0

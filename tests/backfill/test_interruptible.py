@@ -9,7 +9,7 @@ from exporter.backfill.retry import interruptible
 from exporter.clock import Stopped, SystemClock
 from exporter.errors import DatabaseError
 
-from ..patience import AT_ONCE
+from ..support.deadlines import AT_ONCE
 
 
 def test_what_an_action_gives_is_given() -> None:

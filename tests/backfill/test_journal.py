@@ -11,9 +11,9 @@ import pytest
 from exporter.backfill.journal import CompletedChunk, Coverage, Journal, Totals
 from exporter.storage.state import FILE, StateFile
 
-from ..clocks import ManualClock
-from ..conftest import NOW
-from .pieces import BARN, HOUSE
+from ..support.clocks import ManualClock
+from ..support.jobs import BARN, HOUSE
+from ..support.worlds import NOW
 
 HOUR = 3600
 TASK = ("victoriametrics http://127.0.0.1:8428", "house 2025")

@@ -13,9 +13,9 @@ from exporter.backfill.plan import DayRange, Job, in_order, job_of, read_range, 
 from exporter.errors import ConfigError
 from exporter.portal.walltime import WallClock
 
-from ..clocks import ManualClock
-from ..portal.building import US_ZONES, bounds_of, examples
-from .pieces import BARN, HOUSE, NEW_YORK, instant, job, place_of
+from ..support.clocks import ManualClock
+from ..support.jobs import BARN, HOUSE, NEW_YORK, instant, job, place_of
+from ..support.portal_answers import US_ZONES, bounds_of, examples
 
 TODAY = date(2026, 1, 14)
 DAY = 86400

@@ -16,9 +16,9 @@ from exporter.backfill.result import BackfillResult
 from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.sinks.base import Chunk, Sink, Written
 
-from ..conftest import NOW
-from ..portal.building import bounds_of
-from .pieces import BARN, HOUSE, NEW_YORK, instant, job
+from ..support.jobs import BARN, HOUSE, NEW_YORK, instant, job
+from ..support.portal_answers import bounds_of
+from ..support.worlds import NOW
 
 HOUR = 3600
 WINTER = job("2024-01-01", "2024-03-31", name="Farm house")

@@ -3,7 +3,7 @@
 from exporter.backfill.journal import CompletedChunk, Coverage, Totals
 from exporter.backfill.result import BackfillResult
 
-from .pieces import BARN, HOUSE, instant, job
+from ..support.jobs import BARN, HOUSE, instant, job
 
 HOUR = 3600
 WALL = job("2026-01-01", "2026-03-31").wall

@@ -31,8 +31,10 @@ from exporter.sinks.base import Chunk, Sink, Written
 from exporter.storage.snapshots import SnapshotStore
 from exporter.storage.state import StateFile
 
-from ..clocks import ManualClock
-from ..conftest import BARN_METER, DAY, METER, NOW, SMALL, TWO, ZONE, Exporter, StartPortal, change, login_of
+from ..support.clocks import ManualClock
+from ..support.exporter import Exporter
+from ..support.portal import StartPortal, change, login_of
+from ..support.worlds import BARN_METER, DAY, METER, NOW, SMALL, TWO, ZONE
 
 HOUR = 3600
 WINDOW = 7 * DAY

@@ -16,8 +16,9 @@ from exporter.simulator.settings import Poll
 from exporter.simulator.world import HOME, LocationSpec, Resolution, UserSpec, World
 from exporter.storage.state import StateFile
 
-from ..clocks import ManualClock
-from ..conftest import BARN, BARN_METER, HOUSE, SMALL, TWO, StartPortal, change, login_of
+from ..support.clocks import ManualClock
+from ..support.portal import StartPortal, change, login_of
+from ..support.worlds import BARN, BARN_METER, HOUSE, SMALL, TWO
 
 DAYS = DayRange(None, None, 3)
 FLAT = LocationSpec("55003", "70004", (), nickname="Old flat", inactive=True)

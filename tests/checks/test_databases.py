@@ -20,13 +20,11 @@ from exporter.portal.walltime import WallClock
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll
 
-from ..clocks import ManualClock
-from ..conftest import DAY, NOW, TWO, ZONE, StartPortal, login_of
-from ..databases import conftest as stand_in
-from .reports import check_of, lines
-
-database = stand_in.database
-Database = stand_in.Database
+from ..support.check_reports import check_of, lines
+from ..support.clocks import ManualClock
+from ..support.fake_database import Database
+from ..support.portal import StartPortal, login_of
+from ..support.worlds import DAY, NOW, TWO, ZONE
 
 TODAY = WallClock(ZONE).day(NOW).start
 TOKEN = "a-token-that-nobody-may-see"

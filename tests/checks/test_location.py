@@ -17,9 +17,10 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Dst, Poll, Span
 from exporter.simulator.world import Channels, MeterSpec, Resolution, World
 
-from ..clocks import ManualClock
-from ..conftest import DAY, HOUSE, METER, NOW, ZONE, StartPortal, login_of
-from .reports import check_of, lines
+from ..support.check_reports import check_of, lines
+from ..support.clocks import ManualClock
+from ..support.portal import StartPortal, login_of
+from ..support.worlds import DAY, HOUSE, METER, NOW, ZONE
 
 HOUR = 3600
 WALL = WallClock(ZONE)

@@ -22,24 +22,10 @@ from exporter.simulator.settings import Poll, SignIn, Span
 from exporter.simulator.world import HOME, Channels, MeterSpec, Resolution, UserSpec, World
 from exporter.storage.state import StateFile
 
-from ..clocks import ManualClock
-from ..conftest import (
-    BARN,
-    BARN_METER,
-    DAY,
-    HOUSE,
-    METER,
-    NOW,
-    SMALL,
-    TWO,
-    ZONE,
-    Intercept,
-    Record,
-    StartPortal,
-    change,
-    login_of,
-)
-from .reports import check_of, checked, lines, without_zone
+from ..support.check_reports import check_of, checked, lines, without_zone
+from ..support.clocks import ManualClock
+from ..support.portal import Intercept, Record, StartPortal, change, login_of
+from ..support.worlds import BARN, BARN_METER, DAY, HOUSE, METER, NOW, SMALL, TWO, ZONE
 
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 OTHER_TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"

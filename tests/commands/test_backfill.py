@@ -23,11 +23,12 @@ from exporter.simulator.settings import Poll, Revision, SignIn, Span
 from exporter.simulator.world import Channels, UserSpec, World
 from exporter.storage.state import FILE
 
-from ..conftest import BARN, DAY, HOUSE, METER, SMALL, TWO, Record, StartPortal, change
-from ..metricsdouble import Call, MetricsDouble
-from ..patience import AT_ONCE, DEADLINE
+from ..support.deadlines import AT_ONCE, DEADLINE
+from ..support.metrics_double import Call, MetricsDouble
+from ..support.portal import Record, StartPortal, change
+from ..support.typist import Typist
+from ..support.worlds import BARN, DAY, HOUSE, METER, SMALL, TWO
 from ..test_cli import Program, Starter, one_line
-from ..typists import Typist
 
 ZONE = ZoneInfo("America/New_York")
 USAGE = "smarthub_interval_usage_kwh"

@@ -22,10 +22,11 @@ from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.world import HOME, MeterSpec, UserSpec, World
 from exporter.terminal import chart
 
-from ..conftest import HOUSE, METER, StartPortal, change
-from ..patience import AT_ONCE, DEADLINE
+from ..support.deadlines import AT_ONCE, DEADLINE
+from ..support.portal import StartPortal, change
+from ..support.typist import Typist
+from ..support.worlds import HOUSE, METER
 from ..test_cli import PASSWORD, Program, Starter
-from ..typists import Typist
 
 ZONE = ZoneInfo("America/New_York")
 WALL = WallClock(ZONE)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from ..patience import AT_ONCE
+from ..support.deadlines import AT_ONCE
 from ..test_cli import Program, Starter
 
 FREE = "--web.listen-address=127.0.0.1:0"

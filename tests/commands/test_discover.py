@@ -21,10 +21,11 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution, UserSpec, World
 
-from ..conftest import DAY, StartPortal, change
-from ..patience import DEADLINE
+from ..support.deadlines import DEADLINE
+from ..support.portal import StartPortal, change
+from ..support.typist import Typist
+from ..support.worlds import DAY
 from ..test_cli import Program, Starter, one_line
-from ..typists import Typist
 
 USER = UserSpec()
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"

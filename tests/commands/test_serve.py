@@ -19,7 +19,7 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Settings, SignIn
 from exporter.simulator.world import LocationSpec, MeterSpec, UserSpec, World
 
-from ..patience import AT_ONCE
+from ..support.deadlines import AT_ONCE
 from ..test_cli import PASSWORD, Program, Starter
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"

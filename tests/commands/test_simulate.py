@@ -10,7 +10,7 @@ import pytest
 import requests
 import yaml
 
-from ..patience import AT_ONCE
+from ..support.deadlines import AT_ONCE
 from ..test_cli import Program, Starter
 from .test_serve import serve
 

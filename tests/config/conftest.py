@@ -1,5 +1,4 @@
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -7,32 +6,7 @@ import pytest
 from exporter.config import Config, Overrides, load_config
 from exporter.errors import ConfigError
 
-SAMPLE = {
-    "smarthub.api_url": "novec",
-    "smarthub.username": "member@example.org",
-    "smarthub.password": "hunter2",
-    "smarthub.timezone": "America/New_York",
-}
-HOME = "/home/member"
-
-Write = Callable[..., Path]
-Load = Callable[..., Config]
-Problems = Callable[..., tuple[str, ...]]
-
-
-def exactly(message: str) -> str:
-    """The pattern that a message matches only as a whole."""
-    return f"^{re.escape(message)}$"
-
-
-def yaml_text(changes: Mapping[str, str | None]) -> str:
-    """The sample with some keys changed, each value as YAML; None leaves the key out."""
-    sections: dict[str, list[str]] = {}
-    for path, value in {**SAMPLE, **changes}.items():
-        section, _, key = path.rpartition(".")
-        if value is not None:
-            sections.setdefault(section, []).append(f"{'  ' if section else ''}{key}: {value}".rstrip())
-    return "".join("\n".join([f"{name}:", *lines] if name else lines) + "\n" for name, lines in sections.items())
+from ..support.config_files import HOME, Load, Problems, Write, yaml_text
 
 
 @pytest.fixture

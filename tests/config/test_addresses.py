@@ -2,7 +2,7 @@ import pytest
 
 from exporter.config import PortalAddress, database_url, parse_listen_address, portal_address
 
-from .conftest import exactly
+from ..support.config_files import exactly
 
 
 @pytest.mark.parametrize(

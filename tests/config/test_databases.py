@@ -4,7 +4,7 @@ import pytest
 
 from exporter.config import InfluxDBConfig, Secret, VictoriaMetricsConfig
 
-from .conftest import HOME, Load, Problems, Write
+from ..support.config_files import HOME, Load, Problems, Write
 
 
 def test_a_url_alone_makes_a_victoriametrics(load: Load) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from exporter.config import LocationChoice, Secret
 
-from .conftest import Load, Problems, Write
+from ..support.config_files import Load, Problems, Write
 
 SEVERAL = """\
 smarthub:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from exporter.config import Config, Overrides, Secret, load_config
 from exporter.errors import ConfigError
 
-from .conftest import yaml_text
+from ..support.config_files import yaml_text
 
 SECRET = "Xq7vKz"
 BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"

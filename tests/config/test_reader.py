@@ -16,7 +16,7 @@ from exporter.config import (
 )
 from exporter.errors import ConfigError
 
-from .conftest import HOME, Load, Problems, Write, yaml_text
+from ..support.config_files import HOME, Load, Problems, Write, yaml_text
 
 NOVEC = PortalAddress("https://novec.smarthub.coop", "novec", loopback=False)
 STATE = Path(HOME, ".local/state/smarthub-exporter")

@@ -9,7 +9,7 @@ import pytest
 from exporter.config import Overrides, load_config
 from exporter.errors import ConfigError
 
-from .conftest import HOME, SAMPLE, Problems, Write
+from ..support.config_files import HOME, SAMPLE, Problems, Write
 
 MISSING_ZONE = (
     ', give the zone of the co-op, such as America/New_York ("smarthub-exporter discover" finds out which one it is)'

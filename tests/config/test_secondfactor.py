@@ -2,7 +2,7 @@ import pytest
 
 from exporter.config import second_factor
 
-from .conftest import exactly
+from ..support.config_files import exactly
 
 RFC_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 RFC_TIME, RFC_CODE = 1111111109, "081804"

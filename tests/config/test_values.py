@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from exporter.config import format_duration, parse_duration, parse_zone
 from exporter.config.values import parse_boolean, parse_count, parse_label_name, quoted
 
-from .conftest import exactly
+from ..support.config_files import exactly
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ from exporter.databases.http import Authorization, DatabaseHttp
 from exporter.databases.victoriametrics import VictoriaMetrics
 from exporter.errors import DatabaseError
 
-from .conftest import Asked, Database
+from ..support.fake_database import Database
+from ..support.http_server import Asked
 
 PATH = (
     "check the path: a single node has none, a cluster has url: http://vminsert:8480/insert/0/prometheus and query_url:"

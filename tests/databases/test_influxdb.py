@@ -8,7 +8,7 @@ from exporter.config import InfluxDBConfig, Secret
 from exporter.databases.influxdb import InfluxDB, InfluxState
 from exporter.errors import DatabaseError
 
-from .conftest import Database
+from ..support.fake_database import Database
 
 V1 = {"X_Influxdb_Version": "1.8.10", "X_Influxdb_Build": "OSS"}
 V2 = {"X_Influxdb_Version": "v2.7.11", "X_Influxdb_Build": "OSS"}

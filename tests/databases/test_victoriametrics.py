@@ -9,7 +9,7 @@ from exporter.config import VictoriaMetricsConfig
 from exporter.databases.victoriametrics import StoredSeries, VictoriaMetrics
 from exporter.errors import DatabaseError
 
-from .conftest import Database
+from ..support.fake_database import Database
 
 FLAGS = '-dedup.minScrapeInterval="1s"\n-httpAuth.password="secret"\n-storageDataPath="/data \\"x\\""\n'
 

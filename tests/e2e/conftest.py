@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from .services import Services
+from ..support.services import Services
 
 HERE = Path(__file__).parent
 

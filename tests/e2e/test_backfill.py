@@ -16,9 +16,9 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Revision, Settings
 from exporter.simulator.world import Channels, UserSpec, World
 
-from .backfills import ZONE, Backfiller, InstantPortal, days_ago, midnight
-from .exporters import Exporter, house, meter
-from .services import (
+from ..support.backfill_process import ZONE, Backfiller, InstantPortal, days_ago, midnight
+from ..support.exporter_process import Exporter, house, meter
+from ..support.services import (
     INTERVALS_JOB,
     Labels,
     Sample,
@@ -29,7 +29,7 @@ from .services import (
     scrape_config,
     wait_until,
 )
-from .truth import Expected, by_end, differences, expected, local_days, wrong_versions
+from ..support.truth import Expected, by_end, differences, expected, local_days, wrong_versions
 
 SOLAR, HOURLY = meter(2, Channels.THREE, periods=True), meter(3, step=3600)
 SOLAR_HOUSE = World(zone=ZONE.key, users=(UserSpec(),), locations=(house(2, SOLAR),))

@@ -16,10 +16,10 @@ from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.settings import Settings
 from exporter.storage.state import FILE
 
-from .backfills import Backfiller, Running, days_ago, midnight
-from .portal_process import HOURLY_HOUSE
-from .services import ROOT, Process, Services, VictoriaMetrics, free_port, wait_until
-from .truth import Expected, by_end, differences, expected
+from ..support.backfill_process import Backfiller, Running, days_ago, midnight
+from ..support.portal_process import HOURLY_HOUSE
+from ..support.services import ROOT, Process, Services, VictoriaMetrics, free_port, wait_until
+from ..support.truth import Expected, by_end, differences, expected
 
 SEED = 20_261_122
 ROUNDS = 20
@@ -65,7 +65,7 @@ class Round:
         self.host = f"127.0.0.1:{port}"
         self.portal: Process = self.services.process(
             sys.executable,
-            ["-m", "tests.e2e.portal_process", str(port), str(self.diary), str(latency)],
+            ["-m", "tests.support.portal_process", str(port), str(self.diary), str(latency)],
             ready_url=f"http://{self.host}/simulator/calls",
             environment={"PYTHONPATH": str(ROOT)},
             name="portal",

@@ -18,8 +18,8 @@ from exporter.simulator.settings import Dst, Settings
 from exporter.simulator.world import Channels, Resolution, World
 from exporter.storage.state import StateFile
 
-from .exporters import house, meter
-from .services import (
+from ..support.exporter_process import house, meter
+from ..support.services import (
     INTERVALS_JOB,
     Labels,
     Prometheus,
@@ -32,7 +32,7 @@ from .services import (
     scrape_config,
     wait_until,
 )
-from .truth import Expected, by_end, differences, expected, local_days
+from ..support.truth import Expected, by_end, differences, expected, local_days
 
 ZONE = ZoneInfo("America/New_York")
 WORLD = World(

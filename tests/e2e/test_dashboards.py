@@ -23,9 +23,9 @@ from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.settings import Settings, Span
 from exporter.simulator.world import Channels, LocationSpec, World
 
-from ..grafana.panels import GRAFANA, Panel, TimeRange, all_panels, find
-from .exporters import house, meter
-from .services import (
+from ..support.dashboards import GRAFANA, Panel, TimeRange, all_panels, find
+from ..support.exporter_process import house, meter
+from ..support.services import (
     Labels,
     Prometheus,
     Sample,
@@ -38,7 +38,7 @@ from .services import (
     series,
     wait_until,
 )
-from .truth import Expected, expected, local_days, version
+from ..support.truth import Expected, expected, local_days, version
 
 Database = VictoriaMetrics | Prometheus
 Points = dict[float, float]

@@ -23,8 +23,8 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
 from exporter.simulator.world import World
 
-from ..patience import DEADLINE
-from .services import ROOT, free_port
+from ..support.deadlines import DEADLINE
+from ..support.services import ROOT, free_port
 
 pytestmark = pytest.mark.e2e
 

@@ -15,8 +15,8 @@ from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
 
-from .exporters import STREET, Exporter
-from .services import Services, http
+from ..support.exporter_process import STREET, Exporter
+from ..support.services import Services, http
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 

@@ -14,8 +14,8 @@ from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Revision, Settings, Span
 
-from .exporters import STREET, Exporter
-from .services import (
+from ..support.exporter_process import STREET, Exporter
+from ..support.services import (
     EXPORTER_JOB,
     INTERVALS_JOB,
     Labels,
@@ -26,7 +26,7 @@ from .services import (
     scrape_config,
     wait_until,
 )
-from .truth import by_end, differences, expected, local_days, versions_of, wrong_versions
+from ..support.truth import by_end, differences, expected, local_days, versions_of, wrong_versions
 
 TIMESTAMPED_FAMILIES = {each.family.name for each in TIMESTAMPED}
 FAMILIES = f'{{__name__=~"{"|".join(sorted(TIMESTAMPED_FAMILIES))}"}}'

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from .services import (
+from ..support.services import (
     EXPORTER_JOB,
     INTERVALS_JOB,
     ROOT,

@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from .services import ROOT, find_program
+from ..support.services import ROOT, find_program
 
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 

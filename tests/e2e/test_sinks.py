@@ -33,10 +33,10 @@ from exporter.sinks.influxdb import InfluxDBSink
 from exporter.sinks.openmetrics import OpenMetricsSink
 from exporter.storage.state import StateFile
 
-from ..clocks import ManualClock
-from .exporters import house, meter
-from .services import InfluxDB, Services, VictoriaMetrics, find_program, prometheus_config, series
-from .truth import by_end, differences, expected, local_days
+from ..support.clocks import ManualClock
+from ..support.exporter_process import house, meter
+from ..support.services import InfluxDB, Services, VictoriaMetrics, find_program, prometheus_config, series
+from ..support.truth import by_end, differences, expected, local_days
 
 ZONE = ZoneInfo("America/New_York")
 WALL = WallClock(ZONE)

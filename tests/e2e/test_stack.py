@@ -28,10 +28,9 @@ from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.settings import Settings, Span
 from exporter.simulator.world import World
 
-from ..clocks import ManualClock
-from ..grafana.panels import DASHBOARDS, GRAFANA, Panel, TimeRange, all_panels, find, load
-from ..test_compose import compose_commands
-from .services import (
+from ..support.clocks import ManualClock
+from ..support.dashboards import DASHBOARDS, GRAFANA, Panel, TimeRange, all_panels, find, load
+from ..support.services import (
     ROOT,
     Labels,
     Process,
@@ -43,8 +42,9 @@ from .services import (
     http,
     wait_until,
 )
+from ..support.truth import Expected, by_end, differences, expected
+from ..test_compose import compose_commands
 from .test_dashboards import Points, Truth, by_date, close, last, run, whole_days
-from .truth import Expected, by_end, differences, expected
 
 Json = Any
 Database = VictoriaMetrics | Prometheus

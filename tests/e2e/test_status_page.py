@@ -19,9 +19,9 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Settings
 from exporter.simulator.world import LocationSpec, MeterSpec, World
 
-from ..web.browser import DESKTOP, PHONE, Browser
-from .exporters import Exporter
-from .services import Services, find_program, is_running, wait_until
+from ..support.browser import DESKTOP, PHONE, Browser
+from ..support.exporter_process import Exporter
+from ..support.services import Services, find_program, is_running, wait_until
 
 WORLD = World()
 ZONE = ZoneInfo(WORLD.zone)

@@ -25,8 +25,8 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
 from exporter.simulator.world import UserSpec, World
 
-from .exporters import Exporter, house, meter
-from .services import (
+from ..support.exporter_process import Exporter, house, meter
+from ..support.services import (
     INTERVALS_JOB,
     Labels,
     Services,
@@ -37,7 +37,7 @@ from .services import (
     scrape_config,
     wait_until,
 )
-from .truth import expected
+from ..support.truth import expected
 
 HOUSE = World(users=(UserSpec(),), locations=(house(1, meter(1, step=3600)),))
 WINDOW = 3 * 86400

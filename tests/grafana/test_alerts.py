@@ -9,8 +9,8 @@ import yaml
 
 from exporter.metrics import families
 
-from ..e2e.services import find_program
-from .panels import GRAFANA
+from ..support.dashboards import GRAFANA
+from ..support.services import find_program
 
 ALERTS = GRAFANA / "alerts"
 RULES: list[dict[str, Any]] = [

@@ -11,7 +11,7 @@ import pytest
 
 from exporter.metrics import families
 
-from .panels import DASHBOARDS, Json, Panel, TimeRange, all_panels, boxes, find, load, panels
+from ..support.dashboards import DASHBOARDS, Json, Panel, TimeRange, all_panels, boxes, find, load, panels
 
 UIDS: Final = {"home": "smarthub-home", "exporter": "smarthub-exporter"}
 OURS: Final = {each.family.name for each in families.TIMESTAMPED} | {each.name for each in families.CURRENT}

@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from .panels import GRAFANA
+from ..support.dashboards import GRAFANA
 
 
 def read(path: str) -> Any:  # noqa: ANN401 - YAML

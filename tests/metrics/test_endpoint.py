@@ -18,7 +18,7 @@ from exporter.refresh.status import LocationStatus, LoginStatus
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
 
-from ..clocks import ManualClock
+from ..support.clocks import ManualClock
 from .test_page import GOLDEN, KEY, KWH, MIDNIGHT, SOLAR, SOLAR_METER, T, quarters, read_openmetrics, snapshot_of
 
 WINDOW = 7 * 86400

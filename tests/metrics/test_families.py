@@ -13,7 +13,7 @@ from exporter.intervals.model import LocationKey
 from exporter.metrics import families
 from exporter.refresh.status import LocationStatus, LoginStatus
 
-from ..e2e.services import find_program
+from ..support.services import find_program
 from .test_endpoint import Exposition
 from .test_page import KEY, SOLAR_METER, T, snapshot_of
 

@@ -13,7 +13,7 @@ from exporter.errors import ProtocolError
 from exporter.portal.directions import Flow
 from exporter.portal.usage import UsageAnswer, decode
 
-from .building import (
+from ..support.portal_answers import (
     NET_METER,
     QUARTER,
     Json,

@@ -22,8 +22,9 @@ from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.world import LocationSpec, UserSpec, World
 from exporter.storage.state import StateFile
 
-from ..clocks import ManualClock
-from ..conftest import BARN, DAY, HOUSE, METER, NOW, TWO, ZONE, Intercept, Record, StartPortal, change, login_of
+from ..support.clocks import ManualClock
+from ..support.portal import Intercept, Record, StartPortal, change, login_of
+from ..support.worlds import BARN, DAY, HOUSE, METER, NOW, TWO, ZONE
 
 WALL = WallClock(ZONE)
 TODAY = WALL.day(NOW).start

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from exporter.portal.accounts import AccountLocation, from_accounts, from_user_data
 
-from .building import Json, account, examples, refusal, summary
+from ..support.portal_answers import Json, account, examples, refusal, summary
 
 SUMMARIES = "serviceLocationToUserDataServiceLocationSummaries"
 SINGLE = "serviceLocationIdToServiceLocationSummary"

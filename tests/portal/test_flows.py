@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporter.portal.directions import Channel, Energy, Flow, Values, resolve
 
-from .building import channel, examples
+from ..support.portal_answers import channel, examples
 
 IMPORT, TOTAL, EXPORT, NET = Flow.IMPORT, Flow.TOTAL, Flow.EXPORT, Flow.NET
 Given = tuple[Flow, Values]

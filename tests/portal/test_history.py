@@ -19,7 +19,7 @@ from exporter.portal.query import DAILY, HOURLY, UsageQuery
 from exporter.portal.usage import UsageAnswer, decode
 from exporter.portal.walltime import WallClock
 
-from .building import (
+from ..support.portal_answers import (
     DAY,
     HOUR,
     US_ZONES,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from exporter.portal.placement import Placed, day_steps, place, place_days, step_of_day
 from exporter.portal.walltime import WallClock
 
-from .building import (
+from ..support.portal_answers import (
     CHANGING_ZONES,
     DAY,
     HOUR,

@@ -9,7 +9,7 @@ from exporter.portal.query import DAILY, HOURLY
 from exporter.portal.raw_series import RawSeries, raw_series
 from exporter.portal.walltime import WallClock
 
-from .building import (
+from ..support.portal_answers import (
     DAY,
     HOUR,
     NET_METER,

@@ -14,7 +14,7 @@ from exporter.portal.readings import MeterReadings, RangeReadings, read_days, re
 from exporter.portal.usage import decode
 from exporter.portal.walltime import WallClock
 
-from .building import (
+from ..support.portal_answers import (
     CHANGING_ZONES,
     DAY,
     HOUR,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from exporter.errors import ProtocolError
 from exporter.portal import parsing
 
-from .building import examples, refusal
+from ..support.portal_answers import examples, refusal
 
 SECRET = "Xq7vKz Oak Road"
 HUGE = json.loads("9" * 400)

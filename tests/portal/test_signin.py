@@ -27,8 +27,9 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import SignIn
 from exporter.simulator.world import UserSpec, World
 
-from ..clocks import ManualClock
-from ..conftest import HOUSE, NOW, StartPortal, change, login_of
+from ..support.clocks import ManualClock
+from ..support.portal import StartPortal, change, login_of
+from ..support.worlds import HOUSE, NOW
 
 HOST = "novec.smarthub.coop"
 URL = f"https://{HOST}"

@@ -29,8 +29,10 @@ from exporter.simulator.household import Household
 from exporter.simulator.settings import Poll, SignIn, Span
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, UserSpec, World
 
-from ..clocks import ManualClock
-from ..conftest import NOW, Record, StartExporter, StartPortal, login_of
+from ..support.clocks import ManualClock
+from ..support.exporter import StartExporter
+from ..support.portal import Record, StartPortal, login_of
+from ..support.worlds import NOW
 
 Json = Any
 Lines = Callable[[], list[str]]

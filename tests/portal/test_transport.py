@@ -20,7 +20,7 @@ from exporter.errors import PortalError, ProtocolError, TransportError
 from exporter.portal import http as module
 from exporter.portal.http import BearerToken, PortalResponse, Transport
 
-from ..clocks import ManualClock
+from ..support.clocks import ManualClock
 
 HOST = "novec.smarthub.coop"
 URL = f"https://{HOST}"

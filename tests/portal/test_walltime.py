@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from exporter.intervals.days import Day
 from exporter.portal.walltime import WallClock, plausible
 
-from .building import (
+from ..support.portal_answers import (
     CHANGING_ZONES,
     DAY,
     HOUR,

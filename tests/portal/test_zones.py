@@ -19,7 +19,18 @@ from exporter.portal.timezone import (
 )
 from exporter.portal.usage import UsageAnswer, decode
 
-from .building import DAY, HOUR, MINUTE, QUARTER, bounds_of, examples, instant, midnight, one_meter, wall_of
+from ..support.portal_answers import (
+    DAY,
+    HOUR,
+    MINUTE,
+    QUARTER,
+    bounds_of,
+    examples,
+    instant,
+    midnight,
+    one_meter,
+    wall_of,
+)
 
 COOP_ZONES = (
     "America/New_York",

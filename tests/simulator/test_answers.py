@@ -15,7 +15,7 @@ from exporter.simulator.portal import Call, SimulatedPortal, SimulatedResponse
 from exporter.simulator.settings import Dst, Poll, Settings, Span, Stray
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution, UserSpec, World
 
-from ..clocks import ManualClock
+from ..support.clocks import ManualClock
 
 Json = Any
 ZONE = ZoneInfo("America/New_York")

@@ -16,7 +16,7 @@ from exporter.status_page.charts import energy_chart, power_chart
 from exporter.status_page.figures import DayFigures
 from exporter.status_page.svg import Days, days_between, scale
 
-from .reading import Element, all_of, one
+from ..support.html import Element, all_of, one
 
 NEW_YORK = ZoneInfo("America/New_York")
 HOUR = 3600

@@ -15,8 +15,10 @@ from exporter.simulator.settings import Span
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, World
 from exporter.status_page.figures import Figures, Freshness, figures_of, freshness
 
-from ..clocks import ManualClock
-from ..conftest import ZONE, StartExporter, StartPortal, login_of
+from ..support.clocks import ManualClock
+from ..support.exporter import StartExporter
+from ..support.portal import StartPortal, login_of
+from ..support.worlds import ZONE
 
 HOUR, DAY = 3600, 86400
 T = int(datetime(2026, 6, 15, 12, tzinfo=UTC).timestamp())

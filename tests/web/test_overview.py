@@ -14,8 +14,10 @@ from exporter.simulator.world import MeterSpec, Resolution, UserSpec, World
 from exporter.status_page.condition import Condition, Severity
 from exporter.status_page.summary import Summary, summarize
 
-from ..clocks import ManualClock
-from ..conftest import BARN, HOUSE, METER, SMALL, TWO, Exporter, StartExporter, StartPortal, change, login_of
+from ..support.clocks import ManualClock
+from ..support.exporter import Exporter, StartExporter
+from ..support.portal import StartPortal, change, login_of
+from ..support.worlds import BARN, HOUSE, METER, SMALL, TWO
 
 HOUR, DAY = 3600, 86400
 T = 1_795_001_400  # 2026-11-18 11:30 UTC, 06:30 in New York

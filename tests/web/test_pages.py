@@ -13,8 +13,8 @@ from exporter.routes import Pages
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
 
-from ..clocks import ManualClock
-from .reading import all_of, one, parsed, sections, words
+from ..support.clocks import ManualClock
+from ..support.html import all_of, one, parsed, sections, words
 
 T = 1_795_001_400  # 2026-11-18 11:30 UTC
 KEY = LocationKey("novec", "55001", "70001")

@@ -23,7 +23,7 @@ from exporter.web.connections import Connections, Limits
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
 
-from ..patience import AT_ONCE, DEADLINE
+from ..support.deadlines import AT_ONCE, DEADLINE
 
 LOOPBACK = "127.0.0.1:0"
 QUICK = Limits(request_seconds=0.2, response_seconds=0.2, idle_seconds=0.2)

@@ -20,9 +20,11 @@ from exporter.simulator.world import LocationSpec, MeterSpec, Resolution, World
 from exporter.status_page import card
 from exporter.status_page.page import POLICY, STYLE, StatusPage
 
-from ..clocks import ManualClock
-from ..conftest import ZONE, Exporter, StartExporter, StartPortal, login_of
-from .reading import Element, all_of, described, one, parsed, rows, sections, words
+from ..support.clocks import ManualClock
+from ..support.exporter import Exporter, StartExporter
+from ..support.html import Element, all_of, described, one, parsed, rows, sections, words
+from ..support.portal import StartPortal, login_of
+from ..support.worlds import ZONE
 
 HOUR, DAY = 3600, 86400
 HOSTILE = '</style><script src="//evil.example/x.js">alert(1)</script>&"\'<!--'

@@ -13,7 +13,7 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.world import MeterSpec, World
 
 from .clocks import ManualClock
-from .conftest import HOUSE, METER, ZONE
+from .worlds import HOUSE, METER, ZONE
 
 HOUR = 3600
 

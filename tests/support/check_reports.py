@@ -9,7 +9,7 @@ from exporter.config import Login
 from exporter.lockout import TryAnyway
 from exporter.storage.state import StateFile
 
-from ..clocks import ManualClock
+from .clocks import ManualClock
 
 
 def lines(parts: Iterable[CheckItem]) -> list[str]:

@@ -1,6 +1,6 @@
 """A simulated portal as a process of its own, which can be killed, with a diary of its polls that outlives it.
 
-python -m tests.e2e.portal_process PORT DIARY LATENCY
+python -m tests.support.portal_process PORT DIARY LATENCY
 """
 
 import json
@@ -14,7 +14,7 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
 from exporter.simulator.world import UserSpec, World
 
-from .exporters import house, meter
+from .exporter_process import house, meter
 
 HOURLY_HOUSE = World(users=(UserSpec(),), locations=(house(3, meter(3, step=3600)),))
 

@@ -8,7 +8,7 @@ from exporter.intervals.model import LocationKey
 from exporter.portal.accounts import AccountLocation
 from exporter.portal.walltime import WallClock
 
-from ..clocks import ManualClock
+from .clocks import ManualClock
 
 NEW_YORK = "America/New_York"
 HOUSE = LocationKey("novec", "55001", "70001")

@@ -1,0 +1,72 @@
+"""The shipped exporter on a clock that tests move."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from exporter import app
+from exporter.config import Config, ExporterConfig, Login
+from exporter.intervals.model import Location, LocationKey
+from exporter.refresh.refresher import LoginRefresher
+from exporter.refresh.status import LoginStatus
+from exporter.storage.state import StateFile
+
+from .clocks import ManualClock
+from .worlds import DAY
+
+StartExporter = Callable[..., "Exporter"]
+
+
+class Exporter(app.Exporter):
+    """The shipped exporter without its HTTP side, on a state folder. A second one on it is the one after a restart."""
+
+    def __init__(
+        self,
+        clock: ManualClock,
+        *logins: Login,
+        folder: Path | None = None,
+        window: int = 7 * DAY,
+        interval: int = 3600,
+    ) -> None:
+        config = Config(logins, ExporterConfig(refresh_interval=interval, window=window))
+        super().__init__(config, StateFile(folder), clock)
+
+    @property
+    def logins(self) -> tuple[LoginRefresher, ...]:
+        return self.refresher.logins
+
+    def refresh(self, login: int = 0) -> float:
+        """Refresh once; gives the seconds to wait."""
+        return self.logins[login].refresh()
+
+    def refresh_all(self) -> None:
+        for login in self.logins:
+            login.refresh()
+
+    @property
+    def status(self) -> LoginStatus:
+        """How the first login does."""
+        return self.logins[0].status
+
+    @property
+    def locations(self) -> dict[LocationKey, Location]:
+        return dict(self.store.snapshot.locations)
+
+    def location(self, number: str = "70001") -> Location:
+        return next(location for key, location in self.locations.items() if key.location == number)
+
+    def metric(self, name: str, /, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, labels)
+
+    def failures(self, login: str = "coop") -> dict[str, float]:
+        """How often a refresh failed, by reason, without the reasons that never occurred."""
+        reasons = ("credentials", "two_factor", "permission", "pending", "transport", "protocol")
+        counts = {
+            reason: self.metric("smarthub_refresh_failures_total", login=login, reason=reason) for reason in reasons
+        }
+        assert None not in counts.values()
+        return {reason: count for reason, count in counts.items() if count}
+
+    def close(self) -> None:
+        for login in self.logins:
+            login._client.close()
+        self.state.close()

@@ -1,0 +1,19 @@
+"""Small worlds for the simulated portal, and the moment at which most tests look at them."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from exporter.simulator.household import Household
+from exporter.simulator.world import LocationSpec, MeterSpec, World
+
+DAY = 86400
+NOW = int(datetime(2026, 1, 14, 17, tzinfo=UTC).timestamp())
+"""Noon in Virginia on a Wednesday in winter, with no change of clocks within 35 days."""
+ZONE = ZoneInfo("America/New_York")
+METER = MeterSpec("81001", Household(1), step=3600)
+HOUSE = LocationSpec("55001", "70001", (METER,), nickname="House")
+BARN_METER = MeterSpec("81002", Household(2), step=3600, cost=False)
+BARN = LocationSpec("55002", "70002", (BARN_METER,), nickname="Barn")
+SMALL = World(locations=(HOUSE,))
+"""One house read by the hour: quick to ask for."""
+TWO = World(locations=(HOUSE, BARN))
