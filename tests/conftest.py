@@ -24,6 +24,7 @@ from exporter.storage.state import StateFile
 from .support.clocks import ManualClock
 from .support.exporter import Exporter, StartExporter
 from .support.portal import Intercept, Record, StartPortal, login_of
+from .support.program import Starter
 from .support.scheduling import BySetUp
 from .support.worlds import NOW, SMALL, ZONE
 
@@ -139,6 +140,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here / "commands") or item.path == here / "test_cli.py":
             item.add_marker(pytest.mark.process)
+
+
+@pytest.fixture
+def starter(tmp_path: Path) -> Iterator[Starter]:
+    """Starts the program in a folder of its own; ends what is left of it with the test."""
+    starter = Starter(tmp_path)
+    yield starter
+    starter.close()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 
 from exporter.checks.findings import Bars, CheckItem
 from exporter.intervals.model import DAILY
-from exporter.portal.walltime import WallClock
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
@@ -20,10 +19,9 @@ from exporter.simulator.world import Channels, MeterSpec, Resolution, World
 from ..support.check_reports import check_of, lines
 from ..support.clocks import ManualClock
 from ..support.portal import StartPortal, login_of
-from ..support.worlds import DAY, HOUSE, METER, NOW, ZONE
+from ..support.worlds import DAY, HOUSE, METER, NOW, WALL, ZONE
 
 HOUR = 3600
-WALL = WallClock(ZONE)
 TODAY = WALL.day(NOW).start
 HEADING = '# Location 70001 of account 55001 "House"'
 HOURLY = "ok resolution: meter 81001: usage, cost every hour (FORWARD)"

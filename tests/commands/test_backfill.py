@@ -26,9 +26,9 @@ from exporter.storage.state import FILE
 from ..support.deadlines import AT_ONCE, DEADLINE
 from ..support.metrics_double import Call, MetricsDouble
 from ..support.portal import Record, StartPortal, change
+from ..support.program import Program, Starter, one_line
 from ..support.typist import Typist
 from ..support.worlds import BARN, DAY, HOUSE, METER, SMALL, TWO
-from ..test_cli import Program, Starter, one_line
 
 ZONE = ZoneInfo("America/New_York")
 USAGE = "smarthub_interval_usage_kwh"

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -24,9 +23,9 @@ from exporter.terminal import chart
 
 from ..support.deadlines import AT_ONCE, DEADLINE
 from ..support.portal import StartPortal, change
+from ..support.program import PASSWORD, Program, Starter
 from ..support.typist import Typist
 from ..support.worlds import HOUSE, METER
-from ..test_cli import PASSWORD, Program, Starter
 
 ZONE = ZoneInfo("America/New_York")
 WALL = WallClock(ZONE)
@@ -49,13 +48,6 @@ Sit = Callable[..., Typist]
 def clock() -> SystemClock:
     """The portals here keep the real time, as the program does."""
     return SystemClock()
-
-
-@pytest.fixture
-def starter(tmp_path: Path) -> Iterator[Starter]:
-    starter = Starter(tmp_path)
-    yield starter
-    starter.close()
 
 
 @pytest.fixture

@@ -3,14 +3,11 @@
 import re
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 import requests
 
 from ..support.deadlines import AT_ONCE
-from ..test_cli import Program, Starter
+from ..support.program import Program, Starter
 
 FREE = "--web.listen-address=127.0.0.1:0"
 
@@ -46,13 +43,6 @@ class Demo:
     def values(self, name: str) -> list[float]:
         lines = self.get(f"{self.metrics}?name[]={name}").text.splitlines()
         return [float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")]
-
-
-@pytest.fixture
-def starter(tmp_path: Path) -> Iterator[Starter]:
-    starter = Starter(tmp_path)
-    yield starter
-    starter.close()
 
 
 def test_the_demo_shows_data_at_once_and_new_intervals_and_ends_while_its_portal_hangs(starter: Starter) -> None:

@@ -23,9 +23,9 @@ from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resoluti
 
 from ..support.deadlines import DEADLINE
 from ..support.portal import StartPortal, change
+from ..support.program import Program, Starter, one_line
 from ..support.typist import Typist
 from ..support.worlds import DAY
-from ..test_cli import Program, Starter, one_line
 
 USER = UserSpec()
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -76,13 +76,6 @@ Discover = Callable[..., Program]
 def clock() -> SystemClock:
     """The portals here keep the real time, as the programs do."""
     return SystemClock()
-
-
-@pytest.fixture
-def starter(tmp_path: Path) -> Iterator[Starter]:
-    starter = Starter(tmp_path)
-    yield starter
-    starter.close()
 
 
 @pytest.fixture

@@ -1,26 +1,17 @@
 """`healthcheck`: 0 when the exporter answers healthy, 1 when not, also behind TLS and basic authentication."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import bcrypt
-import pytest
 import trustme
 
 from exporter.web.auth import load_web_config
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
 
-from ..test_cli import Program, Starter, login
+from ..support.program import Program, Starter, login
 
 HEALTHY, UNHEALTHY = Response(200, b"healthy\n"), Response(503, b"a refresh thread has ended\n")
-
-
-@pytest.fixture
-def starter(tmp_path: Path) -> Iterator[Starter]:
-    starter = Starter(tmp_path)
-    yield starter
-    starter.close()
 
 
 def exporter(answer: Response, asked: list[str] | None = None) -> Callable[[Request], Response]:

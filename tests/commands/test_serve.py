@@ -1,14 +1,11 @@
 """`serve` as a process: what it says, what it survives, and how it ends."""
 
-import re
 import signal
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
-import requests
 
 from exporter.clock import SystemClock
 from exporter.commands.serve import checked_path
@@ -20,66 +17,16 @@ from exporter.simulator.settings import Poll, Settings, SignIn
 from exporter.simulator.world import LocationSpec, MeterSpec, UserSpec, World
 
 from ..support.deadlines import AT_ONCE
-from ..test_cli import PASSWORD, Program, Starter
+from ..support.program import PASSWORD, Starter
+from ..support.serving import USER, Serving, http, serve
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-USER = UserSpec(password=PASSWORD)
 HOUSE = LocationSpec("55001", "70001", (MeterSpec("81001", Household(1), step=3600),), nickname="House")
-ANYWHERE = "127.0.0.1:0"
 PLAIN = Settings(pending=0)
-
-
-def http(url: str, method: str = "GET") -> requests.Response:
-    with requests.Session() as session:
-        session.trust_env = False
-        return session.request(method, url, timeout=5)
 
 
 def portal_of(user: UserSpec = USER, settings: Settings = PLAIN, location: LocationSpec = HOUSE) -> PortalServer:
     return PortalServer(SimulatedPortal(World(users=(user,), locations=(location,)), SystemClock(), settings))
-
-
-@dataclass
-class Serving:
-    """A running `serve` and where it is."""
-
-    program: Program
-    url: str
-
-    def get(self, path: str) -> tuple[int, str]:
-        answer = http(self.url + path)
-        return answer.status_code, answer.text
-
-    def value(self, line: str) -> float | None:
-        """The value of a series on the page, None where it is not there."""
-        for each in self.get("/metrics")[1].splitlines():
-            start, _, value = each.rpartition(" ")
-            if start == line:
-                return float(value)
-        return None
-
-    def wait_for_refresh(self) -> None:
-        self.program.wait_for(lambda: "smarthub_refreshes_total" in self.refreshes(), "the first refresh")
-
-    def refreshes(self) -> str:
-        """The line of a login that has refreshed at least once; empty before."""
-        lines = self.get("/metrics?name[]=smarthub_refreshes_total")[1].splitlines()
-        return next((line for line in lines if line.startswith("smarthub") and not line.endswith(" 0.0")), "")
-
-
-def serve(starter: Starter, *arguments: str, **variables: str) -> Serving:
-    """Start `serve` on a free port and wait until the log tells where that is."""
-    flags = () if any("listen-address" in flag for flag in arguments) else (f"--web.listen-address={ANYWHERE}",)
-    program = starter.start("serve", *flags, *arguments, **variables)
-
-    def told() -> re.Match[str] | None:
-        return re.search(r"msg=listening address=(\S+) url=(\S+)", program.stderr)
-
-    program.wait_for(lambda: told() is not None, "its address in the log")
-    match = told()
-    assert match is not None
-    assert match[2].rpartition(":")[2] == match[1].rpartition(":")[2]
-    return Serving(program, match[2])
 
 
 def variables(api_url: str, **more: str) -> dict[str, str]:
@@ -91,13 +38,6 @@ def variables(api_url: str, **more: str) -> dict[str, str]:
         "SMARTHUB_TIMEZONE": "America/New_York",
         **more,
     }
-
-
-@pytest.fixture
-def starter(tmp_path: Path) -> Iterator[Starter]:
-    starter = Starter(tmp_path)
-    yield starter
-    starter.close()
 
 
 @pytest.fixture

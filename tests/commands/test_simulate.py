@@ -3,25 +3,16 @@
 import re
 import signal
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
 import yaml
 
 from ..support.deadlines import AT_ONCE
-from ..test_cli import Program, Starter
-from .test_serve import serve
+from ..support.program import Program, Starter
+from ..support.serving import serve
 
 FREE = "--listen-address=127.0.0.1:0"
-
-
-@pytest.fixture
-def starter(tmp_path: Path) -> Iterator[Starter]:
-    starter = Starter(tmp_path)
-    yield starter
-    starter.close()
 
 
 def simulate(starter: Starter, *arguments: str) -> tuple[Program, str]:

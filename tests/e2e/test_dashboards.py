@@ -8,9 +8,8 @@ import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import fsum, isnan
+from math import fsum
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -23,6 +22,27 @@ from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.settings import Settings, Span
 from exporter.simulator.world import Channels, LocationSpec, World
 
+from ..support.dashboard_truth import (
+    BARN,
+    BEGAN,
+    FINE,
+    HALF,
+    LAG,
+    LIMIT,
+    NOW,
+    SOLAR,
+    STEPS,
+    ZONE,
+    Database,
+    Points,
+    Truth,
+    by_date,
+    close,
+    last,
+    run,
+    value,
+    whole_days,
+)
 from ..support.dashboards import GRAFANA, Panel, TimeRange, all_panels, find
 from ..support.exporter_process import house, meter
 from ..support.services import (
@@ -30,7 +50,6 @@ from ..support.services import (
     Prometheus,
     Sample,
     Services,
-    VictoriaMetrics,
     find_program,
     free_port,
     http,
@@ -40,18 +59,8 @@ from ..support.services import (
 )
 from ..support.truth import Expected, expected, local_days, version
 
-Database = VictoriaMetrics | Prometheus
-Points = dict[float, float]
-"""Values by time."""
-
-ZONE = ZoneInfo("America/New_York")
-NOW = datetime(2025, 3, 20, 10, 7, 13, tzinfo=ZONE)
-BEGAN = datetime(2024, 2, 1, tzinfo=ZONE)
-LAG = 30 * 3600
 SPRINGS = (datetime(2024, 3, 10, tzinfo=ZONE), datetime(2025, 3, 9, tzinfo=ZONE))
 AUTUMN = datetime(2024, 11, 3, tzinfo=ZONE)
-SOLAR, BARN, FINE, HALF = "80002", "80003", "80005", "80006"
-STEPS = {SOLAR: 900, BARN: 3600, FINE: 300, HALF: 1800}
 QUARTER_GAP = Span(
     SOLAR,
     int(datetime(2025, 3, 12, 14, tzinfo=ZONE).timestamp()),
@@ -65,12 +74,6 @@ HOUR_GAP = Span(
 OURS = {"portal": "novec"}
 """The variables that leave out what stands beside the truth: meters that are there for alerts."""
 
-COMPOSE = yaml.safe_load((GRAFANA.parent / "docker-compose.yml").read_text(encoding="utf-8"))
-(LIMIT,) = (
-    flag for flag in COMPOSE["services"]["victoriametrics"]["command"] if flag.startswith("-search.maxPointsPerTime")
-)
-"""Subqueries of a year in steps of five minutes are more than VictoriaMetrics evaluates by default. Debian's has one
-limit for them and for what it answers."""
 
 KINDS = ("victoria-metrics", "victoria-metrics without deduplication", "prometheus")
 
@@ -84,30 +87,6 @@ class _Clock:
 
     def sleep(self, seconds: float) -> None:
         raise AssertionError(seconds)
-
-
-@dataclass
-class Truth:
-    """What is true of the meters, by family and meter."""
-
-    values: dict[tuple[str, str], dict[int, float]]
-
-    def of(self, name: str, number: str) -> dict[int, float]:
-        """The values of a family by the end of their interval or day."""
-        return self.values[name, number]
-
-    def within(self, name: str, number: str, start: float, end: float) -> dict[int, float]:
-        """Those that end in (start, end]."""
-        return {each: value for each, value in self.of(name, number).items() if start < each <= end}
-
-    def total(self, name: str, number: str, start: float, end: float) -> float:
-        """Their sum."""
-        return fsum(self.within(name, number, start, end).values())
-
-    def mean(self, name: str, number: str, start: float, end: float) -> float:
-        """Their mean."""
-        found = self.within(name, number, start, end)
-        return fsum(found.values()) / len(found)
 
 
 def _portal(*locations: LocationSpec) -> SimulatedPortal:
@@ -143,10 +122,10 @@ def _written(values: Expected) -> dict[Labels, list[Sample]]:
     samples: dict[Labels, list[Sample]] = {}
     for labels, found in values.items():
         written = samples[labels] = []
-        for index, (end, value) in enumerate(sorted(found.items())):
+        for index, (end, amount) in enumerate(sorted(found.items())):
             if index % 7 == 3:
-                written.append((timestamp_ms(end, 3), round(value * 2 + 1, 6)))
-            written.append((timestamp_ms(end, version(LAG / 3600)), value))
+                written.append((timestamp_ms(end, 3), round(amount * 2 + 1, 6)))
+            written.append((timestamp_ms(end, version(LAG / 3600)), amount))
     return samples
 
 
@@ -302,32 +281,8 @@ def unlimited(request: pytest.FixtureRequest, databases: dict[str, Database]) ->
     return databases[request.param]
 
 
-def last(days: float, now: datetime = NOW, zone: ZoneInfo = ZONE) -> TimeRange:
-    """The dashboard's range "last so many days" at a moment, in a browser's time zone."""
-    return TimeRange(now.timestamp() - days * 86400, now.timestamp(), zone)
-
-
 def absolute(start: datetime, end: datetime) -> TimeRange:
     return TimeRange(start.timestamp(), end.timestamp(), ZONE)
-
-
-def run(
-    database: Database, panel: Panel, letter: str, shown: TimeRange, variables: Mapping[str, str]
-) -> dict[Labels, Points]:
-    """What a database answers to a panel; an instant query's answer stands at its moment. Grafana shows no NaN."""
-    query = panel.query(letter, shown, variables)
-    if query.instant:
-        at_once = database.query(query.expression, query.end, nocache="1")
-        answers = {labels: [(round(query.end * 1000), value)] for labels, value in at_once.items()}
-    else:
-        answers = database.query_range(query.expression, query.start, query.end, f"{query.step}s")
-    found: dict[Labels, Points] = {}
-    for labels, points in answers.items():
-        # Prometheus drops the name where VictoriaMetrics keeps it; no legend shows it.
-        key = tuple(each for each in labels if each[0] != "__name__")
-        assert key not in found, f"{panel} {letter}: two series for {key}"
-        found[key] = {stamp / 1000: value for stamp, value in points if not isnan(value)}
-    return {key: points for key, points in found.items() if points}
 
 
 def ask(database: Database, title: str | Panel, letter: str, shown: TimeRange, by: str = "meter") -> dict[str, Points]:
@@ -337,34 +292,6 @@ def ask(database: Database, title: str | Panel, letter: str, shown: TimeRange, b
     by_label = {dict(labels).get(by, ""): points for labels, points in found.items()}
     assert len(by_label) == len(found)
     return by_label
-
-
-def value(found: Mapping[str, Points], key: str = "") -> float:
-    """The one value of an instant query."""
-    (only,) = found[key].values()
-    return only
-
-
-def whole_days(truth: Truth, name: str, number: str, shown: TimeRange) -> dict[str, float]:
-    """The totals of the local days whose noon is in the range, by date."""
-    found = {}
-    for end, total in truth.of(name, number).items():
-        noon = end - 12 * 3600
-        if shown.start <= noon <= shown.end:
-            found[f"{datetime.fromtimestamp(noon, ZONE):%Y-%m-%d}"] = total
-    return found
-
-
-def by_date(points: Points, zone: ZoneInfo = ZONE) -> dict[str, float]:
-    """As the transformation Format time makes bars of points, one a date."""
-    found = {f"{datetime.fromtimestamp(moment, zone):%Y-%m-%d}": value for moment, value in points.items()}
-    assert len(found) == len(points)
-    return found
-
-
-def close(wanted: object) -> object:
-    """Equal but for the last bits of sums."""
-    return pytest.approx(wanted, rel=1e-9, abs=1e-6)
 
 
 # -- all of them

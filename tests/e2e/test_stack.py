@@ -29,6 +29,8 @@ from exporter.simulator.settings import Settings, Span
 from exporter.simulator.world import World
 
 from ..support.clocks import ManualClock
+from ..support.compose import compose_commands
+from ..support.dashboard_truth import Points, Truth, by_date, close, last, run, whole_days
 from ..support.dashboards import DASHBOARDS, GRAFANA, Panel, TimeRange, all_panels, find, load
 from ..support.services import (
     ROOT,
@@ -43,8 +45,6 @@ from ..support.services import (
     wait_until,
 )
 from ..support.truth import Expected, by_end, differences, expected
-from ..test_compose import compose_commands
-from .test_dashboards import Points, Truth, by_date, close, last, run, whole_days
 
 Json = Any
 Database = VictoriaMetrics | Prometheus

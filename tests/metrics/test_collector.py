@@ -10,8 +10,8 @@ from exporter.intervals.model import Interval, LocationKey, Meter, MeterInfo, Sn
 from exporter.metrics.collector import CurrentState
 from exporter.refresh.status import LocationStatus, LoginStatus
 
-from .test_endpoint import Exposition
-from .test_page import KEY, SOLAR, SOLAR_METER, T, snapshot_of
+from ..support.exposition import Exposition
+from ..support.snapshots import KEY, SOLAR, SOLAR_METER, T, snapshot_of
 
 OTHER = LocationKey("127.0.0.1:10059", "55002", "70003")
 LABELS = {"portal": "novec", "account": "55001", "location": "70001", "meter": "81001"}

@@ -3,25 +3,28 @@
 import gzip
 import logging
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.intervals.model import LocationKey, Meter, MeterInfo, Snapshot
-from exporter.metrics.collector import CurrentState
-from exporter.metrics.endpoint import MetricsEndpoint, Steady
-from exporter.metrics.telemetry import LoginTelemetry, Telemetry
+from exporter.intervals.model import Meter, MeterInfo, Snapshot
 from exporter.refresh.status import LocationStatus, LoginStatus
 from exporter.web.server import Server
-from exporter.web.types import Request, Response
 
-from ..support.clocks import ManualClock
-from .test_page import GOLDEN, KEY, KWH, MIDNIGHT, SOLAR, SOLAR_METER, T, quarters, read_openmetrics, snapshot_of
+from ..support.exposition import WINDOW, Exposition
+from ..support.snapshots import (
+    GOLDEN,
+    KEY,
+    KWH,
+    SOLAR_METER,
+    T,
+    quarters,
+    read_openmetrics,
+    snapshot_of,
+)
 
-WINDOW = 7 * 86400
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 PROMETHEUS_2_42 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
@@ -38,43 +41,6 @@ PROMETHEUS_3_5 = (
 )
 VMAGENT = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-
-
-@dataclass
-class Exposition:
-    """An endpoint whose knowledge, statuses and clock a test sets."""
-
-    snapshot: Snapshot = SOLAR
-    statuses: dict[str, LoginStatus] = field(default_factory=lambda: {"farm": LoginStatus()})
-    backfill_needed: dict[LocationKey, int] = field(default_factory=dict)
-    window: int = WINDOW
-    clock: ManualClock = field(default_factory=lambda: ManualClock(MIDNIGHT))
-
-    def __post_init__(self) -> None:
-        telemetry = Telemetry()
-        self.login: LoginTelemetry = telemetry.of_login("farm")
-        telemetry.registry.register(
-            CurrentState(lambda: self.snapshot, lambda: self.statuses, lambda: self.backfill_needed),
-        )
-        steady = Steady(
-            telemetry.registry,
-            lambda: (telemetry.version, self.snapshot, dict(self.statuses), dict(self.backfill_needed)),
-        )
-        self.endpoint = MetricsEndpoint(
-            lambda: self.snapshot, telemetry.process, self.window, self.clock, steady=steady
-        )
-
-    def get(self, query: Mapping[str, list[str]] | None = None, **headers: str) -> Response:
-        names = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.endpoint(Request("GET", "/metrics", query or {}, names))
-
-    def text(self, *, collect: str = "", name: str = "") -> str:
-        query = {key: [value] for key, value in (("collect[]", collect), ("name[]", name)) if value}
-        return self.get(query).body.decode()
-
-    def lines(self, start: str) -> list[str]:
-        """The samples whose lines begin like this."""
-        return [line for line in self.text().splitlines() if line.startswith(start)]
 
 
 @pytest.fixture

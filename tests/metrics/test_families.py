@@ -13,9 +13,9 @@ from exporter.intervals.model import LocationKey
 from exporter.metrics import families
 from exporter.refresh.status import LocationStatus, LoginStatus
 
+from ..support.exposition import Exposition
 from ..support.services import find_program
-from .test_endpoint import Exposition
-from .test_page import KEY, SOLAR_METER, T, snapshot_of
+from ..support.snapshots import KEY, SOLAR_METER, T, snapshot_of
 
 LOCATION = frozenset({"portal", "account", "location"})
 METER = LOCATION | {"meter"}

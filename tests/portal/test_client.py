@@ -15,7 +15,6 @@ from exporter.portal.accounts import AccountLocation
 from exporter.portal.client import PortalClient
 from exporter.portal.query import UsageQuery
 from exporter.portal.usage import UsageAnswer as Decoded
-from exporter.portal.walltime import WallClock
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn
@@ -24,9 +23,8 @@ from exporter.storage.state import StateFile
 
 from ..support.clocks import ManualClock
 from ..support.portal import Intercept, Record, StartPortal, change, login_of
-from ..support.worlds import BARN, DAY, HOUSE, METER, NOW, TWO, ZONE
+from ..support.worlds import BARN, DAY, HOUSE, METER, NOW, TWO, WALL
 
-WALL = WallClock(ZONE)
 TODAY = WALL.day(NOW).start
 YESTERDAY = UsageQuery("55001", "70001", "HOURLY", TODAY - DAY, TODAY, WALL)
 THE_DATA = "HOURLY data of location 70001 from 2026-01-13 to 2026-01-13"

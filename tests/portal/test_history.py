@@ -1,7 +1,7 @@
 """A range of days asked for in pieces: how it is cut, what a failure leaves, and which resolution each meter has."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
@@ -19,6 +19,7 @@ from exporter.portal.query import DAILY, HOURLY, UsageQuery
 from exporter.portal.usage import UsageAnswer, decode
 from exporter.portal.walltime import WallClock
 
+from ..support.poll_double import ZONE, Portal, days_of
 from ..support.portal_answers import (
     DAY,
     HOUR,
@@ -35,67 +36,8 @@ from ..support.portal_answers import (
     wall_of,
 )
 
-ZONE = "America/New_York"
 FIRST = date(2026, 1, 5)
 NOTHING = KnownMeters()
-
-
-class Portal:
-    """Answers queries from simple data: an interval at noon, one and two o'clock of each day, and daily values.
-
-    hourly, daily: the meters that have such data; every meter is listed in each answer, as far as `lists` says so.
-    refuses: the error with which a query ends, if any. longest: days of a range that can be answered.
-    """
-
-    def __init__(
-        self,
-        hourly: Sequence[str] = ("M1",),
-        daily: Sequence[str] = (),
-        *,
-        zone: str = ZONE,
-        has_hourly: bool | None = None,
-        lists: Sequence[str] | None = None,
-        refuses: Callable[[UsageQuery], PortalError | None] = lambda query: None,
-    ) -> None:
-        self.zone = zone
-        self.hourly = list(hourly)
-        self.daily = [*hourly, *daily]
-        self.lists = list(self.daily if lists is None else lists)
-        self.has_hourly = has_hourly
-        self.refuses = refuses
-        self.asked: list[UsageQuery] = []
-
-    def __call__(self, query: UsageQuery) -> UsageAnswer:
-        self.asked.append(query)
-        error = self.refuses(query)
-        if error:
-            raise error
-        numbers = self.hourly if query.time_frame == HOURLY else self.daily
-        pairs = list(self._pairs(query))
-        listed = [meter(number) for number in dict.fromkeys([*self.lists, *numbers])]
-        flags = {} if self.has_hourly is None else {"hasHourly": self.has_hourly, "hasDaily": True}
-        charted = chart((time for time, _ in pairs), HOUR) if query.time_frame == HOURLY else {}
-        entry = usage(listed, [series(number, pairs) for number in numbers], xToOrderedInterval=charted, **flags)
-        return decode(electric(entry))
-
-    def _pairs(self, query: UsageQuery) -> Iterable[Pair]:
-        start, end = wall_of(query.start, self.zone), wall_of(query.end, self.zone)
-        for day in range(start, end, DAY):
-            if query.time_frame == DAILY:
-                yield day, 24.5
-            else:
-                yield from ((day + hour * HOUR, 1.0) for hour in (12, 13, 14))
-
-    def days(self, time_frame: str = HOURLY) -> list[int]:
-        """How many days each query asked for."""
-        return [days_of(query) for query in self.asked if query.time_frame == time_frame]
-
-    def frames(self) -> set[str]:
-        return {query.time_frame for query in self.asked}
-
-
-def days_of(query: UsageQuery) -> int:
-    return round((query.end - query.start) / DAY)
 
 
 def history_of(portal: Portal) -> LocationHistory:

@@ -1,135 +1,34 @@
 """The simulated portal's answers to the usage poll, taken apart by hand: as nasty as those of real portals."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from urllib.parse import parse_qsl, urlencode
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 import pytest
 
-from exporter.simulator.household import Household
-from exporter.simulator.portal import Call, SimulatedPortal, SimulatedResponse
 from exporter.simulator.settings import Dst, Poll, Settings, Span, Stray
-from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution, UserSpec, World
+from exporter.simulator.world import Channels, Resolution
 
-from ..support.clocks import ManualClock
-
-Json = Any
-ZONE = ZoneInfo("America/New_York")
-QUARTER = 900
-HOUR = 3600
-DAY = 86400
-AUTH = "/services/oauth/auth/v2"
-POLL = "/services/secured/utility-usage/poll"
-SOLAR = Household(5, solar=7.0)
-
-
-def at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, *, fold: int = 0) -> int:
-    """An instant by the clock of New York."""
-    return int(datetime(year, month, day, hour, minute, tzinfo=ZONE, fold=fold).timestamp())
-
-
-def wall(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> int:
-    """A wall-clock x in ms: local time written as if it were UTC."""
-    return int(datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp()) * 1000
-
-
-MIDNIGHT, NEXT, NOON_AFTER = at(2026, 6, 10), at(2026, 6, 11), at(2026, 6, 12, 12)
-
-
-def meter(channels: Channels = Channels.FORWARD, number: str = "81001", **more: Any) -> MeterSpec:  # noqa: ANN401
-    household = Household(1) if channels in (Channels.FORWARD, Channels.TOTAL) else SOLAR
-    return MeterSpec(number, household, channels, **more)
-
-
-def place(*meters: MeterSpec) -> LocationSpec:
-    return LocationSpec("55001", "70001", meters, "House")
-
-
-class Member:
-    """A member who talks to a portal as a browser does, without a network between."""
-
-    def __init__(
-        self,
-        *locations: LocationSpec,
-        settings: Settings | None = None,
-        now: float = NOON_AFTER,
-        user: UserSpec | None = None,
-        **more: Any,  # noqa: ANN401
-    ) -> None:
-        self.user = user or UserSpec()
-        self.clock = ManualClock(now)
-        world = World(users=(self.user, *more.pop("users", ())), locations=locations, **more)
-        self.portal = SimulatedPortal(world, self.clock, settings or Settings(pending=0))
-        self.token = ""
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        body: bytes = b"",
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> SimulatedResponse:
-        form = dict(parse_qsl(body.decode(), keep_blank_values=True)) if path.startswith("/services/oauth/") else {}
-        return self.portal.respond(Call(method, path, query or {}, headers or {}, body, form))
-
-    def get(self, path: str, **query: str) -> SimulatedResponse:
-        return self.call("GET", path, query=query, headers=self.credentials())
-
-    def credentials(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.token}", "x-nisc-smarthub-username": self.user.username}
-
-    def post_form(self, path: str, **form: str) -> SimulatedResponse:
-        return self.call("POST", path, urlencode(form).encode())
-
-    def sign_in(self, **form: str) -> Json:
-        answer = self.post_form(AUTH, **{"userId": self.user.username, "password": self.user.password, **form})
-        said = json.loads(answer.body)
-        self.token = said.get("authorizationToken", "")
-        return said
-
-    def question(self, start: int, end: int, time_frame: str = "HOURLY", **more: Json) -> Json:
-        location = self.portal.world.locations[0]
-        return {
-            "timeFrame": time_frame,
-            "userId": self.user.username,
-            "screen": "USAGE_EXPLORER",
-            "includeDemand": False,
-            "serviceLocationNumber": location.number,
-            "accountNumber": location.account,
-            "industries": ["ELECTRIC"],
-            "startDateTime": start * 1000,
-            "endDateTime": end * 1000,
-            **more,
-        }
-
-    def poll(self, start: int, end: int, time_frame: str = "HOURLY", **more: Json) -> SimulatedResponse:
-        body = json.dumps(self.question(start, end, time_frame, **more)).encode()
-        return self.call("POST", POLL, body, headers=self.credentials())
-
-    def entries(self, start: int = MIDNIGHT, end: int = NEXT, time_frame: str = "HOURLY") -> dict[str, Json]:
-        """The entries of a complete answer by their type."""
-        if not self.token:
-            self.sign_in()
-        said = json.loads(self.poll(start, end, time_frame).body)
-        assert said["status"] == "COMPLETE"
-        return {entry["type"]: entry for entry in said["data"]["ELECTRIC"]}
-
-    def usage(self, start: int = MIDNIGHT, end: int = NEXT, time_frame: str = "HOURLY") -> Json:
-        return self.entries(start, end, time_frame)["USAGE"]
-
-
-def points(entry: Json, series: int = 0) -> list[tuple[int, float | None]]:
-    return [(point["x"], point.get("y")) for point in entry["series"][series]["data"]]
-
-
-def times(entry: Json, series: int = 0) -> list[int]:
-    return [x for x, _ in points(entry, series)]
-
+from ..support.member import (
+    AUTUMN,
+    DAY,
+    HOUR,
+    MIDNIGHT,
+    NEXT,
+    QUARTER,
+    REPEATED,
+    SPRING,
+    ZONE,
+    Json,
+    Member,
+    at,
+    autumn_hour,
+    meter,
+    place,
+    points,
+    times,
+    wall,
+)
 
 # -- times
 
@@ -187,9 +86,6 @@ def test_a_shifted_wall_clock_is_that_of_another_zone() -> None:
 
 # -- the clocks change
 
-SPRING, AUTUMN = (at(2026, 3, 8), at(2026, 3, 9)), (at(2026, 11, 1), at(2026, 11, 2))
-REPEATED = [wall(2026, 11, 1, 1, minute) for minute in (0, 15, 30, 45)]
-
 
 @pytest.mark.parametrize(
     ("mode", "spring", "autumn"),
@@ -198,11 +94,6 @@ REPEATED = [wall(2026, 11, 1, 1, minute) for minute in (0, 15, 30, 45)]
 def test_each_mode_has_its_own_number_of_points_when_clocks_change(mode: Dst, spring: int, autumn: int) -> None:
     member = Member(place(meter()), settings=Settings(pending=0, dst=mode), now=at(2026, 12, 1))
     assert [len(times(member.usage(*bounds))) for bounds in (SPRING, AUTUMN)] == [spring, autumn]
-
-
-def autumn_hour(mode: Dst) -> list[tuple[int, float | None]]:
-    member = Member(place(meter()), settings=Settings(pending=0, dst=mode), now=at(2026, 12, 1))
-    return [point for point in points(member.usage(*AUTUMN)) if point[0] in REPEATED]
 
 
 def test_the_repeated_hour_is_given_twice_merged_or_lost() -> None:

@@ -10,8 +10,8 @@ from exporter.simulator.settings import Dst, Poll, Settings, Span
 from exporter.simulator.truth import Truth
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution
 
-from .test_answers import DAY, HOUR, MIDNIGHT, NEXT, Json, Member, at, meter, place, times, wall
-from .test_truth import compare
+from ..support.decoding import compare
+from ..support.member import DAY, HOUR, MIDNIGHT, NEXT, Json, Member, at, meter, place, times, wall
 
 BEFORE = at(2026, 6, 7)
 

@@ -9,7 +9,7 @@ from exporter.simulator.energy import MeteredEnergy, metered_energy
 from exporter.simulator.settings import MonthlyBounds, Revision, Settings, Span, Stray
 from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution
 
-from .test_answers import (
+from ..support.member import (
     AUTUMN,
     HOUR,
     MIDNIGHT,

@@ -17,7 +17,7 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Settings, SignIn
 from exporter.simulator.world import LocationSpec, UserSpec, World
 
-from .test_answers import AUTH, DAY, MIDNIGHT, NEXT, NOON_AFTER, Member, meter, place
+from ..support.member import AUTH, DAY, MIDNIGHT, NEXT, NOON_AFTER, Member, meter, place
 
 Json = Any
 RENEW = f"{AUTH}/refresh"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from exporter.simulator.settings import Settings
 from exporter.simulator.world import HOME, LocationSpec
 
-from .test_answers import HOUR, Json, Member, at, meter, place
+from ..support.member import HOUR, Json, Member, at, meter, place
 
 DAY_OF_BILL = 5
 

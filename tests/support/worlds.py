@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from exporter.portal.walltime import WallClock
 from exporter.simulator.household import Household
 from exporter.simulator.world import LocationSpec, MeterSpec, World
 
@@ -10,6 +11,7 @@ DAY = 86400
 NOW = int(datetime(2026, 1, 14, 17, tzinfo=UTC).timestamp())
 """Noon in Virginia on a Wednesday in winter, with no change of clocks within 35 days."""
 ZONE = ZoneInfo("America/New_York")
+WALL = WallClock(ZONE)
 METER = MeterSpec("81001", Household(1), step=3600)
 HOUSE = LocationSpec("55001", "70001", (METER,), nickname="House")
 BARN_METER = MeterSpec("81002", Household(2), step=3600, cost=False)

@@ -1,0 +1,243 @@
+"""The timestamped families as text: golden pages, read back by the client library's parsers, within the window."""
+
+import gzip
+import zlib
+from collections.abc import Iterable
+from itertools import groupby
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
+from exporter.metrics.exposition import Format, Page, PagePart, gzipped, render
+
+from ..support.snapshots import GOLDEN, KWH, MIDNIGHT, SOLAR, T, quarters, read_openmetrics, snapshot_of
+
+YEARS = (1_100_000_000, 2_147_000_000)
+"""2004 to 2037: beyond them some milliseconds are no longer told apart by programs that read seconds as a double."""
+
+Labels = tuple[tuple[str, str], ...]
+Samples = dict[tuple[str, Labels], list[tuple[int, float]]]
+"""By name and labels: timestamps in ms and values, in the order of the page."""
+
+
+COST = "smarthub_interval_cost_usd"
+TIMESTAMPED = (
+    KWH,
+    "smarthub_interval_usage_watts",
+    "smarthub_interval_export_kwh",
+    COST,
+    "smarthub_interval_tou_usage_kwh",
+    "smarthub_day_usage_kwh",
+    "smarthub_day_export_kwh",
+    "smarthub_day_cost_usd",
+)
+
+
+def text_of(page: Page) -> str:
+    return page.whole.body.decode()
+
+
+def family_text(page: Page, name: str) -> str:
+    return page.only([name]).body.decode()
+
+
+def sample_count(page: Page, name: str) -> int:
+    return family_text(page, name).count("\nsmarthub_")
+
+
+def read_back(text: str, form: Format) -> list[Metric]:
+    return list(parse_text(text)) if form is Format.TEXT else read_openmetrics(f"{text}# EOF\n")
+
+
+def samples_of(metrics: Iterable[Metric]) -> Samples:
+    found: Samples = {}
+    for metric in metrics:
+        for sample in metric.samples:
+            assert sample.timestamp is not None
+            # As Prometheus and VictoriaMetrics read it: cut off, not rounded (tsdb-facts A4).
+            stamp = int(float(sample.timestamp) * 1000)
+            found.setdefault((sample.name, tuple(sorted(sample.labels.items()))), []).append((stamp, sample.value))
+    return found
+
+
+def test_a_page_in_the_text_format_is_this_page() -> None:
+    page = render(SOLAR, 0, Format.TEXT)
+    assert text_of(page) == GOLDEN
+    assert page.oldest == 1_795_001_399_001
+
+
+def test_a_page_in_openmetrics_has_the_same_samples_with_timestamps_in_seconds() -> None:
+    lines = []
+    for line in GOLDEN.splitlines(keepends=True):
+        if not line.startswith("#"):
+            start, _, stamp = line.rstrip().rpartition(" ")
+            line = f"{start} {stamp[:-3]}.{stamp[-3:]}\n"  # noqa: PLW2901
+        lines.append(line)
+    assert text_of(render(SOLAR, 0, Format.OPENMETRICS)) == "".join(lines)
+
+
+@pytest.mark.parametrize("form", Format)
+def test_a_page_consists_of_its_families(form: Format) -> None:
+    page = render(SOLAR, 0, form)
+    texts = {name: family_text(page, name) for name in TIMESTAMPED}
+    assert "".join(texts.values()) == text_of(page)
+    assert all(text.startswith(f"# HELP {name} ") for name, text in texts.items())
+    assert page.only([]).body == page.only(["smarthub_nothing"]).body == b""
+    assert page.only([COST, KWH]).body.decode() == texts[KWH] + texts[COST]
+
+
+@pytest.mark.parametrize("form", Format)
+def test_a_page_without_data_still_names_its_families(form: Format) -> None:
+    page = render(Snapshot(), 0, form)
+    assert page.oldest is None
+    assert [line.split()[1] for line in text_of(page).splitlines()] == ["HELP", "TYPE"] * 8
+    assert [(metric.type, metric.samples) for metric in read_back(text_of(page), form)] == [("gauge", [])] * 8
+
+
+# -- read back
+
+hostile = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+names = st.one_of(
+    st.sampled_from(['"', "\\", "\n", '\\n"', "\\\\", "Käse 🧀", "a b", "{},=#", 'x="y"', " ", "\r", "\u2028"]), hostile
+)
+amounts = st.floats(-1e6, 1e6).map(lambda value: round(value, 6) + 0.0)
+versions = st.integers(1, 999)
+
+
+@st.composite
+def intervals(draw: st.DrawFn) -> tuple[Interval, ...]:
+    found = []
+    start = draw(st.integers(*YEARS))
+    for _ in range(draw(st.integers(1, 4))):
+        length = draw(st.sampled_from([300, 900, 3600, 82_800, 86_400]))
+        rates = draw(st.dictionaries(names, st.tuples(amounts, versions), max_size=2))
+        found.append(
+            Interval(
+                start,
+                start + length,
+                draw(st.one_of(st.none(), amounts)),
+                draw(versions),
+                draw(st.one_of(st.none(), amounts)),
+                draw(versions),
+                draw(st.one_of(st.none(), amounts)),
+                draw(versions),
+                tuple((period, kwh, k) for period, (kwh, k) in sorted(rates.items())),
+            )
+        )
+        start += length + draw(st.sampled_from([0, 900]))
+    return tuple(found)
+
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> Snapshot:
+    snapshot = Snapshot()
+    for key in draw(st.sets(st.builds(LocationKey, names, names, names), min_size=1, max_size=2)):
+        numbers = sorted(draw(st.sets(names, min_size=1, max_size=2)))
+        meters = tuple(Meter(MeterInfo(number), draw(intervals()), draw(intervals())) for number in numbers)
+        snapshot = snapshot.with_location(Location(key, "", "UTC", meters))
+    return snapshot
+
+
+def expected_samples(snapshot: Snapshot) -> Samples:
+    """By the table of contract 4."""
+    found: Samples = {}
+
+    def add(name: str, labels: dict[str, str], end: int, k: int, value: float | None) -> None:
+        if value is not None:
+            key = (f"smarthub_{name}", tuple(sorted(labels.items())))
+            found.setdefault(key, []).append((end * 1000 - 1000 + k, value))
+
+    for key, location in snapshot.locations.items():
+        for meter in location.meters:
+            labels = {
+                "portal": key.portal,
+                "account": key.account,
+                "location": key.location,
+                "meter": meter.info.number,
+            }
+            for each in meter.intervals:
+                add("interval_usage_kwh", labels, each.end, each.usage_k, each.usage)
+                power = None if each.usage is None else round(each.usage * 3_600_000 / (each.end - each.start), 3)
+                add("interval_usage_watts", labels, each.end, each.usage_k, power)
+                add("interval_export_kwh", labels, each.end, each.export_k, each.export)
+                add("interval_cost_usd", labels, each.end, each.cost_k, each.cost)
+                for period, kwh, k in each.periods:
+                    add("interval_tou_usage_kwh", {**labels, "period": period}, each.end, k, kwh)
+            for each in meter.days:
+                add("day_usage_kwh", labels, each.end, each.usage_k, each.usage)
+                add("day_export_kwh", labels, each.end, each.export_k, each.export)
+                add("day_cost_usd", labels, each.end, each.cost_k, each.cost)
+    return found
+
+
+@settings(max_examples=25)
+@given(snapshot=snapshots())
+@pytest.mark.parametrize("form", Format)
+def test_the_library_reads_back_exactly_what_went_in(form: Format, snapshot: Snapshot) -> None:
+    metrics = read_back(text_of(render(snapshot, 0, form)), form)
+    assert samples_of(metrics) == expected_samples(snapshot)
+
+
+@given(end=st.integers(*YEARS), k=versions)
+def test_a_timestamp_in_openmetrics_survives_the_cut_to_milliseconds(end: int, k: int) -> None:
+    snapshot = snapshot_of(Meter(MeterInfo("81001"), (Interval(end - 900, end, 1.0, k),)))
+    stamp = family_text(render(snapshot, 0, Format.OPENMETRICS), KWH).split()[-1]
+    assert int(float(stamp) * 1000) == end * 1000 - 1000 + k
+
+
+@settings(max_examples=25)
+@given(snapshot=snapshots())
+@pytest.mark.parametrize("form", Format)
+def test_samples_are_grouped_by_series_and_oldest_first(form: Format, snapshot: Snapshot) -> None:
+    for metric in read_back(text_of(render(snapshot, 0, form)), form):
+        labels = [tuple(sorted(sample.labels.items())) for sample in metric.samples]
+        assert len([key for key, _ in groupby(labels)]) == len(set(labels))
+        for _, group in groupby(metric.samples, key=lambda sample: sorted(sample.labels.items())):
+            stamps = [float(sample.timestamp or 0) for sample in group]
+            assert stamps == sorted(set(stamps))
+
+
+# -- the window
+
+
+def test_a_sample_at_the_edge_of_the_window_is_in_and_an_older_one_is_not() -> None:
+    snapshot = snapshot_of(Meter(MeterInfo("81001"), quarters(3)))
+    first, second = T * 1000 - 999, (T + 900) * 1000 - 998
+    assert render(snapshot, first, Format.TEXT).oldest == first
+    page = render(snapshot, first + 1, Format.TEXT)
+    assert page.oldest == second
+    assert sample_count(page, KWH) == 2
+
+
+def test_each_value_is_judged_by_its_own_timestamp() -> None:
+    meter = Meter(MeterInfo("81001"), (Interval(T - 900, T, 0.25, 1, cost=0.04, cost_k=267),))
+    page = render(snapshot_of(meter), T * 1000 - 900, Format.TEXT)
+    assert page.oldest == T * 1000 - 1000 + 267
+    assert (sample_count(page, KWH), sample_count(page, COST)) == (0, 1)
+
+
+def test_days_leave_the_window_by_the_age_of_their_own_samples() -> None:
+    page = render(SOLAR, (MIDNIGHT - 1) * 1000, Format.TEXT)
+    assert page.oldest == MIDNIGHT * 1000 - 1000 + 99
+    assert (sample_count(page, KWH), sample_count(page, "smarthub_day_usage_kwh")) == (0, 1)
+
+
+# -- in one gzip stream
+
+
+@given(parts=st.lists(st.binary(max_size=1000), max_size=3), rest=st.binary(max_size=200))
+def test_several_texts_are_one_valid_gzip_member(parts: list[bytes], rest: bytes) -> None:
+    packed = gzipped([PagePart(part) for part in parts], rest)
+    member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    assert member.decompress(packed) + member.flush() == b"".join((*parts, rest))
+    assert (member.eof, member.unused_data) == (True, b"")
+
+
+def test_a_part_is_compressed_once_and_serves_many_answers() -> None:
+    part = PagePart(b"some text " * 1000)
+    assert part.deflated() is part.deflated()
+    assert [gzip.decompress(gzipped([part], rest)) for rest in (b"", b"# EOF\n")] == [part.body, part.body + b"# EOF\n"]

@@ -1,0 +1,82 @@
+"""What README claims and can be checked is checked here against the code."""
+
+import argparse
+import re
+from pathlib import Path
+
+import yaml
+
+from exporter.cli import COMMANDS, build_parser
+from exporter.config.schema import SECTIONS, TOP
+from exporter.metrics.families import CURRENT, OWN, TIMESTAMPED
+
+from ..support.services import EXPORTER_JOB, INTERVALS_JOB, ROOT, job
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CELL = r"`([^`]+)`"
+
+
+def test_the_metrics_tables_name_every_family_and_no_other() -> None:
+    rows = re.findall(rf"^\| {CELL} \| (gauge|counter|histogram) \|", README, re.MULTILINE)
+    families = [*(each.family for each in TIMESTAMPED), *CURRENT, *OWN]
+    assert sorted(rows) == sorted((family.name, family.kind) for family in families)
+
+
+def test_the_table_of_commands_names_every_command_and_no_other() -> None:
+    section = README.partition("## Commands")[2].partition("| flag |")[0]
+    assert re.findall(rf"^\| {CELL} \|", section, re.MULTILINE) == list(COMMANDS)
+
+
+def test_the_table_of_flags_is_that_of_the_program() -> None:
+    section = README.partition("| flag |")[2].partition("Exit codes")[0]
+    claimed: dict[str, set[str]] = {}
+    for flags, commands in re.findall(r"^\| (`--.+`) \| ([a-z, ]+) \|", section, re.MULTILINE):
+        for flag in re.findall(CELL, flags):
+            claimed[flag] = set(COMMANDS) if commands == "all" else set(commands.split(", "))
+
+    assert claimed == _flags_of_the_program()
+
+
+def _flags_of_the_program() -> dict[str, set[str]]:
+    flags: dict[str, set[str]] = {}
+    (commands,) = (each for each in build_parser()._actions if isinstance(each, argparse._SubParsersAction))
+    for command, parser in commands.choices.items():
+        for action in parser._actions:
+            for flag in action.option_strings:
+                if flag.startswith("--"):
+                    flags.setdefault(flag, set()).add(command)
+    return flags
+
+
+def test_the_table_of_keys_names_every_key_with_its_variable() -> None:
+    section = README.partition("## Configuration")[2].partition("## HTTP")[0]
+    rows = dict(re.findall(rf"^\| {CELL} \| (?:{CELL})? ?\|", section, re.MULTILINE))
+    wanted = dict.fromkeys(TOP.texts, "")
+    for name, shape in SECTIONS.items():
+        for key in (*shape.texts, *shape.secrets, *shape.nested):
+            wanted[f"{name}.{key}"] = shape.variables.get(key, "")
+    assert rows == wanted
+
+
+def test_the_table_of_alerts_names_every_alert_and_no_other() -> None:
+    rules = yaml.safe_load((ROOT / "grafana" / "alerts" / "smarthub.yml").read_text(encoding="utf-8"))
+    names = [rule["alert"] for group in rules["groups"] for rule in group["rules"]]
+    section = README.partition("| alert | when |")[2].partition("\n## ")[0]
+    assert re.findall(rf"^\| {CELL} \|", section, re.MULTILINE) == names
+
+
+def test_the_scrape_jobs_are_those_that_the_end_to_end_tests_run() -> None:
+    blocks = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)]
+    scraping = [block for block in blocks if "scrape_configs" in block]
+    assert len(scraping) == 2
+    for block in scraping:
+        assert block["scrape_configs"] == [
+            job(INTERVALS_JOB, "localhost:10058", scrape_interval="15m"),
+            job(EXPORTER_JOB, "localhost:10058", scrape_interval="1m"),
+        ]
+
+
+def test_every_file_that_readme_links_to_is_there() -> None:
+    linked = re.findall(r"\]\((?!http)([^)]+)\)", README)
+    assert len(linked) >= 2
+    assert [name for name in linked if not Path(ROOT, name).exists()] == []

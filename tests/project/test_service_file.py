@@ -1,0 +1,64 @@
+"""The systemd unit in docs against the program that it starts."""
+
+import shlex
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+from exporter.cli import build_parser
+from exporter.config import Overrides, load_config
+from exporter.config.schema import VARIABLES
+
+ROOT = Path(__file__).parents[2]
+
+
+def _unit() -> ConfigParser:
+    unit = ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string((ROOT / "docs" / "smarthub-exporter.service").read_text(encoding="utf-8"))
+    return unit
+
+
+SERVICE = _unit()["Service"]
+
+
+def _words(key: str, state: Path = Path("/var/lib"), credentials: Path = Path("/run/credentials")) -> list[str]:
+    value = SERVICE[key].replace("\\\n", " ")
+    return shlex.split(value.replace("%S", str(state)).replace("%d", str(credentials)))
+
+
+def test_the_command_line_is_one_of_the_program() -> None:
+    program, *typed = _words("ExecStart")
+    arguments = build_parser().parse_args(typed)
+    assert Path(program).name == "smarthub-exporter"
+    assert arguments.command == "serve"
+    assert arguments.config_file == Path("/etc/smarthub-exporter/config.yaml")
+    assert arguments.state_dir == f"/var/lib/{SERVICE['StateDirectory']}"
+
+
+def test_the_variables_are_known_to_the_program() -> None:
+    names = [word.partition("=")[0] for word in _words("Environment")]
+    assert names
+    assert set(names) <= set(VARIABLES)
+
+
+@pytest.mark.parametrize("in_file", ["", "  password_file: config.password\n"])
+def test_a_configuration_that_everybody_may_read_gets_the_password_from_the_credential(
+    tmp_path: Path, in_file: str
+) -> None:
+    name, _, source = SERVICE["LoadCredential"].partition(":")
+    assert Path(source).parent == Path("/etc/smarthub-exporter")
+    credential = tmp_path / name
+    credential.write_text("correct horse\n", encoding="utf-8")
+    credential.chmod(0o400)
+    config = tmp_path / "config.yaml"
+    lines = ("api_url: novec", "username: member@example.org", "timezone: America/New_York")
+    config.write_text("smarthub:\n" + "".join(f"  {line}\n" for line in lines) + in_file, encoding="utf-8")
+    config.chmod(0o644)
+
+    environ = dict(word.split("=", 1) for word in _words("Environment", credentials=tmp_path))
+    loaded = load_config(config, environ, Overrides())
+
+    assert [login.password.reveal() for login in loaded.logins] == ["correct horse"]
+    assert loaded.warnings == ()

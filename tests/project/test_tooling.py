@@ -1,0 +1,217 @@
+"""What the project is built and tested with: lock files in step with pyproject.toml, and scripts that run anywhere."""
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+LOCKS = ("requirements.txt", "requirements-build.txt", "requirements-dev.txt")
+SCRIPTS = (".ci/run", ".ci/debian-programs")
+
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+RUNTIME: list[str] = PROJECT["project"]["dependencies"]
+BUILD: list[str] = [*PROJECT["build-system"]["requires"], "editables~=0.3"]
+DEV: list[str] = PROJECT["dependency-groups"]["dev"]
+
+PIN = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[^ ;]+)(?: ; (?P<marker>[^/\\]+))? \\")
+HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
+ORIGIN = re.compile(r"    #(?: via|  )(?: -c requirements[a-z-]*\.txt| [a-z0-9-]+(?: \(pyproject\.toml(?::dev)?\))?)?")
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def locked(name: str) -> dict[str, Version]:
+    return {pin["name"]: Version(pin["version"]) for pin in PIN.finditer(read(name))}
+
+
+@pytest.mark.parametrize(
+    ("lock", "wanted"),
+    [
+        pytest.param("requirements.txt", RUNTIME, id="runtime"),
+        pytest.param("requirements-build.txt", BUILD, id="build"),
+        pytest.param("requirements-dev.txt", [*RUNTIME, *BUILD, *DEV], id="dev"),
+    ],
+)
+def test_every_dependency_is_locked_within_its_range(lock: str, wanted: list[str]) -> None:
+    versions = locked(lock)
+    out_of_step = [
+        f"{requirement} (locked: {versions.get(canonicalize_name(requirement.name), 'not at all')})"
+        for requirement in map(Requirement, wanted)
+        if (version := versions.get(canonicalize_name(requirement.name))) is None
+        or version not in requirement.specifier
+    ]
+    assert not out_of_step, f"run `make lock`, because {lock} does not fit: {', '.join(out_of_step)}"
+
+
+def test_the_lock_files_agree_on_what_they_share() -> None:
+    everything = locked("requirements-dev.txt")
+    for lock in LOCKS:
+        differing = {name for name, version in locked(lock).items() if everything.get(name) != version}
+        assert not differing, f"run `make lock`, because {lock} and requirements-dev.txt differ in {differing}"
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_file_holds_only_pins_with_hashes_and_says_how_it_is_made(lock: str) -> None:
+    lines = read(lock).splitlines()
+    header, rest = lines[:2], lines[2:]
+    assert header[1] == "#    make lock"
+    assert [line for line in rest if not any(known.fullmatch(line) for known in (PIN, HASH, ORIGIN))] == []
+    assert all(HASH.fullmatch(following) for line, following in pairwise(rest) if PIN.fullmatch(line))
+
+
+@pytest.mark.parametrize("name", ["Makefile", *SCRIPTS, *LOCKS])
+def test_packages_come_from_wherever_the_machine_is_set_up_to_get_them(name: str) -> None:
+    text = read(name)
+    assert not re.findall(r"https?:|--(?:extra-)?index-url|--find-links|--trusted-host", text)
+    assert not re.findall(r"\b[\w-]+\.(?:org|com|net|io|dev)\b", text)
+
+
+@pytest.mark.parametrize("name", ["Makefile", *SCRIPTS, *LOCKS])
+def test_no_path_of_somebodys_machine_is_written_down(name: str) -> None:
+    assert not re.findall(r"(?:^|[\s\"'=])/(?:home|root|work|tmp|Users|opt)/", read(name))
+
+
+def test_ci_runs_the_tests_by_one_command_and_nothing_else() -> None:
+    assert read(".ci/run").splitlines()[-1] == "make test"
+    assert re.search(r"^test:.* ## ", read("Makefile"), re.MULTILINE)
+
+
+def test_the_readme_gives_the_command_that_ci_runs() -> None:
+    assert re.search(r"^(?:\$ )?make test\b|`make test`", README.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_every_target_that_people_call_is_listed_by_make_help() -> None:
+    makefile = read("Makefile")
+    declared = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert declared
+    described = set(re.findall(r"^([a-z]+):.* ## \S", makefile, re.MULTILINE))
+    assert described == set(declared[1].split())
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_can_be_executed_and_stops_at_its_first_failure(name: str) -> None:
+    assert os.access(ROOT / name, os.X_OK)
+    assert "\nset -euo pipefail\n" in read(name)
+    subprocess.run(["bash", "-n", ROOT / name], check=True)
+
+
+class FakeDebian:
+    """A tree with the script, and an apt-get and dpkg that note their calls."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.programs = folder / "bin"
+        self.calls = folder / "calls"
+        self.system = "/usr/bin:/bin"
+        (folder / ".ci").mkdir()
+        self.programs.mkdir()
+        shutil.copy(ROOT / ".ci/debian-programs", folder / ".ci")
+        self.has("apt-get", 'case $4 in download) : >"$5_1_all.deb" ;; esac')
+        self.has("dpkg", 'mkdir -p "$3/usr/bin"; : >"$3/usr/bin/some-database"; chmod +x "$3/usr/bin/some-database"')
+        self.has("sleep", "")
+
+    def has(self, name: str, what: str) -> None:
+        program = self.programs / name
+        program.write_text(f'#!/bin/sh -e\necho "{name} $*" >>{self.calls}\n{what}\n', encoding="utf-8")
+        program.chmod(0o755)
+
+    def hides(self, name: str) -> None:
+        """From now on the system has everything but one program."""
+        everything = self.folder / "system"
+        everything.mkdir()
+        for program in Path("/usr/bin").iterdir():
+            if program.name != name:
+                (everything / program.name).symlink_to(program)
+        self.system = str(everything)
+
+    def fetch(self, *packages: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.folder / ".ci/debian-programs", *packages],
+            env={"PATH": f"{self.programs}:{self.system}"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def called(self, name: str) -> list[str]:
+        lines = self.calls.read_text(encoding="utf-8").splitlines() if self.calls.exists() else []
+        return [line for line in lines if line.split()[0] == name]
+
+
+@pytest.fixture
+def debian(tmp_path: Path) -> FakeDebian:
+    return FakeDebian(tmp_path)
+
+
+def test_programs_on_path_are_used_as_they_are(debian: FakeDebian) -> None:
+    debian.has("some-database", "")
+    found = debian.fetch("some-database")
+    assert (found.returncode, found.stdout) == (0, "")
+    assert not debian.called("apt-get")
+
+
+def test_a_missing_program_is_unpacked_once_and_its_folder_told(debian: FakeDebian) -> None:
+    folder = debian.folder / ".cache/debian/some-database/usr/bin"
+    for _ in range(2):
+        found = debian.fetch("some-database")
+        assert (found.returncode, found.stdout) == (0, f"{folder}\n"), found.stderr
+    assert (folder / "some-database").exists()
+    assert [call.split()[-1] for call in debian.called("apt-get")] == ["update", "some-database"]
+
+
+def test_a_failing_download_is_tried_three_times_and_is_a_failure_then(debian: FakeDebian) -> None:
+    debian.has("apt-get", "case $4 in download) exit 100 ;; esac")
+    found = debian.fetch("some-database")
+    assert found.returncode == 1
+    assert "some-database cannot be fetched from the system's package sources" in found.stderr
+    assert len([call for call in debian.called("apt-get") if " -q download " in call]) == 3
+    assert not (debian.folder / ".cache/debian/some-database").exists()
+
+
+def test_a_source_that_does_not_answer_is_no_failure_while_another_has_the_package(debian: FakeDebian) -> None:
+    debian.has("apt-get", 'case $4 in update) exit 100 ;; download) : >"$5_1_all.deb" ;; esac')
+    found = debian.fetch("some-database")
+    assert found.returncode == 0
+    assert "some package sources do not answer" in found.stderr
+
+
+def test_a_package_without_the_program_is_a_failure(debian: FakeDebian) -> None:
+    debian.has("dpkg", 'mkdir -p "$3"')
+    found = debian.fetch("some-database")
+    assert found.returncode == 1
+    assert "some-database has no program some-database" in found.stderr
+
+
+def test_a_program_that_is_a_script_is_unpacked_with_its_modules_and_started_with_them(debian: FakeDebian) -> None:
+    debian.hides("docker-compose")
+    debian.has("apt-get", 'case $4 in download) shift 4; for each in "$@"; do : >"${each}_1_all.deb"; done ;; esac')
+    unpack = 'mkdir -p "$3/usr/bin" "$3/usr/lib/python3/dist-packages/compose"; : >"$3/usr/bin/docker-compose"'
+    module = '"$3/usr/lib/python3/dist-packages/compose/__main__.py"'
+    debian.has("dpkg", f'{unpack}; chmod +x "$3"/usr/bin/*; echo "import sys; print(sys.argv[1:])" >{module}')
+    found = debian.fetch("docker-compose")
+    assert found.returncode == 0, found.stderr
+    (download,) = (call for call in debian.called("apt-get") if " -q download " in call)
+    assert {"docker-compose", "python3-yaml", "python3-docker"} <= set(download.split())
+    assert len(debian.called("dpkg")) == len(download.partition(" -q download ")[2].split())
+    starter = f"{found.stdout.strip()}/docker-compose"
+    said = subprocess.run([starter, "config", "two words"], capture_output=True, text=True, check=True)
+    assert said.stdout == "['config', 'two words']\n"
+
+
+def test_ci_installs_what_cannot_be_unpacked_where_it_is_missing_and_may() -> None:
+    assert "command -v chromium >/dev/null || missing+=(chromium)" in read(".ci/run")
+    assert "missing+=(docker-compose)" in read(".ci/run")

@@ -1,0 +1,139 @@
+"""A location that several logins see belongs to the first in the file that does (contract 3)."""
+
+import logging
+import threading
+
+import pytest
+
+from exporter.config import Login
+from exporter.intervals.model import LocationKey
+from exporter.refresh.ownership import Ownership
+
+from ..support.portal import login_of
+
+URL = "https://novec.smarthub.coop"
+HOUSE, BARN, MILL = (LocationKey("novec", "55001", number) for number in ("70001", "70002", "70003"))
+ELSEWHERE = LocationKey("sawnee", "55001", "70001")
+
+
+def logins(count: int = 3) -> list[Login]:
+    return [login_of(URL, name=f"login{index}") for index in range(count)]
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_a_single_login_reads_all_that_it_sees() -> None:
+    assert Ownership(logins(1)).claim(0, [HOUSE, BARN]) == {HOUSE, BARN}
+
+
+def test_a_shared_location_belongs_to_the_first_in_the_file_and_the_other_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    ownership = Ownership(logins(2))
+
+    assert ownership.claim(0, [HOUSE, BARN]) == {HOUSE, BARN}
+    assert ownership.claim(1, [BARN, MILL]) == {MILL}
+
+    assert lines(caplog) == [
+        "location 70002 of account 55001 is read by login login0, which stands first; login login1 leaves it out"
+    ]
+
+
+def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    ownership = Ownership(logins(2))
+    for _ in range(5):
+        ownership.claim(0, [HOUSE])
+        ownership.claim(1, [HOUSE])
+
+    assert len(lines(caplog)) == 1
+
+
+def test_of_three_the_first_has_it_and_both_others_are_told_of_the_first(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    ownership = Ownership(logins(3))
+
+    owned = [ownership.claim(index, [HOUSE]) for index in range(3)]
+
+    assert owned == [{HOUSE}, frozenset(), frozenset()]
+    assert lines(caplog) == [
+        f"location 70001 of account 55001 is read by login login0, which stands first; login login{index} leaves it out"
+        for index in (1, 2)
+    ]
+
+
+def test_the_same_numbers_at_another_portal_are_another_location() -> None:
+    ownership = Ownership([login_of(URL, name="here"), login_of("https://sawnee.smarthub.coop", name="there")])
+
+    assert ownership.claim(0, [HOUSE]) == {HOUSE}
+    assert ownership.claim(1, [ELSEWHERE]) == {ELSEWHERE}
+
+
+def test_a_login_of_another_portal_is_not_waited_for() -> None:
+    ownership = Ownership([login_of("https://sawnee.smarthub.coop", name="there"), login_of(URL, name="here")])
+
+    assert ownership.claim(1, [HOUSE]) == {HOUSE}
+
+
+def test_a_login_waits_for_the_answer_of_the_one_before_it() -> None:
+    ownership = Ownership(logins(2))
+    owned: list[frozenset[LocationKey]] = []
+    second = threading.Thread(target=lambda: owned.append(ownership.claim(1, [HOUSE, BARN])))
+    second.start()
+    second.join(0.1)
+    assert second.is_alive()
+
+    ownership.claim(0, [HOUSE])
+    second.join(5)
+
+    assert owned == [{BARN}]
+
+
+def test_a_login_that_failed_is_not_waited_for_and_owns_nothing() -> None:
+    ownership = Ownership(logins(2))
+    ownership.failed(0)
+
+    assert ownership.claim(1, [HOUSE]) == {HOUSE}
+
+
+def test_a_login_that_failed_at_first_gets_its_own_as_soon_as_it_sees_it() -> None:
+    ownership = Ownership(logins(2))
+    ownership.failed(0)
+    ownership.claim(1, [HOUSE])
+
+    assert ownership.claim(0, [HOUSE]) == {HOUSE}
+    assert ownership.claim(1, [HOUSE]) == frozenset()
+
+
+def test_a_login_that_fails_later_keeps_its_own() -> None:
+    ownership = Ownership(logins(2))
+    ownership.claim(0, [HOUSE])
+    ownership.failed(0)
+
+    assert ownership.claim(1, [HOUSE]) == frozenset()
+
+
+def test_what_the_first_does_not_see_any_longer_goes_to_the_second() -> None:
+    ownership = Ownership(logins(2))
+    ownership.claim(0, [HOUSE])
+    ownership.claim(1, [HOUSE])
+
+    ownership.claim(0, [BARN])
+
+    assert ownership.claim(1, [HOUSE]) == {HOUSE}
+
+
+def test_everything_is_known_once_all_have_answered() -> None:
+    ownership = Ownership(logins(2))
+    assert ownership.all_locations() is None
+    ownership.claim(0, [HOUSE])
+    assert ownership.all_locations() is None
+    ownership.failed(1)
+    assert ownership.all_locations() is None
+
+    ownership.claim(1, [HOUSE, BARN])
+
+    assert ownership.all_locations() == frozenset({HOUSE, BARN})

@@ -1,0 +1,1088 @@
+"""Refreshing: what is asked of the portal and when, and what each login and location is said to be (contract 3, 4)."""
+
+import json
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from exporter.config import LocationChoice
+from exporter.errors import Reason
+from exporter.intervals.model import Location, LocationKey
+from exporter.refresh.refresher import Refresher
+from exporter.simulator.household import Household
+from exporter.simulator.portal import Call, SimulatedResponse
+from exporter.simulator.server import PortalServer
+from exporter.simulator.settings import Poll, Revision, SignIn, Span
+from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution, UserSpec, World
+from exporter.storage.state import StateFile
+
+from ..support.clocks import ManualClock
+from ..support.exporter import Exporter, StartExporter
+from ..support.portal import Intercept, Record, StartPortal, change, login_of
+from ..support.worlds import BARN, BARN_METER, DAY, HOUSE, METER, NOW, SMALL, TWO, WALL, ZONE
+
+HOUR = 3600
+LITTLE = 3  # days of history are enough where it is not about the data
+ADVICE = "; correct the configuration"
+
+
+@pytest.fixture
+def portal(start_portal: StartPortal) -> PortalServer:
+    return start_portal(history=LITTLE)
+
+
+@pytest.fixture
+def old_portal(start_portal: StartPortal) -> PortalServer:
+    return start_portal()
+
+
+def asked(calls: list[Call]) -> list[tuple[str, str, int, int]]:
+    """Each distinct poll: time frame, location, first and last local day counted from today."""
+    found = []
+    for call in calls:
+        if call.path.endswith("/poll"):
+            body = json.loads(call.body)
+            days = [(body[key] // 1000 - WALL.day(NOW).start) / DAY for key in ("startDateTime", "endDateTime")]
+            assert days == [int(day) for day in days]
+            found.append((body["timeFrame"], body["serviceLocationNumber"], int(days[0]), int(days[1]) - 1))
+    return list(dict.fromkeys(found))
+
+
+def key_of(portal: PortalServer, location: LocationSpec = HOUSE) -> LocationKey:
+    return LocationKey(portal.host, location.account, location.number)
+
+
+def up(exporter: Exporter, portal: PortalServer, location: LocationSpec) -> float | None:
+    return exporter.metric(
+        "smarthub_location_up", portal=portal.host, account=location.account, location=location.number
+    )
+
+
+def name_of(exporter: Exporter, number: str = "70001") -> str:
+    return exporter.location(number).name
+
+
+def assert_true(exporter: Exporter, portal: PortalServer, days: int = 35) -> None:
+    """Everything served equals what is true, whole and no more."""
+    now = int(portal.portal._clock.now())
+    start, end = WALL.days_before(now, days), WALL.days_before(now, -1)
+    for location in portal.portal.world.locations:
+        served = {meter.info.number: meter for meter in exporter.location(location.number).meters}
+        for meter in location.meters:
+            truth = portal.portal.almanac.intervals(meter, start, end)
+            got = served[meter.number].intervals
+            assert [(each.start, each.end, each.usage, each.export, each.cost) for each in got] == [
+                (each.start, each.end, each.usage, each.export, each.cost) for each in truth
+            ]
+
+
+# -- what is asked
+
+
+def test_the_first_refresh_reaches_back_35_days_in_ranges_of_at_most_30(
+    portal: PortalServer, start_exporter: StartExporter, record: Record
+) -> None:
+    sent = record(portal)
+
+    start_exporter(login_of(portal)).refresh()
+
+    assert asked(sent) == [("HOURLY", "70001", -29, 0), ("HOURLY", "70001", -35, -30)]
+
+
+def test_later_ones_ask_for_the_window_and_the_day_before(
+    portal: PortalServer, start_exporter: StartExporter, clock: ManualClock, record: Record
+) -> None:
+    exporter = start_exporter(login_of(portal))
+    exporter.refresh()
+    sent = record(portal)
+
+    for _ in range(3):
+        clock.advance(HOUR)
+        exporter.refresh()
+
+    assert asked(sent) == [("HOURLY", "70001", -8, 0)]
+    assert not [call for call in sent if call.path.endswith("user-data")]
+
+
+@pytest.mark.parametrize(
+    ("window", "ranges"),
+    [(3600, [(-3, 0)]), (DAY, [(-3, 0)]), (3 * DAY, [(-4, 0)]), (35 * DAY, [(-29, 0), (-36, -30)])],
+)
+def test_the_reach_follows_the_window(  # noqa: PLR0917 - fixtures
+    portal: PortalServer,
+    start_exporter: StartExporter,
+    clock: ManualClock,
+    record: Record,
+    window: int,
+    ranges: list[tuple[int, int]],
+) -> None:
+    exporter = start_exporter(login_of(portal), window=window)
+    exporter.refresh()
+    sent = record(portal)
+    clock.advance(60)
+
+    exporter.refresh()
+
+    assert asked(sent) == [("HOURLY", "70001", *days) for days in ranges]
+
+
+def test_once_a_day_a_refresh_is_deep_and_looks_for_locations_again(
+    portal: PortalServer, start_exporter: StartExporter, clock: ManualClock, record: Record
+) -> None:
+    exporter = start_exporter(login_of(portal))
+    sent = record(portal)
+
+    deep = []
+    for hour in range(0, 72, 4):
+        sent.clear()
+        exporter.refresh()
+        if len(asked(sent)) > 1:
+            deep.append(hour)
+            assert [call for call in sent if call.path.endswith("user-data")]
+        clock.advance(4 * HOUR)
+
+    assert deep == [0, 24, 48]
+
+
+def test_a_restart_is_deep_at_once(
+    portal: PortalServer, start_exporter: StartExporter, clock: ManualClock, record: Record, tmp_path: Path
+) -> None:
+    start_exporter(login_of(portal), folder=tmp_path).refresh()
+    clock.advance(HOUR)
+    sent = record(portal)
+
+    start_exporter(login_of(portal), folder=tmp_path).refresh()
+
+    assert asked(sent) == [("HOURLY", "70001", -29, 0), ("HOURLY", "70001", -35, -30)]
+
+
+def test_a_failed_deep_refresh_is_made_up_for(
+    old_portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    exporter = start_exporter(login_of(old_portal))
+    change(old_portal, poll=Poll.STATUS_500)
+    exporter.refresh()
+    change(old_portal, poll=Poll.OK)
+    clock.advance(60)
+
+    exporter.refresh()
+
+    assert_true(exporter, old_portal)
+
+
+@pytest.mark.parametrize(
+    ("switches", "refreshes"), [({"longest_days": 4}, 1), ({"slow_days": 12}, 2), ({"pending": 2}, 1)], ids=str
+)
+def test_a_portal_that_bears_little_is_asked_for_less(
+    start_portal: StartPortal, start_exporter: StartExporter, switches: dict[str, int], refreshes: int
+) -> None:
+    portal = start_portal(SMALL, **switches)
+    exporter = start_exporter(login_of(portal))
+
+    for _ in range(refreshes):
+        exporter.refresh()
+
+    assert exporter.status.up
+    assert_true(exporter, portal)
+
+
+@pytest.mark.parametrize("channels", list(Channels))
+def test_every_kind_of_meter_comes_as_it_truly_is(
+    start_portal: StartPortal, start_exporter: StartExporter, channels: Channels
+) -> None:
+    meter = MeterSpec("81001", Household(4, solar=6.0), channels=channels, step=3600)
+    portal = start_portal(World(locations=(replace(HOUSE, meters=(meter,)),)), LITTLE)
+    exporter = start_exporter(login_of(portal))
+
+    exporter.refresh()
+
+    assert exporter.status.message == ""
+    assert_true(exporter, portal)
+
+
+def test_a_meter_that_is_read_by_the_day_comes_by_the_day(
+    start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock, record: Record
+) -> None:
+    meter = replace(METER, resolution=Resolution.DAYS)
+    portal = start_portal(World(locations=(replace(HOUSE, meters=(meter,)),)), LITTLE)
+    exporter = start_exporter(login_of(portal))
+
+    exporter.refresh()
+    assert_true(exporter, portal)
+    assert exporter.location().meters[0].info.step == DAY
+
+    clock.advance(DAY / 2)
+    sent = record(portal)
+    exporter.refresh()
+    assert {frame for frame, *_ in asked(sent)} == {"DAILY"}
+
+
+def test_a_meter_that_is_read_by_the_month_is_a_success_without_samples(
+    start_portal: StartPortal, start_exporter: StartExporter
+) -> None:
+    portal = start_portal(
+        World(locations=(replace(HOUSE, meters=(replace(METER, resolution=Resolution.MONTHS),)),)), LITTLE
+    )
+    exporter = start_exporter(login_of(portal))
+
+    exporter.refresh()
+
+    assert exporter.status.up
+    assert [meter.intervals for meter in exporter.location().meters] == [()]
+
+
+# -- when
+
+
+def test_the_waits_are_the_interval_give_or_take_a_twentieth(
+    portal: PortalServer, start_exporter: StartExporter
+) -> None:
+    exporter = start_exporter(login_of(portal), window=DAY)
+    change(portal, poll=Poll.NO_POINTS)
+
+    waits = [exporter.refresh() for _ in range(20)]
+
+    assert 0.95 * HOUR <= min(waits) < max(waits) <= 1.05 * HOUR
+    assert len(set(waits)) == 20
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [
+        (3600, [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]),
+        (900, [60, 120, 240, 480, 900, 900]),
+        (86400, [60, 120, 240, 480, 960]),
+        (10, [10, 20, 40, 80, 80]),
+    ],
+)
+def test_what_passes_by_itself_is_tried_again_soon_and_then_less_and_less(
+    portal: PortalServer, start_exporter: StartExporter, interval: int, expected: list[int]
+) -> None:
+    exporter = start_exporter(login_of(portal), interval=interval)
+    change(portal, poll=Poll.STATUS_500)
+
+    waits = [exporter.refresh() for _ in expected]
+
+    assert [round(wait / length) for wait, length in zip(waits, expected, strict=True)] == [1] * len(expected)
+    assert all(abs(wait / length - 1) <= 0.05 for wait, length in zip(waits, expected, strict=True))
+
+
+def test_a_success_ends_the_back_off(portal: PortalServer, start_exporter: StartExporter) -> None:
+    exporter = start_exporter(login_of(portal))
+    for how in (Poll.STATUS_500, Poll.STATUS_500, Poll.OK):
+        change(portal, poll=how)
+        exporter.refresh()
+    change(portal, poll=Poll.STATUS_500)
+
+    assert abs(exporter.refresh() - 60) <= 3
+
+
+@pytest.mark.parametrize("switches", [{"poll": Poll.STATUS_403}, {"sign_in": SignIn.FAILURE}], ids=str)
+def test_what_somebody_must_change_is_tried_at_the_interval(
+    portal: PortalServer, start_exporter: StartExporter, switches: dict[str, object]
+) -> None:
+    exporter = start_exporter(login_of(portal))
+    change(portal, **switches)
+
+    assert all(abs(exporter.refresh() - HOUR) <= 180 for _ in range(4))
+
+
+@pytest.mark.parametrize(("seconds", "least", "most"), [(7, 57, 63), (5000, 5000, 5000), (10_000_000, DAY, DAY)])
+def test_a_portal_that_wants_to_be_left_alone_is(  # noqa: PLR0917 - fixtures
+    portal: PortalServer,
+    start_exporter: StartExporter,
+    intercept: Intercept,
+    seconds: int,
+    least: float,
+    most: float,
+) -> None:
+    intercept(portal, "/poll", SimulatedResponse(429, b"", retry_after=seconds))
+
+    wait = start_exporter(login_of(portal)).refresh()
+
+    assert least <= wait <= most
+
+
+def test_running_refreshes_at_once_and_ends_with_the_clock(
+    portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    exporter = start_exporter(login_of(portal), window=DAY)
+    clock.ends_at = NOW + 5.5 * HOUR
+
+    exporter.logins[0].run()
+
+    assert exporter.metric("smarthub_refreshes_total", login="coop") == 6
+    # Every minute it looks whether a backfill wrote into the state.
+    assert max(clock.slept) == 60
+
+
+def test_refreshing_lives_in_a_thread_that_ends_with_the_clock(
+    portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    refresher = Refresher(start_exporter(login_of(portal, name="one"), window=DAY).logins)
+    assert not refresher.is_alive
+    clock.ends_at = NOW + 2.5 * HOUR
+
+    refresher.start()
+    (thread,) = refresher._threads
+    thread.join(20)
+
+    assert not refresher.is_alive
+    assert [(name, status.up) for name, status in refresher.statuses().items()] == [("one", True)]
+    assert clock.now() >= clock.ends_at
+
+
+# -- what is said of it
+
+
+def test_before_the_first_refresh_all_is_zero(portal: PortalServer, start_exporter: StartExporter) -> None:
+    exporter = start_exporter(login_of(portal))
+
+    for name in (
+        "smarthub_up",
+        "smarthub_refreshes_total",
+        "smarthub_last_refresh_timestamp_seconds",
+        "smarthub_last_refresh_success_timestamp_seconds",
+        "smarthub_timezone_mismatch",
+    ):
+        assert exporter.metric(name, login="coop") == 0
+    for reason in Reason:
+        assert exporter.metric("smarthub_refresh_failures_total", login="coop", reason=reason.value) == 0
+    for direction in ("up", "down"):
+        for reach in ("window", "older"):
+            labels = {"direction": direction, "reach": reach}
+            assert exporter.metric("smarthub_interval_revisions_total", login="coop", **labels) == 0
+
+
+def test_a_refresh_that_succeeds_says_when_and_how_long(
+    start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    portal = start_portal(SMALL, pending=1)
+    exporter = start_exporter(login_of(portal))
+
+    exporter.refresh()
+
+    assert exporter.metric("smarthub_up", login="coop") == 1
+    assert exporter.metric("smarthub_last_refresh_timestamp_seconds", login="coop") == NOW
+    assert exporter.metric("smarthub_last_refresh_success_timestamp_seconds", login="coop") == NOW
+    # Two ranges, each a second PENDING.
+    assert exporter.metric("smarthub_last_refresh_duration_seconds", login="coop") == 2.0
+    assert up(exporter, portal, HOUSE) == 1
+    assert exporter.status.message == ""
+    assert clock.now() == NOW + 2
+
+
+def test_a_refresh_that_fails_keeps_the_time_of_the_last_success(
+    portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    exporter = start_exporter(login_of(portal))
+    exporter.refresh()
+    clock.advance(HOUR)
+    change(portal, poll=Poll.STATUS_500)
+
+    exporter.refresh()
+
+    assert exporter.metric("smarthub_up", login="coop") == 0
+    assert exporter.metric("smarthub_last_refresh_timestamp_seconds", login="coop") == NOW + HOUR
+    assert exporter.metric("smarthub_last_refresh_success_timestamp_seconds", login="coop") == NOW
+    assert exporter.failures() == {"transport": 1}
+    assert exporter.metric("smarthub_refreshes_total", login="coop") == 2
+
+
+@pytest.mark.parametrize(
+    "how", [Poll.NO_DATA, Poll.NO_ELECTRIC, Poll.NO_ENTRY, Poll.NO_USAGE, Poll.NO_SERIES, Poll.NO_POINTS]
+)
+def test_an_empty_answer_is_a_success(portal: PortalServer, start_exporter: StartExporter, how: Poll) -> None:
+    exporter = start_exporter(login_of(portal))
+    change(portal, poll=how)
+
+    exporter.refresh()
+
+    assert exporter.metric("smarthub_up", login="coop") == 1
+    assert up(exporter, portal, HOUSE) == 1
+    assert exporter.failures() == {}
+
+
+def test_a_restart_knows_its_locations_and_has_not_refreshed_them(
+    portal: PortalServer, start_exporter: StartExporter, tmp_path: Path
+) -> None:
+    first = start_exporter(login_of(portal), folder=tmp_path)
+    first.refresh()
+
+    again = start_exporter(login_of(portal), folder=tmp_path)
+
+    assert again.locations == first.locations
+    assert up(again, portal, HOUSE) == 0
+    assert again.metric("smarthub_up", login="coop") == 0
+    assert again.status.message == "the first refresh is under way"
+
+
+def test_the_same_trouble_is_logged_once(
+    portal: PortalServer, start_exporter: StartExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    exporter = start_exporter(login_of(portal))
+    change(portal, poll=Poll.STATUS_403)
+
+    for _ in range(5):
+        exporter.refresh()
+
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
+
+
+# -- failures
+
+
+def test_the_failure_of_a_location_is_its_own(
+    start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    portal = start_portal(TWO, LITTLE)
+    exporter = start_exporter(login_of(portal))
+    exporter.refresh()
+    before = exporter.location("70001")
+    change(portal, refused_locations=("70001",))
+    clock.advance(3 * HOUR)
+
+    exporter.refresh()
+
+    assert exporter.location("70001") == before
+    assert exporter.location("70002").meters[0].intervals[-1].end == NOW + 3 * HOUR
+    assert (up(exporter, portal, HOUSE), up(exporter, portal, BARN)) == (0, 1)
+    assert exporter.metric("smarthub_up", login="coop") == 0
+    assert exporter.failures() == {"permission": 1}
+    message = exporter.status.locations[key_of(portal)].message
+    assert message == (
+        "login coop may not see location 70001 of account 55001 (status 403); check account"
+        " and service_location, or leave both out to read every location that the login sees"
+    )
+    assert exporter.status.message == message
+    assert exporter.status.locations[key_of(portal, BARN)].message == ""
+
+
+def test_a_reason_counts_once_a_refresh_however_many_locations_fail(
+    start_portal: StartPortal, start_exporter: StartExporter
+) -> None:
+    portal = start_portal(TWO, LITTLE, poll=Poll.STATUS_403)
+    exporter = start_exporter(login_of(portal))
+
+    exporter.refresh()
+
+    assert exporter.failures() == {"permission": 1}
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        (SignIn.FAILURE, "credentials"),
+        (SignIn.SECOND_FACTOR, "two_factor"),
+        (SignIn.STATUS_403, "permission"),
+        (SignIn.STATUS_500, "transport"),
+        (SignIn.PAGE, "transport"),
+    ],
+)
+def test_a_failed_sign_in_fails_every_location(
+    start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock, how: SignIn, reason: str
+) -> None:
+    portal = start_portal(TWO, LITTLE)
+    exporter = start_exporter(login_of(portal))
+    exporter.refresh()
+    before = exporter.locations
+    change(portal, sign_in=how)
+    clock.advance(HOUR)
+
+    exporter.refresh()
+
+    assert (up(exporter, portal, HOUSE), up(exporter, portal, BARN)) == (0, 0)
+    assert {status.message for status in exporter.status.locations.values()} == {exporter.status.message}
+    assert exporter.failures() == {reason: 1}
+    assert exporter.locations == before
+
+
+@pytest.mark.parametrize(("how", "reason"), [(SignIn.FAILURE, "credentials"), (SignIn.SECOND_FACTOR, "two_factor")])
+def test_a_refresh_that_is_skipped_because_sign_ins_are_paused_is_a_failure_of_that_reason(
+    portal: PortalServer, start_exporter: StartExporter, how: SignIn, reason: str
+) -> None:
+    exporter = start_exporter(login_of(portal))
+    change(portal, sign_in=how)
+
+    for _ in range(5):
+        exporter.refresh()
+
+    assert exporter.failures() == {reason: 5}
+    assert portal.portal.most_refused["member@example.org"] == 2
+    assert exporter.status.message.startswith("login coop: sign-ins are paused, the portal refused ")
+
+
+def test_an_unreachable_portal_fails_every_location_of_it(
+    start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    third = LocationSpec("55003", "70003", (replace(METER, number="81003"),))
+    portal = start_portal(World(locations=(*TWO.locations, third)), LITTLE)
+    exporter = start_exporter(login_of(portal))
+    exporter.refresh()
+    change(portal, poll=Poll.STATUS_503)
+    clock.advance(HOUR)
+
+    exporter.refresh()
+
+    assert [up(exporter, portal, each) for each in (HOUSE, BARN, third)] == [0, 0, 0]
+    assert exporter.failures() == {"transport": 1}
+
+
+def test_what_came_before_a_failure_is_kept(
+    old_portal: PortalServer, start_exporter: StartExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter = start_exporter(login_of(old_portal))
+    respond = old_portal.portal.respond
+
+    def fail_for_the_older_range(call: Call) -> SimulatedResponse:
+        if call.path.endswith("/poll") and json.loads(call.body)["endDateTime"] < NOW * 1000:
+            return SimulatedResponse(500, b"")
+        return respond(call)
+
+    monkeypatch.setattr(old_portal.portal, "respond", fail_for_the_older_range)
+
+    exporter.refresh()
+
+    assert not exporter.status.up
+    assert exporter.location().meters[0].intervals[0].start == WALL.days_before(NOW, 29)
+
+
+@pytest.mark.parametrize("broken", ["merge", "reload_if_changed"])
+def test_a_mistake_in_the_program_does_not_end_refreshing(  # noqa: PLR0917 - fixtures
+    portal: PortalServer,
+    start_exporter: StartExporter,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    broken: str,
+) -> None:
+    exporter = start_exporter(login_of(portal))
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("secret")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exporter.store, broken, fail)
+        thread = threading.Thread(target=exporter.logins[0].run)
+        clock.ends_at = NOW + 1000
+        thread.start()
+        thread.join(20)
+
+    assert exporter.metric("smarthub_refreshes_total", login="coop") == 5
+    assert exporter.failures() == {"protocol": 5}
+    assert exporter.status.message == "login coop: a mistake in this program, its log tells more"
+    assert "ZeroDivisionError" in caplog.text
+
+    exporter.refresh()
+    assert exporter.status.up
+
+
+# -- which locations
+
+
+def test_without_a_choice_every_active_electric_location_is_read(
+    start_portal: StartPortal, start_exporter: StartExporter
+) -> None:
+    others = (
+        LocationSpec("55003", "70003", (replace(METER, number="81003"),), inactive=True),
+        LocationSpec("55004", "70004", (), industries=("WATER",), service_code="WATER"),
+        LocationSpec("55005", "70005", (replace(METER, number="81005"),), service_code="1ELEC"),
+    )
+    portal = start_portal(World(locations=(*TWO.locations, *others)), LITTLE)
+    exporter = start_exporter(login_of(portal))
+
+    exporter.refresh()
+
+    assert [key.location for key in exporter.locations] == ["70001", "70002", "70005"]
+
+
+@pytest.mark.parametrize(
+    ("choices", "numbers"),
+    [
+        ([LocationChoice(account="55001")], ["70001", "70003"]),
+        ([LocationChoice(service_location="70002")], ["70002"]),
+        ([LocationChoice("55001", "70003")], ["70003"]),
+        ([LocationChoice("55001", "70003"), LocationChoice(None, "70002")], ["70002", "70003"]),
+    ],
+    ids=str,
+)
+def test_locations_are_chosen_by_account_and_number(
+    start_portal: StartPortal, start_exporter: StartExporter, choices: list[LocationChoice], numbers: list[str]
+) -> None:
+    third = LocationSpec("55001", "70003", (replace(METER, number="81003"),))
+    portal = start_portal(World(locations=(*TWO.locations, third)), LITTLE)
+    exporter = start_exporter(login_of(portal, None, *choices))
+
+    exporter.refresh()
+
+    assert exporter.status.up
+    assert sorted(key.location for key in exporter.locations) == numbers
+    assert sorted(key.location for key in exporter.status.locations) == numbers
+
+
+def test_an_inactive_location_is_read_where_it_is_named(
+    start_portal: StartPortal, start_exporter: StartExporter
+) -> None:
+    portal = start_portal(World(locations=(replace(HOUSE, inactive=True), BARN)), LITTLE)
+    exporter = start_exporter(login_of(portal, None, LocationChoice("55001", "70001")))
+
+    exporter.refresh()
+
+    assert exporter.status.up
+    assert_intervals(exporter)
+
+
+def assert_intervals(exporter: Exporter, number: str = "70001") -> None:
+    assert len(exporter.location(number).meters[0].intervals) == LITTLE * 24 + 12
+
+
+SEES = "it sees location 70001 of account 55001, location 70002 of account 55002"
+
+
+@pytest.mark.parametrize(
+    ("choice", "what"),
+    [
+        (LocationChoice("55001", "79999"), "location 79999 of account 55001"),
+        (LocationChoice(None, "79999"), "location 79999"),
+        (LocationChoice("55009", "70001"), "location 70001 of account 55009"),
+        (LocationChoice("55009"), "an active electric location of account 55009"),
+    ],
+    ids=str,
+)
+def test_a_location_that_the_login_does_not_see_is_a_permission_with_advice(
+    start_portal: StartPortal, start_exporter: StartExporter, choice: LocationChoice, what: str
+) -> None:
+    portal = start_portal(TWO, LITTLE)
+    exporter = start_exporter(login_of(portal, None, choice))
+
+    exporter.refresh()
+
+    assert exporter.failures() == {"permission": 1}
+    assert exporter.status.message == f"login coop does not see {what}; {SEES}{ADVICE}"
+    assert exporter.metric("smarthub_up", login="coop") == 0
+
+
+def test_a_location_that_is_not_there_does_not_keep_the_others_from_being_read(
+    start_portal: StartPortal, start_exporter: StartExporter
+) -> None:
+    portal = start_portal(TWO, LITTLE)
+    exporter = start_exporter(
+        login_of(portal, None, LocationChoice("55001", "79999"), LocationChoice("55002", "70002"))
+    )
+
+    exporter.refresh()
+
+    assert_intervals(exporter, "70002")
+    assert up(exporter, portal, BARN) == 1
+    labels = {"portal": portal.host, "account": "55001", "location": "79999"}
+    assert exporter.metric("smarthub_location_up", **labels) == 0
+    assert exporter.failures() == {"permission": 1}
+
+
+def test_a_login_that_sees_nothing_electric_says_what_it_sees(
+    start_portal: StartPortal, start_exporter: StartExporter
+) -> None:
+    water = LocationSpec("55004", "70004", (), industries=("WATER",), service_code="WATER")
+    portal = start_portal(World(locations=(water,)), LITTLE)
+    exporter = start_exporter(login_of(portal))
+
+    exporter.refresh()
+
+    assert exporter.failures() == {"permission": 1}
+    assert exporter.status.message == (
+        "login coop sees no active electric service location; it sees location 70004 of account 55004"
+    )
+
+
+def test_a_location_that_is_fully_named_is_read_even_if_the_lists_are_refused(
+    portal: PortalServer, start_exporter: StartExporter, intercept: Intercept
+) -> None:
+    change(portal, discovery=Poll.STATUS_403)
+    intercept(portal, "/accounts", SimulatedResponse(403, b""))
+    exporter = start_exporter(login_of(portal, None, LocationChoice("55001", "70001", "Home")))
+
+    exporter.refresh()
+
+    assert exporter.status.up
+    assert name_of(exporter) == "Home"
+    assert_intervals(exporter)
+
+
+def test_a_location_that_the_login_has_lost_is_not_served_any_longer(
+    start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    portal = start_portal(TWO, LITTLE)
+    exporter = start_exporter(login_of(portal))
+    exporter.refresh()
+    portal.portal.world = SMALL
+    clock.advance(DAY)
+
+    exporter.refresh()
+
+    assert [key.location for key in exporter.locations] == ["70001"]
+    assert exporter.status.up
+    assert up(exporter, portal, BARN) is None
+
+
+# -- names
+
+
+@pytest.mark.parametrize(
+    ("nickname", "choices", "name"),
+    [
+        ("House", [], "House"),
+        ("", [], ""),
+        ("House", [LocationChoice("55001", "70001", "Farm house")], "Farm house"),
+        ("", [LocationChoice(None, "70001", "Farm house")], "Farm house"),
+        ("House", [LocationChoice("55001", "70001")], "House"),
+        ("12 Secret Lane", [], ""),
+        ("12 SECRET LANE, Springfield", [], ""),
+    ],
+)
+def test_a_location_is_called_as_configured_else_as_the_member_calls_it_and_never_by_its_address(
+    start_portal: StartPortal,
+    start_exporter: StartExporter,
+    nickname: str,
+    choices: list[LocationChoice],
+    name: str,
+) -> None:
+    portal = start_portal(World(locations=(replace(HOUSE, nickname=nickname),)), LITTLE)
+    exporter = start_exporter(login_of(portal, None, *choices))
+
+    exporter.refresh()
+
+    labels = {"portal": portal.host, "account": "55001", "location": "70001", "name": name}
+    assert exporter.metric("smarthub_location_info", **labels, timezone="America/New_York") == 1
+
+
+# -- several logins
+
+OWNER = UserSpec()
+TENANT = UserSpec(username="tenant@example.org", password="other", accounts=("55002",))
+SHARED = World(users=(OWNER, TENANT), locations=TWO.locations)
+
+
+def test_a_shared_location_is_read_by_the_first_login_and_the_other_says_so_once(
+    start_portal: StartPortal,
+    start_exporter: StartExporter,
+    clock: ManualClock,
+    caplog: pytest.LogCaptureFixture,
+    record: Record,
+) -> None:
+    caplog.set_level(logging.INFO, logger="exporter.refresh.ownership")
+    portal = start_portal(SHARED, LITTLE)
+    exporter = start_exporter(login_of(portal, TENANT, name="tenant"), login_of(portal, OWNER, name="owner"))
+    sent = record(portal)
+
+    for _ in range(6):
+        exporter.refresh_all()
+        clock.advance(5 * HOUR)
+
+    readers = {(body["serviceLocationNumber"], body["userId"]) for body in map(body_of, sent) if body}
+    assert readers == {("70002", "tenant@example.org"), ("70001", "member@example.org")}
+    assert [record.getMessage() for record in caplog.records if record.name == "exporter.refresh.ownership"] == [
+        "location 70002 of account 55002 is read by login tenant, which stands first; login owner leaves it out"
+    ]
+    assert [sorted(key.location for key in each.status.locations) for each in exporter.logins] == [["70002"], ["70001"]]
+    assert [key.location for key in exporter.locations] == ["70001", "70002"]
+
+
+def body_of(call: Call) -> dict[str, str]:
+    return dict(json.loads(call.body)) if call.path.endswith("/poll") else {}
+
+
+def test_a_login_whose_locations_all_belong_to_others_is_up(
+    start_portal: StartPortal, start_exporter: StartExporter
+) -> None:
+    portal = start_portal(SHARED, LITTLE)
+    exporter = start_exporter(login_of(portal, OWNER, name="owner"), login_of(portal, TENANT, name="tenant"))
+
+    exporter.refresh_all()
+
+    assert exporter.metric("smarthub_up", login="tenant") == 1
+    assert exporter.failures("tenant") == {}
+
+
+def test_while_the_first_login_fails_the_second_reads_what_both_see(
+    start_portal: StartPortal, start_exporter: StartExporter
+) -> None:
+    portal = start_portal(SHARED, LITTLE)
+    exporter = start_exporter(
+        login_of(portal, TENANT, name="tenant", password="wrong"), login_of(portal, OWNER, name="owner")
+    )
+
+    exporter.refresh_all()
+
+    assert exporter.metric("smarthub_up", login="tenant") == 0
+    assert exporter.metric("smarthub_up", login="owner") == 1
+    assert [key.location for key in exporter.locations] == ["70001", "70002"]
+
+
+def test_logins_of_two_portals_fail_alone(
+    start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    here, there = start_portal(SMALL, LITTLE), start_portal(SMALL, LITTLE)
+    exporter = start_exporter(login_of(here, name="here"), login_of(there, name="there"))
+    exporter.refresh_all()
+    change(here, poll=Poll.STATUS_500)
+    clock.advance(HOUR)
+
+    exporter.refresh_all()
+
+    assert [exporter.metric("smarthub_up", login=name) for name in ("here", "there")] == [0, 1]
+    assert exporter.failures("here") == {"transport": 1}
+    assert exporter.failures("there") == {}
+    assert [up(exporter, each, HOUSE) for each in (here, there)] == [0, 1]
+    assert len(exporter.locations) == 2
+
+
+# -- revisions and what only a backfill can mend
+
+
+def test_revisions_are_counted_and_those_that_the_window_no_longer_carries_need_a_backfill(
+    old_portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    exporter = start_exporter(login_of(old_portal))
+    exporter.refresh()
+    old, recent = WALL.days_before(NOW, 20) + 5 * HOUR, WALL.days_before(NOW, 2)
+    revisions = (Revision("81001", old, NOW, 0.5), Revision("81001", recent, NOW, 3.0))
+    change(old_portal, revisions=revisions)
+    labels = {"portal": old_portal.host, "account": "55001", "location": "70001"}
+
+    clock.advance(HOUR)
+    exporter.refresh()
+    assert exporter.metric("smarthub_interval_revisions_total", login="coop", direction="up", reach="window") == 1
+    assert exporter.metric("smarthub_backfill_needed_since_timestamp_seconds", **labels) is None
+
+    clock.advance(DAY)
+    exporter.refresh()
+    assert exporter.metric("smarthub_interval_revisions_total", login="coop", direction="down", reach="older") == 1
+    assert exporter.metric("smarthub_backfill_needed_since_timestamp_seconds", **labels) == WALL.days_before(NOW, 20)
+    assert_true(exporter, old_portal)
+
+
+def test_the_first_refresh_needs_no_backfill(old_portal: PortalServer, start_exporter: StartExporter) -> None:
+    exporter = start_exporter(login_of(old_portal))
+
+    exporter.refresh()
+
+    assert exporter.store.backfill_needed == {}
+
+
+def test_a_gap_that_is_filled_within_the_window_is_filled(
+    portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    start = WALL.days_before(NOW, 3)
+    change(portal, gaps=(Span("81001", start, start + 5 * HOUR),))
+    exporter = start_exporter(login_of(portal))
+    exporter.refresh()
+    change(portal, gaps=())
+    clock.advance(HOUR)
+
+    exporter.refresh()
+
+    assert_true(exporter, portal)
+
+
+def test_placeholders_of_a_portal_that_is_behind_are_not_served(
+    start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    portal = start_portal(SMALL, lag=20.0 * HOUR, placeholders=True)
+    exporter = start_exporter(login_of(portal))
+
+    for _ in range(12):
+        exporter.refresh()
+        meter = exporter.location().meters[0]
+        assert meter.intervals[-1].usage
+        assert meter.intervals[-1].end <= clock.now() - 20 * HOUR
+        assert not [day for day in meter.days if day.end > clock.now() - 20 * HOUR]
+        clock.advance(7 * HOUR)
+    assert exporter.metric("smarthub_interval_revisions_total", login="coop", direction="up", reach="window") == 0
+
+
+# -- the zone
+
+
+@pytest.mark.parametrize("hours", [-5, -3, -1, 1, 2, 6])
+def test_a_portal_with_another_wall_clock_contradicts_the_zone(
+    old_portal: PortalServer, start_exporter: StartExporter, hours: int
+) -> None:
+    change(old_portal, shifted=hours * HOUR)
+    exporter = start_exporter(login_of(old_portal))
+
+    exporter.refresh()
+
+    assert exporter.metric("smarthub_timezone_mismatch", login="coop") == 1
+
+
+@pytest.mark.parametrize(
+    ("zone", "mismatch"),
+    [
+        ("America/New_York", 0),
+        ("America/Detroit", 0),
+        ("America/Chicago", 1),
+        ("America/Denver", 1),
+        ("America/Los_Angeles", 1),
+        ("America/Puerto_Rico", 1),
+        ("America/Anchorage", 1),
+        ("Pacific/Honolulu", 1),
+        ("UTC", 1),
+    ],
+)
+def test_a_wrong_zone_is_contradicted_and_the_right_one_is_not(
+    old_portal: PortalServer, start_exporter: StartExporter, zone: str, mismatch: int
+) -> None:
+    exporter = start_exporter(login_of(old_portal, zone=ZoneInfo(zone)))
+
+    exporter.refresh()
+
+    assert exporter.metric("smarthub_timezone_mismatch", login="coop") == mismatch
+
+
+def test_a_wrong_zone_is_told_with_the_one_that_fits(
+    old_portal: PortalServer, start_exporter: StartExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    exporter = start_exporter(login_of(old_portal, zone=ZoneInfo("America/Chicago")))
+    exporter.refresh()
+    assert exporter.status.fitting_zones == ("America/New_York",)
+    warned = [record.getMessage() for record in caplog.records if "do not fit" in record.getMessage()]
+    assert warned == [
+        "login coop: the portal's times do not fit the zone America/Chicago; set timezone to America/New_York"
+    ]
+
+
+def test_a_contradiction_lasts_until_the_times_fit_again_and_is_said_once(
+    old_portal: PortalServer, start_exporter: StartExporter, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    change(old_portal, shifted=-2 * HOUR)
+    exporter = start_exporter(login_of(old_portal))
+    for _ in range(3):
+        exporter.refresh()
+        clock.advance(HOUR)
+        assert exporter.metric("smarthub_timezone_mismatch", login="coop") == 1
+    warned = [record.getMessage() for record in caplog.records if "do not fit" in record.getMessage()]
+    (told,) = warned
+    assert told == (
+        "login coop: the portal's times do not fit the zone America/New_York; set timezone to America/Denver or"
+        " America/Phoenix"
+    )
+
+    change(old_portal, shifted=0)
+    exporter.refresh()
+    assert exporter.metric("smarthub_timezone_mismatch", login="coop") == 1, "a wrong zone may fit for some months"
+    clock.advance(DAY)
+    exporter.refresh()
+
+    assert exporter.metric("smarthub_timezone_mismatch", login="coop") == 0
+
+
+def test_no_data_contradict_nothing(portal: PortalServer, start_exporter: StartExporter) -> None:
+    change(portal, poll=Poll.NO_POINTS)
+    exporter = start_exporter(login_of(portal))
+
+    exporter.refresh()
+
+    assert exporter.metric("smarthub_timezone_mismatch", login="coop") == 0
+
+
+def test_a_meter_of_another_location_is_never_mixed_in(
+    start_portal: StartPortal, start_exporter: StartExporter
+) -> None:
+    same = replace(BARN, meters=(replace(BARN_METER, number="81001"),))
+    portal = start_portal(World(locations=(HOUSE, same)), LITTLE)
+    exporter = start_exporter(login_of(portal))
+
+    exporter.refresh()
+
+    assert_true(exporter, portal)
+
+
+# -- beside a backfill
+
+
+NEEDED = "smarthub_backfill_needed_since_timestamp_seconds"
+
+
+def during_rests(clock: ManualClock, monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) -> None:
+    """Do something at each wait of up to a minute, by its number, before it is over."""
+    sleep, count = clock.sleep, iter(range(10**6))
+
+    def act_and_sleep(seconds: float) -> None:
+        if 0 < seconds <= 60:
+            act(next(count))
+        sleep(seconds)
+
+    monkeypatch.setattr(clock, "sleep", act_and_sleep)
+
+
+def test_what_a_backfill_did_is_taken_over_within_a_minute_and_without_a_refresh(
+    portal: PortalServer,
+    start_exporter: StartExporter,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    key = key_of(portal)
+    labels = {"portal": key.portal, "account": key.account, "location": key.location}
+    old = WALL.days_before(NOW, 20)
+    with closing(StateFile(tmp_path)) as backfill:
+        backfill.save(Location(key, "House", ZONE.key), [], [old], 0)
+        exporter = start_exporter(login_of(portal), window=DAY, folder=tmp_path)
+        seen: list[float | None] = []
+
+        def act(number: int) -> None:
+            seen.append(exporter.metric(NEEDED, **labels))
+            if number == 4:
+                backfill.backfilled(key, old, old + DAY)
+
+        during_rests(clock, monkeypatch, act)
+        clock.ends_at = NOW + HOUR / 2
+        exporter.logins[0].run()
+
+    assert exporter.metric("smarthub_refreshes_total", login="coop") == 1
+    assert seen[:7] == [old] * 5 + [None] * 2
+    assert len(exporter.location().meters[0].intervals) == LITTLE * 24 + 12
+
+
+@pytest.mark.parametrize("error", [sqlite3.DatabaseError("malformed"), OSError("gone"), ValueError("secret")])
+def test_a_state_that_is_broken_while_it_rests_does_not_end_refreshing(  # noqa: PLR0917 - fixtures
+    portal: PortalServer,
+    start_exporter: StartExporter,
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    error: Exception,
+) -> None:
+    exporter = start_exporter(login_of(portal), window=DAY, folder=tmp_path)
+    take_over, broken = exporter.store.reload_if_changed, []
+
+    def fail_at_first() -> None:
+        if exporter.metric("smarthub_refreshes_total", login="coop") == 1:
+            broken.append(error)
+            raise error
+        take_over()
+
+    monkeypatch.setattr(exporter.store, "reload_if_changed", fail_at_first)
+    # The refresh itself looks too, and must not be the one that fails.
+    attempt = exporter.logins[0]._attempt
+
+    def attempt_with_a_whole_state(now: float) -> object:
+        with monkeypatch.context() as patch:
+            patch.setattr(exporter.store, "reload_if_changed", take_over)
+            return attempt(now)
+
+    monkeypatch.setattr(exporter.logins[0], "_attempt", attempt_with_a_whole_state)
+    clock.ends_at = NOW + 1.5 * HOUR
+    exporter.logins[0].run()
+
+    assert len(broken) > 50
+    assert exporter.metric("smarthub_refreshes_total", login="coop") == 2
+    assert exporter.failures() == {}
+    assert exporter.status.up

@@ -1,0 +1,422 @@
+"""A portal that fails in every way there is: what is known stays, what is said is true, nobody is locked out."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from exporter.intervals.model import Interval, LocationKey
+from exporter.simulator.server import PortalServer
+from exporter.simulator.settings import Poll, Revision, SignIn
+from exporter.storage.state import FILE
+
+from ..support.clocks import ManualClock
+from ..support.exporter import Exporter, StartExporter
+from ..support.portal import StartPortal, change, login_of
+from ..support.worlds import BARN_METER, DAY, METER, NOW, TWO, WALL
+
+HOUR = 3600
+MEMBER = "member@example.org"
+HISTORY = 6
+WINDOW = 2 * DAY
+
+# What each fault is; an empty answer is none.
+POLLS = {
+    Poll.PAGE: "transport",
+    Poll.STATUS_401: "permission",
+    Poll.STATUS_403: "permission",
+    Poll.STATUS_429: "transport",
+    Poll.STATUS_500: "transport",
+    Poll.STATUS_503: "transport",
+    Poll.CUT_OFF: "transport",
+    Poll.NO_JSON: "protocol",
+    Poll.WRONG_SHAPE: "protocol",
+    Poll.FAILED: "protocol",
+    Poll.PENDING: "pending",
+}
+EMPTY = [Poll.NO_DATA, Poll.NO_ELECTRIC, Poll.NO_ENTRY, Poll.NO_USAGE, Poll.NO_SERIES, Poll.NO_POINTS]
+REFUSALS = {
+    SignIn.FAILURE: "credentials",
+    SignIn.NO_TOKEN: "credentials",
+    SignIn.STATUS_400: "credentials",
+    SignIn.STATUS_401: "credentials",
+    SignIn.SECOND_FACTOR: "two_factor",
+}
+SIGN_INS = {SignIn.STATUS_403: "permission", SignIn.STATUS_500: "transport", SignIn.PAGE: "transport"}
+DISCOVERIES = {Poll.PAGE: "transport", Poll.STATUS_500: "transport", Poll.STATUS_503: "transport"}
+"""Broken lists of accounts that the plain list does not make up for."""
+
+Restart = Callable[[], Exporter]
+Known = dict[tuple[LocationKey, str], tuple[Interval, ...]]
+
+
+@pytest.fixture
+def server(start_portal: StartPortal) -> PortalServer:
+    return start_portal(TWO, HISTORY)
+
+
+@pytest.fixture
+def restart(server: PortalServer, start_exporter: StartExporter, tmp_path: Path) -> Restart:
+    """Starts the exporter on the same state: all objects anew."""
+    return lambda: start_exporter(login_of(server), folder=tmp_path, window=WINDOW)
+
+
+def known(exporter: Exporter) -> Known:
+    return {
+        (key, meter.info.number): meter.intervals
+        for key, location in exporter.locations.items()
+        for meter in location.meters
+    }
+
+
+def truth(server: PortalServer) -> dict[str, list[tuple[float | None, ...]]]:
+    """What is true of each meter, as far as an exporter of this moment keeps it."""
+    now = int(server.portal._clock.now())
+    return {
+        meter.number: [
+            (each.start, each.end, each.usage, each.export, each.cost)
+            for each in server.portal.almanac.intervals(meter, WALL.days_before(now, 35), now)
+        ]
+        for meter in (METER, BARN_METER)
+    }
+
+
+def served(exporter: Exporter) -> dict[str, list[tuple[float | None, ...]]]:
+    return {
+        number: [(each.start, each.end, each.usage, each.export, each.cost) for each in intervals]
+        for (_, number), intervals in known(exporter).items()
+    }
+
+
+def sign_ins(server: PortalServer) -> int:
+    return sum(count for (endpoint, _), count in server.portal.calls.items() if endpoint == "auth")
+
+
+def ups(exporter: Exporter) -> set[float | None]:
+    """What is exported of login and locations."""
+    locations = {
+        exporter.metric("smarthub_location_up", portal=key.portal, account=key.account, location=key.location)
+        for key in exporter.status.locations
+    }
+    return {exporter.metric("smarthub_up", login="coop"), *locations}
+
+
+def assert_fails(exporter: Exporter, reason: str, before: Known) -> None:
+    """Refresh once; all says why it failed, and what was known is still served."""
+    counted = exporter.failures().get(reason, 0.0)
+    others = {key: count for key, count in exporter.failures().items() if key != reason}
+
+    wait = exporter.refresh()
+
+    assert wait >= 57
+    assert exporter.failures() == {**others, reason: counted + 1}
+    assert ups(exporter) == {0.0}
+    assert len(exporter.status.locations) == 2
+    assert exporter.status.message
+    assert "\n" not in exporter.status.message
+    assert "@" not in exporter.status.message
+    assert known(exporter) == before
+
+
+@pytest.mark.parametrize(("how", "reason"), POLLS.items())
+def test_data_calls_that_fail(
+    server: PortalServer, restart: Restart, clock: ManualClock, how: Poll, reason: str
+) -> None:
+    exporter = restart()
+    exporter.refresh()
+    assert ups(exporter) == {1.0}
+    before = known(exporter)
+    change(server, poll=how)
+    used = sign_ins(server)
+
+    for turn in range(4):
+        clock.advance(HOUR)
+        if turn == 2:
+            exporter = restart()
+            assert known(exporter) == before
+        assert_fails(exporter, reason, before)
+    # A token lives for five minutes and is renewed; one that is not accepted is worth one more sign-in.
+    assert sign_ins(server) - used <= (8 if how is Poll.STATUS_401 else 4)
+
+    change(server, poll=Poll.OK)
+    clock.advance(HOUR)
+    exporter.refresh()
+    assert ups(exporter) == {1.0}
+    assert served(exporter) == truth(server)
+    assert not server.portal.most_refused
+
+
+@pytest.mark.parametrize("how", EMPTY)
+def test_empty_answers_are_no_fault_and_take_nothing_away(
+    server: PortalServer, restart: Restart, clock: ManualClock, how: Poll
+) -> None:
+    exporter = restart()
+    exporter.refresh()
+    before = known(exporter)
+    change(server, poll=how)
+
+    for turn in range(3):
+        clock.advance(HOUR)
+        if turn == 1:
+            exporter = restart()
+        exporter.refresh()
+        assert ups(exporter) == {1.0}
+        assert exporter.failures() == {}
+        for meter, intervals in before.items():
+            assert set(intervals) <= set(known(exporter)[meter])
+
+    change(server, poll=Poll.OK)
+    exporter.refresh()
+    assert served(exporter) == truth(server)
+
+
+@pytest.mark.parametrize(("how", "reason"), DISCOVERIES.items())
+def test_lists_of_accounts_that_fail(
+    server: PortalServer, restart: Restart, clock: ManualClock, how: Poll, reason: str
+) -> None:
+    exporter = restart()
+    exporter.refresh()
+    before = known(exporter)
+    change(server, discovery=how)
+
+    exporter = restart()
+    for _ in range(3):
+        clock.advance(HOUR)
+        assert_fails(exporter, reason, before)
+
+    change(server, discovery=Poll.OK)
+    exporter.refresh()
+    assert ups(exporter) == {1.0}
+    assert served(exporter) == truth(server)
+
+
+@pytest.mark.parametrize("how", [Poll.STATUS_401, Poll.STATUS_403, Poll.NO_JSON, Poll.WRONG_SHAPE])
+def test_lists_of_accounts_that_the_plain_list_makes_up_for(server: PortalServer, restart: Restart, how: Poll) -> None:
+    change(server, discovery=how)
+    exporter = restart()
+
+    exporter.refresh()
+
+    assert ups(exporter) == {1.0}
+    assert served(exporter) == truth(server)
+
+
+@pytest.mark.parametrize(("how", "reason"), SIGN_INS.items())
+def test_sign_ins_that_fail_and_are_no_refusals(
+    server: PortalServer, restart: Restart, clock: ManualClock, how: SignIn, reason: str
+) -> None:
+    exporter = restart()
+    exporter.refresh()
+    before = known(exporter)
+    change(server, sign_in=how)
+    used = sign_ins(server)
+
+    for turn in range(6):
+        clock.advance(HOUR)
+        if turn == 3:
+            exporter = restart()
+        assert_fails(exporter, reason, before)
+
+    # Each location may try by itself.
+    assert 6 <= sign_ins(server) - used <= 12
+    assert not server.portal.most_refused
+    change(server, sign_in=SignIn.OK)
+    exporter.refresh()
+    assert ups(exporter) == {1.0}
+    assert served(exporter) == truth(server)
+
+
+@pytest.mark.parametrize(("how", "reason"), REFUSALS.items())
+def test_sign_ins_that_are_refused(
+    server: PortalServer, restart: Restart, clock: ManualClock, how: SignIn, reason: str
+) -> None:
+    exporter = restart()
+    exporter.refresh()
+    before = known(exporter)
+    change(server, sign_in=how)
+    used = sign_ins(server)
+
+    refused = []
+    for turn in range(10):
+        clock.advance(5 * HOUR)
+        if turn % 3 == 2:
+            exporter = restart()
+        assert_fails(exporter, reason, before)
+        refused.append(server.portal.most_refused[MEMBER])
+
+    # Tried after 5, 10 and, a day after the second refusal, 35 hours.
+    assert refused == [1, 2, 2, 2, 2, 2, 3, 3, 3, 3]
+    assert sign_ins(server) - used == 3
+    change(server, sign_in=SignIn.OK)
+    exporter.refresh()
+    assert ups(exporter) == {0.0}
+    assert known(exporter) == before
+
+
+def test_a_portal_that_accepts_again_within_the_third_try_is_served_again(
+    server: PortalServer, restart: Restart, clock: ManualClock
+) -> None:
+    change(server, sign_in=SignIn.FAILURE)
+    for _ in range(4):
+        restart().refresh()
+    change(server, sign_in=SignIn.OK)
+    clock.advance(DAY)
+
+    exporter = restart()
+    exporter.refresh()
+
+    assert ups(exporter) == {1.0}
+    assert served(exporter) == truth(server)
+
+
+def test_at_the_first_refresh_too_a_fault_is_a_state(
+    start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    faults: list[tuple[dict[str, object], str]] = [({"poll": how}, reason) for how, reason in POLLS.items()]
+    faults += [({"sign_in": how}, reason) for how, reason in {**SIGN_INS, **REFUSALS}.items()]
+    faults += [({"discovery": how}, reason) for how, reason in DISCOVERIES.items()]
+    server = start_portal(TWO, 1)
+    for switches, reason in faults:
+        change(server, poll=Poll.OK, sign_in=SignIn.OK, discovery=Poll.OK)
+        change(server, **switches)
+        exporter = start_exporter(login_of(server), window=WINDOW)
+
+        exporter.refresh()
+
+        assert exporter.metric("smarthub_up", login="coop") == 0
+        assert exporter.failures() == {reason: 1}
+        change(server, poll=Poll.OK, sign_in=SignIn.OK, discovery=Poll.OK)
+        server.portal.rejected_sign_ins.clear()
+        exporter.refresh()
+        assert ups(exporter) == {1.0}
+        assert served(exporter) == truth(server)
+
+
+def test_a_portal_that_is_gone_and_comes_back(server: PortalServer, restart: Restart, clock: ManualClock) -> None:
+    exporter = restart()
+    exporter.refresh()
+    before = known(exporter)
+    server.stop()
+    exporter.logins[0]._client.close()
+
+    for turn in range(4):
+        clock.advance(HOUR)
+        if turn == 2:
+            exporter = restart()
+        assert_fails(exporter, "transport", before)
+    assert exporter.status.message == f"{server.host} refuses the connection: nothing listens there; check api_url"
+
+    with PortalServer(server.portal, port=int(server.host.rpartition(":")[2])):
+        exporter.refresh()
+        assert ups(exporter) == {1.0}
+        assert served(exporter) == truth(server)
+
+
+@pytest.mark.parametrize("broken", ["garbage", "deleted"])
+def test_a_state_file_that_breaks_while_running_does_not_end_the_refreshing(
+    server: PortalServer, restart: Restart, clock: ManualClock, tmp_path: Path, broken: str
+) -> None:
+    exporter = restart()
+    exporter.refresh()
+    if broken == "garbage":
+        (tmp_path / FILE).write_bytes(b"garbage " * 4000)
+    else:
+        (tmp_path / FILE).unlink()
+
+    for _ in range(3):
+        clock.advance(HOUR)
+        exporter.refresh()
+
+    assert ups(exporter) == {1.0}
+    assert served(exporter) == truth(server)
+
+
+# -- everything at once
+
+
+@dataclass
+class Storm:
+    """A day on which faults come and go at random, and the exporter is restarted at random."""
+
+    server: PortalServer
+    restart: Restart
+    clock: ManualClock
+    rng: random.Random
+    outcomes: list[tuple[str, ...]] = field(default_factory=list)
+
+    def weather(self) -> set[str]:
+        """Throw the switches; gives the reasons for which a refresh may fail now."""
+        polls = [Poll.OK] * len(POLLS) + list(POLLS) + EMPTY[:2]
+        poll = self.rng.choice(polls)
+        sign_in = self.rng.choice([SignIn.OK] * 12 + [*SIGN_INS, SignIn.FAILURE, SignIn.SECOND_FACTOR])
+        discovery = self.rng.choice([Poll.OK] * 9 + list(DISCOVERIES))
+        change(self.server, poll=poll, sign_in=sign_in, discovery=discovery, pending=self.rng.choice((0, 0, 1)))
+        if self.rng.random() < 0.2:
+            self.server.portal.sign_everybody_out()
+        possible = {POLLS.get(poll, ""), SIGN_INS.get(sign_in, ""), DISCOVERIES.get(discovery, "")}
+        if poll is Poll.CUT_OFF:
+            possible.add("pending")  # the simulated portal begins its job anew after each answer, also a broken one
+        return (possible | {"credentials", "two_factor"}) - {""}
+
+    def revise(self) -> None:
+        meter = self.rng.choice((METER, BARN_METER))
+        start = WALL.days_before(NOW, self.rng.randrange(1, HISTORY - 1)) + self.rng.randrange(24) * HOUR
+        revision = Revision(meter.number, start, self.clock.now(), self.rng.choice((0.5, 2.0)))
+        change(self.server, revisions=(*self.server.portal.settings.revisions, revision))
+
+    def blow(self, until: float) -> None:
+        exporter = self.restart()
+        while self.clock.now() < until:
+            if self.rng.random() < 0.15:
+                before = known(exporter)
+                exporter.close()
+                exporter = self.restart()
+                assert known(exporter) == before
+            if self.rng.random() < 0.1:
+                self.revise()
+            possible = self.weather()
+            self._refresh(exporter, possible)
+
+    def _refresh(self, exporter: Exporter, possible: set[str]) -> None:
+        before, failed = known(exporter), exporter.failures()
+        used, started = sign_ins(self.server), self.clock.now()
+
+        wait = exporter.refresh()
+
+        reasons = tuple(reason for reason, count in exporter.failures().items() if count != failed.get(reason, 0.0))
+        self.outcomes.append(reasons)
+        assert set(reasons) <= possible, (self.server.portal.settings, exporter.status.message)
+        assert exporter.metric("smarthub_up", login="coop") == (0.0 if reasons else 1.0)
+        assert bool(exporter.status.message) == bool(reasons)
+        assert exporter.status.up == all(status.up for status in exporter.status.locations.values()) or reasons
+        for meter, intervals in before.items():
+            starts = {interval.start for interval in known(exporter)[meter]}
+            assert {interval.start for interval in intervals} <= starts
+        assert sign_ins(self.server) - used <= 2 + (self.clock.now() - started) / 280
+        assert self.server.portal.most_refused[MEMBER] <= 3
+        self.clock.advance(wait)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_day_of_all_faults_in_random_order(
+    server: PortalServer, restart: Restart, clock: ManualClock, seed: int
+) -> None:
+    random.seed(seed)  # the exporter's own jitter
+    storm = Storm(server, restart, clock, random.Random(seed))
+
+    storm.blow(NOW + DAY)
+
+    assert len({reason for reasons in storm.outcomes for reason in reasons}) >= 3
+    assert server.portal.most_refused[MEMBER] <= 3
+    change(server, poll=Poll.OK, sign_in=SignIn.OK, discovery=Poll.OK, pending=1)
+    # Sign-ins may be paused for a day, and a deep refresh is due by then.
+    clock.advance(DAY)
+    exporter = restart()
+    exporter.refresh()
+    assert ups(exporter) == {1.0}
+    assert served(exporter) == truth(server)
+    assert {number: len(intervals) for number, intervals in served(restart()).items()} == {
+        number: len(intervals) for number, intervals in truth(server).items()
+    }

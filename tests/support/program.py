@@ -1,0 +1,141 @@
+"""The command line as people use it: a process of its own, ended by its id when the test is over."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+import yaml
+
+from .deadlines import DEADLINE
+
+ROOT = Path(__file__).parents[1]
+PASSWORD = "pass-w0rd-that-nobody-may-see"
+
+
+class Program:
+    """`python -m exporter` as a process of its own, ended by its id when the test is over."""
+
+    def __init__(self, *arguments: str, folder: Path, environment: Mapping[str, str]) -> None:
+        number = len(list(folder.glob("*.stdout")))
+        self._stdout, self._stderr = (folder / f"{number}.{name}" for name in ("stdout", "stderr"))
+        with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "exporter", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                cwd=folder,
+                env=dict(environment),
+            )
+
+    @property
+    def stdout(self) -> str:
+        return self._stdout.read_text(encoding="utf-8")
+
+    @property
+    def stderr(self) -> str:
+        return self._stderr.read_text(encoding="utf-8")
+
+    def wait(self) -> int:
+        """The exit code."""
+        return self.process.wait(DEADLINE)
+
+    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
+        """Return as soon as the condition holds."""
+        deadline = time.monotonic() + DEADLINE
+        while not condition():
+            assert self.process.poll() is None, f"ended while waiting for {what}: {self.stderr}"
+            assert time.monotonic() < deadline, f"waited in vain for {what}: {self.stdout}{self.stderr}"
+            time.sleep(0.01)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """Ask it to end; gives the exit code and how many seconds that took."""
+        started = time.monotonic()
+        self.process.send_signal(number)
+        try:
+            code = self.process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"it does not end after {number.name}: {self.stderr}")
+        return code, time.monotonic() - started
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+class Starter:
+    """Starts programs in a folder of their own, with an environment in which nothing is configured."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(folder),
+            "XDG_STATE_HOME": str(folder / "state-home"),
+            "NO_PROXY": "*",
+        }
+        self._stack = ExitStack()
+
+    def start(self, *arguments: str, **variables: str) -> Program:
+        environment = {**self.environment, **variables}
+        return self._stack.enter_context(Program(*arguments, folder=self.folder, environment=environment))
+
+    def run(self, *arguments: str, **variables: str) -> Program:
+        """Start a program and wait for its end."""
+        program = self.start(*arguments, **variables)
+        program.wait()
+        return program
+
+    def run_all(self, lines: Mapping[str, Sequence[str]]) -> dict[str, Program]:
+        """The same for several at a time, by a name for each."""
+        programs = {name: self.start(*arguments) for name, arguments in lines.items()}
+        for program in programs.values():
+            program.wait()
+        return programs
+
+    def config(self, content: Mapping[str, object] | str | bytes, name: str = "config.yaml") -> Path:
+        """Write a configuration file."""
+        text = content if isinstance(content, str | bytes) else yaml.safe_dump(dict(content))
+        path = self.folder / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(0o600)
+        return path
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+def login(**changes: object) -> dict[str, object]:
+    """A complete login of a portal that nobody runs."""
+    given = {
+        "api_url": "http://127.0.0.1:9",
+        "username": "member@example.org",
+        "password": PASSWORD,
+        "timezone": "America/New_York",
+        **changes,
+    }
+    return {"smarthub": {key: value for key, value in given.items() if value is not None}}
+
+
+def one_line(program: Program) -> str:
+    """The only line that was printed, which is on standard error and no traceback."""
+    assert program.stdout == ""
+    assert "Traceback" not in program.stderr
+    assert PASSWORD not in program.stderr
+    (line,) = program.stderr.splitlines()
+    assert line.startswith("smarthub-exporter: ")
+    return line.removeprefix("smarthub-exporter: ")

@@ -1,0 +1,70 @@
+"""Snapshots with known values, and the pages they make."""
+
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+
+from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
+
+T = 1_795_001_400  # the end of a quarter of an hour
+MIDNIGHT = 1_795_039_200
+KEY = LocationKey("novec", "55001", "70001")
+
+
+def snapshot_of(*meters: Meter, key: LocationKey = KEY, name: str = "", zone: str = "America/Chicago") -> Snapshot:
+    return Snapshot().with_location(Location(key, name, zone, meters))
+
+
+def quarters(count: int, usage: float = 0.25) -> tuple[Interval, ...]:
+    """Intervals of a quarter of an hour, the first one ends at T."""
+    return tuple(Interval(T + (n - 1) * 900, T + n * 900, usage + n, 1 + n) for n in range(count))
+
+
+SOLAR_METER = Meter(
+    MeterInfo("81002", ("FORWARD", "REVERSE"), net=True, exports=True, signed=False),
+    (
+        Interval(T - 900, T, 0.31, 1, 0.0, 1, 0.04, 58, (("Off Peak", 0.31, 1),)),
+        Interval(T, T + 900, 0.0, 267, 1.25, 268, -0.05, 267, (("Off Peak", 0.0, 268), ("On Peak", 0.0, 267))),
+    ),
+    (Interval(MIDNIGHT - 90000, MIDNIGHT, 21.5, 99, 3.0, 100, 2.4, 101),),
+)
+SOLAR = snapshot_of(SOLAR_METER)
+KWH = "smarthub_interval_usage_kwh"
+LABELS = 'portal="novec",account="55001",location="70001",meter="81002"'
+OF_INTERVAL = "amount of one interval, stamped in its last second, served from memory."
+OF_DAY = "amount of one interval, a whole local day, stamped in its last second, served from memory."
+GOLDEN = f"""\
+# HELP smarthub_interval_usage_kwh Energy drawn from the grid in kWh, {OF_INTERVAL}
+# TYPE smarthub_interval_usage_kwh gauge
+smarthub_interval_usage_kwh{{{LABELS}}} 0.31 1795001399001
+smarthub_interval_usage_kwh{{{LABELS}}} 0.0 1795002299267
+# HELP smarthub_interval_usage_watts Energy drawn from the grid as average power in W, {OF_INTERVAL}
+# TYPE smarthub_interval_usage_watts gauge
+smarthub_interval_usage_watts{{{LABELS}}} 1240.0 1795001399001
+smarthub_interval_usage_watts{{{LABELS}}} 0.0 1795002299267
+# HELP smarthub_interval_export_kwh Energy sent to the grid in kWh, {OF_INTERVAL}
+# TYPE smarthub_interval_export_kwh gauge
+smarthub_interval_export_kwh{{{LABELS}}} 0.0 1795001399001
+smarthub_interval_export_kwh{{{LABELS}}} 1.25 1795002299268
+# HELP smarthub_interval_cost_usd Cost in US dollars, {OF_INTERVAL}
+# TYPE smarthub_interval_cost_usd gauge
+smarthub_interval_cost_usd{{{LABELS}}} 0.04 1795001399058
+smarthub_interval_cost_usd{{{LABELS}}} -0.05 1795002299267
+# HELP smarthub_interval_tou_usage_kwh Energy drawn from the grid in kWh by rate period, {OF_INTERVAL}
+# TYPE smarthub_interval_tou_usage_kwh gauge
+smarthub_interval_tou_usage_kwh{{{LABELS},period="Off Peak"}} 0.31 1795001399001
+smarthub_interval_tou_usage_kwh{{{LABELS},period="Off Peak"}} 0.0 1795002299268
+smarthub_interval_tou_usage_kwh{{{LABELS},period="On Peak"}} 0.0 1795002299267
+# HELP smarthub_day_usage_kwh Energy drawn from the grid in kWh, {OF_DAY}
+# TYPE smarthub_day_usage_kwh gauge
+smarthub_day_usage_kwh{{{LABELS}}} 21.5 1795039199099
+# HELP smarthub_day_export_kwh Energy sent to the grid in kWh, {OF_DAY}
+# TYPE smarthub_day_export_kwh gauge
+smarthub_day_export_kwh{{{LABELS}}} 3.0 1795039199100
+# HELP smarthub_day_cost_usd Cost in US dollars, {OF_DAY}
+# TYPE smarthub_day_cost_usd gauge
+smarthub_day_cost_usd{{{LABELS}}} 2.4 1795039199101
+"""
+
+
+def read_openmetrics(text: str) -> list[Metric]:
+    return list(parse_openmetrics(text))  # type: ignore[no-untyped-call]

@@ -1,0 +1,186 @@
+"""Times, durations, amounts and counts as people read them."""
+
+# ruff: noqa: RUF001 - ranges of times have their dash, credits their minus
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from exporter.formatting import (
+    ago,
+    briefly,
+    counted,
+    day_text,
+    every,
+    iso,
+    kwh,
+    lasting,
+    length,
+    local_date,
+    local_time,
+    midnights,
+    moment,
+    number,
+    power,
+    span,
+    usd,
+)
+
+from .support.worlds import NOW
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 seconds"),
+        (0.9, "0 seconds"),
+        (1, "1 second"),
+        (59, "59 seconds"),
+        (MINUTE, "1 minute"),
+        (90, "1 minute"),
+        (15 * MINUTE, "15 minutes"),
+        (HOUR, "1 hour"),
+        (HOUR + 5, "1 hour"),
+        (HOUR + MINUTE, "1 hour 1 minute"),
+        (2 * HOUR + 30 * MINUTE + 59, "2 hours 30 minutes"),
+        (DAY, "1 day"),
+        (2 * DAY + 3 * HOUR, "2 days 3 hours"),
+        (2 * DAY + 3 * HOUR + 59 * MINUTE, "2 days 3 hours"),
+        (35 * DAY, "35 days"),
+    ],
+)
+def test_a_length_of_time_is_told_in_its_largest_units(seconds: float, words: str) -> None:
+    assert length(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (900, "every 15 minutes"),
+        (1800, "every 30 minutes"),
+        (300, "every 5 minutes"),
+        (HOUR, "every hour"),
+        (DAY, "once a day"),
+        (0, "at unknown intervals"),
+    ],
+)
+def test_a_resolution_is_told_as_how_often_a_meter_is_read(step: int, words: str) -> None:
+    assert every(step) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-5, "0 s"),
+        (0, "0 s"),
+        (59, "59 s"),
+        (MINUTE, "1 min"),
+        (HOUR - 1, "59 min"),
+        (HOUR, "1 h"),
+        (2 * DAY - 1, "47 h"),
+        (2 * DAY, "2 d"),
+        (10 * DAY + HOUR, "10 d"),
+    ],
+)
+def test_a_table_has_only_the_largest_unit(seconds: float, words: str) -> None:
+    assert briefly(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("zone", "time", "date"),
+    [
+        ("America/New_York", "2026-01-14 12:00", "2026-01-14"),
+        ("Pacific/Honolulu", "2026-01-14 07:00", "2026-01-14"),
+        ("Pacific/Palau", "2026-01-15 02:00", "2026-01-15"),
+    ],
+)
+def test_times_are_those_of_the_coops_clock(zone: str, time: str, date: str) -> None:
+    assert (local_time(NOW, ZoneInfo(zone)), local_date(NOW, ZoneInfo(zone))) == (time, date)
+
+
+def test_a_time_is_told_by_the_rules_of_its_own_season() -> None:
+    assert local_time(NOW + 180 * DAY, NEW_YORK) == "2026-07-13 13:00"
+
+
+def at(*parts: int) -> int:
+    return int(datetime(*parts, tzinfo=UTC).timestamp())  # type: ignore[misc,arg-type]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "less than a minute"),
+        (59, "less than a minute"),
+        (60, "1 minute"),
+        (119 * MINUTE + 59, "119 minutes"),
+        (2 * HOUR, "2 hours"),
+        (71 * HOUR + 3599, "71 hours"),
+        (72 * HOUR, "3 days"),
+        (10 * DAY - 1, "9 days"),
+    ],
+)
+def test_a_length_of_time_is_never_said_longer_than_it_is(seconds: float, text: str) -> None:
+    assert lasting(seconds) == text
+
+
+def test_what_was_a_moment_ago_or_lies_ahead_of_the_clock_was_just_now() -> None:
+    assert [ago(seconds) for seconds in (-100, 0, 59.9, 60)] == ["just now", "just now", "just now", "1 minute ago"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(31.4249, "31.42 kWh"), (1234.5, "1,234.50 kWh"), (0.0, "0.00 kWh"), (-0.001, "0.00 kWh")]
+)
+def test_energy_has_its_unit_and_two_decimals(value: float, text: str) -> None:
+    assert kwh(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(3.905, "$3.90"), (1234.0, "$1,234.00"), (-1.2, "−$1.20"), (-0.001, "$0.00"), (0.0, "$0.00")]
+)
+def test_money_has_its_unit_and_a_credit_its_sign(value: float, text: str) -> None:
+    assert usd(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0 W"), (1234.4, "1,234 W"), (9999.0, "9,999 W"), (10_000.0, "10.0 kW")]
+)
+def test_power_changes_its_unit_where_figures_get_long(value: float, text: str) -> None:
+    assert power(value) == text
+
+
+def test_plain_figures_and_counts() -> None:
+    assert number(1234.567) == "1,234.57"
+    assert number(0.25, 1) == "0.2"
+    assert [counted(count, "day") for count in (0, 1, 2)] == ["0 days", "1 day", "2 days"]
+
+
+def test_a_moment_is_told_by_the_clock_of_the_co_op_with_its_name() -> None:
+    assert moment(at(2026, 11, 22, 13, 15), NEW_YORK) == "Sun Nov 22 08:15 EST"
+    assert moment(at(2026, 7, 4, 12), NEW_YORK) == "Sat Jul 4 08:00 EDT"
+    assert iso(at(2026, 7, 4, 12), NEW_YORK) == "2026-07-04T08:00:00-04:00"
+
+
+def test_a_moment_of_another_year_says_so() -> None:
+    now = at(2027, 1, 2, 12)
+    assert moment(at(2026, 12, 31, 12), NEW_YORK, now) == "Thu Dec 31 2026 07:00 EST"
+    assert moment(at(2027, 1, 1, 12), NEW_YORK, now) == "Fri Jan 1 07:00 EST"
+
+
+def test_an_interval_names_both_clocks_where_they_change_within_it() -> None:
+    assert span(at(2026, 11, 22, 13), at(2026, 11, 22, 13, 15), NEW_YORK) == "Sun Nov 22 08:00–08:15 EST"
+    assert span(at(2026, 11, 1, 5, 45), at(2026, 11, 1, 6), NEW_YORK) == "Sun Nov 1 01:45 EDT–01:00 EST"
+    assert span(at(2026, 11, 1, 6, 45), at(2026, 11, 1, 7), NEW_YORK) == "Sun Nov 1 01:45–02:00 EST"
+
+
+def test_local_days_have_23_24_and_25_hours() -> None:
+    def hours(first: date) -> list[float]:
+        bounds = midnights(first, 3, NEW_YORK)
+        return [(end - start) / HOUR for start, end in pairwise(bounds)]
+
+    assert hours(date(2026, 3, 7)) == [24, 23, 24]
+    assert hours(date(2026, 10, 31)) == [24, 25, 24]
+    assert day_text(date(2026, 11, 1)) == "Sun Nov 1"
