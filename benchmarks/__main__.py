@@ -32,7 +32,8 @@ from exporter.simulator.household import Household
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
-from exporter.simulator.world import Channels, LocationSpec, MeterSpec, World
+from exporter.simulator.specs import Channels, LocationSpec, MeterSpec
+from exporter.simulator.world import World
 from exporter.web.server import Server
 from exporter.web.types import Request
 

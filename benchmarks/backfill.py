@@ -11,7 +11,8 @@ from pathlib import Path
 
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
-from exporter.simulator.world import Channels, UserSpec, World
+from exporter.simulator.specs import Channels, UserSpec
+from exporter.simulator.world import World
 from tests.support.backfill_process import ZONE, Backfiller, InstantPortal
 from tests.support.exporter_process import house, meter
 from tests.support.services import Services

@@ -18,7 +18,8 @@ from exporter.portal.http import Transport
 from exporter.portal.signin import sign_in
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import SignIn
-from exporter.simulator.world import UserSpec, World
+from exporter.simulator.specs import UserSpec
+from exporter.simulator.world import World
 from exporter.storage.state import StateFile
 
 from .support.clocks import ManualClock

@@ -10,7 +10,8 @@ from ..process import Stopping
 from ..simulator.portal import SimulatedPortal
 from ..simulator.server import CALLS, SETTINGS, PortalServer
 from ..simulator.settings import Settings
-from ..simulator.world import UserSpec, World
+from ..simulator.specs import UserSpec
+from ..simulator.world import World
 
 DEFAULT_ADDRESS = "127.0.0.1:10059"
 

@@ -13,7 +13,8 @@ from prometheus_client.exposition import choose_encoder
 from ..clock import Clock
 from ..intervals.model import Snapshot
 from ..web.types import Request, Response
-from .exposition import Format, Page, PagePart, gzipped, render
+from .compression import PagePart, gzipped
+from .exposition import Format, Page, render
 
 log = logging.getLogger(__name__)
 

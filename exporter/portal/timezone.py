@@ -2,31 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from .placement import day_steps
+from .us_timezones import US_ZONES, may_change, offset_at
 from .usage import UsageAnswer
 
 DAY = 86400
 _QUARTER = 900
 _FARTHEST = 15 * 3600
 _ENOUGH = 3
-_CANDIDATES = (
-    "America/New_York",
-    "America/Chicago",
-    "America/Denver",
-    "America/Phoenix",
-    "America/Los_Angeles",
-    "America/Anchorage",
-    "Pacific/Honolulu",
-    "America/Adak",
-    "America/Puerto_Rico",
-    "Pacific/Guam",
-    "Pacific/Pago_Pago",
-    "Pacific/Palau",
-)
-"""Zones of co-ops, those with more of them first (portal-facts 10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +37,7 @@ def evidence_in(answer: UsageAnswer, start: int, end: int) -> tuple[OffsetEviden
     if abs(first) > _FARTHEST or first % _QUARTER:
         return ()
     # Over the change in spring an hour that is missing makes both ends look alike too.
-    if first == last and not _may_change(start, end):
+    if first == last and not may_change(start, end):
         return (OffsetEvidence(start, first, certain=True), OffsetEvidence(end - 1, first, certain=True))
     return (OffsetEvidence(start, first),)
 
@@ -85,30 +70,10 @@ def is_contradicted(zone: ZoneInfo, evidence: Sequence[OffsetEvidence]) -> bool:
 
 def matching_zones(evidence: Sequence[OffsetEvidence]) -> tuple[str, ...]:
     """The zones that fit best, the likeliest first; none where nothing was seen or nothing fits."""
-    zones = [zone for zone in map(ZoneInfo, _CANDIDATES) if zone_fits(zone, evidence)]
+    zones = [zone for zone in map(ZoneInfo, US_ZONES) if zone_fits(zone, evidence)]
     scores = {zone.key: sum(_agrees(zone, each) for each in evidence) for zone in zones}
     return tuple(name for name, score in scores.items() if score == max(scores.values()))
 
 
-def other_season(instant: int) -> int:
-    """Noon (UTC) of the last 20 January or 20 July before: whichever lies in the other half of the clock's year."""
-    now = datetime.fromtimestamp(instant, UTC)
-    new_york = ZoneInfo(_CANDIDATES[0])
-    days = [datetime(year, month, 20, 12, tzinfo=UTC) for year in (now.year - 1, now.year) for month in (1, 7)]
-    summer = now.astimezone(new_york).dst()
-    return max(int(day.timestamp()) for day in days if day < now and day.astimezone(new_york).dst() != summer)
-
-
-def _may_change(start: int, end: int) -> bool:
-    """Whether the clocks of some zone change within a range."""
-    return any(_offset(zone, start) != _offset(zone, end) for zone in map(ZoneInfo, _CANDIDATES))
-
-
 def _agrees(zone: ZoneInfo, each: OffsetEvidence) -> bool:
-    return (_offset(zone, each.instant) - each.offset) % DAY == 0
-
-
-def _offset(zone: ZoneInfo, instant: int) -> float:
-    offset = datetime.fromtimestamp(instant, zone).utcoffset()
-    assert offset is not None
-    return offset.total_seconds()
+    return (offset_at(zone, each.instant) - each.offset) % DAY == 0

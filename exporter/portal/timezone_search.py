@@ -11,7 +11,8 @@ from .accounts import AccountLocation
 from .client import PortalClient
 from .placement import day_steps
 from .query import HOURLY, UsageQuery
-from .timezone import OffsetEvidence, evidence_in, evidence_of_bills, matching_zones, other_season, zone_fits
+from .timezone import OffsetEvidence, evidence_in, evidence_of_bills, matching_zones, zone_fits
+from .us_timezones import other_season
 from .usage import UsageAnswer
 from .walltime import WallClock
 

@@ -11,8 +11,8 @@ from .calendar import midnight
 from .energy import ChannelValue
 from .points import OPEN_MONTH, Point, Points, Question, nothing
 from .settings import MonthlyBounds, Poll, Settings
+from .specs import MeterSpec, Resolution
 from .truth import Almanac
-from .world import MeterSpec, Resolution
 
 __all__ = ["Answerer", "Question"]
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from .world import Channels, MeterSpec
+from .specs import Channels, MeterSpec
 
 _CREDIT = 0.04  # USD per kWh sent
 _OVERLAP = 0.05  # energy goes both ways within an interval

@@ -10,8 +10,8 @@ from .billing import BillingPeriod, billing_periods
 from .calendar import local_days, midnight, steps, wall
 from .energy import ChannelValue, MeteredEnergy, channels_of
 from .settings import Dst, Settings, Span
+from .specs import LocationSpec, MeterSpec, Resolution
 from .truth import Almanac
-from .world import LocationSpec, MeterSpec, Resolution
 
 OPEN_MONTH = date(9999, 12, 1)
 """What the period is called that has no bill yet (portal-facts 4.4)."""

@@ -13,9 +13,10 @@ from ..clock import Clock
 from ..config import second_factor
 from .answers import Answerer, Question
 from .settings import Poll, Settings, SignIn
+from .specs import LocationSpec, MeterSpec, UserSpec
 from .truth import Almanac, Truth
 from .userdata import user_data
-from .world import LocationSpec, MeterSpec, UserSpec, World
+from .world import World
 
 _LOCKOUT = 5
 _PAGE = b"<!DOCTYPE html><html><body>SmartHub is currently offline</body></html>"

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from .calendar import local_days, midnight, steps
 from .energy import MeteredEnergy, channels_of, metered_energy
 from .settings import Dst, Settings, Span
-from .world import Channels, LocationSpec, MeterSpec, Resolution
+from .specs import Channels, LocationSpec, MeterSpec, Resolution
 
 _EXPORTING = {
     Channels.FORWARD_RETURN,

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from .billing import billing_periods
 from .settings import Settings
-from .world import LocationSpec
+from .specs import LocationSpec
 
 _PROVIDER = "COOP"
 _CITY = "City Utilities"

@@ -1,121 +1,9 @@
 """Who is there: logins, accounts, service locations and meters of the simulated co-op."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-from ..config.model import DEMO_PASSWORD
-from .household import Household
-
-
-class Channels(StrEnum):
-    """The sets of channels that meters were seen with (portal-facts 6), one word for each."""
-
-    FORWARD = "forward"
-    TOTAL = "total"
-    UNNAMED = "unnamed"
-    UNKNOWN = "unknown"
-    FORWARD_RETURN = "forward+return"
-    FORWARD_REVERSE = "forward+reverse"
-    NET = "net"
-    THREE = "forward+reverse+net"
-    FORWARD_NET = "forward+net"
-    REVERSE_NET = "reverse+net"
-    SIGNED = "signed"
-    FORWARD_TOTAL = "forward+total"
-    TWO_FORWARD = "forward+forward"
-    SAME_TWICE = "forward=forward"
-
-
-class Resolution(StrEnum):
-    """What the co-op reads of a meter."""
-
-    INTERVALS = "intervals"
-    DAYS = "days"
-    MONTHS = "months"
-
-
-@dataclass(frozen=True, slots=True)
-class MeterSpec:
-    """A meter. step: seconds. cost: the co-op gives it. periods: the co-op classifies its energy by rate period.
-
-    hourly_since: the local day (ISO) before which the co-op has only whole days of it; empty: since it is connected.
-    """
-
-    number: str
-    household: Household
-    channels: Channels = Channels.FORWARD
-    step: int = 900
-    resolution: Resolution = Resolution.INTERVALS
-    cost: bool = True
-    periods: bool = False
-    parent: bool = False
-    hourly_since: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LocationSpec:
-    """A service location. `nickname` is the member's own name for it.
-
-    connected: the local day (ISO) before which there are no data.
-    """
-
-    account: str
-    number: str
-    meters: tuple[MeterSpec, ...]
-    nickname: str = ""
-    industries: tuple[str, ...] = ("ELECTRIC",)
-    service_code: str = "ELEC"
-    inactive: bool = False
-    street: str = "12 Secret Lane"
-    connected: str = "2019-05-04"
-
-
-@dataclass(frozen=True, slots=True)
-class UserSpec:
-    """A login. totp_secret: base32, where a second factor is on. owner: whose registration a secondary login uses.
-
-    accounts: what it sees; empty for all.
-    """
-
-    username: str = "member@example.org"
-    password: str = DEMO_PASSWORD
-    totp_secret: str = ""
-    owner: str = ""
-    accounts: tuple[str, ...] = ()
-
-
-HOME = (
-    LocationSpec(
-        "55001",
-        "70001",
-        (MeterSpec("81001", Household(1), periods=True),),
-        nickname="House",
-    ),
-    LocationSpec(
-        "55001",
-        "70002",
-        (
-            MeterSpec(
-                "81002",
-                Household(2, people=1.3, heating=2.2, solar=6.5),
-                channels=Channels.THREE,
-            ),
-        ),
-        nickname="Solar house",
-    ),
-    LocationSpec(
-        "55002",
-        "70003",
-        (MeterSpec("81003", Household(3, idle=0.1, people=0.2, heating=0.8, cooling=0.3), step=3600, cost=False),),
-        nickname="Barn",
-    ),
-    LocationSpec("55003", "70004", (), nickname="Old flat", inactive=True),
-    LocationSpec("55002", "70005", (), nickname="Well", industries=("WATER",), service_code="WATER"),
-)
-"""A house with rate periods, a solar house, and a barn that is read by the hour and has no cost.
-
-Besides, what is seen but not read: a closed account, and a well without electricity.
-"""
+from .demo_homes import DEMO_HOMES
+from .specs import LocationSpec, UserSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +12,4 @@ class World:
 
     zone: str = "America/New_York"
     users: tuple[UserSpec, ...] = (UserSpec(),)
-    locations: tuple[LocationSpec, ...] = HOME
+    locations: tuple[LocationSpec, ...] = DEMO_HOMES

@@ -25,7 +25,8 @@ from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn, Span
-from exporter.simulator.world import Channels, LocationSpec, MeterSpec, UserSpec, World
+from exporter.simulator.specs import Channels, LocationSpec, MeterSpec, UserSpec
+from exporter.simulator.world import World
 from exporter.sinks.base import Chunk, Sink, Written
 from exporter.storage.snapshots import SnapshotStore
 from exporter.storage.state import StateFile

@@ -11,9 +11,11 @@ from exporter.backfill.plan import DayRange, Job
 from exporter.backfill.sources import Sources
 from exporter.config import Config, ExporterConfig, LocationChoice, Login
 from exporter.errors import AccessError, ConfigError, CredentialsError, PortalError, ProtocolError, TransportError
+from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll
-from exporter.simulator.world import HOME, LocationSpec, Resolution, UserSpec, World
+from exporter.simulator.specs import LocationSpec, Resolution, UserSpec
+from exporter.simulator.world import World
 from exporter.storage.state import StateFile
 
 from ..support.clocks import ManualClock
@@ -146,7 +148,7 @@ def test_calls_are_counted_by_what_was_called(sources_of: Callable[..., Sources]
 
 
 def test_the_home_of_the_demo_is_read_as_it_is_served(ask: Ask, start_portal: StartPortal) -> None:
-    jobs = ask(login_of(start_portal(World(locations=HOME))))
+    jobs = ask(login_of(start_portal(World(locations=DEMO_HOMES))))
     assert [job.key.location for job in jobs] == ["70001", "70002", "70003"]
 
 

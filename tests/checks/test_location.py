@@ -14,7 +14,8 @@ from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Dst, Poll, Span
-from exporter.simulator.world import Channels, MeterSpec, Resolution, World
+from exporter.simulator.specs import Channels, MeterSpec, Resolution
+from exporter.simulator.world import World
 
 from ..support.check_reports import check_of, lines
 from ..support.clocks import ManualClock

@@ -16,10 +16,12 @@ import trustme
 
 from exporter.config import LocationChoice, Login, Secret
 from exporter.portal.walltime import WallClock
+from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
-from exporter.simulator.world import HOME, Channels, MeterSpec, Resolution, UserSpec, World
+from exporter.simulator.specs import Channels, MeterSpec, Resolution, UserSpec
+from exporter.simulator.world import World
 from exporter.storage.state import StateFile
 
 from ..support.check_reports import check_of, checked, lines, without_zone
@@ -318,7 +320,7 @@ SEEN = (
 def test_a_choice_that_the_login_does_not_see_fails_and_names_all_that_it_sees(
     start_portal: StartPortal, clock: ManualClock, choice: LocationChoice, said: str
 ) -> None:
-    server = start_portal(World(locations=HOME))
+    server = start_portal(World(locations=DEMO_HOMES))
     assert checked(login_of(server, None, choice), clock)[2:] == [
         SIGNED_IN,
         f"failed accounts: login coop does not see {said}; {SEEN}; correct the configuration",
@@ -343,7 +345,7 @@ def test_a_wrong_choice_does_not_keep_the_right_ones_from_being_checked(
 
 
 def test_what_is_not_read_is_named_with_the_reason(start_portal: StartPortal, clock: ManualClock) -> None:
-    assert checked(login_of(start_portal(World(locations=HOME))), clock)[3] == (
+    assert checked(login_of(start_portal(World(locations=DEMO_HOMES))), clock)[3] == (
         "ok accounts: 3 of 5 locations are read, the others not (location 70005: no electricity (water); location"
         " 70004: closed)"
     )
@@ -352,7 +354,7 @@ def test_what_is_not_read_is_named_with_the_reason(start_portal: StartPortal, cl
 def test_a_location_that_is_chosen_by_its_number_is_read_whatever_it_is(
     start_portal: StartPortal, clock: ManualClock
 ) -> None:
-    server = start_portal(World(locations=HOME))
+    server = start_portal(World(locations=DEMO_HOMES))
     said = checked(login_of(server, None, LocationChoice("55002", "70005")), clock)
     assert said[3].startswith("ok accounts: 1 of 5 locations is read, the others not (")
     assert said[4].startswith('warning poll: location 70005 of account 55002 "Well" has no data for the last 35 days')
@@ -362,7 +364,7 @@ def test_a_location_that_is_chosen_by_its_number_is_read_whatever_it_is(
     ("world", "said"),
     [
         (World(users=(UserSpec(accounts=("1",)),)), "none at all"),
-        (World(locations=HOME[3:]), "location 70004 of account 55003, location 70005 of account 55002"),
+        (World(locations=DEMO_HOMES[3:]), "location 70004 of account 55003, location 70005 of account 55002"),
     ],
 )
 def test_a_login_without_any_active_electric_location_fails(

@@ -20,7 +20,8 @@ from exporter.clock import SystemClock
 from exporter.portal.query import POLL
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn, Span
-from exporter.simulator.world import Channels, UserSpec, World
+from exporter.simulator.specs import Channels, UserSpec
+from exporter.simulator.world import World
 from exporter.storage.state import FILE
 
 from ..support.deadlines import AT_ONCE, DEADLINE

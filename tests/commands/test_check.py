@@ -16,9 +16,11 @@ import yaml
 
 from exporter.clock import SystemClock
 from exporter.portal.walltime import WallClock
+from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn
-from exporter.simulator.world import HOME, MeterSpec, UserSpec, World
+from exporter.simulator.specs import MeterSpec, UserSpec
+from exporter.simulator.world import World
 from exporter.terminal import chart
 
 from ..support.deadlines import AT_ONCE, DEADLINE
@@ -33,7 +35,7 @@ HOUR = 3600
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 USER = UserSpec(password=PASSWORD)
 HOUSE_ONLY = World(users=(USER,), locations=(HOUSE,))
-ALL = World(users=(USER,), locations=HOME)
+ALL = World(users=(USER,), locations=DEMO_HOMES)
 PERSONAL = ("@", PASSWORD, TOTP, "Secret Lane", "Springfield", "MEMBER OF")
 REFUSED = (
     "login coop: the portal refused user name or password (status 200, it said FAILURE); check username and password by"
@@ -144,7 +146,7 @@ def test_the_whole_output_for_a_healthy_home(starter: Starter, start_portal: Sta
     program, charts = at_rest(lambda: starter.run("check"), server)
 
     assert (program.wait(), program.stderr) == (0, "")
-    solar = HOME[1].meters[0]
+    solar = DEMO_HOMES[1].meters[0]
     exported = bars(server, solar, "export")
     sent = (
         ["", "  Meter 81002, sent to the grid", *exported[1:]]

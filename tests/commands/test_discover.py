@@ -19,7 +19,8 @@ from exporter.clock import SystemClock
 from exporter.simulator.household import Household
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn
-from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution, UserSpec, World
+from exporter.simulator.specs import Channels, LocationSpec, MeterSpec, Resolution, UserSpec
+from exporter.simulator.world import World
 
 from ..support.deadlines import DEADLINE
 from ..support.portal import StartPortal, change

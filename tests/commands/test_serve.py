@@ -14,7 +14,8 @@ from exporter.simulator.household import Household
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Settings, SignIn
-from exporter.simulator.world import LocationSpec, MeterSpec, UserSpec, World
+from exporter.simulator.specs import LocationSpec, MeterSpec, UserSpec
+from exporter.simulator.world import World
 
 from ..support.deadlines import AT_ONCE
 from ..support.program import PASSWORD, Starter

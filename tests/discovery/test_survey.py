@@ -14,7 +14,8 @@ from exporter.portal.timezone import matching_zones
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.settings import Poll, Span
-from exporter.simulator.world import MeterSpec, Resolution, World
+from exporter.simulator.specs import MeterSpec, Resolution
+from exporter.simulator.world import World
 
 from ..support.clocks import ManualClock
 from ..support.portal import Record, StartPortal, change

@@ -14,7 +14,8 @@ from exporter.metrics.families import TIMESTAMPED
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Revision, Settings
-from exporter.simulator.world import Channels, UserSpec, World
+from exporter.simulator.specs import Channels, UserSpec
+from exporter.simulator.world import World
 
 from ..support.backfill_process import ZONE, Backfiller, InstantPortal, days_ago, midnight
 from ..support.exporter_process import Exporter, house, meter

@@ -15,7 +15,8 @@ from exporter.metrics.families import TIMESTAMPED
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Dst, Settings
-from exporter.simulator.world import Channels, Resolution, World
+from exporter.simulator.specs import Channels, Resolution
+from exporter.simulator.world import World
 from exporter.storage.state import StateFile
 
 from ..support.exporter_process import house, meter

@@ -20,7 +20,8 @@ from exporter.intervals.samples import timestamp_ms
 from exporter.metrics import families
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.settings import Settings, Span
-from exporter.simulator.world import Channels, LocationSpec, World
+from exporter.simulator.specs import Channels, LocationSpec
+from exporter.simulator.world import World
 
 from ..support.dashboard_truth import (
     BARN,

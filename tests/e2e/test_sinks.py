@@ -27,7 +27,8 @@ from exporter.simulator.energy import channels_of
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Revision, Settings
-from exporter.simulator.world import Channels, LocationSpec, MeterSpec, World
+from exporter.simulator.specs import Channels, LocationSpec, MeterSpec
+from exporter.simulator.world import World
 from exporter.sinks.base import Chunk, Sink, Written
 from exporter.sinks.influxdb import InfluxDBSink
 from exporter.sinks.openmetrics import OpenMetricsSink

@@ -17,7 +17,8 @@ from exporter.clock import SystemClock
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Settings
-from exporter.simulator.world import LocationSpec, MeterSpec, World
+from exporter.simulator.specs import LocationSpec, MeterSpec
+from exporter.simulator.world import World
 
 from ..support.browser import DESKTOP, PHONE, Browser
 from ..support.exporter_process import Exporter

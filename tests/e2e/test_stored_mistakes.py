@@ -23,7 +23,8 @@ from exporter.portal.walltime import WallClock
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
-from exporter.simulator.world import UserSpec, World
+from exporter.simulator.specs import UserSpec
+from exporter.simulator.world import World
 
 from ..support.exporter_process import Exporter, house, meter
 from ..support.services import (

@@ -12,7 +12,8 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
-from exporter.metrics.exposition import Format, Page, PagePart, gzipped, render
+from exporter.metrics.compression import PagePart, gzipped
+from exporter.metrics.exposition import Format, Page, render
 
 from ..support.snapshots import GOLDEN, KWH, MIDNIGHT, SOLAR, T, quarters, read_openmetrics, snapshot_of
 

@@ -18,7 +18,8 @@ from exporter.portal.usage import UsageAnswer as Decoded
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn
-from exporter.simulator.world import LocationSpec, UserSpec, World
+from exporter.simulator.specs import LocationSpec, UserSpec
+from exporter.simulator.world import World
 from exporter.storage.state import StateFile
 
 from ..support.clocks import ManualClock

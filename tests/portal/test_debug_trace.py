@@ -27,7 +27,8 @@ from exporter.portal.query import POLL
 from exporter.portal.signin import METHOD, RENEW, SIGN_IN
 from exporter.simulator.household import Household
 from exporter.simulator.settings import Poll, SignIn, Span
-from exporter.simulator.world import Channels, LocationSpec, MeterSpec, UserSpec, World
+from exporter.simulator.specs import Channels, LocationSpec, MeterSpec, UserSpec
+from exporter.simulator.world import World
 
 from ..support.clocks import ManualClock
 from ..support.exporter import StartExporter

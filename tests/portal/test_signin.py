@@ -25,7 +25,8 @@ from exporter.portal.http import Transport
 from exporter.portal.signin import Token, renew, sign_in
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import SignIn
-from exporter.simulator.world import UserSpec, World
+from exporter.simulator.specs import UserSpec
+from exporter.simulator.world import World
 
 from ..support.clocks import ManualClock
 from ..support.portal import StartPortal, change, login_of

@@ -14,9 +14,9 @@ from exporter.portal.timezone import (
     evidence_of_bills,
     is_contradicted,
     matching_zones,
-    other_season,
     zone_fits,
 )
+from exporter.portal.us_timezones import other_season
 from exporter.portal.usage import UsageAnswer, decode
 
 from ..support.portal_answers import (

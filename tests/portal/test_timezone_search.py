@@ -16,7 +16,8 @@ from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
-from exporter.simulator.world import MeterSpec, Resolution, World
+from exporter.simulator.specs import MeterSpec, Resolution
+from exporter.simulator.world import World
 
 from ..support.clocks import ManualClock
 from ..support.portal import StartPortal, change

@@ -20,7 +20,8 @@ from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn, Span
-from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution, UserSpec, World
+from exporter.simulator.specs import Channels, LocationSpec, MeterSpec, Resolution, UserSpec
+from exporter.simulator.world import World
 from exporter.storage.state import StateFile
 
 from ..support.clocks import ManualClock

@@ -17,7 +17,7 @@ from exporter.portal.walltime import WallClock
 from exporter.refresh.status import LocationStatus, LoginStatus, location_statuses
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn
-from exporter.simulator.world import LocationSpec
+from exporter.simulator.specs import LocationSpec
 from exporter.storage.snapshots import SnapshotStore
 from exporter.storage.state import StateFile
 

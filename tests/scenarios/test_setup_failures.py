@@ -18,11 +18,13 @@ import yaml
 
 from exporter import cli
 from exporter.commands import check, discover
+from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
-from exporter.simulator.world import HOME, Channels, MeterSpec, Resolution, UserSpec, World
+from exporter.simulator.specs import Channels, MeterSpec, Resolution, UserSpec
+from exporter.simulator.world import World
 
 from ..support.clocks import ManualClock
 from ..support.portal import Intercept, StartPortal, change
@@ -67,7 +69,7 @@ def attempt(
     root, ours = logging.getLogger(), logging.getLogger("exporter")
     before = root.handlers[:], root.level, ours.level
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DEMO_HOMES", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state-home"))
     monkeypatch.setenv("NO_PROXY", "*")
     for module in (check, discover):
@@ -227,7 +229,7 @@ TROUBLES = [
                 " 55002"
             )
         ],
-        world=World(locations=HOME[4:]),
+        world=World(locations=DEMO_HOMES[4:]),
     ),
     Trouble(
         "18, 19: pending for ever",
@@ -723,7 +725,7 @@ def test_electricity_is_found_whatever_the_co_op_calls_it(attempt: Try, start_po
 
 def test_water_beside_electricity_harms_nothing_and_is_named(attempt: Try, start_portal: StartPortal) -> None:
     """No. 16 and 17."""
-    server = start_portal(World(locations=(HOUSE, HOME[4])))
+    server = start_portal(World(locations=(HOUSE, DEMO_HOMES[4])))
     run = attempt("check", login_to(server))
     assert (run.code, run.troubles) == (0, [])
     assert "ok accounts 1 of 2 locations is read, the others not (location 70005: no electricity (water))" in run.lines

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from exporter.simulator.settings import Dst, Poll, Settings, Span, Stray
-from exporter.simulator.world import Channels, Resolution
+from exporter.simulator.specs import Channels, Resolution
 
 from ..support.member import (
     AUTUMN,

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.simulator.settings import Dst, Poll, Settings, Span
+from exporter.simulator.specs import Channels, LocationSpec, MeterSpec, Resolution
 from exporter.simulator.truth import Truth
-from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution
 
 from ..support.decoding import compare
 from ..support.member import DAY, HOUR, MIDNIGHT, NEXT, Json, Member, at, meter, place, times, wall

@@ -7,7 +7,7 @@ import pytest
 
 from exporter.simulator.energy import MeteredEnergy, metered_energy
 from exporter.simulator.settings import MonthlyBounds, Revision, Settings, Span, Stray
-from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution
+from exporter.simulator.specs import Channels, LocationSpec, MeterSpec, Resolution
 
 from ..support.member import (
     AUTUMN,

@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.energy import metered_energy
 from exporter.simulator.household import Household
-from exporter.simulator.world import HOME, MeterSpec
+from exporter.simulator.specs import MeterSpec
 
 ZONE = ZoneInfo("America/New_York")
-READ = [location for location in HOME if location.meters]
+READ = [location for location in DEMO_HOMES if location.meters]
 HOUSES = [location.meters[0].household for location in READ]
 SOLAR = Household(7, solar=6.5)
 YEAR = [datetime(2026, 1, 1, tzinfo=ZONE) + timedelta(days=n) for n in range(365)]

@@ -15,7 +15,8 @@ from exporter.errors import ListenError
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Settings, SignIn
-from exporter.simulator.world import LocationSpec, UserSpec, World
+from exporter.simulator.specs import LocationSpec, UserSpec
+from exporter.simulator.world import World
 
 from ..support.member import AUTH, DAY, MIDNIGHT, NEXT, NOON_AFTER, Member, meter, place
 

@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.settings import Dst, Revision, Settings, Span, Stray
+from exporter.simulator.specs import Channels, Resolution
 from exporter.simulator.truth import Truth
-from exporter.simulator.world import HOME, Channels, Resolution
 
 from ..support.decoding import compare, total
 from ..support.member import AUTUMN, DAY, HOUR, MIDNIGHT, NEXT, SPRING, Member, at, meter, place, wall
@@ -35,7 +36,9 @@ def test_the_answer_for_each_set_of_channels_says_what_is_true(channels: Channel
     assert {export is not None for _, export, _ in found.values()} == {channels in exporting}
 
 
-@pytest.mark.parametrize("location", [each for each in HOME if each.meters], ids=lambda location: location.nickname)
+@pytest.mark.parametrize(
+    "location", [each for each in DEMO_HOMES if each.meters], ids=lambda location: location.nickname
+)
 def test_the_homes_of_the_demo_tell_the_truth_for_a_month(location: Any) -> None:  # noqa: ANN401
     (spec,) = location.meters
     start = at(2026, 10, 20)

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.settings import Settings
-from exporter.simulator.world import HOME, LocationSpec
+from exporter.simulator.specs import LocationSpec
 
 from ..support.member import HOUR, Json, Member, at, meter, place
 
@@ -168,7 +169,7 @@ def test_numbers_of_locations_can_be_numbers() -> None:
 
 
 def test_the_member_of_the_demo_has_more_than_the_three_homes_that_are_read() -> None:
-    found = accounts(*HOME)
+    found = accounts(*DEMO_HOMES)
     assert [
         (each["account"], number, industries, each["inactive"])
         for each in found

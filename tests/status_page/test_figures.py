@@ -12,7 +12,8 @@ from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.intervals.samples import version
 from exporter.simulator.household import Household
 from exporter.simulator.settings import Span
-from exporter.simulator.world import Channels, LocationSpec, MeterSpec, World
+from exporter.simulator.specs import Channels, LocationSpec, MeterSpec
+from exporter.simulator.world import World
 from exporter.status_page.figures import Figures, Freshness, figures_of, freshness
 
 from ..support.clocks import ManualClock

@@ -16,7 +16,8 @@ from exporter.intervals.model import Interval, Location, LocationKey, Meter, Met
 from exporter.intervals.samples import version
 from exporter.refresh.status import LocationStatus, LoginStatus
 from exporter.simulator.household import Household
-from exporter.simulator.world import LocationSpec, MeterSpec, Resolution, World
+from exporter.simulator.specs import LocationSpec, MeterSpec, Resolution
+from exporter.simulator.world import World
 from exporter.status_page import card
 from exporter.status_page.page import POLICY, STYLE, StatusPage
 

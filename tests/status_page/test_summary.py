@@ -10,7 +10,8 @@ from exporter.intervals.model import Interval, Location, LocationKey, Meter, Met
 from exporter.intervals.samples import version
 from exporter.refresh.status import LocationStatus, LoginStatus
 from exporter.simulator.settings import Poll, SignIn
-from exporter.simulator.world import MeterSpec, Resolution, UserSpec, World
+from exporter.simulator.specs import MeterSpec, Resolution, UserSpec
+from exporter.simulator.world import World
 from exporter.status_page.condition import Condition, Severity
 from exporter.status_page.summary import Summary, summarize
 

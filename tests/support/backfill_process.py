@@ -16,7 +16,8 @@ from exporter.clock import SystemClock
 from exporter.simulator.answers import Question
 from exporter.simulator.portal import SimulatedPortal, SimulatedResponse
 from exporter.simulator.settings import Settings
-from exporter.simulator.world import UserSpec, World
+from exporter.simulator.specs import UserSpec
+from exporter.simulator.world import World
 
 from .services import ROOT, ServiceError
 

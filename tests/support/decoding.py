@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from exporter.simulator.specs import MeterSpec, Resolution
 from exporter.simulator.truth import Truth
-from exporter.simulator.world import MeterSpec, Resolution
 
 from .member import DAY, Member
 

@@ -9,7 +9,8 @@ import yaml
 
 from exporter.simulator.household import Household
 from exporter.simulator.server import PortalServer
-from exporter.simulator.world import Channels, LocationSpec, MeterSpec, Resolution, UserSpec, World
+from exporter.simulator.specs import Channels, LocationSpec, MeterSpec, Resolution, UserSpec
+from exporter.simulator.world import World
 
 from .services import ROOT, Process, Services, free_port, http, wait_until
 

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedPortal, SimulatedResponse
 from exporter.simulator.settings import Dst, Settings
-from exporter.simulator.world import Channels, LocationSpec, MeterSpec, UserSpec, World
+from exporter.simulator.specs import Channels, LocationSpec, MeterSpec, UserSpec
+from exporter.simulator.world import World
 
 from .clocks import ManualClock
 

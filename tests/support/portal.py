@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from exporter.config import LocationChoice, Login, Secret, portal_address
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
-from exporter.simulator.world import UserSpec
+from exporter.simulator.specs import UserSpec
 
 from .worlds import ZONE
 

@@ -12,7 +12,8 @@ from exporter.clock import SystemClock
 from exporter.simulator.portal import Call, SimulatedPortal, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
-from exporter.simulator.world import UserSpec, World
+from exporter.simulator.specs import UserSpec
+from exporter.simulator.world import World
 
 from .exporter_process import house, meter
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import requests
 
-from exporter.simulator.world import UserSpec
+from exporter.simulator.specs import UserSpec
 
 from .program import PASSWORD, Program, Starter
 

@@ -10,7 +10,8 @@ from exporter.portal.accounts import AccountLocation
 from exporter.portal.client import PortalClient
 from exporter.portal.walltime import WallClock
 from exporter.simulator.server import PortalServer
-from exporter.simulator.world import MeterSpec, World
+from exporter.simulator.specs import MeterSpec
+from exporter.simulator.world import World
 
 from .clocks import ManualClock
 from .worlds import HOUSE, METER, ZONE

@@ -7,8 +7,8 @@ from math import ceil, floor, fsum, log
 from zoneinfo import ZoneInfo
 
 from exporter.simulator.portal import SimulatedPortal
+from exporter.simulator.specs import LocationSpec, MeterSpec, Resolution
 from exporter.simulator.truth import Truth
-from exporter.simulator.world import LocationSpec, MeterSpec, Resolution
 
 from .services import Labels, Sample, series
 

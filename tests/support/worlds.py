@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 from exporter.portal.walltime import WallClock
 from exporter.simulator.household import Household
-from exporter.simulator.world import LocationSpec, MeterSpec, World
+from exporter.simulator.specs import LocationSpec, MeterSpec
+from exporter.simulator.world import World
 
 DAY = 86400
 NOW = int(datetime(2026, 1, 14, 17, tzinfo=UTC).timestamp())
