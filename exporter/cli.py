@@ -4,7 +4,7 @@ import argparse
 import errno
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn, Protocol
@@ -37,14 +37,15 @@ class _Command(Protocol):
     def run(self, arguments: argparse.Namespace) -> int: ...
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; gives the exit code (contract 1)."""
+def main(argv: Sequence[str] | None = None, load: "Callable[[str], _Command] | None" = None) -> int:
+    """Run a command; gives the exit code (contract 1). load: gives the module of a command, by its name."""
+    load = load or _module
     typed = sys.argv[1:] if argv is None else argv
     command = next((word for word in typed if word in COMMANDS), None)
     try:
         arguments = build_parser([command] if command else COMMANDS).parse_args(argv)
         logs.set_up(arguments.log_level or _log_level(arguments.command), arguments.log_format)
-        code = int(_module(arguments.command).run(arguments))
+        code = int(load(arguments.command).run(arguments))
         sys.stdout.flush()
     except SmartHubError as error:
         for line in str(error).splitlines():

@@ -47,9 +47,20 @@ class Reason(StrEnum):
 
 
 class SmartHubError(Exception):
-    """Base of everything that this program reports in one line instead of a traceback."""
+    """Base of everything that this program reports in one line instead of a traceback.
+
+    The line is `about: what; advice`. about: the login, location or database that it concerns. advice: what to do next.
+    retry_after: seconds for which a server asked to be left alone, if it did.
+    """
 
     exit_code: ClassVar[int] = EXIT_FAILED
+    retry_after: float | None = None
+
+    def __init__(self, what: str = "", *, about: str = "", advice: str = "") -> None:
+        self.what = what
+        self.about = about
+        self.advice = advice
+        super().__init__("; ".join(filter(None, (f"{about}: {what}" if about else what, advice))))
 
 
 class ConfigError(SmartHubError):
@@ -69,22 +80,26 @@ class ListenError(SmartHubError):
 class DatabaseError(SmartHubError):
     """A database cannot be reached, refused a call, or answered what cannot be understood.
 
-    passes_by_itself: trying again soon can help, as with one that is being restarted.
+    passes_by_itself: trying again soon can help, as with one that is being restarted. said: the body of its refusal,
+    for looking at and not for showing.
     """
 
-    passes_by_itself: bool = False
+    def __init__(
+        self, what: str, *, about: str = "", advice: str = "", passes_by_itself: bool = False, said: bytes = b""
+    ) -> None:
+        super().__init__(what, about=about, advice=advice)
+        self.passes_by_itself = passes_by_itself
+        self.said = said
 
 
 class PortalError(SmartHubError):
     """A portal did not give what was asked for; `reason` is its class for the metrics.
 
-    retry_after: seconds for which the portal asked to be left alone, if it did.
     while_signing_in: nobody is signed in, so that other calls would fail alike.
     is_pause: nothing was asked of the portal, since sign-ins wait for somebody.
     """
 
     reason: ClassVar[Reason]
-    retry_after: float | None = None
     while_signing_in: bool = False
     is_pause: bool = False
 

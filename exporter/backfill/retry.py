@@ -1,10 +1,11 @@
-"""Calls that are worth repeating, or may hang: retried, and never waited for when the program is to end."""
+"""Calls to a database: retried while it restarts, and never waited for when the program is to end."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, Queue
 from typing import TypeVar
 
+from ..backoff import Backoff, retry
 from ..clock import Clock
 from ..errors import DatabaseError
 
@@ -36,21 +37,12 @@ def interruptible(action: Callable[[], _Result], clock: Clock) -> _Result:
         return result  # type: ignore[return-value] # no error, hence the action's result
 
 
-_WAITS = (2.0, 10.0, 30.0)  # seconds before a chunk is offered to the database again
+def retry_database(
+    action: Callable[[], _Result], clock: Clock, announce: Callable[[str], None], waits: Sequence[float]
+) -> _Result:
+    """Retry while the database is restarting. Raises DatabaseError where that does not help.
 
-
-def retry(action: Callable[[], _Result], clock: Clock, retries: Callable[[str], None]) -> _Result:
-    """Give a database that is being restarted some time. Raises DatabaseError where that does not help.
-
-    retries: told why it is tried again and when; empty when it is.
+    announce: told why it is tried again and when; "" when it is.
     """
-    for wait in _WAITS:
-        try:
-            return action()
-        except DatabaseError as error:
-            if not error.passes_by_itself:
-                raise
-            retries(f"{error}; trying again in {wait:.0f} s")
-            clock.sleep(wait)
-            retries("")
-    return action()
+    backoff = Backoff(waits, clock, announce=announce)
+    return retry(action, backoff, if_=lambda error: isinstance(error, DatabaseError) and error.passes_by_itself)

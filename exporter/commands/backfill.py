@@ -17,7 +17,7 @@ from ..backfill.plan import EARLIEST, DayRange, Job, read_range, task_of
 from ..backfill.progress_bar import progress_for
 from ..backfill.report import plan_lines, summary_lines
 from ..backfill.result import BackfillResult
-from ..backfill.retry import retry
+from ..backfill.retry import retry_database
 from ..backfill.runner import Backfill
 from ..backfill.sources import Sources
 from ..clock import SystemClock
@@ -25,7 +25,7 @@ from ..config import Config, Overrides, load_config
 from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, ConfigError
 from ..locations import configured_zone
 from ..process import Stopping, collect_seldom
-from ..sinks.base import Sink, Written
+from ..sinks.base import DEFAULT_PATIENCE, Patience, Sink, Written
 from ..sinks.factory import KINDS, make_sink
 from ..storage.snapshots import SnapshotStore
 from ..storage.state import StateFile
@@ -50,7 +50,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-progress", action="store_true", help="neither a bar nor lines")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, patience: Patience = DEFAULT_PATIENCE) -> int:
     """Backfill. Raises ConfigError, PortalError or DatabaseError where nothing could be begun."""
     # Until there is something to save, SIGTERM is as good as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -60,12 +60,12 @@ def run(arguments: argparse.Namespace) -> int:
         log.warning("%s", warning)
     days = read_range(arguments.start, arguments.end, arguments.days, config.extract_days)
     clock = SystemClock()
-    sink = make_sink(arguments.to, arguments.output, config, clock, overwrite=arguments.yes)
+    sink = make_sink(arguments.to, arguments.output, config, clock, patience, overwrite=arguments.yes)
     state = StateFile(config.exporter.state_dir)
     try:
         with Sources(config, state, clock) as sources:
             jobs = sources.jobs(days, frozenset(arguments.location))
-            return _Run(arguments, config, days, sink, state, sources, clock).run(jobs)
+            return _Run(arguments, config, days, sink, state, sources, clock, patience).run(jobs)
     except KeyboardInterrupt:
         print("\nNothing was begun. The same command begins it.", file=sys.stderr)  # noqa: T201
         return EXIT_PARTLY
@@ -86,7 +86,9 @@ class _Run:
         state: StateFile,
         sources: Sources,
         clock: SystemClock,
+        patience: Patience,
     ) -> None:
+        self._patience = patience
         self._arguments = arguments
         self._config = config
         self._wanted = wanted_days
@@ -108,10 +110,9 @@ class _Run:
                 " with --location NUMBER, or set per_minute: false"
             )
         oldest = min(job.start for job in jobs)
-        if self._arguments.dry_run:
-            notes = self._sink.open(oldest)
-        else:  # a database that is started together with this command may take a while
-            notes = retry(lambda: self._sink.open(oldest), self._clock, self._retries)
+        # A database that is started together with this command may take a while.
+        waits = () if self._arguments.dry_run else self._patience.retries
+        notes = retry_database(lambda: self._sink.open(oldest), self._clock, self._retries, waits)
         notes = [*self._sources.problems, *self._sources.notes, *_about_days(self._wanted, jobs), *notes]
         journal, done, lost = self._journal(jobs)
         notes += lost
@@ -155,7 +156,9 @@ class _Run:
 
     def _still_holds(self, done: CompletedChunk) -> bool:
         written = Written(done.key, done.start, done.end, digest=done.digest)
-        return retry(lambda: self._sink.still_holds(written), self._clock, self._retries)
+        return retry_database(
+            lambda: self._sink.still_holds(written), self._clock, self._retries, self._patience.retries
+        )
 
     def _may_go_on(self) -> bool:
         if self._arguments.yes:
@@ -195,6 +198,7 @@ class _Run:
             window=window,
             clock=self._clock,
             progress=progress,
+            patience=self._patience,
         )
         zones = {job.key: job.wall for job in jobs}
         days_done = sum(zones[each.key].days_between(each.start, each.end) for each in done)

@@ -9,8 +9,9 @@ from typing import Final, Self
 
 from ..config import InfluxDBConfig
 from ..errors import DatabaseError
+from ..httpcall import Authorization, ClientResponse
 from ..metrics.exposition import escaped
-from .http import Authorization, DatabaseHttp, DatabaseResponse, Json, Target
+from .http import DatabaseHttp, Json, Target
 from .victoriametrics import VictoriaMetrics
 
 _RIGHTS = "what the user or token may read"
@@ -24,9 +25,9 @@ _LINES_PER_REQUEST: Final = 10_000
 _ROWS_PER_LINE: Final = "10000"
 _UNSAFE: Final = str.maketrans(dict.fromkeys("\\\r\n", "_"))
 _ADVICE: Final = {
-    "field type conflict": "another program writes this field as another type; set another database",
-    "beyond retention policy": "it keeps less than is to be written; ALTER RETENTION POLICY ... DURATION INF first",
-    "retention policy not found": "correct database, or make the policy by CREATE RETENTION POLICY",
+    b"field type conflict": "another program writes this field as another type; set another database",
+    b"beyond retention policy": "it keeps less than is to be written; ALTER RETENTION POLICY ... DURATION INF first",
+    b"retention policy not found": "correct database, or make the policy by CREATE RETENTION POLICY",
 }
 """What to do about a refused write, by what it says of it."""
 
@@ -174,7 +175,7 @@ class InfluxDB:
                 raise self.api.not_understood(line) from None
             if told is not None:
                 said = self.api.target.quoted(told)
-                raise self.api.target.error(f"refused a query ({said or 'no reason'}); check database and {_RIGHTS}")
+                raise self.api.target.error(f"refused a query ({said or 'no reason'})", f"check database and {_RIGHTS}")
             yield from parts
 
     def _exported(
@@ -191,9 +192,8 @@ class InfluxDB:
 
     def _advised(self, error: DatabaseError) -> DatabaseError:
         """The same error with better advice, where it is known."""
-        what = str(error)
-        advice = next((advice for said, advice in _ADVICE.items() if said in what), None)
-        return DatabaseError(f"{what.rpartition('; look into')[0]}; {advice}") if advice else error
+        advice = next((advice for said, advice in _ADVICE.items() if said in error.said), None)
+        return DatabaseError(error.what, about=error.about, advice=advice) if advice else error
 
     def _has_database(self) -> bool:
         answer = self.api.get("/query", {"q": "SHOW DATABASES"})
@@ -214,11 +214,11 @@ class InfluxDB:
         if answer.status != 404:  # noqa: PLR2004
             return bool(found.get("buckets"))
         if "organization" in str(found.get("message")):
-            raise self.api.target.error("has no such organization, or the token may not see it; correct org")
+            raise self.api.target.error("has no such organization, or the token may not see it", "correct org")
         return False
 
 
-def _is_victoriametrics(answer: DatabaseResponse) -> bool:
+def _is_victoriametrics(answer: ClientResponse) -> bool:
     """VictoriaMetrics names its machine in every answer; an InfluxDB behind vmauth tells its build too."""
     return "X-Server-Hostname" in answer.headers and "X-Influxdb-Build" not in answer.headers
 

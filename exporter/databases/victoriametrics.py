@@ -10,7 +10,8 @@ from typing import Self
 
 from ..config import VictoriaMetricsConfig
 from ..errors import DatabaseError
-from .http import Authorization, DatabaseHttp, Json, Target
+from ..httpcall import Authorization
+from .http import DatabaseHttp, Json, Target
 
 _CREDENTIALS = "check username and password, or bearer_token"
 _TRUST = "name its authority in ca_file, or set insecure: true"
@@ -18,12 +19,8 @@ _PATH = (
     "check the path: a single node has none, a cluster has url: http://vminsert:8480/insert/0/prometheus and query_url:"
     " http://vmselect:8481/select/0/prometheus, with the tenant"
 )
-SETTLING = 15.0
-"""Seconds after which a kill -9 takes back nothing that was written (tsdb-facts D6)."""
-
 FLUSH = "/internal/force_flush"
 
-_VISIBLE_WITHIN = 12.0  # seconds: at once when flushed, but negative look-ups are cached for ten (tsdb-facts D5)
 _LOST_AFTER = 0.5
 _RESET_CACHE = "/internal/resetRollupResultCache"
 _SAMPLES_PER_LINE = "10000"
@@ -127,18 +124,19 @@ class VictoriaMetrics:
         return None if "auth.config" in flags else flags
 
 
-def visibility_timeout(newest_missing: int, kept_from: float, *, flushes: bool) -> float:
+def visibility_timeout(newest_missing: int, kept_from: float, visible: float, *, flushes: bool) -> float:
     """For how many seconds to look for what cannot be seen yet; hardly for what is older than what is kept.
 
-    newest_missing, kept_from: seconds UTC. flushes: it lets us have shown at once what it has taken.
+    newest_missing, kept_from: seconds UTC. visible: how long it may hide what it has taken. flushes: it lets us have
+    shown that at once.
     """
-    return _LOST_AFTER if flushes and newest_missing < kept_from else _VISIBLE_WITHIN
+    return _LOST_AFTER if flushes and newest_missing < kept_from else visible
 
 
 def _target(config: VictoriaMetricsConfig, key: str, url: str) -> Target:
     password = config.password.reveal() if config.password else ""
     if config.bearer_token:
-        authorization = Authorization(f"Bearer {config.bearer_token.reveal()}")
+        authorization = Authorization.bearer(config.bearer_token.reveal())
     elif config.username:
         authorization = Authorization.basic(config.username, password)
     else:
@@ -147,7 +145,7 @@ def _target(config: VictoriaMetricsConfig, key: str, url: str) -> Target:
         "victoriametrics",
         key,
         url,
-        _CREDENTIALS if authorization.is_given else "set username and password, or bearer_token",
+        _CREDENTIALS if authorization.header else "set username and password, or bearer_token",
         _TRUST,
         _PATH,
         authorization,

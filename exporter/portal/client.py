@@ -1,13 +1,16 @@
 """A signed-in client of one portal: keeps its token, renews it, and asks what the program needs."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from itertools import chain, repeat
 
+from ..backoff import Backoff, retry
 from ..clock import Clock
 from ..config import Login
-from ..errors import AccessError, PendingError, ProtocolError, TransportError
+from ..errors import AccessError, PendingError, ProtocolError, SmartHubError, TransportError
+from ..httpcall import Authorization, ClientResponse
 from .accounts import AccountLocation, from_accounts, from_user_data
-from .http import BearerToken, Observer, PortalResponse, Transport
+from .http import Observer, Transport, read_json
 from .parsing import Json, mapping, text
 from .query import POLL, UsageQuery
 from .signin import SignInGate, Token, has_second_factor, renew, sign_in
@@ -21,8 +24,9 @@ ACCOUNTS = "/services/secured/accounts"
 _RENEW_BEFORE = 60.0  # seconds left at which a living token is renewed
 _EXPIRED_BEFORE = 10.0  # seconds left at which a token counts as expired
 _PENDING_BUDGET = 150.0  # seconds; a cold range may take longer than a minute (portal-facts 3.2)
-_PENDING_WAITS = (1.0, 2.0, 4.0, 5.0)
-_TRANSPORT_WAIT = 2.0
+_PENDING_WAITS = (1.0, 2.0, 4.0)  # then always 5
+_LAST_PENDING_WAIT = 5.0
+_CONNECTION_WAITS = (2.0,)  # once more: a retry here is cheaper for the portal than a whole new refresh
 
 
 class PortalClient:
@@ -92,38 +96,44 @@ class PortalClient:
         """
         body = query.body(self._login.username)
         what = f"{query.time_frame} data of location {query.location} from {query.first_day} to {query.last_day}"
-        started = self._clock.monotonic()
-        for turn in range(10_000):
+        waits = chain(_PENDING_WAITS, repeat(_LAST_PENDING_WAIT))
+        backoff = Backoff(waits, self._clock, budget=self.pending_budget)
+        while True:
             response = self._ask("poll", "POST", POLL, data=body, headers={"Content-Type": "application/json"})
             answer = mapping(self._data(response, what, f"location {query.location} of account {query.account}"), what)
             status = text(answer.get("status")).upper()
             if status == "COMPLETE":
                 return decode(answer.get("data"))
             if status != "PENDING":
-                raise ProtocolError(f"{what}: the portal gave up on it (status {_shown(status)})")
-            wait = _PENDING_WAITS[min(turn, len(_PENDING_WAITS) - 1)]
-            if self._clock.monotonic() - started + wait > self.pending_budget:
-                break
-            self._clock.sleep(wait)
-        raise PendingError(
-            f"{what}: the portal was still computing after {self.pending_budget:.0f} s; later it may work"
-        )
+                raise ProtocolError(f"the portal gave up on it (status {_shown(status)})", about=what)
+            if not backoff.wait():
+                raise PendingError(
+                    f"the portal was still computing after {self.pending_budget:.0f} s",
+                    about=what,
+                    advice="later it may work",
+                )
 
-    def _data(self, response: PortalResponse, what: str, place: str | None = None) -> Json:
-        if response.status == 403:  # noqa: PLR2004
-            raise AccessError(
-                f"login {self._login.name} may not see {place or what} (status 403); check account and"
-                " service_location, or leave both out to read every location that the login sees"
-            )
-        if response.status == 401:  # noqa: PLR2004
-            raise AccessError(f"login {self._login.name}: the portal gave a token and does not accept it for {what}")
-        if response.status >= 500:  # noqa: PLR2004
-            raise TransportError(f"{what}: the portal has trouble (status {response.status}); later it may work")
-        if response.status != 200:  # noqa: PLR2004
-            if response.is_page:
-                response.json(what)
-            raise ProtocolError(f"{what}: unexpected status {response.status}")
-        return response.json(what)
+    def _data(self, response: ClientResponse, what: str, location: str = "") -> Json:
+        login = self._login.name
+        match response.status:
+            case 200:
+                pass
+            case 403:
+                raise AccessError(
+                    f"login {login} may not see it (status 403)",
+                    about=location or what,
+                    advice="check account and service_location, or leave both out to read every location that the login"
+                    " sees",
+                )
+            case 401:
+                raise AccessError(f"the portal gave a token and does not accept it for {what}", about=f"login {login}")
+            case status if status >= 500:  # noqa: PLR2004
+                raise TransportError(
+                    f"the portal has trouble (status {status})", about=what, advice="later it may work"
+                )
+            case status if not response.is_page:
+                raise ProtocolError(f"unexpected status {status}", about=what)
+        return read_json(response, what)
 
     def _ask(
         self,
@@ -134,33 +144,26 @@ class PortalClient:
         params: Mapping[str, str] | None = None,
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> PortalResponse:
+    ) -> ClientResponse:
         """A call with the token: one sign-in more where the portal does not accept it any longer."""
 
-        def call() -> PortalResponse:
+        def call() -> ClientResponse:
             token = self._fresh_token()
             names = {"X-Nisc-Smarthub-Username": self._login.username, **(headers or {})}
-            auth = BearerToken(token.value)
+            auth = Authorization.bearer(token.value)
             return self._transport.call(endpoint, method, path, auth=auth, headers=names, params=params, data=data)
 
-        response = self._call_with_retry(call)
+        def is_worth_it(error: SmartHubError) -> bool:
+            return isinstance(error, TransportError) and error.retry_after is None and self._token is not None
+
+        response = retry(call, Backoff(_CONNECTION_WAITS, self._clock), if_=is_worth_it)
         if response.status == 401 and not self._token_is_second:  # noqa: PLR2004
             self._token = None
             self._token_is_second = True
-            response = self._call_with_retry(call)
+            response = retry(call, Backoff(_CONNECTION_WAITS, self._clock), if_=is_worth_it)
         if response.status != 401:  # noqa: PLR2004
             self._token_is_second = False
         return response
-
-    def _call_with_retry(self, call: Callable[[], PortalResponse]) -> PortalResponse:
-        """Once more where the connection broke: a retry here is cheaper for the portal than a whole new refresh."""
-        try:
-            return call()
-        except TransportError as error:
-            if error.retry_after is not None or self._token is None:
-                raise
-            self._clock.sleep(_TRANSPORT_WAIT)
-            return call()
 
     def _fresh_token(self) -> Token:
         now = self._clock.now()

@@ -15,7 +15,8 @@ from ..errors import (
     TransportError,
     TwoFactorError,
 )
-from .http import PortalResponse, Transport
+from ..httpcall import ClientResponse
+from .http import Transport, read_json
 from .parsing import Json, text
 
 SIGN_IN = "/services/oauth/auth/v2"
@@ -55,10 +56,6 @@ class SignInGate(Protocol):
         """Raise CredentialsError or TwoFactorError while no sign-in may be tried."""
         ...
 
-    def ask(self) -> None:
-        """Let a person decide, where there is one, before anybody waits. Raises what `check` raises."""
-        ...
-
     def rejected(self, reason: Reason) -> None:
         """Count a refused sign-in."""
         ...
@@ -76,10 +73,10 @@ def sign_in(login: Login, transport: Transport, gate: SignInGate, now: Callable[
     try:
         if login.has_placeholder:
             raise CredentialsError(
-                f"login {login.name}: the password is still the one of the example, the portal was not asked;"
-                " set password"
+                "the password is still the one of the example, the portal was not asked",
+                about=_about(login),
+                advice="set password",
             )
-        gate.ask()
         with gate.turn():
             gate.check()
             token = _try(login, transport, gate, now())
@@ -110,34 +107,36 @@ def renew(token: Token, transport: Transport, now: float) -> Token | None:
     """A new token for one that still lives, without another sign-in; None where the portal does not do that."""
     try:
         response = transport.call("renew", "POST", RENEW, data={"token": token.value})
-        answer = response.json("renewing the token") if response.status == 200 else None  # noqa: PLR2004
+        answer = read_json(response, "renewing the token") if response.status == 200 else None  # noqa: PLR2004
     except PortalError:
         return None
     return _token(answer, token.owner, now) if isinstance(answer, dict) else None
 
 
-def _judge(login: Login, response: PortalResponse, now: float) -> Token | None:
+def _judge(login: Login, response: ClientResponse, now: float) -> Token | None:
     """The token of a successful answer, None for a refusal by user name or password."""
     if response.status == 500 and _REJECTED_SECOND_FACTOR in response.body[:500].decode("utf-8", "replace").lower():  # noqa: PLR2004
         raise second_factor_error(login, None if response.date is None else now - response.date)
     if response.status >= 500:  # noqa: PLR2004
         raise TransportError(
-            f"login {login.name}: the portal has trouble signing anybody in (status {response.status})"
+            f"the portal has trouble signing anybody in (status {response.status})", about=_about(login)
         )
     if response.status in (400, 401):
         return None
     if response.status == 403:  # noqa: PLR2004
         raise AccessError(
-            f"login {login.name}: the portal does not let this login or this machine sign in (status 403)"
+            "the portal does not let this login or this machine sign in (status 403)", about=_about(login)
         )
     if response.status != 200:  # noqa: PLR2004
-        raise ProtocolError(f"login {login.name}: unexpected status {response.status} of the sign-in; check api_url")
-    answer = response.json(f"login {login.name}: sign-in")
+        raise ProtocolError(
+            f"unexpected status {response.status} of the sign-in", about=_about(login), advice="check api_url"
+        )
+    answer = read_json(response, f"{_about(login)}: sign-in")
     if not isinstance(answer, dict):
-        raise ProtocolError(f"login {login.name}: the answer to the sign-in is not understood")
+        raise ProtocolError("the answer to the sign-in is not understood", about=_about(login))
     token = _token(answer, login.username, now)
     if token is None and text(answer.get("status")).upper() == "SUCCESS":
-        raise ProtocolError(f"login {login.name}: the portal accepted the sign-in but gave no token")
+        raise ProtocolError("the portal accepted the sign-in but gave no token", about=_about(login))
     return token
 
 
@@ -160,18 +159,19 @@ def _life(answer: dict[str, Json], now: float) -> float:
     return _LIFE
 
 
-def _rejection(login: Login, transport: Transport, response: PortalResponse) -> PortalError:
+def _rejection(login: Login, transport: Transport, response: ClientResponse) -> PortalError:
     """Tell a wrong password from a missing second factor, which many portals answer alike (portal-facts 9, no. 4)."""
     with suppress(PortalError):
         if login.totp_secret is None and has_second_factor(login, transport):
             return second_factor_error(login)
     said = ""
     if response.status == 200:  # noqa: PLR2004
-        word = text(response.json("sign-in").get("status"))
+        word = text(read_json(response, "sign-in").get("status"))
         said = f", it said {word}" if word.replace("_", "").isalnum() else ""
     return CredentialsError(
-        f"login {login.name}: the portal refused user name or password (status {response.status}{said});"
-        " check username and password by signing in on its web page, then correct the configuration"
+        f"the portal refused user name or password (status {response.status}{said})",
+        about=_about(login),
+        advice="check username and password by signing in on its web page, then correct the configuration",
     )
 
 
@@ -179,7 +179,7 @@ def has_second_factor(login: Login, transport: Transport) -> bool:
     """Whether the portal says so; not all do (portal-facts 1.1). Raises TransportError where nobody answers."""
     response = transport.call("two_factor", "GET", METHOD, params={"userId": login.username})
     try:
-        return response.status == 200 and response.json("second factor") == "TOTP"  # noqa: PLR2004
+        return response.status == 200 and read_json(response, "second factor") == "TOTP"  # noqa: PLR2004
     except PortalError:
         return False
 
@@ -187,16 +187,17 @@ def has_second_factor(login: Login, transport: Transport) -> bool:
 def second_factor_error(login: Login, ahead: float | None = None) -> TwoFactorError:
     """What to say where a second factor is missing or was not accepted. ahead: seconds of our clock before theirs."""
     if login.totp_secret is None:
-        return TwoFactorError(
-            f"login {login.name}: the portal wants a second factor; set totp_secret to the secret of the authenticator"
-            " app (base32 or otpauth:// URI)"
-        )
-    if ahead is not None and abs(ahead) > _SKEW:
+        what = "the portal wants a second factor"
+        advice = "set totp_secret to the secret of the authenticator app (base32 or otpauth:// URI)"
+    elif ahead is not None and abs(ahead) > _SKEW:
         side = "ahead of" if ahead > 0 else "behind"
-        return TwoFactorError(
-            f"login {login.name}: the portal refused the second factor; this machine's clock is {abs(ahead):.0f} s"
-            f" {side} the portal's: set it right"
-        )
-    return TwoFactorError(
-        f"login {login.name}: the portal refused the second factor; check totp_secret and this machine's clock"
-    )
+        what = "the portal refused the second factor"
+        advice = f"this machine's clock is {abs(ahead):.0f} s {side} the portal's: set it right"
+    else:
+        what = "the portal refused the second factor"
+        advice = "check totp_secret and this machine's clock"
+    return TwoFactorError(what, about=_about(login), advice=advice)
+
+
+def _about(login: Login) -> str:
+    return f"login {login.name}"

@@ -86,7 +86,9 @@ class AtomicFile:
                 file.flush()
                 os.fsync(file.fileno())
             if self._path.exists() and not self._overwrite:
-                raise DatabaseError(f"{self.name}: somebody else made it meanwhile; remove it and run this again")
+                raise DatabaseError(
+                    "somebody else made it meanwhile", about=self.name, advice="remove it and run this again"
+                )
             whole.replace(self._path)
             _sync_folder(self._path.parent)
 
@@ -115,10 +117,10 @@ class AtomicFile:
         except BrokenPipeError:
             # Else the interpreter complains once more when it ends and flushes what is left.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise DatabaseError(f"{self.name}: whoever read it has ended; run it again") from None
+            raise DatabaseError("whoever read it has ended", about=self.name, advice="run it again") from None
         except OSError as error:
             raise DatabaseError(
-                f"{self.name}: writing failed ({error.strerror}); make room or choose another place"
+                f"writing failed ({error.strerror})", about=self.name, advice="make room or choose another place"
             ) from error
 
 

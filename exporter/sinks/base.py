@@ -9,6 +9,23 @@ from ..portal.raw_series import RawSeries
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a backfill waits, in seconds.
+
+    retries: before a chunk is offered again to a database that restarts. settling: after which a kill takes back
+    nothing that was written (tsdb-facts D6). visible: for what was taken to be seen; at once when flushed, but negative
+    look-ups are cached for ten seconds (tsdb-facts D5).
+    """
+
+    retries: tuple[float, ...] = (2.0, 10.0, 30.0)
+    settling: float = 15.0
+    visible: float = 12.0
+
+
+DEFAULT_PATIENCE = Patience()
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Some whole local days of one location as the portal gives them now; start and end are local midnights, UTC.
 

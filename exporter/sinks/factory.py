@@ -5,7 +5,7 @@ from pathlib import Path
 from ..clock import Clock
 from ..config import Config, InfluxDBConfig, VictoriaMetricsConfig
 from ..errors import ConfigError
-from .base import Sink
+from .base import DEFAULT_PATIENCE, Patience, Sink
 from .csv_file import CSVSink
 from .influxdb import InfluxDBSink
 from .openmetrics import OpenMetricsSink
@@ -16,7 +16,15 @@ VICTORIAMETRICS, INFLUXDB, CSV, OPENMETRICS = KINDS = ("victoriametrics", "influ
 _DEFAULT_URL = "http://localhost:8428"  # where a VictoriaMetrics is unless somebody moved it
 
 
-def make_sink(kind: str | None, output: str | None, config: Config, clock: Clock, *, overwrite: bool) -> Sink:
+def make_sink(
+    kind: str | None,
+    output: str | None,
+    config: Config,
+    clock: Clock,
+    patience: Patience = DEFAULT_PATIENCE,
+    *,
+    overwrite: bool,
+) -> Sink:
     """The sink to write to. Raises ConfigError where it is not told completely."""
     if kind is None:
         kind = INFLUXDB if config.influxdb and not config.victoriametrics else VICTORIAMETRICS
@@ -28,8 +36,8 @@ def make_sink(kind: str | None, output: str | None, config: Config, clock: Clock
     if output:
         raise ConfigError(f"--output: only for --to csv and --to openmetrics, {kind} is a database")
     if kind == INFLUXDB:
-        return InfluxDBSink(_influxdb(config), clock)
-    return VictoriaMetricsSink(_victoriametrics(config), clock)
+        return InfluxDBSink(_influxdb(config), clock, patience)
+    return VictoriaMetricsSink(_victoriametrics(config), clock, patience)
 
 
 def _influxdb(config: Config) -> InfluxDBConfig:

@@ -10,12 +10,12 @@ from operator import eq
 from ..clock import Clock
 from ..config import InfluxDBConfig
 from ..databases.influxdb import FieldValues, InfluxDB, PointsByTags, Tags, lines, tag_text
-from ..databases.victoriametrics import FLUSH, SETTLING, visibility_timeout
+from ..databases.victoriametrics import FLUSH, visibility_timeout
 from ..databases.vm_flags import retention, retention_notes
 from ..errors import DatabaseError
 from ..intervals.model import LocationKey
 from ..intervals.samples import watts
-from .base import Chunk, Sink, Written
+from .base import DEFAULT_PATIENCE, Chunk, Patience, Sink, Written
 
 _TAGS_OF_INTERVALS = ("account", "location", "meter", "portal")
 _CENTS = 100  # in a dollar
@@ -30,8 +30,9 @@ Wanted = dict[Tags, dict[int, tuple[Owner, FieldValues]]]
 class InfluxDBSink(Sink):
     """An InfluxDB as the configuration has it; points with other tags or of other measurements are left alone."""
 
-    def __init__(self, config: InfluxDBConfig, clock: Clock) -> None:
+    def __init__(self, config: InfluxDBConfig, clock: Clock, patience: Patience = DEFAULT_PATIENCE) -> None:
         self._clock = clock
+        self._waits = patience
         self._config = config
         self._database = InfluxDB(config)
         self.wants_series = config.per_minute
@@ -48,7 +49,7 @@ class InfluxDBSink(Sink):
             return self._open_victoriametrics(oldest)
         name = self._config.database
         if state.exists is False and not self._database.speaks_v2:
-            raise self._error(f'has no database {name}; make it: CREATE DATABASE "{name.partition("/")[0]}"')
+            raise self._error(f"has no database {name}", f'make it: CREATE DATABASE "{name.partition("/")[0]}"')
         try:
             self._database.write(())
         except DatabaseError as error:
@@ -56,7 +57,7 @@ class InfluxDBSink(Sink):
                 raise
             # Not before: a token that may only write does not see the bucket either.
             raise self._error(
-                f"has no bucket {name}, or the token may not see it; make it, or correct database"
+                f"has no bucket {name}, or the token may not see it", "make it, or correct database"
             ) from None
         try:
             self._database.read((), oldest, oldest + 1)
@@ -71,7 +72,7 @@ class InfluxDBSink(Sink):
     def _open_victoriametrics(self, oldest: int) -> list[str]:
         behind = self._database.victoriametrics
         assert behind is not None
-        self.settling = SETTLING
+        self.settling = self._waits.settling
         if self._config.per_minute:
             self._database.go_on_without_label()
         self._database.write(())
@@ -125,7 +126,8 @@ class InfluxDBSink(Sink):
         if clash:
             raise self._error(
                 f"two series of location {chunk.key.location} are both called {clash} in the layout with a point a"
-                " minute; set per_minute: false"
+                " minute",
+                "set per_minute: false",
             )
         return wanted
 
@@ -169,7 +171,7 @@ class InfluxDBSink(Sink):
             if not missing or not self._database.victoriametrics:
                 return stored
             if self._clock.monotonic() - started > visibility_timeout(
-                max(missing), self._kept_from, flushes=self._flushes
+                max(missing), self._kept_from, self._waits.visible, flushes=self._flushes
             ):
                 return stored
             self._clock.sleep(0.5)
@@ -182,20 +184,22 @@ class InfluxDBSink(Sink):
             what = f"{sum(map(len, left.values()))} of {total} points have other values although ours were sent"
             if self._database.victoriametrics:
                 return self._error(
-                    f"{what}: this VictoriaMetrics cannot replace values of the same time; write --to victoriametrics,"
-                    " or into another database"
+                    f"{what}: this VictoriaMetrics cannot replace values of the same time",
+                    "write --to victoriametrics, or into another database",
                 )
-            return self._error(f"{what}; see whether another program writes to it")
+            return self._error(what, "see whether another program writes to it")
         first = f"{datetime.fromtimestamp(min(missing), UTC):%Y-%m-%d %H:%M} UTC"
         what = f"took {total} points and did not keep {len(missing)} of them, from {first} on"
         if not self._database.victoriametrics:
-            return self._error(f"{what}; read its log, and see what SHOW RETENTION POLICIES tells")
+            return self._error(what, "read its log, and see what SHOW RETENTION POLICIES tells")
         if min(missing) < self._kept_from:
-            return self._error(f"{what}: it drops what is older than its retention; start it with -retentionPeriod=10y")
-        return self._error(f"{what}; its log and its metric vm_rows_ignored_total tell more")
+            return self._error(
+                f"{what}: it drops what is older than its retention", "start it with -retentionPeriod=10y"
+            )
+        return self._error(what, "its log and its metric vm_rows_ignored_total tell more")
 
-    def _error(self, what: str) -> DatabaseError:
-        return self._database.api.target.error(what)
+    def _error(self, what: str, advice: str) -> DatabaseError:
+        return self._database.api.target.error(what, advice)
 
 
 def _tags(key: LocationKey, **more: str) -> Tags:

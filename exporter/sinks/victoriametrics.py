@@ -9,14 +9,14 @@ from hashlib import blake2b
 
 from ..clock import Clock
 from ..config import VictoriaMetricsConfig
-from ..databases.victoriametrics import FLUSH, SETTLING, VictoriaMetrics, visibility_timeout
+from ..databases.victoriametrics import FLUSH, VictoriaMetrics, visibility_timeout
 from ..databases.vm_flags import DAY, MONTH, retention, retention_notes
 from ..errors import DatabaseError
 from ..intervals.model import LocationKey
 from ..intervals.samples import amount, timestamp_ms
 from ..metrics.exposition import escaped
 from ..metrics.families import TIMESTAMPED
-from .base import Chunk, Sink, Written
+from .base import DEFAULT_PATIENCE, Chunk, Patience, Sink, Written
 
 _IMPORT = "/api/v1/import"
 _SAMPLES_PER_LINE = 10_000
@@ -36,10 +36,10 @@ Contents = Mapping[Labels, Mapping[int, Sample]]
 class VictoriaMetricsSink(Sink):
     """A VictoriaMetrics as the configuration has it."""
 
-    settling = SETTLING
-
-    def __init__(self, config: VictoriaMetricsConfig, clock: Clock) -> None:
+    def __init__(self, config: VictoriaMetricsConfig, clock: Clock, patience: Patience = DEFAULT_PATIENCE) -> None:
         self._clock = clock
+        self._waits = patience
+        self.settling = patience.settling
         self._database = VictoriaMetrics(config)
         self._extra = dict(config.extra_labels)
         self._flushes = True
@@ -51,8 +51,8 @@ class VictoriaMetricsSink(Sink):
         """Prove that it answers queries; tells where it keeps less than is to be written."""
         if not self._database.reads_back:
             raise self._database.writing.target.error(
-                "url is the one of a vminsert, which gives nothing back; set query_url, such as"
-                " http://vmselect:8481/select/0/prometheus with the tenant of url"
+                "url is the one of a vminsert, which gives nothing back",
+                "set query_url, such as http://vmselect:8481/select/0/prometheus with the tenant of url",
             )
         self._database.ping()
         self._period = retention(self._database.flags())
@@ -153,7 +153,7 @@ class VictoriaMetricsSink(Sink):
     def _patience(self, todo: Contents) -> float:
         kept_from = self._clock.now() - self._period if self._period is not None else 0.0
         newest = max(second for samples in todo.values() for second in samples)
-        return visibility_timeout(newest, kept_from, flushes=self._flushes)
+        return visibility_timeout(newest, kept_from, self._waits.visible, flushes=self._flushes)
 
     def _not_kept(self, wanted: Contents, stored: Contents, todo: Contents) -> DatabaseError:
         """What became of samples that were taken with a 204 and are not there."""
@@ -165,24 +165,23 @@ class VictoriaMetricsSink(Sink):
         if not missing:
             count = sum(len(samples) for samples in todo.values())
             return target.error(
-                f"{count} of {total} samples keep an older value although later ones were sent; start it with"
-                " -dedup.minScrapeInterval=1s"
+                f"{count} of {total} samples keep an older value although later ones were sent",
+                "start it with -dedup.minScrapeInterval=1s",
             )
         first = f"{datetime.fromtimestamp(min(missing), UTC):%Y-%m-%d %H:%M} UTC"
         what = f"took {total} samples and did not keep {len(missing)} of them, from {first} on"
         period = MONTH - DAY if self._period is None else self._period
         if max(missing) < self._clock.now() - period:
             return target.error(
-                f"{what}: it drops what is older than its retention; start it with -retentionPeriod=10y and run the"
-                " same command again"
+                f"{what}: it drops what is older than its retention",
+                "start it with -retentionPeriod=10y and run the same command again",
             )
         if len(missing) == total:
-            return target.error(
-                f"{what}; check that url and query_url are the same database and tenant, and read its log"
-            )
+            return target.error(what, "check that url and query_url are the same database and tenant, and read its log")
         return target.error(
-            f"{what}; a -dedup.minScrapeInterval longer than the meter's interval hides some, -retentionPeriod drops"
-            " old ones: its log and its metrics vm_rows_ignored_total and vm_rows_invalid_total tell more"
+            what,
+            "a -dedup.minScrapeInterval longer than the meter's interval hides some, -retentionPeriod drops old ones:"
+            " its log and its metrics vm_rows_ignored_total and vm_rows_invalid_total tell more",
         )
 
 
