@@ -8,7 +8,7 @@ from ..databases.influxdb import InfluxDB
 from ..databases.victoriametrics import VictoriaMetrics
 from ..discovery.survey import LocationSurvey
 from ..errors import DatabaseError
-from ..intervals.model import Location, LocationKey, Meter, Snapshot
+from ..intervals.model import Location, Meter, Snapshot
 from ..metrics.exposition import Format, render
 from ..portal.walltime import DAY, WallClock
 from .comparison import PortalValues, stored_findings
@@ -57,16 +57,12 @@ def _settled(check: LoginCheck, survey: LocationSurvey, wall: WallClock, now: in
         _until(meter, wall.day(meter.latest.end - 1).start) if meter.latest else meter for meter in survey.meters
     ]
     midnights = wall.midnights(since, wall.day(now).end)
-    return PortalValues.of(_key(check, survey), settled, since, last, midnights)
+    return PortalValues.of(survey.location.key(check.login.portal.label), settled, since, last, midnights)
 
 
 def _until(meter: Meter, end: int) -> Meter:
     intervals, days = (tuple(each for each in part if each.end <= end) for part in (meter.intervals, meter.days))
     return replace(meter, intervals=intervals, days=days)
-
-
-def _key(check: LoginCheck, survey: LocationSurvey) -> LocationKey:
-    return LocationKey(check.login.portal.label, survey.location.account, survey.location.number)
 
 
 def _page_bytes(checks: Sequence[LoginCheck], window: int) -> int | None:
@@ -76,7 +72,7 @@ def _page_bytes(checks: Sequence[LoginCheck], window: int) -> int | None:
         for check in checks
         for survey in check.surveys
         if survey.newest is not None
-        for key in (_key(check, survey),)
+        for key in (survey.location.key(check.login.portal.label),)
     ]
     return int(sum(len(page.whole.body) * window / (days * DAY) for page, days in pages)) or None
 

@@ -10,7 +10,6 @@ from ..discovery.survey import LocationSurvey, Surveyor
 from ..errors import PortalError
 from ..formatting import every, length, local_date, local_time
 from ..intervals.model import DAILY, Interval, Meter, Reading
-from ..portal.timezone import zone_fits
 from ..portal.walltime import WallClock
 from .findings import Bars, CheckItem, Finding, Heading, Verdict
 
@@ -20,8 +19,13 @@ _ROUNDING = 0.005  # kWh: the portal rounds every value to two decimals by itsel
 _DERIVING = 4  # a direction derived from another and NET is good to 0.02 kWh (contract 3)
 
 
-def location_findings(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo, *, now: float) -> Iterator[CheckItem]:
-    """Everything about a location that has data; nothing of one without, which was said already."""
+def location_findings(
+    survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo, *, now: float, is_doubtful: bool
+) -> Iterator[CheckItem]:
+    """Everything about a location that has data; nothing of one without, which was said already.
+
+    is_doubtful: days may lack intervals for another reason, as with a wrong zone.
+    """
     newest = survey.newest
     if newest is None:
         return
@@ -33,7 +37,7 @@ def location_findings(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo
     silent = [meter for meter in survey.meters if meter.latest and now - meter.latest.end > _STALE >= now - newest]
     for meter in silent:
         yield _silence(meter, zone, now)
-    yield from _day_totals(survey, surveyor, zone, now)
+    yield from _day_totals(survey, surveyor, zone, now, is_doubtful=is_doubtful)
     for meter in survey.meters:
         if meter not in silent:
             yield from _last_day(meter, zone)
@@ -64,7 +68,9 @@ def _silence(meter: Meter, zone: ZoneInfo, now: float) -> Finding:
     return Finding(Verdict.WARNING, "newest data", text, advice)
 
 
-def _day_totals(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo, now: float) -> Iterator[Finding]:
+def _day_totals(
+    survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo, now: float, *, is_doubtful: bool
+) -> Iterator[Finding]:
     """The sums of intervals against what the portal itself says of the same days, and days that have no sum."""
     meters = [meter for meter in survey.meters if meter.info.step != DAILY and meter.latest]
     wall = WallClock(zone)
@@ -74,8 +80,6 @@ def _day_totals(survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo, now:
         if meters:
             yield Finding(Verdict.SKIPPED, "day totals", "no day is complete yet")
         return
-    # By a wrong clock the first and the last of the days lack what stands before and behind them.
-    is_doubtful = survey.error is not None or zone_fits(zone, survey.evidence) is False
     figures: Mapping[str, Mapping[int, Reading]] = {}
     failure: PortalError | None = None
     try:

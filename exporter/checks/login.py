@@ -1,22 +1,20 @@
 """The steps of `check` that concern one login, from the portal's address to the zone of its times."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from ..clock import Clock
 from ..config import Login
 from ..discovery.describe import location_text, unread_reason
-from ..discovery.survey import PENDING_BUDGET, LocationSurvey, Surveyor
+from ..discovery.look_around import LookAround, Step
+from ..discovery.survey import PENDING_BUDGET, LocationSurvey
 from ..errors import PortalError
-from ..locations import choose, nothing_to_read_message, unseen_message
-from ..lockout import Lockout, TryAnyway
+from ..locations import nothing_to_read_message, unseen_message
+from ..lockout import Lockout
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
-from ..portal.signin import second_factor_error
-from ..portal.timezone import matching_zones
-from ..portal.timezone_search import Busy, search_zone, verify_zone
-from ..portal.walltime import WallClock
+from ..portal.timezone_search import Busy
 from ..storage.state import StateFile
 from .findings import CheckItem, Finding, Heading, Verdict
 from .location import location_findings
@@ -25,22 +23,23 @@ from .location import location_findings
 class LoginCheck:
     """Looks at one login, once; afterwards `surveys` and `zone` have what was seen of the locations that it reads."""
 
-    def __init__(
-        self,
-        login: Login,
-        state: StateFile,
-        clock: Clock,
-        *,
-        try_anyway: TryAnyway | None = None,
-        busy: Busy = lambda _: None,
-    ) -> None:
+    def __init__(self, login: Login, state: StateFile, clock: Clock, *, busy: Busy = lambda _: None) -> None:
         self.login = login
-        self.zone = login.zone
-        self.surveys: list[LocationSurvey] = []
         self._clock = clock
         self._busy = busy
-        gate = Lockout(login, state, clock, try_anyway)
+        gate = Lockout(login, state, clock)
         self._client = PortalClient(login, gate, clock, lambda *_: None, pending_budget=PENDING_BUDGET)
+        self._look = LookAround(login, self._client, clock, busy=busy)
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The configured zone, else the one that was found."""
+        return self._look.zone
+
+    @property
+    def surveys(self) -> list[LocationSurvey]:
+        """What was seen of each location that is read."""
+        return list(self._look.surveys.values()) if self._look.zone else []
 
     def run(self) -> Iterator[CheckItem]:
         """The steps, as they are taken."""
@@ -51,89 +50,71 @@ class LoginCheck:
             self._client.close()
 
     def _steps(self) -> Iterator[CheckItem]:
-        locations = yield from self._accounts()
-        if not locations:
-            return
-        if self.zone is None:
-            yield from self._propose_zone(locations)
-            if self.zone is None:
-                return
-        wall = WallClock(self.zone)
-        surveyor = Surveyor(self._client, wall, self._clock)
-        for location in locations:
-            self._busy(f"the data of {location_text(location)}")
-            survey = surveyor.recent(location)
-            self.surveys.append(survey)
-            yield from _poll(survey)
-            if survey.error is not None and survey.error.while_signing_in:
-                return
-        if self.login.zone is not None:
-            yield from self._zone(locations)
-        for survey in self.surveys:
-            self._busy(f"the daily figures of {location_text(survey.location)}")
-            yield from location_findings(survey, surveyor, self.zone, now=self._clock.now())
-
-    def _accounts(self) -> Generator[Finding, None, Sequence[AccountLocation]]:
-        """The steps up to the list of locations; returns those to read."""
-        login = self.login
-        host = urlsplit(login.portal.base_url).netloc
-        self._busy(host)
-        step = "address"
+        look = self._look
         try:
-            has_second_factor = self._client.has_second_factor()
-            yield Finding(Verdict.OK, step, f"{host} answers")
-            step = "sign-in"
-            if has_second_factor and login.totp_secret is None:
-                # Said before the portal says it, because that would count as a refused sign-in.
-                raise second_factor_error(login)
-            self._client.sign_in()
-            how = " with a second factor" if login.totp_secret else ""
-            yield Finding(Verdict.OK, step, f"the portal accepted user name and password{how}")
-            step = "accounts"
-            found = self._client.locations()
+            for step in look.run():
+                yield from self._findings(step)
         except PortalError as error:
-            yield Finding(Verdict.FAILED, step, str(error))
-            return ()
-        locations, missing = choose(login, found)
-        for choice in missing:
-            yield Finding(Verdict.FAILED, step, unseen_message(login, choice, found))
-        if not locations and not missing:
-            yield Finding(Verdict.FAILED, step, nothing_to_read_message(login, found))
-        if locations:
-            yield Finding(Verdict.OK, step, _choice(locations, found))
-        return locations
-
-    def _propose_zone(self, locations: Sequence[AccountLocation]) -> Iterator[Finding]:
-        self._busy("data that tell the zone")
-        zones: tuple[str, ...] = ()
-        error: PortalError | None
-        try:
-            search = search_zone(self._client, locations, self._clock)
-            zones, error = matching_zones(search.evidence), search.error
-        except PortalError as failure:
-            error = failure
-        if error is not None and not zones:
-            yield Finding(Verdict.FAILED, "zone", f"timezone is missing, and the portal did not help: {error}")
+            if look.next_step is not Step.POLL:  # that of a location is told with it
+                yield Finding(Verdict.FAILED, look.next_step, str(error))
             return
-        if zones:
-            self.zone = ZoneInfo(zones[0])
-        yield Finding(Verdict.FAILED, "zone", "timezone is missing, serve and backfill need it", _zone_advice(zones))
+        if look.zone is None or not look.surveys:
+            return
+        surveyor = look.surveyor()
+        for location, survey in look.surveys.items():
+            self._busy(f"the daily figures of {location_text(location)}")
+            is_doubtful = survey.error is not None or look.zone_fits is False
+            yield from location_findings(survey, surveyor, look.zone, now=self._clock.now(), is_doubtful=is_doubtful)
 
-    def _zone(self, locations: Sequence[AccountLocation]) -> Iterator[Finding]:
-        """Verify the configured zone with what was seen; look closer where it does not fit, or others fit as well."""
-        assert self.zone is not None
-        evidence = tuple(each for survey in self.surveys for each in survey.evidence)
-        verdict = verify_zone(self.zone, evidence, self._client, locations, self._clock, self._busy)
-        if verdict.zone_fits:
-            yield Finding(Verdict.OK, "zone", f"the portal's times fit {self.zone}")
-        elif verdict.error is not None:
-            yield Finding(Verdict.WARNING, "zone", f"{self.zone} could not be verified: {verdict.error}")
-        elif verdict.zone_fits is None:
-            advice = "look again in two days, or after the first bill"
-            yield Finding(Verdict.WARNING, "zone", f"not enough data yet to verify {self.zone}", advice)
-        else:
-            text = f"the portal's times do not fit {self.zone}"
-            yield Finding(Verdict.FAILED, "zone", text, _zone_advice(verdict.others))
+    def _findings(self, step: Step) -> Iterator[Finding]:
+        """What a step that was taken came to."""
+        look = self._look
+        match step:
+            case Step.ADDRESS:
+                yield Finding(Verdict.OK, step, f"{urlsplit(self.login.portal.base_url).netloc} answers")
+            case Step.SIGN_IN:
+                how = " with a second factor" if self.login.totp_secret else ""
+                yield Finding(Verdict.OK, step, f"the portal accepted user name and password{how}")
+            case Step.ACCOUNTS:
+                yield from self._accounts()
+            case Step.POLL:
+                assert look.survey is not None
+                yield from _poll(look.survey)
+            case Step.ZONE if self.login.zone is None:
+                yield self._proposed_zone()
+            case Step.ZONE:
+                yield self._verified_zone()
+
+    def _accounts(self) -> Iterator[Finding]:
+        login, look, step = self.login, self._look, Step.ACCOUNTS
+        for choice in look.missing:
+            yield Finding(Verdict.FAILED, step, unseen_message(login, choice, look.found))
+        if not look.read and not look.missing:
+            yield Finding(Verdict.FAILED, step, nothing_to_read_message(login, look.found))
+        if look.read:
+            yield Finding(Verdict.OK, step, _choice(look.read, look.found))
+
+    def _proposed_zone(self) -> Finding:
+        look = self._look
+        if look.zone_error is not None and not look.zones:
+            text = f"timezone is missing, and the portal did not help: {look.zone_error}"
+            return Finding(Verdict.FAILED, Step.ZONE, text)
+        text = "timezone is missing, serve and backfill need it"
+        return Finding(Verdict.FAILED, Step.ZONE, text, _zone_advice(look.zones))
+
+    def _verified_zone(self) -> Finding:
+        look, zone = self._look, self.login.zone
+        if look.zone_fits:
+            return Finding(Verdict.OK, Step.ZONE, f"the portal's times fit {zone}")
+        if look.zone_fits is False:
+            return Finding(Verdict.FAILED, Step.ZONE, f"the portal's times do not fit {zone}", _zone_advice(look.zones))
+        if look.zone_error is not None:
+            return Finding(Verdict.WARNING, Step.ZONE, f"{zone} could not be verified: {look.zone_error}")
+        if look.zones:
+            text = f"the portal's times fit {zone} for a part of the year only"
+            return Finding(Verdict.WARNING, Step.ZONE, text, _zone_advice(look.zones))
+        advice = "look again in two days, or after the first bill"
+        return Finding(Verdict.WARNING, Step.ZONE, f"not enough data yet to verify {zone}", advice)
 
 
 def _poll(survey: LocationSurvey) -> Iterator[Finding]:

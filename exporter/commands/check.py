@@ -10,10 +10,9 @@ from ..checks.login import LoginCheck
 from ..clock import SystemClock
 from ..config import Config, Overrides, load_config
 from ..errors import EXIT_DONE, EXIT_FAILED
-from ..lockout import TryAnyway
 from ..portal.timezone_search import Busy
 from ..storage.state import StateFile
-from ..terminal import Terminal, is_interactive
+from ..terminal import Terminal
 
 
 def add_flags(_: argparse.ArgumentParser) -> None:
@@ -28,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     terminal = Terminal()
     verdicts: list[Verdict] = []
     with terminal.waiting() as busy:
-        for part in _parts(config, _try_anyway(terminal), busy):
+        for part in _parts(config, busy):
             terminal.show(part)
             if isinstance(part, Finding):
                 verdicts.append(part.verdict)
@@ -37,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_FAILED if Verdict.FAILED in verdicts else EXIT_DONE
 
 
-def _parts(config: Config, try_anyway: TryAnyway | None, busy: Busy) -> Iterator[CheckItem]:
+def _parts(config: Config, busy: Busy) -> Iterator[CheckItem]:
     yield Heading("Configuration")
     names = ", ".join(login.name for login in config.logins)
     count = len(config.logins)
@@ -46,7 +45,7 @@ def _parts(config: Config, try_anyway: TryAnyway | None, busy: Busy) -> Iterator
         yield Finding(Verdict.WARNING, "configuration", warning)
     clock = SystemClock()
     state = StateFile(config.exporter.state_dir)
-    checks = [LoginCheck(login, state, clock, try_anyway=try_anyway, busy=busy) for login in config.logins]
+    checks = [LoginCheck(login, state, clock, busy=busy) for login in config.logins]
     try:
         for check in checks:
             yield from check.run()
@@ -54,12 +53,6 @@ def _parts(config: Config, try_anyway: TryAnyway | None, busy: Busy) -> Iterator
         state.close()
     busy("the databases")
     yield from database_findings(config, checks, now=clock.now())
-
-
-def _try_anyway(terminal: Terminal) -> TryAnyway | None:
-    if not is_interactive():
-        return None
-    return lambda why: terminal.confirm(f"{why}.\nTry once more nevertheless?")
 
 
 def _summary(verdicts: list[Verdict]) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +22,13 @@ from ..config import (
 )
 from ..config.writer import DiscoveredLogin, check_is_free, config_text, write_private
 from ..discovery.describe import unread_reason
-from ..discovery.explore import Exploration, explore
 from ..discovery.inventory import as_json, columns, notes, rows
+from ..discovery.look_around import LookAround
 from ..discovery.survey import PENDING_BUDGET
 from ..errors import EXIT_DONE, EXIT_FAILED, ConfigError, CredentialsError, PortalError, TwoFactorError
+from ..locations import unseen_message
 from ..lockout import Lockout
 from ..portal.client import PortalClient
-from ..portal.signin import second_factor_error
 from ..portal.timezone_search import Busy
 from ..storage.state import StateFile
 from ..terminal import Terminal, is_interactive
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     for warning in config.warnings:
         log.warning("%s", warning)
     with terminal.waiting() as busy:
-        found = discovery.explore_all(config, busy)
+        found = discovery.look_at_all(config, busy)
     now = discovery.clock.now()
     if arguments.form == "json":
         terminal.say(as_json(found, now))
@@ -110,16 +111,10 @@ def _load(arguments: argparse.Namespace, discovery: "_Discovery") -> Config:
     return config
 
 
-def _could_read(exploration: Exploration) -> bool:
+def _could_read(look: LookAround) -> bool:
     """Whether the portal gave data of some location, or said that there are none."""
-    surveys = [each.survey for each in exploration.locations if each.survey]
+    surveys = look.surveys.values()
     return not surveys or any(survey.error is None for survey in surveys)
-
-
-def _check_second_factor(login: Login, client: PortalClient) -> None:
-    """Raises TwoFactorError where it is missing, before the portal says so: that would count as a refused sign-in."""
-    if login.totp_secret is None and not login.has_placeholder and client.has_second_factor():
-        raise second_factor_error(login)
 
 
 def _secrets_of(login: Login) -> dict[str, Secret]:
@@ -156,38 +151,38 @@ class _Discovery:
             return self._terminal.ask_secret(question)
         return self._terminal.ask(question, portal_address if key == "api_url" else str)
 
-    def explore_all(self, config: Config, busy: Busy) -> list[Exploration]:
+    def look_at_all(self, config: Config, busy: Busy) -> list[LookAround]:
         """What each login sees. A single one that fails raises its PortalError, one of several is passed over."""
         state = StateFile(config.exporter.state_dir)
-        found: list[Exploration] = []
+        looks: list[LookAround] = []
         try:
             for login in config.logins:
                 try:
-                    found.append(self._explore(login, state, busy))
+                    looks.append(self._look_at(login, state, busy))
                 except PortalError as error:
                     if len(config.logins) == 1:
                         raise
                     log.error("%s", error)  # noqa: TRY400 - said in one line
         finally:
             state.close()
-        return found
+        return looks
 
-    def _explore(self, login: Login, state: StateFile, busy: Busy) -> Exploration:
-        is_typed = self._is_typed
+    def _look_at(self, login: Login, state: StateFile, busy: Busy) -> LookAround:
         for turn in range(_MOST_QUESTIONS + 1):
-            anyway = self._try_anyway if self._interactive else None
-            gate = Lockout(login, state, self.clock, anyway, is_typed=is_typed)
+            gate = Lockout(login, state, self.clock)
             client = PortalClient(login, gate, self.clock, lambda *_: None, pending_budget=PENDING_BUDGET)
+            look = LookAround(login, client, self.clock, busy=busy, pick_zone=self._pick_zone, every_location=True)
             try:
-                busy(login.portal.label)
-                _check_second_factor(login, client)
-                client.sign_in()
-                return explore(login, client, self.clock, pick_zone=self._pick_zone, busy=busy)
+                deque(look.run(), maxlen=0)
             except (CredentialsError, TwoFactorError) as error:
-                other = self._other_secret(login, error) if turn < _MOST_QUESTIONS else None
+                other = self._other_secret(login, error) if turn < _MOST_QUESTIONS and not error.is_pause else None
                 if other is None:
                     raise
-                login, is_typed = other, True
+                login = other
+            else:
+                for choice in look.missing:
+                    log.warning("%s", unseen_message(login, choice, look.found))
+                return look
             finally:
                 client.close()
         raise AssertionError
@@ -206,10 +201,6 @@ class _Discovery:
             return replace(login, password=Secret(password)) if password else None
         return None
 
-    def _try_anyway(self, why: str) -> bool:
-        self._terminal.complain(why)
-        return self._terminal.confirm("Try once more nevertheless?")
-
     def _pick_zone(self, zones: Sequence[str]) -> str:
         if not self._interactive:
             return zones[0]
@@ -223,14 +214,14 @@ class _Discovery:
 
     # -- writing
 
-    def write(self, found: Sequence[Exploration], path: Path, *, secrets: str | None, force: bool) -> None:
+    def write(self, found: Sequence[LookAround], path: Path, *, secrets: str | None, force: bool) -> None:
         """Write the configuration, and files for its secrets where these are wanted. Raises ConfigError."""
         into_files = (secrets or self._where_to()) == _FILE
-        known = [_secrets_of(exploration.login) for exploration in found]
+        known = [_secrets_of(look.login) for look in found]
         if into_files:
             _check_files_are_free(path, known, force=force)
         logins: list[DiscoveredLogin] = []
-        for number, (exploration, own) in enumerate(zip(found, known, strict=True)):
+        for number, (look, own) in enumerate(zip(found, known, strict=True)):
             files: list[tuple[str, Path | None]] = []
             for key, secret in own.items():
                 file = _secret_file(path, key, number, len(found)) if into_files else None
@@ -239,7 +230,7 @@ class _Discovery:
                     kept = f"; the one before is {backup}" if backup else ""
                     self._terminal.complain(f"Wrote {file}, readable by you alone{kept}.")
                 files.append((key, Path(file.name) if file else None))
-            logins.append(_as_found(exploration, files))
+            logins.append(_as_found(look, files))
         backup = write_private(path, config_text(logins), force=force)
         kept = f"; the one before is {backup}, with its other sections" if backup else ""
         named = "" if path == Path("config.yaml") else f" --config.file {path}"
@@ -252,13 +243,13 @@ class _Discovery:
         return _FILE if self._terminal.confirm(question) else _OMIT
 
 
-def _as_found(exploration: Exploration, secrets: Sequence[tuple[str, Path | None]]) -> DiscoveredLogin:
-    locations = [each.location for each in exploration.locations if each.survey or not unread_reason(each.location)]
-    zone = str(exploration.zone) if exploration.zone else ""
+def _as_found(look: LookAround, secrets: Sequence[tuple[str, Path | None]]) -> DiscoveredLogin:
+    locations = [each for each in look.found if each in look.surveys or not unread_reason(each)]
+    zone = str(look.zone) if look.zone else ""
     return DiscoveredLogin(
-        exploration.login,
+        look.login,
         zone,
-        [other for other in exploration.zones if other != zone],
-        [LocationChoice(location.account, location.number, location.name or "") for location in locations],
+        [other for other in look.zones if other != zone],
+        [LocationChoice(each.account, each.number, each.name or "") for each in locations],
         secrets,
     )

@@ -1,117 +1,135 @@
-"""Everything that one login sees: what `discover` prints and writes."""
+"""One look at what a login sees, step by step: `discover` prints what comes of it, `check` makes findings of it."""
 
-import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from ..clock import Clock
-from ..config import Login
+from ..config import LocationChoice, Login
 from ..errors import PortalError
-from ..locations import choose, unseen_message
+from ..locations import choose
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
-from ..portal.timezone import matching_zones, zone_fits
-from ..portal.timezone_search import Busy, search_zone, verify_zone
+from ..portal.signin import second_factor_error
+from ..portal.timezone_search import Busy, ZoneSearch, search_zone, verify_zone
 from ..portal.walltime import WallClock
 from .describe import location_text
 from .survey import LocationSurvey, Surveyor
-
-log = logging.getLogger(__name__)
 
 PickZone = Callable[[Sequence[str]], str]
 """Picks one of several zones that fit alike."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExploredLocation:
-    """A location of a login. survey is None where nobody would read it. first_day: instant at which that day begins.
+class Step(StrEnum):
+    """A step of a look around."""
 
-    first_day_error: why that day is not known, which takes nothing from the survey.
+    ADDRESS = "address"
+    SIGN_IN = "sign-in"
+    ACCOUNTS = "accounts"
+    ZONE = "zone"
+    POLL = "poll"
+
+
+class LookAround:
+    """Looks at one login, once; `run` yields each step once it is taken, and the attributes keep what was seen.
+
+    found: every location of the login. read: those that were looked at. missing: configured, and not seen by it.
+    survey: of the location that was polled last. zone: the configured one, else the likeliest; None where neither is
+    known. zones: all that fit, where one was looked for, or where the configured one does not. zone_fits: the verdict.
+    zone_error: what kept the portal from showing its clock. every_location: also look at those not configured to be
+    read.
     """
 
-    location: AccountLocation
-    survey: LocationSurvey | None = None
-    first_day: int | None = None
-    first_day_error: PortalError | None = None
+    def __init__(
+        self,
+        login: Login,
+        client: PortalClient,
+        clock: Clock,
+        *,
+        busy: Busy = lambda _: None,
+        pick_zone: PickZone = lambda zones: zones[0],
+        every_location: bool = False,
+    ) -> None:
+        self.login = login
+        self.next_step = Step.ADDRESS
+        self.found: list[AccountLocation] = []
+        self.read: list[AccountLocation] = []
+        self.missing: list[LocationChoice] = []
+        self.surveys: dict[AccountLocation, LocationSurvey] = {}
+        self.survey: LocationSurvey | None = None
+        self.zone: ZoneInfo | None = login.zone
+        self.zones: tuple[str, ...] = ()
+        self.zone_fits: bool | None = None
+        self.zone_error: PortalError | None = None
+        self._client = client
+        self._clock = clock
+        self._busy = busy
+        self._pick_zone = pick_zone
+        self._every_location = every_location
 
+    def run(self) -> Iterator[Step]:
+        """Take the steps. Raises PortalError where the next one, `next_step`, cannot be taken."""
+        yield from self._connect()
+        if not self.read:
+            return
+        if self.login.zone is None:
+            self.next_step = Step.ZONE
+            self._seek_zone()
+            yield Step.ZONE
+        if self.zone is None:
+            return
+        self.next_step = Step.POLL
+        surveyor = self.surveyor()
+        for location in self.read:
+            self._busy(f"the data of {location_text(location)}")
+            self.survey = self.surveys[location] = surveyor.recent(location)
+            yield Step.POLL
+            if self.survey.error is not None and self.survey.error.while_signing_in:
+                raise self.survey.error
+        if self.login.zone is not None:
+            self.next_step = Step.ZONE
+            self._verify_zone(self.login.zone)
+            yield Step.ZONE
 
-@dataclass(frozen=True, slots=True)
-class Exploration:
-    """What a login sees.
+    def surveyor(self) -> Surveyor:
+        """Asks for data of the locations by the clock of the zone."""
+        assert self.zone is not None
+        return Surveyor(self._client, WallClock(self.zone), self._clock)
 
-    zone: that of the configuration, else the one that fits; None where the portal did not tell. zone_fits: whether the
-    portal's times agree with it; None where they tell nothing. zones: all that fit equally well, the likeliest first.
-    """
+    def _connect(self) -> Iterator[Step]:
+        self._busy(self.login.portal.label)
+        asks_for_second_factor = not self.login.has_placeholder and self._client.has_second_factor()
+        yield Step.ADDRESS
+        self.next_step = Step.SIGN_IN
+        if asks_for_second_factor and self.login.totp_secret is None:
+            # Before the portal says it, because that would count as a rejected sign-in.
+            raise second_factor_error(self.login)
+        self._client.sign_in()
+        yield Step.SIGN_IN
+        self.next_step = Step.ACCOUNTS
+        self._busy("the list of accounts")
+        self.found = self._client.locations()
+        chosen, self.missing = choose(self.login, self.found)
+        readable = [each for each in self.found if each.active and each.electric] if self._every_location else []
+        self.read = list(dict.fromkeys([*readable, *chosen]))
+        yield Step.ACCOUNTS
 
-    login: Login
-    zone: ZoneInfo | None
-    zone_fits: bool | None
-    zones: tuple[str, ...]
-    locations: tuple[ExploredLocation, ...]
+    def _seek_zone(self) -> None:
+        self._busy("data that tell the zone")
+        search = ZoneSearch()
+        try:
+            search = search_zone(self._client, self.read, self._clock)
+            self.zone_error = search.error
+        except PortalError as error:
+            self.zone_error = error
+        self.zones = search.zones
+        if self.zones:
+            self.zone = ZoneInfo(self._pick_zone(self.zones) if len(self.zones) > 1 else self.zones[0])
+            self.zone_fits = True
+        else:
+            self.surveys = {each: LocationSurvey(each, error=search.errors.get(each)) for each in self.read}
 
-
-def explore(login: Login, client: PortalClient, clock: Clock, *, pick_zone: PickZone, busy: Busy) -> Exploration:
-    """Ask the portal for all that a login sees. Raises PortalError where that cannot be had at all.
-
-    Without a zone no location can be surveyed; then its survey tells only what kept the portal from answering.
-    """
-    busy("the list of accounts")
-    found = client.locations()
-    chosen, missing = choose(login, found)
-    for choice in missing:
-        log.warning("%s", unseen_message(login, choice, found))
-    read = list(dict.fromkeys([*(location for location in found if location.active and location.electric), *chosen]))
-    if login.zone is not None:
-        seen = _look_at_all(found, read, client, login.zone, clock, busy)
-        return _verified(Exploration(login, login.zone, None, (), seen), client, read, clock, busy)
-    busy("data that tell the zone")
-    search = search_zone(client, read, clock)
-    zones = matching_zones(search.evidence)
-    if not zones:
-        surveys = {location: LocationSurvey(location, error=search.errors.get(location)) for location in read}
-        return Exploration(
-            login, None, None, (), tuple(ExploredLocation(location, surveys.get(location)) for location in found)
-        )
-    zone = ZoneInfo(pick_zone(zones) if len(zones) > 1 else zones[0])
-    seen = _look_at_all(found, read, client, zone, clock, busy)
-    return Exploration(login, zone, zone_fits(zone, search.evidence), zones, seen)
-
-
-def _look_at_all(  # noqa: PLR0917
-    found: Sequence[AccountLocation],
-    read: Sequence[AccountLocation],
-    client: PortalClient,
-    zone: ZoneInfo,
-    clock: Clock,
-    busy: Busy,
-) -> tuple[ExploredLocation, ...]:
-    surveyor = Surveyor(client, WallClock(zone), clock)
-    return tuple(
-        _look_at(location, surveyor, busy) if location in read else ExploredLocation(location) for location in found
-    )
-
-
-def _look_at(location: AccountLocation, surveyor: Surveyor, busy: Busy) -> ExploredLocation:
-    busy(f"the data of {location_text(location)}")
-    survey = surveyor.recent(location)
-    if survey.error is not None and survey.error.while_signing_in:
-        raise survey.error
-    busy(f"the oldest data of {location_text(location)}")
-    try:
-        return ExploredLocation(location, survey, surveyor.first_day(survey))
-    except PortalError as error:
-        if error.while_signing_in:
-            raise
-        return ExploredLocation(location, survey, first_day_error=error)
-
-
-def _verified(
-    exploration: Exploration, client: PortalClient, read: Sequence[AccountLocation], clock: Clock, busy: Busy
-) -> Exploration:
-    """Whether the configured zone fits, and which one does where it does not."""
-    assert exploration.zone is not None
-    surveys = [each.survey for each in exploration.locations if each.survey]
-    evidence = tuple(sighting for survey in surveys for sighting in survey.evidence)
-    verdict = verify_zone(exploration.zone, evidence, client, read, clock, busy)
-    return replace(exploration, zone_fits=verdict.zone_fits, zones=verdict.others)
+    def _verify_zone(self, zone: ZoneInfo) -> None:
+        evidence = tuple(each for survey in self.surveys.values() for each in survey.evidence)
+        verdict, self.zone_error = verify_zone(zone, evidence, self._client, self.read, self._clock, self._busy)
+        self.zones, self.zone_fits = verdict.others, verdict.fits

@@ -1,7 +1,7 @@
 """A look around: what a login's locations have, from a few polls. For `discover` and `check`; nothing is stored."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -12,9 +12,9 @@ from ..intervals.model import Meter, Reading
 from ..intervals.updates import update_meter
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
-from ..portal.history import LONGEST_RANGE, History, KnownMeters, LocationHistory
+from ..portal.history import History, KnownMeters, LocationHistory
 from ..portal.query import MONTHLY, UsageQuery
-from ..portal.timezone import OffsetEvidence, evidence_of_bills
+from ..portal.timezone import OffsetEvidence
 from ..portal.timezone_search import not_asked
 from ..portal.walltime import WallClock
 
@@ -23,7 +23,6 @@ PENDING_BUDGET = 60.0  # seconds that somebody who waits at a terminal is kept w
 _BRIEF_BUDGET = 10.0  # seconds, where it did not come to an end before
 _MOST_IN_VAIN = 2  # so many locations in a row that stay pending are enough
 _LONG_AGO = 35  # days, where the recent ones have nothing
-_EARLIEST = 15 * 366  # days: no portal was seen with a longer history
 _MONTHS = 400  # days in which a meter that is read by the month has a reading
 
 
@@ -31,7 +30,6 @@ class _Purpose(Enum):
     """What a range is asked for."""
 
     RECENT = auto()
-    FIRST_DAY = auto()
     FIGURES = auto()
 
 
@@ -80,38 +78,6 @@ class Surveyor:
             survey = self._with_months(survey)
         return survey
 
-    def first_day(self, survey: LocationSurvey) -> int | None:
-        """The start of the first local day that has data; None where there are none. Raises PortalError.
-
-        Looks at the days since the location was connected; where these have nothing it halves its way through the time
-        since then. Some weeks without data amid older ones may mislead it.
-        """
-        newest = survey.newest
-        if newest is None:
-            return None
-        known = KnownMeters({meter.info.number: meter.info.step for meter in survey.meters})
-        last = self._wall.day(newest - 1).end
-        begin = min(survey.connected or self._wall.days_before(newest, _EARLIEST), self._wall.days_before(last, 1))
-        midnights = self._wall.midnights(begin, last)
-        borders = [*midnights[:-1:LONGEST_RANGE], midnights[-1]]
-
-        def first_in(window: int) -> int | None:
-            fetched = self._fetch(
-                _Purpose.FIRST_DAY,
-                survey.location,
-                (borders[window], borders[window + 1]),
-                known,
-                try_hourly=not known.only_daily,
-            )
-            if fetched.error is not None:
-                raise fetched.error
-            return min((meter.readings[0].start for meter in fetched.meters if meter.readings), default=None)
-
-        first = _first(len(borders) - 1, first_in, begins_there=survey.connected is not None)
-        if first is None:
-            first = min(meter.intervals[0].start for meter in survey.meters if meter.intervals)
-        return self._wall.day(first).start
-
     def daily_figures(self, survey: LocationSurvey) -> Mapping[str, Mapping[int, Reading]]:
         """The portal's own figures of the days of a survey, by meter and start of the day. Raises PortalError."""
         only_daily = KnownMeters({meter.info.number: DAILY_STEP for meter in survey.meters})
@@ -127,7 +93,7 @@ class Surveyor:
             location,
             tuple(update_meter(None, each, self._wall, now=now, keep_from=0).meter for each in fetched.meters),
             days,
-            (*fetched.evidence, *evidence_of_bills(location.bill_reads)),
+            tuple(fetched.evidence),
             fetched.connected,
             has_hourly=bool(fetched.has_hourly),
             warnings=tuple(fetched.warnings),
@@ -175,22 +141,3 @@ class Surveyor:
         if key not in self._histories:
             self._histories[key] = LocationHistory(self._client.usage, *key, self._wall)
         return self._histories[key]
-
-
-def _first(count: int, first_in: Callable[[int], int | None], *, begins_there: bool) -> int | None:
-    """The first start in the earliest of `count` windows that has one, if all later ones do.
-
-    begins_there: the first window is the likeliest.
-    """
-    if begins_there and (found := first_in(0)) is not None:
-        return found
-    empty, filled = (0 if begins_there else -1), count
-    first: int | None = None
-    while filled - empty > 1:
-        middle = (empty + filled) // 2
-        found = first_in(middle)
-        if found is None:
-            empty = middle
-        else:
-            filled, first = middle, found
-    return first
