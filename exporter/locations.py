@@ -1,9 +1,9 @@
 """Which of the locations that a login sees are to be read (contract 2)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .config import LocationChoice, Login
-from .intervals.model import LocationKey
+from .intervals.model import Location, LocationKey
 from .portal.accounts import AccountLocation
 
 
@@ -20,6 +20,28 @@ def is_configured(login: Login, key: LocationKey) -> bool:
 def configured_zone(logins: Sequence[Login], key: LocationKey) -> str | None:
     """Return the zone of the first login that is configured to read a location; None if no login is."""
     return next((str(login.zone) for login in logins if is_configured(login, key)), None)
+
+
+def owners(seen: Mapping[int, Iterable[LocationKey]]) -> dict[LocationKey, int]:
+    """Return which login reads each location: the first in the file that sees it (contract 3). Logins by number."""
+    found: dict[LocationKey, int] = {}
+    for number in sorted(seen):
+        for key in seen[number]:
+            found.setdefault(key, number)
+    return found
+
+
+def told_name(login: Login, location: AccountLocation) -> str | None:
+    """Return the user's own name for a location, else the member's nickname; None where the portal does not tell it."""
+    own = next((choice.name for choice in login.locations if matches(choice, location)), "")
+    return own or location.name
+
+
+def location_name(told: str | None, before: Location | None) -> str:
+    """Return what to call a location: what is told now, else what it was called before."""
+    if told is not None:
+        return told
+    return before.name if before else ""
 
 
 def choose(login: Login, found: Sequence[AccountLocation]) -> tuple[list[AccountLocation], list[LocationChoice]]:

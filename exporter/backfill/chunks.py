@@ -7,6 +7,7 @@ from itertools import pairwise
 from ..intervals.days import Day
 from ..intervals.model import DAILY, Interval, Location, Meter
 from ..intervals.updates import update_meter
+from ..locations import location_name
 from ..portal.walltime import WallClock
 from ..sinks.base import Chunk
 from ..storage.snapshots import SnapshotStore
@@ -28,7 +29,8 @@ def build_chunk(
         for each in fetched.history.meters
     ]
     if fetched.end > keep_from:
-        location = Location(job.key, job.name, str(job.wall.zone))
+        name = location_name(job.name, store.snapshot.locations.get(job.key))
+        location = Location(job.key, name, str(job.wall.zone))
         store.merge(location, given_meters, job.wall, now=now, keep_from=keep_from, complete=False)
     known = store.snapshot.locations.get(job.key)
     recent: Mapping[str, Meter] = {meter.info.number: meter for meter in known.meters} if known else {}

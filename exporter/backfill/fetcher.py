@@ -1,34 +1,38 @@
 """Asking the portals for one chunk after the other, one ahead of the one that is being written."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, Full, Queue
 
+from ..backoff import Backoff
 from ..clock import Clock, Stopped
-from ..errors import PendingError, PortalError, TransportError
+from ..errors import AccessError, PendingError, PortalError, ProtocolError, TransportError
 from ..intervals.merge import PLACEHOLDER_AGE
 from ..intervals.model import LocationKey
 from ..portal.client import PortalClient
 from ..portal.history import History, KnownMeters, LocationHistory
 from ..portal.raw_series import RawSeries, raw_series
+from ..portal.timezone import OffsetEvidence, ZoneState, ZoneVerdict, judge_zone
+from ..portal.timezone_search import probe_other_season
 from ..portal.usage import UsageAnswer
 from .plan import Job
 
 _WAITS = (5.0, 20.0, 60.0)  # seconds before a chunk is asked for again
-_LONGEST_WAIT = 300.0
 _LOOK = 0.2  # seconds between looks at whether everything is to end
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What came of one chunk. series: for the layout that wants them as they are."""
+    """What came of one chunk. zone: the verdict so far. series: for the layout that wants them as they are."""
 
     job: Job
     start: int
     end: int
     history: History
+    zone: ZoneVerdict = field(default_factory=ZoneVerdict)
     series: tuple[RawSeries, ...] = ()
 
     @property
@@ -45,6 +49,14 @@ class _LocationState:
     series: list[RawSeries]
     steps: dict[str, int] | None = None
     connected: int | None = None
+
+
+@dataclass(slots=True)
+class _ZoneState:
+    """What the answers of one login have shown of its portal's clock."""
+
+    evidence: set[OffsetEvidence] = field(default_factory=set)
+    has_probed: bool = False
 
 
 class Fetcher:
@@ -70,6 +82,7 @@ class Fetcher:
         self._retries = retries
         self._wants_series = wants_series
         self._states: dict[LocationKey, _LocationState] = {}
+        self._zones: dict[int, _ZoneState] = defaultdict(_ZoneState)
         self._results: Queue[Fetched | Exception | None] = Queue(maxsize=1)
         self._ended = threading.Event()
         self._room = threading.Semaphore()
@@ -107,7 +120,10 @@ class Fetcher:
             for job, start, end in chunks:
                 connected = self.connected(job.key)
                 if connected is None or end > connected:
-                    self._put(self._fetch(job, start, end))
+                    fetched = self._fetch(job, start, end)
+                    self._put(fetched)
+                    if is_hopeless(fetched.error) or isinstance(fetched.error, TransportError):
+                        break  # the runner raises it
                     self._wait_for_room()
             self._put(None)
         except Exception as error:  # noqa: BLE001 - it is raised where somebody waits for the result
@@ -145,9 +161,10 @@ class Fetcher:
             return state.history.fetch(start, until, KnownMeters(steps), try_hourly=True)
 
         history = self._ask_with_retry(ask)
+        zone = self._judge_zone(job, history.evidence)
         state.connected = history.connected or state.connected
         steps.update({meter.info.number: meter.info.step for meter in history.meters if meter.info.step})
-        return Fetched(job, start, end, history, _joined(state.series))
+        return Fetched(job, start, end, history, zone, _joined(state.series))
 
     def _learn_steps(self, job: Job, state: _LocationState) -> PortalError | None:
         """Look at the meters as they are now; gives what kept that from being told."""
@@ -161,18 +178,28 @@ class Fetcher:
 
         return self._ask_with_retry(look).error
 
+    def _judge_zone(self, job: Job, evidence: Iterable[OffsetEvidence]) -> ZoneVerdict:
+        """Judge the zone by all chunks so far; where it is suspect, look once at the other half of the year."""
+        seen = self._zones[job.source]
+        seen.evidence.update(evidence)
+        verdict = judge_zone(job.wall.zone, seen.evidence, job.location.bill_reads)
+        if verdict.state is ZoneState.SUSPECT and not seen.has_probed:
+            seen.has_probed = True
+            with suppress(PortalError):
+                seen.evidence.update(
+                    probe_other_season(self._clients[job.source], job.location, int(self._clock.now()))
+                )
+            verdict = judge_zone(job.wall.zone, seen.evidence, job.location.bill_reads)
+        return verdict
+
     def _ask_with_retry(self, ask: Callable[[], History]) -> History:
-        """Ask again where that may help."""
-        waits = iter(_WAITS)
+        """Ask again where that may help; what cannot be had is part of the history."""
+        backoff = Backoff(_WAITS, self._clock, announce=self._retries)
         while True:
             history = ask()
-            wait = next(waits, None) if _may_pass(history.error) else None
-            if wait is None or history.error is None:
+            error = history.error
+            if not isinstance(error, PendingError | TransportError) or is_hopeless(error) or not backoff.wait(error):
                 return history
-            pause = min(max(wait, history.error.retry_after or 0.0), _LONGEST_WAIT)
-            self._retries(f"{history.error}; asking again in {pause:.0f} s")
-            self._clock.sleep(pause)
-            self._retries("")
 
     def _state_of(self, job: Job) -> _LocationState:
         if job.key not in self._states:
@@ -189,9 +216,11 @@ class Fetcher:
         return self._states[job.key]
 
 
-def _may_pass(error: PortalError | None) -> bool:
-    """Whether asking again in a minute may help."""
-    return isinstance(error, PendingError | TransportError) and not error.while_signing_in
+def is_hopeless(error: PortalError | None) -> bool:
+    """Check whether nothing else can be had either: nobody is signed in, or nobody may be."""
+    if error is None:
+        return False
+    return error.while_signing_in or not isinstance(error, AccessError | PendingError | ProtocolError | TransportError)
 
 
 def _joined(parts: Iterable[RawSeries]) -> tuple[RawSeries, ...]:

@@ -56,12 +56,15 @@ def _date(flag: str, text: str | None) -> date | None:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The days of one location, from one local midnight to another (seconds UTC). source: the number of its login."""
+    """The days of one location, from one local midnight to another (seconds UTC).
+
+    source: the number of its login. name: None where the portal does not tell it.
+    """
 
     source: int
     key: LocationKey
     location: AccountLocation
-    name: str
+    name: str | None
     wall: WallClock
     start: int
     end: int
@@ -79,7 +82,13 @@ class Job:
 
 
 def job_of(  # noqa: PLR0917
-    source: int, key: LocationKey, location: AccountLocation, name: str, wall: WallClock, wanted: DayRange, clock: Clock
+    source: int,
+    key: LocationKey,
+    location: AccountLocation,
+    name: str | None,
+    wall: WallClock,
+    wanted: DayRange,
+    clock: Clock,
 ) -> Job:
     """The job for a location; its days are those of its co-op's clock. Raises ConfigError."""
     today = wall.day(int(clock.now()))

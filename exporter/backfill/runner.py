@@ -6,39 +6,29 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ..clock import Clock, Stopped
-from ..errors import AccessError, DatabaseError, PendingError, PortalError, ProtocolError
+from ..errors import DatabaseError, PortalError, TransportError
 from ..intervals.model import LocationKey
-from ..portal.timezone import evidence_of_bills, is_contradicted
 from ..refresh.schedule import kept_from
-from ..sinks.base import Chunk, Sink, Written
+from ..sinks.base import DEFAULT_PATIENCE, Chunk, Patience, Sink, Written
 from ..storage.snapshots import SnapshotStore
 from ..storage.state import StateFile
 from .chunks import build_chunk, coverage_of, totals_of
-from .fetcher import Fetched, Fetcher
+from .fetcher import Fetched, Fetcher, is_hopeless
 from .journal import ChunkKey, CompletedChunk, Coverage, Journal, Totals
 from .plan import Job, in_order
 from .progress import Progress
 from .result import BackfillResult
-from .retry import interruptible, retry
+from .retry import interruptible, retry_database
 
 _ROUNDS = 3  # so often what did not settle is fetched and written anew
 _FAILURES = 3  # so many chunks in a row of one location are enough
 _POSTED_WITHIN = 7 * 86400  # seconds: data come a day or two late, after trouble at a co-op some days more
 _ZONE_ADVICE = "nothing more is written of it, smarthub-exporter check tells which zone does"
 
-
 _Result = TypeVar("_Result")
 
 _Task = tuple[Job, int, int]
 """A chunk of a job: its local midnights, seconds UTC."""
-
-
-def _is_contradicted(fetched: Fetched) -> bool:
-    """Whether the portal's times are those of another zone; days up to now show it only together with the bills."""
-    bills = evidence_of_bills(fetched.job.location.bill_reads)
-    return bool(fetched.history.zone_contradicted) or is_contradicted(
-        fetched.job.wall.zone, (*fetched.history.evidence, *bills)
-    )
 
 
 def _may_grow(done: CompletedChunk, now: float) -> bool:
@@ -74,6 +64,7 @@ class Backfill:
         window: int,
         clock: Clock,
         progress: Progress,
+        patience: Patience = DEFAULT_PATIENCE,
     ) -> None:
         self._jobs = jobs
         self._sink = sink
@@ -84,6 +75,7 @@ class Backfill:
         self._window = window
         self._clock = clock
         self._progress = progress
+        self._waits = patience.retries
         self._settling: list[_Settling] = []
         self._before_connected: set[ChunkKey] = set()
         self._failures: dict[LocationKey, int] = defaultdict(int)
@@ -156,9 +148,12 @@ class Backfill:
         """Write what came, and note what did not."""
         job, error = fetched.job, fetched.error
         now = self._clock.now()
+        if is_hopeless(error):
+            assert error is not None
+            raise error
         if job.key in self._contradicted:
             return  # it was under way, and a wrong zone may agree for part of the year
-        if _is_contradicted(fetched):
+        if fetched.zone.is_contradicted:
             # What is written under a wrong clock stays in a database for ever.
             self._contradicted.add(job.key)
             zone = job.wall.zone
@@ -178,7 +173,7 @@ class Backfill:
                 self._warned.add((job.key, warning))
                 self._progress.warn(f"location {job.key.location}: {warning}")
         if error is not None:
-            if error.while_signing_in or not isinstance(error, AccessError | PendingError | ProtocolError):
+            if isinstance(error, TransportError):
                 raise error
             self._failures[job.key] += 1
             self._say(f"location {job.key.location}: {error}")
@@ -212,7 +207,7 @@ class Backfill:
     def _retry(self, action: Callable[[], _Result]) -> _Result:
         """Let a database that is away come back; a stop waits neither for that nor for one that hangs."""
         call = (lambda: interruptible(action, self._clock)) if self._sink.is_remote else action
-        return retry(call, self._clock, self._progress.retries)
+        return retry_database(call, self._clock, self._progress.retries, self._waits)
 
     def _settle(self, *, wait: bool) -> None:
         """Look once more at what was written long enough ago that no kill can take it back (tsdb-facts D6)."""

@@ -8,7 +8,7 @@ from ..clock import Clock
 from ..config import Config, Login
 from ..errors import AccessError, ConfigError, PortalError
 from ..intervals.model import LocationKey
-from ..locations import choose, location_list, matches, nothing_to_read_message, unseen_message
+from ..locations import choose, location_list, nothing_to_read_message, owners, told_name, unseen_message
 from ..lockout import Lockout
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
@@ -49,8 +49,8 @@ class Sources:
 
         only: numbers of locations; empty for all that are configured. Raises PortalError and ConfigError.
         """
-        jobs: dict[LocationKey, Job] = {}
         seen: list[AccountLocation] = []
+        read: dict[int, dict[LocationKey, AccountLocation]] = {}
         for number, login in enumerate(self._logins):
             try:
                 found = self.clients[number].locations()
@@ -61,18 +61,21 @@ class Sources:
                 self.problems.append(str(error))
                 continue
             seen += found
-            for location in locations:
-                key = LocationKey(login.portal.label, location.account, location.number)
-                assert login.zone is not None
-                if key in jobs:
-                    first = self._logins[jobs[key].source].name
-                    self.notes.append(
-                        f"location {key.location} is read by login {first}, not by login {login.name} too"
-                    )
-                    continue
-                name = next((choice.name for choice in login.locations if matches(choice, location)), "")
-                wall = WallClock(login.zone)
-                jobs[key] = job_of(number, key, location, name or location.name or "", wall, wanted, self._clock)
+            read[number] = {location.key(login.portal.label): location for location in locations}
+        owner = owners(read)
+        jobs = {
+            key: self._job(number, key, location, wanted)
+            for number, locations in read.items()
+            for key, location in locations.items()
+            if owner[key] == number
+        }
+        self.notes += [
+            f"location {key.location} is read by login {self._logins[owner[key]].name}, not by login"
+            f" {self._logins[number].name} too"
+            for number, locations in read.items()
+            for key in locations
+            if owner[key] != number
+        ]
         if not jobs and self.problems:
             raise AccessError("; ".join(self.problems))
         missing = sorted(set(only) - {key.location for key in jobs})
@@ -85,6 +88,11 @@ class Sources:
         if missing:
             raise ConfigError(f"--location {missing[0]}: no login sees it; they see {location_list(seen)}")
         return list(jobs.values())
+
+    def _job(self, number: int, key: LocationKey, location: AccountLocation, wanted: DayRange) -> Job:
+        login = self._logins[number]
+        assert login.zone is not None
+        return job_of(number, key, location, told_name(login, location), WallClock(login.zone), wanted, self._clock)
 
     def steps(self, job: Job) -> dict[str, int]:
         """The resolution of the meters of a job by their number, as they are now; empty where they do not show.

@@ -46,7 +46,7 @@ class CurrentState(Collector):
             yield families.LAST_REFRESH, (login,), status.last_refresh
             yield families.LAST_SUCCESS, (login,), status.last_success
             yield families.LAST_DURATION, (login,), status.duration
-            yield families.TIMEZONE_MISMATCH, (login,), status.zone_contradicted
+            yield families.TIMEZONE_MISMATCH, (login,), status.zone.is_contradicted
         for key, outcome in location_statuses(self._statuses().values()).items():
             yield families.LOCATION_UP, _labels(key), outcome.up
         for key, day in self._backfill_needed().items():

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..intervals.model import LocationKey
 from .parsing import Json, flag, mapping, sequence, text
 
 _LATEST_BILL = 4_102_444_800_000  # ms, the year 2100
@@ -26,6 +27,10 @@ class AccountLocation:
     active: bool
     industries: tuple[str, ...] = ()
     bill_reads: tuple[int, ...] = ()
+
+    def key(self, portal: str) -> LocationKey:
+        """Its identity, at the portal with this label."""
+        return LocationKey(portal, self.account, self.number)
 
 
 def from_user_data(payload: Json) -> list[AccountLocation]:

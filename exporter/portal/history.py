@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from ..errors import PendingError, PortalError, ProtocolError
 from ..intervals.model import DAILY as DAILY_STEP
-from ..intervals.model import MeterInfo, Reading
+from ..intervals.model import Meter, MeterInfo, Reading
 from .query import DAILY, HOURLY, UsageQuery
 from .readings import MeterReadings, RangeReadings, read_days, read_intervals
 from .timezone import OffsetEvidence
@@ -28,6 +28,11 @@ class KnownMeters:
     """What earlier answers told of a location's meters: their steps in seconds by number."""
 
     steps: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, meters: Iterable[Meter]) -> "KnownMeters":
+        """What is known of some meters."""
+        return cls({meter.info.number: meter.info.step for meter in meters})
 
     def hourly(self, number: str) -> bool:
         """Whether a meter is known to have finer than daily data."""
@@ -53,7 +58,6 @@ class History:
     """
 
     meters: list[MeterReadings] = field(default_factory=list)
-    zone_contradicted: bool | None = None
     warnings: list[str] = field(default_factory=list)
     error: PortalError | None = None
     evidence: list[OffsetEvidence] = field(default_factory=list)
@@ -201,8 +205,6 @@ def _note(history: History, answers: list[RangeReadings]) -> None:
         history.connected = answer.connected or history.connected
         if answer.has_hourly is not None:
             history.has_hourly = history.has_hourly or answer.has_hourly
-        if answer.zone_contradicted is not None:
-            history.zone_contradicted = history.zone_contradicted or answer.zone_contradicted
     history.warnings = list(dict.fromkeys(history.warnings))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from ..intervals.model import DAILY, MeterInfo, Reading
 from ..intervals.samples import amount
 from .directions import Channel, Energy, Flow, resolve
-from .placement import HOUR, Placed, day_steps, place, place_days, step_of_day
+from .placement import Placed, day_steps, place, place_days, step_of_day
 from .timezone import OffsetEvidence, evidence_in
 from .usage import ChannelSeries, UsageAnswer, WallPoint
 from .walltime import DAY, WallClock
@@ -30,14 +30,11 @@ class RangeReadings:
     """One answer of the poll for a range of local days.
 
     has_hourly: the portal's word on whether finer than daily data exist; None where it gives none.
-    zone_contradicted: True where times lie outside the range asked for, as with a wrong zone; False where they begin
-    exactly with it; None where nothing can be told.
     sightings: what the answer shows of the portal's clock. connected: start of the day on which it was connected.
     """
 
     meters: tuple[MeterReadings, ...] = ()
     has_hourly: bool | None = None
-    zone_contradicted: bool | None = None
     warnings: tuple[str, ...] = ()
     evidence: tuple[OffsetEvidence, ...] = ()
     connected: int | None = None
@@ -61,7 +58,7 @@ def read_intervals(
         return _intervals_of(meter, clock, dict(answer.interval_ends), _finer(known_steps.get(meter.number)))
 
     readings = _read(answer, lambda points: place(points, clock, bounds), read, clock)
-    return replace(readings, zone_contradicted=_contradicts(answer, bounds), evidence=evidence_in(answer, start, end))
+    return replace(readings, evidence=evidence_in(answer, start, end))
 
 
 def read_days(answer: UsageAnswer, clock: WallClock, start: int, end: int) -> RangeReadings:
@@ -217,30 +214,3 @@ def _info(meter: _Meter, step: int) -> MeterInfo:
         signed=meter.energy.signed,
         step=step,
     )
-
-
-_FARTHEST = 15 * 3600  # no two zones of the US and its associates lie further apart
-
-
-def _contradicts(answer: UsageAnswer, bounds: tuple[int, int]) -> bool | None:
-    """Whether the portal counts other days than we do (portal-facts 4.2).
-
-    With a wrong zone its answer is shifted as a whole: an unbroken run of points lies before or behind the range. A
-    single point far outside is only a stray.
-    """
-    walls = {wall for series in answer.usage for wall, _ in series.points}
-    before = sorted(wall for wall in walls if bounds[0] - _FARTHEST <= wall < bounds[0])
-    behind = sorted(wall for wall in walls if bounds[1] <= wall < bounds[1] + _FARTHEST)
-    if not before and not behind:
-        return False if walls and min(walls) == bounds[0] else None
-    step = min(day_steps(walls, {}).values(), default=0)
-    if before and _is_run(len(before) * step, bounds[0] - before[0]):
-        return True
-    if behind and _is_run(len(behind) * step, behind[-1] + step - bounds[1]):
-        return True
-    return None
-
-
-def _is_run(covered: int, reach: int) -> bool:
-    """Whether points fill a stretch, and one as long as zones differ by."""
-    return covered >= HOUR and 2 * covered >= reach

@@ -1,79 +1,120 @@
-"""Which zone a portal's wall clock keeps, told from what it answers (portal-facts 4.2)."""
+"""Which zone a portal's wall clock keeps: the evidence in its answers, and the one verdict on a configured zone.
 
-from collections.abc import Iterable, Sequence
+An answer shows the portal's offset where its points begin and end exactly with the range that was asked for, both by
+the same offset (portal-facts 4.2). Gaps, late data and labels of another kind shift one end alone and show nothing.
+"""
+
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import combinations
 from zoneinfo import ZoneInfo
 
 from .placement import day_steps
-from .us_timezones import US_ZONES, may_change, offset_at
+from .us_timezones import STANDARD_ZONES, US_ZONES, is_summer, may_change, offset_at
 from .usage import UsageAnswer
 
-DAY = 86400
 _QUARTER = 900
-_FARTHEST = 15 * 3600
-_ENOUGH = 3
+_FARTHEST = 15 * 3600  # no two zones of the US and its associates lie further apart
+_DAY = 86400
 
 
 @dataclass(frozen=True, slots=True)
 class OffsetEvidence:
-    """How far the portal's clock was ahead of UTC at an instant; both in seconds, the offset modulo a day.
+    """By how much the portal's clock was ahead of UTC, in seconds, from `start` to `end` in seconds UTC."""
 
-    certain: seen at both ends of a range; otherwise a gap in the data, or a bill that was not read at midnight, may
-    have feigned it.
-    """
-
-    instant: int
+    start: int
+    end: int
     offset: int
-    certain: bool = False
+
+    def agrees(self, zone: ZoneInfo) -> bool:
+        """Check whether a zone had this offset then."""
+        return offset_at(zone, self.start) == self.offset
+
+    def is_independent(self, other: "OffsetEvidence") -> bool:
+        """Check that two ranges share no edge: what happened there would mislead both."""
+        return {self.start, self.end}.isdisjoint((other.start, other.end))
 
 
 def evidence_in(answer: UsageAnswer, start: int, end: int) -> tuple[OffsetEvidence, ...]:
-    """What an HOURLY answer for the real time from `start` to `end` shows: its first and last x against them."""
+    """Return what an HOURLY answer for the real time from `start` to `end` shows: one piece of evidence, or none."""
     walls = sorted({wall for series in answer.usage for wall, _ in series.points})
     step = min(day_steps(walls, dict(answer.interval_ends)).values(), default=0)
     if not step:
         return ()
     first, last = walls[0] - start, walls[-1] + step - end
-    if abs(first) > _FARTHEST or first % _QUARTER:
+    if first != last or abs(first) > _FARTHEST or first % _QUARTER or may_change(start, end):
         return ()
-    # Over the change in spring an hour that is missing makes both ends look alike too.
-    if first == last and not may_change(start, end):
-        return (OffsetEvidence(start, first, certain=True), OffsetEvidence(end - 1, first, certain=True))
-    return (OffsetEvidence(start, first),)
+    return (OffsetEvidence(start, end, first),)
 
 
-def evidence_of_bills(read_at: Iterable[int]) -> tuple[OffsetEvidence, ...]:
-    """What the dates of meter readings for bills show: they are real instants at local midnight (portal-facts 4.1)."""
-    return tuple(OffsetEvidence(instant, -instant % DAY) for instant in sorted(set(read_at)) if instant % _QUARTER == 0)
+def bills_fit(zone: ZoneInfo, reads: Iterable[int]) -> bool:
+    """Check whether most meter readings for bills, which are instants, lie at local midnights (portal-facts 4.1)."""
+    plausible = [instant for instant in set(reads) if instant % _QUARTER == 0]
+    at_midnight = [instant for instant in plausible if (instant + offset_at(zone, instant)) % _DAY == 0]
+    return 2 * len(at_midnight) > len(plausible)
 
 
-def zone_fits(zone: ZoneInfo, evidence: Sequence[OffsetEvidence]) -> bool | None:
-    """Whether the portal can be of this zone; None where nothing was seen.
+class ZoneState(Enum):
+    """What is known of a configured zone."""
 
-    Every certain sighting must agree, and of the others most. A single one that is not certain proves nothing against
-    a zone.
+    UNKNOWN = auto()
+    FITS = auto()
+    SUSPECT = auto()
+    """All evidence is against it, and there is too little for a verdict: look at the other half of the year."""
+    CONTRADICTED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneVerdict:
+    """The verdict on a zone. others: the zones that fit all evidence where this one does not, the likeliest first."""
+
+    state: ZoneState = ZoneState.UNKNOWN
+    others: tuple[str, ...] = ()
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether the portal's data contradict the zone."""
+        return self.state is ZoneState.CONTRADICTED
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether the portal can be of the zone; None where nothing certain can be told."""
+        return {ZoneState.FITS: True, ZoneState.CONTRADICTED: False}.get(self.state)
+
+
+def judge_zone(zone: ZoneInfo, evidence: Collection[OffsetEvidence], bill_reads: Collection[int] = ()) -> ZoneVerdict:
+    """Judge a zone by everything that the answers of one login showed.
+
+    It is contradicted where it fits no evidence, another zone fits all of it, at least two ranges are independent, and
+    the dates of bills do not speak for it.
+    """
+    agreeing = [each for each in evidence if each.agrees(zone)]
+    if evidence and len(agreeing) == len(evidence):
+        return ZoneVerdict(ZoneState.FITS)
+    if not evidence:
+        return ZoneVerdict(ZoneState.FITS if bills_fit(zone, bill_reads) else ZoneState.UNKNOWN)
+    others = tuple(each for each in matching_zones(evidence) if each != zone.key)
+    if agreeing or not others or bills_fit(zone, bill_reads):
+        return ZoneVerdict(ZoneState.UNKNOWN, others)
+    if any(one.is_independent(other) for one, other in combinations(evidence, 2)):
+        return ZoneVerdict(ZoneState.CONTRADICTED, others)
+    return ZoneVerdict(ZoneState.SUSPECT, others)
+
+
+def matching_zones(evidence: Collection[OffsetEvidence], bill_reads: Collection[int] = ()) -> tuple[str, ...]:
+    """Return the zones that fit all evidence, the likeliest first, or without any those that fit the bills.
+
+    A zone without daylight saving time that no co-op is known to keep needs evidence from both seasons.
     """
     if not evidence:
-        return None
-    agreeing = [each for each in evidence if _agrees(zone, each)]
-    if any(each.certain and each not in agreeing for each in evidence):
-        return False
-    if any(each.certain for each in evidence) or 2 * len(agreeing) > len(evidence):
-        return True
-    return False if len(evidence) - len(agreeing) > 1 else None
+        return tuple(name for name in US_ZONES if bills_fit(ZoneInfo(name), bill_reads))
+    candidates = (*US_ZONES, *(STANDARD_ZONES if has_both_seasons(evidence) else ()))
+    fitting = [name for name in candidates if all(each.agrees(ZoneInfo(name)) for each in evidence)]
+    by_bills = [name for name in fitting if bills_fit(ZoneInfo(name), bill_reads)]
+    return tuple(by_bills or fitting)
 
 
-def is_contradicted(zone: ZoneInfo, evidence: Sequence[OffsetEvidence]) -> bool:
-    """Whether too much was seen, and all of it against a zone, for anything but a wrong one."""
-    return len(evidence) >= _ENOUGH and not any(_agrees(zone, each) for each in evidence)
-
-
-def matching_zones(evidence: Sequence[OffsetEvidence]) -> tuple[str, ...]:
-    """The zones that fit best, the likeliest first; none where nothing was seen or nothing fits."""
-    zones = [zone for zone in map(ZoneInfo, US_ZONES) if zone_fits(zone, evidence)]
-    scores = {zone.key: sum(_agrees(zone, each) for each in evidence) for zone in zones}
-    return tuple(name for name, score in scores.items() if score == max(scores.values()))
-
-
-def _agrees(zone: ZoneInfo, each: OffsetEvidence) -> bool:
-    return (offset_at(zone, each.instant) - each.offset) % DAY == 0
+def has_both_seasons(evidence: Iterable[OffsetEvidence]) -> bool:
+    """Check whether there is evidence from summer and from winter."""
+    return len({is_summer(each.start) for each in evidence}) > 1

@@ -1,6 +1,6 @@
-"""Which zone a portal keeps, sought before anybody knows it and verified where one is configured. Nothing is stored."""
+"""Looking for a portal's zone: before anybody knows it, and to verify a configured one. Nothing is stored."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -11,14 +11,25 @@ from .accounts import AccountLocation
 from .client import PortalClient
 from .placement import day_steps
 from .query import HOURLY, UsageQuery
-from .timezone import OffsetEvidence, evidence_in, evidence_of_bills, matching_zones, zone_fits
+from .timezone import (
+    OffsetEvidence,
+    ZoneState,
+    ZoneVerdict,
+    evidence_in,
+    has_both_seasons,
+    judge_zone,
+    matching_zones,
+)
 from .us_timezones import other_season
 from .usage import UsageAnswer
 from .walltime import WallClock
 
+_LATER = "later it may work"
+
 Busy = Callable[[str], None]
 """Told what is waited for; empty when nothing is."""
 
+_UTC = WallClock(ZoneInfo("UTC"))
 _DAY = 86400
 _HOUR = 3600
 _PROBE = 2 * _DAY
@@ -33,38 +44,51 @@ _SHORTEST_PROBE = 2 * _HOUR  # a meter that is read by the hour shows its step b
 def not_asked(before: PortalError) -> PortalError:
     """What to say of a location that was not asked for, by what had gone wrong before."""
     if isinstance(before, PendingError):
-        return PendingError("not asked, since the portal was still computing what was asked before; later it may work")
-    return TransportError("not asked, since the portal had failed before; later it may work")
+        return PendingError("not asked, since the portal was still computing what was asked before", advice=_LATER)
+    return TransportError("not asked, since the portal had failed before", advice=_LATER)
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneSearch:
     """What a portal showed of its clock before anybody knew its zone.
 
-    errors: why nothing at all could be had of a location, by location. error: what kept more from being seen, None
-    where every location answered.
+    zones: those that fit, the likeliest first. errors: why nothing at all could be had of a location, by location.
+    error: what kept more from being seen, None where every location answered.
     """
 
-    evidence: tuple[OffsetEvidence, ...]
+    evidence: tuple[OffsetEvidence, ...] = ()
+    zones: tuple[str, ...] = ()
     errors: Mapping[AccountLocation, PortalError] = field(default_factory=dict)
     error: PortalError | None = None
 
 
+def bill_reads_of(locations: Iterable[AccountLocation]) -> list[int]:
+    """Return the instants at which the meters of some locations were read for bills."""
+    return [instant for location in locations for instant in location.bill_reads]
+
+
 def search_zone(client: PortalClient, locations: Sequence[AccountLocation], clock: Clock) -> ZoneSearch:
-    """What the portal shows of its clock, in summer and in winter. Raises a PortalError where nobody is signed in.
+    """Look for the zone of a portal, in summer and in winter. Raises a PortalError where nobody is signed in.
 
     Bill dates cost nothing; beyond them it asks for two days in each half of the year, of one location after the other
     until one zone is left, and where all these are too young for a day inside their data. A portal that is down or
     keeps computing is not asked for more.
     """
-    seeker = _ZoneSearcher(client, locations)
+    searcher = _ZoneSearcher(client, locations)
     try:
-        seeker.seek(int(clock.now()))
+        searcher.search(int(clock.now()))
     except (PendingError, TransportError) as error:
         if error.while_signing_in:
             raise
-        return seeker.result(error)
-    return seeker.result()
+        return searcher.result(error)
+    return searcher.result()
+
+
+def probe_other_season(client: PortalClient, location: AccountLocation, now: int) -> tuple[OffsetEvidence, ...]:
+    """Ask for two days in the other half of the year. Raises PortalError."""
+    start = _UTC.day(other_season(now)).start
+    query = UsageQuery(location.account, location.number, HOURLY, start, start + _PROBE, _UTC)
+    return evidence_in(client.usage(query), start, start + _PROBE)
 
 
 class _ZoneSearcher:
@@ -73,28 +97,31 @@ class _ZoneSearcher:
     def __init__(self, client: PortalClient, locations: Sequence[AccountLocation]) -> None:
         self._client = client
         self._locations = locations
-        self._utc = WallClock(ZoneInfo("UTC"))
-        self._sightings = [each for location in locations for each in evidence_of_bills(location.bill_reads)]
+        self._evidence: list[OffsetEvidence] = []
         self._answered: set[AccountLocation] = set()
         self._errors: dict[AccountLocation, PortalError] = {}
 
-    def seek(self, now: int) -> None:
+    def search(self, now: int) -> None:
         """Ask until one zone is left or nothing else is to be asked. Raises what would keep other calls from it."""
         for location in self._locations:
             for instant in (now - _PROBE_AGE, other_season(now - _PROBE_AGE)):
-                start = self._utc.day(instant).start
+                start = _UTC.day(instant).start
                 for length in (_PROBE, _LONG_PROBE):
                     if self._look(location, start, start + length):
                         break
-            if self._is_certain and len(matching_zones(self._sightings)) == 1:
+            if has_both_seasons(self._evidence) and len(self._zones) == 1:
                 return
-        today = self._utc.day(now)
+        today = _UTC.day(now)
         for location in self._locations:
-            if self._is_certain:
+            if self._evidence:
                 return
             newest = self._ask(location, today.start - _YOUNG, today.end)
             if newest and (inside := _inside(newest)):
                 self._look(location, *inside)
+
+    @property
+    def _zones(self) -> tuple[str, ...]:
+        return matching_zones(self._evidence, bill_reads_of(self._locations))
 
     def result(self, error: PortalError | None = None) -> ZoneSearch:
         """What came of it. error: what ended it early."""
@@ -103,22 +130,18 @@ class _ZoneSearcher:
             unasked = (location for location in self._locations if location not in {*self._answered, *silent})
             silent |= {location: not_asked(error) for location in unasked}
         last = error or next(reversed(silent.values()), None)
-        return ZoneSearch(tuple(self._sightings), silent, last)
-
-    @property
-    def _is_certain(self) -> bool:
-        return any(each.certain for each in self._sightings)
+        return ZoneSearch(tuple(self._evidence), self._zones, silent, last)
 
     def _look(self, location: AccountLocation, start: int, end: int) -> bool:
-        """Ask for a range; gives whether it shows the clock for certain."""
+        """Ask for a range; gives whether it shows the clock."""
         answer = self._ask(location, start, end)
         seen = evidence_in(answer, start, end) if answer else ()
-        self._sightings += seen
-        return any(each.certain for each in seen)
+        self._evidence += seen
+        return bool(seen)
 
     def _ask(self, location: AccountLocation, start: int, end: int) -> UsageAnswer | None:
         try:
-            answer = self._client.usage(UsageQuery(location.account, location.number, HOURLY, start, end, self._utc))
+            answer = self._client.usage(UsageQuery(location.account, location.number, HOURLY, start, end, _UTC))
         except PortalError as error:
             if error.while_signing_in:
                 raise
@@ -148,18 +171,6 @@ def _inside(answer: UsageAnswer) -> tuple[int, int] | None:
     return (first, last) if last - first >= _SHORTEST_PROBE else None
 
 
-@dataclass(frozen=True, slots=True)
-class ZoneVerdict:
-    """Whether a portal can be of a zone; None where it shows no times. others: zones that fit where this one does not.
-
-    error: what kept the portal from being looked at more closely, where that leaves doubt.
-    """
-
-    zone_fits: bool | None
-    others: tuple[str, ...] = ()
-    error: PortalError | None = None
-
-
 def verify_zone(  # noqa: PLR0917
     zone: ZoneInfo,
     evidence: tuple[OffsetEvidence, ...],
@@ -167,22 +178,19 @@ def verify_zone(  # noqa: PLR0917
     locations: Sequence[AccountLocation],
     clock: Clock,
     busy: Busy,
-) -> ZoneVerdict:
-    """Judge a zone by what was seen; look closer where it does not fit, or where others fit as well.
+) -> tuple[ZoneVerdict, PortalError | None]:
+    """Judge a zone by what was seen, and by both halves of the year: in one of them several zones are alike.
 
-    The last days show one season only, in which Denver and Phoenix have the same clock.
+    Gives the error too that kept the portal from showing its clock, where that leaves doubt.
     """
-    verdict = zone_fits(zone, evidence)
-    if verdict and set(matching_zones(evidence)) <= {zone.key}:
-        return ZoneVerdict(verdict)
+    reads = bill_reads_of(locations)
+    verdict = judge_zone(zone, evidence, reads)
+    if verdict.state is ZoneState.FITS and has_both_seasons(evidence):
+        return verdict, None
     busy("more data that tell the zone")
     try:
         search = search_zone(client, locations, clock)
     except PortalError as error:
-        return ZoneVerdict(verdict, () if verdict else matching_zones(evidence), error)
+        return verdict, error
     evidence += search.evidence
-    verdict = zone_fits(zone, evidence)
-    is_certain = any(each.certain for each in evidence)
-    return ZoneVerdict(
-        verdict, () if verdict is not False else matching_zones(evidence), None if is_certain else search.error
-    )
+    return judge_zone(zone, evidence, reads), None if evidence else search.error

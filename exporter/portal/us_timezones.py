@@ -19,14 +19,20 @@ US_ZONES = (
 )
 """Zones of co-ops, those with more of them first (portal-facts 10)."""
 
+STANDARD_ZONES = tuple(f"Etc/GMT+{hours}" for hours in range(4, 11))
+"""Standard time all the year, as a portal may keep it whatever its co-op's clocks do (portal-facts 4.3)."""
+
+
+def is_summer(instant: int) -> bool:
+    """Check whether an instant lies in the half of the year in which most co-ops have daylight saving time."""
+    return bool(datetime.fromtimestamp(instant, ZoneInfo(US_ZONES[0])).dst())
+
 
 def other_season(instant: int) -> int:
-    """Noon (UTC) of the last 20 January or 20 July before: whichever lies in the other half of the clock's year."""
-    now = datetime.fromtimestamp(instant, UTC)
-    new_york = ZoneInfo(US_ZONES[0])
-    days = [datetime(year, month, 20, 12, tzinfo=UTC) for year in (now.year - 1, now.year) for month in (1, 7)]
-    summer = now.astimezone(new_york).dst()
-    return max(int(day.timestamp()) for day in days if day < now and day.astimezone(new_york).dst() != summer)
+    """Return noon (UTC) of the last 20 January or 20 July before that lies in the other half of the clock's year."""
+    year = datetime.fromtimestamp(instant, UTC).year
+    days = [int(datetime(each, month, 20, 12, tzinfo=UTC).timestamp()) for each in (year - 1, year) for month in (1, 7)]
+    return max(day for day in days if day < instant and is_summer(day) != is_summer(instant))
 
 
 def may_change(start: int, end: int) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ..config import Login
 from ..intervals.model import LocationKey
+from ..locations import owners
 
 log = logging.getLogger(__name__)
 
@@ -43,15 +44,16 @@ class Ownership:
             self._condition.notify_all()
             before = [other for other in range(index) if self._same_portal(other, index)]
             self._condition.wait_for(lambda: self._asked.issuperset(before), timeout=_PATIENCE)
-            taken = {key: other for other in reversed(before) for key in self._seen.get(other, ())}
-            for key in sorted(self._seen[index] & taken.keys()):
+            owner = owners({other: self._seen[other] for other in (*before, index) if other in self._seen})
+            own = frozenset(key for key in self._seen[index] if owner[key] == index)
+            for key in sorted(self._seen[index] - own):
                 if (index, key) not in self._told:
                     self._told.add((index, key))
                     log.info(
                         "location %s of account %s is read by login %s, which stands first; login %s leaves it out",
-                        *(key.location, key.account, self._logins[taken[key]].name, self._logins[index].name),
+                        *(key.location, key.account, self._logins[owner[key]].name, self._logins[index].name),
                     )
-            return self._seen[index] - taken.keys()
+            return own
 
     def all_locations(self) -> frozenset[LocationKey] | None:
         """All that any login sees, None as long as one of them has not answered yet."""

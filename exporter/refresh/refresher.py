@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,18 +11,27 @@ from ..clock import Clock, Stopped
 from ..config import ExporterConfig, Login
 from ..errors import AccessError, PortalError, ProtocolError, Reason
 from ..intervals.model import Location, LocationKey
-from ..locations import as_account_location, choose, is_configured, matches, nothing_to_read_message, unseen_message
+from ..locations import (
+    as_account_location,
+    choose,
+    is_configured,
+    location_name,
+    nothing_to_read_message,
+    told_name,
+    unseen_message,
+)
 from ..lockout import Lockout
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
 from ..portal.history import KnownMeters, LocationHistory
-from ..portal.timezone import evidence_of_bills, matching_zones
+from ..portal.timezone import OffsetEvidence, ZoneState, ZoneVerdict, judge_zone
+from ..portal.timezone_search import bill_reads_of, probe_other_season
 from ..portal.walltime import WallClock
 from ..storage.snapshots import SnapshotStore
 from ..storage.state import StateFile
 from .ownership import Ownership
 from .schedule import FullRefreshes, RefreshWaits, kept_from, recent_from
-from .status import FailureKind, LocationStatus, LoginStatus
+from .status import Failure, LocationStatus, LoginStatus
 
 log = logging.getLogger(__name__)
 
@@ -76,13 +86,16 @@ class LoginRefresher:
         self._found: list[AccountLocation] | None = None
         self._found_at = _NEVER
         self._waits = RefreshWaits(config.refresh_interval)
+        self._zone = ZoneVerdict()
+        self._probed: frozenset[OffsetEvidence] = frozenset()
+        self._has_probed = False
         self._said: set[str] = set()
         self.status = LoginStatus(locations=self._stored_locations())
 
     def _stored_locations(self) -> dict[LocationKey, LocationStatus]:
         known = self._store.snapshot.locations
         return {
-            key: LocationStatus(up=False, message=LoginStatus().message)
+            key: LocationStatus(up=False)
             for key in known
             if key.portal == self.login.portal.label and is_configured(self.login, key)
         }
@@ -136,7 +149,7 @@ class LoginRefresher:
         result = _RefreshResult({}, [])
         own = self._claim(self._discover(), result)
         for location in own:
-            key = self._key(location)
+            key = location.key(self.login.portal.label)
             try:
                 error = self._refresh_location(key, location, now)
             except PortalError as broken:
@@ -147,9 +160,11 @@ class LoginRefresher:
                 error = self._internal_error()
             result.add(key, error)
             if result.is_hopeless:
-                rest = {self._key(each): _down(result.errors[-1]) for each in own}
+                rest = {each.key(self.login.portal.label): _down(result.errors[-1]) for each in own}
                 result.locations = rest | result.locations
                 break
+        else:
+            self._zone = self._judge_zone(own, now)
         return result
 
     def _discover(self) -> list[AccountLocation]:
@@ -176,7 +191,7 @@ class LoginRefresher:
         locations, missing = choose(self.login, found)
         if missing or not locations:
             self._found_at = _NEVER  # perhaps only for now: ask again at the next refresh
-        own = self._ownership.claim(self._index, [self._key(location) for location in locations])
+        own = self._ownership.claim(self._index, [location.key(self.login.portal.label) for location in locations])
         all_locations = self._ownership.all_locations()
         if all_locations is not None:
             self._store.retain(all_locations)
@@ -186,7 +201,7 @@ class LoginRefresher:
             result.add(key, error)
         if not locations and not missing:
             raise AccessError(nothing_to_read_message(self.login, found))
-        return [location for location in locations if self._key(location) in own]
+        return [location for location in locations if location.key(self.login.portal.label) in own]
 
     def _refresh_location(self, key: LocationKey, location: AccountLocation, now: float) -> PortalError | None:
         """Fetch and merge; gives what kept some of it from coming."""
@@ -197,12 +212,12 @@ class LoginRefresher:
         ticks = self._clock.monotonic()
         full = state.full_refreshes.is_due(ticks)
         before = self._store.snapshot.locations.get(key)
-        known = KnownMeters({meter.info.number: meter.info.step for meter in before.meters} if before else {})
+        known = KnownMeters.of(before.meters if before else ())
         start, keep_from, end = self._range(now, full=full)
         fetched = state.history.fetch(start, end, known, try_hourly=full)
         if full:
             state.full_refreshes.note(ticks, fetched.error)
-        described = Location(key, self._name(location, before), str(self._wall.zone))
+        described = Location(key, location_name(told_name(self.login, location), before), str(self._wall.zone))
         revisions = self._store.merge(
             described,
             fetched.meters,
@@ -215,28 +230,33 @@ class LoginRefresher:
             self._counters.revised(*revision)
         for warning in fetched.warnings:
             self._warn_once(f"location {key.location} of account {key.account}: {warning}")
-        # A wrong zone may agree for part of the year: only a full refresh can clear it of what it was found to be.
-        if fetched.zone_contradicted or (full and fetched.zone_contradicted is False):
-            state.zone_contradicted = fetched.zone_contradicted
-            seen = (*fetched.evidence, *evidence_of_bills(location.bill_reads))
-            state.fitting_zones = matching_zones(seen) if fetched.zone_contradicted else ()
+        kept = () if full and fetched.evidence else state.evidence
+        state.evidence = frozenset((*kept, *fetched.evidence))
         return fetched.error
 
-    def _name(self, location: AccountLocation, before: Location | None) -> str:
-        """The user's own name, else the member's nickname, as long as the portal does not take it back."""
-        own = next((choice.name for choice in self.login.locations if matches(choice, location)), "")
-        if own or location.name is not None:
-            return own or location.name or ""
-        return before.name if before else ""
+    def _judge_zone(self, locations: Sequence[AccountLocation], now: float) -> ZoneVerdict:
+        """Judge the zone by all that was seen; where it is suspect, look once at the other half of the year."""
+        zone, reads = self._wall.zone, bill_reads_of(locations)
+        shown = {
+            each: state.evidence for each in locations if (state := self._states.get(each.key(self.login.portal.label)))
+        }
+        evidence = self._probed.union(*shown.values())
+        verdict = judge_zone(zone, evidence, reads)
+        if verdict.state is ZoneState.SUSPECT and not self._has_probed:
+            location = next(each for each, seen in shown.items() if seen)
+            with suppress(PortalError):  # asked again with the next refresh
+                self._probed = frozenset(probe_other_season(self._client, location, int(now)))
+                self._has_probed = True
+            verdict = judge_zone(zone, evidence | self._probed, reads)
+        if verdict.state is ZoneState.UNKNOWN and evidence:
+            self._warn_once(f"the portal's times tell nothing certain of the zone {zone}")
+        return verdict
 
     def _range(self, now: float, *, full: bool) -> tuple[int, int, int]:
         """Local midnights: what to fetch from, what to keep from, and the end of today."""
         recent = recent_from(self._wall, now, self._config.window)
         oldest = kept_from(self._wall, now, self._config.window)
         return (oldest if full else recent), oldest, self._wall.days_before(int(now), -1)
-
-    def _key(self, location: AccountLocation) -> LocationKey:
-        return LocationKey(self.login.portal.label, location.account, location.number)
 
     def _warn_once(self, warning: str) -> None:
         """Say each thing once: it would be said again at every refresh."""
@@ -246,7 +266,7 @@ class LoginRefresher:
 
     def _internal_error(self) -> ProtocolError:
         log.exception("login %s: the refresh broke; this is a mistake in the program", self.login.name)  # noqa: LOG004
-        return ProtocolError(f"login {self.login.name}: a mistake in this program, its log tells more")
+        return ProtocolError("a mistake in this program, its log tells more", about=f"login {self.login.name}")
 
     # -- what comes of it
 
@@ -254,29 +274,24 @@ class LoginRefresher:
         before = self.status
         errors = result.errors
         self._counters.refreshed({error.reason for error in errors})
-        message = "; ".join(dict.fromkeys(str(error) for error in errors))
-        states = [self._states[key] for key in result.locations if key in self._states]
         self.status = LoginStatus(
             up=not errors,
-            message=message,
-            failure_kind=FailureKind.of(errors[0]) if errors else FailureKind.FAILED,
+            failures=tuple(map(Failure.of, errors)),
             last_refresh=started,
             last_success=before.last_success if errors else started,
             duration=duration,
             next_refresh=self._clock.now() + wait,
-            zone_contradicted=any(state.zone_contradicted for state in states),
-            fitting_zones=next((state.fitting_zones for state in states if state.fitting_zones), ()),
+            zone=self._zone,
             locations=result.locations,
         )
-        if errors and message != before.message:
-            log.error("%s", message)
+        if errors and self.status.message != before.message:
+            log.error("%s", self.status.message)
         elif not errors and not before.up:
             log.info("login %s: refreshed, %d locations", self.login.name, len(result.locations))
-        if self.status.zone_contradicted and not before.zone_contradicted:
-            cure = " or ".join(self.status.fitting_zones) or "what smarthub-exporter check tells"
+        if self._zone.is_contradicted and not before.zone.is_contradicted:
             log.warning(
                 "login %s: the portal's times do not fit the zone %s; set timezone to %s",
-                *(self.login.name, self._wall.zone, cure),
+                *(self.login.name, self._wall.zone, " or ".join(self._zone.others)),
             )
 
 
@@ -286,8 +301,7 @@ class _LocationState:
 
     history: LocationHistory
     full_refreshes: FullRefreshes = field(default_factory=FullRefreshes)
-    zone_contradicted: bool = False
-    fitting_zones: tuple[str, ...] = ()
+    evidence: frozenset[OffsetEvidence] = frozenset()
 
 
 @dataclass(slots=True)
@@ -312,7 +326,7 @@ class _RefreshResult:
 
 
 def _down(error: PortalError) -> LocationStatus:
-    return LocationStatus(up=False, message=str(error), failure_kind=FailureKind.of(error))
+    return LocationStatus(up=False, failure=Failure.of(error))
 
 
 class Refresher:

@@ -6,6 +6,9 @@ from enum import Enum, auto
 
 from ..errors import PortalError, Reason
 from ..intervals.model import LocationKey
+from ..portal.timezone import ZoneVerdict
+
+NOT_REFRESHED = "the first refresh is under way"
 
 
 class FailureKind(Enum):
@@ -17,48 +20,69 @@ class FailureKind(Enum):
     PAUSED = auto()
     """Sign-ins wait for somebody to correct the configuration."""
 
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What kept something from being refreshed: an error without its traceback.
+
+    about: the login or the range that it concerns. what, advice: the same for every location that fails alike.
+    """
+
+    kind: FailureKind
+    what: str
+    about: str = ""
+    advice: str = ""
+    message: str = ""
+
     @classmethod
-    def of(cls, error: PortalError) -> "FailureKind":
-        """The trouble that an error tells of."""
+    def of(cls, error: PortalError) -> "Failure":
+        """The failure that an error tells of."""
+        kind = FailureKind.FAILED
         if error.is_pause:
-            return cls.PAUSED
-        return cls.COMPUTING if error.reason is Reason.PENDING else cls.FAILED
+            kind = FailureKind.PAUSED
+        elif error.reason is Reason.PENDING:
+            kind = FailureKind.COMPUTING
+        return cls(kind, error.what, error.about, error.advice, str(error))
 
 
 @dataclass(frozen=True, slots=True)
 class LocationStatus:
-    """The outcome of a location's last refresh. `message` is empty where it succeeded, and `trouble` means nothing."""
+    """The result of a location's last refresh. failure: what kept it from succeeding, once it was tried."""
 
     up: bool
-    message: str = ""
-    failure_kind: FailureKind = FailureKind.FAILED
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LoginStatus:
-    """The outcome of a login's last refresh; times in seconds UTC, 0 where there was none yet.
+    """The result of a login's last refresh; times in seconds UTC, 0 where there was none yet.
 
-    up: every location of the last refresh succeeded. message, trouble: what kept it from that.
-    zone_contradicted: the portal's times do not fit the configured zone. fitting_zones: those that they do fit.
+    up: every location of the last refresh succeeded. failures: what kept it from that. zone: the verdict on the
+    configured zone.
     """
 
     up: bool = False
-    message: str = "the first refresh is under way"
-    failure_kind: FailureKind = FailureKind.FAILED
+    failures: tuple[Failure, ...] = ()
     last_refresh: float = 0.0
     last_success: float = 0.0
     duration: float = 0.0
     next_refresh: float = 0.0
-    zone_contradicted: bool = False
-    fitting_zones: tuple[str, ...] = ()
+    zone: ZoneVerdict = field(default_factory=ZoneVerdict)
     locations: Mapping[LocationKey, LocationStatus] = field(default_factory=dict)
+
+    @property
+    def message(self) -> str:
+        """Why it is not up, in one line; empty where it is."""
+        if not self.last_refresh:
+            return NOT_REFRESHED
+        return "; ".join(dict.fromkeys(failure.message for failure in self.failures))
 
 
 def location_statuses(statuses: Iterable[LoginStatus]) -> dict[LocationKey, LocationStatus]:
     """How each location does: where several logins know it, as the one says that reads it."""
     found: dict[LocationKey, LocationStatus] = {}
     for status in statuses:
-        for key, result in status.locations.items():
-            if key not in found or result.up:
-                found[key] = result
+        for key, location in status.locations.items():
+            if key not in found or location.up:
+                found[key] = location
     return dict(sorted(found.items()))

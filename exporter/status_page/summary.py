@@ -15,8 +15,6 @@ from .cache import MeterCache
 from .condition import UTC, Condition, Severity, listed, title_of, zone_of
 from .figures import Figures, Freshness, figures_of, freshness
 
-_PLACE = " \N{OBJECT REPLACEMENT CHARACTER}"  # where a message named its location
-
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -41,7 +39,7 @@ class LoginView:
 
 def login_view(name: str, status: LoginStatus, snapshot: Snapshot) -> LoginView:
     """What there is to tell of a login."""
-    problems = tuple(_problems(name, status, snapshot))
+    problems = tuple(_problems(status, snapshot))
     places = (snapshot.locations.get(key) for key in status.locations)
     zone = next((zone_of(place) for place in places if place), UTC)
     return LoginView(
@@ -61,19 +59,19 @@ def _login_condition(status: LoginStatus, problems: Sequence[Problem]) -> Condit
     if problems:
         worst = max((each.condition for each in problems), key=lambda condition: condition.severity)
         failed = sum(not each.up for each in status.locations.values())
-        if 0 < failed < len(status.locations) and not status.zone_contradicted:
+        if 0 < failed < len(status.locations) and not status.zone.is_contradicted:
             return Condition(worst.severity, f"{failed} of {counted(len(status.locations), 'location')} not refreshed")
         return Condition(worst.severity, worst.words)
     return Condition(Severity.GOOD, "Working")
 
 
-def _problems(name: str, status: LoginStatus, snapshot: Snapshot) -> list[Problem]:
+def _problems(status: LoginStatus, snapshot: Snapshot) -> list[Problem]:
     """Each message once, with the locations that it concerns."""
     if not status.last_refresh:
         return []
     return [
-        *([_wrong_zone(status.fitting_zones)] if status.zone_contradicted else []),
-        *([] if status.up else _failures(name, status, snapshot)),
+        *([_wrong_zone(status.zone.others)] if status.zone.is_contradicted else []),
+        *([] if status.up else _failures(status, snapshot)),
     ]
 
 
@@ -86,35 +84,28 @@ def _wrong_zone(fitting: Sequence[str]) -> Problem:
     return Problem(Condition(Severity.BAD, "Time zone does not fit", detail))
 
 
-def _failures(name: str, status: LoginStatus, snapshot: Snapshot) -> list[Problem]:
-    concerned: dict[tuple[FailureKind, str], list[str]] = {}
-    for key, outcome in status.locations.items():
-        if not outcome.up:
+def _failures(status: LoginStatus, snapshot: Snapshot) -> list[Problem]:
+    """What kept locations from being refreshed: the same failure of several is one problem."""
+    concerned: dict[tuple[FailureKind, str, str], list[str]] = {}
+    for key, location in status.locations.items():
+        if not location.up and (failure := location.failure):
             title = title_of(key, snapshot.locations.get(key))
-            concerned.setdefault((outcome.failure_kind, _without_place(outcome.message, key)), []).append(title)
+            concerned.setdefault((failure.kind, failure.what, failure.advice), []).append(title)
     if not concerned:
-        concerned[status.failure_kind, status.message] = []
+        concerned = {(failure.kind, failure.what, failure.advice): [] for failure in status.failures}
     everybody = len(concerned) == 1 and all(not each.up for each in status.locations.values())
     return [
-        Problem(_failure(name, failure_kind, message, len(titles)), () if everybody else tuple(titles))
-        for (failure_kind, message), titles in concerned.items()
+        Problem(_failure(kind, what, advice), () if everybody else tuple(titles))
+        for (kind, what, advice), titles in concerned.items()
     ]
 
 
-def _without_place(message: str, key: LocationKey) -> str:
-    """The message as it is for any location: the same failure of many is one problem."""
-    text = message.replace(f" location {key.location} of account {key.account}", _PLACE)
-    return text.replace(f" of location {key.location} ", " ")
-
-
-def _failure(login: str, failure_kind: FailureKind, message: str, places: int) -> Condition:
-    """A failed refresh by its message, which need not name the login that it stands under."""
-    text = message.removeprefix(f"login {login}: ").strip() or "no reason is known"
-    text = text.replace(_PLACE, " these locations" if places > 1 else " this location")
+def _failure(kind: FailureKind, what: str, advice: str) -> Condition:
+    text = "; ".join(filter(None, (what, advice)))
     # A host name stays as it is.
-    sentence = text if "." in text.partition(" ")[0] else text[0].upper() + text[1:]
+    sentence = text if "." in text.partition(" ")[0] else text[:1].upper() + text[1:]
     detail = sentence + ("" if text.endswith(".") else ".")
-    match failure_kind:
+    match kind:
         case FailureKind.COMPUTING:
             return Condition(Severity.WAIT, "Portal still computing", detail)
         case FailureKind.PAUSED:
@@ -205,7 +196,8 @@ def _refresh_condition(outcome: LocationStatus | None, *, is_waiting: bool) -> C
         return Condition(Severity.GOOD, "Refreshed")
     if is_waiting:
         return Condition(Severity.WAIT, "Not refreshed yet", "Kept from before the exporter started.")
-    severity = Severity.WAIT if outcome.failure_kind is FailureKind.COMPUTING else Severity.BAD
+    is_computing = outcome.failure is not None and outcome.failure.kind is FailureKind.COMPUTING
+    severity = Severity.WAIT if is_computing else Severity.BAD
     return Condition(
         severity, "Not refreshed", "What is shown is what was known before; the reason stands at the login."
     )
