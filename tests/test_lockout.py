@@ -166,12 +166,11 @@ def test_a_success_of_the_third_try_forgets_them(lockout: Lockout, clock: Manual
     ],
     ids=lambda changes: next(iter(changes)),
 )
-@pytest.mark.parametrize("refusals", [2, 3])
-def test_another_login_or_secret_in_the_configuration_may_try_at_once(
-    login: Login, start_state: StartState, clock: ManualClock, changes: dict[str, object], refusals: int
+def test_another_login_or_secret_may_try_at_once(
+    login: Login, start_state: StartState, clock: ManualClock, changes: dict[str, object]
 ) -> None:
     before = Lockout(login, start_state(), clock)
-    for _ in range(refusals):
+    for _ in range(2):
         before.rejected(Reason.CREDENTIALS)
 
     after = Lockout(replace(login, **changes), start_state(), clock)  # type: ignore[arg-type]
@@ -235,7 +234,7 @@ def test_the_state_holds_neither_user_name_nor_secrets(lockout: Lockout, login: 
         assert text.encode() not in stored
 
 
-def test_a_changed_configuration_elsewhere_gives_the_old_one_no_new_tries(
+def test_a_new_secret_elsewhere_gives_the_old_one_no_tries(
     login: Login, start_state: StartState, clock: ManualClock
 ) -> None:
     serve = Lockout(login, start_state(), clock)
@@ -275,7 +274,7 @@ def attempt(server: PortalServer, login: Login, folder: Path | None, clock: Manu
     ],
     ids=["password", "second factor", "no second factor", "both"],
 )
-def test_trying_every_three_hours_with_a_restart_each_time_is_refused_three_times_in_a_year(  # noqa: PLR0917 - fixtures
+def test_a_year_of_restarts_is_rejected_three_times(  # noqa: PLR0917 - fixtures
     clock: ManualClock,
     start_portal: StartPortal,
     tmp_path: Path,
@@ -364,9 +363,7 @@ def test_a_portal_that_mends_itself_is_noticed_a_day_later(
     assert attempt(portal, login_of(portal), tmp_path, clock) == "signed in"
 
 
-def test_serve_with_an_old_password_and_check_with_another_wrong_one_do_not_lock_the_account(
-    clock: ManualClock, portal: PortalServer, tmp_path: Path
-) -> None:
+def test_two_wrong_passwords_do_not_lock_the_account(clock: ManualClock, portal: PortalServer, tmp_path: Path) -> None:
     old, typed = login_of(portal, password="old"), login_of(portal, password="mistyped")
 
     for _ in range(4):
@@ -378,7 +375,7 @@ def test_serve_with_an_old_password_and_check_with_another_wrong_one_do_not_lock
     assert portal.portal.most_refused[MEMBER] < 5
 
 
-def test_two_logins_of_one_user_with_two_wrong_passwords_do_not_lock_the_account(
+def test_two_logins_of_one_user_do_not_lock_the_account(
     clock: ManualClock, portal: PortalServer, tmp_path: Path
 ) -> None:
     logins = [login_of(portal, name=name, password=name) for name in ("house", "barn")]
@@ -391,7 +388,7 @@ def test_two_logins_of_one_user_with_two_wrong_passwords_do_not_lock_the_account
     assert portal.portal.most_refused[MEMBER] < 5
 
 
-def test_processes_that_try_at_the_same_moment_do_not_lock_the_account(
+def test_processes_at_the_same_moment_do_not_lock_the_account(
     clock: ManualClock, portal: PortalServer, tmp_path: Path
 ) -> None:
     StateFile(tmp_path).close()
@@ -414,9 +411,7 @@ def test_processes_that_try_at_the_same_moment_do_not_lock_the_account(
     assert portal.portal.most_refused[MEMBER] < 5
 
 
-def test_without_a_folder_they_are_counted_as_long_as_the_program_runs(
-    clock: ManualClock, portal: PortalServer
-) -> None:
+def test_without_a_folder_they_count_while_the_program_runs(clock: ManualClock, portal: PortalServer) -> None:
     login = login_of(portal, password="wrong")
     with (
         closing(StateFile(None)) as state,
@@ -430,95 +425,36 @@ def test_without_a_folder_they_are_counted_as_long_as_the_program_runs(
     assert portal.portal.most_refused[MEMBER] == 3
 
 
-# -- with a person at the terminal
+# -- whatever is tried
 
 
-def may_try(lockout: Lockout) -> bool:
-    """As a sign-in does it: a person decides first, then it is this one's turn."""
-    try:
-        lockout.ask()
-    except PortalError:
-        return False
-    return is_open(lockout)
-
-
-def ask(lockout: Lockout) -> bool:
-    """One try that is refused, if the gate lets it through."""
-    if not may_try(lockout):
-        return False
-    lockout.rejected(Reason.CREDENTIALS)
-    return True
-
-
-@pytest.mark.parametrize("is_typed", [False, True])
-def test_a_person_may_try_four_times_and_is_asked_before_the_third_and_the_fourth(
-    login: Login, start_state: StartState, clock: ManualClock, *, is_typed: bool
-) -> None:
-    asked: list[str] = []
-
-    def say_yes(why: str) -> bool:
-        asked.append(why)
-        return True
-
-    lockout = Lockout(login, start_state(), clock, say_yes, is_typed=is_typed)
-    assert [ask(lockout) for _ in range(7)] == [True] * 4 + [False] * 3
-    assert asked == [
-        PAUSED.format("user name or password", 2, TOMORROW),
-        PAUSED.format("user name or password", 3, "no more tries"),
-    ]
-    with pytest.raises(CredentialsError) as caught:
-        lockout.check()
-    assert str(caught.value) == PAUSED.format("user name or password", 4, "no more tries")
-
-
-def test_whoever_says_no_stays_paused(login: Login, start_state: StartState, clock: ManualClock) -> None:
-    lockout = Lockout(login, start_state(), clock, lambda _: False)
-    assert [ask(lockout) for _ in range(4)] == [True, True, False, False]
-
-
-def test_each_typed_password_counts_although_each_is_another(
-    login: Login, start_state: StartState, clock: ManualClock
-) -> None:
-    def typed(password: str) -> Lockout:
-        return Lockout(replace(login, password=Secret(password)), start_state(), clock, is_typed=True)
-
-    assert [ask(typed(password)) for password in ("one", "two", "three", "four")] == [True, True, False, False]
-    clock.advance(DAY)
-    assert [ask(typed(password)) for password in ("five", "six")] == [True, False]
-
-
-def test_what_was_typed_does_not_pause_a_configuration_that_was_never_refused(
-    login: Login, start_state: StartState, clock: ManualClock
-) -> None:
-    for password in ("one", "two", "three", "four"):
-        typed = replace(login, password=Secret(password))
-        ask(Lockout(typed, start_state(), clock, lambda _: True, is_typed=True))
-    assert is_open(Lockout(login, start_state(), clock))
-
-
-def test_an_accepted_one_forgets_what_was_typed(login: Login, start_state: StartState, clock: ManualClock) -> None:
-    lockout = Lockout(login, start_state(), clock, is_typed=True)
-    assert [ask(lockout), ask(lockout), ask(lockout)] == [True, True, False]
-    lockout.accepted()
-    assert [ask(lockout), ask(lockout), ask(lockout)] == [True, True, False]
-
-
-tries = st.lists(st.tuples(st.sampled_from(("configured", "typed A", "typed B")), st.integers(0, 30)), max_size=25)
-
-
-@given(before=st.integers(1, 3), sequence=tries)
+@given(
+    sequence=st.lists(st.tuples(st.sampled_from("ABCDE"), st.integers(0, 40)), max_size=40),
+)
 @examples
-def test_with_one_configuration_and_whatever_is_typed_there_are_never_more_than_four(
-    before: int, sequence: list[tuple[str, int]]
-) -> None:
-    # `before`: how often serve has tried that configuration until somebody sits down at a terminal.
-    clock, rejected = ManualClock(NOW), 0
-    configured = replace(login_of(URL), totp_secret=Secret(TOTP))
+def test_no_fifth_rejection_within_a_day(sequence: list[tuple[str, int]]) -> None:
+    """Whatever passwords are tried, and however long apart."""
+    clock, rejections = ManualClock(NOW), [float("-inf")]
     with closing(StateFile(None)) as state:
-        for who, hours in [*[("serve", 24)] * before, *sequence, ("serve", 0) if before > 1 else ("typed", 0)]:
-            is_typed = who.startswith("typed")
-            login = replace(configured, password=Secret(who)) if is_typed else configured
-            anyway = None if who == "serve" else lambda _: True
-            rejected += ask(Lockout(login, state, clock, anyway, is_typed=is_typed))
+        for password, hours in sequence:
+            lockout = Lockout(replace(login_of(URL), password=Secret(password)), state, clock)
+            if is_open(lockout):
+                lockout.rejected(Reason.CREDENTIALS)
+                rejections.append(clock.now())
             clock.advance(hours * HOUR)
-    assert rejected <= 4
+    assert all(later - earlier >= DAY for earlier, later in zip(rejections, rejections[4:], strict=False))
+
+
+def test_after_four_in_all_only_a_new_secret_and_only_daily(start_state: StartState, clock: ManualClock) -> None:
+    def lockout(password: str) -> Lockout:
+        return Lockout(replace(login_of(URL), password=Secret(password)), start_state(), clock)
+
+    for password in ("one", "two", "three", "four"):
+        assert is_open(lockout(password))
+        lockout(password).rejected(Reason.CREDENTIALS)
+    assert not is_open(lockout("five"))
+    clock.advance(DAY)
+    assert not is_open(lockout("one"))
+    assert is_open(lockout("five"))
+    lockout("five").rejected(Reason.CREDENTIALS)
+    assert not is_open(lockout("six"))

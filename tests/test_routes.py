@@ -8,7 +8,7 @@ import requests
 
 from exporter import __version__
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
-from exporter.refresh.status import LocationStatus, LoginStatus
+from exporter.refresh.status import Failure, FailureKind, LocationStatus, LoginStatus
 from exporter.routes import Pages
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
@@ -53,8 +53,11 @@ class Site:
 
 def login(*, up: bool, message: str = "", **locations: bool) -> LoginStatus:
     keys = {LocationKey("novec", "55001", number.strip("_")): is_up for number, is_up in locations.items()}
-    outcomes = {key: LocationStatus(is_up, "" if is_up else message) for key, is_up in keys.items()}
-    return LoginStatus(up=up, message=message, last_refresh=T, locations=outcomes)
+    failures = (Failure(FailureKind.FAILED, message, message=message),) if message else ()
+    outcomes = {
+        key: LocationStatus(is_up, None if is_up else next(iter(failures), None)) for key, is_up in keys.items()
+    }
+    return LoginStatus(up=up, failures=failures, last_refresh=T, locations=outcomes)
 
 
 @pytest.fixture
@@ -132,7 +135,9 @@ def test_once_a_first_refresh_has_succeeded_the_exporter_stays_ready(site: Site)
     site.statuses = {"farm": login(up=True, _70001=True)}
     assert site.answer("/-/ready")[0] == 200
     failed = login(up=False, message="no answer", _70001=False)
-    site.statuses = {"farm": LoginStatus(message="no answer", last_success=T, locations=failed.locations)}
+    site.statuses = {
+        "farm": LoginStatus(failures=failed.failures, last_refresh=T, last_success=T, locations=failed.locations)
+    }
     assert site.answer("/-/ready") == (200, "ready\n")
 
 

@@ -105,14 +105,16 @@ def judge_zone(zone: ZoneInfo, evidence: Collection[OffsetEvidence], bill_reads:
 def matching_zones(evidence: Collection[OffsetEvidence], bill_reads: Collection[int] = ()) -> tuple[str, ...]:
     """Return the zones that fit all evidence, the likeliest first, or without any those that fit the bills.
 
-    A zone without daylight saving time that no co-op is known to keep needs evidence from both seasons.
+    Standard time all the year, where no zone of a co-op fits, needs evidence from both seasons.
     """
     if not evidence:
         return tuple(name for name in US_ZONES if bills_fit(ZoneInfo(name), bill_reads))
-    candidates = (*US_ZONES, *(STANDARD_ZONES if has_both_seasons(evidence) else ()))
-    fitting = [name for name in candidates if all(each.agrees(ZoneInfo(name)) for each in evidence)]
-    by_bills = [name for name in fitting if bills_fit(ZoneInfo(name), bill_reads)]
-    return tuple(by_bills or fitting)
+
+    def fitting(names: Iterable[str]) -> list[str]:
+        return [name for name in names if all(each.agrees(ZoneInfo(name)) for each in evidence)]
+
+    zones = fitting(US_ZONES) or (fitting(STANDARD_ZONES) if has_both_seasons(evidence) else [])
+    return tuple([name for name in zones if bills_fit(ZoneInfo(name), bill_reads)] or zones)
 
 
 def has_both_seasons(evidence: Iterable[OffsetEvidence]) -> bool:

@@ -20,7 +20,7 @@ from .timezone import (
     judge_zone,
     matching_zones,
 )
-from .us_timezones import other_season
+from .us_timezones import may_change, other_season
 from .usage import UsageAnswer
 from .walltime import WallClock
 
@@ -86,9 +86,17 @@ def search_zone(client: PortalClient, locations: Sequence[AccountLocation], cloc
 
 def probe_other_season(client: PortalClient, location: AccountLocation, now: int) -> tuple[OffsetEvidence, ...]:
     """Ask for two days in the other half of the year. Raises PortalError."""
-    start = _UTC.day(other_season(now)).start
+    start = _probe_start(other_season(now))
     query = UsageQuery(location.account, location.number, HOURLY, start, start + _PROBE, _UTC)
     return evidence_in(client.usage(query), start, start + _PROBE)
+
+
+def _probe_start(instant: int) -> int:
+    """A midnight (UTC) not after an instant from which no clock changes within a probe."""
+    start = _UTC.day(instant).start
+    while may_change(start, start + _PROBE):
+        start -= _DAY
+    return start
 
 
 class _ZoneSearcher:
@@ -105,7 +113,7 @@ class _ZoneSearcher:
         """Ask until one zone is left or nothing else is to be asked. Raises what would keep other calls from it."""
         for location in self._locations:
             for instant in (now - _PROBE_AGE, other_season(now - _PROBE_AGE)):
-                start = _UTC.day(instant).start
+                start = _probe_start(instant)
                 for length in (_PROBE, _LONG_PROBE):
                     if self._look(location, start, start + length):
                         break

@@ -10,7 +10,6 @@ import pytest
 from exporter.discovery.survey import PENDING_BUDGET
 from exporter.errors import AccessError, PendingError, TransportError
 from exporter.portal.client import PortalClient
-from exporter.portal.timezone import matching_zones
 from exporter.portal.timezone_search import search_zone
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedResponse
@@ -22,14 +21,14 @@ from exporter.simulator.world import World
 from ..support.clocks import ManualClock
 from ..support.portal import StartPortal, change
 from ..support.surveys import HOUR, Sign, midnight, polls, world
-from ..support.worlds import BARN, BARN_METER, DAY, HOUSE, METER, NOW
+from ..support.worlds import BARN, BARN_METER, HOUSE, METER, NOW
 
 DAYS_METER = MeterSpec("81009", Household(9), resolution=Resolution.DAYS)
 MONTHS_METER = MeterSpec("81008", Household(8), resolution=Resolution.MONTHS)
 
 
 def zones_of(client: PortalClient, clock: ManualClock) -> tuple[str, ...]:
-    return matching_zones(search_zone(client, client.locations(), clock).evidence)
+    return search_zone(client, client.locations(), clock).zones
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "America/Denver", "America/Phoenix", "Pacific/Honolulu"])
@@ -133,7 +132,7 @@ def test_what_was_seen_before_a_portal_fails_is_kept(
 
     monkeypatch.setattr(portal.portal, "_poll", first_poll_only)
     search = search_zone(client, client.locations(), clock)
-    assert matching_zones(search.evidence) == ("America/New_York",)
+    assert search.zones == ("America/New_York",)
     assert isinstance(search.error, TransportError)
     assert search.errors == {}
 
@@ -187,9 +186,8 @@ def test_a_location_of_two_days_shows_the_zone(
         portal = start_portal(unbilled(replace(METER, step=step), connected=connected, zone=zone), lag=3.0 * HOUR)
         client = sign_in(portal)
         search = search_zone(client, client.locations(), clock)
-        certain = {sighting.offset % DAY for sighting in search.evidence if sighting.certain}
-        assert certain == {offset(zone).total_seconds() % DAY}
-        assert zone in matching_zones(search.evidence)
+        assert {each.offset for each in search.evidence} == {offset(zone).total_seconds()}
+        assert zone in search.zones
         assert polls(portal) == 6
 
 

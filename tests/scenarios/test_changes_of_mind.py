@@ -186,7 +186,7 @@ def test_what_was_stored_by_the_clock_of_another_zone_is_not_served(
 
 def test_a_location_of_two_logins_does_as_the_one_says_that_reads_it() -> None:
     reads = LoginStatus(locations={KEY: LocationStatus(up=True)})
-    refused = LoginStatus(locations={KEY: LocationStatus(up=False, message="sign-ins are paused")})
+    refused = LoginStatus(locations={KEY: LocationStatus(up=False)})
     for statuses in ((reads, refused), (refused, reads)):
         assert location_statuses(statuses) == {KEY: LocationStatus(up=True)}
 

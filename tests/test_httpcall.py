@@ -1,0 +1,333 @@
+"""One HTTP call: what goes out as it was meant, what comes back whole, and each way to fail told apart."""
+
+import gzip
+import socket
+import ssl
+import threading
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+import requests
+import requests_mock
+import trustme
+
+from exporter import __version__
+from exporter.httpcall import Authorization, CallFailedError, CallFailure, ClientResponse, HttpClient, Limits
+
+from .support.clocks import ManualClock
+
+URL = "https://novec.smarthub.coop"
+LIMITS = Limits()
+
+Serve = Callable[[socket.socket], None]
+Listen = Callable[[Serve], str]
+
+
+@pytest.fixture
+def client() -> Iterator[HttpClient]:
+    with closing(HttpClient(URL, LIMITS, headers={"Accept": "application/json"})) as made:
+        yield made
+
+
+@pytest.fixture
+def listen() -> Iterator[Listen]:
+    """Serves every connection with a function; gives host and port."""
+    with ExitStack() as stack:
+
+        def start(serve: Serve) -> str:
+            server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+            def run() -> None:
+                while True:
+                    try:
+                        connection, _ = server.accept()
+                    except OSError:
+                        return
+                    with connection, suppress(OSError):
+                        serve(connection)
+
+            thread = threading.Thread(target=run, daemon=True)
+            thread.start()
+            stack.callback(thread.join, 5)
+            stack.callback(server.shutdown, socket.SHUT_RDWR)
+            return f"127.0.0.1:{server.getsockname()[1]}"
+
+        yield start
+
+
+def sends(*parts: bytes) -> Serve:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65536)
+        for part in parts:
+            connection.sendall(part)
+
+    return serve
+
+
+def call(url: str, limits: Limits = LIMITS, clock: ManualClock | None = None, **options: object) -> ClientResponse:
+    ticks = {"ticks": clock.monotonic} if clock else {}
+    with closing(HttpClient(url, limits, **ticks, **options)) as client:  # type: ignore[arg-type]
+        return client.call("GET", "/x")
+
+
+def failure_of(url: str, limits: Limits = LIMITS, clock: ManualClock | None = None, **options: object) -> CallFailure:
+    with pytest.raises(CallFailedError) as caught:
+        call(url, limits, clock, **options)
+    return caught.value.kind
+
+
+# -- what goes out
+
+
+@pytest.mark.parametrize("password", [*"&$*#+% é\"'=;\\", "日本", "a&userId=x", "p%41ss", " end ", "&$*#+% é日本\"'"])
+def test_a_form_field_arrives_as_typed(client: HttpClient, requests_mock: requests_mock.Mocker, password: str) -> None:
+    requests_mock.post(f"{URL}/sign-in", text="{}")
+    client.call("POST", "/sign-in", data={"userId": "member@example.org", "password": password})
+    sent = requests_mock.request_history[0]
+    assert sent.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert parse_qs(sent.text, keep_blank_values=True, strict_parsing=True) == {
+        "userId": ["member@example.org"],
+        "password": [password],
+    }
+    assert not sent.query
+
+
+def test_a_call_says_who_asks_and_for_what(client: HttpClient, requests_mock: requests_mock.Mocker) -> None:
+    requests_mock.get(f"{URL}/x")
+    client.call("GET", "/x")
+    sent = requests_mock.request_history[0].headers
+    assert (sent["User-Agent"], sent["Accept"]) == (f"smarthub-exporter/{__version__}", "application/json")
+
+
+@pytest.mark.parametrize(
+    ("authorization", "header"),
+    [
+        (Authorization(), None),
+        (Authorization.bearer("abc"), "Bearer abc"),
+        (Authorization.basic("me", "p:w ä"), "Basic bWU6cDp3IMOk"),
+    ],
+)
+def test_credentials_are_those_given_whatever_netrc_says(  # noqa: PLR0917 - fixtures
+    client: HttpClient,
+    requests_mock: requests_mock.Mocker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    authorization: Authorization,
+    header: str | None,
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine novec.smarthub.coop login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    requests_mock.get(f"{URL}/x")
+    client.call("GET", "/x", auth=authorization)
+    assert requests_mock.request_history[0].headers.get("Authorization") == header
+
+
+def test_credentials_do_not_show_themselves() -> None:
+    assert repr(Authorization.basic("me", "hidden")) == repr(Authorization.bearer("hidden")) == "<authorization>"
+
+
+# -- what comes back
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 400, 404, 500, 503])
+def test_whatever_the_status_it_is_a_response(
+    client: HttpClient, requests_mock: requests_mock.Mocker, status: int
+) -> None:
+    requests_mock.get(f"{URL}/x", status_code=status, headers={"Location": "https://elsewhere.example/"}, content=b"b")
+    assert client.call("GET", "/x").status == status
+    assert len(requests_mock.request_history) == 1
+
+
+@pytest.mark.parametrize("encoding", ["", "Content-Encoding: gzip\r\n"], ids=["plain", "gzip"])
+@pytest.mark.parametrize("how", ["length", "chunked", "closed"])
+def test_a_large_body_arrives_whole_in_whatever_pieces(listen: Listen, how: str, encoding: str) -> None:
+    text = b"".join(b"%d," % number for number in range(60_000))
+    body = gzip.compress(text) if encoding else text
+    heads = {"length": f"Content-Length: {len(body)}", "chunked": "Transfer-Encoding: chunked", "closed": "X-Y: z"}
+    parts = [body[at : at + 30_011] for at in range(0, len(body), 30_011)]
+    if how == "chunked":
+        parts = [*(b"%x\r\n%s\r\n" % (len(part), part) for part in parts), b"0\r\n\r\n"]
+    host = listen(sends(f"HTTP/1.1 200 OK\r\n{encoding}{heads[how]}\r\n\r\n".encode(), *parts))
+    assert call(f"http://{host}").body == text
+
+
+def test_lines_come_one_by_one_and_without_empty_ones(client: HttpClient, requests_mock: requests_mock.Mocker) -> None:
+    requests_mock.get(f"{URL}/x", content=b"one\n\ntwo\n" + b"3" * 200_000 + b"\nlast")
+    with client.open("GET", "/x") as response:
+        assert list(client.lines(response)) == [b"one", b"two", b"3" * 200_000, b"last"]
+
+
+def test_memory_does_not_grow_with_the_lines(listen: Listen) -> None:
+    body = gzip.compress((b"x" * 9_999 + b"\n") * 10_000)
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    client = HttpClient(f"http://{listen(sends(head, body))}", LIMITS)
+    tracemalloc.start()
+    try:
+        with closing(client), client.open("GET", "/x") as response:
+            assert sum(map(len, client.lines(response))) == 9_999 * 10_000
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_headers_are_found_in_any_case(client: HttpClient, requests_mock: requests_mock.Mocker) -> None:
+    requests_mock.get(f"{URL}/x", headers={"content-TYPE": "text/plain"})
+    assert client.call("GET", "/x").content_type == "text/plain"
+
+
+@pytest.mark.parametrize(
+    ("body", "is_page"),
+    [(b"<!DOCTYPE html>", True), (b"\r\n \t<html>", True), (b"\xef\xbb\xbf<html>", True), (b'{"a": "<"}', False)],
+)
+def test_a_web_page_is_known_by_its_beginning(body: bytes, *, is_page: bool) -> None:
+    assert ClientResponse(200, {}, body).is_page is is_page
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7", 7.0), ("0", 0.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-3", None), ("", None)]
+)
+def test_retry_after_is_read_in_seconds(header: str, seconds: float | None) -> None:
+    assert ClientResponse(503, {"Retry-After": header}, b"").retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("header", "date"),
+    [
+        ("Wed, 14 Jan 2026 17:00:00 GMT", 1768410000.0),
+        ("Wed, 14 Jan 2026 12:00:00 -0500", 1768410000.0),
+        ("Wed, 14 Jan 2026 17:00:00", 1768410000.0),
+        ("yesterday", None),
+        ("Wed, 99 Jan 99999 99:99:99 GMT", None),
+    ],
+)
+def test_the_servers_date_is_read(header: str, date: float | None) -> None:
+    assert ClientResponse(200, {"Date": header}, b"").date == date
+    assert ClientResponse(200, {}, b"").date is None
+
+
+# -- what fails
+
+
+def test_a_refused_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    assert failure_of(f"http://127.0.0.1:{port}") is CallFailure.REFUSED
+
+
+def test_an_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    assert failure_of(URL) is CallFailure.UNKNOWN_HOST
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (requests.ReadTimeout, CallFailure.TIMED_OUT),
+        (requests.ConnectTimeout, CallFailure.TIMED_OUT),
+        (requests.ConnectionError, CallFailure.UNREACHABLE),
+        (requests.exceptions.ProxyError, CallFailure.PROXY),
+        (requests.exceptions.SSLError, CallFailure.TLS),
+        (requests.TooManyRedirects, CallFailure.UNREADABLE),
+    ],
+)
+def test_errors_of_the_library_are_told_apart(
+    client: HttpClient, requests_mock: requests_mock.Mocker, error: type[Exception], kind: CallFailure
+) -> None:
+    requests_mock.get(f"{URL}/x", exc=error("userId=member@example.org password=secret"))
+    with pytest.raises(CallFailedError) as caught:
+        client.call("GET", "/x")
+    assert caught.value.kind is kind
+    assert str(caught.value) == error.__name__
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (b"", CallFailure.UNREACHABLE),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", CallFailure.BROKE_OFF),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhalf", CallFailure.BROKE_OFF),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nhalf", CallFailure.BROKE_OFF),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nhalf", CallFailure.UNREADABLE),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", CallFailure.UNREACHABLE),
+        (b"HTTP/1.1 twohundred OK\r\n\r\n", CallFailure.UNREACHABLE),
+    ],
+    ids=["nothing", "cut off", "no chunk", "half a chunk", "no gzip", "another protocol", "no status"],
+)
+def test_an_answer_that_breaks_off_or_is_no_http(listen: Listen, answer: bytes, kind: CallFailure) -> None:
+    assert failure_of(f"http://{listen(sends(answer))}") is kind
+
+
+@pytest.mark.parametrize("head", ["Content-Length: 100000", "Connection: close", "Content-Encoding: identity"])
+def test_a_body_that_never_ends_is_given_up(listen: Listen, clock: ManualClock, head: str) -> None:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode())
+        for _ in range(1000):
+            connection.sendall(b"x")
+            clock.advance(10.0)
+            threading.Event().wait(0.002)
+
+    started = clock.monotonic()
+    assert failure_of(f"http://{listen(serve)}", Limits(total=120.0), clock) is CallFailure.TIMED_OUT
+    assert 120.0 < clock.monotonic() - started < 500.0
+
+
+def test_a_body_that_stops_coming_is_given_up(listen: Listen) -> None:
+    finished = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        sends(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")(connection)
+        finished.wait(5)
+
+    assert failure_of(f"http://{listen(serve)}", Limits(read=0.1)) is CallFailure.TIMED_OUT
+    finished.set()
+
+
+def test_a_body_and_a_line_have_a_largest_size(requests_mock: requests_mock.Mocker) -> None:
+    requests_mock.get(f"{URL}/x", content=b"x" * 200_000)
+    assert len(call(URL, Limits(body=200_000)).body) == 200_000
+    assert failure_of(URL, Limits(body=199_999)) is CallFailure.UNREACHABLE
+    client = HttpClient(URL, Limits(line=1000))
+    with closing(client), pytest.raises(CallFailedError), client.open("GET", "/x") as response:
+        list(client.lines(response))
+
+
+# -- TLS
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def secure(listen: Listen, authority: trustme.CA) -> str:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    def serve(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secured:
+            sends(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")(secured)
+
+    return f"https://{listen(serve)}"
+
+
+def test_a_certificate_needs_a_trusted_authority(secure: str, authority: trustme.CA, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(file))
+    assert failure_of(secure) is CallFailure.UNTRUSTED
+    assert call(secure, verify=str(file)).body == b"ok"
+    assert failure_of(secure, verify=str(tmp_path / "gone.pem")) is CallFailure.NO_CA_FILE
+
+
+def test_http_behind_an_https_url(listen: Listen) -> None:
+    assert failure_of(f"https://{listen(sends(b'HTTP/1.1 400 Bad Request'))}") is CallFailure.TLS
