@@ -308,10 +308,8 @@ def test_a_token_that_ends_amid_pending_is_renewed_and_the_job_goes_on(
 WRONG = "the portal's answer is not understood: "
 PAGE = f"{THE_DATA}: the portal sent a web page instead of data (status 200); it may be down for maintenance, or"
 PAGE += " api_url is not a SmartHub portal"
-REFUSED = (
-    f"{THE_PLACE}: login coop may not see it (status 403); check account and service_location, or leave both out to"
-)
-REFUSED += " read every location that the login sees"
+REFUSED = f"{THE_PLACE}: login coop may not see it (status 403); check account and service_location, or leave both"
+REFUSED += " out to read every location that the login sees"
 
 
 @pytest.mark.parametrize(
