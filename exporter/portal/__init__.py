@@ -1,1 +1,1 @@
-"""The SmartHub portal: sign-in, discovery, the usage poll, and its wall-clock times made real instants."""
+"""The SmartHub portal: sign-in, accounts, the usage poll, and wall-clock times turned into instants."""

@@ -1,6 +1,6 @@
-"""What a login sees: accounts and their service locations (portal-facts 2).
+"""The accounts and service locations of a login (docs/portal.md, "Accounts and locations").
 
-Electric locations are told by their industry; service codes have too many spellings (portal-facts 9, no. 13 to 15).
+Electric locations are found by their industry, because service codes have too many spellings.
 """
 
 import re
@@ -15,9 +15,10 @@ _LATEST_BILL = 4_102_444_800_000  # ms, the year 2100
 
 @dataclass(frozen=True, slots=True)
 class AccountLocation:
-    """A service location with the account that holds it. `name` is the member's nickname for it, never an address.
+    """A service location with its account, as the portal lists it.
 
-    name: None where it cannot be told. bill_reads: instants at which the meters were read for the last bills.
+    name: the member's nickname, never an address; None if the list has no names. bill_reads: when the meters were read
+    for the last bills, in seconds UTC.
     """
 
     account: str
@@ -29,13 +30,13 @@ class AccountLocation:
     bill_reads: tuple[int, ...] = ()
 
     def key(self, portal: str) -> LocationKey:
-        """Its identity, at the portal with this label."""
+        """Return its identity at the portal with this label."""
         return LocationKey(portal, self.account, self.number)
 
 
 def from_user_data(payload: Json) -> list[AccountLocation]:
-    """Every location of `user-data`, an active entry before an inactive one with the same numbers."""
-    # One client expected a single object (portal-facts 2.1), so perhaps some portal gives one.
+    """Return every location of `user-data`; an active entry replaces an inactive one with the same numbers."""
+    # One client expected a single object, so perhaps some portal sends one.
     items = [payload] if isinstance(payload, dict) and "account" in payload else sequence(payload, "user-data")
     found: dict[tuple[str, str], AccountLocation] = {}
     for item in items:
@@ -47,7 +48,7 @@ def from_user_data(payload: Json) -> list[AccountLocation]:
 
 
 def from_accounts(payload: Json) -> list[AccountLocation]:
-    """Every location of the plain list of accounts, which knows neither industries nor names."""
+    """Return every location of the plain list of accounts, which has no industries or names."""
     found: dict[tuple[str, str], AccountLocation] = {}
     for item in sequence(payload, "accounts"):
         fields = mapping(item, "accounts[]")
@@ -82,7 +83,7 @@ def _of_account(item: dict[str, Json]) -> Iterator[AccountLocation]:
 
 
 def _summaries(item: dict[str, Json]) -> dict[str, dict[str, Json]]:
-    """The summaries by location, from the map of lists or the map of single ones."""
+    """Return one summary per location, from the map of lists or the map of single summaries."""
     found: dict[str, dict[str, Json]] = {}
     single = mapping(item.get("serviceLocationIdToServiceLocationSummary") or {}, "service location summaries")
     lists = mapping(item.get("serviceLocationToUserDataServiceLocationSummaries") or {}, "service location summaries")
@@ -93,13 +94,13 @@ def _summaries(item: dict[str, Json]) -> dict[str, dict[str, Json]]:
 
 
 def _rank(summary: dict[str, Json]) -> tuple[bool, bool]:
-    """A location may have a summary for each of its services: the one in use counts, the electric one first."""
+    """Rank the summaries of a location, one per service: those in use first, then the electric one."""
     codes = " ".join(text(code) for code in sequence(summary.get("services"), "services"))
     return _is_closed(summary), "ELEC" not in codes.upper()
 
 
 def _nickname(summary: dict[str, Json], addresses: set[str]) -> str:
-    """The member's own description, unless the portal fills it with the address (portal-facts 9, no. 38)."""
+    """Return the member's own description, unless the portal put the address there."""
     name = "".join(each if each.isprintable() else " " for each in text(summary.get("description")))
     address = summary.get("address")
     fields = address if isinstance(address, dict) else {"addr1": address}

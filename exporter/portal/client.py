@@ -1,4 +1,4 @@
-"""A signed-in client of one portal: keeps its token, renews it, and asks what the program needs."""
+"""A signed-in client of one portal: it keeps and renews the token and makes the calls."""
 
 import logging
 from collections.abc import Mapping
@@ -21,18 +21,18 @@ log = logging.getLogger(__name__)
 USER_DATA = "/services/secured/user-data"
 ACCOUNTS = "/services/secured/accounts"
 
-_RENEW_BEFORE = 60.0  # seconds left at which a living token is renewed
-_EXPIRED_BEFORE = 10.0  # seconds left at which a token counts as expired
-_PENDING_BUDGET = 150.0  # seconds; a cold range may take longer than a minute (portal-facts 3.2)
+_RENEW_BEFORE = 60.0  # seconds before its end at which a token is renewed
+_EXPIRED_BEFORE = 10.0  # seconds before its end at which a token counts as expired
+_PENDING_BUDGET = 150.0  # seconds; a range that nobody asked for before may take over a minute
 _PENDING_WAITS = (1.0, 2.0, 4.0)  # then always 5
 _LAST_PENDING_WAIT = 5.0
-_CONNECTION_WAITS = (2.0,)  # once more: a retry here is cheaper for the portal than a whole new refresh
+_CONNECTION_WAITS = (2.0,)  # one retry here costs the portal less than a whole new refresh
 
 
 class PortalClient:
-    """One login's way into its portal. Not for several threads at once: one poll at a time per login.
+    """The client of one login. Not safe for several threads: one poll at a time per login.
 
-    pending_budget: seconds for which it asks again while the portal is computing; may be changed between calls.
+    pending_budget: how long to ask again while the portal is computing, in seconds; may be changed between calls.
     """
 
     def __init__(
@@ -54,26 +54,26 @@ class PortalClient:
         self._renewal_works = True
 
     def begin(self) -> None:
-        """Begin a new round of calls, in which one more sign-in is allowed where a token is not accepted."""
+        """Begin a new round of calls, in which one more sign-in is allowed if a token is not accepted."""
         self._token_is_second = False
 
     def has_second_factor(self) -> bool:
-        """Whether the portal says that this login has a second factor, which it tells without a sign-in.
+        """Check whether this login has a second factor, which the portal says without a sign-in.
 
-        Raises TransportError where nobody answers.
+        Raises TransportError if the portal cannot be reached.
         """
         return has_second_factor(self._login, self._transport)
 
     def sign_in(self) -> None:
-        """Sign in now, unless a token still lives. Raises PortalError."""
+        """Sign in now, unless there is a valid token. Raises PortalError."""
         self._fresh_token()
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         self._transport.close()
 
     def locations(self) -> list[AccountLocation]:
-        """Every location that this login sees. Raises PortalError."""
+        """Return every location that this login sees. Raises PortalError."""
         owner = self._fresh_token().owner
         try:
             response = self._ask("user_data", "GET", USER_DATA, params={"userId": owner})
@@ -89,10 +89,10 @@ class PortalClient:
                 raise error from None
 
     def usage(self, query: UsageQuery) -> UsageAnswer:
-        """The portal's answer for one range: asks until it is complete.
+        """Return the usage of one range, asking until the answer is complete.
 
-        Raises PendingError when the time for that is used up, ProtocolError when the portal gives up (FAILED) or is
-        not understood, and the other PortalErrors.
+        Raises PendingError when the time for that is used up, ProtocolError if the portal answers FAILED or something
+        unknown, and the other PortalErrors.
         """
         body = query.body(self._login.username)
         what = f"{query.time_frame} data of location {query.location} from {query.first_day} to {query.last_day}"
@@ -145,7 +145,7 @@ class PortalClient:
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> ClientResponse:
-        """A call with the token: one sign-in more where the portal does not accept it any longer."""
+        """Make a call with the token, signing in once more if the portal no longer accepts it."""
 
         def call() -> ClientResponse:
             token = self._fresh_token()

@@ -1,4 +1,4 @@
-"""From the channels of one meter to what was drawn from the grid and what was sent to it (contract 3, Direction)."""
+"""From the channels of one meter to its usage and export (docs/portal.md, "Directions")."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Flow(Enum):
-    """Which way a channel's energy goes (portal-facts 6)."""
+    """Which way the energy of a channel goes."""
 
     IMPORT = "import"
     TOTAL = "total"
@@ -26,7 +26,7 @@ FLOWS = {
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One channel of a meter. `direction` is the portal's own word for `flow`, upper case, or empty."""
+    """One channel of a meter. direction: the portal's word for `flow` in upper case, or empty."""
 
     meter: str
     series_id: str
@@ -39,17 +39,17 @@ class Channel:
 
 
 Values = Mapping[int, float | None]
-"""kWh by the instant at which an interval starts; None where the portal has no value."""
+"""kWh by the start of the interval (seconds UTC); None if the portal has no value."""
 
-_ROUNDING = 0.02  # kWh: NET and the channels it comes from are rounded independently (portal-facts 3.4)
+_ROUNDING = 0.02  # kWh: the portal rounds NET and the channels it comes from independently
 
 
 @dataclass(slots=True)
 class Energy:
-    """Import and export of one meter in kWh, by instant; what is missing is absent.
+    """Usage and export of one meter in kWh, by the start of the interval; missing values are absent.
 
-    exports: it has channels for export or net energy, or sent energy in this answer.
-    signed: it has no such channels.
+    exports: it has a channel for export or net energy, or exported energy in this answer. signed: it has no such
+    channel, so that only a negative value can show export.
     """
 
     usage: dict[int, float] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Energy:
 
 
 def resolve(channels: Sequence[tuple[Channel, Values]]) -> Energy:
-    """Tell import and export apart, whatever channels the meter has; one without a value says nothing."""
+    """Return usage and export, whatever channels the meter has. A channel without values is ignored."""
     given = [(channel, values) for channel, values in channels if any(value is not None for value in values.values())]
 
     def of(flow: Flow) -> dict[int, float] | None:
@@ -77,7 +77,7 @@ def resolve(channels: Sequence[tuple[Channel, Values]]) -> Energy:
 
 
 def _added(channels: Sequence[Values]) -> dict[int, float] | None:
-    """The sum of several channels, each different one once; None where there is no channel."""
+    """Add up channels, identical ones once. Returns None if there is no channel."""
     different: list[Values] = []
     for values in channels:
         if values not in different:
@@ -132,5 +132,5 @@ def _by_sign(drawn: dict[int, float]) -> Energy:
 
 
 def _above_rounding(value: float) -> float:
-    # The sum of binary fractions may lie a hair above the limit that its decimals do not exceed.
+    # A sum of binary fractions can be slightly above the limit although its decimals are not.
     return value if round(value, 6) > _ROUNDING else 0.0

@@ -1,4 +1,4 @@
-"""A range of days of one location, asked for in pieces that the portal can answer (portal-facts 3.3)."""
+"""A range of days of one location, asked for in pieces that the portal can answer (docs/portal.md, "Ranges")."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,33 +14,33 @@ from .usage import UsageAnswer
 from .walltime import WallClock
 
 LONGEST_RANGE = 30  # days
-_FAILED_DAYS = 3  # so many single days that the portal gives up on are enough
-_PENDING_RANGES = 2  # so many ranges in a row that stay pending are enough
+_FAILED_DAYS = 3  # single days that fail before the rest is given up
+_PENDING_RANGES = 2  # ranges in a row that stay pending before the rest is given up
 
 Ask = Callable[[UsageQuery], UsageAnswer]
 
 Watch = Callable[[UsageAnswer, str, int, int], None]
-"""Shown each answer with its time frame and range, before anything is made of it."""
+"""Called with each answer, its time frame and range, before the answer is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownMeters:
-    """What earlier answers told of a location's meters: their steps in seconds by number."""
+    """What earlier answers showed of a location's meters. steps: their resolution in seconds, by number."""
 
     steps: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, meters: Iterable[Meter]) -> "KnownMeters":
-        """What is known of some meters."""
+        """Return what is known of these meters."""
         return cls({meter.info.number: meter.info.step for meter in meters})
 
     def hourly(self, number: str) -> bool:
-        """Whether a meter is known to have finer than daily data."""
+        """Check whether a meter is known to have finer than daily data."""
         return 0 < self.steps.get(number, 0) < DAILY_STEP
 
     @property
     def only_daily(self) -> bool:
-        """Whether nothing but daily data is known of this location."""
+        """Whether only daily data is known of this location."""
         return bool(self.steps) and all(step == DAILY_STEP for step in self.steps.values())
 
     @property
@@ -51,10 +51,10 @@ class KnownMeters:
 
 @dataclass(slots=True)
 class History:
-    """What could be had of a range. `error` is what kept the rest from coming, None where nothing is missing.
+    """What was fetched of a range. error: why the rest is missing, None if nothing is.
 
-    sightings: what the answers show of the portal's clock. connected: start of the day on which the location was
-    connected, where the portal tells. has_hourly: its word on whether there are finer than daily data.
+    evidence: what the answers show of the portal's zone. connected: the start of the day on which the location was
+    connected, if the portal says it. has_hourly: whether the portal says that there is finer than daily data.
     """
 
     meters: list[MeterReadings] = field(default_factory=list)
@@ -66,7 +66,7 @@ class History:
 
 
 class LocationHistory:
-    """Fetches one location; remembers how long a range its portal can bear."""
+    """Fetches one location, and remembers how long a range its portal can answer."""
 
     def __init__(self, ask: Ask, account: str, location: str, clock: WallClock, watch: Watch | None = None) -> None:
         self._ask = ask
@@ -77,10 +77,10 @@ class LocationHistory:
         self._longest = LONGEST_RANGE
 
     def fetch(self, start: int, end: int, known: KnownMeters, *, try_hourly: bool) -> History:
-        """The readings of the days from `start` to `end` (local midnights), newest range asked first.
+        """Fetch the days from `start` to `end` (local midnights, seconds UTC), newest range first.
 
-        HOURLY data count; a meter without any has DAILY ones (contract 3). `try_hourly` asks for HOURLY data even
-        where only daily ones are known. What came before an error is kept.
+        HOURLY data is used; a meter that has none gets its DAILY data. try_hourly: ask for HOURLY data even if only
+        daily data is known. What came before an error is kept.
         """
         history = History()
         hourly: list[RangeReadings] = []
@@ -94,7 +94,7 @@ class LocationHistory:
                 if history.error is None or _are_daily(hourly, daily, known):
                     history.error = error
                 elif not hourly:
-                    daily = []  # there are finer data, which only failed now: days would stand in their way
+                    daily = []  # there is finer data, which only failed now: days would take its place
         except PortalError as error:
             history.error = error
         _take(history, hourly)
@@ -115,9 +115,9 @@ class LocationHistory:
     def _gather(
         self, time_frame: str, start: int, end: int, known: KnownMeters, answers: list[RangeReadings]
     ) -> PortalError | None:
-        """Add the answers of all ranges, halving a range that the portal gives up on or cannot compute in time.
+        """Add the answers of all ranges, halving a range that fails or stays pending.
 
-        Gives what kept some of them from coming; raises what would keep any other call from succeeding.
+        Returns why some of them are missing; raises an error that any other call would meet too.
         """
         ranges = list(self._ranges(start, end))
         failed: PortalError | None = None
@@ -157,7 +157,7 @@ class LocationHistory:
             last = first
 
     def _halves(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Two halves of whole days, newest first; none for a single day. Later ranges start at the shorter length."""
+        """Split a range at a local midnight, newest half first, unless it is one day. Later ranges keep that length."""
         midnights = self._clock.midnights(start, end)
         days = len(midnights) - 1
         if days < 2:  # noqa: PLR2004
@@ -168,12 +168,12 @@ class LocationHistory:
 
 
 def _is_broken(error: PortalError | None) -> bool:
-    """Whether it makes no sense to ask for anything else: a range that failed need not keep daily data away."""
+    """Check whether other calls would fail too; a range that failed does not stop daily data."""
     return error is not None and not isinstance(error, ProtocolError)
 
 
 def _are_daily(hourly: list[RangeReadings], daily: list[RangeReadings], known: KnownMeters) -> bool:
-    """Whether this location just has no HOURLY data: the portal gave and promised none, and gives daily ones."""
+    """Check whether this location has only daily data: no HOURLY data came or was promised, and daily data did."""
     promised = known.some_hourly or any(answer.has_hourly for answer in (*hourly, *daily))
     no_hourly = all(answer.is_empty for answer in hourly) and not promised
     return no_hourly and not all(answer.is_empty for answer in daily)
@@ -185,7 +185,7 @@ def _take(history: History, answers: list[RangeReadings]) -> None:
 
 
 def _take_days(history: History, answers: list[RangeReadings], known: KnownMeters) -> None:
-    """Daily readings are only for the meters that have no finer ones, now or in what is known."""
+    """Add daily readings of the meters that have no finer ones, neither now nor before."""
     _note(history, answers)
     finer = {meter.info.number for meter in history.meters if meter.readings or meter.waits}
     daily = _joined(
@@ -209,7 +209,7 @@ def _note(history: History, answers: list[RangeReadings]) -> None:
 
 
 def _joined(meters: Iterable[MeterReadings]) -> list[MeterReadings]:
-    """One entry a meter, from answers that come newest first."""
+    """Join the answers, which come newest first, into one entry per meter."""
     readings: dict[str, list[Reading]] = defaultdict(list)
     infos: dict[str, MeterInfo] = {}
     waiting: set[str] = set()

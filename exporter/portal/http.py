@@ -1,4 +1,4 @@
-"""One HTTP call to a portal: counted, traced, and every failure a TransportError with advice."""
+"""One HTTP call to a portal: counted, traced, and a TransportError with advice if it fails."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -31,10 +31,10 @@ _FAILURES = {
     CallFailure.BROKE_OFF: ("{} broke off in the middle of its answer", _LATER),
     CallFailure.UNREADABLE: ("{} sent an answer that cannot be read", _LATER),
 }
-"""What to say of each failure of a host, and what to do."""
+"""What to say of each failure, and what to do."""
 
 Observer = Callable[[str, str, float], None]
-"""Told of each call: endpoint, status code or `error`, seconds."""
+"""Called for each call with its endpoint, its status code or `error`, and its duration in seconds."""
 
 
 def read_json(response: ClientResponse, what: str) -> Json:
@@ -61,7 +61,7 @@ class Transport:
         self._client = HttpClient(base_url, limits, headers={"Accept": "application/json"}, ticks=clock.monotonic)
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         self._client.close()
 
     def call(
@@ -74,9 +74,9 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         **content: Any,  # noqa: ANN401 - params, data: whatever requests takes
     ) -> ClientResponse:
-        """Make one call and read its response whole. Raises TransportError; a bad status is not an error here.
+        """Make one call and read the whole response. Raises TransportError; most bad statuses are not errors here.
 
-        endpoint: the call's name in metrics and logs, never with a value of the user's in it; nor has path one.
+        endpoint: the call's name in metrics and logs. Neither it nor the path contains a value of the user.
         """
         started = self._clock.monotonic()
         code = "error"
@@ -95,7 +95,7 @@ class Transport:
         return response
 
     def _refuse_trouble(self, endpoint: str, response: ClientResponse) -> None:
-        """Statuses that mean the same for every call: redirection, too many requests, server trouble behind a page."""
+        """Raise for statuses that mean the same for every call: a redirect, too many requests, a portal that is down."""
         if 300 <= response.status < 400:  # noqa: PLR2004
             raise TransportError(f"{self._host} redirects elsewhere (status {response.status})", advice="check api_url")
         if response.status in _BUSY:

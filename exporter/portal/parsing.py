@@ -1,6 +1,6 @@
-"""Reading JSON of a foreign shape: each function gives what it promises or raises ProtocolError naming the place.
+"""Reading JSON of unknown shape: each function returns the type it promises or raises ProtocolError.
 
-Messages name keys and types, never values: values may be somebody's name or address.
+Messages name keys and types, never values, because a value may be a person's name or address.
 """
 
 from collections.abc import Iterable
@@ -9,21 +9,21 @@ from typing import Any
 from ..errors import ProtocolError
 
 Json = Any
-"""Whatever json.loads gives; the functions below turn it into something typed."""
+"""Anything that json.loads returns; the functions below give it a type."""
 
 _NUMBERS = (int, float)
-_ABSURD = 1e15  # times of the year 9999 in ms are below it, sums of energies above it would not be exact
+_ABSURD = 1e15  # times in the year 9999 are below it in ms; energies above it could not be added exactly
 
 
 def mapping(value: Json, where: str) -> dict[str, Json]:
-    """An object."""
+    """Return an object."""
     if not isinstance(value, dict):
         raise ProtocolError(f"the portal's answer is not understood: {where} is {_kind(value)}, not an object")
     return value
 
 
 def sequence(value: Json, where: str) -> list[Json]:
-    """A list; an absent one counts as empty."""
+    """Return a list, empty if it is absent."""
     if value is None:
         return []
     if not isinstance(value, list):
@@ -32,7 +32,7 @@ def sequence(value: Json, where: str) -> list[Json]:
 
 
 def text(value: Json) -> str:
-    """An identifier or label: ids arrive as text or as number (portal-facts 12); anything else is empty."""
+    """Return an identifier or label, which arrives as text or as number; empty for anything else."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode().strip()
     if isinstance(value, int) and not isinstance(value, bool):
@@ -41,25 +41,25 @@ def text(value: Json) -> str:
 
 
 def flag(value: Json) -> bool | None:
-    """A yes or no; None where the portal says neither."""
+    """Return true or false; None for anything else."""
     return value if isinstance(value, bool) else None
 
 
 def number(value: Json, where: str) -> float:
-    """A finite number, and none that no meter could count."""
-    # JSON has no other kinds, and NaN is in no range.
+    """Return a finite number of a plausible size."""
+    # JSON has no other number types, and NaN is in no range.
     if type(value) not in _NUMBERS or not -_ABSURD < value < _ABSURD:
         raise ProtocolError(f"the portal's answer is not understood: {where} is {_kind(value)}, not a number")
     return float(value)
 
 
 def optional_number(value: Json, where: str) -> float | None:
-    """A finite number, or None for null."""
+    """Return a finite number, or None for null."""
     return None if value is None else number(value, where)
 
 
 def seconds(value: Json, where: str) -> int:
-    """A time in ms, as number or as text, made whole seconds."""
+    """Return a time as whole seconds; it arrives in milliseconds, as number or text."""
     if isinstance(value, str):
         try:
             value = int(value)
@@ -71,7 +71,7 @@ def seconds(value: Json, where: str) -> int:
 
 
 def all_seconds(values: Iterable[Json], where: str) -> list[int]:
-    """Times in ms, made whole seconds. Years of history are millions of them, most of the plainest kind."""
+    """Return times as whole seconds, quickly: years of history have millions of them."""
     return [
         value // 1000 if type(value) is int and -_ABSURD < value < _ABSURD else seconds(value, where)
         for value in values
@@ -79,7 +79,7 @@ def all_seconds(values: Iterable[Json], where: str) -> list[int]:
 
 
 def optional_numbers(values: Iterable[Json], where: str) -> list[float | None]:
-    """Finite numbers, each or None for null."""
+    """Return finite numbers, None for each null."""
     return [
         value if type(value) is float and -_ABSURD < value < _ABSURD else optional_number(value, where)
         for value in values

@@ -1,4 +1,4 @@
-"""From the wall-clock points of a series to values at real instants, and the length of their intervals (contract 3)."""
+"""From wall-clock points to values at instants, and the length of their intervals (docs/portal.md, "Resolution")."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,24 +9,24 @@ from .usage import WallPoint
 from .walltime import DAY, WallClock, plausible
 
 HOUR = 3600
-_SELDOM = 10  # one in so many distances may come from a stray point
-_ENOUGH = 3  # so many distances between points tell what a meter's step can be
+_SELDOM = 10  # one in this many distances may come from a stray point
+_ENOUGH = 3  # distances between points that are enough to know the step of a meter
 
 
 @dataclass(slots=True)
 class Placed:
-    """Values of one series by instant (start of their interval), and what had to be said about them."""
+    """The values of one series by the start of the interval (seconds UTC), with warnings about them."""
 
     values: dict[int, float | None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
 def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]) -> Placed:
-    """Give each point its instant. Points come sorted; `bounds` are the wall times of the request: [start, end).
+    """Place sorted points at their instants. bounds: the wall times of the request, [start, end).
 
-    The n-th point with the same wall time is its n-th instant. A wall time that does not exist is dropped without
-    energy; with energy it is added at the instant that the offset before the change gives. Any other repeated point
-    is dropped when equal, and wins with a warning when different.
+    The n-th point with the same wall time gets its n-th instant. A point at a wall time that does not exist is dropped
+    if it has no energy; otherwise it is added at the instant that the offset before the change gives. Any other
+    repeated point is dropped if equal; if different, it wins with a warning.
     """
     placed = Placed()
     values = placed.values
@@ -40,7 +40,7 @@ def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]
             continue
         if wall >= next_day:
             next_day, ahead = (wall // DAY + 1) * DAY, clock.ahead_on(wall // DAY)
-        # Years of history are such points by the million, and hardly any others.
+        # Nearly all points of a history take this branch.
         if ahead is not None and wall != last:
             values[wall - ahead] = value
             turn, last = 0, wall
@@ -73,7 +73,7 @@ def _repeat(placed: Placed, instant: int, value: float | None) -> None:
 
 
 def place_days(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]) -> Placed:
-    """The same for points that stand for whole local days: their instant is the start of the day."""
+    """Place points that stand for local days at the start of the day."""
     at_midnight: list[WallPoint] = []
     placed = Placed()
     for wall, value in points:
@@ -82,7 +82,7 @@ def place_days(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int,
         elif value:
             placed.warnings.append("a daily value off midnight was dropped")
     result = place(at_midnight, clock, bounds)
-    # Where clocks change at midnight the wall time 00:00 may not exist or exist twice; the day begins once.
+    # If clocks change at midnight, 00:00 may not exist or exist twice; the day begins once.
     for instant, value in result.values.items():
         placed.values.setdefault(clock.day(instant).start, value)
     placed.warnings += result.warnings
@@ -90,11 +90,11 @@ def place_days(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int,
 
 
 def day_steps(walls: Iterable[int], interval_ends: Mapping[int, int]) -> dict[int, int]:
-    """The step in seconds of each local day (by its number) in which the step can be told.
+    """Return the step in seconds for each local day (by its number) that shows one.
 
-    The most common length of the charted intervals, else the most common distance between points. The charted end is
-    only the next charted x (contract 3): a length that neighbouring points of a meter hardly ever lie apart is that of
-    a finer meter on the same chart, and does not count.
+    It is the most common length of the charted intervals, else the most common distance between points. A charted end
+    is only the next charted time: a length that hardly ever lies between two points of this meter belongs to a finer
+    meter on the same chart and is ignored.
     """
     every = sorted(set(walls))
     distances = Counter(later - earlier for earlier, later in pairwise(every))
@@ -116,13 +116,13 @@ def day_steps(walls: Iterable[int], interval_ends: Mapping[int, int]) -> dict[in
 
 
 def _most_common(lengths: Iterable[int]) -> int | None:
-    """Shorter wins a draw, since gaps only ever stretch; more than an hour can only be a gap."""
+    """Return the most common length, the shorter in a draw; more than an hour can only be a gap."""
     counts = Counter(length for length in lengths if 0 < length <= HOUR)
     return min(counts, key=lambda length: (-counts[length], length)) if counts else None
 
 
 def step_of_day(day: int, steps: Mapping[int, int], otherwise: int | None) -> int | None:
-    """The step of a day, else that of the nearest day that has one, the earlier one first."""
+    """Return the step of a day, else of the nearest day that has one, the earlier first."""
     if day in steps:
         return steps[day]
     if not steps:

@@ -1,4 +1,4 @@
-"""The question that the usage poll answers (portal-facts 3.1). The portal keys its jobs on the body."""
+"""The request of the usage poll. The portal identifies a job by its body (docs/portal.md, "The usage poll")."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ MONTHLY = "MONTHLY"
 
 @dataclass(frozen=True, slots=True)
 class UsageQuery:
-    """A range of whole local days of one location. `start` and `end` are instants of local midnights."""
+    """A range of local days of one location. start, end: local midnights, in seconds UTC."""
 
     account: str
     location: str
@@ -34,7 +34,7 @@ class UsageQuery:
         return self.clock.date_text(self.end - 1)
 
     def body(self, username: str) -> bytes:
-        """The request's body, the same bytes each time it is asked again."""
+        """Return the body of the request, the same bytes for each retry."""
         question = {
             "timeFrame": self.time_frame,
             "userId": username,

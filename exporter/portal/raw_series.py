@@ -1,4 +1,4 @@
-"""The series of an answer at real instants, before they are told apart into import and export (contract 6)."""
+"""The series of an answer at their instants, before usage and export are told apart: the Go tool's layout."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from .usage import ChannelSeries, UsageAnswer
 from .walltime import DAY, WallClock
 
 RawPoint = tuple[int, int, float, float | None]
-"""Start and end in seconds UTC, kWh and USD as the portal gives them."""
+"""Start and end in seconds UTC, kWh and USD as the portal sends them."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawSeries:
-    """One series of USAGE with its cost. name: the last word of the series' name."""
+    """One USAGE series with its cost. name: the last word of the series' name."""
 
     meter: str
     name: str
@@ -24,7 +24,7 @@ class RawSeries:
 
 
 def raw_series(answer: UsageAnswer, time_frame: str, clock: WallClock, start: int, end: int) -> tuple[RawSeries, ...]:
-    """Every series of USAGE, for the local days from `start` to `end` (instants of local midnights)."""
+    """Return every USAGE series of the local days from `start` to `end` (local midnights, seconds UTC)."""
     bounds = clock.wall(start), clock.wall(end)
     placing = place_days if time_frame == DAILY_FRAME else place
     costs: dict[Channel, dict[int, float]] = defaultdict(lambda: defaultdict(float))

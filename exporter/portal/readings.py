@@ -1,4 +1,4 @@
-"""An answer of the poll made readings: each meter's energy and cost at real instants, and nothing wall-clock left."""
+"""From a poll's answer to readings: each meter's energy and cost at instants. No wall-clock time is left."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +15,7 @@ from .walltime import DAY, WallClock
 
 @dataclass(frozen=True, slots=True)
 class MeterReadings:
-    """One meter of a location and what the portal gives for it now, by start.
-
-    waits: it has points, but too few to tell how long their intervals are.
-    """
+    """One meter of a location and its readings, by start. waits: it has too few points to know their length."""
 
     info: MeterInfo
     readings: tuple[Reading, ...]
@@ -29,8 +26,8 @@ class MeterReadings:
 class RangeReadings:
     """One answer of the poll for a range of local days.
 
-    has_hourly: the portal's word on whether finer than daily data exist; None where it gives none.
-    sightings: what the answer shows of the portal's clock. connected: start of the day on which it was connected.
+    has_hourly: whether the portal says that finer than daily data exists; None if it says nothing. evidence: what the
+    answer shows of the portal's zone. connected: the start of the day on which the location was connected.
     """
 
     meters: tuple[MeterReadings, ...] = ()
@@ -41,16 +38,16 @@ class RangeReadings:
 
     @property
     def is_empty(self) -> bool:
-        """No value in it at all."""
+        """Whether it has no values at all."""
         return not any(meter.readings or meter.waits for meter in self.meters)
 
 
 def read_intervals(
     answer: UsageAnswer, clock: WallClock, start: int, end: int, known_steps: Mapping[str, int]
 ) -> RangeReadings:
-    """The readings of an HOURLY answer for the local days from `start` to `end` (instants of local midnights).
+    """Read an HOURLY answer for the local days from `start` to `end` (local midnights, seconds UTC).
 
-    known_steps: the steps by meter from earlier answers, for an answer too short to tell.
+    known_steps: the step of each meter in earlier answers, for an answer that is too short to show it.
     """
     bounds = clock.wall(start), clock.wall(end)
 
@@ -62,7 +59,7 @@ def read_intervals(
 
 
 def read_days(answer: UsageAnswer, clock: WallClock, start: int, end: int) -> RangeReadings:
-    """The readings of a DAILY answer: each is one local day."""
+    """Read a DAILY answer: each reading is one local day."""
     bounds = clock.wall(start), clock.wall(end)
 
     def read(meter: _Meter) -> tuple[list[Reading], int]:
@@ -146,7 +143,7 @@ def _meters(answer: UsageAnswer, placing: Callable[[Sequence[WallPoint]], Placed
 
 
 def _cost(series: Sequence[tuple[Channel, Mapping[int, float | None]]]) -> dict[int, float]:
-    """The sum as signed; what is charged for NET is left out where other channels have their own cost."""
+    """Add up cost as signed, without that of NET if other channels have their own."""
     others = [values for channel, values in series if channel.flow is not Flow.NET]
     total: dict[int, float] = {}
     for values in others or [values for _, values in series]:
@@ -182,12 +179,12 @@ def _intervals_of(
 
 
 def _finer(step: int | None) -> int | None:
-    """A step that was learnt from daily readings says nothing of finer ones."""
+    """Return a known step, unless it is that of daily readings."""
     return step if step and step < DAILY else None
 
 
 def _without_strays(meter: _Meter, readings: Sequence[Reading], walls: Sequence[int]) -> list[Reading]:
-    """Drop the zero that can stand off the grid on the day a meter is connected (portal-facts 3.5)."""
+    """Drop a stray zero off the grid (docs/portal.md, "Oddities of usage answers")."""
     phases: dict[int, Counter[int]] = defaultdict(Counter)
     for reading, wall in zip(readings, walls, strict=True):
         step = reading.end - reading.start

@@ -1,4 +1,4 @@
-"""Signing in: one form post, and the many ways in which a portal says no (portal-facts 1)."""
+"""Signing in: one form post, and the many ways in which a portal rejects it (docs/portal.md, "Rejected sign-ins")."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -23,18 +23,18 @@ SIGN_IN = "/services/oauth/auth/v2"
 RENEW = "/services/oauth/auth/v2/refresh"
 METHOD = "/services/two-factor/method"
 
-_LIFE = 299.0  # seconds, where the portal does not say (portal-facts 1.2)
+_LIFE = 299.0  # seconds, if the portal does not say
 _MILLISECONDS = 10**11
-_SKEW = 25.0  # seconds: a code is good for half a minute, and portals allow the one before it
-_REJECTED_SECOND_FACTOR = "your data could not be verified"  # portal-facts 1.3: status 500, plain text
+_SKEW = 25.0  # seconds: a code is valid for half a minute, and portals accept the previous one
+_REJECTED_SECOND_FACTOR = "your data could not be verified"  # status 500, plain text
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a sign-in gives. `expires_at` is in seconds UTC by our own clock.
+    """The result of a sign-in. expires_at: seconds UTC by this machine's clock.
 
-    owner: whose data to ask for: the owner of the registration where this is a secondary login (portal-facts 1.4).
+    owner: whose data to ask for, for a secondary login the owner of the registration.
     """
 
     value: str
@@ -46,29 +46,29 @@ class Token:
 
 
 class SignInGate(Protocol):
-    """Remembers refused sign-ins, so that they never add up to a locked account (contract 2)."""
+    """Remembers rejected sign-ins, so that they never lock the account."""
 
     def turn(self) -> AbstractContextManager[None]:
-        """Wait until nobody else signs in with this login: two that try at once would not know of each other."""
+        """Wait until no other sign-in of this login is under way, so that each knows of the others."""
         ...
 
     def check(self) -> None:
-        """Raise CredentialsError or TwoFactorError while no sign-in may be tried."""
+        """Raise CredentialsError or TwoFactorError while no sign-in is allowed."""
         ...
 
     def rejected(self, reason: Reason) -> None:
-        """Count a refused sign-in."""
+        """Count a rejected sign-in."""
         ...
 
     def accepted(self) -> None:
-        """Forget the refused ones."""
+        """Forget the rejected sign-ins."""
         ...
 
 
 def sign_in(login: Login, transport: Transport, gate: SignInGate, now: Callable[[], float]) -> Token:
-    """Sign in once. Raises a PortalError; one that may count towards a lockout has been told to the gate.
+    """Sign in once. Raises PortalError; the gate has counted those that may lock the account.
 
-    now: asked when it is this login's turn, since a second factor is good for half a minute only.
+    now: the clock, read when it is this login's turn: a code is valid for half a minute only.
     """
     try:
         if login.has_placeholder:
@@ -104,7 +104,7 @@ def _try(login: Login, transport: Transport, gate: SignInGate, now: float) -> To
 
 
 def renew(token: Token, transport: Transport, now: float) -> Token | None:
-    """A new token for one that still lives, without another sign-in; None where the portal does not do that."""
+    """Renew a valid token without another sign-in. Returns None if the portal does not do that."""
     try:
         response = transport.call("renew", "POST", RENEW, data={"token": token.value})
         answer = read_json(response, "renewing the token") if response.status == 200 else None  # noqa: PLR2004
@@ -114,7 +114,7 @@ def renew(token: Token, transport: Transport, now: float) -> Token | None:
 
 
 def _judge(login: Login, response: ClientResponse, now: float) -> Token | None:
-    """The token of a successful answer, None for a refusal by user name or password."""
+    """Return the token of a successful answer, None if user name or password were rejected."""
     if response.status == 500 and _REJECTED_SECOND_FACTOR in response.body[:500].decode("utf-8", "replace").lower():  # noqa: PLR2004
         raise second_factor_error(login, None if response.date is None else now - response.date)
     if response.status >= 500:  # noqa: PLR2004
@@ -148,7 +148,7 @@ def _token(answer: dict[str, Json], owner: str, now: float) -> Token | None:
 
 
 def _life(answer: dict[str, Json], now: float) -> float:
-    """Seconds that a token lives: `expiresIn`, else `expiration` in seconds or ms since 1970 (portal-facts 1.2)."""
+    """Return how long a token is valid, in seconds: `expiresIn`, else `expiration` (docs/portal.md, "Tokens")."""
     expires_in, expiration = answer.get("expiresIn"), answer.get("expiration")
     if isinstance(expires_in, int | float) and not isinstance(expires_in, bool) and expires_in > 0:
         return float(expires_in)
@@ -160,7 +160,7 @@ def _life(answer: dict[str, Json], now: float) -> float:
 
 
 def _rejection(login: Login, transport: Transport, response: ClientResponse) -> PortalError:
-    """Tell a wrong password from a missing second factor, which many portals answer alike (portal-facts 9, no. 4)."""
+    """Tell a wrong password from a missing second factor, which many portals answer alike."""
     with suppress(PortalError):
         if login.totp_secret is None and has_second_factor(login, transport):
             return second_factor_error(login)
@@ -176,7 +176,7 @@ def _rejection(login: Login, transport: Transport, response: ClientResponse) -> 
 
 
 def has_second_factor(login: Login, transport: Transport) -> bool:
-    """Whether the portal says so; not all do (portal-facts 1.1). Raises TransportError where nobody answers."""
+    """Ask the portal whether a login has a second factor. Raises TransportError if it cannot be reached."""
     response = transport.call("two_factor", "GET", METHOD, params={"userId": login.username})
     try:
         return response.status == 200 and read_json(response, "second factor") == "TOTP"  # noqa: PLR2004
@@ -185,7 +185,7 @@ def has_second_factor(login: Login, transport: Transport) -> bool:
 
 
 def second_factor_error(login: Login, ahead: float | None = None) -> TwoFactorError:
-    """What to say where a second factor is missing or was not accepted. ahead: seconds of our clock before theirs."""
+    """Return the error for a second factor that is missing or rejected. ahead: our clock minus theirs, in seconds."""
     if login.totp_secret is None:
         what = "the portal wants a second factor"
         advice = "set totp_secret to the secret of the authenticator app (base32 or otpauth:// URI)"

@@ -1,7 +1,7 @@
 """Which zone a portal's wall clock keeps: the evidence in its answers, and the one verdict on a configured zone.
 
-An answer shows the portal's offset where its points begin and end exactly with the range that was asked for, both by
-the same offset (portal-facts 4.2). Gaps, late data and labels of another kind shift one end alone and show nothing.
+An answer shows the portal's offset if its points begin and end with the range that was asked for, shifted by the same
+offset (docs/portal.md, "Which zone"). Gaps, late data and other labels shift one end only, and show nothing.
 """
 
 from collections.abc import Collection, Iterable
@@ -15,7 +15,7 @@ from .us_timezones import STANDARD_ZONES, US_ZONES, is_summer, may_change, offse
 from .usage import UsageAnswer
 
 _QUARTER = 900
-_FARTHEST = 15 * 3600  # no two zones of the US and its associates lie further apart
+_FARTHEST = 15 * 3600  # no two zones of the US are further apart
 _DAY = 86400
 
 
@@ -32,12 +32,12 @@ class OffsetEvidence:
         return offset_at(zone, self.start) == self.offset
 
     def is_independent(self, other: "OffsetEvidence") -> bool:
-        """Check that two ranges share no edge: what happened there would mislead both."""
+        """Check that two ranges share no edge, where one gap could mislead both."""
         return {self.start, self.end}.isdisjoint((other.start, other.end))
 
 
 def evidence_in(answer: UsageAnswer, start: int, end: int) -> tuple[OffsetEvidence, ...]:
-    """Return what an HOURLY answer for the real time from `start` to `end` shows: one piece of evidence, or none."""
+    """Return what an HOURLY answer for the time from `start` to `end` (seconds UTC) shows: evidence, or nothing."""
     walls = sorted({wall for series in answer.usage for wall, _ in series.points})
     step = min(day_steps(walls, dict(answer.interval_ends)).values(), default=0)
     if not step:
@@ -49,7 +49,7 @@ def evidence_in(answer: UsageAnswer, start: int, end: int) -> tuple[OffsetEviden
 
 
 def bills_fit(zone: ZoneInfo, reads: Iterable[int]) -> bool:
-    """Check whether most meter readings for bills, which are instants, lie at local midnights (portal-facts 4.1)."""
+    """Check whether most read dates of bills, which are instants, lie at local midnights."""
     plausible = [instant for instant in set(reads) if instant % _QUARTER == 0]
     at_midnight = [instant for instant in plausible if (instant + offset_at(zone, instant)) % _DAY == 0]
     return 2 * len(at_midnight) > len(plausible)
@@ -61,13 +61,13 @@ class ZoneState(Enum):
     UNKNOWN = auto()
     FITS = auto()
     SUSPECT = auto()
-    """All evidence is against it, and there is too little for a verdict: look at the other half of the year."""
+    """All evidence is against it, but there is too little for a verdict: look at the other half of the year."""
     CONTRADICTED = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneVerdict:
-    """The verdict on a zone. others: the zones that fit all evidence where this one does not, the likeliest first."""
+    """The verdict on a zone. others: the zones that fit all evidence if this one does not, likeliest first."""
 
     state: ZoneState = ZoneState.UNKNOWN
     others: tuple[str, ...] = ()
@@ -79,15 +79,15 @@ class ZoneVerdict:
 
     @property
     def fits(self) -> bool | None:
-        """Whether the portal can be of the zone; None where nothing certain can be told."""
+        """Whether the portal keeps this zone; None if that is not certain."""
         return {ZoneState.FITS: True, ZoneState.CONTRADICTED: False}.get(self.state)
 
 
 def judge_zone(zone: ZoneInfo, evidence: Collection[OffsetEvidence], bill_reads: Collection[int] = ()) -> ZoneVerdict:
     """Judge a zone by everything that the answers of one login showed.
 
-    It is contradicted where it fits no evidence, another zone fits all of it, at least two ranges are independent, and
-    the dates of bills do not speak for it.
+    It is contradicted if it fits no evidence, another zone fits all of it, at least two ranges are independent, and
+    the read dates of bills do not fit it.
     """
     agreeing = [each for each in evidence if each.agrees(zone)]
     if evidence and len(agreeing) == len(evidence):
@@ -103,9 +103,9 @@ def judge_zone(zone: ZoneInfo, evidence: Collection[OffsetEvidence], bill_reads:
 
 
 def matching_zones(evidence: Collection[OffsetEvidence], bill_reads: Collection[int] = ()) -> tuple[str, ...]:
-    """Return the zones that fit all evidence, the likeliest first, or without any those that fit the bills.
+    """Return the zones that fit all evidence, likeliest first; without evidence those that fit the bills.
 
-    Standard time all the year, where no zone of a co-op fits, needs evidence from both seasons.
+    Standard time all year is a candidate only if no zone of a co-op fits, with evidence from both seasons.
     """
     if not evidence:
         return tuple(name for name in US_ZONES if bills_fit(ZoneInfo(name), bill_reads))

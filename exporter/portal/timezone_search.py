@@ -1,4 +1,4 @@
-"""Looking for a portal's zone: before anybody knows it, and to verify a configured one. Nothing is stored."""
+"""Looking for a portal's zone, to propose one or to verify the configured one. Nothing is stored."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,22 +27,22 @@ from .walltime import WallClock
 _LATER = "later it may work"
 
 Busy = Callable[[str], None]
-"""Told what is waited for; empty when nothing is."""
+"""Called with what is waited for, and with "" when the wait is over."""
 
 _UTC = WallClock(ZoneInfo("UTC"))
 _DAY = 86400
 _HOUR = 3600
 _PROBE = 2 * _DAY
-_PROBE_AGE = 9 * _DAY  # by then all data of a probe should be posted
+_PROBE_AGE = 9 * _DAY  # old enough that all its data should be posted
 _LONG_PROBE = 28 * _DAY
-_YOUNG = 8 * _DAY  # what is younger than this is in none of the probes
+_YOUNG = 8 * _DAY  # younger data is in none of the probes
 _FARTHEST_WEST = 11 * _HOUR  # Pago Pago, behind UTC
 _FARTHEST_EAST = 10 * _HOUR  # Guam, ahead of UTC
-_SHORTEST_PROBE = 2 * _HOUR  # a meter that is read by the hour shows its step by two points
+_SHORTEST_PROBE = 2 * _HOUR  # an hourly meter needs two points to show its step
 
 
 def not_asked(before: PortalError) -> PortalError:
-    """What to say of a location that was not asked for, by what had gone wrong before."""
+    """Return the error for a location that was skipped because another one failed."""
     if isinstance(before, PendingError):
         return PendingError("not asked, since the portal was still computing what was asked before", advice=_LATER)
     return TransportError("not asked, since the portal had failed before", advice=_LATER)
@@ -50,10 +50,10 @@ def not_asked(before: PortalError) -> PortalError:
 
 @dataclass(frozen=True, slots=True)
 class ZoneSearch:
-    """What a portal showed of its clock before anybody knew its zone.
+    """The result of a search.
 
-    zones: those that fit, the likeliest first. errors: why nothing at all could be had of a location, by location.
-    error: what kept more from being seen, None where every location answered.
+    zones: those that fit, likeliest first. errors: why a location gave nothing at all. error: why there is no more
+    evidence, None if every location answered.
     """
 
     evidence: tuple[OffsetEvidence, ...] = ()
@@ -63,16 +63,16 @@ class ZoneSearch:
 
 
 def bill_reads_of(locations: Iterable[AccountLocation]) -> list[int]:
-    """Return the instants at which the meters of some locations were read for bills."""
+    """Return when the meters of these locations were read for bills, in seconds UTC."""
     return [instant for location in locations for instant in location.bill_reads]
 
 
 def search_zone(client: PortalClient, locations: Sequence[AccountLocation], clock: Clock) -> ZoneSearch:
-    """Look for the zone of a portal, in summer and in winter. Raises a PortalError where nobody is signed in.
+    """Look for the zone of a portal, in summer and in winter. Raises PortalError if the sign-in fails.
 
-    Bill dates cost nothing; beyond them it asks for two days in each half of the year, of one location after the other
-    until one zone is left, and where all these are too young for a day inside their data. A portal that is down or
-    keeps computing is not asked for more.
+    It asks for two days in each half of the year, location by location until one zone is left. If all locations are
+    too young for that, it asks for a day inside their data. A portal that is down or keeps computing is not asked for
+    more.
     """
     searcher = _ZoneSearcher(client, locations)
     try:
@@ -92,7 +92,7 @@ def probe_other_season(client: PortalClient, location: AccountLocation, now: int
 
 
 def _probe_start(instant: int) -> int:
-    """A midnight (UTC) not after an instant from which no clock changes within a probe."""
+    """Return the last midnight (UTC) before an instant after which no clock changes within a probe."""
     start = _UTC.day(instant).start
     while may_change(start, start + _PROBE):
         start -= _DAY
@@ -100,7 +100,7 @@ def _probe_start(instant: int) -> int:
 
 
 class _ZoneSearcher:
-    """One search: what was seen so far, and which locations answered."""
+    """One search: its evidence so far, and which locations answered."""
 
     def __init__(self, client: PortalClient, locations: Sequence[AccountLocation]) -> None:
         self._client = client
@@ -110,7 +110,7 @@ class _ZoneSearcher:
         self._errors: dict[AccountLocation, PortalError] = {}
 
     def search(self, now: int) -> None:
-        """Ask until one zone is left or nothing else is to be asked. Raises what would keep other calls from it."""
+        """Ask until one zone is left or there is nothing else to ask. Raises errors that other calls would meet too."""
         for location in self._locations:
             for instant in (now - _PROBE_AGE, other_season(now - _PROBE_AGE)):
                 start = _probe_start(instant)
@@ -132,7 +132,7 @@ class _ZoneSearcher:
         return matching_zones(self._evidence, bill_reads_of(self._locations))
 
     def result(self, error: PortalError | None = None) -> ZoneSearch:
-        """What came of it. error: what ended it early."""
+        """Return the result. error: what ended the search early."""
         silent = {location: found for location, found in self._errors.items() if location not in self._answered}
         if error:
             unasked = (location for location in self._locations if location not in {*self._answered, *silent})
@@ -141,7 +141,7 @@ class _ZoneSearcher:
         return ZoneSearch(tuple(self._evidence), self._zones, silent, last)
 
     def _look(self, location: AccountLocation, start: int, end: int) -> bool:
-        """Ask for a range; gives whether it shows the clock."""
+        """Ask for a range. Returns whether it showed the offset."""
         answer = self._ask(location, start, end)
         seen = evidence_in(answer, start, end) if answer else ()
         self._evidence += seen
@@ -162,10 +162,10 @@ class _ZoneSearcher:
 
 
 def _inside(answer: UsageAnswer) -> tuple[int, int] | None:
-    """The last day, or less, that lies inside the data of an answer whatever the zone; None where they are too few.
+    """Return a range of up to a day that lies inside the data of an answer whatever the zone; None if there is none.
 
-    Only where there are data at both ends of a range do its first and last x tell the offset (portal-facts 4.2), and
-    when the data really begin and end is as unknown as the zone.
+    Only a range with data at both its ends shows the offset, and when the data really begins and ends depends on the
+    zone that is looked for.
     """
     walls = sorted({wall for series in answer.usage for wall, _ in series.points})
     step = min(day_steps(walls, dict(answer.interval_ends)).values(), default=0)
@@ -187,9 +187,9 @@ def verify_zone(  # noqa: PLR0917
     clock: Clock,
     busy: Busy,
 ) -> tuple[ZoneVerdict, PortalError | None]:
-    """Judge a zone by what was seen, and by both halves of the year: in one of them several zones are alike.
+    """Judge a zone by this evidence and by both halves of the year, since several zones agree in one of them.
 
-    Gives the error too that kept the portal from showing its clock, where that leaves doubt.
+    Also returns the error that kept the portal from showing its clock, if that leaves doubt.
     """
     reads = bill_reads_of(locations)
     verdict = judge_zone(zone, evidence, reads)

@@ -1,4 +1,4 @@
-"""The time zones of US co-ops: which there are, their offsets, and when their clocks change."""
+"""The time zones of US co-ops, their offsets, and when their clocks change."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -17,10 +17,10 @@ US_ZONES = (
     "Pacific/Pago_Pago",
     "Pacific/Palau",
 )
-"""Zones of co-ops, those with more of them first (portal-facts 10)."""
+"""The zones of co-ops, those with more co-ops first (docs/portal.md, "Where co-ops are")."""
 
 STANDARD_ZONES = tuple(f"Etc/GMT+{hours}" for hours in range(4, 11))
-"""Standard time all the year, as a portal may keep it whatever its co-op's clocks do (portal-facts 4.3)."""
+"""Standard time all year, which a portal may keep (docs/portal.md, "Daylight saving changes")."""
 
 
 def is_summer(instant: int) -> bool:
@@ -36,7 +36,7 @@ def other_season(instant: int) -> int:
 
 
 def may_change(start: int, end: int) -> bool:
-    """Whether the clocks of some zone change within a range."""
+    """Check whether the clocks of any zone change within a range."""
     return any(offset_at(zone, start) != offset_at(zone, end) for zone in map(ZoneInfo, US_ZONES))
 
 

@@ -1,4 +1,4 @@
-"""The answer of the usage poll, decoded into typed series (portal-facts 3.5). Times here are still wall-clock.
+"""The answer of the usage poll as typed series (docs/portal.md, "Shape of a usage answer"). Times are wall-clock.
 
 `meterToChartData` and `baseSeries` repeat the same points and are never read.
 """
@@ -16,12 +16,12 @@ INDUSTRY = "ELECTRIC"
 
 
 WallPoint = tuple[int, float | None]
-"""Wall-clock seconds and a value, None where the portal has none."""
+"""Wall-clock seconds and a value, None if the portal has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelSeries:
-    """The points of one channel, sorted by wall time, repeated ones kept in the portal's order."""
+    """The points of one channel, sorted by wall time; repeated times stay in the portal's order."""
 
     channel: Channel
     points: tuple[WallPoint, ...]
@@ -29,13 +29,13 @@ class ChannelSeries:
 
 @dataclass(frozen=True, slots=True)
 class UsageAnswer:
-    """What a poll gave, empty where it gave nothing.
+    """A decoded poll; every part is empty if the portal sent nothing.
 
-    periods: series of TIME_OF_USE with the name of their rate period.
+    periods: TIME_OF_USE series with the name of their rate period.
     interval_ends: the charted intervals, start to end, both wall-clock.
-    has_hourly: what the portal says of finer data for this location; None where it says nothing.
-    connected: the local day on which the location was connected, where the portal tells.
-    warnings: what was passed over, each a sentence without personal data.
+    has_hourly: whether the portal says that finer than daily data exists; None if it says nothing.
+    connected: the local day on which the location was connected, if the portal says it.
+    warnings: what was ignored, each a sentence without personal data.
     """
 
     channels: tuple[Channel, ...] = ()
@@ -49,9 +49,9 @@ class UsageAnswer:
 
 
 def decode(data: Json) -> UsageAnswer:
-    """Decode the `data` of a COMPLETE poll. Raises ProtocolError where its shape is not the known one.
+    """Decode the `data` of a COMPLETE poll. Raises ProtocolError if its shape is unknown.
 
-    No data, no ELECTRIC in it, an empty list or no USAGE entry are normal and give an empty answer.
+    No data, no ELECTRIC in it, an empty list or no USAGE entry are normal and make an empty answer.
     """
     industries = mapping({} if data is None else data, "data")
     entries = [mapping(entry, "data.ELECTRIC[]") for entry in sequence(industries.get(INDUSTRY), "data.ELECTRIC")]
@@ -69,7 +69,7 @@ def decode(data: Json) -> UsageAnswer:
 
 
 class _Decoder:
-    """Collects the entries of one answer; USAGE first, since the others are joined to its meters."""
+    """Collects the entries of one answer, USAGE first: the others are joined to its meters."""
 
     def __init__(self) -> None:
         self._channels: list[Channel] = []
@@ -169,7 +169,7 @@ class _Decoder:
             )
 
     def _join_through(self, channel: Channel | None) -> Channel | None:
-        """A COST entry's own meters name the channel where its series do not."""
+        """Find the channel by a COST entry's own meters if its series do not name it."""
         if channel is None:
             return None
         same = [known for known in self._channels if known.meter == channel.meter]
@@ -181,7 +181,7 @@ class _Decoder:
 
 
 def _join(series: dict[str, Json], channels: Iterable[Channel]) -> Channel | None:
-    """The channel of a series: by seriesId, then by meter and channel, then by a meter's only channel."""
+    """Find the channel of a series: by seriesId, by meter and channel, or as the meter's only one."""
     name, meter, number = (text(series.get(key)) for key in ("name", "meterNumber", "channel"))
     channels = list(channels)
     for channel in channels:
@@ -197,7 +197,7 @@ def _join(series: dict[str, Json], channels: Iterable[Channel]) -> Channel | Non
 
 
 def _channel_of_series(series: dict[str, Json]) -> Channel:
-    """A series that no meter entry describes: its own words say enough to keep its energy."""
+    """Make a channel of a series that no `meters` entry describes."""
     name, meter = text(series.get("name")), text(series.get("meterNumber"))
     net = flag(series.get("isNet")) or False
     if not (meter or name):
@@ -214,7 +214,7 @@ def _channel_of_series(series: dict[str, Json]) -> Channel:
 
 def _mappings(value: Json, where: str) -> list[dict[str, Json]]:
     items = sequence(value, where)
-    # A month of points is looked at in one go.
+    # One look at all types is much faster than one per point.
     return items if set(map(type, items)) <= {dict} else [mapping(item, f"{where}[]") for item in items]
 
 
@@ -230,7 +230,7 @@ def _points(series: dict[str, Json], where: str) -> tuple[WallPoint, ...]:
 
 
 def _interval_ends(value: Json) -> dict[int, int]:
-    """`xToOrderedInterval`, a map by x, or a list whose items name their x (portal-facts 3.5)."""
+    """Read `xToOrderedInterval`: a map by x, or a list whose items name their x."""
     where = "xToOrderedInterval"
     if isinstance(value, list):
         items = [(fields.get("x"), fields) for fields in _mappings(value, where)]
@@ -248,7 +248,7 @@ def _interval_ends(value: Json) -> dict[int, int]:
 
 
 def _date(value: str) -> date | None:
-    """An English date such as `May 4, 2019` (portal-facts 4.1)."""
+    """Read an English date such as `May 4, 2019`."""
     try:
         return datetime.strptime(value, "%B %d, %Y").replace(tzinfo=UTC).date()
     except ValueError:
@@ -256,5 +256,5 @@ def _date(value: str) -> date | None:
 
 
 def _word(value: str) -> str:
-    """A foreign word, fit for a log line."""
+    """Return a word of the portal in a form that is safe for a log line."""
     return "".join(character for character in value[:20] if character.isalnum() or character == "_") or "(unreadable)"

@@ -1,8 +1,7 @@
-"""A co-op's wall clock and the real instants behind it.
+"""A co-op's wall clock and the instants behind it (docs/portal.md, "Wall-clock times").
 
-The portal writes local wall-clock times as if they were UTC (portal-facts 4.1). Here, and nowhere else, they become
-real instants, by the zone's rules at that date. `wall` is always seconds since 1970 on the wall clock, `instant`
-seconds since 1970 UTC.
+The portal writes local times as if they were UTC. Here, and nowhere else, they become instants, by the zone's rules at
+that date. `wall` is always seconds since 1970 on the wall clock, `instant` seconds since 1970 UTC.
 """
 
 from collections import defaultdict
@@ -14,13 +13,13 @@ from ..intervals.days import Day
 
 DAY = 86400
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock has no zone
-# Beyond these a wall time cannot be meant (MONTHLY answers name the year 9999, portal-facts 4.4).
+# No real wall time is outside these; MONTHLY answers use the year 9999.
 _EARLIEST = 0
 _LATEST = 4_102_444_800
 
 
 def plausible(bounds: tuple[int, int]) -> tuple[int, int]:
-    """The part of a range of wall times between 1970 and 2100, where the conversions below are defined."""
+    """Cut a range of wall times to 1970 to 2100, where the conversions below are defined."""
     return max(bounds[0], _EARLIEST), min(bounds[1], _LATEST)
 
 
@@ -29,18 +28,18 @@ class WallClock:
 
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
-        # Years of history are asked about point by point; only two days in a year are not alike.
+        # A history asks for each of its points; only two days in a year differ from the others.
         self._instants = lru_cache(maxsize=4096)(self._find_instants)
         self._ahead_on = lru_cache(maxsize=4096)(self._find_ahead_on)
         self._ahead_at = lru_cache(maxsize=4096)(self._find_ahead_at)
 
     def instants(self, wall: int) -> tuple[int, ...]:
-        """The instants at which the clock shows this: none in the spring gap, two in the autumn hour, else one."""
+        """Return the instants at which the clock shows this: none in spring's gap, two in autumn's hour, else one."""
         ahead = self._ahead_on(wall // DAY)
         return self._instants(wall) if ahead is None else (wall - ahead,)
 
     def ahead_on(self, day: int) -> int | None:
-        """How far the clock is ahead of UTC on one of its days, in seconds; None where that changes."""
+        """Return how far the clock is ahead of UTC on one of its days, in seconds; None if that changes."""
         return self._ahead_on(day)
 
     def _find_ahead_on(self, day: int) -> int | None:
@@ -52,11 +51,11 @@ class WallClock:
         first, second = (self._with_fold(wall, fold) for fold in (0, 1))
         if first == second:
             return (first,)
-        # In a gap fold=0 still uses the offset before the change and so lands after fold=1 (PEP 495).
+        # In a gap, fold=0 uses the offset before the change and so ends up after fold=1 (PEP 495).
         return (first, second) if first < second else ()
 
     def instant_before_change(self, wall: int) -> int:
-        """The instant by the offset before the change: what a wall time that does not exist stands for (contract 3)."""
+        """Return the instant that the offset before a change gives to a wall time that does not exist."""
         return self._with_fold(wall, 0)
 
     def _with_fold(self, wall: int, fold: int) -> int:
@@ -64,12 +63,12 @@ class WallClock:
         return int(local.timestamp())
 
     def wall(self, instant: int) -> int:
-        """What the clock shows at an instant."""
+        """Return what the clock shows at an instant."""
         ahead = self._ahead_at(instant // DAY)
         return self._find_wall(instant) if ahead is None else instant + ahead
 
     def _find_ahead_at(self, day: int) -> int | None:
-        """The same on a day of UTC."""
+        """Return how far the clock is ahead on a day of UTC; None if that changes."""
         first, last = self._find_wall(day * DAY), self._find_wall((day + 1) * DAY)
         return first - day * DAY if last - first == DAY else None
 
@@ -78,38 +77,38 @@ class WallClock:
         return int((local - _EPOCH).total_seconds())
 
     def day(self, instant: int) -> Day:
-        """The local day that holds an instant."""
+        """Return the local day that contains an instant."""
         midnight = self.wall(instant) // DAY * DAY
         return Day(self._start_of_day(midnight), self._start_of_day(midnight + DAY))
 
     def _start_of_day(self, midnight: int) -> int:
-        """Where clocks change at midnight itself: the first instant of the new day."""
+        """Return the first instant of a local day, also if clocks change at midnight."""
         instants = self.instants(midnight)
         return instants[0] if instants else self.instant_before_change(midnight)
 
     def days_before(self, instant: int, days: int) -> int:
-        """The local midnight at which the day `days` before the one of this instant begins."""
+        """Return the start of the local day that lies `days` before the one of an instant."""
         return self._start_of_day((self.wall(instant) // DAY - days) * DAY)
 
     def midnight_of(self, date: date) -> int:
-        """The instant at which a local date begins."""
+        """Return the instant at which a local date begins."""
         return self._start_of_day((date - _EPOCH.date()).days * DAY)
 
     def date_text(self, instant: int) -> str:
-        """The local date of an instant, for people."""
+        """Return the local date of an instant, for people."""
         return (_EPOCH + timedelta(seconds=self.wall(instant))).date().isoformat()
 
     def days_between(self, start: int, end: int) -> int:
-        """How many local days lie between two local midnights."""
+        """Return how many local days lie between two local midnights."""
         return self.wall(end) // DAY - self.wall(start) // DAY
 
     def midnights(self, start: int, end: int) -> list[int]:
-        """Every local midnight from `start` to `end`, both included; both must be local midnights."""
+        """Return every local midnight from `start` to `end`, which are local midnights too."""
         first, last = (self.wall(instant) // DAY for instant in (start, end))
         return [self._start_of_day(day * DAY) for day in range(first, last + 1)]
 
     def grid(self, day: Day, step: int) -> tuple[tuple[int, ...], ...]:
-        """The interval starts of a day, one tuple for each wall time: two instants in the autumn hour, else one."""
+        """Return the interval starts of a day, one tuple per wall time: two instants in the autumn hour, else one."""
         by_wall: dict[int, list[int]] = defaultdict(list)
         for start in range(day.start, day.end, step):
             by_wall[self.wall(start)].append(start)
