@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from .clock import Clock
 from .config import Login
 from .errors import CredentialsError, PortalError, Reason, TwoFactorError
-from .storage.state import RejectedSignIns, StateFile
+from .storage.sign_ins import RejectedSignIns
+from .storage.state import StateFile
 
 _FREE_TRIES = 2
 _LAST_TRY_AFTER = 24 * 3600

@@ -1,7 +1,6 @@
 """What of a backfill is done, kept in the state so that the same command goes on where it stopped (contract 2)."""
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 
@@ -78,69 +77,28 @@ class Journal:
 
     def read(self) -> list[CompletedChunk]:
         """What earlier runs of the same task did within a day."""
-
-        def read(database: sqlite3.Connection) -> list[CompletedChunk]:
-            rows = database.execute(
-                "SELECT portal, account, location, start, end, figures FROM backfill_done"
-                " JOIN backfill ON backfill.id = backfill WHERE task = ? ORDER BY portal, account, location, start",
-                (self._task,),
-            )
-            since = self._clock.now() - _LIFE
-            entries = [_read(LocationKey(*row[:3]), *row[3:]) for row in rows]
-            return [done for noted, done in filter(None, entries) if noted >= since]
-
-        return self._state.run(read)
+        since = self._clock.now() - _LIFE
+        entries = [_read(*row) for row in self._state.chunks_done(self._task)]
+        return [done for noted, done in filter(None, entries) if noted >= since]
 
     def begin(self, *, anew: bool) -> None:
         """Make room for the task; forget what was done where to begin anew, and whatever nobody believes any more."""
         now = self._clock.now()
-
-        def begin(database: sqlite3.Connection) -> None:
-            old = database.execute("SELECT id FROM backfill WHERE touched < ?", (now - _LIFE,)).fetchall()
-            if anew:
-                old += database.execute("SELECT id FROM backfill WHERE task = ?", (self._task,)).fetchall()
-            database.executemany("DELETE FROM backfill WHERE id = ?", old)
-            database.executemany("DELETE FROM backfill_done WHERE backfill = ?", old)
-            database.execute("INSERT OR IGNORE INTO backfill (task, touched) VALUES (?, ?)", (self._task, now))
-
-        self._state.run(begin)
+        self._state.begin_backfill(self._task, now, now - _LIFE, anew=anew)
 
     def note(self, done: CompletedChunk) -> None:
         """A chunk is done, and with it what it was needed for."""
-        key, now = done.key, self._clock.now()
-        totals = json.dumps([now, asdict(done.totals), asdict(done.coverage), done.digest.hex()])
-
-        def note(database: sqlite3.Connection) -> None:
-            database.execute("UPDATE backfill SET touched = ? WHERE task = ?", (now, self._task))
-            database.execute(
-                "REPLACE INTO backfill_done SELECT id, ?, ?, ?, ?, ?, ? FROM backfill WHERE task = ?",
-                (key.portal, key.account, key.location, done.start, done.end, totals, self._task),
-            )
-
-        self._state.run(note)
+        now = self._clock.now()
+        text = json.dumps([now, asdict(done.totals), asdict(done.coverage), done.digest.hex()])
+        self._state.note_chunk(self._task, now, done.chunk_key, text)
 
     def forget(self, done: CompletedChunk) -> None:
         """A chunk has to be done again."""
-        key = done.key
-
-        def forget(database: sqlite3.Connection) -> None:
-            database.execute(
-                "DELETE FROM backfill_done WHERE portal = ? AND account = ? AND location = ? AND start = ?"
-                " AND backfill IN (SELECT id FROM backfill WHERE task = ?)",
-                (key.portal, key.account, key.location, done.start, self._task),
-            )
-
-        self._state.run(forget)
+        self._state.forget_chunk(self._task, done.key, done.start)
 
     def remove(self) -> None:
         """All of it is done."""
-
-        def remove(database: sqlite3.Connection) -> None:
-            ids = database.execute("SELECT id FROM backfill WHERE task = ?", (self._task,)).fetchall()
-            database.executemany("DELETE FROM backfill_done WHERE backfill = ?", ids)
-            database.executemany("DELETE FROM backfill WHERE id = ?", ids)
-
-        self._state.run(remove)
+        self._state.forget_backfill(self._task)
 
 
 def _read(key: LocationKey, start: int, end: int, text: str) -> tuple[float, CompletedChunk] | None:

@@ -81,6 +81,10 @@ class LocationKey:
     account: str
     location: str
 
+    def labels(self) -> dict[str, str]:
+        """The labels by name, in the order in which they are written."""
+        return {"portal": self.portal, "account": self.account, "location": self.location}
+
 
 @dataclass(frozen=True, slots=True)
 class Meter:

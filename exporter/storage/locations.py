@@ -1,0 +1,185 @@
+"""Locations with their meters, intervals and rate periods, and the days that only a backfill can bring to databases."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from operator import attrgetter
+from typing import Any
+
+from ..intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
+from ..intervals.samples import VERSIONS
+from .database import Database
+
+TABLES = """
+CREATE TABLE location (
+    portal TEXT NOT NULL, account TEXT NOT NULL, location TEXT NOT NULL, name TEXT NOT NULL, timezone TEXT NOT NULL,
+    PRIMARY KEY (portal, account, location)) WITHOUT ROWID;
+CREATE TABLE meter (
+    id INTEGER PRIMARY KEY, portal TEXT NOT NULL, account TEXT NOT NULL, location TEXT NOT NULL, number TEXT NOT NULL,
+    flows TEXT NOT NULL, parent INTEGER NOT NULL, net INTEGER NOT NULL, exports INTEGER NOT NULL,
+    signed INTEGER NOT NULL, step INTEGER NOT NULL, UNIQUE (portal, account, location, number));
+CREATE TABLE interval (
+    meter INTEGER NOT NULL, whole_day INTEGER NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
+    usage REAL, usage_k INTEGER NOT NULL, export REAL, export_k INTEGER NOT NULL, cost REAL, cost_k INTEGER NOT NULL,
+    PRIMARY KEY (meter, whole_day, start)) WITHOUT ROWID;
+CREATE TABLE period (
+    meter INTEGER NOT NULL, start INTEGER NOT NULL, name TEXT NOT NULL, kwh REAL NOT NULL, k INTEGER NOT NULL,
+    PRIMARY KEY (meter, start, name)) WITHOUT ROWID;
+CREATE TABLE backfill_needed (
+    portal TEXT NOT NULL, account TEXT NOT NULL, location TEXT NOT NULL, day INTEGER NOT NULL,
+    PRIMARY KEY (portal, account, location, day)) WITHOUT ROWID;
+"""
+_OF_LOCATION = "portal = :portal AND account = :account AND location = :location"
+_FORGET_PERIODS = "DELETE FROM period WHERE meter = ? AND start = ?"
+_KEPT_UNREAD = 30 * 86400
+
+
+class LocationTables(Database):
+    """The part of the state that the snapshot is made of."""
+
+    def locations(self, wanted: Callable[[LocationKey], bool] = lambda _: True) -> list[Location]:
+        """Everything that is stored of the wanted locations."""
+
+        def read(database: sqlite3.Connection) -> list[Location]:
+            meters = defaultdict(list)
+            for identifier, portal, account, location, *info in database.execute(
+                "SELECT * FROM meter ORDER BY number"
+            ).fetchall():
+                key = LocationKey(portal, account, location)
+                if wanted(key):
+                    meters[key].append(_read_meter(database, identifier, info))
+            return [
+                Location(key, name, zone, tuple(meters[key]))
+                for *names, name, zone in database.execute("SELECT * FROM location ORDER BY portal, account, location")
+                if wanted(key := LocationKey(*names))
+            ]
+
+        return self.run(read)
+
+    def save(
+        self,
+        location: Location,
+        changed: Iterable[tuple[str, Sequence[Interval], Sequence[Interval]]],
+        needed_days: Collection[int],
+        keep_from: int,
+        dropped: Collection[tuple[str, int]] = (),
+    ) -> None:
+        """Write what a refresh of a location changed, all or nothing.
+
+        changed: for each meter number the changed intervals and days. needed_days: starts of local days that only a
+        backfill can bring to the databases now. keep_from: what ended before it is forgotten. dropped: meter number
+        and start of intervals that are no more.
+        """
+        labels = location.key.labels()
+
+        def write(database: sqlite3.Connection) -> None:
+            database.execute(
+                "REPLACE INTO location VALUES (?,?,?,?,?)", (*labels.values(), location.name, location.timezone)
+            )
+            identifiers = {each.info.number: _save_meter(database, labels, each.info) for each in location.meters}
+            gone = [(identifiers[number], start) for number, start in dropped]
+            database.executemany("DELETE FROM interval WHERE meter = ? AND NOT whole_day AND start = ?", gone)
+            database.executemany(_FORGET_PERIODS, gone)
+            for number, intervals, days in changed:
+                _save_intervals(database, identifiers[number], intervals, days)
+            _forget_meters(database, labels, identifiers)
+            database.executemany(
+                "INSERT OR IGNORE INTO backfill_needed VALUES (?,?,?,?)",
+                [(*labels.values(), day) for day in needed_days],
+            )
+            own = f"meter IN (SELECT id FROM meter WHERE {_OF_LOCATION})"  # noqa: S608 - our own words
+            _forget_before(database, own, keep_from, labels)
+            # Of locations that nobody reads any more.
+            _forget_before(database, "TRUE", keep_from - _KEPT_UNREAD, labels)
+
+        self.run(write)
+
+    def forget(self, key: LocationKey) -> None:
+        """Forget all that is stored of a location."""
+
+        def write(database: sqlite3.Connection) -> None:
+            _forget_meters(database, key.labels(), ())
+            for table in ("location", "backfill_needed"):
+                database.execute(f"DELETE FROM {table} WHERE {_OF_LOCATION}", key.labels())  # noqa: S608
+
+        self.run(write)
+
+    def backfill_needed(self) -> dict[LocationKey, int]:
+        """The start of the oldest day of each location that only a backfill can bring to the databases."""
+        rows = self.execute(
+            "SELECT portal, account, location, min(day) FROM backfill_needed GROUP BY portal, account, location"
+        )
+        return {LocationKey(*names): day for *names, day in rows}
+
+    def backfilled(self, key: LocationKey, start: int, end: int) -> None:
+        """The databases have now got the days of a location that begin in [start, end)."""
+        self.execute(
+            f"DELETE FROM backfill_needed WHERE {_OF_LOCATION} AND day >= :start AND day < :end",  # noqa: S608
+            {**key.labels(), "start": start, "end": end},
+        )
+
+
+def _read_meter(database: sqlite3.Connection, identifier: int, info: Sequence[Any]) -> Meter:
+    number, flows, parent, net, exports, signed, step = info
+    periods = defaultdict(list)
+    for start, *period in database.execute(
+        "SELECT start, name, kwh, k FROM period WHERE meter = ? ORDER BY start, name", (identifier,)
+    ):
+        periods[start].append(tuple(period))
+    intervals: tuple[list[Interval], list[Interval]] = ([], [])
+    for _, whole_day, start, end, usage, usage_k, export, export_k, cost, cost_k in database.execute(
+        "SELECT * FROM interval WHERE meter = ? ORDER BY start", (identifier,)
+    ):
+        intervals[whole_day].append(
+            Interval(
+                *(start, end, usage, VERSIONS[usage_k], export, VERSIONS[export_k], cost, VERSIONS[cost_k]),
+                () if whole_day else tuple(periods.get(start, ())),
+            )
+        )
+    names = tuple(flows.split(",")) if flows else ()
+    meter = MeterInfo(number, names, bool(parent), bool(net), bool(exports), bool(signed), step)
+    return Meter(meter, tuple(intervals[0]), tuple(intervals[1]))
+
+
+def _save_meter(database: sqlite3.Connection, labels: Mapping[str, str], info: MeterInfo) -> int:
+    """Insert or update a meter and give its row id."""
+    (row,) = database.execute(
+        "INSERT INTO meter (portal, account, location, number, flows, parent, net, exports, signed, step)"
+        " VALUES (:portal, :account, :location, :number, :flows, :parent, :net, :exports, :signed, :step)"
+        " ON CONFLICT (portal, account, location, number) DO UPDATE SET flows = :flows, parent = :parent, net = :net,"
+        " exports = :exports, signed = :signed, step = :step RETURNING id",
+        {**labels, **asdict(info), "flows": ",".join(info.flows)},
+    ).fetchall()
+    return int(row[0])
+
+
+def _save_intervals(
+    database: sqlite3.Connection, meter: int, intervals: Sequence[Interval], days: Sequence[Interval]
+) -> None:
+    """Replace intervals, with their rate periods, and day totals of a meter."""
+    columns = attrgetter("start", "end", "usage", "usage_k", "export", "export_k", "cost", "cost_k")
+    for whole_day, rows in ((False, intervals), (True, days)):
+        database.executemany(
+            "REPLACE INTO interval VALUES (?,?,?,?,?,?,?,?,?,?)", [(meter, whole_day, *columns(each)) for each in rows]
+        )
+    database.executemany(_FORGET_PERIODS, [(meter, each.start) for each in intervals])
+    database.executemany(
+        "INSERT INTO period VALUES (?,?,?,?,?)",
+        [(meter, each.start, *period) for each in intervals for period in each.periods],
+    )
+
+
+def _forget_meters(database: sqlite3.Connection, labels: Mapping[str, str], kept: Container[str]) -> None:
+    """Forget the meters that the location no longer has, with their intervals."""
+    rows = database.execute(f"SELECT id, number FROM meter WHERE {_OF_LOCATION}", labels).fetchall()  # noqa: S608
+    gone = [(identifier,) for identifier, number in rows if number not in kept]
+    for table, column in (("interval", "meter"), ("period", "meter"), ("meter", "id")):
+        database.executemany(f"DELETE FROM {table} WHERE {column} = ?", gone)  # noqa: S608 - names of our own
+
+
+def _forget_before(database: sqlite3.Connection, which: str, keep_from: int, labels: Mapping[str, str]) -> None:
+    """Forget what ended before `keep_from`, of the meters that match."""
+    values = {**labels, "keep_from": keep_from}
+    database.execute(f"DELETE FROM interval WHERE end <= :keep_from AND {which}", values)  # noqa: S608
+    database.execute(f"DELETE FROM period WHERE start < :keep_from - 86400 AND {which}", values)  # noqa: S608
