@@ -17,11 +17,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import yaml
+from prometheus_client import CollectorRegistry
 
 from exporter.clock import SystemClock
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.intervals.samples import version
-from exporter.metrics.endpoint import MetricsEndpoint
+from exporter.metrics.endpoint import MetricsEndpoint, Steady
 from exporter.metrics.exposition import Format, render
 from exporter.metrics.telemetry import Telemetry
 from exporter.portal.readings import read_intervals
@@ -93,7 +94,8 @@ def made_up(count: int) -> Snapshot:
 
 def both(snapshot: Snapshot, encoding: str) -> tuple[float, float, float, float]:
     """Of a scrape, and of the same bytes served as they are: median seconds in turns, answers a second in parallel."""
-    endpoint = MetricsEndpoint(lambda: snapshot, Telemetry().registry, WINDOW, SystemClock())
+    steady = Steady(Telemetry().registry, lambda: 0)
+    endpoint = MetricsEndpoint(lambda: snapshot, CollectorRegistry(), WINDOW, SystemClock(), steady=steady)
     stored = endpoint(Request("GET", "/metrics", {"collect[]": ("intervals",)}, {"accept-encoding": encoding}))
     path = "/metrics?collect[]=intervals"
     with Server("127.0.0.1:0", endpoint) as ours, Server("127.0.0.1:0", lambda _: stored) as plain:

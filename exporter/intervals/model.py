@@ -6,6 +6,8 @@ Energy in kWh, money in USD, times in seconds UTC.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from .samples import watts
+
 DAILY = 86400
 
 
@@ -63,6 +65,11 @@ class Interval:
     def has_energy(self) -> bool:
         """Whether there is a value for import or export, be it 0."""
         return self.usage is not None or self.export is not None
+
+    @property
+    def watts(self) -> float | None:
+        """The average power of the usage."""
+        return None if self.usage is None else watts(self.usage, self.end - self.start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,11 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from ..intervals.model import Location, LocationKey, Meter, Snapshot
-from ..intervals.samples import watts
 from ..refresh.status import LoginStatus, location_statuses
 from . import families
 from .families import CURRENT, Family
 
-Row = tuple[Family, tuple[str, ...], float]
+Row = tuple[Family, tuple[str, ...], float | None]
 
 
 class CurrentState(Collector):
@@ -29,14 +28,11 @@ class CurrentState(Collector):
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """Every family by name, for `name[]`."""
-        return [GaugeMetricFamily(family.name, family.help, labels=family.labels) for family in CURRENT]
+        return _collected(())
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Every family, also those without samples now."""
-        collected = {family: GaugeMetricFamily(family.name, family.help, labels=family.labels) for family in CURRENT}
-        for family, labels, value in self._rows():
-            collected[family].add_metric(labels, value)
-        return collected.values()
+        return _collected(self._rows())
 
     def _rows(self) -> Iterable[Row]:
         for location in self._snapshot().locations.values():
@@ -48,35 +44,34 @@ class CurrentState(Collector):
             yield families.LAST_DURATION, (login,), status.duration
             yield families.TIMEZONE_MISMATCH, (login,), status.zone.is_contradicted
         for key, outcome in location_statuses(self._statuses().values()).items():
-            yield families.LOCATION_UP, _labels(key), outcome.up
+            yield families.LOCATION_UP, (*key.labels().values(),), outcome.up
         for key, day in self._backfill_needed().items():
-            yield families.BACKFILL_NEEDED, _labels(key), day
+            yield families.BACKFILL_NEEDED, (*key.labels().values(),), day
 
 
-def _labels(key: LocationKey) -> tuple[str, str, str]:
-    return key.portal, key.account, key.location
+def _collected(rows: Iterable[Row]) -> Iterable[GaugeMetricFamily]:
+    collected = {family: GaugeMetricFamily(family.name, family.help, labels=family.labels) for family in CURRENT}
+    for family, labels, value in rows:
+        if value is not None:
+            collected[family].add_metric(labels, value)
+    return collected.values()
 
 
 def _location_rows(location: Location) -> Iterable[Row]:
-    labels = _labels(location.key)
+    labels = (*location.key.labels().values(),)
     yield families.LOCATION_INFO, (*labels, location.name, location.timezone), 1
     for meter in location.meters:
         yield from _meter_rows(meter, (*labels, meter.info.number))
 
 
 def _meter_rows(meter: Meter, labels: tuple[str, ...]) -> Iterable[Row]:
-    info = meter.info
+    info, latest = meter.info, meter.latest
     flags = ("true" if flag else "false" for flag in (info.parent, info.net))
     yield families.METER_INFO, (*labels, ",".join(info.flows), *flags), 1
-    latest = meter.latest
-    if latest is None:
-        return
-    yield families.INTERVAL_SECONDS, labels, info.step
-    yield families.LATEST_END, labels, latest.end
-    if latest.usage is not None:
+    if latest:
+        yield families.INTERVAL_SECONDS, labels, info.step
+        yield families.LATEST_END, labels, latest.end
         yield families.LATEST_USAGE, labels, latest.usage
-        yield families.LATEST_WATTS, labels, watts(latest.usage, latest.end - latest.start)
-    if latest.export is not None:
+        yield families.LATEST_WATTS, labels, latest.watts
         yield families.LATEST_EXPORT, labels, latest.export
-    if latest.cost is not None:
         yield families.LATEST_COST, labels, latest.cost

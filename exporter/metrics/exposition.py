@@ -4,13 +4,16 @@ The client library's encoder takes some 6 us a sample (tsdb-facts A6); joining s
 page may have hundreds of thousands of samples. Tests hold its output against the library's parsers.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import groupby
+from operator import itemgetter
 
 from ..intervals.model import LocationKey, Meter, Snapshot
 from .compression import PagePart
-from .families import TIMESTAMPED, Family, Sample, TimestampedFamily
+from .families import TIMESTAMPED, Family, Sample
 
 
 class Format(Enum):
@@ -25,12 +28,13 @@ class Page:
     """The timestamped part of /metrics for one snapshot.
 
     whole: the text of all families. places: where in it each family stands, by name.
-    oldest: the timestamp in ms of its oldest sample, None where it has none.
+    oldest: the timestamp in ms of its oldest sample; infinite where it has none.
     """
 
+    snapshot: Snapshot
     whole: PagePart
     places: Mapping[str, slice]
-    oldest: int | None
+    oldest: float
 
     def only(self, names: Iterable[str]) -> PagePart:
         """The text of some families; a name that is none of them gives nothing."""
@@ -40,26 +44,20 @@ class Page:
 
 def render(snapshot: Snapshot, since_ms: int, form: Format) -> Page:
     """Every sample with a timestamp of at least `since_ms`, grouped by series, oldest first."""
-    oldest: int | None = None
+    oldest = math.inf
     texts: list[bytes] = []
     places: dict[str, slice] = {}
     size = 0
     for timestamped in TIMESTAMPED:
-        lines: list[str] = []
+        lines = [header(timestamped.family)]
         for key, location in snapshot.locations.items():
             for meter in location.meters:
                 samples = [sample for sample in timestamped.samples(meter) if sample[2] >= since_ms]
-                if samples:
-                    first = min(stamp for _, _, stamp in samples)
-                    oldest = first if oldest is None else min(oldest, first)
-                    lines += sample_lines(timestamped.family, key, meter, samples, form)
-        texts.append(_with_header(timestamped, lines))
+                oldest = min([oldest, *(stamp for _, _, stamp in samples)])
+                lines += sample_lines(timestamped.family, key, meter, samples, form)
+        texts.append("".join(lines).encode())
         places[timestamped.family.name] = slice(size, size := size + len(texts[-1]))
-    return Page(PagePart(b"".join(texts)), places, oldest)
-
-
-def _with_header(timestamped: TimestampedFamily, lines: list[str]) -> bytes:
-    return (header(timestamped.family) + "".join(lines)).encode()
+    return Page(snapshot, PagePart(b"".join(texts)), places, oldest)
 
 
 def header(family: Family) -> str:
@@ -69,18 +67,22 @@ def header(family: Family) -> str:
 
 def sample_lines(family: Family, key: LocationKey, meter: Meter, samples: list[Sample], form: Format) -> list[str]:
     """A meter's samples of a family as text, each with its line end, grouped by series."""
-    values = (key.portal, key.account, key.location, meter.info.number)
-    labels = ",".join(f'{name}="{escaped(value)}"' for name, value in zip(family.labels, values, strict=False))
+    written = str if form is Format.TEXT else _as_seconds
+    lines: list[str] = []
     # A series' samples stand together (tsdb-facts A2); only rate periods make several series of a meter.
-    if len(family.labels) > len(values):
-        samples.sort(key=lambda sample: (sample[0], sample[2]))
-        starts = {period: f'{family.name}{{{labels},period="{escaped(period)}"}} ' for period, _, _ in samples}
-    else:
-        starts = {"": f"{family.name}{{{labels}}} "}
-    if form is Format.TEXT:
-        return [f"{starts[extra]}{value!r} {stamp}\n" for extra, value, stamp in samples]
-    # Milliseconds written as decimals: no division that could be cut short (tsdb-facts A4).
-    return [f"{starts[extra]}{value!r} {stamp // 1000}.{stamp % 1000:03d}\n" for extra, value, stamp in samples]
+    for period, series in groupby(sorted(samples, key=itemgetter(0, 2)), itemgetter(0)):
+        labels = key.labels() | {"meter": meter.info.number}
+        if "period" in family.labels:
+            labels["period"] = period
+        written_labels = ",".join(f'{name}="{escaped(value)}"' for name, value in labels.items())
+        start = f"{family.name}{{{written_labels}}}"
+        lines += [f"{start} {value!r} {written(stamp)}\n" for _, value, stamp in series]
+    return lines
+
+
+def _as_seconds(stamp: int) -> str:
+    """Milliseconds written as decimals: no division that could be cut short (tsdb-facts A4)."""
+    return f"{stamp // 1000}.{stamp % 1000:03d}"
 
 
 def escaped(value: str) -> str:

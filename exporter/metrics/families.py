@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 
-from ..intervals.model import Interval, Meter
-from ..intervals.samples import timestamp_ms, watts
+from ..intervals.model import LocationKey, Meter
+from ..intervals.samples import timestamp_ms
 
 _OF_INTERVAL = "of one interval, stamped in its last second, served from memory."
 _OF_DAY = "of one interval, a whole local day, stamped in its last second, served from memory."
@@ -23,8 +24,8 @@ class Family:
     labels: tuple[str, ...]
 
 
-DATA_LABELS = ("portal", "account", "location", "meter")
-LOCATION_LABELS = DATA_LABELS[:3]
+LOCATION_LABELS = tuple(LocationKey("", "", "").labels())
+DATA_LABELS = (*LOCATION_LABELS, "meter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,85 +40,49 @@ def _gauge(name: str, help_text: str, labels: tuple[str, ...]) -> Family:
     return Family(name, "gauge", help_text, labels)
 
 
-def _usage(each: Interval) -> Sample | None:
-    return None if each.usage is None else ("", each.usage, timestamp_ms(each.end, each.usage_k))
+def _timestamped(
+    name: str, what: str, samples: Callable[[Meter], list[Sample]], *labels: str, of: str = _OF_INTERVAL
+) -> TimestampedFamily:
+    return TimestampedFamily(_gauge(name, f"{what}, amount {of}", (*DATA_LABELS, *labels)), samples)
 
 
-def _watts(each: Interval) -> Sample | None:
-    if each.usage is None:
-        return None
-    return "", watts(each.usage, each.end - each.start), timestamp_ms(each.end, each.usage_k)
-
-
-def _export(each: Interval) -> Sample | None:
-    return None if each.export is None else ("", each.export, timestamp_ms(each.end, each.export_k))
-
-
-def _cost(each: Interval) -> Sample | None:
-    return None if each.cost is None else ("", each.cost, timestamp_ms(each.end, each.cost_k))
-
-
-def _intervals(value: Callable[[Interval], Sample | None]) -> Callable[[Meter], list[Sample]]:
-    return lambda meter: [sample for each in meter.intervals if (sample := value(each))]
-
-
-def _days(value: Callable[[Interval], Sample | None]) -> Callable[[Meter], list[Sample]]:
-    return lambda meter: [sample for each in meter.days if (sample := value(each))]
+def _values(value: str, version: str, of: str = "intervals") -> Callable[[Meter], list[Sample]]:
+    """One value of all intervals, or days, of a meter, by the names of the fields."""
+    fields = attrgetter(value, "end", version)
+    return lambda meter: [
+        ("", amount, timestamp_ms(end, k)) for amount, end, k in map(fields, getattr(meter, of)) if amount is not None
+    ]
 
 
 def _periods(meter: Meter) -> list[Sample]:
     return [(period, kwh, timestamp_ms(each.end, k)) for each in meter.intervals for period, kwh, k in each.periods]
 
 
-TIMESTAMPED: tuple[TimestampedFamily, ...] = (
-    TimestampedFamily(
-        _gauge("smarthub_interval_usage_kwh", f"Energy drawn from the grid in kWh, amount {_OF_INTERVAL}", DATA_LABELS),
-        _intervals(_usage),
+_USED = "Energy drawn from the grid in kWh"
+_EXPORTED = "Energy sent to the grid in kWh"
+_COST = "Cost in US dollars"
+
+TIMESTAMPED = (
+    _timestamped("smarthub_interval_usage_kwh", _USED, _values("usage", "usage_k")),
+    _timestamped(
+        "smarthub_interval_usage_watts",
+        "Energy drawn from the grid as average power in W",
+        _values("watts", "usage_k"),
     ),
-    TimestampedFamily(
-        _gauge(
-            "smarthub_interval_usage_watts",
-            f"Energy drawn from the grid as average power in W, amount {_OF_INTERVAL}",
-            DATA_LABELS,
-        ),
-        _intervals(_watts),
-    ),
-    TimestampedFamily(
-        _gauge("smarthub_interval_export_kwh", f"Energy sent to the grid in kWh, amount {_OF_INTERVAL}", DATA_LABELS),
-        _intervals(_export),
-    ),
-    TimestampedFamily(
-        _gauge("smarthub_interval_cost_usd", f"Cost in US dollars, amount {_OF_INTERVAL}", DATA_LABELS),
-        _intervals(_cost),
-    ),
-    TimestampedFamily(
-        _gauge(
-            "smarthub_interval_tou_usage_kwh",
-            f"Energy drawn from the grid in kWh by rate period, amount {_OF_INTERVAL}",
-            (*DATA_LABELS, "period"),
-        ),
-        _periods,
-    ),
-    TimestampedFamily(
-        _gauge("smarthub_day_usage_kwh", f"Energy drawn from the grid in kWh, amount {_OF_DAY}", DATA_LABELS),
-        _days(_usage),
-    ),
-    TimestampedFamily(
-        _gauge("smarthub_day_export_kwh", f"Energy sent to the grid in kWh, amount {_OF_DAY}", DATA_LABELS),
-        _days(_export),
-    ),
-    TimestampedFamily(
-        _gauge("smarthub_day_cost_usd", f"Cost in US dollars, amount {_OF_DAY}", DATA_LABELS),
-        _days(_cost),
-    ),
+    _timestamped("smarthub_interval_export_kwh", _EXPORTED, _values("export", "export_k")),
+    _timestamped("smarthub_interval_cost_usd", _COST, _values("cost", "cost_k")),
+    _timestamped("smarthub_interval_tou_usage_kwh", f"{_USED} by rate period", _periods, "period"),
+    _timestamped("smarthub_day_usage_kwh", _USED, _values("usage", "usage_k", "days"), of=_OF_DAY),
+    _timestamped("smarthub_day_export_kwh", _EXPORTED, _values("export", "export_k", "days"), of=_OF_DAY),
+    _timestamped("smarthub_day_cost_usd", _COST, _values("cost", "cost_k", "days"), of=_OF_DAY),
 )
 
 _LATEST = "of the newest known interval of the meter, as of the last refresh."
 
-LATEST_USAGE = _gauge("smarthub_latest_usage_kwh", f"Energy drawn from the grid in kWh {_LATEST}", DATA_LABELS)
+LATEST_USAGE = _gauge("smarthub_latest_usage_kwh", f"{_USED} {_LATEST}", DATA_LABELS)
 LATEST_WATTS = _gauge("smarthub_latest_usage_watts", f"Average power drawn in W {_LATEST}", DATA_LABELS)
-LATEST_EXPORT = _gauge("smarthub_latest_export_kwh", f"Energy sent to the grid in kWh {_LATEST}", DATA_LABELS)
-LATEST_COST = _gauge("smarthub_latest_cost_usd", f"Cost in US dollars {_LATEST}", DATA_LABELS)
+LATEST_EXPORT = _gauge("smarthub_latest_export_kwh", f"{_EXPORTED} {_LATEST}", DATA_LABELS)
+LATEST_COST = _gauge("smarthub_latest_cost_usd", f"{_COST} {_LATEST}", DATA_LABELS)
 LATEST_END = _gauge(
     "smarthub_latest_interval_end_timestamp_seconds", "End of the newest known interval of the meter.", DATA_LABELS
 )

@@ -31,15 +31,12 @@ class Telemetry:
         # `_created` samples are noise beside explicit timestamps (conventions 1.3).
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry(auto_describe=True)
-        self.refreshes = _counter(REFRESHES, self.registry)
-        self.failures = _counter(FAILURES, self.registry)
-        self.revisions = _counter(REVISIONS, self.registry)
-        self.requests = _counter(REQUESTS, self.registry)
-        self.seconds = Histogram(
-            REQUEST_SECONDS.name, REQUEST_SECONDS.help, REQUEST_SECONDS.labels, buckets=_BUCKETS, registry=self.registry
+        self.refreshes, self.failures, self.revisions, self.requests = (
+            Counter(*_definition(family), registry=self.registry)
+            for family in (REFRESHES, FAILURES, REVISIONS, REQUESTS)
         )
-        build = Gauge(BUILD_INFO.name, BUILD_INFO.help, BUILD_INFO.labels, registry=self.registry)
-        build.labels(__version__, platform.python_version()).set(1)
+        self.seconds = Histogram(*_definition(REQUEST_SECONDS), buckets=_BUCKETS, registry=self.registry)
+        Gauge(*_definition(BUILD_INFO), registry=self.registry).labels(__version__, platform.python_version()).set(1)
         PlatformCollector(registry=self.registry)
         self.process = CollectorRegistry()
         ProcessCollector(registry=self.process)
@@ -64,9 +61,8 @@ class LoginTelemetry:
         telemetry.refreshes.labels(login)
         for reason in Reason:
             telemetry.failures.labels(login, reason.value)
-        for direction in ("up", "down"):
-            for reach in ("window", "older"):
-                telemetry.revisions.labels(login, direction, reach)
+        for direction, reach in itertools.product(("up", "down"), ("window", "older")):
+            telemetry.revisions.labels(login, direction, reach)
 
     def refreshed(self, failures: Iterable[Reason]) -> None:
         """Count a refresh, and each reason why some of it failed."""
@@ -87,5 +83,5 @@ class LoginTelemetry:
         self._telemetry.changed()
 
 
-def _counter(family: Family, registry: CollectorRegistry) -> Counter:
-    return Counter(family.name, family.help, family.labels, registry=registry)
+def _definition(family: Family) -> tuple[str, str, tuple[str, ...]]:
+    return family.name, family.help, family.labels
