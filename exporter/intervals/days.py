@@ -3,8 +3,9 @@
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Protocol
 
 from .model import Interval, Reading
@@ -55,14 +56,10 @@ def _total(day: Day, intervals: list[Interval], calendar: Calendar) -> Reading:
     step = min(steps, key=lambda length: (-steps[length], length))
     grid = ((day.start,),) if step >= day.end - day.start else calendar.grid(day, step)
 
-    def total(values: dict[int, float]) -> float | None:
-        whole = all(any(instant in values for instant in wall_time) for wall_time in grid)
-        return amount(math.fsum(values.values())) if whole else None
+    def total(value: Callable[[Interval], float | None]) -> float | None:
+        values = {each.start: known for each in intervals if (known := value(each)) is not None}
+        is_full = all(any(instant in values for instant in wall_time) for wall_time in grid)
+        return amount(math.fsum(values.values())) if is_full else None
 
-    return Reading(
-        day.start,
-        day.end,
-        total({each.start: each.usage for each in intervals if each.usage is not None}),
-        total({each.start: each.export for each in intervals if each.export is not None}),
-        total({each.start: each.cost for each in intervals if each.cost is not None}),
-    )
+    usage, export, cost = (total(attrgetter(name)) for name in ("usage", "export", "cost"))
+    return Reading(day.start, day.end, usage, export, cost)

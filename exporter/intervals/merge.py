@@ -65,11 +65,9 @@ def _last_energy(known: Mapping[int, Interval], readings: Mapping[int, Reading])
 
 
 def _is_placeholder(reading: Reading, now: float) -> bool:
-    if now - reading.end >= PLACEHOLDER_AGE:
+    if now - reading.end >= PLACEHOLDER_AGE or reading.usage or reading.export:
         return False
-    if reading.usage is None and reading.export is None:
-        return not reading.cost and not any(kwh for _, kwh in reading.periods)
-    return reading.is_zero
+    return reading.is_zero or not (reading.cost or any(kwh for _, kwh in reading.periods))
 
 
 _NOTHING = Interval(0, 0)
@@ -79,8 +77,6 @@ def _merge_interval(
     before: Interval | None, reading: Reading, now: float, replaced: Sequence[Interval]
 ) -> Interval | None:
     fresh = version(reading.end, now)
-    if before is None and not replaced and not reading.periods:
-        return _first(reading, fresh)
     old = before if before is not None and before.end == reading.end else _NOTHING
     # A sample of an overlapped interval with the same end stands in the same second of the same series.
     last = old if not replaced else next((each for each in replaced if each.end == reading.end), _NOTHING)
@@ -96,23 +92,6 @@ def _merge_interval(
     periods = _merge_periods(old.periods, reading, fresh) if old.periods or reading.periods else ()
     after = Interval(reading.start, reading.end, usage, usage_k, export, export_k, cost, cost_k, periods)
     return after if after.has_energy or after.cost is not None or after.periods else None
-
-
-def _first(reading: Reading, fresh: int) -> Interval | None:
-    """An interval of which nothing was known: years of history have hardly any others."""
-    usage, export, cost = reading.usage, reading.export, reading.cost
-    if usage is None and export is None and cost is None:
-        return None
-    return Interval(
-        reading.start,
-        reading.end,
-        usage,
-        0 if usage is None else fresh,
-        export,
-        0 if export is None else fresh,
-        cost,
-        0 if cost is None else fresh,
-    )
 
 
 def with_later_versions(interval: Interval, former: Interval | None) -> Interval:

@@ -46,17 +46,17 @@ def update_meter(
     before: Meter | None, fetched: FetchedMeter, calendar: Calendar, *, now: float, keep_from: int
 ) -> MeterUpdate:
     """Merge what was fetched into what was known of a meter; what ended before `keep_from` is forgotten."""
-    known = {interval.start: interval for interval in before.intervals} if before else {}
-    known_days = {day.start: day for day in before.days} if before else {}
-    info = _joined(before.info, fetched.info) if before else fetched.info
+    before = before or Meter(fetched.info)
+    known = {interval.start: interval for interval in before.intervals}
+    known_days = {day.start: day for day in before.days}
+    info = _joined(before.info, fetched.info)
     readings = [reading for reading in fetched.readings if reading.end > keep_from]
+    changes: list[Change] = []
     if info.exports and info.signed:
-        readings, known_changes = _with_export(readings, known, now)
-    else:
-        known_changes = []
-    known.update({change.after.start: change.after for change in known_changes})
+        readings, changes = _with_export(readings, known, now)
+    known.update({change.after.start: change.after for change in changes})
     merged, merged_changes = merge(known, readings, now=now)
-    changes = [*known_changes, *merged_changes]
+    changes += merged_changes
     totals = full_days(merged, [change.after.start for change in changes], calendar)
     days, day_changes = merge(known_days, totals, now=now, hold_zeros=False)
     oldest = min(known, default=None)
@@ -73,23 +73,24 @@ def raise_versions(update: MeterUpdate, former: Meter | None) -> MeterUpdate:
     """
     if former is None:
         return update
-    changes = _raise_meter_versions(update.changes, former.intervals)
-    days = _raise_meter_versions(update.days, former.days)
-    now = {change.after.start: change.after for change in changes}
-    whole = {change.after.start: change.after for change in days}
+    changes = _raised((change.after for change in update.changes), former.intervals)
+    days = _raised((change.after for change in update.days), former.days)
     meter = replace(
         update.meter,
-        intervals=tuple(now[each.start] for each in update.meter.intervals),
-        days=tuple(whole[each.start] for each in update.meter.days),
+        intervals=_raised(update.meter.intervals, former.intervals),
+        days=_raised(update.meter.days, former.days),
     )
-    return replace(update, meter=meter, changes=changes, days=days)
+    return replace(
+        update,
+        meter=meter,
+        changes=tuple(Change(None, each) for each in changes),
+        days=tuple(Change(None, each) for each in days),
+    )
 
 
-def _raise_meter_versions(changes: Iterable[Change], former: Iterable[Interval]) -> tuple[Change, ...]:
+def _raised(intervals: Iterable[Interval], former: Iterable[Interval]) -> tuple[Interval, ...]:
     by_end = {each.end: each for each in former}
-    return tuple(
-        replace(change, after=with_later_versions(change.after, by_end.get(change.after.end))) for change in changes
-    )
+    return tuple(with_later_versions(each, by_end.get(each.end)) for each in intervals)
 
 
 def _joined(before: MeterInfo, after: MeterInfo) -> MeterInfo:
@@ -125,8 +126,6 @@ def _sorted(intervals: Mapping[int, Interval]) -> tuple[Interval, ...]:
 
 def drop_before(meter: Meter, keep_from: int) -> Meter:
     """A meter without what ended before `keep_from`."""
-    if not any(each[0].end <= keep_from for each in (meter.intervals, meter.days) if each):
-        return meter
     return replace(
         meter,
         intervals=tuple(each for each in meter.intervals if each.end > keep_from),

@@ -2,13 +2,14 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import asdict
 from operator import attrgetter
 from typing import Any
 
 from ..intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
 from ..intervals.samples import VERSIONS
+from ..intervals.updates import MeterUpdate
 from .database import Database
 
 TABLES = """
@@ -31,7 +32,6 @@ CREATE TABLE backfill_needed (
     PRIMARY KEY (portal, account, location, day)) WITHOUT ROWID;
 """
 _OF_LOCATION = "portal = :portal AND account = :account AND location = :location"
-_FORGET_PERIODS = "DELETE FROM period WHERE meter = ? AND start = ?"
 _KEPT_UNREAD = 30 * 86400
 
 
@@ -60,16 +60,14 @@ class LocationTables(Database):
     def save(
         self,
         location: Location,
-        changed: Iterable[tuple[str, Sequence[Interval], Sequence[Interval]]],
+        updates: Collection[MeterUpdate],
         needed_days: Collection[int],
         keep_from: int,
-        dropped: Collection[tuple[str, int]] = (),
     ) -> None:
         """Write what a refresh of a location changed, all or nothing.
 
-        changed: for each meter number the changed intervals and days. needed_days: starts of local days that only a
-        backfill can bring to the databases now. keep_from: what ended before it is forgotten. dropped: meter number
-        and start of intervals that are no more.
+        updates: what changed in its meters. needed_days: starts of local days that only a backfill can bring to the
+        databases now. keep_from: what ended before it is forgotten.
         """
         labels = location.key.labels()
 
@@ -78,11 +76,8 @@ class LocationTables(Database):
                 "REPLACE INTO location VALUES (?,?,?,?,?)", (*labels.values(), location.name, location.timezone)
             )
             identifiers = {each.info.number: _save_meter(database, labels, each.info) for each in location.meters}
-            gone = [(identifiers[number], start) for number, start in dropped]
-            database.executemany("DELETE FROM interval WHERE meter = ? AND NOT whole_day AND start = ?", gone)
-            database.executemany(_FORGET_PERIODS, gone)
-            for number, intervals, days in changed:
-                _save_intervals(database, identifiers[number], intervals, days)
+            for update in updates:
+                _save_changes(database, identifiers[update.meter.info.number], update)
             _forget_meters(database, labels, identifiers)
             database.executemany(
                 "INSERT OR IGNORE INTO backfill_needed VALUES (?,?,?,?)",
@@ -154,19 +149,25 @@ def _save_meter(database: sqlite3.Connection, labels: Mapping[str, str], info: M
     return int(row[0])
 
 
-def _save_intervals(
-    database: sqlite3.Connection, meter: int, intervals: Sequence[Interval], days: Sequence[Interval]
-) -> None:
+def _save_changes(database: sqlite3.Connection, meter: int, update: MeterUpdate) -> None:
     """Replace intervals, with their rate periods, and day totals of a meter."""
+    dropped = [(meter, start) for start in update.dropped]
+    changed = [change.after for change in update.changes]
+    database.executemany("DELETE FROM interval WHERE meter = ? AND NOT whole_day AND start = ?", dropped)
     columns = attrgetter("start", "end", "usage", "usage_k", "export", "export_k", "cost", "cost_k")
-    for whole_day, rows in ((False, intervals), (True, days)):
-        database.executemany(
-            "REPLACE INTO interval VALUES (?,?,?,?,?,?,?,?,?,?)", [(meter, whole_day, *columns(each)) for each in rows]
-        )
-    database.executemany(_FORGET_PERIODS, [(meter, each.start) for each in intervals])
+    database.executemany(
+        "REPLACE INTO interval VALUES (?,?,?,?,?,?,?,?,?,?)",
+        [
+            *((meter, False, *columns(each)) for each in changed),
+            *((meter, True, *columns(change.after)) for change in update.days),
+        ],
+    )
+    database.executemany(
+        "DELETE FROM period WHERE meter = ? AND start = ?", [*dropped, *((meter, each.start) for each in changed)]
+    )
     database.executemany(
         "INSERT INTO period VALUES (?,?,?,?,?)",
-        [(meter, each.start, *period) for each in intervals for period in each.periods],
+        [(meter, each.start, *period) for each in changed for period in each.periods],
     )
 
 

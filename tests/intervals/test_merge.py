@@ -77,7 +77,7 @@ def usages(intervals: Mapping[int, Interval]) -> dict[int, float | None]:
         pytest.param(-HOUR, 1, id="before the end"),
     ],
 )
-def test_the_version_follows_from_the_age_at_which_a_value_was_first_seen(age: int, k: int) -> None:
+def test_the_version_follows_from_the_age(age: int, k: int) -> None:
     assert version(END, END + age) == k
 
 
@@ -94,19 +94,12 @@ def test_what_is_seen_later_never_has_an_earlier_version(end: int, age: int, lat
 
 
 @given(end=ends, age=ages, replaced=st.integers(1, 999))
-def test_a_version_is_at_least_one_more_than_the_one_that_it_replaces(end: int, age: int, replaced: int) -> None:
+def test_a_version_is_later_than_the_one_that_it_replaces(end: int, age: int, replaced: int) -> None:
     assert version(end, end + age, replaced) == min(999, max(version(end, end + age), replaced + 1))
 
 
-@pytest.mark.parametrize(("replaced", "k"), [(0, 267), (1, 267), (266, 267), (267, 268), (998, 999), (999, 999)])
-def test_a_replaced_version_counts_where_the_age_alone_would_not_tell_apart(replaced: int, k: int) -> None:
-    assert version(END, END + DAY, replaced) == k
-
-
 @given(end=ends, age=ages, replaced=st.integers(0, 999))
-def test_a_sample_lies_in_the_last_second_of_its_interval_and_never_on_an_edge(
-    end: int, age: int, replaced: int
-) -> None:
+def test_a_sample_lies_within_the_last_second_of_its_interval(end: int, age: int, replaced: int) -> None:
     k = version(end, end + age, replaced)
     stamp = timestamp_ms(end, k)
     assert stamp == end * 1000 - 1000 + k
@@ -150,14 +143,14 @@ def test_an_amount_is_the_nearest_of_six_decimals(value: float) -> None:
         (0.0, QUARTER, "0.0"),
     ],
 )
-def test_watts_are_the_average_power_of_the_interval_with_three_decimals(kwh: float, seconds: int, power: str) -> None:
+def test_watts_are_the_average_power_with_three_decimals(kwh: float, seconds: int, power: str) -> None:
     assert repr(watts(kwh, seconds)) == power
 
 
 # -- merging
 
 
-def test_a_new_interval_gets_the_version_of_its_age_for_each_of_its_values() -> None:
+def test_each_value_of_a_new_interval_has_the_version_of_its_age() -> None:
     reading = quarter(0, 0.31, export=0.02, cost=0.04, periods=(("Off Peak", 0.31),))
     merged, changes = merge({}, [reading], now=END + DAY)
     expected = Interval(START, END, 0.31, 267, 0.02, 267, 0.04, 267, (("Off Peak", 0.31, 267),))
@@ -173,7 +166,7 @@ def test_the_same_again_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("value", [0.4, 0.2], ids=["up", "down"])
-def test_a_revised_value_replaces_the_old_one_with_a_later_version(value: float) -> None:
+def test_a_revised_value_has_a_later_version(value: float) -> None:
     before = known(quarter(0, 0.31))
     merged, changes = merge(before, [quarter(0, value)], now=END + DAY)
     assert merged[START] == Interval(START, END, value, 267)
@@ -187,7 +180,7 @@ def test_two_revisions_within_a_moment_are_still_told_apart() -> None:
     assert intervals[START] == Interval(START, END, 0.33, 3)
 
 
-def test_an_interval_wins_over_another_ones_samples_of_the_same_second_where_they_differ() -> None:
+def test_an_interval_wins_over_another_of_the_same_second() -> None:
     now = Interval(START, END, 1.0, 7, 0.5, 7, 0.1, 7, (("On Peak", 0.4, 7), ("Off Peak", 0.6, 7)))
     former = Interval(START - QUARTER, END, 1.5, 7, 0.5, 9, None, 0, (("On Peak", 0.9, 20),))
     assert with_later_versions(now, former) == Interval(
@@ -203,7 +196,7 @@ def test_a_value_that_comes_back_is_a_new_version_of_itself() -> None:
     assert intervals[START] == Interval(START, END, 0.31, 3)
 
 
-def test_a_late_cost_has_its_own_version_and_leaves_that_of_the_energy() -> None:
+def test_a_late_cost_has_its_own_version() -> None:
     merged, _ = merge(known(quarter(0, 0.31)), [quarter(0, 0.31, cost=0.04)], now=END + DAY)
     assert merged[START] == Interval(START, END, 0.31, 1, cost=0.04, cost_k=267)
 
@@ -234,7 +227,7 @@ def test_missing_is_missing_and_never_zero() -> None:
     assert merged[START + QUARTER] == Interval(START + QUARTER, END + QUARTER, 0.2, 1)
 
 
-def test_an_interval_is_served_as_soon_as_it_has_ended_and_not_before() -> None:
+def test_an_interval_is_served_once_it_has_ended() -> None:
     assert merge({}, [quarter(0, 0.31)], now=END - 0.001) == ({}, [])
     assert usages(merge({}, [quarter(0, 0.31)], now=END)[0]) == {0: 0.31}
 
@@ -245,20 +238,37 @@ def test_a_merge_leaves_what_it_was_given_as_it_was() -> None:
     assert usages(before) == {0: 0.31}
 
 
+@pytest.mark.parametrize("usage", [0.31, 0.4], ids=["the same", "another"])
+def test_a_reading_takes_the_place_of_those_it_overlaps(usage: float) -> None:
+    before = known(*(quarter(number, 0.1) for number in range(6)))
+    hour = Reading(START + QUARTER, START + QUARTER + HOUR, usage)
+    merged, changes = merge(before, [hour], now=soon(5))
+    assert usages(merged) == {0: 0.1, 1: usage, 5: 0.1}
+    # Its end is that of the fourth quarter, whose sample it has to win over.
+    assert merged[hour.start].usage_k == before[START + 4 * QUARTER].usage_k + 1
+    assert [change.after for change in changes] == [merged[hour.start]]
+
+
+def test_a_reading_within_a_known_one_takes_its_place() -> None:
+    day = Reading(START, START + DAY, 24.0)
+    assert usages(merge(known(day), [quarter(2, 0.1)], now=day.end)[0]) == {2: 0.1}
+
+
 # -- placeholders
 
 
-def test_zeros_at_the_very_end_are_held_back_with_their_cost_and_periods() -> None:
+def test_zeros_at_the_end_are_held_back_with_cost_and_periods() -> None:
     zero = {"export": 0.0, "cost": 0.02, "periods": (("Off Peak", 0.0),)}
     readings = [quarter(0, 0.3, export=0.0), quarter(1, 0.0, **zero), quarter(2, 0.0, **zero)]
     merged, changes = merge({}, readings, now=soon(2))
     assert (usages(merged), len(changes)) == ({0: 0.3}, 1)
 
 
-def test_zeros_are_served_as_soon_as_something_follows_them() -> None:
+@pytest.mark.parametrize("following", [{"usage": 0.2}, {"usage": 0.0, "export": 0.2}], ids=["usage", "export"])
+def test_zeros_are_served_as_soon_as_something_follows_them(following: dict[str, float]) -> None:
     before, _ = merge({}, [quarter(0, 0.3), quarter(1, 0.0)], now=soon(1))
-    merged, _ = merge(before, [quarter(1, 0.0), quarter(2, 0.2), quarter(3, 0.0)], now=soon(1) + DAY)
-    assert usages(merged) == {0: 0.3, 1: 0.0, 2: 0.2}
+    merged, _ = merge(before, [quarter(1, 0.0), quarter(2, **following), quarter(3, 0.0)], now=soon(1) + DAY)
+    assert usages(merged) == {0: 0.3, 1: 0.0, 2: following["usage"]}
     assert merged[START + QUARTER].usage_k == 267
 
 
@@ -276,7 +286,7 @@ def test_zeros_are_served_at_the_age_of_48_hours() -> None:
     assert merged[START + QUARTER].usage_k == version(0, 48 * HOUR)
 
 
-def test_a_meter_that_never_had_energy_serves_its_zeros_only_after_48_hours() -> None:
+def test_zeros_of_a_vacant_house_wait_48_hours() -> None:
     readings = [quarter(number, 0.0) for number in range(3)]
     assert usages(merge({}, readings, now=soon(0) + 48 * HOUR)[0]) == {0: 0.0}
 
@@ -305,7 +315,7 @@ def test_a_known_value_is_not_overwritten_by_a_placeholder() -> None:
     assert merge(before, [quarter(0, 0.3), quarter(1, 0.0)], now=soon(1) + HOUR) == (before, [])
 
 
-def test_a_zero_of_cost_alone_at_the_very_end_is_no_more_than_a_placeholder() -> None:
+def test_a_zero_of_cost_alone_is_a_placeholder_too() -> None:
     merged, _ = merge({}, [quarter(0, 0.3), quarter(1, 0.0), quarter(2, None, cost=0.0)], now=soon(2))
     assert usages(merged) == {0: 0.3}
 
@@ -320,6 +330,14 @@ def periods(*pairs: tuple[str, float]) -> Reading:
 def test_zeros_where_another_period_has_the_energy_are_dropped() -> None:
     merged, _ = merge({}, [periods(("Off Peak", 0.0), ("On Peak", 0.3), ("Super Off Peak", 0.0))], now=END)
     assert merged[START].periods == (("On Peak", 0.3, 1),)
+    merged, _ = merge({}, [periods(("Off Peak", 0.0), ("On Peak", 0.0))], now=END, hold_zeros=False)
+    assert merged[START].periods == (("Off Peak", 0.0, 1), ("On Peak", 0.0, 1))
+
+
+def test_a_period_is_zero_when_the_others_have_all_the_energy() -> None:
+    before, _ = merge({}, [periods(("Off Peak", 0.3))], now=END)
+    moved, _ = merge(before, [periods(("On Peak", 0.3))], now=END)
+    assert moved[START].periods == (("Off Peak", 0.0, 2), ("On Peak", 0.3, 1))
 
 
 def test_energy_moved_to_another_period_leaves_a_zero_where_it_was() -> None:
@@ -351,7 +369,7 @@ readings_of_a_look = st.lists(st.tuples(st.integers(0, 5), values, values, value
 
 
 @given(st.lists(st.tuples(st.integers(0, 3 * DAY), readings_of_a_look), max_size=8))
-def test_whatever_the_portal_says_a_changed_value_gets_a_later_timestamp_and_nothing_vanishes(
+def test_a_changed_value_gets_a_later_version_and_none_vanishes(
     looks: list[tuple[int, list[tuple[int, float | None, float | None, float | None]]]],
 ) -> None:
     now = soon(5)
