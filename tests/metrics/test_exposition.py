@@ -1,12 +1,13 @@
 """The timestamped families as text: golden pages, read back by the client library's parsers, within the window."""
 
-import gzip
 import zlib
 from collections.abc import Iterable
+from dataclasses import asdict
 from itertools import groupby
+from math import inf
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -22,7 +23,7 @@ YEARS = (1_100_000_000, 2_147_000_000)
 
 Labels = tuple[tuple[str, str], ...]
 Samples = dict[tuple[str, Labels], list[tuple[int, float]]]
-"""By name and labels: timestamps in ms and values, in the order of the page."""
+"""By name and labels: timestamps in ms and values, in the order of the page: oldest first."""
 
 
 COST = "smarthub_interval_cost_usd"
@@ -94,7 +95,7 @@ def test_a_page_consists_of_its_families(form: Format) -> None:
 @pytest.mark.parametrize("form", Format)
 def test_a_page_without_data_still_names_its_families(form: Format) -> None:
     page = render(Snapshot(), 0, form)
-    assert page.oldest is None
+    assert page.oldest == inf
     assert [line.split()[1] for line in text_of(page).splitlines()] == ["HELP", "TYPE"] * 8
     assert [(metric.type, metric.samples) for metric in read_back(text_of(page), form)] == [("gauge", [])] * 8
 
@@ -154,12 +155,7 @@ def expected_samples(snapshot: Snapshot) -> Samples:
 
     for key, location in snapshot.locations.items():
         for meter in location.meters:
-            labels = {
-                "portal": key.portal,
-                "account": key.account,
-                "location": key.location,
-                "meter": meter.info.number,
-            }
+            labels = {**asdict(key), "meter": meter.info.number}
             for each in meter.intervals:
                 add("interval_usage_kwh", labels, each.end, each.usage_k, each.usage)
                 power = None if each.usage is None else round(each.usage * 3_600_000 / (each.end - each.start), 3)
@@ -175,12 +171,15 @@ def expected_samples(snapshot: Snapshot) -> Samples:
     return found
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(snapshot=snapshots())
 @pytest.mark.parametrize("form", Format)
 def test_the_library_reads_back_exactly_what_went_in(form: Format, snapshot: Snapshot) -> None:
     metrics = read_back(text_of(render(snapshot, 0, form)), form)
     assert samples_of(metrics) == expected_samples(snapshot)
+    for metric in metrics:
+        labels = [sorted(sample.labels.items()) for sample in metric.samples]
+        assert len(list(groupby(labels))) == len(list(groupby(sorted(labels))))
 
 
 @given(end=st.integers(*YEARS), k=versions)
@@ -188,18 +187,6 @@ def test_a_timestamp_in_openmetrics_survives_the_cut_to_milliseconds(end: int, k
     snapshot = snapshot_of(Meter(MeterInfo("81001"), (Interval(end - 900, end, 1.0, k),)))
     stamp = family_text(render(snapshot, 0, Format.OPENMETRICS), KWH).split()[-1]
     assert int(float(stamp) * 1000) == end * 1000 - 1000 + k
-
-
-@settings(max_examples=25)
-@given(snapshot=snapshots())
-@pytest.mark.parametrize("form", Format)
-def test_samples_are_grouped_by_series_and_oldest_first(form: Format, snapshot: Snapshot) -> None:
-    for metric in read_back(text_of(render(snapshot, 0, form)), form):
-        labels = [tuple(sorted(sample.labels.items())) for sample in metric.samples]
-        assert len([key for key, _ in groupby(labels)]) == len(set(labels))
-        for _, group in groupby(metric.samples, key=lambda sample: sorted(sample.labels.items())):
-            stamps = [float(sample.timestamp or 0) for sample in group]
-            assert stamps == sorted(set(stamps))
 
 
 # -- the window
@@ -230,15 +217,16 @@ def test_days_leave_the_window_by_the_age_of_their_own_samples() -> None:
 # -- in one gzip stream
 
 
-@given(parts=st.lists(st.binary(max_size=1000), max_size=3), rest=st.binary(max_size=200))
-def test_several_texts_are_one_valid_gzip_member(parts: list[bytes], rest: bytes) -> None:
-    packed = gzipped([PagePart(part) for part in parts], rest)
-    member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    assert member.decompress(packed) + member.flush() == b"".join((*parts, rest))
-    assert (member.eof, member.unused_data) == (True, b"")
+@given(texts=st.lists(st.binary(max_size=1000), max_size=3))
+def test_several_texts_are_one_valid_gzip_member(texts: list[bytes]) -> None:
+    parts = [PagePart(text) for text in texts]
+    for packed in (gzipped(parts), gzipped(parts)):
+        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        assert member.decompress(packed) + member.flush() == b"".join(texts)
+        assert (member.eof, member.unused_data) == (True, b"")
 
 
-def test_a_part_is_compressed_once_and_serves_many_answers() -> None:
+def test_a_part_is_compressed_once() -> None:
     part = PagePart(b"some text " * 1000)
-    assert part.deflated() is part.deflated()
-    assert [gzip.decompress(gzipped([part], rest)) for rest in (b"", b"# EOF\n")] == [part.body, part.body + b"# EOF\n"]
+    assert part.deflated is part.deflated
+    assert len(gzipped([part])) < 1000
