@@ -17,11 +17,11 @@ TIME = r"time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 def _as_before() -> Iterator[None]:
     """Put back what `set_up` changes for the whole process."""
     root, own = logging.getLogger(), logging.getLogger("exporter")
-    before = root.handlers[:], root.level, own.level
+    handlers, levels = root.handlers[:], (root.level, own.level)
     yield
-    root.handlers[:], root.level = before[0], before[1]
-    own.setLevel(before[2])
-    root.setLevel(before[1])
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    own.setLevel(levels[1])
 
 
 def line(capsys: pytest.CaptureFixture[str]) -> str:
@@ -104,7 +104,7 @@ def test_libraries_only_speak_up_with_warnings(capsys: pytest.CaptureFixture[str
     assert re.fullmatch(rf"{TIME} level=warn msg=retrying", line(capsys))
 
 
-def test_urllib3_does_not_even_warn_since_it_quotes_urls_with_user_names(capsys: pytest.CaptureFixture[str]) -> None:
+def test_urllib3_is_silent_since_it_quotes_urls_with_user_names(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("debug", "logfmt")
     logging.getLogger("urllib3.connectionpool").warning("Failed to parse headers (url=...?userId=member@example.org)")
     assert capsys.readouterr().err == ""

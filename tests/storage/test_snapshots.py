@@ -71,27 +71,8 @@ def intervals(store: SnapshotStore, key: LocationKey = HOUSE) -> tuple[Interval,
 # -- locations do not disturb each other
 
 
-def test_a_merge_leaves_the_other_locations_as_they_are(store: SnapshotStore) -> None:
-    put(store, hour(TODAY), key=BARN, name="Barn")
-    barn = store.snapshot.locations[BARN]
-
-    put(store, hour(TODAY, 2.0))
-
-    assert store.snapshot.locations[BARN] is barn
-    assert [each.usage for each in intervals(store)] == [2.0]
-
-
-def test_a_reader_keeps_the_snapshot_that_it_took(store: SnapshotStore) -> None:
-    put(store, hour(TODAY))
-    taken = store.snapshot
-
-    put(store, hour(TODAY, 2.0))
-
-    assert taken.locations[HOUSE].meters[0].intervals[0].usage == 1.0
-
-
 def test_a_fetch_that_gave_nothing_leaves_all_that_was_known(store: SnapshotStore, start_store: StartStore) -> None:
-    put(store, Fetched(hours(TODAY - DAY, 30)))
+    put(store, Fetched(hours(TODAY - DAY, 30)), Fetched((), replace(INFO, number="81009")))
     before = store.snapshot.locations[HOUSE]
 
     assert put(store, now=NOW + HOUR) == []
@@ -99,21 +80,13 @@ def test_a_fetch_that_gave_nothing_leaves_all_that_was_known(store: SnapshotStor
     assert store.snapshot.locations[HOUSE] == before
     assert start_store().snapshot.locations[HOUSE] == before
 
+    put(store, now=NOW + 40 * DAY)
 
-def test_a_fetch_that_gave_nothing_leaves_a_meter_without_intervals(
-    store: SnapshotStore, start_store: StartStore
-) -> None:
-    put(store, Fetched((), INFO))
-    before = store.snapshot.locations[HOUSE]
-    assert [meter.info for meter in before.meters] == [INFO]
-
-    put(store, now=NOW + HOUR)
-
-    assert store.snapshot.locations[HOUSE] == before
-    assert start_store().snapshot.locations[HOUSE] == before
+    assert intervals(store) == ()
+    assert dict(start_store().snapshot.locations) == dict(store.snapshot.locations)
 
 
-def test_a_meter_that_the_portal_stops_naming_stays_while_it_has_data(store: SnapshotStore) -> None:
+def test_a_meter_no_longer_named_stays_while_it_has_data(store: SnapshotStore) -> None:
     other = replace(INFO, number="81009")
     put(store, hour(TODAY), Fetched(hours(TODAY, 1), other))
 
@@ -152,41 +125,24 @@ def test_a_restart_knows_all_at_once(store: SnapshotStore, start_store: StartSto
         assert again.backfill_needed == store.backfill_needed
 
 
-def test_a_version_goes_on_counting_after_a_restart(store: SnapshotStore, start_store: StartStore) -> None:
-    put(store, hour(TODAY))
-    first = intervals(store)[0].usage_k
-    again = start_store()
+def test_only_locations_that_are_read_are_served(store: SnapshotStore, start_store: StartStore) -> None:
+    for key in (HOUSE, BARN):
+        put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24)), key=key)
+        put(store, hour(TODAY - 15 * DAY, 2.0), key=key)
+    again = start_store(lambda key: key == BARN)
+    assert list(again.snapshot.locations) == list(again.backfill_needed) == [BARN]
 
-    put(again, hour(TODAY, 2.0))
-
-    assert intervals(again)[0].usage_k == first + 1
-
-
-def test_only_what_is_configured_is_served_after_a_restart(store: SnapshotStore, start_store: StartStore) -> None:
-    put(store, hour(TODAY))
-    put(store, hour(TODAY), key=BARN)
-
-    assert list(start_store(lambda key: key == BARN).snapshot.locations) == [BARN]
+    store.retain([HOUSE, LocationKey("novec", "1", "1")])
+    assert list(store.snapshot.locations) == [HOUSE]
 
 
-def test_a_location_that_comes_back_into_the_configuration_has_its_past(
-    store: SnapshotStore, start_store: StartStore
-) -> None:
+def test_a_location_that_is_configured_again_has_its_past(store: SnapshotStore, start_store: StartStore) -> None:
     put(store, hour(TODAY))
     without = start_store(lambda key: key == BARN)
 
     put(without, hour(TODAY + HOUR))
 
     assert [each.start for each in intervals(without)] == [TODAY, TODAY + HOUR]
-
-
-def test_no_other_locations_are_served_than_those_that_are_there(store: SnapshotStore) -> None:
-    put(store, hour(TODAY))
-    put(store, hour(TODAY), key=BARN)
-
-    store.retain([HOUSE, LocationKey("novec", "1", "1")])
-
-    assert list(store.snapshot.locations) == [HOUSE]
 
 
 def test_what_another_command_wrote_is_taken_over(store: SnapshotStore, start_store: StartStore) -> None:
@@ -198,161 +154,104 @@ def test_what_another_command_wrote_is_taken_over(store: SnapshotStore, start_st
 
     assert store.snapshot == other.snapshot
     taken = store.snapshot
+    version = store.version
     store.reload_if_changed()
+    assert (store.snapshot, store.version) == (taken, version)
     assert store.snapshot is taken
+
+
+def test_the_version_changes_with_what_is_served(store: SnapshotStore, start_store: StartStore) -> None:
+    versions = [store.version]
+
+    def note() -> None:
+        versions.append(store.version)
+
+    put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24)))
+    note()
+    put(store, hour(TODAY - 10 * DAY, 2.0))
+    note()
+    put(start_store(), hour(TODAY - 12 * DAY, 2.0))
+    store.reload_if_changed()
+    note()
+    store.retain([])
+    note()
+    assert versions == sorted(set(versions))
+
+    store.retain([])
+    assert store.version == versions[-1]
+
+
+def test_another_command_is_heard_before_a_merge(store: SnapshotStore, start_store: StartStore) -> None:
+    put(start_store(), hour(TODAY, 3.0))
+
+    put(store, hour(TODAY + HOUR))
+
+    assert [each.usage for each in intervals(store)] == [3.0, 1.0]
 
 
 # -- revisions
 
 
-def test_revisions_are_counted_by_direction_and_reach(store: SnapshotStore) -> None:
-    old, recent = TODAY - 10 * DAY, TODAY - DAY
-    put(store, Fetched((*hours(old, 4), *hours(recent, 4))))
+def test_revisions_are_told_by_direction_and_the_time_of_the_sample(store: SnapshotStore) -> None:
+    # The sample of the interval that ends with the window's beginning lies a second before it.
+    start = NOW - WINDOW - HOUR
+    put(store, Fetched(hours(start, 3)))
 
-    changed = (
-        *(Reading(old + at * HOUR, old + (at + 1) * HOUR, usage) for at, usage in enumerate((2.0, 0.5, 1.0004, 1.0))),
-        *(
-            Reading(recent + at * HOUR, recent + (at + 1) * HOUR, usage)
-            for at, usage in enumerate((3.0, 2.0, 0.9, 1.0))
-        ),
-    )
+    changed = Fetched((*hours(start, 1, 2.0), *hours(start + HOUR, 1, 0.5), *hours(start + 2 * HOUR, 1, 1.0004)))
 
-    assert sorted(put(store, Fetched(changed))) == [
-        ("down", "older"),
-        ("down", "window"),
-        ("up", "older"),
-        ("up", "window"),
-        ("up", "window"),
-    ]
-    assert put(store, Fetched(changed)) == []
-
-
-def test_a_first_fetch_counts_nothing(store: SnapshotStore) -> None:
-    assert put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24))) == []
-
-
-@pytest.mark.parametrize(("usage", "counted"), [(1.001, ["up"]), (1.0009, []), (0.999, ["down"]), (0.9991, [])])
-def test_a_thousandth_of_a_kwh_is_counted_and_less_is_served_all_the_same(
-    store: SnapshotStore, usage: float, counted: list[str]
-) -> None:
-    put(store, hour(TODAY))
-
-    assert put(store, hour(TODAY, usage)) == [(direction, "window") for direction in counted]
-    assert intervals(store)[0].usage == usage
-
-
-def test_reach_is_told_by_the_sample_that_the_window_carries(store: SnapshotStore) -> None:
-    edge = NOW - WINDOW
-    first = edge - HOUR
-    put(store, Fetched(tuple(Reading(first + at, first + at + HOUR, 1.0) for at in (0, HOUR))))
-
-    changed = tuple(Reading(first + at, first + at + HOUR, 2.0) for at in (0, HOUR))
-
-    # The sample of the interval that ended with the window's beginning lies a second before it.
-    assert put(store, Fetched(changed)) == [("up", "older"), ("up", "window")]
-
-
-def test_late_cost_is_no_revision(store: SnapshotStore) -> None:
-    put(store, hour(TODAY))
-
-    assert put(store, hour(TODAY, 1.0, cost=0.3)) == []
-
-
-def test_revisions_are_counted_after_a_restart_too(store: SnapshotStore, start_store: StartStore) -> None:
-    put(store, hour(TODAY))
-
-    assert put(start_store(), hour(TODAY, 2.0)) == [("up", "window")]
+    assert put(store, changed) == [("up", "older"), ("down", "window")]
+    assert put(store, changed) == []
 
 
 # -- what only a backfill can bring to the databases
 
 
-def test_a_first_refresh_needs_no_backfill(store: SnapshotStore) -> None:
-    put(store, Fetched(hours(TODAY - 34 * DAY, 34 * 24)))
-
-    assert store.backfill_needed == {}
-
-
-def test_a_first_refresh_in_two_parts_needs_none_either(store: SnapshotStore) -> None:
-    put(store, Fetched(hours(TODAY - 5 * DAY, 5 * 24)))
-    put(store, Fetched(hours(TODAY - 34 * DAY, 34 * 24)), now=NOW + 60)
-
-    assert store.backfill_needed == {}
-
-
-def test_a_change_within_the_window_needs_none(store: SnapshotStore) -> None:
-    put(store, Fetched(hours(TODAY - 6 * DAY, 6 * 24)))
-
-    put(store, Fetched(hours(TODAY - 6 * DAY, 6 * 24, 2.0)))
-
-    assert store.backfill_needed == {}
-
-
-def test_a_revision_older_than_the_window_needs_one_from_its_local_day(
-    store: SnapshotStore, start_store: StartStore
+@pytest.mark.parametrize(
+    ("change", "needed"),
+    [
+        pytest.param((), None, id="a first refresh"),
+        pytest.param(hours(TODAY - 22 * DAY, 48), None, id="what is older than all that was known"),
+        pytest.param(hours(TODAY - 6 * DAY, 24, 2.0), None, id="a revision within the window"),
+        pytest.param(hours(TODAY - 10 * DAY + 9 * HOUR, 1, 2.0), 10, id="an older revision"),
+        pytest.param(hours(TODAY - 9 * DAY - HOUR, 1, 2.0), 10, id="at the end of the local day"),
+        pytest.param(hours(TODAY - 10 * DAY, 1, cost=0.1), 10, id="an older cost"),
+        pytest.param(hours(TODAY - 10 * DAY, 1, export=0.0), 10, id="an older export"),
+        pytest.param(hours(TODAY - 8 * DAY + 12 * HOUR, 1), 8, id="an older gap that is filled"),
+    ],
+)
+def test_a_backfill_is_needed_for_what_the_window_no_longer_carries(
+    store: SnapshotStore, start_store: StartStore, change: tuple[Reading, ...], needed: int | None
 ) -> None:
-    put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24)))
+    readings = list(hours(TODAY - 20 * DAY, 20 * 24))
+    del readings[-8 * 24 + 12]
+    put(store, Fetched(tuple(readings)))
 
-    put(store, hour(TODAY - 10 * DAY + 9 * HOUR, 2.0))
+    put(store, Fetched(change))
 
-    assert store.backfill_needed == {HOUSE: TODAY - 10 * DAY}
-    assert start_store().backfill_needed == {HOUSE: TODAY - 10 * DAY}
-
-
-def test_of_several_changes_the_oldest_day_counts(store: SnapshotStore) -> None:
-    put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24)))
-
-    for days in (12, 15, 9):
-        put(store, hour(TODAY - days * DAY, 2.0))
-
-    assert store.backfill_needed == {HOUSE: TODAY - 15 * DAY}
+    expected = {} if needed is None else {HOUSE: TODAY - needed * DAY}
+    assert store.backfill_needed == start_store().backfill_needed == expected
 
 
-def test_each_location_has_its_own(store: SnapshotStore) -> None:
-    for key in (HOUSE, BARN):
-        put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24)), key=key)
-
-    put(store, hour(TODAY - 15 * DAY, 2.0), key=BARN)
-
-    assert store.backfill_needed == {BARN: TODAY - 15 * DAY}
-
-
-@pytest.mark.parametrize("late", [{"cost": 0.1}, {"export": 0.0}], ids=str)
-def test_a_value_that_comes_later_than_the_window_needs_one(store: SnapshotStore, late: dict[str, float]) -> None:
-    put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24)))
-
-    put(store, hour(TODAY - 10 * DAY, 1.0, **late))
-
-    assert store.backfill_needed == {HOUSE: TODAY - 10 * DAY}
-
-
-def test_a_gap_that_is_filled_later_than_the_window_needs_one(store: SnapshotStore) -> None:
-    readings = hours(TODAY - 20 * DAY, 20 * 24)
-    put(store, Fetched((*readings[:200], *readings[210:])))
-
-    put(store, Fetched(readings))
-
-    assert store.backfill_needed == {HOUSE: TODAY - 12 * DAY}
-
-
-def test_the_time_of_a_downtime_longer_than_the_window_needs_one(store: SnapshotStore, start_store: StartStore) -> None:
-    put(store, Fetched(hours(TODAY - 5 * DAY, 5 * 24)))
-    later = NOW + 20 * DAY
-
-    put(again := start_store(), Fetched(hours(TODAY - 5 * DAY, 24 * 24)), now=later)
-
-    assert again.backfill_needed == {HOUSE: TODAY}
-
-
-def test_a_downtime_shorter_than_the_window_needs_none(store: SnapshotStore, start_store: StartStore) -> None:
+@pytest.mark.parametrize(("days", "needed"), [(5, {}), (20, {HOUSE: TODAY})], ids=["shorter", "longer"])
+def test_a_downtime_longer_than_the_window_needs_one(
+    store: SnapshotStore, start_store: StartStore, days: int, needed: dict[LocationKey, int]
+) -> None:
     put(store, Fetched(hours(TODAY - 5 * DAY, 5 * 24)))
 
-    put(again := start_store(), Fetched(hours(TODAY - 5 * DAY, 10 * 24)), now=NOW + 5 * DAY)
+    put(again := start_store(), Fetched(hours(TODAY - 5 * DAY, (5 + days) * 24)), now=NOW + days * DAY)
 
-    assert again.backfill_needed == {}
+    assert again.backfill_needed == needed
 
 
-def test_the_first_export_of_a_signed_meter_needs_one_for_the_zeros_before_it(store: SnapshotStore) -> None:
+def test_a_downtime_beyond_the_reach_of_a_refresh_needs_one(store: SnapshotStore) -> None:
+    put(store, Fetched(hours(TODAY - 5 * DAY, 5 * 24 + 1)))
+
+    put(store, hour(TODAY + 39 * DAY), now=NOW + 40 * DAY)
+
+    assert store.backfill_needed == {HOUSE: TODAY}
+
+
+def test_the_zeros_before_a_first_export_need_one(store: SnapshotStore) -> None:
     put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24)))
     negative = Fetched((Reading(TODAY, TODAY + HOUR, 0.0, 0.4),), replace(INFO, exports=True))
 
@@ -360,35 +259,3 @@ def test_the_first_export_of_a_signed_meter_needs_one_for_the_zeros_before_it(st
 
     assert store.backfill_needed == {HOUSE: TODAY - 20 * DAY}
     assert {each.export for each in intervals(store)[:-1]} == {0.0}
-
-
-def test_the_day_is_the_local_one(store: SnapshotStore) -> None:
-    put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24)))
-
-    put(store, hour(TODAY - 9 * DAY - HOUR, 2.0))
-
-    assert store.backfill_needed == {HOUSE: TODAY - 10 * DAY}
-
-
-# -- forgetting
-
-
-def test_after_35_days_intervals_and_days_are_forgotten(store: SnapshotStore, start_store: StartStore) -> None:
-    put(store, Fetched(hours(TODAY - 34 * DAY, 34 * 24 + 12)))
-    assert intervals(store)[0].start == TODAY - 34 * DAY
-
-    put(store, hour(TODAY + 10 * DAY), now=NOW + 10 * DAY)
-
-    for each in (store, start_store()):
-        assert intervals(each)[0].start == TODAY - 25 * DAY
-        assert each.snapshot.locations[HOUSE].meters[0].days[0].start == TODAY - 25 * DAY
-
-
-def test_a_fetch_that_gave_nothing_forgets_alike_in_memory_and_in_the_state(
-    store: SnapshotStore, start_store: StartStore
-) -> None:
-    put(store, Fetched(hours(TODAY - 34 * DAY, 34 * 24)))
-
-    put(store, now=NOW + 10 * DAY)
-
-    assert dict(start_store().snapshot.locations) == dict(store.snapshot.locations)

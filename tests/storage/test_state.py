@@ -1,9 +1,9 @@
 """What outlives a restart, a kill in the middle of a write, and whatever may have become of the file (contract 2)."""
 
 import errno
+import hashlib
 import logging
 import os
-import shutil
 import signal
 import sqlite3
 import stat
@@ -12,11 +12,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
+from exporter.intervals.model import Change, Interval, Location, LocationKey, Meter, MeterInfo
+from exporter.intervals.updates import MeterUpdate
 from exporter.storage.sign_ins import RejectedSignIns
 from exporter.storage.state import FILE, StateFile
 
@@ -60,17 +62,22 @@ def open_state(tmp_path: Path) -> Iterator[OpenState]:
         yield start
 
 
+def update_of(meter: Meter, *dropped: int) -> MeterUpdate:
+    """An update in which all of a meter has changed."""
+    changes, days = (tuple(Change(None, each) for each in known) for known in (meter.intervals, meter.days))
+    return MeterUpdate(meter, changes, days, dropped, ())
+
+
 def save(state: StateFile, location: Location, keep_from: int = 0, needed_days: tuple[int, ...] = ()) -> None:
-    changed = [(meter.info.number, meter.intervals, meter.days) for meter in location.meters]
-    state.save(location, changed, needed_days, keep_from)
+    state.save(location, [update_of(meter) for meter in location.meters], needed_days, keep_from)
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
+def modes(folder: Path) -> dict[str, str]:
+    return {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in folder.iterdir()}
 
 
 def one_meter(*intervals: Interval, days: tuple[Interval, ...] = (), number: str = "81001") -> Location:
@@ -92,12 +99,23 @@ def test_a_later_value_takes_the_place_of_an_earlier_one(open_state: OpenState) 
     state = open_state()
     save(state, one_meter(Interval(0, 900, 1.0, 1, periods=(("On", 1.0, 1),)), Interval(900, 1800, 2.0, 1)))
     later = Interval(0, 900, 1.5, 2, 0.0, 2, 0.1, 2, (("Off", 1.5, 2), ("On", 0.0, 2)))
-    state.save(one_meter(later), [("81001", [later], [])], (), -DAY)
+    save(state, one_meter(later), keep_from=-DAY)
 
     assert open_state().locations() == [one_meter(later, Interval(900, 1800, 2.0, 1))]
 
 
-def test_a_name_zone_and_meter_that_change_are_remembered_as_they_are_now(open_state: OpenState) -> None:
+def test_what_was_dropped_is_gone_with_its_periods(open_state: OpenState) -> None:
+    state = open_state()
+    first, second = (Interval(at, at + 900, 1.0, 1, periods=(("On", 1.0, 1),)) for at in (0, 900))
+    save(state, one_meter(first, second, days=(Interval(900, 87300, 3.0, 1),)), keep_from=-DAY)
+    state.save(one_meter(), [update_of(one_meter().meters[0], 900)], (), -DAY)
+    assert open_state().locations() == [one_meter(first, days=(Interval(900, 87300, 3.0, 1),))]
+
+    save(state, one_meter(replace(second, periods=())), keep_from=-DAY)
+    assert open_state().locations()[0].meters[0].intervals[1].periods == ()
+
+
+def test_names_zones_and_meters_are_remembered_as_they_are_now(open_state: OpenState) -> None:
     state = open_state()
     save(state, one_meter())
     after = Location(HOUSE, "Farm", "America/Chicago", (Meter(MeterInfo("81001", ("NET",), net=True, step=3600)),))
@@ -126,7 +144,7 @@ def test_what_nobody_reads_any_more_is_forgotten_a_month_later(open_state: OpenS
     assert len(open_state().locations()[1].meters[0].intervals) == 0
 
 
-def test_a_meter_that_the_location_has_no_more_goes_with_its_intervals(open_state: OpenState) -> None:
+def test_a_meter_that_is_gone_goes_with_its_intervals(open_state: OpenState) -> None:
     state = open_state()
     save(state, one_meter(Interval(0, 900, 1.0, 1), number="old"))
     after = one_meter(Interval(0, 900, 2.0, 1), number="new")
@@ -140,29 +158,44 @@ def test_a_meter_that_the_location_has_no_more_goes_with_its_intervals(open_stat
 
 def test_needed_days_come_back_as_the_oldest_of_each_location(open_state: OpenState) -> None:
     state = open_state()
+    assert state.backfill_needed() == {}
     save(state, one_meter(), needed_days=(5 * DAY, 3 * DAY))
     save(state, one_meter(), needed_days=(3 * DAY, 4 * DAY))
     save(state, BARE, needed_days=(9 * DAY,))
-
     assert open_state().backfill_needed() == {HOUSE: 3 * DAY, BARN: 9 * DAY}
 
-
-def test_no_needed_days_are_none(open_state: OpenState) -> None:
-    save(open_state(), FULL)
-
-    assert open_state().backfill_needed() == {}
+    state.backfilled(HOUSE, 3 * DAY, 5 * DAY)
+    assert open_state().backfill_needed() == {HOUSE: 5 * DAY, BARN: 9 * DAY}
 
 
-def test_refused_sign_ins_come_back(open_state: OpenState) -> None:
+def test_a_location_is_forgotten_with_all_that_it_has(open_state: OpenState) -> None:
     state = open_state()
-    state.count_rejected_sign_in("one", "print", 1000.5, "credentials")
-    state.count_rejected_sign_in("one", "print", 2000.5, "two_factor")
+    save(state, FULL, needed_days=(3 * DAY,))
+    save(state, BARE, needed_days=(9 * DAY,))
+    state.forget(HOUSE)
+    assert (state.locations(), state.backfill_needed()) == ([BARE], {BARN: 9 * DAY})
 
-    assert open_state().rejected_sign_ins("one", "print") == RejectedSignIns(2, 2000.5, "two_factor")
-    assert open_state().rejected_sign_ins("two", "print") is None
+    bare = replace(FULL, meters=tuple(Meter(meter.info) for meter in FULL.meters))
+    save(state, bare)
+    assert state.locations() == [BARE, bare]
 
-    open_state().forget_rejected_sign_ins("one")
-    assert open_state().rejected_sign_ins("one", "print") is None
+
+def test_rejected_sign_ins_are_counted_by_configuration(open_state: OpenState) -> None:
+    state = open_state()
+    assert state.all_rejected_sign_ins("one") is None
+    state.count_rejected_sign_in("one", "late", 3000.5, "credentials")
+    state.count_rejected_sign_in("one", "early", 1000.5, "two_factor")
+    state.count_rejected_sign_in("one", "late", 4000.5, "permission")
+    state.count_rejected_sign_in("two", "late", 9000.5, "two_factor")
+
+    again = open_state()
+    assert again.rejected_sign_ins("one", "late") == RejectedSignIns(2, 4000.5, "permission")
+    assert again.rejected_sign_ins("two", "early") is None
+    # The reason is that of the newest one.
+    assert again.all_rejected_sign_ins("one") == RejectedSignIns(3, 4000.5, "permission")
+    again.forget_rejected_sign_ins("one")
+    assert open_state().all_rejected_sign_ins("one") is open_state().rejected_sign_ins("one", "late") is None
+    assert open_state().all_rejected_sign_ins("two") == RejectedSignIns(1, 9000.5, "two_factor")
 
 
 def test_a_write_that_breaks_leaves_all_as_it_was(open_state: OpenState) -> None:
@@ -171,16 +204,24 @@ def test_a_write_that_breaks_leaves_all_as_it_was(open_state: OpenState) -> None
     save(state, before)
 
     with pytest.raises(KeyError):
-        state.save(BARE, [("unknown", [Interval(0, 900, 9.0, 9)], [])], (), 0)
+        state.save(BARE, [update_of(before.meters[0])], (), 0)
 
     assert state.locations() == [before]
     assert open_state().locations() == [before]
 
 
+def test_the_format_is_that_of_every_version_so_far(open_state: OpenState) -> None:
+    tables = open_state().execute("SELECT sql FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    assert (
+        hashlib.sha256("".join(sql for (sql,) in tables).encode()).hexdigest()
+        == "af10f6c471644b1a5a4ea63583ce254a250c160c2ba905a6d9b3f466e1780d3f"
+    )
+
+
 # -- several at once
 
 
-def test_what_another_process_writes_is_noticed_and_what_we_write_is_not(open_state: OpenState) -> None:
+def test_only_what_another_process_writes_is_noticed(open_state: OpenState) -> None:
     ours, theirs = open_state(), open_state()
     save(ours, BARE)
     assert not ours.changed_elsewhere()
@@ -192,39 +233,27 @@ def test_what_another_process_writes_is_noticed_and_what_we_write_is_not(open_st
     assert ours.locations() == [BARE, FULL]
 
 
-def test_several_processes_lose_nothing(open_state: OpenState) -> None:
-    states = [open_state() for _ in range(3)]
-    for turn in range(4):
-        for number, state in enumerate(states):
-            state.count_rejected_sign_in("one", "print", float(turn), "credentials")
-            save(state, one_meter(Interval(number * 900, number * 900 + 900, float(turn), 1)), keep_from=-1)
-
-    refused = open_state().rejected_sign_ins("one", "print")
-    assert refused is not None
-    assert refused.count == 12
-    assert open_state().locations() == [one_meter(*(Interval(n * 900, n * 900 + 900, 3.0, 1) for n in range(3)))]
-
-
 # -- killed
 
 WRITER = """
 import sys
 from pathlib import Path
-from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
+from exporter.intervals.model import Change, Interval, Location, LocationKey, Meter, MeterInfo
+from exporter.intervals.updates import MeterUpdate
 from exporter.storage.state import StateFile
 
 state = StateFile(Path(sys.argv[1]))
 location = Location(LocationKey("novec", "1", "2"), "", "", (Meter(MeterInfo("3")),))
 for turn in range(1, 100_000):
-    intervals = [Interval(at, at + 900, float(turn), turn) for at in range(0, 900 * 3000, 900)]
-    state.save(location, [("3", intervals, [])], (turn,), -1)
+    changes = [Change(None, Interval(at, at + 900, float(turn), turn)) for at in range(0, 900 * 3000, 900)]
+    state.save(location, [MeterUpdate(location.meters[0], changes, (), (), ())], (turn,), -1)
     print(turn, flush=True)
 """
 
 
 @pytest.mark.parametrize("turns", [1, 3])
 @pytest.mark.parametrize("delay", [0.0, 0.004, 0.012])
-def test_a_kill_in_the_middle_of_a_write_leaves_the_state_of_before_or_after(
+def test_a_kill_leaves_the_state_of_before_or_after_a_write(
     tmp_path: Path, open_state: OpenState, caplog: pytest.LogCaptureFixture, turns: int, delay: float
 ) -> None:
     with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as writer:
@@ -250,24 +279,18 @@ def test_a_kill_in_the_middle_of_a_write_leaves_the_state_of_before_or_after(
 # -- the file
 
 
-def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_an_absent_folder_is_made_for_its_owner_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tmp_path / "a" / "b"
     before = os.umask(0o022)
     try:
         with closing(StateFile(folder)) as state:
             save(state, FULL)
+            assert state.is_kept
     finally:
         os.umask(before)
 
-    assert [(path.name, oct(mode(path))) for path in folder.iterdir()] == [(FILE, "0o600")]
-
-
-def test_an_absent_folder_is_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    folder = tmp_path / "a" / "b"
-    with closing(StateFile(folder)) as state:
-        save(state, FULL)
-        assert state.is_kept
-
+    assert modes(folder) == {FILE: "0o600"}
+    assert modes(folder.parent) == {"b": "0o700"}
     with closing(StateFile(folder)) as state:
         assert state.locations() == [FULL]
     assert warnings(caplog) == []
@@ -279,13 +302,6 @@ def test_without_a_folder_the_state_lives_in_memory(caplog: pytest.LogCaptureFix
         assert state.locations() == [FULL]
         assert not state.is_kept
     assert warnings(caplog) == []
-
-
-def sqlite_file(path: Path, *statements: str) -> bytes:
-    with closing(sqlite3.connect(path)) as database, database:
-        for statement in statements:
-            database.execute(statement)
-    return path.read_bytes()
 
 
 def garbage(path: Path) -> bytes:
@@ -301,47 +317,29 @@ def with_a_good_head(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def cut(path: Path) -> bytes:
-    with closing(StateFile(path.parent)) as state:
-        save(state, one_meter(*(Interval(at, at + 900, 1.0, 1) for at in range(0, 900 * 500, 900))), keep_from=-1)
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2])
-    return path.read_bytes()
+def made_by(statement: str) -> Callable[[Path], bytes]:
+    def damage(path: Path) -> bytes:
+        with closing(sqlite3.connect(path)) as database:
+            database.execute(statement)
+        return path.read_bytes()
 
-
-def newer(path: Path) -> bytes:
-    return sqlite_file(path, "CREATE TABLE location (x)", "PRAGMA user_version = 999")
-
-
-def without_tables(path: Path) -> bytes:
-    return sqlite_file(path, "CREATE TABLE something (x)", "PRAGMA user_version = 1")
-
-
-def with_other_columns(path: Path) -> bytes:
-    tables = ("location", "meter", "interval", "period", "refused_sign_ins", "backfill_needed")
-    return sqlite_file(path, *(f"CREATE TABLE {table} (x)" for table in tables), "PRAGMA user_version = 1")
-
-
-def of_somebody_else(path: Path) -> bytes:
-    return sqlite_file(path, "CREATE TABLE location (x)", "INSERT INTO location VALUES (1)")
+    return damage
 
 
 DAMAGES = [
-    garbage,
-    with_a_good_head,
-    cut,
-    newer,
-    without_tables,
-    with_other_columns,
-    of_somebody_else,
+    pytest.param(garbage, id="no database"),
+    pytest.param(with_a_good_head, id="a good head"),
+    pytest.param(made_by("CREATE TABLE location (x)"), id="other columns"),
+    pytest.param(made_by("CREATE TABLE something (x)"), id="another table"),
 ]
 
 
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_set_aside_and_the_state_begins_anew(
     tmp_path: Path, open_state: OpenState, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], bytes]
 ) -> None:
     content = damage(tmp_path / FILE)
+    (tmp_path / FILE).chmod(0o600)
     caplog.clear()
 
     state = open_state()
@@ -357,28 +355,11 @@ def test_a_damaged_file_is_set_aside_and_the_state_begins_anew(
     ]
     save(state, FULL)
     assert open_state().locations() == [FULL]
+    assert modes(tmp_path) == {FILE: "0o600", aside.name: "0o600"}
 
-
-def test_the_file_after_a_damaged_one_is_for_its_owner_alone_too(tmp_path: Path, open_state: OpenState) -> None:
-    path = tmp_path / FILE
-    garbage(path)
-    path.chmod(0o600)
-    before = os.umask(0o022)
-    try:
-        open_state()
-    finally:
-        os.umask(before)
-
-    assert {oct(mode(each)) for each in tmp_path.iterdir()} == {"0o600"}
-
-
-def test_what_was_set_aside_before_stays(tmp_path: Path, open_state: OpenState) -> None:
-    for content in (b"first damage " * 100, b"second damage " * 100):
-        (tmp_path / FILE).write_bytes(content)
-        open_state()
-
-    kept = {path.read_bytes()[:6] for path in tmp_path.iterdir() if path.name != FILE}
-    assert kept == {b"first ", b"second"}
+    garbage(tmp_path / FILE)
+    open_state()
+    assert aside.read_bytes() == content
 
 
 def test_an_empty_file_is_a_state_without_content(tmp_path: Path, open_state: OpenState) -> None:
@@ -391,12 +372,57 @@ def test_an_empty_file_is_a_state_without_content(tmp_path: Path, open_state: Op
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
-LOST = "after a restart the exporter starts empty and has forgotten refused sign-ins, corrections and what a backfill"
-LOST += " did; give it a folder that it may write to with --state.dir"
+def read_only_folder(folder: Path) -> Path:
+    folder.chmod(0o555)
+    return folder
 
 
-def of_errno(number: int) -> str:
-    return os.strerror(number)
+def read_only_file(folder: Path) -> Path:
+    with closing(StateFile(folder)) as state:
+        save(state, BARE)
+    (folder / FILE).chmod(0o444)
+    return read_only_folder(folder)
+
+
+def unreadable_file(folder: Path) -> Path:
+    read_only_file(folder)
+    (folder / FILE).chmod(0o000)
+    return folder
+
+
+def file_as_folder(folder: Path) -> Path:
+    (folder / "taken").touch()
+    return folder / "taken"
+
+
+def folder_as_file(folder: Path) -> Path:
+    (folder / FILE).mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("unusable", "known", "problem"),
+    [
+        (read_only_folder, 0, os.strerror(errno.EACCES)),
+        (lambda folder: read_only_folder(folder) / "deeper", 0, os.strerror(errno.EACCES)),
+        (read_only_file, 1, "attempt to write a readonly database"),
+        (unreadable_file, 0, "unable to open database file"),
+        (file_as_folder, 0, os.strerror(errno.EEXIST)),
+        (lambda folder: file_as_folder(folder) / "deeper", 0, os.strerror(errno.ENOTDIR)),
+        (folder_as_file, 0, "unable to open database file"),
+    ],
+)
+def test_what_cannot_be_used_is_gone_without(unusable: Callable[[Path], Path], known: int, problem: str) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        place = unusable(folder)
+        before = [(path, path.stat().st_mtime_ns) for path in folder.iterdir()]
+
+        assert as_nobody(lambda: use(place)) == f"{known} known, works: True, kept: False ({problem})"
+
+        assert [(path, path.stat().st_mtime_ns) for path in folder.iterdir()] == before
+        folder.chmod(0o700)
 
 
 def as_nobody(action: Callable[[], str]) -> str:
@@ -421,97 +447,18 @@ def as_nobody(action: Callable[[], str]) -> str:
     return said
 
 
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that everybody can enter."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    for path in (folder, *folder.iterdir()):
-        path.chmod(0o700)
-    shutil.rmtree(folder)
-
-
 def use(folder: Path) -> str:
-    """Open a state and use it; gives what was warned of, and whether it worked."""
+    """Open a state and use it; gives whether it worked, and what was warned of."""
     said: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: said.append(str(record.args[1]))  # type: ignore[method-assign,index]
     logging.getLogger("exporter").addHandler(handler)
     with closing(StateFile(folder)) as state:
         before = state.locations()
         save(state, FULL)
         state.count_rejected_sign_in("one", "print", 1.0, "credentials")
         works = FULL in state.locations() and state.rejected_sign_ins("one", "print") is not None
-        kept = state.is_kept
-    logging.getLogger("exporter").removeHandler(handler)
-    return f"{len(before)} known, works: {works}, kept: {kept}; {'|'.join(said)}"
-
-
-def test_a_read_only_folder_is_gone_without(open_folder: Path) -> None:
-    open_folder.chmod(0o555)
-
-    assert as_nobody(lambda: use(open_folder)) == (
-        f"0 known, works: True, kept: False; the state cannot be kept in {open_folder}"
-        f" ({of_errno(errno.EACCES)}): {LOST}"
-    )
-
-
-def test_a_read_only_file_is_read_and_left_as_it_is(open_folder: Path) -> None:
-    with closing(StateFile(open_folder)) as state:
-        save(state, BARE)
-    path = open_folder / FILE
-    path.chmod(0o444)
-    open_folder.chmod(0o555)
-    content = path.read_bytes()
-
-    assert as_nobody(lambda: use(open_folder)) == (
-        f"1 known, works: True, kept: False; the state cannot be kept in {open_folder}"
-        f" (attempt to write a readonly database): {LOST}"
-    )
-    assert path.read_bytes() == content
-    assert [each.name for each in open_folder.iterdir()] == [FILE]
-
-
-def test_a_file_that_may_not_be_read_is_gone_without(open_folder: Path) -> None:
-    with closing(StateFile(open_folder)) as state:
-        save(state, BARE)
-    (open_folder / FILE).chmod(0o000)
-
-    said = as_nobody(lambda: use(open_folder))
-
-    assert said.startswith("0 known, works: True, kept: False; the state cannot be kept in ")
-
-
-def test_a_folder_that_cannot_be_made_is_gone_without(open_folder: Path) -> None:
-    open_folder.chmod(0o555)
-    folder = open_folder / "deeper"
-
-    assert as_nobody(lambda: use(folder)) == (
-        f"0 known, works: True, kept: False; the state cannot be kept in {folder} ({of_errno(errno.EACCES)}): {LOST}"
-    )
-
-
-@pytest.mark.parametrize("below", ["", "deeper"])
-def test_a_file_in_the_place_of_the_folder_is_gone_without(tmp_path: Path, below: str) -> None:
-    path = tmp_path / "taken"
-    path.write_text("mine")
-    folder = path / below if below else path
-
-    said = use(folder)
-
-    problem = of_errno(errno.ENOTDIR if below else errno.EEXIST)
-    assert said == f"0 known, works: True, kept: False; the state cannot be kept in {folder} ({problem}): {LOST}"
-    assert path.read_text() == "mine"
-
-
-def test_a_folder_in_the_place_of_the_file_is_gone_without(tmp_path: Path) -> None:
-    (tmp_path / FILE).mkdir()
-
-    assert use(tmp_path) == (
-        f"0 known, works: True, kept: False; the state cannot be kept in {tmp_path}"
-        f" (unable to open database file): {LOST}"
-    )
+        return f"{len(before)} known, works: {works}, kept: {state.is_kept} ({'|'.join(said)})"
 
 
 def test_a_full_disk_costs_the_file_and_nothing_that_is_known(
@@ -527,25 +474,22 @@ def test_a_full_disk_costs_the_file_and_nothing_that_is_known(
 
     assert state.locations() == [BARE, many]
     assert not state.is_kept
-    assert warnings(caplog) == [f"the state cannot be kept in {tmp_path} (database or disk is full): {LOST}"]
+    (warning,) = warnings(caplog)
+    assert warning == (
+        f"the state cannot be kept in {tmp_path} (database or disk is full): after a restart the exporter starts empty"
+        " and has forgotten refused sign-ins, corrections and what a backfill did; give it a folder that it may write"
+        " to with --state.dir"
+    )
     assert open_state().locations() == [BARE]
-    assert len(warnings(caplog)) == 1
 
 
-def test_a_file_that_is_deleted_under_our_feet_does_no_harm(open_state: OpenState, tmp_path: Path) -> None:
-    state = open_state()
-    save(state, BARE)
-    (tmp_path / FILE).unlink()
-
-    save(state, FULL)
-
-    assert state.locations() == [BARE, FULL]
-
-
-def test_a_file_that_is_damaged_under_our_feet_does_no_harm(open_state: OpenState, tmp_path: Path) -> None:
+@pytest.mark.parametrize("harm", [Path.unlink, garbage], ids=["deleted", "damaged"])
+def test_harm_to_the_file_under_our_feet_does_none(
+    open_state: OpenState, tmp_path: Path, harm: Callable[[Path], object]
+) -> None:
     state = open_state()
     save(state, FULL)
-    garbage(tmp_path / FILE)
+    harm(tmp_path / FILE)
 
     state.changed_elsewhere()
     state.rejected_sign_ins("one", "print")
@@ -569,20 +513,3 @@ def test_a_lock_of_another_process_is_waited_for(open_state: OpenState, tmp_path
 
     assert state.is_kept
     assert open_state().locations() == [FULL]
-
-
-def test_the_refusals_of_all_configurations_of_a_login_are_added(open_state: OpenState) -> None:
-    state = open_state()
-    assert state.all_rejected_sign_ins("one") is None
-    state.count_rejected_sign_in("one", "late", 3000.5, "credentials")
-    state.count_rejected_sign_in("one", "early", 1000.5, "two_factor")
-    state.count_rejected_sign_in("one", "late", 2000.5, "two_factor")
-    state.count_rejected_sign_in("one", "late", 4000.5, "credentials")
-    state.count_rejected_sign_in("two", "late", 9000.5, "two_factor")
-
-    # The reason is that of the newest refusal.
-    assert open_state().all_rejected_sign_ins("one") == RejectedSignIns(4, 4000.5, "credentials")
-    assert open_state().all_rejected_sign_ins("two") == RejectedSignIns(1, 9000.5, "two_factor")
-    open_state().forget_rejected_sign_ins("one")
-    assert open_state().all_rejected_sign_ins("one") is None
-    assert open_state().all_rejected_sign_ins("two") is not None
