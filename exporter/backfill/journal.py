@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, astuple, dataclass, field
+from operator import add
 
 from ..clock import Clock
 from ..intervals.model import LocationKey
@@ -25,7 +26,7 @@ class Totals:
 
     def __add__(self, other: "Totals") -> "Totals":
         """Both together."""
-        return Totals(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Totals)))
+        return Totals(*map(add, astuple(self), astuple(other)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +105,14 @@ class Journal:
 def _read(key: LocationKey, start: int, end: int, text: str) -> tuple[float, CompletedChunk] | None:
     """When it was noted, and what; None where another version of this program wrote it: then the chunk is not done."""
     try:
-        noted, totals, coverage, digest = json.loads(text)
-        steps = {meter: int(step) for meter, step in coverage["steps"].items()}
-        spans = {meter: (int(first), int(last)) for meter, (first, last) in coverage["spans"].items()}
-        holes = tuple(
-            (str(meter), int(day), int(missing), int(all_)) for meter, day, missing, all_ in coverage["holes"]
+        noted, totals, told, digest = json.loads(text)
+        coverage = Coverage(
+            {meter: int(step) for meter, step in told["steps"].items()},
+            {meter: (int(first), int(last)) for meter, (first, last) in told["spans"].items()},
+            tuple((str(meter), int(day), int(missing), int(count)) for meter, day, missing, count in told["holes"]),
+            tuple(map(str, told["one_way"])),
         )
-        one_way = tuple(str(meter) for meter in coverage["one_way"])
-        totals = Totals() + Totals(**totals)
-        return float(noted), CompletedChunk(
-            key, start, end, totals, Coverage(steps, spans, holes, one_way), bytes.fromhex(digest)
-        )
+        done = CompletedChunk(key, start, end, Totals() + Totals(**totals), coverage, bytes.fromhex(digest))
+        return float(noted), done
     except (ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -34,7 +34,7 @@ def merge(
         if last_energy is not None and start > last_energy and _is_placeholder(reading, now):
             continue
         before = known.get(start)
-        replaced = [] if not known or (before and before.end == reading.end) else _overlapped(starts, known, reading)
+        replaced = [] if before and before.end == reading.end else _overlapped(starts, known, reading)
         after = _merge_interval(before, reading, now, replaced)
         if after != before and after is not None:
             for each in replaced:
@@ -79,7 +79,7 @@ def _merge_interval(
     fresh = version(reading.end, now)
     old = before if before is not None and before.end == reading.end else _NOTHING
     # A sample of an overlapped interval with the same end stands in the same second of the same series.
-    last = old if not replaced else next((each for each in replaced if each.end == reading.end), _NOTHING)
+    last = next((each for each in replaced if each.end == reading.end), old)
 
     def newer(known: float | None, known_k: int, new: float | None) -> tuple[float | None, int]:
         if new is None or new == known:

@@ -1,5 +1,6 @@
-"""What is known at one moment: immutable, swapped as a whole, read by everything that serves."""
+"""One meter: what was fetched put over what was known, with its day totals and what came late."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -59,8 +60,8 @@ def update_meter(
     changes += merged_changes
     totals = full_days(merged, [change.after.start for change in changes], calendar)
     days, day_changes = merge(known_days, totals, now=now, hold_zeros=False)
-    oldest = min(known, default=None)
-    late = [change for change in changes if change.before or (oldest is not None and change.after.start > oldest)]
+    oldest = min(known, default=math.inf)
+    late = [change for change in changes if change.before or change.after.start > oldest]
     meter = Meter(info, _sorted(merged), _sorted(days))
     dropped = tuple(known.keys() - merged.keys())
     return MeterUpdate(drop_before(meter, keep_from), tuple(changes), tuple(day_changes), dropped, tuple(late))

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 INTERVALS = "intervals"
 EXPORTER = "exporter"
+_COLLECTORS = {INTERVALS, EXPORTER}
 _EOF = b"# EOF\n"
 
 
@@ -58,18 +59,18 @@ class MetricsEndpoint:
 
     def __call__(self, request: Request) -> Response:
         """Give the page; 400 for a collector that there is not."""
-        collectors = request.query.get("collect[]", ())
-        if set(collectors) - {INTERVALS, EXPORTER}:
+        collectors = set(request.query.get("collect[]", ())) or _COLLECTORS
+        if collectors - _COLLECTORS:
             return Response(400, f"unknown collect[], there are {INTERVALS} and {EXPORTER}\n".encode())
-        self._warn_of_lost_timestamps(request, collectors)
+        self._warn_of_lost_timestamps(request)
         encode, content_type = choose_encoder(_known(request.headers.get("accept", "")))
         form = Format.OPENMETRICS if content_type.startswith("application/openmetrics-text") else Format.TEXT
         names = request.query.get("name[]", ())
         parts: list[PagePart] = []
-        if not collectors or INTERVALS in collectors:
+        if INTERVALS in collectors:
             page = self._page(form)
             parts.append(page.only(names) if names else page.whole)
-        if not collectors or EXPORTER in collectors:
+        if EXPORTER in collectors:
             parts.append(self._steady_part(encode, content_type, names))
             parts.append(PagePart(encode(_restricted(self._registry, names))))
         elif form is Format.OPENMETRICS:
@@ -102,9 +103,9 @@ class MetricsEndpoint:
                 page = self._pages[form] = render(snapshot, since, form)
             return page
 
-    def _warn_of_lost_timestamps(self, request: Request, collectors: Sequence[str]) -> None:
+    def _warn_of_lost_timestamps(self, request: Request) -> None:
         """Say once that vmagent drops timestamps by default (tsdb-facts C1): every interval would land on "now"."""
-        if self._warned or collectors or "vm_promscrape" not in request.headers.get("user-agent", ""):
+        if self._warned or "collect[]" in request.query or "vm_promscrape" not in request.headers.get("user-agent", ""):
             return
         self._warned = True
         log.warning(

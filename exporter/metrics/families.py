@@ -36,7 +36,7 @@ class TimestampedFamily:
     samples: Callable[[Meter], list[Sample]]
 
 
-def _gauge(name: str, help_text: str, labels: tuple[str, ...]) -> Family:
+def _gauge(name: str, help_text: str, labels: tuple[str, ...] = DATA_LABELS) -> Family:
     return Family(name, "gauge", help_text, labels)
 
 
@@ -79,14 +79,12 @@ TIMESTAMPED = (
 
 _LATEST = "of the newest known interval of the meter, as of the last refresh."
 
-LATEST_USAGE = _gauge("smarthub_latest_usage_kwh", f"{_USED} {_LATEST}", DATA_LABELS)
-LATEST_WATTS = _gauge("smarthub_latest_usage_watts", f"Average power drawn in W {_LATEST}", DATA_LABELS)
-LATEST_EXPORT = _gauge("smarthub_latest_export_kwh", f"{_EXPORTED} {_LATEST}", DATA_LABELS)
-LATEST_COST = _gauge("smarthub_latest_cost_usd", f"{_COST} {_LATEST}", DATA_LABELS)
-LATEST_END = _gauge(
-    "smarthub_latest_interval_end_timestamp_seconds", "End of the newest known interval of the meter.", DATA_LABELS
-)
-INTERVAL_SECONDS = _gauge("smarthub_interval_seconds", "Resolution of the meter.", DATA_LABELS)
+LATEST_USAGE = _gauge("smarthub_latest_usage_kwh", f"{_USED} {_LATEST}")
+LATEST_WATTS = _gauge("smarthub_latest_usage_watts", f"Average power drawn in W {_LATEST}")
+LATEST_EXPORT = _gauge("smarthub_latest_export_kwh", f"{_EXPORTED} {_LATEST}")
+LATEST_COST = _gauge("smarthub_latest_cost_usd", f"{_COST} {_LATEST}")
+LATEST_END = _gauge("smarthub_latest_interval_end_timestamp_seconds", "End of the newest known interval of the meter.")
+INTERVAL_SECONDS = _gauge("smarthub_interval_seconds", "Resolution of the meter.")
 LOCATION_INFO = _gauge(
     "smarthub_location_info",
     "A service location, with the name that the configuration or the member gave it.",
@@ -117,7 +115,7 @@ TIMEZONE_MISMATCH = _gauge(
     "smarthub_timezone_mismatch", "1 where the portal's times contradict the configured time zone.", ("login",)
 )
 
-CURRENT: tuple[Family, ...] = (
+CURRENT = (
     LATEST_USAGE,
     LATEST_WATTS,
     LATEST_EXPORT,
@@ -153,4 +151,4 @@ BUILD_INFO = Family(
     "smarthub_exporter_build_info", "gauge", "The program and what it runs on.", ("version", "pythonversion")
 )
 
-OWN: tuple[Family, ...] = (REFRESHES, FAILURES, REVISIONS, REQUESTS, REQUEST_SECONDS, BUILD_INFO)
+OWN = (REFRESHES, FAILURES, REVISIONS, REQUESTS, REQUEST_SECONDS, BUILD_INFO)

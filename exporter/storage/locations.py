@@ -2,10 +2,9 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from dataclasses import asdict
 from operator import attrgetter
-from typing import Any
 
 from ..intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
 from ..intervals.samples import VERSIONS
@@ -42,16 +41,10 @@ class LocationTables(Database):
         """Everything that is stored of the wanted locations."""
 
         def read(database: sqlite3.Connection) -> list[Location]:
-            meters = defaultdict(list)
-            for identifier, portal, account, location, *info in database.execute(
-                "SELECT * FROM meter ORDER BY number"
-            ).fetchall():
-                key = LocationKey(portal, account, location)
-                if wanted(key):
-                    meters[key].append(_read_meter(database, identifier, info))
+            rows = database.execute("SELECT * FROM location ORDER BY portal, account, location").fetchall()
             return [
-                Location(key, name, zone, tuple(meters[key]))
-                for *names, name, zone in database.execute("SELECT * FROM location ORDER BY portal, account, location")
+                Location(key, name, zone, tuple(_read_meters(database, key)))
+                for *names, name, zone in rows
                 if wanted(key := LocationKey(*names))
             ]
 
@@ -115,16 +108,23 @@ class LocationTables(Database):
         )
 
 
-def _read_meter(database: sqlite3.Connection, identifier: int, info: Sequence[Any]) -> Meter:
-    number, flows, parent, net, exports, signed, step = info
+def _read_meters(database: sqlite3.Connection, key: LocationKey) -> Iterator[Meter]:
+    statement = f"SELECT * FROM meter WHERE {_OF_LOCATION} ORDER BY number"  # noqa: S608 - our own words
+    rows = database.execute(statement, key.labels()).fetchall()
+    for identifier, _, _, _, number, flows, parent, net, exports, signed, step in rows:
+        names = tuple(flows.split(",")) if flows else ()
+        info = MeterInfo(number, names, bool(parent), bool(net), bool(exports), bool(signed), step)
+        yield Meter(info, *_read_intervals(database, identifier))
+
+
+def _read_intervals(database: sqlite3.Connection, meter: int) -> tuple[tuple[Interval, ...], tuple[Interval, ...]]:
+    """The intervals and the days of a meter."""
     periods = defaultdict(list)
-    for start, *period in database.execute(
-        "SELECT start, name, kwh, k FROM period WHERE meter = ? ORDER BY start, name", (identifier,)
-    ):
+    for _, start, *period in database.execute("SELECT * FROM period WHERE meter = ? ORDER BY start, name", (meter,)):
         periods[start].append(tuple(period))
     intervals: tuple[list[Interval], list[Interval]] = ([], [])
     for _, whole_day, start, end, usage, usage_k, export, export_k, cost, cost_k in database.execute(
-        "SELECT * FROM interval WHERE meter = ? ORDER BY start", (identifier,)
+        "SELECT * FROM interval WHERE meter = ? ORDER BY start", (meter,)
     ):
         intervals[whole_day].append(
             Interval(
@@ -132,9 +132,7 @@ def _read_meter(database: sqlite3.Connection, identifier: int, info: Sequence[An
                 () if whole_day else tuple(periods.get(start, ())),
             )
         )
-    names = tuple(flows.split(",")) if flows else ()
-    meter = MeterInfo(number, names, bool(parent), bool(net), bool(exports), bool(signed), step)
-    return Meter(meter, tuple(intervals[0]), tuple(intervals[1]))
+    return tuple(intervals[0]), tuple(intervals[1])
 
 
 def _save_meter(database: sqlite3.Connection, labels: Mapping[str, str], info: MeterInfo) -> int:
@@ -165,8 +163,9 @@ def _save_changes(database: sqlite3.Connection, meter: int, update: MeterUpdate)
     database.executemany(
         "DELETE FROM period WHERE meter = ? AND start = ?", [*dropped, *((meter, each.start) for each in changed)]
     )
+    # An interval can be among the changes twice: its export became known, and its energy is another.
     database.executemany(
-        "INSERT INTO period VALUES (?,?,?,?,?)",
+        "REPLACE INTO period VALUES (?,?,?,?,?)",
         [(meter, each.start, *period) for each in changed for period in each.periods],
     )
 

@@ -25,13 +25,16 @@ class SignInTables(Database):
 
     def rejected_sign_ins(self, login: str, fingerprint: str) -> RejectedSignIns | None:
         """What is remembered of a login with one configuration, None where it was not refused."""
-        statement = "SELECT count, last, reason FROM refused_sign_ins WHERE login = ? AND fingerprint = ?"
-        return next((RejectedSignIns(*row) for row in self.execute(statement, (login, fingerprint))), None)
+        return self._rejected("login = ? AND fingerprint = ?", login, fingerprint)
 
     def all_rejected_sign_ins(self, login: str) -> RejectedSignIns | None:
         """The same over all configurations of a login together, with the reason of the last one."""
-        statement = "SELECT sum(count), max(last), reason FROM refused_sign_ins WHERE login = ? GROUP BY login"
-        return next((RejectedSignIns(*row) for row in self.execute(statement, (login,))), None)
+        return self._rejected("login = ?", login)
+
+    def _rejected(self, which: str, *values: str) -> RejectedSignIns | None:
+        # SQLite takes a bare column from the row with the maximum.
+        query = f"SELECT sum(count), max(last), reason FROM refused_sign_ins WHERE {which} GROUP BY login"  # noqa: S608
+        return next((RejectedSignIns(*row) for row in self.execute(query, values)), None)
 
     def count_rejected_sign_in(self, login: str, fingerprint: str, now: float, reason: str) -> None:
         """Count one more for this configuration; others of the same login keep their own counts."""

@@ -83,38 +83,34 @@ class SnapshotStore:
             self._take_over()
             before, former = self._before(location)
             known, known_by_other_clock = _by_number(before), _by_number(former)
-            updates = [
-                raise_versions(
-                    update_meter(known.get(number), each, calendar, now=now, keep_from=keep_from),
-                    known_by_other_clock.get(number),
-                )
-                for each in fetched
-                for number in (each.info.number,)
-            ]
-            meters = known | {update.meter.info.number: update.meter for update in updates}
-            named = {each.info.number for each in fetched} if complete and fetched else meters.keys()
-            after = replace(
-                location,
-                meters=tuple(
-                    meter
-                    for number, each in sorted(meters.items())
-                    if (meter := drop_before(each, keep_from)).intervals or number in named
-                ),
-            )
-            late = [change for update in updates for change in update.late if self._is_out_of_window(change, now)]
-            days_to_do = {calendar.day(change.after.start).start for change in late}
+            updates = {}
+            for each in fetched:
+                number = each.info.number
+                update = update_meter(known.get(number), each, calendar, now=now, keep_from=keep_from)
+                updates[number] = raise_versions(update, known_by_other_clock.get(number))
+            meters = known | {number: update.meter for number, update in updates.items()}
+            kept = [drop_before(meter, keep_from) for _, meter in sorted(meters.items())]
+            if complete and fetched:
+                kept = [meter for meter in kept if meter.intervals or meter.info.number in updates]
+            after = replace(location, meters=tuple(kept))
+            days_to_do = {
+                calendar.day(change.after.start).start
+                for update in updates.values()
+                for change in update.late
+                if self._is_out_of_window(change, now)
+            }
             newest = max((meter.intervals[-1].end for meter in known.values() if meter.intervals), default=keep_from)
             if updates and newest < keep_from:
                 # Nothing was read for longer than a refresh reaches back.
                 days_to_do.add(calendar.day(newest).start)
-            self._state.save(after, updates, days_to_do, keep_from)
+            self._state.save(after, updates.values(), days_to_do, keep_from)
             self._show(self._snapshot.with_location(after))
             if days_to_do:
                 self._backfill_needed = self._needed()
                 self._version += 1
         return [
             (direction, "older" if self._is_out_of_window(change, now) else "window")
-            for update in updates
+            for update in updates.values()
             for change in update.changes
             if (direction := revision_direction(change))
         ]

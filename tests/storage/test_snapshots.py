@@ -251,11 +251,16 @@ def test_a_downtime_beyond_the_reach_of_a_refresh_needs_one(store: SnapshotStore
     assert store.backfill_needed == {HOUSE: TODAY}
 
 
-def test_the_zeros_before_a_first_export_need_one(store: SnapshotStore) -> None:
+def test_the_zeros_before_a_first_export_need_one(store: SnapshotStore, start_store: StartStore) -> None:
     put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24)))
-    negative = Fetched((Reading(TODAY, TODAY + HOUR, 0.0, 0.4),), replace(INFO, exports=True))
+    put(store, Fetched((Reading(TODAY - DAY, TODAY - DAY + HOUR, 1.0, periods=(("On", 1.0),)),)))
+    readings = (
+        Reading(TODAY - DAY, TODAY - DAY + HOUR, 2.0, periods=(("On", 2.0),)),
+        Reading(TODAY, TODAY + HOUR, 0.0, 0.4),
+    )
 
-    put(store, negative)
+    put(store, Fetched(readings, replace(INFO, exports=True)))
 
     assert store.backfill_needed == {HOUSE: TODAY - 20 * DAY}
     assert {each.export for each in intervals(store)[:-1]} == {0.0}
+    assert start_store().snapshot.locations == store.snapshot.locations
