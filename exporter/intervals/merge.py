@@ -77,7 +77,7 @@ def _merge_interval(
     before: Interval | None, reading: Reading, now: float, replaced: Sequence[Interval]
 ) -> Interval | None:
     fresh = version(reading.end, now)
-    old = before if before is not None and before.end == reading.end else _NOTHING
+    old = before if before and before.end == reading.end else _NOTHING
     # A sample of an overlapped interval with the same end stands in the same second of the same series.
     last = next((each for each in replaced if each.end == reading.end), old)
 
@@ -89,7 +89,7 @@ def _merge_interval(
     usage, usage_k = newer(old.usage, last.usage_k, reading.usage)
     export, export_k = newer(old.export, last.export_k, reading.export)
     cost, cost_k = newer(old.cost, last.cost_k, reading.cost)
-    periods = _merge_periods(old.periods, reading, fresh) if old.periods or reading.periods else ()
+    periods = _merge_periods(old.periods, reading, fresh)
     after = Interval(reading.start, reading.end, usage, usage_k, export, export_k, cost, cost_k, periods)
     return after if after.has_energy or after.cost is not None or after.periods else None
 
@@ -127,9 +127,7 @@ def _merge_periods(
     if elsewhere and reading.usage is not None and amount(sum(given.values())) == reading.usage:
         given = dict.fromkeys(known, 0.0) | given
     for period, kwh in given.items():
-        if period not in known:
-            if kwh or not elsewhere:
-                known[period] = (kwh, fresh)
-        elif kwh != known[period][0]:
-            known[period] = (kwh, newer_version(fresh, known[period][1]))
+        old, k = known.get(period, (None, 0))
+        if kwh != old and (kwh or not elsewhere or period in known):
+            known[period] = (kwh, newer_version(fresh, k))
     return tuple((period, kwh, k) for period, (kwh, k) in sorted(known.items()))

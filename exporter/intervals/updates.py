@@ -74,19 +74,16 @@ def raise_versions(update: MeterUpdate, former: Meter | None) -> MeterUpdate:
     """
     if former is None:
         return update
-    changes = _raised((change.after for change in update.changes), former.intervals)
-    days = _raised((change.after for change in update.days), former.days)
+    changes, days = (
+        tuple(Change(None, each) for each in _raised([change.after for change in changed], known))
+        for changed, known in ((update.changes, former.intervals), (update.days, former.days))
+    )
     meter = replace(
         update.meter,
         intervals=_raised(update.meter.intervals, former.intervals),
         days=_raised(update.meter.days, former.days),
     )
-    return replace(
-        update,
-        meter=meter,
-        changes=tuple(Change(None, each) for each in changes),
-        days=tuple(Change(None, each) for each in days),
-    )
+    return replace(update, meter=meter, changes=changes, days=days)
 
 
 def _raised(intervals: Iterable[Interval], former: Iterable[Interval]) -> tuple[Interval, ...]:

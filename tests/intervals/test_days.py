@@ -116,7 +116,7 @@ def test_on_the_autumn_day_the_repeated_hour_counts_once(missing: set[int]) -> N
 
 
 @pytest.mark.parametrize("hour", [1, 2], ids=["the first is given", "the second is given"])
-def test_an_autumn_day_of_a_portal_that_gives_the_repeated_hour_once_is_whole(hour: int) -> None:
+def test_an_autumn_day_with_the_repeated_hour_once_is_full(hour: int) -> None:
     other = 3 - hour
     dropped = [start for start in REPEATED if (start - AUTUMN.start) // HOUR == other]
     intervals = without(full(AUTUMN), *dropped)
@@ -140,6 +140,12 @@ def test_a_day_of_zeros_is_zero_and_not_missing() -> None:
 def test_the_day_of_a_meter_read_once_a_day_is_its_only_interval(day: Day) -> None:
     intervals = {day.start: Interval(day.start, day.end, 21.5, 1, cost=2.4, cost_k=1)}
     assert totals(intervals) == [Reading(day.start, day.end, 21.5, None, 2.4)]
+
+
+def test_of_two_resolutions_the_finer_decides() -> None:
+    noon = ORDINARY.start + 12 * HOUR
+    intervals = {ORDINARY.start: Interval(ORDINARY.start, noon, 1.0, 1), noon: Interval(noon, noon + 900, 1.0, 1)}
+    assert totals(intervals) == [Reading(ORDINARY.start, ORDINARY.end)]
 
 
 def test_only_days_with_a_change_are_totalled_and_each_once() -> None:

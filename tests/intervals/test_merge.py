@@ -272,7 +272,7 @@ def test_zeros_are_served_as_soon_as_something_follows_them(following: dict[str,
     assert merged[START + QUARTER].usage_k == 267
 
 
-def test_zeros_are_served_when_what_follows_them_is_known_already() -> None:
+def test_zeros_are_served_when_what_follows_is_known() -> None:
     before = known(quarter(0, 0.3), quarter(2, 0.2))
     assert usages(merge(before, [quarter(1, 0.0)], now=soon(2))[0]) == {0: 0.3, 1: 0.0, 2: 0.2}
 
@@ -340,7 +340,7 @@ def test_a_period_is_zero_when_the_others_have_all_the_energy() -> None:
     assert moved[START].periods == (("Off Peak", 0.0, 2), ("On Peak", 0.3, 1))
 
 
-def test_energy_moved_to_another_period_leaves_a_zero_where_it_was() -> None:
+def test_energy_moved_to_another_period_leaves_a_zero() -> None:
     before, _ = merge({}, [periods(("Off Peak", 0.3), ("On Peak", 0.0))], now=END)
     moved, changes = merge(before, [periods(("Off Peak", 0.0), ("On Peak", 0.3))], now=END + DAY)
     assert moved[START].periods == (("Off Peak", 0.0, 267), ("On Peak", 0.3, 267))

@@ -135,7 +135,7 @@ def test_a_failed_refresh_leaves_the_time_of_the_last_good_one() -> None:
     assert values == [0.0, T, T - 3600, 0.0, 1.0]
 
 
-def test_each_location_tells_for_itself_if_its_last_refresh_succeeded() -> None:
+def test_each_location_tells_if_its_last_refresh_succeeded() -> None:
     locations = {KEY: LocationStatus(up=True), OTHER: LocationStatus(up=False, message="pending")}
     found = state(statuses={"farm": LoginStatus(locations=locations)})
     assert found["smarthub_location_up"] == [
@@ -150,24 +150,16 @@ def test_a_location_that_several_logins_see_is_told_once() -> None:
     assert samples == [(LOCATION, 1.0)]
 
 
-def test_the_start_of_what_needs_a_backfill_is_absent_where_nothing_does() -> None:
+def test_the_start_of_what_needs_a_backfill_may_be_absent() -> None:
     assert state(SOLAR)["smarthub_backfill_needed_since_timestamp_seconds"] == []
     needed = state(SOLAR, backfill_needed={KEY: T})["smarthub_backfill_needed_since_timestamp_seconds"]
     assert needed == [(LOCATION, T)]
 
 
-def test_nothing_lingers_from_an_earlier_snapshot() -> None:
-    exposition = Exposition()
-    assert exposition.lines("smarthub_meter_info{")
-    exposition.snapshot = Snapshot()
-    for name in ("smarthub_meter_info{", "smarthub_location_info{", "smarthub_latest_", "smarthub_interval_seconds{"):
-        assert exposition.lines(name) == []
-
-
 # -- what the exporter counts
 
 
-def test_a_refresh_is_counted_and_each_reason_of_its_failure_once() -> None:
+def test_a_refresh_is_counted_and_each_reason_of_failure() -> None:
     exposition = Exposition()
     exposition.login.refreshed([])
     exposition.login.refreshed({Reason.PENDING, Reason.TRANSPORT})

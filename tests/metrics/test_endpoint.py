@@ -2,20 +2,18 @@
 
 import gzip
 import logging
-from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.intervals.model import Meter, MeterInfo, Snapshot
-from exporter.refresh.status import LocationStatus, LoginStatus
+from exporter.refresh.status import LoginStatus
 
 from ..support.exposition import WINDOW, Exposition
 from ..support.snapshots import (
     GOLDEN,
     KEY,
     KWH,
-    SOLAR_METER,
     T,
     quarters,
     read_openmetrics,
@@ -180,9 +178,7 @@ def test_there_are_no_created_samples_in_any_format(exposition: Exposition) -> N
 
 @pytest.mark.parametrize("accept", [VMAGENT, PROMETHEUS_3_5], ids=["text", "openmetrics"])
 @pytest.mark.parametrize("part", ["intervals", "exporter", ""])
-def test_a_packed_answer_is_one_gzip_member_equal_to_the_plain_one(
-    exposition: Exposition, accept: str, part: str
-) -> None:
+def test_a_packed_answer_equals_the_plain_one(exposition: Exposition, accept: str, part: str) -> None:
     # A few fixed families of the exporter: what the process itself uses changes all the time.
     names = {"name[]": [KWH, "smarthub_up", "smarthub_refresh_failures_total"]}
     query = {**names, **({"collect[]": [part]} if part else {})}
@@ -222,7 +218,7 @@ def kwh_samples(exposition: Exposition) -> int:
     return exposition.text(name=KWH).count("\nsmarthub_")
 
 
-def test_the_page_is_rendered_anew_when_its_oldest_sample_leaves_the_window_without_any_refresh() -> None:
+def test_the_page_changes_when_a_sample_leaves_the_window() -> None:
     exposition = Exposition(snapshot_of(Meter(MeterInfo("81001"), quarters(3))))
     first = (T * 1000 - 999) / 1000
     exposition.clock.move_to(first + WINDOW)
@@ -258,7 +254,7 @@ def test_a_refresh_that_changes_the_snapshot_is_on_the_next_page(exposition: Exp
     assert exposition.text(name=KWH).splitlines()[-1].endswith("} 0.5 1795001399001")
 
 
-def test_the_latest_interval_is_kept_when_it_is_older_than_the_window(exposition: Exposition) -> None:
+def test_the_latest_interval_is_kept_beyond_the_window(exposition: Exposition) -> None:
     exposition.clock.move_to(T + 30 * 86400)
     assert "smarthub_interval_usage_kwh{" not in exposition.text()
     labels = '{account="55001",location="70001",meter="81002",portal="novec"}'
@@ -319,16 +315,6 @@ def test_all_known_series_are_there_before_the_first_refresh() -> None:
     ]
 
 
-def test_what_is_stored_is_served_before_the_first_refresh_with_up_0(exposition: Exposition) -> None:
-    stored = LocationStatus(up=False, message="the first refresh is under way")
-    exposition.statuses["farm"] = replace(LoginStatus(), locations={KEY: stored})
-    assert exposition.lines("smarthub_up") == ['smarthub_up{login="farm"} 0.0']
-    assert exposition.lines("smarthub_location_up") == [
-        'smarthub_location_up{account="55001",location="70001",portal="novec"} 0.0'
-    ]
-    assert kwh_samples(exposition) == len(SOLAR_METER.intervals)
-
-
 # -- the warning for vmagent
 
 LOST = (
@@ -337,7 +323,7 @@ LOST = (
 )
 
 
-def test_vmagent_that_fetches_everything_is_warned_of_exactly_once(
+def test_vmagent_that_fetches_everything_is_warned_of_once(
     exposition: Exposition, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(3):

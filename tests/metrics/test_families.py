@@ -74,7 +74,7 @@ def metrics(page: str) -> dict[str, Metric]:
 
 
 @pytest.mark.parametrize("name", [*TIMESTAMPED, *WITHOUT_TIMESTAMPS])
-def test_a_family_of_the_contract_is_there_with_its_type_and_labels(metrics: dict[str, Metric], name: str) -> None:
+def test_a_family_is_there_with_its_type_and_labels(metrics: dict[str, Metric], name: str) -> None:
     kind, labels = {**TIMESTAMPED, **WITHOUT_TIMESTAMPS}[name]
     metric = metrics[name]
     assert metric.type == kind

@@ -192,7 +192,7 @@ def test_another_command_is_heard_before_a_merge(store: SnapshotStore, start_sto
 # -- revisions
 
 
-def test_revisions_are_told_by_direction_and_the_time_of_the_sample(store: SnapshotStore) -> None:
+def test_revisions_are_told_by_direction_and_reach(store: SnapshotStore) -> None:
     # The sample of the interval that ends with the window's beginning lies a second before it.
     start = NOW - WINDOW - HOUR
     put(store, Fetched(hours(start, 3)))
@@ -219,7 +219,7 @@ def test_revisions_are_told_by_direction_and_the_time_of_the_sample(store: Snaps
         pytest.param(hours(TODAY - 8 * DAY + 12 * HOUR, 1), 8, id="an older gap that is filled"),
     ],
 )
-def test_a_backfill_is_needed_for_what_the_window_no_longer_carries(
+def test_a_backfill_is_needed_for_what_has_left_the_window(
     store: SnapshotStore, start_store: StartStore, change: tuple[Reading, ...], needed: int | None
 ) -> None:
     readings = list(hours(TODAY - 20 * DAY, 20 * 24))

@@ -95,13 +95,16 @@ def test_everything_comes_back_equal(open_state: OpenState) -> None:
     assert open_state().locations() == [BARE, FULL]
 
 
-def test_a_later_value_takes_the_place_of_an_earlier_one(open_state: OpenState) -> None:
+def test_what_is_new_takes_the_place_of_what_was(open_state: OpenState) -> None:
     state = open_state()
     save(state, one_meter(Interval(0, 900, 1.0, 1, periods=(("On", 1.0, 1),)), Interval(900, 1800, 2.0, 1)))
     later = Interval(0, 900, 1.5, 2, 0.0, 2, 0.1, 2, (("Off", 1.5, 2), ("On", 0.0, 2)))
-    save(state, one_meter(later), keep_from=-DAY)
+    info = MeterInfo("81001", ("NET",), parent=True, net=True, exports=True, signed=False, step=3600)
+    after = Location(HOUSE, "Farm", "America/Chicago", (Meter(info, (later,)),))
+    save(state, after, keep_from=-DAY)
 
-    assert open_state().locations() == [one_meter(later, Interval(900, 1800, 2.0, 1))]
+    kept = (later, Interval(900, 1800, 2.0, 1))
+    assert open_state().locations() == [replace(after, meters=(Meter(info, kept),))]
 
 
 def test_what_was_dropped_is_gone_with_its_periods(open_state: OpenState) -> None:
@@ -113,15 +116,6 @@ def test_what_was_dropped_is_gone_with_its_periods(open_state: OpenState) -> Non
 
     save(state, one_meter(replace(second, periods=())), keep_from=-DAY)
     assert open_state().locations()[0].meters[0].intervals[1].periods == ()
-
-
-def test_names_zones_and_meters_are_remembered_as_they_are_now(open_state: OpenState) -> None:
-    state = open_state()
-    save(state, one_meter())
-    after = Location(HOUSE, "Farm", "America/Chicago", (Meter(MeterInfo("81001", ("NET",), net=True, step=3600)),))
-    save(state, after)
-
-    assert open_state().locations() == [after]
 
 
 def test_what_ended_before_is_forgotten(open_state: OpenState) -> None:
@@ -156,7 +150,7 @@ def test_a_meter_that_is_gone_goes_with_its_intervals(open_state: OpenState) -> 
     assert open_state().locations() == [again]
 
 
-def test_needed_days_come_back_as_the_oldest_of_each_location(open_state: OpenState) -> None:
+def test_the_oldest_needed_day_of_each_location_comes_back(open_state: OpenState) -> None:
     state = open_state()
     assert state.backfill_needed() == {}
     save(state, one_meter(), needed_days=(5 * DAY, 3 * DAY))
@@ -360,16 +354,6 @@ def test_a_damaged_file_is_set_aside_and_the_state_begins_anew(
     garbage(tmp_path / FILE)
     open_state()
     assert aside.read_bytes() == content
-
-
-def test_an_empty_file_is_a_state_without_content(tmp_path: Path, open_state: OpenState) -> None:
-    (tmp_path / FILE).touch()
-    state = open_state()
-
-    save(state, FULL)
-
-    assert open_state().locations() == [FULL]
-    assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
 def read_only_folder(folder: Path) -> Path:
