@@ -22,6 +22,9 @@ class SnapshotStore:
 
     window: seconds of the recent past that /metrics carries. zone_of: the configured zone of a location, None if no
     login reads it. What was stored of such a location, or by another zone's clock, is not served.
+
+    snapshot: what is known now. backfill_needed: the start of the oldest local day with a change that the window no
+    longer carries, by location. version: changes with both.
     """
 
     def __init__(self, state: StateFile, window: int, zone_of: Callable[[LocationKey], str | None]) -> None:
@@ -29,25 +32,10 @@ class SnapshotStore:
         self._window = window
         self._zone_of = zone_of
         self._lock = threading.Lock()
-        self._snapshot = Snapshot()
-        self._backfill_needed: dict[LocationKey, int] = {}
-        self._version = 0
+        self.snapshot = Snapshot()
+        self.backfill_needed: dict[LocationKey, int] = {}
+        self.version = 0
         self._load()
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """What is known now."""
-        return self._snapshot
-
-    @property
-    def version(self) -> int:
-        """Changes with the snapshot and with what a backfill is needed for."""
-        return self._version
-
-    @property
-    def backfill_needed(self) -> dict[LocationKey, int]:
-        """The start of the oldest local day with a change that the window no longer carries."""
-        return self._backfill_needed
 
     def reload_if_changed(self) -> None:
         """Take over what another command, a backfill, wrote into the state."""
@@ -61,7 +49,7 @@ class SnapshotStore:
     def retain(self, keys: Iterable[LocationKey]) -> None:
         """Serve no other locations than these."""
         with self._lock:
-            self._show(self._snapshot.keep_only(keys))
+            self._show(self.snapshot.keep_only(keys))
 
     def merge(
         self,
@@ -104,10 +92,10 @@ class SnapshotStore:
                 # Nothing was read for longer than a refresh reaches back.
                 days_to_do.add(calendar.day(newest).start)
             self._state.save(after, updates.values(), days_to_do, keep_from)
-            self._show(self._snapshot.with_location(after))
+            self._show(self.snapshot.with_location(after))
             if days_to_do:
-                self._backfill_needed = self._needed()
-                self._version += 1
+                self.backfill_needed = self._needed()
+                self.version += 1
         return [
             (direction, "older" if self._is_out_of_window(change, now) else "window")
             for update in updates.values()
@@ -118,7 +106,7 @@ class SnapshotStore:
     def _before(self, location: Location) -> tuple[Location | None, Location | None]:
         """What is known of a location, and what was known by another zone's clock, which is then forgotten."""
         # A location that was not served for a while may still be in the state.
-        stored = self._snapshot.locations.get(location.key) or next(
+        stored = self.snapshot.locations.get(location.key) or next(
             iter(self._state.locations(lambda key: key == location.key)), None
         )
         if stored is None or stored.timezone in ("", location.timezone):
@@ -129,15 +117,15 @@ class SnapshotStore:
 
     def _show(self, snapshot: Snapshot) -> None:
         """Swap the snapshot; one in which nothing is different need not be rendered again."""
-        if snapshot is not self._snapshot:
-            self._snapshot = snapshot
-            self._version += 1
+        if snapshot is not self.snapshot:
+            self.snapshot = snapshot
+            self.version += 1
 
     def _load(self) -> None:
         stored = self._state.locations(self._is_read)
-        self._snapshot = Snapshot({each.key: each for each in stored if self._is_of_our_clock(each)})
-        self._backfill_needed = self._needed()
-        self._version += 1
+        self.snapshot = Snapshot({each.key: each for each in stored if self._is_of_our_clock(each)})
+        self.backfill_needed = self._needed()
+        self.version += 1
 
     def _is_read(self, key: LocationKey) -> bool:
         return self._zone_of(key) is not None
