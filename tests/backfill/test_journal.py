@@ -76,6 +76,7 @@ def test_each_chunk_is_believed_for_a_day_of_its_own(open_journal: Open, clock: 
     clock.advance(4 * HOUR)
     assert open_journal().read() == [FIRST, SECOND]
     clock.advance(1)
+    open_journal().begin(anew=False)
     assert open_journal().read() == [SECOND]
 
 

@@ -121,10 +121,10 @@ def test_what_was_dropped_is_gone_with_its_periods(open_state: OpenState) -> Non
 def test_what_is_old_is_forgotten(open_state: OpenState) -> None:
     state = open_state()
     start = 1000 * DAY
-    old, new = (Interval(at, at + 900, 1.0, 1) for at in (start, start + 900))
+    old, new = (Interval(at, at + 900, 1.0, 1, periods=(("On", 1.0, 1),)) for at in (start + 100, start + 900))
     save(state, one_meter(old, new, days=(Interval(start - DAY, start, 3.0, 1),)))
 
-    save(state, one_meter(), keep_from=start + 900)
+    save(state, one_meter(), keep_from=start + 1000)
     assert state.locations() == [one_meter(new)]
 
     for days, known in ((29, (new,)), (31, ())):
