@@ -144,7 +144,7 @@ class ClientResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CallLimits:
     """What a call may take: seconds to connect, between two packets and in all; bytes of a body and of a line."""
 
     connect: float = 10.0
@@ -155,7 +155,7 @@ class Limits:
     line: int = 32 * 1024 * 1024
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = CallLimits()
 
 
 class HttpClient:
@@ -167,7 +167,7 @@ class HttpClient:
     def __init__(
         self,
         base_url: str,
-        limits: Limits,
+        limits: CallLimits,
         *,
         headers: Mapping[str, str] | None = None,
         ticks: Callable[[], float] = time.monotonic,

@@ -16,12 +16,12 @@ import requests_mock
 import trustme
 
 from exporter import __version__
-from exporter.httpcall import Authorization, CallFailedError, CallFailure, ClientResponse, HttpClient, Limits
+from exporter.httpcall import Authorization, CallFailedError, CallFailure, CallLimits, ClientResponse, HttpClient
 
 from .support.clocks import ManualClock
 
 URL = "https://novec.smarthub.coop"
-LIMITS = Limits()
+LIMITS = CallLimits()
 
 Serve = Callable[[socket.socket], None]
 Listen = Callable[[Serve], str]
@@ -68,13 +68,15 @@ def sends(*parts: bytes) -> Serve:
     return serve
 
 
-def call(url: str, limits: Limits = LIMITS, clock: ManualClock | None = None, **options: object) -> ClientResponse:
+def call(url: str, limits: CallLimits = LIMITS, clock: ManualClock | None = None, **options: object) -> ClientResponse:
     ticks = {"ticks": clock.monotonic} if clock else {}
     with closing(HttpClient(url, limits, **ticks, **options)) as client:  # type: ignore[arg-type]
         return client.call("GET", "/x")
 
 
-def failure_of(url: str, limits: Limits = LIMITS, clock: ManualClock | None = None, **options: object) -> CallFailure:
+def failure_of(
+    url: str, limits: CallLimits = LIMITS, clock: ManualClock | None = None, **options: object
+) -> CallFailure:
     with pytest.raises(CallFailedError) as caught:
         call(url, limits, clock, **options)
     return caught.value.kind
@@ -277,7 +279,7 @@ def test_a_body_that_never_ends_is_given_up(listen: Listen, clock: ManualClock, 
             threading.Event().wait(0.002)
 
     started = clock.monotonic()
-    assert failure_of(f"http://{listen(serve)}", Limits(total=120.0), clock) is CallFailure.TIMED_OUT
+    assert failure_of(f"http://{listen(serve)}", CallLimits(total=120.0), clock) is CallFailure.TIMED_OUT
     assert 120.0 < clock.monotonic() - started < 500.0
 
 
@@ -288,15 +290,15 @@ def test_a_body_that_stops_coming_is_given_up(listen: Listen) -> None:
         sends(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")(connection)
         finished.wait(5)
 
-    assert failure_of(f"http://{listen(serve)}", Limits(read=0.1)) is CallFailure.TIMED_OUT
+    assert failure_of(f"http://{listen(serve)}", CallLimits(read=0.1)) is CallFailure.TIMED_OUT
     finished.set()
 
 
 def test_a_body_and_a_line_have_a_largest_size(requests_mock: requests_mock.Mocker) -> None:
     requests_mock.get(f"{URL}/x", content=b"x" * 200_000)
-    assert len(call(URL, Limits(body=200_000)).body) == 200_000
-    assert failure_of(URL, Limits(body=199_999)) is CallFailure.UNREACHABLE
-    client = HttpClient(URL, Limits(line=1000))
+    assert len(call(URL, CallLimits(body=200_000)).body) == 200_000
+    assert failure_of(URL, CallLimits(body=199_999)) is CallFailure.UNREACHABLE
+    client = HttpClient(URL, CallLimits(line=1000))
     with closing(client), pytest.raises(CallFailedError), client.open("GET", "/x") as response:
         list(client.lines(response))
 

@@ -8,7 +8,7 @@ import requests
 
 from exporter import __version__
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
-from exporter.refresh.status import LocationStatus, LoginStatus
+from exporter.refresh.status import Failure, FailureKind, LocationStatus, LoginStatus
 from exporter.routes import Pages
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
@@ -52,8 +52,9 @@ class Site:
 
 def login(*, up: bool, message: str = "", **locations: bool) -> LoginStatus:
     keys = {LocationKey("novec", "55001", number.strip("_")): is_up for number, is_up in locations.items()}
-    outcomes = {key: LocationStatus(is_up, "" if is_up else message) for key, is_up in keys.items()}
-    return LoginStatus(up=up, message=message, last_refresh=T, locations=outcomes)
+    failures = (Failure(FailureKind.FAILED, message, message=message),) if message else ()
+    outcomes = {key: LocationStatus(is_up) for key, is_up in keys.items()}
+    return LoginStatus(up=up, failures=failures, last_refresh=T, locations=outcomes)
 
 
 @pytest.fixture

@@ -16,7 +16,15 @@ import urllib3
 
 from ..config import is_loopback
 from ..errors import DatabaseError
-from ..httpcall import DEFAULT_LIMITS, Authorization, CallFailedError, CallFailure, ClientResponse, HttpClient, Limits
+from ..httpcall import (
+    DEFAULT_LIMITS,
+    Authorization,
+    CallFailedError,
+    CallFailure,
+    CallLimits,
+    ClientResponse,
+    HttpClient,
+)
 from .redaction import reveals
 
 Json = Any  # what a database answers; whoever reads it checks its shape
@@ -92,7 +100,7 @@ class Target:
 class DatabaseHttp:
     """The connection to one database. Proxies of the environment are used, but not for this machine itself."""
 
-    def __init__(self, target: Target, *, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, target: Target, *, limits: CallLimits = DEFAULT_LIMITS) -> None:
         self.target = target
         host = urlsplit(target.url).hostname or ""
         self._client = HttpClient(

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 from ..clock import Clock
 from ..errors import ProtocolError, TransportError
-from ..httpcall import Authorization, CallFailedError, CallFailure, ClientResponse, HttpClient, Limits
+from ..httpcall import Authorization, CallFailedError, CallFailure, CallLimits, ClientResponse, HttpClient
 from . import debug_trace
 from .parsing import Json
 
-LIMITS = Limits(body=128 * 1024 * 1024)
+LIMITS = CallLimits(body=128 * 1024 * 1024)
 
 _BUSY = (429, 502, 503, 504)
 _LATER = "later it may work"
@@ -54,7 +54,7 @@ def read_json(response: ClientResponse, what: str) -> Json:
 class Transport:
     """The connection to one portal."""
 
-    def __init__(self, base_url: str, clock: Clock, observer: Observer, *, limits: Limits = LIMITS) -> None:
+    def __init__(self, base_url: str, clock: Clock, observer: Observer, *, limits: CallLimits = LIMITS) -> None:
         self._host = urlsplit(base_url).netloc
         self._clock = clock
         self._observer = observer
@@ -95,7 +95,7 @@ class Transport:
         return response
 
     def _refuse_trouble(self, endpoint: str, response: ClientResponse) -> None:
-        """Raise for statuses that mean the same for every call: a redirect, too many requests, a portal that is down."""
+        """Raise for statuses that mean the same for every call."""
         if 300 <= response.status < 400:  # noqa: PLR2004
             raise TransportError(f"{self._host} redirects elsewhere (status {response.status})", advice="check api_url")
         if response.status in _BUSY:

@@ -8,6 +8,7 @@ from exporter import __version__
 from exporter.errors import Reason
 from exporter.intervals.model import Interval, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.metrics.collector import CurrentState
+from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.refresh.status import LocationStatus, LoginStatus
 
 from ..support.exposition import Exposition
@@ -117,7 +118,7 @@ def test_a_meter_tells_what_the_portal_says_of_it(info: MeterInfo, flows: str, p
 
 
 def test_a_login_that_has_refreshed_tells_when_and_how_long() -> None:
-    status = LoginStatus(up=True, message="", last_refresh=T, last_success=T, duration=2.5)
+    status = LoginStatus(up=True, last_refresh=T, last_success=T, duration=2.5)
     found = state(statuses={"farm": status})
     login = {"login": "farm"}
     assert {name: samples for name, samples in found.items() if samples} == {
@@ -130,13 +131,13 @@ def test_a_login_that_has_refreshed_tells_when_and_how_long() -> None:
 
 
 def test_a_failed_refresh_leaves_the_time_of_the_last_good_one() -> None:
-    status = LoginStatus(up=False, message="no", last_refresh=T, last_success=T - 3600, zone_contradicted=True)
+    status = LoginStatus(last_refresh=T, last_success=T - 3600, zone=ZoneVerdict(ZoneState.CONTRADICTED))
     values = [samples[0][1] for samples in state(statuses={"farm": status}).values() if samples]
     assert values == [0.0, T, T - 3600, 0.0, 1.0]
 
 
 def test_each_location_tells_if_its_last_refresh_succeeded() -> None:
-    locations = {KEY: LocationStatus(up=True), OTHER: LocationStatus(up=False, message="pending")}
+    locations = {KEY: LocationStatus(up=True), OTHER: LocationStatus(up=False)}
     found = state(statuses={"farm": LoginStatus(locations=locations)})
     assert found["smarthub_location_up"] == [
         ({"portal": "127.0.0.1:10059", "account": "55002", "location": "70003"}, 0.0),

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[2] / "exporter"
 
 LAYERS = (
     ("errors", "clock", "logs"),
-    ("httpcall", "process"),
+    ("httpcall", "backoff", "process"),
     ("intervals",),
     ("formatting", "config", "storage"),
     ("portal", "simulator"),
