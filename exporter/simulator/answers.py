@@ -1,6 +1,7 @@
 """The JSON of the usage poll, as nasty as portals are: wall-clock x, doubled data, stretched ends (portal-facts 3)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from random import Random
 from typing import Any
@@ -20,8 +21,6 @@ _PERIODS = ("Super Off Peak", "Off Peak", "On Peak")
 _DAY = 86400
 _END_OF_TIME = date(9999, 12, 31)
 Json = dict[str, Any]
-Read = list[tuple[MeterSpec, list[Point]]]
-"""The meters of a location with their points."""
 
 
 class Answerer:
@@ -29,7 +28,7 @@ class Answerer:
 
     def __init__(self, zone: str, almanac: Almanac) -> None:
         self._zone = ZoneInfo(zone)
-        self._points = Points(self._zone, almanac)
+        self._almanac = almanac
 
     def answer(self, question: Question, settings: Settings, now: float) -> Json:
         """The whole answer of a finished job."""
@@ -37,211 +36,212 @@ class Answerer:
             return {"status": "COMPLETE"}
         if settings.poll is Poll.NO_ELECTRIC:
             return {"status": "COMPLETE", "data": {}}
-        entries = [] if settings.poll is Poll.NO_ENTRY else self._entries(question, settings, now)
+        points = Points(self._zone, self._almanac, question, settings, now)
+        entries = [] if settings.poll is Poll.NO_ENTRY else _Entries(self._zone, points, question, settings).all()
         if settings.poll is Poll.NO_USAGE:
             entries = [entry for entry in entries if entry["type"] != "USAGE"]
         return {"status": "COMPLETE", "data": {"ELECTRIC": entries}}
 
-    def _entries(self, question: Question, settings: Settings, now: float) -> list[Json]:
-        meters: Read = []
-        for meter in question.location.meters:
-            empty = settings.poll is Poll.NO_POINTS
-            meters.append((meter, [] if empty else self._points.of(meter, question, settings, now)))
-        usage = self._usage(question, settings, meters, now)
+
+@dataclass(frozen=True, slots=True)
+class _Channel:
+    """A channel of a meter, with the meter's points. value: without energy. is_only: the meter has no other one."""
+
+    meter: MeterSpec
+    number: int
+    value: ChannelValue
+    is_only: bool
+    points: Sequence[Point]
+
+    @property
+    def name(self) -> str:
+        """What joins an entry's meter to its series."""
+        return self.meter.number if self.is_only else f"{self.meter.number} - {self.value.label}"
+
+    def values(self) -> Iterator[tuple[Point, ChannelValue | None]]:
+        """The points with the values of this channel, None for null."""
+        return ((point, point.values[self.number - 1] if point.values else None) for point in self.points)
+
+    def read_dates(self) -> dict[str, int]:
+        """Between which instants (seconds UTC) the meter has data (portal-facts 3.5)."""
+        read = [point.read for point in self.points if point.read]
+        return {"minReadDate": min(read)[0], "maxReadDate": max(end for _, end in read)} if read else {}
+
+
+class _Entries:
+    """The entries of one answer."""
+
+    def __init__(self, zone: ZoneInfo, points: Points, question: Question, settings: Settings) -> None:
+        self._zone = zone
+        self._points = points
+        self._question = question
+        self._settings = settings
+        self._monthly = question.time_frame == "MONTHLY"
+        self._ids = {
+            "serviceLocationNumber": settings.identifier(question.location.number),
+            "accountNumber": settings.identifier(question.location.account),
+        }
+        self._channels = [channel for meter in question.location.meters for channel in self._channels_of(meter)]
+
+    def _channels_of(self, meter: MeterSpec) -> list[_Channel]:
+        points = [] if self._settings.poll is Poll.NO_POINTS else self._points.of(meter)
+        channels = nothing(meter)
+        return [_Channel(meter, n, value, len(channels) == 1, points) for n, value in enumerate(channels, 1)]
+
+    def all(self) -> list[Json]:
+        """Every entry: usage, cost and rate periods, as far as the co-op has them."""
+        usage = self._usage()
         entries = [usage]
-        if any(meter.cost and points for meter, points in meters):
-            entries.insert(0, self._cost(meters, settings))  # the order of entries is not guaranteed
-        if question.time_frame != "MONTHLY" and any(meter.periods and points for meter, points in meters):
-            entries.append(self._periods(question, meters, settings))
-        if settings.poll is Poll.NO_SERIES:
+        if any(each.meter.cost and each.points for each in self._channels):
+            entries.insert(0, self._cost())  # the order of entries is not guaranteed
+        if not self._monthly and any(each.meter.periods and each.points for each in self._channels):
+            entries.append(self._periods())
+        if self._settings.poll is Poll.NO_SERIES:
             usage["series"] = []
         return entries
 
-    # -- entries
-
-    def _usage(self, question: Question, settings: Settings, meters: Read, now: float) -> Json:
-        location = question.location
-        connected = date.fromisoformat(location.connected)
+    def _usage(self) -> Json:
+        question = self._question
+        connected = date.fromisoformat(question.location.connected)
+        series = [self._series(each, _usage_points(each)) for each in self._channels]
+        for each, one in zip(self._channels, series, strict=True):
+            one["data"] += self._strays(each)
+        first = series[0]["data"] if series else []
         entry: Json = {
             "type": "USAGE",
             "industry": "ELECTRIC",
             "timeFrame": question.time_frame,
             "unitOfMeasure": "KWH",
-            "serviceLocationNumber": _id(location.number, settings),
-            "accountNumber": _id(location.account, settings),
+            **self._ids,
             "startDateTime": question.start * 1000,
             "endDateTime": question.end * 1000,
             "baseUsageParameters": question.echo,
             "connectDate": f"{connected:%B} {connected.day}, {connected.year}",
             "meters": [
-                _meter_entry(question, meter, number, value, settings)
-                | {name: instant * 1000 for name, instant in _read_dates(points).items()}
-                for meter, points in meters
-                for number, value in enumerate(nothing(meter), 1)
+                self._meter(each) | {name: instant * 1000 for name, instant in each.read_dates().items()}
+                for each in self._channels
             ],
-            "series": [
-                _series(meter, number, _values(points, number - 1), settings)
-                for meter, points in meters
-                for number, _ in enumerate(nothing(meter), 1)
-            ],
+            "series": series,
             "estimatedSeries": {},
             "editedSeries": {},
+            "xToOrderedInterval": self._chart(sorted({point["x"] for one in series for point in one["data"]})),
+            "baseSeries": {"name": "base", "lineWidth": 0, "data": first},
+            "meterToChartData": {
+                f"Meter{{serviceLocationNumber='{question.location.number}', flowDirection=FORWARD, rate='null'}}": (
+                    first + first
+                )
+            },
         }
-        if question.time_frame != "MONTHLY":
-            self._add_strays(entry, meters, settings)
-        entry["xToOrderedInterval"] = self._chart(entry, question, settings, now)
-        first = entry["series"][0]["data"] if entry["series"] else []
-        entry["baseSeries"] = {"name": "base", "lineWidth": 0, "data": first}
-        entry["meterToChartData"] = {
-            f"Meter{{serviceLocationNumber='{location.number}', flowDirection=FORWARD, rate='null'}}": first + first
-        }
-        if not settings.silent_flags:
-            finest = {meter.resolution for meter, _ in meters}
+        if not self._settings.silent_flags:
+            finest = {meter.resolution for meter in question.location.meters}
             entry["hasHourly"] = Resolution.INTERVALS in finest
             entry["hasDaily"] = finest != {Resolution.MONTHS}
         return entry
 
-    def _add_strays(self, entry: Json, meters: Read, settings: Settings) -> None:
-        for stray in settings.strays:
-            for series in entry["series"]:
-                if (
-                    series["meterNumber"] == stray.meter
-                    and series["channel"] == 1
-                    and any(point for meter, point in meters if meter.number == stray.meter)
-                ):
-                    series["data"].append({"x": stray.wall * 1000, "y": stray.value, "enableDrilldown": False})
-
-    def _cost(self, meters: Read, settings: Settings) -> Json:
-        series = [
-            _series(meter, number, _costs(points, number - 1), settings)
-            for meter, points in meters
-            if meter.cost
-            for number, _ in enumerate(nothing(meter), 1)
-        ]
+    def _cost(self) -> Json:
+        series = [self._series(each, _cost_points(each)) for each in self._channels if each.meter.cost]
         return {"type": "COST", "industry": "ELECTRIC", "unitOfMeasure": "USD", "meters": [], "series": series}
 
-    def _periods(self, question: Question, meters: Read, settings: Settings) -> Json:
-        series, described = [], []
-        for meter, points in meters:
-            if not meter.periods:
+    def _periods(self) -> Json:
+        series, meters = [], []
+        for each in self._channels:
+            if not each.meter.periods or each.number > 1:
                 continue
+            dates = {key: self._points.wall(instant) * 1000 for key, instant in each.read_dates().items()}
             for period in _PERIODS:
-                name = f"{meter.number} - {period}"
-                data = [
-                    {"x": point.wall * 1000, "y": point.periods.get(period, 0.0)} for point in points if point.values
-                ]
+                name = f"{each.meter.number} - {period}"
+                data = [{"x": at.wall * 1000, "y": at.periods.get(period, 0.0)} for at in each.points if at.values]
                 series.append(
-                    {"name": name, "meterNumber": meter.number, "channel": 1, "rateName": period, "data": data}
+                    {"name": name, "meterNumber": each.meter.number, "channel": 1, "rateName": period, "data": data}
                 )
-                value = nothing(meter)[0]
-                entry = _meter_entry(question, meter, 1, value, settings)
-                dates = {
-                    key: self._points.wall(instant, settings) * 1000 for key, instant in _read_dates(points).items()
-                }
-                described.append(entry | dates | {"seriesId": name, "rate": period[:2].upper(), "rateName": period})
+                rate = {"seriesId": name, "rate": period[:2].upper(), "rateName": period}
+                meters.append(self._meter(each) | dates | rate)
         return {
             "type": "TIME_OF_USE",
             "unitOfMeasure": "KWH",
-            "startDateTime": self._points.wall(question.start, settings) * 1000,
-            "endDateTime": self._points.wall(question.end, settings) * 1000,
-            "meters": described,
+            "startDateTime": self._points.wall(self._question.start) * 1000,
+            "endDateTime": self._points.wall(self._question.end) * 1000,
+            "meters": meters,
             "series": series,
         }
 
-    def _chart(self, entry: Json, question: Question, settings: Settings, now: float) -> Json:
-        walls = sorted({point["x"] for series in entry["series"] for point in series["data"]})
-        if question.time_frame == "MONTHLY":
-            periods = self._points.billing_periods(question, settings, now)
-            return {str(x): self._charted_month(x // 1000, periods[x // 1000], settings) for x in walls}
-        steps = [meter.step for meter in question.location.meters]
-        return _charted(walls, 1000 * (_DAY if question.time_frame == "DAILY" else min(steps, default=900)))
+    def _meter(self, channel: _Channel) -> Json:
+        meter, direction = channel.meter, channel.value.direction
+        entry: Json = {
+            **self._ids,
+            "industry": "ELECTRIC",
+            "meterNumber": self._settings.identifier(meter.number),
+            "meterName": meter.number,
+            "meterLocation": "88",
+            "channel": channel.number,
+            "unitOfMeasure": "KWH",
+            "isParentMeter": meter.parent,
+            "parentMeters": [],
+            "isNetMeter": not channel.is_only,
+            "visible": True,
+            "seriesId": channel.name,
+        }
+        return entry | ({"flowDirection": direction} if direction and not self._monthly else {})
 
-    def _charted_month(self, x: int, period: BillingPeriod, settings: Settings) -> Json:
-        is_open = x == midnight(OPEN_MONTH, UTC)
-        bounds = period.start, midnight(_END_OF_TIME, self._zone) - settings.shifted if is_open else period.end
-        if settings.monthly_bounds is MonthlyBounds.WALL:
-            bounds = self._points.wall(bounds[0], settings), self._points.wall(bounds[1], settings)
+    def _series(self, channel: _Channel, data: list[Json]) -> Json:
+        if self._settings.shuffled:
+            # A repeated x keeps its order: it is all that tells the two autumn hours apart.
+            places = Random(len(data))  # noqa: S311 - disorder, not a secret
+            order = {x: places.random() for x in dict.fromkeys(point["x"] for point in data)}
+            data = sorted(data, key=lambda point: order[point["x"]])
+        return {
+            "name": channel.name,
+            "meterNumber": channel.meter.number,
+            "channel": channel.number,
+            "isNet": channel.value.direction == "NET",
+            "type": "column",
+            "data": data,
+        }
+
+    def _strays(self, channel: _Channel) -> list[Json]:
+        if self._monthly or channel.number > 1 or not channel.points:
+            return []
+        return [
+            {"x": stray.wall * 1000, "y": stray.value, "enableDrilldown": False}
+            for stray in self._settings.strays
+            if stray.meter == channel.meter.number
+        ]
+
+    def _chart(self, walls: Sequence[int]) -> Json:
+        """Each charted x with the next one as its end: it stretches over gaps, and a map cannot hold an x twice."""
+        if self._monthly:
+            periods = self._points.billing_periods
+            return {str(x): self._charted_month(x // 1000, periods[x // 1000]) for x in walls}
+        steps = [meter.step for meter in self._question.location.meters]
+        step = 1000 * (_DAY if self._question.time_frame == "DAILY" else min(steps, default=900))
+        ends = [*walls[1:], walls[-1] + step] if walls else []
+        return {
+            str(x): {"createTickDrillDownLink": False, "interval": {"start": x, "end": end}}
+            for x, end in zip(walls, ends, strict=True)
+        }
+
+    def _charted_month(self, x: int, period: BillingPeriod) -> Json:
+        start, end = period.start, period.end
+        if x == midnight(OPEN_MONTH, UTC):
+            end = midnight(_END_OF_TIME, self._zone) - self._settings.shifted
+        if self._settings.monthly_bounds is MonthlyBounds.WALL:
+            start, end = self._points.wall(start), self._points.wall(end)
         return {
             "orderedName": f"{datetime.fromtimestamp(x, UTC):%b %Y}",
             "createTickDrillDownLink": False,
-            "interval": {"start": bounds[0] * 1000, "end": bounds[1] * 1000},
+            "interval": {"start": start * 1000, "end": end * 1000},
         }
 
 
-def _id(number: str, settings: Settings) -> str | int:
-    return int(number) if settings.numeric_ids and number.isdecimal() else number
-
-
-def _label(meter: MeterSpec, value: ChannelValue) -> str:
-    several = len(nothing(meter)) > 1
-    return f"{meter.number} - {value.label}" if several else meter.number
-
-
-def _read_dates(points: Sequence[Point]) -> dict[str, int]:
-    """Between which instants (seconds UTC) a meter has data (portal-facts 3.5)."""
-    read = [point.read for point in points if point.read]
-    return {"minReadDate": min(read)[0], "maxReadDate": max(end for _, end in read)} if read else {}
-
-
-def _meter_entry(question: Question, meter: MeterSpec, number: int, value: ChannelValue, settings: Settings) -> Json:
-    location = question.location
-    several = len(nothing(meter)) > 1
-    entry: Json = {
-        "serviceLocationNumber": _id(location.number, settings),
-        "accountNumber": _id(location.account, settings),
-        "industry": "ELECTRIC",
-        "meterNumber": _id(meter.number, settings),
-        "meterName": meter.number,
-        "meterLocation": "88",
-        "channel": number,
-        "unitOfMeasure": "KWH",
-        "isParentMeter": meter.parent,
-        "parentMeters": [],
-        "isNetMeter": several,
-        "visible": True,
-        "seriesId": _label(meter, value),
-    }
-    has_direction = value.direction and question.time_frame != "MONTHLY"
-    return entry | ({"flowDirection": value.direction} if has_direction else {})
-
-
-def _series(meter: MeterSpec, number: int, points: list[Json], settings: Settings) -> Json:
-    value = nothing(meter)[number - 1]
-    if settings.shuffled:
-        # A repeated x keeps its order: it is all that tells the two autumn hours apart.
-        places = Random(len(points))  # noqa: S311 - disorder, not a secret
-        order = {x: places.random() for x in dict.fromkeys(point["x"] for point in points)}
-        points = sorted(points, key=lambda point: order[point["x"]])
-    return {
-        "name": _label(meter, value),
-        "meterNumber": meter.number,
-        "channel": number,
-        "isNet": value.direction == "NET",
-        "type": "column",
-        "data": points,
-    }
-
-
-def _values(points: Sequence[Point], channel: int) -> list[Json]:
+def _usage_points(channel: _Channel) -> list[Json]:
     data: list[Json] = []
-    for point in points:
+    for n, (point, value) in enumerate(channel.values()):
         item: Json = {"x": point.wall * 1000, "enableDrilldown": False}
-        if point.values is not None:
-            item["y"] = point.values[channel].kwh
-        elif len(data) % 2:
-            item["y"] = None
+        if value or n % 2:
+            item["y"] = value and value.kwh
         data.append(item)
     return data
 
 
-def _costs(points: Sequence[Point], channel: int) -> list[Json]:
-    return [{"x": point.wall * 1000, "y": point.values[channel].usd} for point in points if point.values and point.cost]
-
-
-def _charted(walls: Sequence[int], step: int) -> Json:
-    """Each charted x with the next one as its end: it stretches over gaps, and a map cannot hold an x twice."""
-    ends = [*walls[1:], walls[-1] + step] if walls else []
-    return {
-        str(wall): {"createTickDrillDownLink": False, "interval": {"start": wall, "end": end}}
-        for wall, end in zip(walls, ends, strict=True)
-    }
+def _cost_points(channel: _Channel) -> list[Json]:
+    return [{"x": point.wall * 1000, "y": value.usd} for point, value in channel.values() if value and point.cost]

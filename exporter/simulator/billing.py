@@ -6,7 +6,6 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from .calendar import midnight
-from .settings import Settings
 
 _BILLING_DAY = 5
 
@@ -20,25 +19,20 @@ class BillingPeriod:
     month: date
 
 
-def billing_periods(connected: str, zone: ZoneInfo, settings: Settings, until: float) -> list[BillingPeriod]:
+def billing_periods(connected: str, zone: ZoneInfo, shifted: int, until: float) -> list[BillingPeriod]:
     """The periods that begin before `until`, from the day of the connection on; the last one may still run.
 
     A portal whose wall clock is `shifted` has its midnights that much earlier.
     """
-    days = [date.fromisoformat(connected)]
-    while _instant(days[-1], zone, settings) < until:
-        days.append(_next_billing_day(days[-1]))
-    return [
-        BillingPeriod(_instant(first, zone, settings), _instant(last, zone, settings), last.replace(day=1))
-        for first, last in pairwise(days)
-    ]
+    day = date.fromisoformat(connected)
+    bounds = [(day, midnight(day, zone) - shifted)]
+    while bounds[-1][1] < until:
+        day = _next_billing_day(day)
+        bounds.append((day, midnight(day, zone) - shifted))
+    return [BillingPeriod(start, end, last.replace(day=1)) for (_, start), (last, end) in pairwise(bounds)]
 
 
 def _next_billing_day(day: date) -> date:
-    if day.day < _BILLING_DAY:
-        return day.replace(day=_BILLING_DAY)
-    return (day.replace(day=1) + timedelta(days=32)).replace(day=_BILLING_DAY)
-
-
-def _instant(day: date, zone: ZoneInfo, settings: Settings) -> int:
-    return midnight(day, zone) - settings.shifted
+    if day.day >= _BILLING_DAY:
+        day = day.replace(day=1) + timedelta(days=32)
+    return day.replace(day=_BILLING_DAY)

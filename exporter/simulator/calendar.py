@@ -19,10 +19,14 @@ def local_days(start: int, end: int, zone: tzinfo) -> list[tuple[int, int]]:
     return days
 
 
+def pieces(start: int, end: int, step: int) -> list[tuple[int, int]]:
+    """Start and end of each `step` seconds from `start` on that begin before `end`."""
+    return [(each, each + step) for each in range(start, end, step)]
+
+
 def steps(start: int, end: int, step: int) -> list[tuple[int, int]]:
     """Start and end of each interval of `step` seconds that begins in [start, end)."""
-    first = -(-start // step) * step
-    return [(each, each + step) for each in range(first, end, step)]
+    return pieces(-(-start // step) * step, end, step)
 
 
 def wall(instant: int, zone: tzinfo) -> int:

@@ -4,6 +4,7 @@ Everything the portal answers, and everything that is true, comes from here; not
 Each series is rounded to two decimals by itself, as portals do (portal-facts 3.4).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -50,6 +51,14 @@ def metered_energy(meter: MeterSpec, start: int, seconds: int, zone: ZoneInfo) -
     return MeteredEnergy(
         max(0.0, load - sun) + overlap, (max(0.0, sun - load) + overlap) if sun else 0.0, period, price
     )
+
+
+def together(parts: Sequence[MeteredEnergy]) -> MeteredEnergy:
+    """The energy of several times, at its mean price; one alone keeps its rate period."""
+    if len(parts) == 1:
+        return parts[0]
+    drawn, paid = sum(part.drawn for part in parts), sum(part.drawn * part.price for part in parts)
+    return MeteredEnergy(drawn, sum(part.sent for part in parts), "", paid / drawn if drawn else 0.0)
 
 
 def _rate(local: datetime) -> tuple[str, float]:

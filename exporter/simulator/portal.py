@@ -5,7 +5,7 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,7 @@ from .world import World
 
 _LOCKOUT = 5
 _PAGE = b"<!DOCTYPE html><html><body>SmartHub is currently offline</body></html>"
-_SECOND_FACTOR = b"Your data could not be verified. Please contact customer service."
+_NO_ACCESS = b"The current user does not have access to make this service call"
 Json = Any
 
 
@@ -45,6 +45,41 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     form: Mapping[str, str]
+
+
+def _json(value: Json) -> SimulatedResponse:
+    return SimulatedResponse(200, json.dumps(value).encode())
+
+
+_UNAUTHORIZED = SimulatedResponse(401, b"")
+_FORBIDDEN = SimulatedResponse(403, _NO_ACCESS, "text/plain")
+_INTERNAL_ERROR = SimulatedResponse(500, b"Internal error", "text/plain")
+_OFFLINE = SimulatedResponse(200, _PAGE, "text/html")
+_FAILURE = _json({"status": "FAILURE", "isBusinessUser": False})
+_WRONG_CODE = SimulatedResponse(500, b"Your data could not be verified. Please contact customer service.", "text/plain")
+_NOT_SIGNING_IN = {
+    SignIn.STATUS_403: SimulatedResponse(403, _NO_ACCESS),
+    SignIn.STATUS_500: _INTERNAL_ERROR,
+    SignIn.PAGE: _OFFLINE,
+}
+"""Answers to a sign-in that was not even looked at, and does not count."""
+_REJECTIONS = {
+    SignIn.STATUS_400: SimulatedResponse(400, b""),
+    SignIn.STATUS_401: _UNAUTHORIZED,
+    SignIn.NO_TOKEN: _json({"status": "LOCKED_OUT", "message": "", "isBusinessUser": False}),
+    SignIn.SECOND_FACTOR: _WRONG_CODE,
+}
+_BROKEN = {
+    Poll.PAGE: _OFFLINE,
+    Poll.STATUS_401: _UNAUTHORIZED,
+    Poll.STATUS_403: _FORBIDDEN,
+    Poll.STATUS_429: SimulatedResponse(429, b"", retry_after=7),
+    Poll.STATUS_500: _INTERNAL_ERROR,
+    Poll.STATUS_503: replace(_OFFLINE, status=503),
+    Poll.NO_JSON: SimulatedResponse(200, b'{"status": "COMPLETE", "data": '),
+    Poll.WRONG_SHAPE: _json({"status": "COMPLETE", "data": {"ELECTRIC": {"type": "USAGE"}}}),
+}
+"""Answers to a call for data, whatever was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,56 +140,36 @@ class SimulatedPortal:
             return endpoint, handler(call)
         if call.path in {path for _, path in routes}:
             return "other", SimulatedResponse(405, b"")
-        return "other", SimulatedResponse(404, _PAGE, "text/html")
+        return "other", replace(_OFFLINE, status=404)
 
     # -- signing in
 
     def _sign_in(self, call: Call) -> SimulatedResponse:
-        username, password = call.form.get("userId", ""), call.form.get("password", "")
+        how = self.settings.sign_in
+        if how in _NOT_SIGNING_IN:
+            return _NOT_SIGNING_IN[how]
+        username = call.form.get("userId", "")
         user = next((each for each in self.world.users if each.username == username), None)
-        broken = self._broken_sign_in()
-        if broken is not None:
-            return broken
         with self._lock:
-            locked = self.rejected_sign_ins[username] >= _LOCKOUT
-            if user is None or user.password != password or locked or self.settings.sign_in is not SignIn.OK:
-                return self._refuse(username)
+            is_locked = self.rejected_sign_ins[username] >= _LOCKOUT
+            if user is None or user.password != call.form.get("password") or is_locked or how is not SignIn.OK:
+                return self._reject(username, _REJECTIONS.get(how, _FAILURE))
             if user.totp_secret and not self._second_factor_fits(user, call.form.get("twoFactorCode", "")):
-                self._count_refusal(username)
-                return SimulatedResponse(500, _SECOND_FACTOR, "text/plain")
+                return self._reject(username, _WRONG_CODE)
             self.rejected_sign_ins[username] = 0
             return self._give_token(user)
 
-    def _broken_sign_in(self) -> SimulatedResponse | None:
-        answers = {
-            SignIn.STATUS_403: SimulatedResponse(
-                403, b"The current user does not have access to make this service call"
-            ),
-            SignIn.STATUS_500: SimulatedResponse(500, b"Internal error", "text/plain"),
-            SignIn.PAGE: SimulatedResponse(200, _PAGE, "text/html"),
-        }
-        return answers.get(self.settings.sign_in)
-
-    def _refuse(self, username: str) -> SimulatedResponse:
-        self._count_refusal(username)
-        answers = {
-            SignIn.STATUS_400: SimulatedResponse(400, b""),
-            SignIn.STATUS_401: SimulatedResponse(401, b""),
-            SignIn.NO_TOKEN: _json({"status": "LOCKED_OUT", "message": "", "isBusinessUser": False}),
-            SignIn.SECOND_FACTOR: SimulatedResponse(500, _SECOND_FACTOR, "text/plain"),
-        }
-        return answers.get(self.settings.sign_in, _json({"status": "FAILURE", "isBusinessUser": False}))
-
-    def _count_refusal(self, username: str) -> None:
+    def _reject(self, username: str, answer: SimulatedResponse) -> SimulatedResponse:
         self.rejected_sign_ins[username] += 1
         self.most_refused[username] = max(self.most_refused[username], self.rejected_sign_ins[username])
+        return answer
 
     def _second_factor_fits(self, user: UserSpec, code: str) -> bool:
-        return second_factor(user.totp_secret).verify(code, for_time=int(self._clock.now()), valid_window=1)
+        return second_factor(user.totp_secret).verify(code, for_time=int(self.now()), valid_window=1)
 
     def _give_token(self, user: UserSpec) -> SimulatedResponse:
         token = secrets.token_urlsafe(24)
-        expires_at = self._clock.now() + self.settings.token_life
+        expires_at = self.now() + self.settings.token_life
         self._tokens[token] = _Token(user, expires_at)
         answer: dict[str, Json] = {
             "status": "SUCCESS",
@@ -170,45 +185,44 @@ class SimulatedPortal:
 
     def _renew(self, call: Call) -> SimulatedResponse:
         with self._lock:
-            token = self._tokens.pop(call.form.get("token", ""), None)
-            if token is None or token.expires_at <= self._clock.now():
-                return _json({"isBusinessUser": False})
-            return self._give_token(token.user)
+            token = call.form.get("token", "")
+            user = self._user_of(token)
+            self._tokens.pop(token, None)
+            return self._give_token(user) if user else _json({"isBusinessUser": False})
 
     def _two_factor(self, call: Call) -> SimulatedResponse:
-        wanted = [user for user in self.world.users if user.username == call.query.get("userId") and user.totp_secret]
-        return _json("TOTP" if wanted else "NONE")
+        is_on = any(user.username == call.query.get("userId") and user.totp_secret for user in self.world.users)
+        return _json("TOTP" if is_on else "NONE")
 
     def sign_everybody_out(self) -> None:
         """No token is worth anything any more."""
         with self._lock:
             self._tokens.clear()
 
+    def _user_of(self, token: str) -> UserSpec | None:
+        known = self._tokens.get(token)
+        return known.user if known and known.expires_at > self.now() else None
+
     def _user(self, call: Call) -> UserSpec | None:
-        token = self._tokens.get(call.headers.get("authorization", "").removeprefix("Bearer "))
-        if token is None or token.expires_at <= self._clock.now():
-            return None
-        named = call.headers.get("x-nisc-smarthub-username")
-        return token.user if named == token.user.username else None
+        user = self._user_of(call.headers.get("authorization", "").removeprefix("Bearer "))
+        return user if user and user.username == call.headers.get("x-nisc-smarthub-username") else None
 
     # -- discovery
 
     def _user_data(self, call: Call) -> SimulatedResponse:
+        if self.settings.discovery in _BROKEN:
+            return _BROKEN[self.settings.discovery]
         user = self._user(call)
-        broken = _broken(self.settings.discovery)
-        if user is None or broken:
-            return broken or SimulatedResponse(401, b"")
+        if user is None:
+            return _UNAUTHORIZED
         if call.query.get("userId") != (user.owner or user.username):
-            return SimulatedResponse(
-                403, b"The current user does not have access to make this service call", "text/plain"
-            )
-        zone = ZoneInfo(self.world.zone)
-        return _json(user_data(self._visible(user), zone, self.settings, self._clock.now()))
+            return _FORBIDDEN
+        return _json(user_data(self._visible(user), ZoneInfo(self.world.zone), self.settings, self.now()))
 
     def _accounts(self, call: Call) -> SimulatedResponse:
         user = self._user(call)
         if user is None:
-            return SimulatedResponse(401, b"")
+            return _UNAUTHORIZED
         accounts: dict[str, list[str]] = {}
         for location in self._visible(user):
             if not location.inactive:
@@ -223,17 +237,16 @@ class SimulatedPortal:
     def _poll(self, call: Call) -> SimulatedResponse:
         settings = self.settings
         user = self._user(call)
-        broken = _broken(settings.poll)
-        if user is None or broken:
-            return broken if user and broken else SimulatedResponse(401, b"")
+        if user is None:
+            return _UNAUTHORIZED
+        if settings.poll in _BROKEN:
+            return _BROKEN[settings.poll]
         try:
             question = self._question(json.loads(call.body), user)
         except (KeyError, TypeError, ValueError):
             return SimulatedResponse(400, b"")
         if question is None or question.location.number in settings.refused_locations:
-            return SimulatedResponse(
-                403, b"The current user does not have access to make this service call", "text/plain"
-            )
+            return _FORBIDDEN
         return self._job(question, call.body, settings)
 
     def _job(self, question: Question, body: bytes, settings: Settings) -> SimulatedResponse:
@@ -242,15 +255,12 @@ class SimulatedPortal:
             return _json({"status": "FAILED"})
         if settings.poll is Poll.PENDING or days > settings.slow_days + 0.5 or self._is_pending(body):
             return _json({"status": "PENDING"})
-        answer = _json(self._answerer.answer(question, settings, self._clock.now()))
-        return SimulatedResponse(200, answer.body, cut_off=settings.poll is Poll.CUT_OFF)
+        answer = _json(self._answerer.answer(question, settings, self.now()))
+        return replace(answer, cut_off=settings.poll is Poll.CUT_OFF)
 
     def _question(self, asked: dict[str, Json], user: UserSpec) -> Question | None:
-        if (
-            asked["screen"] != "USAGE_EXPLORER"
-            or asked["industries"] != ["ELECTRIC"]
-            or asked["userId"] != user.username
-        ):
+        said = asked["screen"], asked["industries"], asked["userId"]
+        if said != ("USAGE_EXPLORER", ["ELECTRIC"], user.username):
             raise ValueError
         for location in self._visible(user):
             if (location.account, location.number) == (asked["accountNumber"], asked["serviceLocationNumber"]):
@@ -261,29 +271,8 @@ class SimulatedPortal:
     def _is_pending(self, body: bytes) -> bool:
         """The server keys its jobs on the body: another body is another job."""
         with self._lock:
-            asked = self._jobs.get(body, 0)
-            if asked < self.settings.pending:
+            asked = self._jobs.pop(body, 0)
+            is_pending = asked < self.settings.pending
+            if is_pending:
                 self._jobs[body] = asked + 1
-                return True
-            self._jobs.pop(body, None)
-            return False
-
-
-def _json(value: Json) -> SimulatedResponse:
-    return SimulatedResponse(200, json.dumps(value).encode())
-
-
-def _broken(how: Poll) -> SimulatedResponse | None:
-    answers = {
-        Poll.PAGE: SimulatedResponse(200, _PAGE, "text/html"),
-        Poll.STATUS_401: SimulatedResponse(401, b""),
-        Poll.STATUS_403: SimulatedResponse(
-            403, b"The current user does not have access to make this service call", "text/plain"
-        ),
-        Poll.STATUS_429: SimulatedResponse(429, b"", retry_after=7),
-        Poll.STATUS_500: SimulatedResponse(500, b"Internal error", "text/plain"),
-        Poll.STATUS_503: SimulatedResponse(503, _PAGE, "text/html"),
-        Poll.NO_JSON: SimulatedResponse(200, b'{"status": "COMPLETE", "data": '),
-        Poll.WRONG_SHAPE: _json({"status": "COMPLETE", "data": {"ELECTRIC": {"type": "USAGE"}}}),
-    }
-    return answers.get(how)
+            return is_pending

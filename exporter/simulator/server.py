@@ -5,7 +5,6 @@ import socket
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -22,8 +21,8 @@ class PortalServer:
 
     def __init__(self, portal: SimulatedPortal, host: str = "127.0.0.1", port: int = 0) -> None:
         self.portal = portal
+        kind = _Server6 if ":" in host else _Server
         try:
-            kind = _Server6 if ":" in host else _Server
             self._server = kind((host, port), _handler_of(portal))
         except OSError as error:
             raise ListenError(
@@ -58,9 +57,7 @@ class PortalServer:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 
@@ -84,12 +81,6 @@ def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
-            self._answer()
-
-        def do_POST(self) -> None:
-            self._answer()
-
-        def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             parts = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -99,6 +90,8 @@ def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:
             call = Call(self.command, parts.path, query, headers, body, dict(form) if is_form else {})
             self._send(_of_simulator(portal, call) or portal.respond(call))
 
+        do_POST = do_GET  # noqa: N815 - the base class names it so
+
         def _send(self, answer: SimulatedResponse) -> None:
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.content_type)
@@ -106,11 +99,8 @@ def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:
             if answer.retry_after:
                 self.send_header("Retry-After", str(answer.retry_after))
             self.end_headers()
-            if answer.cut_off:
-                self.wfile.write(answer.body[: len(answer.body) // 2])
-                self.close_connection = True
-            else:
-                self.wfile.write(answer.body)
+            self.wfile.write(answer.body[: len(answer.body) // 2] if answer.cut_off else answer.body)
+            self.close_connection |= answer.cut_off
 
         def date_time_string(self, timestamp: float | None = None) -> str:
             """The Date header, by the portal's own clock."""

@@ -1,6 +1,7 @@
 """How the simulated portal behaves: every switch, changeable while it runs (portal-facts 12)."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
@@ -128,6 +129,16 @@ class Settings:
     silent_flags: bool = False
     monthly_bounds: MonthlyBounds = MonthlyBounds.WALL
 
+    def share(self, start: int, end: int, posted: float) -> float:
+        """How much of a time is posted, from 0 to 1: all or nothing, unless the newest is given in part."""
+        if end <= posted:
+            return 1.0
+        return max(0.0, (posted - start) / (end - start)) if self.partial_newest else 0.0
+
+    def identifier(self, number: str) -> str | int:
+        """A number of a meter, location or account as the portal writes it."""
+        return int(number) if self.numeric_ids and number.isdecimal() else number
+
     def changed(self, changes: dict[str, Any]) -> "Settings":
         """Other settings, from JSON. Raises ValueError for a switch or value that there is not."""
         known = {each.name for each in fields(self)}
@@ -135,20 +146,11 @@ class Settings:
         if unknown:
             raise ValueError(f"no such switch: {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
         kinds = {"gaps": Span, "nulls": Span, "strays": Stray, "revisions": Revision}
-        words: dict[str, type[StrEnum]] = {
-            "dst": Dst,
-            "sign_in": SignIn,
-            "poll": Poll,
-            "discovery": Poll,
-            "monthly_bounds": MonthlyBounds,
-        }
         values: dict[str, Any] = {}
         for name, value in changes.items():
             try:
                 if name in kinds:
                     values[name] = tuple(kinds[name](**item) for item in value)
-                elif name in words:
-                    values[name] = _word(words[name], value)
                 else:
                     values[name] = _like(getattr(self, name), value)
             except (TypeError, ValueError) as error:
@@ -160,18 +162,22 @@ class Settings:
         return json.dumps(asdict(self), indent=2)
 
 
-def _word(kind: type[StrEnum], value: Any) -> StrEnum:  # noqa: ANN401 - JSON
-    try:
+def covers(spans: Iterable[Span], meter: str, instant: int) -> bool:
+    """Whether an instant of a meter lies in one of the spans."""
+    return any(span.meter == meter and span.start <= instant < span.end for span in spans)
+
+
+def _like(example: Any, value: Any) -> Any:  # noqa: ANN401 - JSON
+    """A value of the same kind as the example."""
+    if isinstance(example, StrEnum):
+        kind = type(example)
+        if str(value) not in list(kind):
+            raise ValueError(f"{json.dumps(value)} is none of {', '.join(kind)}")
         return kind(str(value))
-    except ValueError:
-        raise ValueError(f"{json.dumps(value)} is none of {', '.join(kind)}") from None
-
-
-def _like(example: object, value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(example, tuple):
         if not isinstance(value, list):
             raise TypeError(f"{json.dumps(value)} is not a list")
         return tuple(str(item) for item in value)
     if isinstance(example, bool) is not isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{json.dumps(value)} is not a {type(example).__name__}")
-    return float(value) if isinstance(example, float) else int(value) if not isinstance(example, bool) else value
+    return type(example)(value)

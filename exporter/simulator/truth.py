@@ -5,23 +5,15 @@ Written from contract 3 and the simulated energy alone, at real instants, withou
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from zoneinfo import ZoneInfo
 
-from .calendar import local_days, midnight, steps
-from .energy import MeteredEnergy, channels_of, metered_energy
-from .settings import Dst, Settings, Span
+from .calendar import local_days, midnight, steps, wall
+from .energy import MeteredEnergy, channels_of, metered_energy, together
+from .settings import Dst, Settings, covers
 from .specs import Channels, LocationSpec, MeterSpec, Resolution
 
-_EXPORTING = {
-    Channels.FORWARD_RETURN,
-    Channels.FORWARD_REVERSE,
-    Channels.NET,
-    Channels.THREE,
-    Channels.FORWARD_NET,
-    Channels.REVERSE_NET,
-    Channels.SIGNED,
-}
+_EXPORTED = {"RETURN", "REVERSE", "NET"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +49,13 @@ class Almanac:
     def intervals(self, meter: MeterSpec, start: int, end: int) -> list[Truth]:
         """The intervals that begin in [start, end) and that the portal has given by now."""
         settings, now = self._settings(), self._now()
-        if meter.resolution is Resolution.MONTHS:
-            return []
-        given: list[Truth] = []
-        for first, last in self._spans(meter, start, end):
-            if last > now or _within(first, meter, settings.gaps) or _within(first, meter, settings.nulls):
-                continue
-            share = 1.0
-            if last > now - settings.lag:
-                if not (settings.partial_newest and first < now - settings.lag):
-                    continue
-                share = (now - settings.lag - first) / (last - first)
-            given.append(self._truth(meter, first, last, share, settings, now))
+        missing = (*settings.gaps, *settings.nulls)
+        given = [
+            self._truth(meter, first, last, share)
+            for first, last in self._spans(meter, start, end)
+            if last <= now and not covers(missing, meter.number, first)
+            if (share := settings.share(first, last, now - settings.lag))
+        ]
         return self._as_clocks_change(given, settings.dst)
 
     def total(self, meter: MeterSpec, start: int, end: int) -> Truth:
@@ -84,6 +71,8 @@ class Almanac:
         )
 
     def _spans(self, meter: MeterSpec, start: int, end: int) -> Iterable[tuple[int, int]]:
+        if meter.resolution is Resolution.MONTHS:
+            return ()
         begin = max(start, self._since(meter))
         if meter.resolution is Resolution.INTERVALS:
             return steps(begin, end, meter.step)
@@ -103,7 +92,7 @@ class Almanac:
         now = self._now()
         if meter.resolution is Resolution.DAYS:
             parts = [metered_energy(meter, each, 3600, self._zone) for each in range(start, end, 3600)]
-            whole = MeteredEnergy(sum(part.drawn for part in parts), sum(part.sent for part in parts), "", 0.11)
+            whole = replace(together(parts), price=0.11)
         else:
             whole = metered_energy(meter, start, end - start, self._zone)
         for revision in self._settings().revisions:
@@ -111,18 +100,20 @@ class Almanac:
                 whole = whole.scaled(revision.factor)
         return whole
 
-    def _truth(self, meter: MeterSpec, start: int, end: int, share: float, settings: Settings, now: float) -> Truth:  # noqa: PLR0917
+    def _truth(self, meter: MeterSpec, start: int, end: int, share: float) -> Truth:
         each = self.metered_energy(meter, start, end).scaled(share)
         usage, export = _drawn_and_sent(meter, each)
         shown = channels_of(meter, each)
-        paid = [value.usd for value in shown if value.direction != "NET" or len(shown) == 1]
-        has_cost = meter.cost and end <= now - settings.lag - settings.cost_lag
+        exports = meter.channels is Channels.SIGNED or any(value.direction in _EXPORTED for value in shown)
+        paid = sum(value.usd for value in shown if value.direction != "NET" or len(shown) == 1)
+        settings = self._settings()
+        has_cost = meter.cost and end <= self._now() - settings.lag - settings.cost_lag
         return Truth(
             start,
             end,
             usage,
-            export if meter.channels in _EXPORTING else None,
-            round(sum(paid), 6) if has_cost else None,
+            export if exports else None,
+            round(paid, 6) if has_cost else None,
             each.period if meter.periods else "",
         )
 
@@ -130,11 +121,10 @@ class Almanac:
         """In the autumn hour that occurs twice, portals that merge or lose leave one point: it stands for the first."""
         if mode not in (Dst.MERGED, Dst.LOST):
             return truths
-        by_wall: dict[datetime, Truth] = {}
+        by_wall: dict[int, Truth] = {}
         for each in truths:
-            wall = datetime.fromtimestamp(each.start, UTC).astimezone(self._zone).replace(tzinfo=None, fold=0)
-            before = by_wall.get(wall)
-            by_wall[wall] = each if before is None else _one_of_two(before, each, mode)
+            x = wall(each.start, self._zone)
+            by_wall[x] = _one_of_two(by_wall[x], each, mode) if x in by_wall else each
         return list(by_wall.values())
 
 
@@ -165,7 +155,3 @@ def _drawn_and_sent(meter: MeterSpec, each: MeteredEnergy) -> tuple[float, float
         Channels.TWO_FORWARD: (round(drawn + 0.01, 2), sent),
     }
     return cases.get(meter.channels, (drawn, sent))
-
-
-def _within(start: int, meter: MeterSpec, spans: Iterable[Span]) -> bool:
-    return any(span.meter == meter.number and span.start <= start < span.end for span in spans)

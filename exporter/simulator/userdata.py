@@ -1,6 +1,6 @@
 """The JSON of `user-data`: what a login sees, account by account (portal-facts 2.1)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,20 +16,19 @@ Json = dict[str, Any]
 
 def user_data(locations: Iterable[LocationSpec], zone: ZoneInfo, settings: Settings, now: float) -> list[Json]:
     """An entry for each account, one for its closed locations apart. `now` is the present in seconds UTC."""
-    accounts: dict[tuple[str, bool], list[LocationSpec]] = {}
+    accounts: dict[tuple[str, bool], dict[LocationSpec, Json]] = {}
     for location in locations:
-        accounts.setdefault((location.account, location.inactive), []).append(location)
-    return [
-        _account(account, each, [_summary(location, zone, settings, now) for location in each])
-        for (account, _), each in accounts.items()
-    ]
+        entry = accounts.setdefault((location.account, location.inactive), {})
+        entry[location] = _summary(location, zone, settings, now)
+    return [_account(account, summaries) for (account, _), summaries in accounts.items()]
 
 
-def _account(account: str, locations: Sequence[LocationSpec], summaries: Sequence[Json]) -> Json:
-    first = locations[0]
-    codes = list(dict.fromkeys(each.service_code for each in locations))
+def _account(account: str, summaries: Mapping[LocationSpec, Json]) -> Json:
+    """The entry of an account. summaries: what is told of each of its locations."""
+    first = next(iter(summaries))
+    codes = list(dict.fromkeys(each.service_code for each in summaries))
     services = list(dict.fromkeys(service for code in codes for service in code.split("|")))
-    providers = {_provider_of(code): _CITY if "|" in code else "The Co-op" for code in codes}
+    providers = {"ALL" if "|" in code else _PROVIDER: _CITY if "|" in code else "The Co-op" for code in codes}
     descriptions = {code: _description(code) for code in codes if code not in _NO_DESCRIPTION}
     entry = {
         "account": account,
@@ -42,19 +41,15 @@ def _account(account: str, locations: Sequence[LocationSpec], summaries: Sequenc
         "primaryServiceLocationId": first.number,
         "services": services,
         "serviceLocationIdToServiceLocationSummary": {
-            location.number: {key: value for key, value in summary.items() if key != "services"}
-            | {"meterNumbersToExternalMeterBaseIds": _base_ids(location)}
-            for location, summary in zip(locations, summaries, strict=True)
+            each.number: summary | {"meterNumbersToExternalMeterBaseIds": _base_ids(each)}
+            for each, summary in summaries.items()
         },
         "serviceLocationToUserDataServiceLocationSummaries": {
-            location.number: [summary] for location, summary in zip(locations, summaries, strict=True)
+            each.number: [{"services": each.service_code.split("|")} | summary] for each, summary in summaries.items()
         },
-        "serviceLocationToIndustries": {each.number: list(each.industries) for each in locations if each.industries},
-        "serviceLocationToProviders": {
-            each.number: [provider for providers in _providers(each.service_code).values() for provider in providers]
-            for each in locations
-        },
-        "serviceToProviders": {service: providers for code in codes for service, providers in _providers(code).items()},
+        "serviceLocationToIndustries": {each.number: list(each.industries) for each in summaries if each.industries},
+        "serviceLocationToProviders": {each.number: [*_providers(each.service_code).values()] for each in summaries},
+        "serviceToProviders": {service: [provider] for code in codes for service, provider in _providers(code).items()},
         "providerToDescription": providers,
         "providerToProviderDescription": providers,
         "providerOrServiceDescription": next(iter(providers.values())),
@@ -72,9 +67,8 @@ def _account(account: str, locations: Sequence[LocationSpec], summaries: Sequenc
 
 
 def _summary(location: LocationSpec, zone: ZoneInfo, settings: Settings, now: float) -> Json:
-    number = int(location.number) if settings.numeric_ids else location.number
+    number = settings.identifier(location.number)
     summary: Json = {
-        "services": location.service_code.split("|"),
         "id": {"srvLocNbr": number, "serviceLocation": number},
         "location": location.street,
         "address": {"addr1": location.street, "city": "Springfield", "state": "VA", "zip": "00000"},
@@ -83,7 +77,7 @@ def _summary(location: LocationSpec, zone: ZoneInfo, settings: Settings, now: fl
     }
     if location.nickname:
         summary["description"] = location.nickname
-    billed = [each for each in billing_periods(location.connected, zone, settings, now) if each.end <= now]
+    billed = [each for each in billing_periods(location.connected, zone, settings.shifted, now) if each.end <= now]
     if billed:
         summary["lastBillPrevReadDtTm"] = billed[-1].start * 1000
         summary["lastBillPresReadDtTm"] = billed[-1].end * 1000
@@ -94,16 +88,12 @@ def _base_ids(location: LocationSpec) -> dict[str, str]:
     return {meter.number: f"{location.number}+{count}" for count, meter in enumerate(location.meters, 1)}
 
 
-def _providers(code: str) -> dict[str, list[str]]:
-    """The providers of each service: a city that sells everything numbers them."""
+def _providers(code: str) -> dict[str, str]:
+    """The provider of each service: a city that sells everything numbers them."""
     services = code.split("|")
     if len(services) == 1:
-        return {code: [_PROVIDER]}
-    return {service: [f"{count}{service}"] for count, service in enumerate(services, 1)}
-
-
-def _provider_of(code: str) -> str:
-    return "ALL" if "|" in code else _PROVIDER
+        return {code: _PROVIDER}
+    return {service: f"{count}{service}" for count, service in enumerate(services, 1)}
 
 
 def _description(code: str) -> str:
