@@ -21,6 +21,12 @@ _PERIODS = ("Super Off Peak", "Off Peak", "On Peak")
 _DAY = 86400
 _END_OF_TIME = date(9999, 12, 31)
 Json = dict[str, Any]
+_EMPTY: dict[Poll, Json] = {
+    Poll.NO_DATA: {},
+    Poll.NO_ELECTRIC: {"data": {}},
+    Poll.NO_ENTRY: {"data": {"ELECTRIC": []}},
+}
+"""What answers without any entry have beside their status."""
 
 
 class Answerer:
@@ -32,14 +38,9 @@ class Answerer:
 
     def answer(self, question: Question, settings: Settings, now: float) -> Json:
         """The whole answer of a finished job."""
-        if settings.poll is Poll.NO_DATA:
-            return {"status": "COMPLETE"}
-        if settings.poll is Poll.NO_ELECTRIC:
-            return {"status": "COMPLETE", "data": {}}
-        points = Points(self._zone, self._almanac, question, settings, now)
-        entries = [] if settings.poll is Poll.NO_ENTRY else _Entries(self._zone, points, question, settings).all()
-        if settings.poll is Poll.NO_USAGE:
-            entries = [entry for entry in entries if entry["type"] != "USAGE"]
+        if settings.poll in _EMPTY:
+            return {"status": "COMPLETE"} | _EMPTY[settings.poll]
+        entries = _Entries(Points(self._zone, self._almanac, question, settings, now)).all()
         return {"status": "COMPLETE", "data": {"ELECTRIC": entries}}
 
 
@@ -71,17 +72,15 @@ class _Channel:
 class _Entries:
     """The entries of one answer."""
 
-    def __init__(self, zone: ZoneInfo, points: Points, question: Question, settings: Settings) -> None:
-        self._zone = zone
+    def __init__(self, points: Points) -> None:
         self._points = points
-        self._question = question
-        self._settings = settings
-        self._monthly = question.time_frame == "MONTHLY"
+        self._question, self._settings = points.question, points.settings
+        location = points.question.location
         self._ids = {
-            "serviceLocationNumber": settings.identifier(question.location.number),
-            "accountNumber": settings.identifier(question.location.account),
+            "serviceLocationNumber": points.settings.identifier(location.number),
+            "accountNumber": points.settings.identifier(location.account),
         }
-        self._channels = [channel for meter in question.location.meters for channel in self._channels_of(meter)]
+        self._channels = [channel for meter in location.meters for channel in self._channels_of(meter)]
 
     def _channels_of(self, meter: MeterSpec) -> list[_Channel]:
         points = [] if self._settings.poll is Poll.NO_POINTS else self._points.of(meter)
@@ -90,14 +89,11 @@ class _Entries:
 
     def all(self) -> list[Json]:
         """Every entry: usage, cost and rate periods, as far as the co-op has them."""
-        usage = self._usage()
-        entries = [usage]
+        entries = [] if self._settings.poll is Poll.NO_USAGE else [self._usage()]
         if any(each.meter.cost and each.points for each in self._channels):
             entries.insert(0, self._cost())  # the order of entries is not guaranteed
-        if not self._monthly and any(each.meter.periods and each.points for each in self._channels):
+        if not self._points.is_monthly and any(each.meter.periods and each.points for each in self._channels):
             entries.append(self._periods())
-        if self._settings.poll is Poll.NO_SERIES:
-            usage["series"] = []
         return entries
 
     def _usage(self) -> Json:
@@ -121,7 +117,7 @@ class _Entries:
                 self._meter(each) | {name: instant * 1000 for name, instant in each.read_dates().items()}
                 for each in self._channels
             ],
-            "series": series,
+            "series": [] if self._settings.poll is Poll.NO_SERIES else series,
             "estimatedSeries": {},
             "editedSeries": {},
             "xToOrderedInterval": self._chart(sorted({point["x"] for one in series for point in one["data"]})),
@@ -181,7 +177,7 @@ class _Entries:
             "visible": True,
             "seriesId": channel.name,
         }
-        return entry | ({"flowDirection": direction} if direction and not self._monthly else {})
+        return entry | ({"flowDirection": direction} if direction and not self._points.is_monthly else {})
 
     def _series(self, channel: _Channel, data: list[Json]) -> Json:
         if self._settings.shuffled:
@@ -199,7 +195,7 @@ class _Entries:
         }
 
     def _strays(self, channel: _Channel) -> list[Json]:
-        if self._monthly or channel.number > 1 or not channel.points:
+        if self._points.is_monthly or channel.number > 1 or not channel.points:
             return []
         return [
             {"x": stray.wall * 1000, "y": stray.value, "enableDrilldown": False}
@@ -209,7 +205,7 @@ class _Entries:
 
     def _chart(self, walls: Sequence[int]) -> Json:
         """Each charted x with the next one as its end: it stretches over gaps, and a map cannot hold an x twice."""
-        if self._monthly:
+        if self._points.is_monthly:
             periods = self._points.billing_periods
             return {str(x): self._charted_month(x // 1000, periods[x // 1000]) for x in walls}
         steps = [meter.step for meter in self._question.location.meters]
@@ -223,7 +219,7 @@ class _Entries:
     def _charted_month(self, x: int, period: BillingPeriod) -> Json:
         start, end = period.start, period.end
         if x == midnight(OPEN_MONTH, UTC):
-            end = midnight(_END_OF_TIME, self._zone) - self._settings.shifted
+            end = midnight(_END_OF_TIME, self._points.zone) - self._settings.shifted
         if self._settings.monthly_bounds is MonthlyBounds.WALL:
             start, end = self._points.wall(start), self._points.wall(end)
         return {

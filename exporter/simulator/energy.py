@@ -74,26 +74,25 @@ def channels_of(meter: MeterSpec, each: MeteredEnergy) -> tuple[ChannelValue, ..
     drawn, sent, net = round(each.drawn, 2), round(each.sent, 2), round(each.drawn - each.sent, 2)
     paid, earned = round(each.drawn * each.price, 2), -round(each.sent * _CREDIT, 2)
     forward = ChannelValue("FORWARD", "Consumption", drawn, paid)
-    reverse = ChannelValue("REVERSE", "Generation", -sent, earned)
-    netted = ChannelValue("NET", "Net", net, round(paid + earned, 2))
-    half = round(each.drawn / 2, 2)
-    sets = {
-        Channels.FORWARD: (forward,),
-        Channels.TOTAL: (ChannelValue("TOTAL", "Total", drawn, paid),),
-        Channels.UNNAMED: (ChannelValue("", "Usage", drawn, paid),),
-        Channels.UNKNOWN: (ChannelValue("SIDEWAYS", "Usage", drawn, paid),),
-        Channels.FORWARD_RETURN: (forward, ChannelValue("RETURN", "Returned", sent, earned)),
-        Channels.FORWARD_REVERSE: (forward, reverse),
-        Channels.NET: (netted,),
-        Channels.THREE: (forward, reverse, netted),
-        Channels.FORWARD_NET: (forward, netted),
-        Channels.REVERSE_NET: (reverse, netted),
-        Channels.SIGNED: (ChannelValue("FORWARD", "Consumption", net, paid),),
-        Channels.FORWARD_TOTAL: (forward, ChannelValue("TOTAL", "Total", round(drawn + 0.5, 2), 0.0)),
-        Channels.TWO_FORWARD: (
-            ChannelValue("FORWARD", "Consumption A", half, paid),
-            ChannelValue("FORWARD", "Consumption B", round(drawn - half + 0.01, 2), 0.0),
-        ),
-        Channels.SAME_TWICE: (forward, ChannelValue("FORWARD", "Copy", drawn, 0.0)),
+    by_name = {
+        "forward": forward,
+        "reverse": ChannelValue("REVERSE", "Generation", -sent, earned),
+        "return": ChannelValue("RETURN", "Returned", sent, earned),
+        "net": ChannelValue("NET", "Net", net, round(paid + earned, 2)),
+        "total": ChannelValue("TOTAL", "Total", drawn, paid),
+        "unnamed": ChannelValue("", "Usage", drawn, paid),
+        "unknown": ChannelValue("SIDEWAYS", "Usage", drawn, paid),
+        "signed": ChannelValue("FORWARD", "Consumption", net, paid),
     }
-    return sets[meter.channels]
+    if meter.channels is Channels.FORWARD_TOTAL:
+        return forward, ChannelValue("TOTAL", "Total", round(drawn + 0.5, 2), 0.0)
+    if meter.channels is Channels.SAME_TWICE:
+        return forward, ChannelValue("FORWARD", "Copy", drawn, 0.0)
+    if meter.channels is Channels.TWO_FORWARD:
+        half = round(each.drawn / 2, 2)
+        rest = round(drawn - half + 0.01, 2)
+        return (
+            ChannelValue("FORWARD", "Consumption A", half, paid),
+            ChannelValue("FORWARD", "Consumption B", rest, 0.0),
+        )
+    return tuple(by_name[name] for name in meter.channels.split("+"))

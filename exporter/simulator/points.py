@@ -45,25 +45,33 @@ class Point:
     read: _Span | None = None
 
 
+@dataclass(frozen=True)
 class Points:
     """The points that one question is answered with. `now` is the present in seconds UTC."""
 
-    def __init__(self, zone: ZoneInfo, almanac: Almanac, question: Question, settings: Settings, now: float) -> None:
-        self._zone = zone
-        self._almanac = almanac
-        self._question = question
-        self._settings = settings
-        self._posted = now - settings.lag
-        self._monthly = question.time_frame == "MONTHLY"
+    zone: ZoneInfo
+    almanac: Almanac
+    question: Question
+    settings: Settings
+    now: float
+
+    @property
+    def is_monthly(self) -> bool:
+        """Whether billing periods are asked for."""
+        return self.question.time_frame == "MONTHLY"
+
+    @property
+    def _posted(self) -> float:
+        return self.now - self.settings.lag
 
     def of(self, meter: MeterSpec) -> list[Point]:
         """The points of a meter, in the order of time."""
-        settings = self._settings
+        settings = self.settings
         points: list[Point] = []
         for x, (start, end) in self._spans(meter):
             if covers(settings.gaps, meter.number, start):
                 continue
-            if self._monthly or settings.share(start, end, self._posted):
+            if self.is_monthly or settings.share(start, end, self._posted):
                 points.append(self._point(meter, x, start, end))
             elif settings.placeholders and self._by_interval(meter):
                 points.append(Point(x, nothing(meter)))
@@ -73,42 +81,42 @@ class Points:
     def billing_periods(self) -> dict[int, BillingPeriod]:
         """The periods that begin within the range asked for and of which something is posted, by x in seconds."""
         periods = billing_periods(
-            self._question.location.connected, self._zone, self._settings.shifted, until=self._posted
+            self.question.location.connected, self.zone, self.settings.shifted, until=self._posted
         )
         return {
             midnight(each.month if each.end <= self._posted else OPEN_MONTH, UTC): each
             for each in periods
-            if self._question.start <= each.start < self._question.end
+            if self.question.start <= each.start < self.question.end
         }
 
     def wall(self, instant: int) -> int:
         """What the portal's wall clock shows, in seconds as if it were UTC."""
-        return wall(instant, self._zone) + self._settings.shifted
+        return wall(instant, self.zone) + self.settings.shifted
 
     def _spans(self, meter: MeterSpec) -> Iterable[tuple[int, _Span]]:
         """The times that the points of a meter stand for, by x in seconds."""
-        if self._monthly:
+        if self.is_monthly:
             return [(x, (each.start, each.end)) for x, each in self.billing_periods.items()]
         spans: Iterable[_Span] = ()
         if self._by_interval(meter):
-            spans = steps(self._first(meter), self._question.end, meter.step)
-        elif self._question.time_frame == "DAILY" and meter.resolution is not Resolution.MONTHS:
-            spans = local_days(self._first(meter), self._question.end, self._zone)
+            spans = steps(self._first(meter), self.question.end, meter.step)
+        elif self.question.time_frame == "DAILY" and meter.resolution is not Resolution.MONTHS:
+            spans = local_days(self._first(meter), self.question.end, self.zone)
         return [(self.wall(start), (start, end)) for start, end in spans]
 
     def _by_interval(self, meter: MeterSpec) -> bool:
-        return self._question.time_frame == "HOURLY" and meter.resolution is Resolution.INTERVALS
+        return self.question.time_frame == "HOURLY" and meter.resolution is Resolution.INTERVALS
 
     def _first(self, meter: MeterSpec) -> int:
         """The first instant asked for at which there can be data of a meter."""
-        days = [self._question.location.connected]
+        days = [self.question.location.connected]
         if self._by_interval(meter) and meter.hourly_since:
             days.append(meter.hourly_since)
-        return max(self._question.start, *(midnight(date.fromisoformat(day), self._zone) for day in days))
+        return max(self.question.start, *(midnight(date.fromisoformat(day), self.zone) for day in days))
 
     def _point(self, meter: MeterSpec, x: int, start: int, end: int) -> Point:
-        cost = end <= self._posted - self._settings.cost_lag
-        if covers(self._settings.nulls, meter.number, start):
+        cost = end <= self._posted - self.settings.cost_lag
+        if covers(self.settings.nulls, meter.number, start):
             return Point(x, None, cost=cost)
         parts = self._parts(meter, start, end)
         values = channels_of(meter, together(parts))
@@ -121,16 +129,16 @@ class Points:
     def _parts(self, meter: MeterSpec, start: int, end: int) -> list[MeteredEnergy]:
         """What is posted of a time, in the pieces in which the meter is read."""
         if meter.resolution is Resolution.DAYS:
-            spans = local_days(start, end, self._zone)
+            spans = local_days(start, end, self.zone)
         else:
             spans = pieces(start, end, meter.step if meter.resolution is Resolution.INTERVALS else _HOUR)
-        shares = ((span, self._settings.share(*span, self._posted)) for span in spans)
-        return [self._almanac.metered_energy(meter, *span).scaled(share) for span, share in shares if share]
+        shares = ((span, self.settings.share(*span, self._posted)) for span in spans)
+        return [self.almanac.metered_energy(meter, *span).scaled(share) for span, share in shares if share]
 
     # -- the days on which clocks change
 
     def _as_clocks_change(self, meter: MeterSpec, points: list[Point]) -> list[Point]:
-        mode = self._settings.dst
+        mode = self.settings.dst
         if mode is Dst.PHANTOM:
             return points + self._phantoms(meter)
         if mode is Dst.DUPLICATE:
@@ -146,9 +154,9 @@ class Points:
         if not self._by_interval(meter):
             return []
         found = []
-        for start in range(self._first(meter), self._question.end, meter.step):
-            shown = wall(start, self._zone)
-            gap = shown - wall(start - 1, self._zone) - 1
+        for start in range(self._first(meter), self.question.end, meter.step):
+            shown = wall(start, self.zone)
+            gap = shown - wall(start - 1, self.zone) - 1
             if gap > 0:
                 found += [Point(x, nothing(meter)) for x in range(shown - gap, shown, meter.step)]
         return found

@@ -128,19 +128,17 @@ class SimulatedPortal:
 
     def _route(self, call: Call) -> tuple[str, SimulatedResponse]:
         routes = {
-            ("POST", "/services/oauth/auth/v2"): ("auth", self._sign_in),
-            ("POST", "/services/oauth/auth/v2/refresh"): ("renew", self._renew),
-            ("GET", "/services/two-factor/method"): ("two_factor", self._two_factor),
-            ("GET", "/services/secured/user-data"): ("user_data", self._user_data),
-            ("GET", "/services/secured/accounts"): ("accounts", self._accounts),
-            ("POST", "/services/secured/utility-usage/poll"): ("poll", self._poll),
+            "/services/oauth/auth/v2": ("POST", "auth", self._sign_in),
+            "/services/oauth/auth/v2/refresh": ("POST", "renew", self._renew),
+            "/services/two-factor/method": ("GET", "two_factor", self._two_factor),
+            "/services/secured/user-data": ("GET", "user_data", self._user_data),
+            "/services/secured/accounts": ("GET", "accounts", self._accounts),
+            "/services/secured/utility-usage/poll": ("POST", "poll", self._poll),
         }
-        if (call.method, call.path) in routes:
-            endpoint, handler = routes[call.method, call.path]
-            return endpoint, handler(call)
-        if call.path in {path for _, path in routes}:
-            return "other", SimulatedResponse(405, b"")
-        return "other", replace(_OFFLINE, status=404)
+        if call.path not in routes:
+            return "other", replace(_OFFLINE, status=404)
+        method, endpoint, handler = routes[call.path]
+        return (endpoint, handler(call)) if call.method == method else ("other", SimulatedResponse(405, b""))
 
     # -- signing in
 
