@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedPortal, SimulatedResponse
-from exporter.simulator.settings import Dst, Settings
+from exporter.simulator.settings import Settings
 from exporter.simulator.specs import Channels, LocationSpec, MeterSpec, UserSpec
 from exporter.simulator.world import World
 
@@ -35,7 +36,12 @@ def wall(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> int
     return int(datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp()) * 1000
 
 
-MIDNIGHT, NEXT, NOON_AFTER = at(2026, 6, 10), at(2026, 6, 11), at(2026, 6, 12, 12)
+def june(hour: int, minute: int = 0) -> int:
+    """A wall-clock x in ms on the day that most tests ask for."""
+    return wall(2026, 6, 10, hour, minute)
+
+
+MIDNIGHT, NEXT, NOW = at(2026, 6, 10), at(2026, 6, 11), at(2026, 12, 1)
 
 
 def meter(channels: Channels = Channels.FORWARD, number: str = "81001", **more: Any) -> MeterSpec:  # noqa: ANN401
@@ -48,20 +54,25 @@ def place(*meters: MeterSpec) -> LocationSpec:
 
 
 class Member:
-    """A member who talks to a portal as a browser does, without a network between."""
+    """A member who talks to a portal as a browser does, without a network between.
+
+    where: locations, or meters of one location; by default one meter. more: switches of the portal.
+    """
 
     def __init__(
         self,
-        *locations: LocationSpec,
-        settings: Settings | None = None,
-        now: float = NOON_AFTER,
-        user: UserSpec | None = None,
+        *where: LocationSpec | MeterSpec,
+        now: float = NOW,
+        users: tuple[UserSpec, ...] = (UserSpec(),),
+        zone: str = ZONE.key,
         **more: Any,  # noqa: ANN401
     ) -> None:
-        self.user = user or UserSpec()
+        self.user = users[0]
         self.clock = ManualClock(now)
-        world = World(users=(self.user, *more.pop("users", ())), locations=locations, **more)
-        self.portal = SimulatedPortal(world, self.clock, settings or Settings(pending=0))
+        locations = [each for each in where if isinstance(each, LocationSpec)]
+        meters = [each for each in where if isinstance(each, MeterSpec)]
+        world = World(zone, users, tuple(locations) or (place(*meters or [meter()]),))
+        self.portal = SimulatedPortal(world, self.clock, replace(Settings(pending=0), **more))
         self.token = ""
 
     def call(
@@ -80,6 +91,9 @@ class Member:
 
     def credentials(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.token}", "x-nisc-smarthub-username": self.user.username}
+
+    def user_data(self, user_id: str = "") -> SimulatedResponse:
+        return self.get("/services/secured/user-data", userId=user_id or self.user.username)
 
     def post_form(self, path: str, **form: str) -> SimulatedResponse:
         return self.call("POST", path, urlencode(form).encode())
@@ -130,9 +144,3 @@ def times(entry: Json, series: int = 0) -> list[int]:
 
 
 SPRING, AUTUMN = (at(2026, 3, 8), at(2026, 3, 9)), (at(2026, 11, 1), at(2026, 11, 2))
-REPEATED = [wall(2026, 11, 1, 1, minute) for minute in (0, 15, 30, 45)]
-
-
-def autumn_hour(mode: Dst) -> list[tuple[int, float | None]]:
-    member = Member(place(meter()), settings=Settings(pending=0, dst=mode), now=at(2026, 12, 1))
-    return [point for point in points(member.usage(*AUTUMN)) if point[0] in REPEATED]
