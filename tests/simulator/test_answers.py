@@ -40,11 +40,12 @@ def charted(entry: Json) -> dict[int, int]:
 
 
 @pytest.mark.parametrize("step", [300, 900, 1800, 3600])
-def test_x_is_the_wall_clock_and_charted_intervals_end_with_the_next(step: int) -> None:
+def test_x_is_wall_clock_and_charted_intervals_end_with_the_next(step: int) -> None:
     entry = Member(meter(step=step)).usage()
     starts = list(range(june(0), wall(2026, 6, 11), step * 1000))
     assert times(entry) == starts
     assert charted(entry) == {x: x + step * 1000 for x in starts}
+    assert times(Member(meter(step=step)).usage(MIDNIGHT + 1)) == starts[1:]
 
 
 def test_a_charted_interval_stretches_over_a_gap_and_over_spring() -> None:
@@ -173,7 +174,7 @@ def test_a_meter_has_its_channels_each_joined_to_its_series(channels: Channels) 
     assert [each["isNet"] for each in series] == [direction == "NET" for direction in expected]
 
 
-def test_reverse_is_negative_return_is_positive_and_net_is_either() -> None:
+def test_reverse_is_negative_return_positive_and_net_is_either() -> None:
     three, returned = (Member(meter(each)).usage() for each in (Channels.THREE, Channels.FORWARD_RETURN))
     reverse, net, back = ([y or 0.0 for _, y in points(*each)] for each in ((three, 1), (three, 2), (returned, 1)))
     assert min(reverse) < -0.5

@@ -36,7 +36,7 @@ def read_dates(entry: Json, number: int = 0) -> tuple[int | None, int | None]:
     ],
 )
 @pytest.mark.parametrize("resolution", [Resolution.INTERVALS, Resolution.DAYS])
-def test_answers_and_truth_begin_at_the_midnight_of_the_connection(
+def test_answers_and_truth_begin_at_midnight_of_the_connection(
     resolution: Resolution, zone: str, day: tuple[int, int, int], hours_after_midnight_utc: int
 ) -> None:
     spec = meter(resolution=resolution)
@@ -77,7 +77,7 @@ def test_days_before_the_intervals_are_those_of_any_meter() -> None:
 
 
 @pytest.mark.parametrize(("day", "since"), [("2026-06-10", "2026-06-08"), ("2026-06-08", "2026-06-10")])
-def test_intervals_begin_with_the_later_of_connection_and_smart_meter(day: str, since: str) -> None:
+def test_intervals_begin_with_connection_or_later_smart_meter(day: str, since: str) -> None:
     spec = meter(hourly_since=since)
     member = Member(connected(day, spec))
     assert min(compare(member, spec, BEFORE, NEXT)) == MIDNIGHT

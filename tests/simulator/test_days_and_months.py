@@ -86,13 +86,13 @@ def test_energy_that_is_missing_by_the_hour_is_in_the_day(switch: str) -> None:
     assert day_of(spec, **{switch: (span,)}) == day_of(spec)
 
 
-def test_a_day_that_still_runs_has_what_is_posted_of_its_intervals() -> None:
+def test_a_day_that_still_runs_has_what_is_posted_of_it() -> None:
     spec = meter()
     found = day_of(spec, partial_newest=True, lag=2 * HOUR, now=MIDNIGHT + 12 * HOUR)
     assert found == round(drawn(spec, MIDNIGHT, MIDNIGHT + 10 * HOUR), 2)
 
 
-def test_a_day_has_the_cost_and_the_rate_periods_of_its_intervals() -> None:
+def test_a_day_has_the_cost_and_rate_periods_of_its_intervals() -> None:
     spec = meter(periods=True)
     entries = Member(spec).entries(MIDNIGHT, NEXT, "DAILY")
     assert points(entries["COST"]) == [(june(0), round(paid(spec), 2))]
@@ -122,7 +122,7 @@ def named(entry: Json) -> dict[str, tuple[int, int]]:
     }
 
 
-def test_a_billing_period_goes_from_fifth_to_fifth_named_by_its_end() -> None:
+def test_a_billing_period_from_fifth_to_fifth_is_named_by_its_end() -> None:
     entry = months()
     expected = {
         f"{date(2026, month, 1):%b} 2026": (wall(2026, month - 1, 5), wall(2026, month, 5)) for month in range(2, 12)

@@ -133,7 +133,7 @@ def test_numbers_of_locations_can_be_numbers() -> None:
     assert list(account["serviceLocationIdToServiceLocationSummary"]) == ["70001"]
 
 
-def test_the_member_of_the_demo_has_more_than_the_homes_that_are_read() -> None:
+def test_the_member_of_the_demo_has_more_than_homes_that_are_read() -> None:
     found = accounts(*DEMO_HOMES)
     assert [(each["account"], each["serviceLocationToIndustries"], each["inactive"]) for each in found] == [
         ("55001", {"70001": ["ELECTRIC"], "70002": ["ELECTRIC"]}, False),
