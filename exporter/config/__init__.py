@@ -13,7 +13,7 @@ from .model import (
     VictoriaMetricsConfig,
 )
 from .totp import second_factor
-from .values import format_duration, parse_duration, parse_zone
+from .values import format_duration, nearest, parse_duration, parse_zone
 
 __all__ = [
     "DEFAULT_FILE",
@@ -31,6 +31,7 @@ __all__ = [
     "format_duration",
     "is_loopback",
     "load_config",
+    "nearest",
     "parse_duration",
     "parse_listen_address",
     "parse_zone",

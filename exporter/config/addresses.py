@@ -7,9 +7,8 @@ import re
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import SplitResult, urlsplit
 
-from .model import PortalAddress
+from .model import REAL_PORTALS, PortalAddress
 
-_COOP_DOMAIN = ".smarthub.coop"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_PORT = 65535
 _HOST_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -27,16 +26,15 @@ def portal_address(text: str) -> PortalAddress:
     text = text.strip()
     if _HALF_SCHEME.match(text):
         raise ValueError(_SCHEMES)
-    parts = _split(text if "://" in text else f"https://{text}")
-    host, port = _host(parts), _port(parts)
+    parts, host, port = _split(text if "://" in text else f"https://{text}")
     # http:// and a single word is another container, which must not become a public address.
     if parts.scheme == "https" and port is None and host != "localhost" and _COOP_NAME.fullmatch(host):
-        host += _COOP_DOMAIN
-    subdomain = host.removesuffix(_COOP_DOMAIN)
+        host += REAL_PORTALS
+    subdomain = host.removesuffix(REAL_PORTALS)
     is_coop = subdomain != host and "." not in subdomain
     if is_coop and port == _DEFAULT_PORTS[parts.scheme]:
         port = None
-    place = host if port is None else f"{host}:{port}"
+    place = _place(host, port)
     return PortalAddress(
         base_url=f"{parts.scheme}://{place}",
         label=subdomain if is_coop and port is None else place,
@@ -49,12 +47,10 @@ def database_url(text: str) -> str:
     text = text.strip()
     if "://" not in text:
         raise ValueError(_SCHEMES)
-    parts = _split(text)
-    host, port = _host(parts), _port(parts)
+    parts, host, port = _split(text)
     if parts.query or parts.fragment:
         raise ValueError("must be a URL without ? and #")
-    place = host if port is None else f"{host}:{port}"
-    return f"{parts.scheme}://{place}{parts.path.rstrip('/')}"
+    return f"{parts.scheme}://{_place(host, port)}{parts.path.rstrip('/')}"
 
 
 def parse_listen_address(text: str) -> tuple[str, int]:
@@ -85,7 +81,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _split(url: str) -> SplitResult:
+def _place(host: str, port: int | None) -> str:
+    return host if port is None else f"{host}:{port}"
+
+
+def _split(url: str) -> tuple[SplitResult, str, int | None]:
+    """The parts of a URL, with its host and port checked."""
     if any(character.isspace() or not character.isprintable() for character in url):
         raise ValueError("must not hold spaces or line breaks")
     try:
@@ -96,24 +97,16 @@ def _split(url: str) -> SplitResult:
         raise ValueError(_SCHEMES)
     if "@" in parts.netloc:
         raise ValueError("must not hold a user name or password, they have keys of their own")
-    return parts
-
-
-def _host(parts: SplitResult) -> str:
-    name = re.sub(r":[^\]:]*$", "", parts.netloc.lower()).removesuffix(".")
-    if not _is_host(name):
+    host = re.sub(r":[^\]:]*$", "", parts.netloc.lower()).removesuffix(".")
+    if not _is_host(host):
         raise ValueError("not a valid URL or host")
-    return name
-
-
-def _port(parts: SplitResult) -> int | None:
     try:
         port = parts.port
     except ValueError:
         port = 0
     if port == 0:
         raise ValueError(f"the port must be a number from 1 to {_MAX_PORT}")
-    return port
+    return parts, host, port
 
 
 def _is_host(host: str) -> bool:

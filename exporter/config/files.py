@@ -26,18 +26,24 @@ class FileContent:
         return self.is_public and self.is_ours
 
 
+class UnreadableFileError(ValueError):
+    """A file that cannot be read; the message says why in the operating system's words."""
+
+    def __init__(self, path: Path, error: OSError | ValueError) -> None:
+        words = error.strerror if isinstance(error, OSError) else None
+        super().__init__(f"{path}: {words or 'not a valid path'}")
+        self.is_absent = isinstance(error, FileNotFoundError)
+
+
 def read_file(path: Path) -> FileContent:
-    """Raises OSError, and ValueError for what cannot be a path."""
-    with path.open("rb") as stream:
-        status = os.fstat(stream.fileno())
-        is_public = stat.S_ISREG(status.st_mode) and bool(status.st_mode & stat.S_IROTH)
-        return FileContent(stream.read(), is_public, status.st_uid == os.geteuid())
-
-
-def reason(error: OSError | ValueError) -> str:
-    """Why a file could not be read, in the operating system's words."""
-    words = error.strerror if isinstance(error, OSError) else None
-    return words or "not a valid path"
+    """What a file holds. Raises UnreadableFileError."""
+    try:
+        with path.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+            is_public = stat.S_ISREG(status.st_mode) and bool(status.st_mode & stat.S_IROTH)
+            return FileContent(stream.read(), is_public, status.st_uid == os.geteuid())
+    except (OSError, ValueError) as error:
+        raise UnreadableFileError(path, error) from None
 
 
 def exposed_warning(path: Path | str) -> str:

@@ -1,31 +1,27 @@
 """From the file, the environment and the command line to one checked configuration."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import yaml
+
 from ..errors import ConfigError
-from .addresses import parse_listen_address
 from .databases import read_influxdb, read_victoriametrics
-from .files import default_state_folder, home_folder, read_file, reason
+from .files import UnreadableFileError, default_state_folder, home_folder, read_file
 from .logins import Ask, read_logins
 from .model import Config, ExporterConfig, Login
-from .node import ConfigNode, Report, Source
-from .schema import EXPORTER, INFLUXDB, TOP, VARIABLES, VICTORIAMETRICS, Shape
+from .node import ConfigNode, Source
+from .schema import TOP, VARIABLES
 from .section import Section
-from .values import format_duration, parse_count, parse_duration
-from .yaml_nodes import YamlError, YamlMapping, parse_yaml
+from .values import nearest, parse_bounded_duration
+from .yaml_nodes import YamlError, parse_yaml
 
 DEFAULT_FILE = Path("config.yaml")
 """What is read where no file is named, in the current folder."""
-_DEFAULTS = Config(logins=(), exporter=ExporterConfig())
-_LONGEST = 35 * 86400
-_SHORTEST_WINDOW = 60
 _SHORTEST_REFRESH = 15 * 60
 _SHORTEST_REFRESH_ON_LOOPBACK = 1
-_MAX_EXTRACT_DAYS = 36500
 _PREFIX = "SMARTHUB_"
 _VERY_NEAR = 0.8
 
@@ -53,110 +49,63 @@ def load_config(
 
     Raises ConfigError with every problem that was found.
     """
-    report = Report()
-    top = _read_file(path, environ, report)
+    top = _read_file(path, environ)
     logins = read_logins(top, environ, require_zone=require_zone, ask=ask)
-    exporter = _read_exporter(_subsection(top, "exporter", EXPORTER, environ), overrides, logins, environ)
-    victoriametrics = read_victoriametrics(_subsection(top, "victoriametrics", VICTORIAMETRICS, environ))
-    influxdb = read_influxdb(_subsection(top, "influxdb", INFLUXDB, environ))
-    extract_days = top.value("extract_days", _extract_days) or _DEFAULTS.extract_days
-    if report.problems:
-        raise ConfigError(report.problems)
+    exporter = _read_exporter(top.subsection("exporter", environ), overrides, logins, environ)
+    victoriametrics = read_victoriametrics(top.subsection("victoriametrics", environ))
+    influxdb = read_influxdb(top.subsection("influxdb", environ))
+    values = top.values()
+    if top.source.problems:
+        raise ConfigError(top.source.problems)
     return Config(
         logins=logins,
         exporter=exporter,
         victoriametrics=victoriametrics,
         influxdb=influxdb,
-        extract_days=extract_days,
-        warnings=(*report.warnings, *_misspelt_variables(environ)),
+        warnings=(*top.source.warnings, *_misspelt_variables(environ)),
+        **values,
     )
 
 
-def _read_file(path: Path | None, environ: Mapping[str, str], report: Report) -> Section:
+def _read_file(path: Path | None, environ: Mapping[str, str]) -> Section:
     """The top level of the file; an empty section where no file is asked for and there is none."""
     file = path or DEFAULT_FILE
-    home = home_folder(environ)
+    source = Source(str(file), file.parent, home_folder(environ))
     try:
         content = read_file(file)
         root = parse_yaml(content.data)
-    except (OSError, ValueError) as error:
-        if path is None and isinstance(error, FileNotFoundError):
-            return Section(TOP, place="", report=report, home=home)
-        raise ConfigError(f"{file}: {reason(error)}") from None
+    except UnreadableFileError as error:
+        if path is None and error.is_absent:
+            return Section(TOP, source, None)
+        raise ConfigError(str(error)) from None
     except YamlError as error:
         raise ConfigError(f"{file}:{error.line}: {error}") from None
-    source = Source(
-        name=str(file),
-        folder=file.parent,
-        home=home,
-        is_exposed=content.is_public,
-        report=report,
-    )
-    part = ConfigNode(source, "", 1, root or YamlMapping(1, ()))
-    if not isinstance(part.node, YamlMapping) and not part.is_unset:
+    part = ConfigNode(replace(source, is_exposed=content.is_public), "", 1, root)
+    if not isinstance(part.node, yaml.MappingNode) and not part.is_unset:
         raise ConfigError(f'{part.where}: must be keys and values, such as "smarthub:"')
-    return Section.read(part, TOP)
-
-
-def _subsection(top: Section, key: str, shape: Shape, environ: Mapping[str, str]) -> Section:
-    section = top.subsection(key, shape)
-    section.overlay(environ)
-    return section
+    return Section(TOP, part.source, part)
 
 
 def _read_exporter(
-    section: Section,
-    overrides: Overrides,
-    logins: tuple[Login, ...],
-    environ: Mapping[str, str],
+    section: Section, overrides: Overrides, logins: tuple[Login, ...], environ: Mapping[str, str]
 ) -> ExporterConfig:
     section.override("listen_address", "--web.listen-address", overrides.listen_address)
     section.override("state_dir", "--state.dir", overrides.state_dir)
     all_loopback = all(login.portal.loopback for login in logins)
-    refresh_interval = partial(
-        _bounded_duration,
-        least=_SHORTEST_REFRESH_ON_LOOPBACK if all_loopback else _SHORTEST_REFRESH,
-    )
-    window = partial(_bounded_duration, least=_SHORTEST_WINDOW)
-    defaults = _DEFAULTS.exporter
-    return ExporterConfig(
-        listen_address=section.value("listen_address", _listen_address) or defaults.listen_address,
-        refresh_interval=section.value("refresh_interval", refresh_interval) or defaults.refresh_interval,
-        window=section.value("window", window) or defaults.window,
-        state_dir=section.path("state_dir") or default_state_folder(environ),
-    )
-
-
-def _listen_address(text: str) -> str:
-    parse_listen_address(text)
-    return text.strip()
-
-
-def _bounded_duration(text: str, *, least: int) -> int:
-    seconds = parse_duration(text)
-    if seconds < least:
-        raise ValueError(f"{format_duration(seconds)} is too short, at least {format_duration(least)}")
-    if seconds > _LONGEST:
-        raise ValueError(f"{format_duration(seconds)} is too long, at most {format_duration(_LONGEST)}")
-    return seconds
-
-
-def _extract_days(text: str) -> int:
-    days = parse_count(text)
-    if days > _MAX_EXTRACT_DAYS:
-        raise ValueError(f"{days} is too much, at most {_MAX_EXTRACT_DAYS}")
-    return days
+    least = _SHORTEST_REFRESH_ON_LOOPBACK if all_loopback else _SHORTEST_REFRESH
+    values = section.values(refresh_interval=partial(parse_bounded_duration, least=least))
+    return ExporterConfig(**{"state_dir": default_state_folder(environ), **values})
 
 
 def _misspelt_variables(environ: Mapping[str, str]) -> list[str]:
     """Warnings for variables that look like ours; other programs may have some with our prefix."""
-    known = [name.removeprefix(_PREFIX) for name in VARIABLES if name.startswith(_PREFIX)]
-    warnings = []
-    for name in sorted(environ):
-        rest = name.removeprefix(_PREFIX)
-        if rest == name or rest in known or not environ[name]:
-            continue
-        near = get_close_matches(rest, known, n=1, cutoff=_VERY_NEAR)
-        if near:
-            warnings.append(f"{name}: not a variable of this program, did you mean {_PREFIX}{near[0]}?")
-    return warnings
+    known = _without_prefix(VARIABLES)
+    return [
+        f"{_PREFIX}{name}: not a variable of this program, did you mean {_PREFIX}{near}?"
+        for name in _without_prefix(sorted(environ))
+        if name not in known and environ[_PREFIX + name] and (near := nearest(name, known, cutoff=_VERY_NEAR))
+    ]
+
+
+def _without_prefix(names: Iterable[str]) -> list[str]:
+    return [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]

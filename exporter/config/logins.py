@@ -1,14 +1,14 @@
 """The logins: which portals, as whom, and which of their service locations."""
 
 from collections.abc import Callable, Mapping
+from zoneinfo import ZoneInfo
 
-from .addresses import portal_address
-from .model import LocationChoice, Login, Secret
+import yaml
+
+from .model import LocationChoice, Login, PortalAddress, Secret
 from .schema import LOCATION, LOGIN
 from .section import Section
-from .totp import second_factor
-from .values import parse_zone, quoted
-from .yaml_nodes import YamlSequence
+from .values import quoted
 
 _NOTHING_GIVEN = (
     "no configuration: write a config.yaml, name a file with --config.file, or set "
@@ -40,8 +40,7 @@ def read_logins(
         if login is None:
             continue
         if login.name in names:
-            message = f"two logins are called {quoted(login.name)}, give each a name of its own"
-            section.report.problem(section.where("name"), message)
+            section.problem("name", f"two logins are called {quoted(login.name)}, give each a name of its own")
         names.add(login.name)
         logins.append(login)
     return tuple(logins)
@@ -49,87 +48,84 @@ def read_logins(
 
 def _sections(top: Section, environ: Mapping[str, str], ask: Ask | None) -> list[Section]:
     part = top.parts.get("smarthub")
-    variables = [name for name in LOGIN.variables.values() if environ.get(name)]
+    variables = [key.variable for key in LOGIN.values() if environ.get(key.variable)]
     if part is None and not variables and ask is None:
         _report_nothing_given(top)
         return []
-    if part is None or not isinstance(part.node, YamlSequence):
-        section = top.subsection("smarthub", LOGIN)
-        section.overlay(environ)
+    if part is None or not isinstance(part.node, yaml.SequenceNode):
+        section = top.subsection("smarthub", environ)
         if ask is not None:
             for key in _ASKED:
-                if not section.is_set(key) and not section.is_reported(key):
+                if section.is_missing(key):
                     section.override(key, key, ask(key))
         return [section]
     for name in variables:
-        top.report.problem(name, f"only for a single login, but smarthub in {part.source.name} is a list")
-    if not part.node.items:
-        top.report.problem(part.where, "an empty list, give at least one login")
-    return [Section.read(item, LOGIN) for item in part.items()]
+        top.source.problem(name, f"only for a single login, but smarthub in {part.source.name} is a list")
+    if not part.node.value:
+        top.source.problem(part.where, "an empty list, give at least one login")
+    return [Section(LOGIN, top.source, item) for item in part.items()]
 
 
 def _report_nothing_given(top: Section) -> None:
     if not top.place:
-        top.report.problems.append(_NOTHING_GIVEN)
-    elif not top.is_reported("smarthub"):
-        top.report.problem(f"{top.place}: smarthub", "missing, it takes api_url, username, password and timezone")
+        top.source.problems.append(_NOTHING_GIVEN)
+    elif top.is_missing("smarthub"):
+        top.source.problem(f"{top.place}: smarthub", "missing, it takes api_url, username, password and timezone")
 
 
 def _login(section: Section, *, require_zone: bool) -> Login | None:
     section.require("api_url", "username", "password")
     if require_zone:
         section.require("timezone", advice=_ZONE_ADVICE)
-    portal = section.value("api_url", portal_address)
-    username = section.text("username")
-    password = section.secret("password")
-    totp_secret = section.secret("totp_secret", second_factor)
-    zone = section.value("timezone", parse_zone)
+    portal: PortalAddress | None = section.value("api_url")
+    username = section.value("username") or ""
+    password = section.value("password") or Secret("")
+    totp_secret = section.value("totp_secret")
+    zone: ZoneInfo | None = section.value("timezone")
     locations = _locations(section)
-    name = section.text("name")
+    name = section.value("name")
     if portal is None:
         return None
     if portal.base_url.startswith("http:") and not portal.loopback:
-        section.report.warning(section.where("api_url"), "http sends the password in the clear, use https")
+        section.warning("api_url", "http sends the password in the clear, use https")
     login = Login(
         name=name or portal.label,
         portal=portal,
         username=username,
-        password=password or Secret(""),
+        password=password,
         totp_secret=totp_secret,
         zone=zone,
         locations=locations,
     )
     if login.has_placeholder:
-        section.report.warning(section.where("password"), "still the one of the example, nobody is signed in with it")
+        section.warning("password", "still the one of the example, nobody is signed in with it")
     if zone is not None and zone.key in _ZONES_WITHOUT_SUMMER:
-        section.report.warning(section.where("timezone"), f"{zone.key} has no summer time, {_SUMMER_ADVICE}")
+        section.warning("timezone", f"{zone.key} has no summer time, {_SUMMER_ADVICE}")
     return login
 
 
 def _locations(section: Section) -> tuple[LocationChoice, ...]:
     part = section.parts.get("locations")
-    listed = [Section.read(item, LOCATION) for item in part.items()] if part else []
+    listed = [Section(LOCATION, section.source, item) for item in part.items()] if part else []
     single = [key for key in ("account", "service_location") if section.is_set(key)]
     if not listed:
         return (_choice(section, name=""),) if single else ()
     for key in single:
-        section.report.problem(section.where(key), "not together with locations, give one of the two")
+        section.problem(key, "not together with locations, give one of the two")
     choices: list[LocationChoice] = []
     for item in listed:
         item.require("service_location")
-        choice = _choice(item, name=item.text("name"))
+        choice = _choice(item, name=item.value("name") or "")
         if any(_overlap(choice, other) for other in choices):
-            item.report.problem(
-                item.where("service_location"), f"{quoted(choice.service_location or '')} is given twice"
-            )
+            item.problem("service_location", f"{quoted(choice.service_location or '')} is given twice")
         choices.append(choice)
     return tuple(choices)
 
 
 def _choice(section: Section, *, name: str) -> LocationChoice:
     return LocationChoice(
-        account=section.text("account").strip() or None,
-        service_location=section.text("service_location").strip() or None,
+        account=section.value("account") or None,
+        service_location=section.value("service_location") or None,
         name=name,
     )
 

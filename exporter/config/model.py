@@ -9,13 +9,11 @@ DEMO_PASSWORD = "correct horse & battery+staple"  # noqa: S105 - of the simulate
 REAL_PORTALS = ".smarthub.coop"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class Secret:
     """A password or token that does not show itself: only `reveal` gives the text."""
 
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
+    _text: str
 
     def reveal(self) -> str:
         """The text itself, for the one place that sends it."""
@@ -23,14 +21,6 @@ class Secret:
 
     def __repr__(self) -> str:
         return "<secret>"
-
-    __str__ = __repr__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._text == other._text
-
-    def __hash__(self) -> int:
-        return hash((Secret, self._text))
 
 
 @dataclass(frozen=True, slots=True)

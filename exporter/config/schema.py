@@ -1,90 +1,128 @@
-"""What a configuration may hold: the keys of each section and the environment variables that stand for some of them."""
+"""What a configuration may hold: for each section one table of its keys, and the environment variables for them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from .addresses import database_url, parse_listen_address, portal_address
+from .files import read_file
+from .totp import second_factor
+from .values import check_header_text, parse_boolean, parse_bounded_duration, parse_count, parse_zone
 
 FILE_KEY = "_file"
-FILE_VARIABLE = "_FILE"
+_FILE_VARIABLE = "_FILE"
+_SHORTEST_WINDOW = 60
+_MAX_EXTRACT_DAYS = 36500
+
+Parser: TypeAlias = Callable[[Any], Any]
+"""Gives the value of a text (of a Path for paths), or raises ValueError with a message for the user."""
+
+
+class Kind(Enum):
+    """What stands under a key: one value, a secret or the file that holds it, or a list or mapping."""
+
+    VALUE = auto()
+    PATH = auto()
+    SECRET = auto()
+    SECRET_FILE = auto()
+    NESTED = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """The keys of one mapping.
+class Key:
+    """One key; its default is that of the field in the model.
 
-    texts: keys with one value.
-    secrets: the same, but never shown; each has a twin `..._file` that names a file with the value.
-    nested: keys with a list or mapping.
-    variables: environment variables by key; a secret's twin has one too.
+    parse: for a secret, which stays as it is, only a check.
+    variable: the environment variable that goes over the file, empty where there is none.
+    null_is_text: an unquoted `null` is meant as it stands there.
     """
 
-    texts: tuple[str, ...] = ()
-    secrets: tuple[str, ...] = ()
-    nested: tuple[str, ...] = ()
-    variables: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def twins(self) -> tuple[str, ...]:
-        """The keys that name a file with a secret."""
-        return tuple(secret + FILE_KEY for secret in self.secrets)
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Every key."""
-        return self.texts + self.secrets + self.twins + self.nested
+    parse: Parser = str
+    variable: str = ""
+    kind: Kind = Kind.VALUE
+    null_is_text: bool = False
 
 
-def _variables(shown: Mapping[str, str], secret: Mapping[str, str]) -> dict[str, str]:
-    twins = {key + FILE_KEY: variable + FILE_VARIABLE for key, variable in secret.items()}
-    return {**shown, **secret, **twins}
+Shape: TypeAlias = Mapping[str, Key]
+"""The keys of one mapping by name."""
 
 
-TOP = Shape(
-    texts=("extract_days",),
-    nested=("smarthub", "exporter", "victoriametrics", "influxdb"),
-)
-LOGIN = Shape(
-    texts=("name", "api_url", "username", "timezone", "account", "service_location"),
-    secrets=("password", "totp_secret"),
-    nested=("locations",),
-    variables=_variables(
-        shown={
-            "api_url": "SMARTHUB_API_URL",
-            "username": "SMARTHUB_USERNAME",
-            "timezone": "SMARTHUB_TIMEZONE",
-            "account": "SMARTHUB_ACCOUNT",
-            "service_location": "SMARTHUB_SERVICE_LOCATION",
-        },
-        secret={"password": "SMARTHUB_PASSWORD", "totp_secret": "SMARTHUB_TOTP_SECRET"},
-    ),
-)
-LOCATION = Shape(texts=("account", "service_location", "name"))
-EXPORTER = Shape(
-    texts=("listen_address", "refresh_interval", "window", "state_dir"),
-    variables={
-        "listen_address": "SMARTHUB_LISTEN_ADDRESS",
-        "refresh_interval": "SMARTHUB_REFRESH_INTERVAL",
-        "window": "SMARTHUB_WINDOW",
-        "state_dir": "SMARTHUB_STATE_DIR",
+def _shape(values: Shape, *, secrets: Shape | None = None, nested: Iterable[str] = ()) -> Shape:
+    """One table of values, secrets, a twin for each of these that names a file with it, and lists or mappings."""
+    secrets = secrets or {}
+    twins = {
+        name + FILE_KEY: Key(variable=key.variable and key.variable + _FILE_VARIABLE, kind=Kind.SECRET_FILE)
+        for name, key in secrets.items()
+    }
+    return {
+        **values,
+        **{name: replace(key, kind=Kind.SECRET) for name, key in secrets.items()},
+        **twins,
+        **dict.fromkeys(nested, Key(kind=Kind.NESTED)),
+    }
+
+
+def _listen_address(text: str) -> str:
+    parse_listen_address(text)
+    return text.strip()
+
+
+def _readable(path: Path) -> Path:
+    read_file(path)
+    return path
+
+
+LOGIN = _shape(
+    {
+        "name": Key(),
+        "api_url": Key(portal_address, "SMARTHUB_API_URL"),
+        "username": Key(variable="SMARTHUB_USERNAME"),
+        "timezone": Key(parse_zone, "SMARTHUB_TIMEZONE"),
+        "account": Key(str.strip, "SMARTHUB_ACCOUNT"),
+        "service_location": Key(str.strip, "SMARTHUB_SERVICE_LOCATION"),
     },
+    secrets={
+        "password": Key(variable="SMARTHUB_PASSWORD", null_is_text=True),
+        "totp_secret": Key(second_factor, "SMARTHUB_TOTP_SECRET"),
+    },
+    nested=["locations"],
 )
-VICTORIAMETRICS = Shape(
-    texts=("url", "query_url", "username", "ca_file", "insecure"),
-    secrets=("password", "bearer_token"),
-    nested=("extra_labels",),
-    variables=_variables(
-        shown={"url": "VICTORIAMETRICS_URL", "username": "VICTORIAMETRICS_USERNAME"},
-        secret={"password": "VICTORIAMETRICS_PASSWORD"},
-    ),
+LOCATION = _shape({"account": Key(str.strip), "service_location": Key(str.strip), "name": Key()})
+EXPORTER = _shape(
+    {
+        "listen_address": Key(_listen_address, "SMARTHUB_LISTEN_ADDRESS"),
+        "refresh_interval": Key(parse_bounded_duration, "SMARTHUB_REFRESH_INTERVAL"),
+        "window": Key(partial(parse_bounded_duration, least=_SHORTEST_WINDOW), "SMARTHUB_WINDOW"),
+        "state_dir": Key(Path, "SMARTHUB_STATE_DIR", Kind.PATH),
+    }
 )
-INFLUXDB = Shape(
-    texts=("host", "org", "database", "insecure", "per_minute"),
-    secrets=("auth_token",),
+VICTORIAMETRICS = _shape(
+    {
+        "url": Key(database_url, "VICTORIAMETRICS_URL"),
+        "query_url": Key(database_url),
+        "username": Key(variable="VICTORIAMETRICS_USERNAME"),
+        "ca_file": Key(_readable, kind=Kind.PATH),
+        "insecure": Key(parse_boolean),
+    },
+    secrets={
+        "password": Key(variable="VICTORIAMETRICS_PASSWORD", null_is_text=True),
+        "bearer_token": Key(check_header_text),
+    },
+    nested=["extra_labels"],
 )
-
-SECTIONS = {
-    "smarthub": LOGIN,
-    "exporter": EXPORTER,
-    "victoriametrics": VICTORIAMETRICS,
-    "influxdb": INFLUXDB,
-}
-VARIABLES = tuple(variable for shape in SECTIONS.values() for variable in shape.variables.values())
+INFLUXDB = _shape(
+    {
+        "host": Key(database_url),
+        "org": Key(),
+        "database": Key(),
+        "insecure": Key(parse_boolean),
+        "per_minute": Key(parse_boolean),
+    },
+    secrets={"auth_token": Key(check_header_text)},
+)
+SECTIONS = {"smarthub": LOGIN, "exporter": EXPORTER, "victoriametrics": VICTORIAMETRICS, "influxdb": INFLUXDB}
+TOP = _shape({"extract_days": Key(partial(parse_count, most=_MAX_EXTRACT_DAYS))}, nested=SECTIONS)
+VARIABLES = tuple(key.variable for shape in SECTIONS.values() for key in shape.values() if key.variable)

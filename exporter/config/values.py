@@ -5,7 +5,9 @@ The functions raise ValueError with a message for the user. Those for secrets ne
 
 import json
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
+from unicodedata import category
 from zoneinfo import ZoneInfo, available_timezones
 
 _UNITS = {"y": 365 * 86400, "w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -14,6 +16,8 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _OWN_LABELS = frozenset({"portal", "account", "location", "meter", "period"})
+_LONGEST_DURATION = 35 * 86400
+_UNSEEN_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
 _SHOWN_CHARACTERS = 60
 _ABBREVIATIONS = {
     **dict.fromkeys(("EDT", "ET", "EASTERN"), "America/New_York"),
@@ -32,6 +36,27 @@ def quoted(text: str) -> str:
     return json.dumps(shown)
 
 
+def nearest(text: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """The known word that was most likely meant, empty where none is near."""
+    return next(iter(get_close_matches(text, known, n=1, cutoff=cutoff)), "")
+
+
+def single_line(text: str) -> str:
+    """The text itself. Raises ValueError where it has a character that cannot be seen."""
+    if any(category(character) in _UNSEEN_CATEGORIES for character in text):
+        raise ValueError("holds a line break or a control character")
+    return text
+
+
+def check_text(text: str) -> str:
+    """The text itself. Raises ValueError for the remains of bytes that were no text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds what is no text") from None
+    return text
+
+
 def parse_duration(text: str) -> int:
     """Seconds of a Prometheus duration such as `15m`, `1h30m` or `7d`. Raises ValueError."""
     text = text.strip()
@@ -41,6 +66,16 @@ def parse_duration(text: str) -> int:
     if match is None or not text:
         raise ValueError(f"{quoted(text)} is not a duration such as 90s, 15m, 1h30m or 7d")
     return sum(int(count or 0) * seconds for count, seconds in zip(match.groups(), _UNITS.values(), strict=True))
+
+
+def parse_bounded_duration(text: str, *, least: int = 1) -> int:
+    """A duration from `least` seconds to 35 days. Raises ValueError."""
+    seconds = parse_duration(text)
+    if seconds < least:
+        raise ValueError(f"{format_duration(seconds)} is too short, at least {format_duration(least)}")
+    if seconds > _LONGEST_DURATION:
+        raise ValueError(f"{format_duration(seconds)} is too long, at most {format_duration(_LONGEST_DURATION)}")
+    return seconds
 
 
 def format_duration(seconds: int) -> str:
@@ -62,11 +97,13 @@ def parse_boolean(text: str) -> bool:
     return value
 
 
-def parse_count(text: str) -> int:
-    """A positive whole number. Raises ValueError."""
+def parse_count(text: str, *, most: int) -> int:
+    """A whole number from 1 to `most`. Raises ValueError."""
     text = text.strip()
     if not _NUMBER.fullmatch(text) or int(text) == 0:
         raise ValueError(f"{quoted(text)} is not a positive whole number")
+    if int(text) > most:
+        raise ValueError(f"{int(text)} is too much, at most {most}")
     return int(text)
 
 
@@ -82,8 +119,8 @@ def parse_zone(text: str) -> ZoneInfo:
     if name.upper() in _ABBREVIATIONS:
         raise ValueError(f'unknown time zone {quoted(name)}, did you mean "{_ABBREVIATIONS[name.upper()]}"?')
     by_lower = {zone.lower(): zone for zone in sorted(available_timezones())}
-    near = get_close_matches(name.lower().replace(" ", "_"), by_lower, n=1)
-    advice = f'did you mean "{by_lower[near[0]]}"?' if near else "write it as Area/City, such as America/New_York"
+    near = nearest(name.lower().replace(" ", "_"), by_lower)
+    advice = f'did you mean "{by_lower[near]}"?' if near else "write it as Area/City, such as America/New_York"
     raise ValueError(f"unknown time zone {quoted(name)}, {advice}")
 
 

@@ -85,14 +85,11 @@ def _choice(choice: LocationChoice) -> str:
 
 def _quoted(text: str) -> str:
     """A double-quoted YAML scalar, ASCII only, so that it is the same text whoever reads it."""
-    escapes = {'"': '\\"', "\\": "\\\\"}
 
     def shown(character: str) -> str:
-        if character in escapes:
-            return escapes[character]
-        if " " <= character <= "~":
-            return character
-        return f"\\U{ord(character):08X}"
+        if character in '"\\':
+            return "\\" + character
+        return character if " " <= character <= "~" else f"\\U{ord(character):08X}"
 
     return '"' + "".join(map(shown, text)) + '"'
 
@@ -111,9 +108,9 @@ def check_is_free(path: Path, *, force: bool) -> None:
 def backup_of(path: Path) -> Path:
     """Where a file goes that is written over: beside it, to a name that nothing has yet."""
     target = _target(path)
-    names = chain([".bak"], (f".bak.{number}" for number in count(2)))
-    candidates = (target.with_name(target.name + ending) for ending in names)
-    return next(each for each in candidates if not (each.exists() or each.is_symlink()))
+    endings = chain([".bak"], (f".bak.{number}" for number in count(2)))
+    candidates = (target.with_name(target.name + ending) for ending in endings)
+    return next(each for each in candidates if not os.path.lexists(each))
 
 
 def write_private(path: Path, text: str, *, force: bool = False) -> Path | None:
@@ -126,11 +123,7 @@ def write_private(path: Path, text: str, *, force: bool = False) -> Path | None:
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
     backup: Path | None = None
     try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+        _create(fresh, content)
         if target.exists() and not _says(target, content):
             backup = backup_of(path)
             _keep(target, backup)
@@ -141,6 +134,15 @@ def write_private(path: Path, text: str, *, force: bool = False) -> Path | None:
         with suppress(OSError):
             fresh.unlink()
     return backup
+
+
+def _create(path: Path, content: bytes) -> None:
+    """A new file that is private before it holds anything, and that is there after a power cut."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _target(path: Path) -> Path:
@@ -164,6 +166,4 @@ def _keep(path: Path, backup: Path) -> None:
     try:
         backup.hardlink_to(path)
     except OSError:  # a file system without links
-        descriptor = os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(path.read_bytes())
+        _create(backup, path.read_bytes())

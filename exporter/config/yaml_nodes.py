@@ -4,9 +4,6 @@ Messages name the line and never quote the file, which may hold passwords. Ancho
 looks like one is mostly a password that begins with `&`, `*` or `!` and would otherwise be lost without a word.
 """
 
-from dataclasses import dataclass
-from typing import TypeAlias
-
 import yaml
 
 _MAX_DEPTH = 20
@@ -38,45 +35,8 @@ class YamlError(Exception):
         self.line = line
 
 
-@dataclass(frozen=True, slots=True)
-class YamlScalar:
-    """A value as it was typed. `is_null`: an unquoted `null` or `~`, which means "not set" for most keys."""
-
-    line: int
-    text: str
-    is_null: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class YamlSequence:
-    """A list."""
-
-    line: int
-    items: tuple["Node", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class YamlEntry:
-    """One key of a mapping with its value; `line` is the key's."""
-
-    line: int
-    key: str
-    value: "Node"
-
-
-@dataclass(frozen=True, slots=True)
-class YamlMapping:
-    """Keys and values in the order of the file; a key may be there twice, which the reader reports."""
-
-    line: int
-    entries: tuple[YamlEntry, ...]
-
-
-Node: TypeAlias = YamlScalar | YamlSequence | YamlMapping
-
-
-def parse_yaml(data: bytes) -> Node | None:
-    """The one document in `data`, None for an empty one.
+def parse_yaml(data: bytes) -> yaml.Node | None:
+    """The one document in `data`, None for an empty one; every key in it is a scalar.
 
     Raises YamlError for anything that is not UTF-8, not YAML, or more than a configuration needs.
     """
@@ -89,8 +49,28 @@ def parse_yaml(data: bytes) -> Node | None:
         loader = _Loader(text)
     except yaml.reader.ReaderError as error:
         raise YamlError(text.count("\n", 0, error.position) + 1, _explain(error.reason)) from None
-    root = _compose(loader)
-    return None if root is None else _convert(root)
+    try:
+        root = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        problem = error.problem or ""
+        mark = error.context_mark if "end of stream" in problem else error.problem_mark
+        raise YamlError(_line(mark), _explain(problem)) from None
+    except (ValueError, OverflowError):
+        # The scanner passes numbers of characters beyond Unicode ("\UFFFFFFFF") on to chr() unchecked.
+        raise YamlError(loader.line + 1, _explain("escape")) from None
+    if root is not None:
+        _check_keys(root)
+    return root
+
+
+def line_of(node: yaml.Node) -> int:
+    """The line where a node begins, from 1."""
+    return _line(node.start_mark)
+
+
+def is_null(node: yaml.ScalarNode) -> bool:
+    """Whether a value is an unquoted `null` or `~`, which means "not set" for most keys."""
+    return bool(node.value) and node.tag == _NULL_TAG
 
 
 class _Loader(yaml.SafeLoader):
@@ -115,18 +95,6 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def _compose(loader: _Loader) -> yaml.Node | None:
-    try:
-        return loader.get_single_node()
-    except yaml.MarkedYAMLError as error:
-        problem = error.problem or ""
-        mark = error.context_mark if "end of stream" in problem else error.problem_mark
-        raise YamlError(_line(mark), _explain(problem)) from None
-    except (ValueError, OverflowError):
-        # The scanner passes numbers of characters beyond Unicode ("\UFFFFFFFF") on to chr() unchecked.
-        raise YamlError(loader.line + 1, _explain("escape")) from None
-
-
 def _explain(problem: str) -> str:
     explanation = next((text for sign, text in _EXPLANATIONS if sign in problem), None)
     return "not valid YAML" if explanation is None else f"not valid YAML: {explanation}"
@@ -137,23 +105,21 @@ def _line(mark: object) -> int:
     return int(line) + 1
 
 
-def _convert(node: yaml.Node) -> Node:
-    line = _line(node.start_mark)
-    if isinstance(node, yaml.MappingNode):
-        return YamlMapping(
-            line, tuple(_entry(key, value, in_braces=bool(node.flow_style)) for key, value in node.value)
-        )
+def _check_keys(node: yaml.Node) -> None:
     if isinstance(node, yaml.SequenceNode):
-        return YamlSequence(line, tuple(_convert(item) for item in node.value))
-    text = str(node.value)
-    return YamlScalar(line, text, is_null=bool(text) and node.tag == _NULL_TAG)
+        for item in node.value:
+            _check_keys(item)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            _check_key(key, value, in_braces=bool(node.flow_style))
+            _check_keys(value)
 
 
-def _entry(key: yaml.Node, value: yaml.Node, *, in_braces: bool) -> YamlEntry:
-    line = _line(key.start_mark)
+def _check_key(key: yaml.Node, value: yaml.Node, *, in_braces: bool) -> None:
     if not isinstance(key, yaml.ScalarNode):
-        raise YamlError(line, "a key must be text; a value that begins with { or [ needs quotes")
+        raise YamlError(line_of(key), "a key must be text; a value that begins with { or [ needs quotes")
     if in_braces and value.start_mark == value.end_mark and isinstance(value, yaml.ScalarNode) and not value.value:
         # {password: one,two} makes a key of the second half, and keys are named in messages.
-        raise YamlError(line, 'a key without a value between { and }; text with a comma needs quotes, nothing is ""')
-    return YamlEntry(line, str(key.value), _convert(value))
+        raise YamlError(
+            line_of(key), 'a key without a value between { and }; text with a comma needs quotes, nothing is ""'
+        )

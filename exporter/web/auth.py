@@ -5,7 +5,6 @@ does not is refused, because ignoring it would leave a door open that its owner 
 """
 
 import base64
-import difflib
 import hashlib
 import logging
 import re
@@ -13,7 +12,7 @@ import secrets
 import ssl
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ import bcrypt
 import yaml
 from cachetools import LRUCache
 
+from ..config import nearest
 from ..errors import ConfigError
 from .types import Request, Response
 
@@ -41,11 +41,9 @@ _CLIENT_AUTH = {
     "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
-# Python cannot ask for a certificate without verifying it.
-_UNSUPPORTED_CLIENT_AUTH = ("RequestClientCert", "RequireAnyClientCert", "RequireClientCert")
-
 _TLS_VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
-_UNSUPPORTED_TLS_VERSIONS = ("TLS10", "TLS11")
+# Python cannot ask for a certificate without verifying it.
+_UNSUPPORTED_CHOICES = ("RequestClientCert", "RequireAnyClientCert", "RequireClientCert", "TLS10", "TLS11")
 
 _HEADERS: Mapping[str, tuple[str, ...]] = {
     "Content-Security-Policy": (),
@@ -61,17 +59,16 @@ _LIKE_BCRYPT = re.compile(r"\$2[a-z]?\$\S*")
 _LONGEST_PASSWORD = 72
 """Bytes; bcrypt would ignore the rest."""
 
-_REMEMBERED_PASSWORDS = 100
 _OPEN_TO_ALL = "/-/healthy"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Version:
     """One state of the web configuration file and of the files that it names."""
 
-    context: ssl.SSLContext | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    users: dict[bytes, bytes] = field(default_factory=dict)
+    context: ssl.SSLContext | None
+    headers: tuple[tuple[str, str], ...]
+    users: dict[bytes, bytes]
 
 
 def load_web_config(path: Path) -> "WebConfig":
@@ -147,19 +144,18 @@ class _Reader:
 
     def read(self) -> _Version:
         top = self._section(self._document(), "", _TOP_KEYS) or {}
-        version = _Version()
+        context = None
         if "tls_server_config" in top:
             tls = self._section(top["tls_server_config"], "tls_server_config", _TLS_KEYS)
-            version.context = None if tls is None else self._tls(tls)
+            context = None if tls is None else self._tls(tls)
         http = self._section(top.get("http_server_config"), "http_server_config", _HTTP_KEYS) or {}
         if http.get("http2", False) is not False:
             self._problem("http_server_config.http2: not supported here; remove it or set it to false")
-        headers = self._section(http.get("headers"), "http_server_config.headers", _HEADERS)
-        version.headers = self._headers(headers or {})
-        version.users = self._users(top.get("basic_auth_users"))
+        headers = self._headers(self._section(http.get("headers"), "http_server_config.headers", _HEADERS) or {})
+        users = self._users(top.get("basic_auth_users"))
         if self._problems:
             raise ConfigError([f"{self._path}: {_LIKE_BCRYPT.sub('<hash>', problem)}" for problem in self._problems])
-        return version
+        return _Version(context, headers, users)
 
     def _document(self) -> object:
         try:
@@ -192,17 +188,17 @@ class _Reader:
                 elif known is _HEADERS:
                     self._problem(f"{place}: this header cannot be set; those that can: {', '.join(known)}")
                 else:
-                    close = difflib.get_close_matches(str(key), known, n=1)
-                    self._problem(f"{place}: unknown key" + (f"; did you mean {close[0]}?" if close else ""))
+                    near = nearest(str(key), known)
+                    self._problem(f"{place}: unknown key" + (f"; did you mean {near}?" if near else ""))
         return value
 
     def _tls(self, section: dict[str, Any]) -> ssl.SSLContext | None:
         cert = self._file(section, "cert_file", "CERTIFICATE", required=True)
         key = self._file(section, "key_file", "PRIVATE KEY", required=True)
         authority = self._file(section, "client_ca_file", "CERTIFICATE")
-        client_auth = self._choice(section, "client_auth_type", _CLIENT_AUTH, "NoClientCert", _UNSUPPORTED_CLIENT_AUTH)
-        lowest = self._choice(section, "min_version", _TLS_VERSIONS, "TLS12", _UNSUPPORTED_TLS_VERSIONS)
-        highest = self._choice(section, "max_version", _TLS_VERSIONS, "TLS13", _UNSUPPORTED_TLS_VERSIONS)
+        client_auth = self._choice(section, "client_auth_type", _CLIENT_AUTH, "NoClientCert")
+        lowest = self._choice(section, "min_version", _TLS_VERSIONS, "TLS12")
+        highest = self._choice(section, "max_version", _TLS_VERSIONS, "TLS13")
         if lowest > highest:
             self._problem("tls_server_config: min_version is above max_version")
         if "client_ca_file" in section and section.get("client_auth_type", "NoClientCert") == "NoClientCert":
@@ -252,19 +248,17 @@ class _Reader:
             return None
         if f"{content}-----".encode() not in text:
             self._problem(f"{place}: {path} holds no {content.lower()} in PEM format")
-            return None
-        if b"ENCRYPTED" in text:
+        elif b"ENCRYPTED" in text:
             # OpenSSL would ask for the passphrase on the terminal, and wait.
             self._problem(f"{place}: {path} is protected by a passphrase, which is not supported")
-            return None
-        return path
+        else:
+            return path
+        return None
 
-    def _choice(
-        self, section: dict[str, Any], name: str, choices: Mapping[str, _T], default: str, unsupported: Iterable[str]
-    ) -> _T:
+    def _choice(self, section: dict[str, Any], name: str, choices: Mapping[str, _T], default: str) -> _T:
         value = section.get(name, default)
         if not isinstance(value, str) or value not in choices:
-            problem = "not supported here" if value in unsupported else "not known"
+            problem = "not supported here" if value in _UNSUPPORTED_CHOICES else "not known"
             self._problem(f"tls_server_config.{name}: {value} is {problem}; choose one of {', '.join(choices)}")
             return choices[default]
         return choices[value]
@@ -277,20 +271,18 @@ class _Reader:
             text = "" if value is None else str(value) if type(value) is int else value
             if not isinstance(text, str) or not (text.isascii() and text.isprintable()):
                 self._problem(f"{place}: must be one line of plain text")
-            elif text and _HEADERS.get(name) and text not in _HEADERS[name]:
-                self._problem(f"{place}: must be {' or '.join(_HEADERS[name])}")
+            elif text and (allowed := _HEADERS.get(name)) and text not in allowed:
+                self._problem(f"{place}: must be {' or '.join(allowed)}")
             elif text:
                 headers.append((name, text))
         return tuple(headers)
 
     def _users(self, section: object) -> dict[bytes, bytes]:
-        if section is None:
-            return {}
-        if not isinstance(section, dict):
+        if not isinstance(section, dict | None):
             self._problem("basic_auth_users: must be a mapping of names to bcrypt hashes")
             return {}
         users = {}
-        for name, stored in section.items():
+        for name, stored in (section or {}).items():
             if not isinstance(name, str) or ":" in name:
                 self._problem(f"basic_auth_users.{name}: a name must be text without a colon; put it in quotes")
             elif not isinstance(stored, str) or not _BCRYPT.fullmatch(stored):
@@ -306,15 +298,13 @@ class _Reader:
 class _Passwords:
     """Checks passwords slowly, as bcrypt wants it, and remembers the results."""
 
-    def __init__(self) -> None:
+    def __init__(self, remembered: int = 100) -> None:
         # Keyed with a secret of this process: what a memory dump shows cannot be tried against lists of passwords.
         self._secret = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._computing = threading.Lock()
         # Two, so that somebody who tries many passwords does not push the right ones out.
-        self._results: dict[bool, LRUCache[bytes, bool]] = {
-            matched: LRUCache(_REMEMBERED_PASSWORDS) for matched in (True, False)
-        }
+        self._results = {matched: LRUCache[bytes, bool](remembered) for matched in (True, False)}
 
     def match(self, users: Mapping[bytes, bytes], name: bytes, password: bytes) -> bool:
         """Whether the name is known and the password is its own; an unknown name takes as long as a known one."""
@@ -336,16 +326,10 @@ class _Passwords:
 
     def _recall(self, key: bytes) -> bool | None:
         with self._lock:
-            for matched, keys in self._results.items():
-                if keys.get(key):
-                    return matched
-        return None
+            return next((matched for matched, keys in self._results.items() if keys.get(key)), None)
 
     def _key(self, *parts: bytes) -> bytes:
-        digest = hashlib.blake2b(key=self._secret)
-        for part in parts:
-            digest.update(len(part).to_bytes(4, "big") + part)
-        return digest.digest()
+        return hashlib.blake2b(repr(parts).encode(), key=self._secret).digest()
 
 
 def _fake_hash(users: Mapping[bytes, bytes]) -> bytes:

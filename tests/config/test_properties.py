@@ -5,7 +5,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.config import Config, Overrides, Secret, load_config
@@ -15,11 +15,14 @@ from ..support.config_files import yaml_text
 
 SECRET = "Xq7vKz"
 BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
-CHARACTERS = st.characters(exclude_categories=["Cs"])
-PASSWORDS = st.text(CHARACTERS, min_size=1)
+PASSWORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+TYPED = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1)
 ALIKE = ["smarthub", "api_url", "username", "password", "totp_secret", "locations", "exporter", "window", "influxdb"]
 SYNTAX = [*"\n\n\n  -:#&*!|>'\"%@`{}[],?~\t\\", ": ", "\n  ", "---", "null", "<<", "\\U", "é", "\x00", "7d", "novec"]
 FRAGMENTS = st.lists(st.sampled_from([*ALIKE, *SYNTAX]), max_size=30).map("".join)
+VARIABLES = ["API_URL", "USERNAME", "TIMEZONE", "WINDOW", "ACCOUNT", "X"]
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def load(content: bytes, environ: dict[str, str] | None = None) -> Config:
@@ -27,6 +30,10 @@ def load(content: bytes, environ: dict[str, str] | None = None) -> Config:
         path = Path(folder, "config.yaml")
         path.write_bytes(content)
         return load_config(path, environ or {}, Overrides())
+
+
+def password_of(typed: str | None, **environ: str) -> Secret:
+    return load(yaml_text({"smarthub.password": typed}).encode(), environ).logins[0].password
 
 
 def messages_of(content: bytes, environ: dict[str, str] | None = None) -> str:
@@ -39,62 +46,59 @@ def messages_of(content: bytes, environ: dict[str, str] | None = None) -> str:
     return "\n".join(problems)
 
 
+def escaped(text: str) -> str:
+    return '"' + "".join(f"\\U{ord(character):08X}" for character in text) + '"'
+
+
+@given(PASSWORDS, TYPED)
+@unhurried
+def test_any_password_survives_either_kind_of_quotes(password: str, typed: str) -> None:
+    assert password_of(escaped(password)) == Secret(password)
+    assert password_of("'" + typed.replace("'", "''") + "'") == Secret(typed)
+
+
 @given(PASSWORDS)
-def test_any_password_survives_double_quotes(password: str) -> None:
-    quoted = '"' + "".join(f"\\U{ord(character):08X}" for character in password) + '"'
-    assert load(yaml_text({"smarthub.password": quoted}).encode()).logins[0].password == Secret(password)
-
-
-@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1))
-def test_any_password_on_a_keyboard_survives_single_quotes(password: str) -> None:
-    quoted = "'" + password.replace("'", "''") + "'"
-    assert load(yaml_text({"smarthub.password": quoted}).encode()).logins[0].password == Secret(password)
-
-
-@given(PASSWORDS.filter(lambda password: "\0" not in password))
+@unhurried
 def test_any_password_survives_the_environment(password: str) -> None:
-    content = yaml_text({"smarthub.password": None}).encode()
-    assert load(content, {"SMARTHUB_PASSWORD": password}).logins[0].password == Secret(password)
+    assert password_of(None, SMARTHUB_PASSWORD=password) == Secret(password)
 
 
 @given(PASSWORDS.filter(lambda password: not password.endswith("\r") and password != BYTE_ORDER_MARK))
+@unhurried
 def test_any_password_survives_a_file(password: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        secret = Path(folder, "secret")
-        secret.write_bytes(password.encode() + b"\n")
-        environ = {"SMARTHUB_PASSWORD_FILE": os.fspath(secret)}
-        login = load(yaml_text({"smarthub.password": None}).encode(), environ).logins[0]
+        file = Path(folder, "secret")
+        file.write_bytes(password.encode() + b"\n")
+        read = password_of(None, SMARTHUB_PASSWORD_FILE=os.fspath(file))
     # A file may begin with a byte order mark, which then belongs to the file.
-    assert login.password == Secret(password.removeprefix(BYTE_ORDER_MARK))
+    assert read == Secret(password.removeprefix(BYTE_ORDER_MARK))
 
 
 @given(
-    st.one_of(st.binary(), st.text().map(lambda text: text.encode("utf-8", "surrogatepass")), FRAGMENTS.map(str.encode))
+    st.one_of(
+        st.binary(),
+        st.text().map(lambda text: text.encode("utf-8", "surrogatepass")),
+        FRAGMENTS.map(str.encode),
+        FRAGMENTS.map(lambda end: (yaml_text({}) + end).encode()),
+    ),
+    st.dictionaries(st.sampled_from(VARIABLES).map("SMARTHUB_{}".format), st.text()),
 )
-def test_any_file_is_a_config_or_a_config_error(content: bytes) -> None:
-    messages_of(content)
-
-
-@given(FRAGMENTS)
-def test_any_end_of_a_file_is_a_config_or_a_config_error(end: str) -> None:
-    messages_of((yaml_text({}) + end).encode())
+@unhurried
+def test_any_input_is_a_config_or_a_config_error(content: bytes, environ: dict[str, str]) -> None:
+    messages_of(content, environ)
 
 
 @given(FRAGMENTS, FRAGMENTS, FRAGMENTS)
+@unhurried
 def test_a_password_is_in_no_message_whatever_stands_around_it(before: str, after: str, end: str) -> None:
     # Without what makes a key of it: keys are named in messages.
     password = re.sub("[:?]", "", f"{before}{SECRET}{after}")
-    text = yaml_text({"smarthub.password": password})
-    assert SECRET not in messages_of((text + end).encode())
+    assert SECRET not in messages_of((yaml_text({"smarthub.password": password}) + end).encode())
 
 
 @given(st.sampled_from(["password", "totp_secret", "bearer_token", "auth_token"]), FRAGMENTS)
+@unhurried
 def test_a_wrong_secret_is_in_no_message(key: str, rest: str) -> None:
-    quoted = '"' + "".join(f"\\U{ord(character):08X}" for character in SECRET + rest) + '"'
-    text = "".join(f"{section}:\n  {key}: {quoted}\n" for section in ("smarthub", "victoriametrics", "influxdb"))
+    sections = ("smarthub", "victoriametrics", "influxdb")
+    text = "".join(f"{section}:\n  {key}: {escaped(SECRET + rest)}\n" for section in sections)
     assert SECRET not in messages_of(text.encode())
-
-
-@given(st.dictionaries(st.sampled_from(["API_URL", "USERNAME", "TIMEZONE", "WINDOW", "ACCOUNT", "X"]), st.text()))
-def test_any_environment_is_a_config_or_a_config_error(values: dict[str, str]) -> None:
-    messages_of(b"", {f"SMARTHUB_{name}": value for name, value in values.items()})
