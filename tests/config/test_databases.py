@@ -49,15 +49,11 @@ def test_the_environment_makes_a_victoriametrics(load: Load) -> None:
     assert load(environ=environ).victoriametrics == expected
 
 
-def test_a_bearer_token_file_does_not_go_with_a_password_of_the_environment(problems: Problems, write: Write) -> None:
+def test_a_token_file_does_not_go_with_a_password_variable(problems: Problems, write: Write) -> None:
     write("token", "token")
     environ = {"VICTORIAMETRICS_URL": "http://vm", "VICTORIAMETRICS_PASSWORD": "hunter2"}
-    assert problems({"victoriametrics.bearer_token_file": "token"}, environ=environ) == (
-        (
-            "config.yaml:7: victoriametrics.bearer_token_file: not together with username and password, "
-            "give one of the two"
-        ),
-    )
+    (problem,) = problems({"victoriametrics.bearer_token_file": "token"}, environ=environ)
+    assert problem.startswith("config.yaml:7: victoriametrics.bearer_token_file: not together")
 
 
 @pytest.mark.parametrize(
@@ -68,10 +64,7 @@ def test_a_bearer_token_file_does_not_go_with_a_password_of_the_environment(prob
     ],
 )
 def test_victoriametrics_without_url_is_left_out_with_a_warning(
-    changes: dict[str, str | None],
-    environ: dict[str, str],
-    where: str,
-    load: Load,
+    changes: dict[str, str | None], environ: dict[str, str], where: str, load: Load
 ) -> None:
     config = load(changes, environ=environ)
     assert config.victoriametrics is None
@@ -88,16 +81,12 @@ def test_every_key_of_influxdb_is_read(load: Load, write: Write) -> None:
         "influxdb.insecure": "true",
         "influxdb.per_minute": "off",
     }
-    assert load(changes, environ={"HOME": "."}).influxdb == InfluxDBConfig(
-        host="http://influx:8086",
-        auth_token=Secret("token"),
-        org="home",
-        database="electric",
-        insecure=True,
-        per_minute=False,
+    expected = InfluxDBConfig(
+        "http://influx:8086", Secret("token"), "home", "electric", insecure=True, per_minute=False
     )
+    assert load(changes, environ={"HOME": "."}).influxdb == expected
 
 
 def test_home_is_taken_from_the_environment(problems: Problems) -> None:
-    changes = {"influxdb.host": "http://x", "influxdb.database": "y", "influxdb.auth_token_file": "~/none"}
-    assert problems(changes) == (f"config.yaml:9: influxdb.auth_token_file: {HOME}/none: No such file or directory",)
+    (problem,) = problems({"smarthub.totp_secret_file": "~/none"})
+    assert f"{HOME}/none" in problem

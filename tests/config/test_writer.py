@@ -2,76 +2,60 @@
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from exporter.config import Config, LocationChoice, Login, Overrides, Secret, load_config, portal_address
 from exporter.config.writer import DiscoveredLogin, backup_of, check_is_free, config_text, write_private
 from exporter.errors import ConfigError
 
+from ..support.config_files import exactly
+
+HOUSE = LocationChoice("55001", "70001", "House")
+BARN = LocationChoice("55002", "70003")
+TOTP = "JBSWY3DPEHPK3PXP"
 NASTY = (
-    "no",
-    "1e5",
-    "0012345001",
-    "12:30",
-    "~",
-    "null",
-    " leading",
-    "trailing ",
-    'quote " in it',
-    "back \\ slash",
-    "# hash",
-    "a: b",
-    "- dash",
-    "{brace}",
-    "[bracket]",
-    "*star",
-    "&and",
-    "!tag",
-    "%percent",
-    "@at",
-    "`tick",
-    "'single'",
-    "Großmutter 🏠",
-    "\u2028line separator",
-    "$HOME ${HOME}",
-)
+    "no", "1e5", "0012345001", "12:30", "~", "null", " leading", "trailing ", 'quote " in it', "back \\ slash",
+    "# hash", "a: b", "- dash", "{brace}", "[bracket]", "*star", "&and", "!tag", "%percent", "@at", "`tick", "'single'",
+    "Großmutter 🏠", "$HOME ${HOME}",
+)  # fmt: skip
 visible = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp", "Cf", "Cn", "Co")), min_size=1, max_size=30)
 secrets = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 numbers = st.text("0123456789", min_size=1, max_size=12)
-written = settings(max_examples=60, derandomize=True, deadline=None)
+written = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def login(  # noqa: PLR0917
+def login(
     username: str = "member@example.org",
-    password: str = "hunter2",
-    totp_secret: str | None = None,
+    *,
     url: str = "novec",
     name: str = "",
-    locations: tuple[LocationChoice, ...] = (),
+    locations: Sequence[LocationChoice] = (),
 ) -> Login:
     portal = portal_address(url)
-    totp = Secret(totp_secret) if totp_secret else None
-    return Login(name or portal.label, portal, username, Secret(password), totp, None, locations)
+    return Login(name or portal.label, portal, username, Secret("hunter2"), Secret(TOTP), None, tuple(locations))
 
 
-def found(
-    of: Login,
+def text_of(
+    *logins: Login,
     zone: str = "America/New_York",
+    or_zones: Sequence[str] = (),
     seen: Sequence[LocationChoice] = (),
     files: Sequence[tuple[str, Path | None]] = (("password", None),),
-    or_zones: Sequence[str] = (),
-) -> DiscoveredLogin:
-    return DiscoveredLogin(of, zone, or_zones, seen, files)
+) -> str:
+    """The configuration of these logins, of which the same was found."""
+    return config_text([DiscoveredLogin(each, zone, or_zones, seen, files) for each in logins])
 
 
 def load(text: str, folder: Path, **environ: str) -> Config:
@@ -81,8 +65,17 @@ def load(text: str, folder: Path, **environ: str) -> Config:
     return load_config(path, {"HOME": "/nowhere", **environ}, Overrides())
 
 
+def read_back(text: str, folder: Path) -> Login:
+    (back,) = load(text, folder, SMARTHUB_PASSWORD="x").logins
+    return back
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
 
 
 @contextmanager
@@ -94,199 +87,146 @@ def umask(mask: int) -> Iterator[None]:
         os.umask(before)
 
 
+def assert_comes_back(of: Login, password: str, folder: Path) -> None:
+    """Write a login and its password, read both, and compare."""
+    write_private(folder / "secret", password + "\n")
+    text = text_of(of, files=[("password", Path("secret"))])
+    (back,) = load(text, folder).logins
+    assert text.isascii()
+    assert back == replace(of, password=Secret(password), totp_secret=None, zone=ZoneInfo("America/New_York"))
+
+
 # -- what is written is what is read
 
 
-@given(username=visible, password=secrets, name=visible, number=numbers, account=numbers, nickname=visible)
+@given(visible, secrets, visible, numbers, numbers, visible)
 @written
 def test_whatever_the_values_hold_the_same_login_comes_back(  # noqa: PLR0917
     username: str, password: str, name: str, number: str, account: str, nickname: str
 ) -> None:
     # A file cannot tell its own last line end from a secret's, nor a byte order mark.
     assume(not password.endswith(("\r", "\n")) and not password.startswith("\ufeff"))
-    of = login(username, password, name=name, locations=(LocationChoice(account, number, nickname),))
+    of = login(username, name=name, locations=[LocationChoice(account, number, nickname)])
     with TemporaryDirectory() as folder:
-        file = Path(folder) / "config.password"
-        write_private(file, password + "\n")
-        text = config_text([found(of, files=[("password", Path(file.name))])])
-        (back,) = load(text, Path(folder)).logins
-    assert text.isascii()
-    assert back == Login(
-        name,
-        of.portal,
-        username,
-        Secret(password),
-        None,
-        ZoneInfo("America/New_York"),
-        (LocationChoice(account, number, nickname),),
-    )
+        assert_comes_back(of, password, Path(folder))
 
 
 @pytest.mark.parametrize("text", NASTY)
 def test_a_nasty_value_is_text_in_every_place(text: str, tmp_path: Path) -> None:
-    is_one_line = "\u2028" not in text
-    value = text if is_one_line else "plain"
-    of = login(value, text, name=value, locations=(LocationChoice("0012345001", "0070001", value),))
-    write_private(tmp_path / "p", text + "\n")
-    (back,) = load(config_text([found(of, files=[("password", Path("p"))])]), tmp_path).logins
-    assert (back.username, back.password, back.name, back.locations) == (value, Secret(text), value, of.locations)
+    assert_comes_back(login(text, name=text, locations=[LocationChoice("0012", "007", text)]), text, tmp_path)
 
 
-@given(nickname=st.text(max_size=40), zone=st.sampled_from(("", "America/Denver")))
+@given(st.text(max_size=40), st.sampled_from(("", "America/Denver")))
 @written
 def test_no_nickname_breaks_out_of_its_comment(nickname: str, zone: str) -> None:
-    seen = [LocationChoice("55001", "70001", nickname), LocationChoice("55002", "70002", "")]
-    text = config_text([found(login(), zone, seen, or_zones=["America/Phoenix"])])
+    text = text_of(login(), zone=zone, seen=[replace(HOUSE, name=nickname), BARN], or_zones=["America/Phoenix"])
     expected = {"api_url": "https://novec.smarthub.coop", "username": "member@example.org"}
     assert yaml.safe_load(text) == {"smarthub": expected | ({"timezone": zone} if zone else {})}
 
 
 def test_a_single_login_is_written_exactly_so() -> None:
-    seen = [LocationChoice("55001", "70001", "House"), LocationChoice("55002", "70003", "")]
-    text = config_text([found(login(), seen=seen, files=[("password", Path("config.password"))])])
+    text = text_of(login(), seen=[HOUSE, BARN], files=[("password", Path("config.password")), ("totp_secret", None)])
     section, _, _ = text.partition("\n\n")
     assert section.splitlines()[2:] == [
         "smarthub:",
         '  api_url: "https://novec.smarthub.coop"',
         '  username: "member@example.org"',
         '  password_file: "config.password"',
+        "  # totp_secret: not written; set SMARTHUB_TOTP_SECRET or SMARTHUB_TOTP_SECRET_FILE",
         '  timezone: "America/New_York"',
         "  # Every active electric location is read. To read only some, uncomment these:",
         "  # locations:",
         '  #   - {account: "55001", service_location: "70001", name: "House"}',
         '  #   - {account: "55002", service_location: "70003"}',
     ]
+    assert "hunter2" not in text
+    assert TOTP not in text
 
 
 def test_the_comment_with_the_locations_can_be_uncommented(tmp_path: Path) -> None:
-    seen = [LocationChoice("55001", "70001", 'The "#1": House'), LocationChoice("55002", "70003", "")]
-    text = config_text([found(login(), seen=seen)])
-    lines = [
-        line.replace("  # ", "  ", 1) if line.startswith(("  # locations", "  #   -")) else line
-        for line in text.splitlines()
-    ]
-    (back,) = load("\n".join(lines), tmp_path, SMARTHUB_PASSWORD="x").logins
-    assert back.locations == tuple(seen)
+    seen = (LocationChoice("55001", "70001", 'The "#1": House'), BARN)
+    text = re.sub(r"^  # (?=locations|  -)", "  ", text_of(login(), seen=seen), flags=re.MULTILINE)
+    assert read_back(text, tmp_path).locations == seen
 
 
 @pytest.mark.parametrize(
-    "choice",
+    "choices",
     [
-        LocationChoice("55001", "70001"),
-        LocationChoice("55001", "70001", "House"),
-        LocationChoice(None, "70001"),
-        LocationChoice("55001", None),
+        (HOUSE,),
+        (LocationChoice(None, "70001"),),
+        (LocationChoice("55001", None),),
+        (BARN, HOUSE, LocationChoice(None, "7")),
     ],
 )
-def test_a_choice_of_the_user_is_kept(choice: LocationChoice, tmp_path: Path) -> None:
-    text = config_text([found(login(locations=(choice,)))])
-    (back,) = load(text, tmp_path, SMARTHUB_PASSWORD="x").logins
-    assert back.locations == (choice,)
-
-
-def test_several_choices_are_kept_in_order(tmp_path: Path) -> None:
-    choices = (LocationChoice("55002", "70003", "Barn"), LocationChoice("55001", "70001"), LocationChoice(None, "7"))
-    text = config_text([found(login(locations=choices))])
-    (back,) = load(text, tmp_path, SMARTHUB_PASSWORD="x").logins
-    assert back.locations == choices
+def test_choices_of_the_user_are_kept_in_order(choices: tuple[LocationChoice, ...], tmp_path: Path) -> None:
+    assert read_back(text_of(login(locations=choices)), tmp_path).locations == choices
 
 
 def test_a_name_is_written_only_where_it_is_not_the_portals() -> None:
-    assert "name:" not in config_text([found(login())]).replace("username:", "")
-    assert '  name: "Farm"' in config_text([found(login(name="Farm"))]).splitlines()
+    assert " name:" not in text_of(login())
+    assert '  name: "Farm"' in text_of(login(name="Farm")).splitlines()
 
 
 @pytest.mark.parametrize("url", ["novec", "https://coop.example.org:8443", "http://127.0.0.1:10059", "http://[::1]:9"])
 def test_the_portal_is_the_same(url: str, tmp_path: Path) -> None:
-    (back,) = load(config_text([found(login(url=url))]), tmp_path, SMARTHUB_PASSWORD="x").logins
-    assert back.portal == portal_address(url)
+    assert read_back(text_of(login(url=url)), tmp_path).portal == portal_address(url)
+
+
+def test_other_zones_that_fit_are_named_beside_the_zone() -> None:
+    text = text_of(login(), zone="America/Denver", or_zones=["America/Phoenix", "America/Boise"])
+    line = '  timezone: "America/Denver"  # America/Phoenix or America/Boise would fit as well'
+    assert line in text.splitlines()
 
 
 # -- several logins
 
 
 def test_several_logins_are_a_list_that_comes_back(tmp_path: Path) -> None:
-    logins = [
-        login("a: b", "one # two", url="novec", name="novec"),
-        login("b@example.org", "three", "JBSWY3DPEHPK3PXP", url="cobb", name="Cobb"),
-    ]
-    files: list[list[tuple[str, Path | None]]] = []
-    for number, each in enumerate(logins):
-        known = {"password": each.password, "totp_secret": each.totp_secret}
-        kept = {key: secret for key, secret in known.items() if secret}
-        for key, secret in kept.items():
-            write_private(tmp_path / f"{number}.{key}", secret.reveal() + "\n")
-        files.append([(key, Path(f"{number}.{key}")) for key in kept])
-    seen = [LocationChoice("55001", "70001", "House")]
-    text = config_text([found(each, "America/Chicago", seen, own) for each, own in zip(logins, files, strict=True)])
-    back = load(text, tmp_path).logins
-
-    assert [(each.name, each.username, each.password) for each in back] == [
-        ("novec", "a: b", Secret("one # two")),
-        ("Cobb", "b@example.org", Secret("three")),
-    ]
-    assert [each.totp_secret for each in back] == [None, Secret("JBSWY3DPEHPK3PXP")]
-    assert {str(each.zone) for each in back} == {"America/Chicago"}
+    files: list[tuple[str, Path | None]] = [("password", Path("p")), ("totp_secret", Path("t"))]
+    write_private(tmp_path / "p", "hunter2\n")
+    write_private(tmp_path / "t", f"{TOTP}\n")
+    logins = (login("a: b"), login("b # c", url="cobb", name="Cobb"))
+    back = load(text_of(*logins, seen=[HOUSE], files=files), tmp_path).logins
+    assert back == tuple(replace(each, zone=ZoneInfo("America/New_York")) for each in logins)
 
 
 def test_a_list_without_secrets_says_where_each_goes(tmp_path: Path) -> None:
-    text = config_text([found(login(name="A")), found(login(url="cobb", name="B"), "")])
-    parsed = yaml.safe_load(text)["smarthub"]
-    assert [entry["name"] for entry in parsed] == ["A", "B"]
-    assert [set(entry) & {"password", "password_file"} for entry in parsed] == [set(), set()]
+    text = text_of(login(name="A"), login(url="cobb", name="cobb"), zone="")
     # The environment is no way for a list, so it must not be named.
     assert "SMARTHUB_" not in text
     assert text.count("# password: not written; give it here, or password_file") == 2
+    assert [entry["name"] for entry in yaml.safe_load(text)["smarthub"]] == ["A", "cobb"]
     with pytest.raises(ConfigError) as caught:
         load(text, tmp_path)
-    places = [problem.partition(":")[2].partition(": ")[2].partition(":")[0] for problem in caught.value.problems]
-    assert places == ["smarthub[0].password", "smarthub[1].password", "smarthub[1].timezone"]
-
-
-# -- secrets and zones that are not written
-
-
-def test_a_secret_without_a_file_is_left_out_and_its_variable_named(tmp_path: Path) -> None:
-    of = login(password="hunter2", totp_secret="JBSWY3DPEHPK3PXP")
-    text = config_text([found(of, files=[("password", None), ("totp_secret", None)])])
-    assert "hunter2" not in text
-    assert "JBSWY3DPEHPK3PXP" not in text
-    assert "  # password: not written; set SMARTHUB_PASSWORD or SMARTHUB_PASSWORD_FILE" in text.splitlines()
-    assert "  # totp_secret: not written; set SMARTHUB_TOTP_SECRET or SMARTHUB_TOTP_SECRET_FILE" in text.splitlines()
-    variables = {"SMARTHUB_PASSWORD": "a", "SMARTHUB_TOTP_SECRET": "JBSWY3DPEHPK3PXP"}
-    (back,) = load(text, tmp_path, **variables).logins
-    assert (back.password, back.totp_secret) == (Secret("a"), Secret("JBSWY3DPEHPK3PXP"))
-
-
-def test_no_secret_is_in_the_text_even_with_files() -> None:
-    of = login(password="hunter2", totp_secret="JBSWY3DPEHPK3PXP")
-    text = config_text([found(of, files=[("password", Path("p")), ("totp_secret", Path("t"))])])
-    assert "hunter2" not in text
-    assert "JBSWY3DPEHPK3PXP" not in text
+    places = [problem.split(": ")[1] for problem in caught.value.problems]
+    assert places == [f"smarthub[{number}].{key}" for number in (0, 1) for key in ("password", "timezone")]
 
 
 def test_without_a_zone_serve_says_that_it_is_missing(tmp_path: Path) -> None:
-    text = config_text([found(login(), "")])
+    text = text_of(login(), zone="")
     assert '  # timezone: "America/New_York"  # CHANGE to the co-op\'s zone: the portal did not tell' in text
-    with pytest.raises(ConfigError, match=r"smarthub\.timezone: missing"):
+    with pytest.raises(ConfigError, match=r"smarthub\.timezone"):
         load(text, tmp_path, SMARTHUB_PASSWORD="x")
 
 
-def test_other_zones_that_fit_are_named_beside_the_zone() -> None:
-    text = config_text([found(login(), "America/Denver", or_zones=["America/Phoenix", "America/Boise"])])
-    line = '  timezone: "America/Denver"  # America/Phoenix or America/Boise would fit as well'
-    assert line in text.splitlines()
-
-
 # -- private files
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file that is there already."""
+    path = tmp_path / "config.yaml"
+    path.write_text("mine\n")
+    path.chmod(0o640)
+    return path
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
 def test_a_file_is_for_its_owner_alone_whatever_the_umask(mask: int, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     with umask(mask):
-        write_private(path, "one\n")
-        assert mode(path) == 0o600
+        assert write_private(path, "one\n", force=True) is None
+        assert (mode(path), names(tmp_path)) == (0o600, ["config.yaml"])
         path.chmod(0o644)
         write_private(path, "two\n", force=True)
     assert (path.read_text(), mode(path)) == ("two\n", 0o600)
@@ -306,111 +246,75 @@ def test_a_file_is_private_before_it_holds_anything(tmp_path: Path, monkeypatch:
     assert modes == [0o600]
 
 
-def test_nothing_is_written_over_without_being_told_to(tmp_path: Path) -> None:
-    path = tmp_path / "config.yaml"
-    path.write_text("mine\n")
-    with pytest.raises(ConfigError) as caught:
+def test_nothing_is_written_over_without_being_told_to(path: Path) -> None:
+    message = f"{path}: is there already, --force writes over it and keeps it as config.yaml.bak"
+    with pytest.raises(ConfigError, match=exactly(message)):
         write_private(path, "other\n")
-    assert str(caught.value) == f"{path}: is there already, --force writes over it and keeps it as config.yaml.bak"
-    assert (path.read_text(), sorted(each.name for each in tmp_path.iterdir())) == ("mine\n", ["config.yaml"])
+    assert (path.read_text(), names(path.parent)) == ("mine\n", ["config.yaml"])
 
 
-def test_what_is_written_over_is_kept(tmp_path: Path) -> None:
-    path = tmp_path / "config.yaml"
-    path.write_text("mine\n")
-    path.chmod(0o640)
-    backup = write_private(path, "other\n", force=True)
-    assert backup == tmp_path / "config.yaml.bak"
-    assert (path.read_text(), backup.read_text(), mode(backup)) == ("other\n", "mine\n", 0o640)
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["config.yaml", "config.yaml.bak"]
+def test_no_older_file_is_ever_lost(path: Path) -> None:
+    backups = [write_private(path, f"{number}\n", force=True) for number in range(3)]
+    assert backups == [path.with_name(f"config.yaml{ending}") for ending in (".bak", ".bak.2", ".bak.3")]
+    assert [backup.read_text() for backup in backups if backup] == ["mine\n", "0\n", "1\n"]
+    assert (path.read_text(), mode(path.with_name("config.yaml.bak"))) == ("2\n", 0o640)
+    assert len(names(path.parent)) == 4
 
 
-def test_no_older_file_is_ever_lost(tmp_path: Path) -> None:
-    path = tmp_path / "config.yaml"
-    path.write_text("by hand\n")
-    names = [write_private(path, f"{number}\n", force=True) for number in range(3)]
-    assert names == [tmp_path / name for name in ("config.yaml.bak", "config.yaml.bak.2", "config.yaml.bak.3")]
-    assert [name.read_text() for name in names if name] == ["by hand\n", "0\n", "1\n"]
-    with pytest.raises(ConfigError, match=r"--force writes over it and keeps it as config\.yaml\.bak\.4$"):
-        check_is_free(path, force=False)
+def test_a_link_that_leads_nowhere_takes_the_name_of_a_backup_too(path: Path) -> None:
+    path.with_name("config.yaml.bak").symlink_to("gone")
+    assert backup_of(path).name == "config.yaml.bak.2"
 
 
-def test_a_link_that_leads_nowhere_takes_the_name_of_a_backup_too(tmp_path: Path) -> None:
-    path = tmp_path / "config.yaml"
-    path.write_text("mine\n")
-    (tmp_path / "config.yaml.bak").symlink_to("gone")
-    assert backup_of(path) == tmp_path / "config.yaml.bak.2"
-
-
-def test_a_file_that_says_the_same_needs_no_backup(tmp_path: Path) -> None:
-    path = tmp_path / "config.password"
+def test_a_file_that_says_the_same_needs_no_backup(path: Path) -> None:
     path.write_text("Käse\n", encoding="utf-8")
-    path.chmod(0o644)
     assert write_private(path, "Käse\n", force=True) is None
-    assert ([each.name for each in tmp_path.iterdir()], mode(path)) == (["config.password"], 0o600)
+    assert (names(path.parent), mode(path)) == (["config.yaml"], 0o600)
 
 
-def test_without_links_the_older_file_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_links_the_older_file_is_copied(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_links(*_: object) -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(Path, "hardlink_to", no_links)
-    path = tmp_path / "config.yaml"
-    path.write_text("mine\n")
     backup = write_private(path, "other\n", force=True)
     assert backup is not None
     assert (path.read_text(), backup.read_text(), mode(backup)) == ("other\n", "mine\n", 0o600)
 
 
 @pytest.mark.parametrize("is_there", [False, True])
-def test_a_link_stays_a_link_and_what_it_leads_to_is_written(tmp_path: Path, *, is_there: bool) -> None:
-    folder, path = tmp_path / "dotfiles", tmp_path / "config.yaml"
+def test_a_link_stays_a_link_and_its_target_is_written(tmp_path: Path, *, is_there: bool) -> None:
+    link, folder = tmp_path / "config.yaml", tmp_path / "dotfiles"
+    target = folder / "smarthub.yaml"
     folder.mkdir()
-    path.symlink_to("dotfiles/smarthub.yaml")
+    link.symlink_to("dotfiles/smarthub.yaml")
     if is_there:
-        (folder / "smarthub.yaml").write_text("mine\n")
-    backup = write_private(path, "other\n", force=True)
-    assert (path.is_symlink(), path.read_text(), mode(folder / "smarthub.yaml")) == (True, "other\n", 0o600)
-    assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["config.yaml"]
+        target.write_text("mine\n")
+        with pytest.raises(ConfigError, match=r"keeps it as smarthub\.yaml\.bak$"):
+            write_private(link, "other\n")
+    backup = write_private(link, "other\n", force=True)
+    assert (link.is_symlink(), target.read_text(), mode(target)) == (True, "other\n", 0o600)
+    assert names(tmp_path) == ["config.yaml", "dotfiles"]
     assert backup == (folder / "smarthub.yaml.bak" if is_there else None)
-    assert not is_there or (folder / "smarthub.yaml.bak").read_text() == "mine\n"
-
-
-def test_a_link_to_what_is_there_is_not_written_over_without_being_told_to(tmp_path: Path) -> None:
-    (tmp_path / "real.yaml").write_text("mine\n")
-    (tmp_path / "config.yaml").symlink_to("real.yaml")
-    with pytest.raises(ConfigError, match=r"is there already, --force writes over it and keeps it as real\.yaml\.bak$"):
-        write_private(tmp_path / "config.yaml", "other\n")
-
-
-def test_a_link_into_an_absent_folder_or_to_itself_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "config.yaml"
-    path.symlink_to("none/config.yaml")
-    with pytest.raises(ConfigError) as caught:
-        check_is_free(path, force=True)
-    assert str(caught.value) == f"{path}: there is no folder {tmp_path / 'none'}"
-    path.unlink()
-    path.symlink_to("config.yaml")
-    with pytest.raises(ConfigError, match="is a link that leads nowhere"):
-        check_is_free(path, force=True)
-
-
-def test_force_without_a_file_leaves_no_backup(tmp_path: Path) -> None:
-    write_private(tmp_path / "config.yaml", "new\n", force=True)
-    assert [each.name for each in tmp_path.iterdir()] == ["config.yaml"]
+    assert backup is None or backup.read_text() == "mine\n"
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_a_folder_is_no_file(tmp_path: Path, *, force: bool) -> None:
-    with pytest.raises(ConfigError, match="is a folder, name a file"):
-        check_is_free(tmp_path, force=force)
-
-
-def test_an_absent_folder_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "none" / "config.yaml"
-    with pytest.raises(ConfigError) as caught:
-        check_is_free(path, force=True)
-    assert str(caught.value) == f"{path}: there is no folder {path.parent}"
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        (".", "is a folder, name a file"),
+        ("none/config.yaml", "there is no folder {folder}/none"),
+        ("into-none", "there is no folder {folder}/none"),
+        ("into-itself", "is a link that leads nowhere"),
+    ],
+)
+def test_what_cannot_be_a_file_is_told(tmp_path: Path, name: str, problem: str, *, force: bool) -> None:
+    (tmp_path / "into-none").symlink_to("none/config.yaml")
+    (tmp_path / "into-itself").symlink_to("into-itself")
+    message = f"{tmp_path / name}: {problem.format(folder=tmp_path)}"
+    with pytest.raises(ConfigError, match=exactly(message)):
+        check_is_free(tmp_path / name, force=force)
 
 
 def test_a_bare_name_is_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -420,35 +324,19 @@ def test_a_bare_name_is_in_the_current_folder(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("call", ["fsync", "open"])
-def test_a_full_disk_leaves_the_file_as_it_was_and_nothing_beside(
-    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "seen"), [(OSError(errno.ENOSPC, "No space"), ConfigError), (KeyboardInterrupt(), KeyboardInterrupt)]
+)
+def test_a_failure_leaves_the_file_as_it_was_and_nothing_beside(
+    call: str, error: BaseException, seen: type[BaseException], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "config.yaml"
-    path.write_text("mine\n")
-
     def fail(*_: object) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise error
 
-    monkeypatch.setattr(os, call, fail)
-    with pytest.raises(ConfigError) as caught:
-        write_private(path, "other\n", force=True)
-    monkeypatch.undo()
-    assert str(caught.value) == f"{path}: cannot be written, No space left on device"
-    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("config.yaml", "mine\n")]
-
-
-def test_a_crash_before_the_end_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "config.yaml"
-    path.write_text("mine\n")
-
-    def die(_: int) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "fsync", die)
-    with pytest.raises(KeyboardInterrupt):
-        write_private(path, "other\n" * 10_000, force=True)
-    monkeypatch.undo()
-    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("config.yaml", "mine\n")]
-    backup = write_private(path, "other\n", force=True)
-    assert backup is not None
-    assert (path.read_text(), backup.read_text()) == ("other\n", "mine\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fail)
+        with pytest.raises(seen) as caught:
+            write_private(path, "other\n" * 10_000, force=True)
+    assert seen is KeyboardInterrupt or str(caught.value) == f"{path}: cannot be written, No space"
+    assert (path.read_text(), names(path.parent)) == ("mine\n", ["config.yaml"])
+    assert write_private(path, "other\n", force=True) is not None
