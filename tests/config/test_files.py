@@ -19,17 +19,16 @@ def test_state_goes_where_the_xdg_convention_says(environ: dict[str, str], folde
     assert default_state_folder(environ) == Path(folder)
 
 
-def test_without_home_variable_the_home_of_the_account_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "home", lambda: Path("/home/of-account"))
-    assert home_folder({}) == Path("/home/of-account")
-
-
-def test_without_any_home_the_current_folder_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_home_variable_it_is_the_accounts_or_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_home() -> Path:
         raise RuntimeError
 
-    monkeypatch.setattr(Path, "home", no_home)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/of-account"))
+    assert home_folder({}) == Path("/home/of-account")
+    monkeypatch.setattr(Path, "home", no_home)
     assert home_folder({"HOME": ""}) == tmp_path
 
 
@@ -41,25 +40,20 @@ def test_paths_are_relative_to_their_folder_or_home(text: str, path: str) -> Non
     assert expand(text, folder=Path("/etc/app"), home=Path("/home/member")) == Path(path)
 
 
-@pytest.mark.parametrize(("mode", "is_exposed"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True)])
-def test_a_file_that_everybody_can_read_is_exposed(tmp_path: Path, mode: int, *, is_exposed: bool) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"x")
-    path.chmod(mode)
-    assert read_file(path).is_exposed is is_exposed
-
-
-@pytest.mark.parametrize("is_ours", [False, True])
-def test_a_file_of_somebody_else_is_public_and_not_exposed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_ours: bool
+@pytest.mark.parametrize(
+    ("mode", "is_ours", "is_public"),
+    [(0o600, True, False), (0o640, True, False), (0o644, True, True), (0o604, True, True), (0o644, False, True)],
+)
+def test_a_file_is_exposed_that_everybody_can_read_and_that_is_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, *, is_ours: bool, is_public: bool
 ) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"x")
-    path.chmod(0o644)
+    path.chmod(mode)
     user = os.geteuid() + (0 if is_ours else 1)
     monkeypatch.setattr(os, "geteuid", lambda: user)
     content = read_file(path)
-    assert (content.is_public, content.is_ours, content.is_exposed) == (True, is_ours, is_ours)
+    assert (content.is_public, content.is_exposed) == (is_public, is_public and is_ours)
 
 
 def test_a_device_is_not_exposed() -> None:
