@@ -17,7 +17,7 @@ import requests
 import trustme
 
 from exporter.errors import ConfigError
-from exporter.web.auth import WebConfig, load_web_config
+from exporter.web.auth import WebConfig, _Passwords, load_web_config
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
 
@@ -65,6 +65,12 @@ def written(folder: Path, text: str) -> Path:
 
 def access_of(folder: Path, text: str) -> WebConfig:
     return load_web_config(written(folder, text))
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> WebConfig:
+    """One user, `me`, whose password is `right`."""
+    return access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
 
 
 def problems_of(folder: Path, text: str) -> list[str]:
@@ -323,14 +329,13 @@ def test_a_hash_shows_in_no_message_wherever_it_stands(folder: Path, text: str) 
     ],
 )
 def test_only_the_right_password_passes_and_the_health_check_needs_none(
-    tmp_path: Path, request_: Request, status: int
+    guarded: WebConfig, request_: Request, status: int
 ) -> None:
-    assert status_of(access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}"), request_) == status
+    assert status_of(guarded, request_) == status
 
 
-def test_a_refusal_asks_for_basic_authentication(tmp_path: Path) -> None:
-    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
-    assert access.refusal(request_with(None)) == Response(
+def test_a_refusal_asks_for_basic_authentication(guarded: WebConfig) -> None:
+    assert guarded.refusal(request_with(None)) == Response(
         401, b"Unauthorized\n", headers=(("WWW-Authenticate", "Basic"),)
     )
 
@@ -378,25 +383,23 @@ class CountingCheck:
 
 
 def test_a_password_is_computed_once_and_then_remembered_right_or_wrong(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guarded: WebConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
     checks = CountingCheck(monkeypatch)
     for _ in range(3):
-        assert status_of(access, signed_in("me", "right")) == 200
-        assert status_of(access, signed_in("me", "wrong")) == 401
+        assert status_of(guarded, signed_in("me", "right")) == 200
+        assert status_of(guarded, signed_in("me", "wrong")) == 401
     assert len(checks.hashes) == 2
 
 
 def test_parallel_requests_compute_one_hash_at_a_time_and_the_same_one_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guarded: WebConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
     checks = CountingCheck(monkeypatch)
     checks.seconds = 0.02
     passwords = ["right", "wrong", "right", "other"] * 3
     with ThreadPoolExecutor(len(passwords)) as pool:
-        statuses = list(pool.map(lambda password: status_of(access, signed_in("me", password)), passwords))
+        statuses = list(pool.map(lambda password: status_of(guarded, signed_in("me", password)), passwords))
     assert statuses == [200, 401, 200, 401] * 3
     assert len(checks.hashes) == 3
     assert not checks.overlapped
@@ -411,47 +414,38 @@ def test_an_unknown_name_costs_as_much_as_a_known_one(tmp_path: Path, monkeypatc
 
 
 def test_an_unknown_name_does_not_pass_even_with_the_password_of_the_fake_hash(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guarded: WebConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
     monkeypatch.setattr(bcrypt, "checkpw", lambda *_: True)
-    assert status_of(access, signed_in("nobody", "whatever")) == 401
-    assert status_of(access, signed_in("me", "whatever")) == 200
+    assert status_of(guarded, signed_in("nobody", "whatever")) == 401
+    assert status_of(guarded, signed_in("me", "whatever")) == 200
 
 
 def test_guessing_neither_grows_the_memory_nor_pushes_the_right_password_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guarded: WebConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
     checks = CountingCheck(monkeypatch)
-    assert status_of(access, signed_in("me", "right")) == 200
+    assert status_of(guarded, signed_in("me", "right")) == 200
     for number in range(150):
-        assert status_of(access, signed_in("me", f"guess{number}")) == 401
-    assert {matched: len(keys) for matched, keys in access._passwords._results.items()} == {True: 1, False: 100}
-    assert status_of(access, signed_in("me", "right")) == 200
+        assert status_of(guarded, signed_in("me", f"guess{number}")) == 401
+    assert {matched: len(keys) for matched, keys in guarded._passwords._results.items()} == {True: 1, False: 100}
+    assert status_of(guarded, signed_in("me", "right")) == 200
     assert len(checks.hashes) == 151
 
 
-def test_what_is_remembered_holds_no_password_and_differs_between_processes(tmp_path: Path) -> None:
-    def remembered() -> list[bytes]:
-        access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
-        assert status_of(access, signed_in("me", "right")) == 200
-        return list(access._passwords._results[True])
-
-    first, second = remembered(), remembered()
-    assert len(first) == 1
-    assert b"right" not in first[0]
-    assert first != second
+def test_what_is_remembered_holds_no_password() -> None:
+    key, other = (_Passwords()._key(b"me", b"right", HASH.encode()) for _ in range(2))
+    assert b"right" not in key
+    assert key != other
 
 
-def test_name_and_password_cannot_be_shifted_into_each_other(tmp_path: Path) -> None:
-    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
-    assert access._passwords._key(b"ab", b"c", b"d") != access._passwords._key(b"a", b"bc", b"d")
+def test_name_and_password_cannot_be_shifted_into_each_other() -> None:
+    passwords = _Passwords()
+    assert passwords._key(b"ab", b"c", b"d") != passwords._key(b"a", b"bc", b"d")
 
 
-def test_the_server_asks_for_the_password_before_anything_else(tmp_path: Path) -> None:
-    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
-    with Server(LOOPBACK, app, access) as server:
+def test_the_server_asks_for_the_password_before_anything_else(guarded: WebConfig) -> None:
+    with Server(LOOPBACK, app, guarded) as server:
         right = requests.get(server.url + "/metrics", auth=("me", "right"), timeout=5)
         assert (right.status_code, right.text) == (200, "/metrics")
         for name, password in (("me", "wrong"), ("you", "right")):
@@ -525,55 +519,49 @@ def test_without_tls_there_is_none(tmp_path: Path) -> None:
     assert not access.uses_tls
 
 
-@pytest.mark.parametrize("policy", ["RequireAndVerifyClientCert", "VerifyClientCertIfGiven"])
-def test_a_client_with_a_certificate_of_the_authority_is_served(
-    folder: Path, authority: trustme.CA, trusting: ssl.SSLContext, policy: str
+REQUIRED = TLS.replace("}", ", client_ca_file: ca.pem, client_auth_type: RequireAndVerifyClientCert}")
+IF_GIVEN = REQUIRED.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven")
+NO_CERTIFICATE = "SSLV3_ALERT_HANDSHAKE_FAILURE"
+UNKNOWN_AUTHORITY = "TLSV1_ALERT_UNKNOWN_CA"
+
+
+@pytest.mark.parametrize(
+    ("text", "certificate", "reason"),
+    [
+        (REQUIRED, "ours", ""),
+        (REQUIRED, "foreign", UNKNOWN_AUTHORITY),
+        (REQUIRED, "none", NO_CERTIFICATE),
+        (IF_GIVEN, "ours", ""),
+        (IF_GIVEN, "foreign", UNKNOWN_AUTHORITY),
+        (IF_GIVEN, "none", ""),
+    ],
+)
+def test_certificates_of_clients_are_verified(  # noqa: PLR0917
+    folder: Path, authority: trustme.CA, trusting: ssl.SSLContext, text: str, certificate: str, reason: str
 ) -> None:
-    access = access_of(folder, TLS.replace("}", f", client_ca_file: ca.pem, client_auth_type: {policy}}}"))
-    authority.issue_cert("client@example.org").configure_cert(trusting)
-    with Server(LOOPBACK, app, access) as server:
-        assert reply(server, trusting) == b"/page"
-
-
-def test_a_client_without_a_certificate_is_refused_where_one_is_required(
-    folder: Path, trusting: ssl.SSLContext
-) -> None:
-    text = TLS.replace("}", ", client_ca_file: ca.pem, client_auth_type: RequireAndVerifyClientCert}")
-    asked: list[Request] = []
-
-    def recording(request: Request) -> Response:
-        asked.append(request)
-        return app(request)
-
-    with Server(LOOPBACK, recording, access_of(folder, text)) as server:
-        # TLS 1.3 tells the client only after it has sent its request, if it still listens.
-        with pytest.raises((ssl.SSLError, ConnectionError)):
-            reply(server, trusting)
-        trusting.maximum_version = ssl.TLSVersion.TLSv1_2
+    trusting.maximum_version = ssl.TLSVersion.TLSv1_2  # where the refusal is part of the handshake
+    if certificate != "none":
+        issuer = authority if certificate == "ours" else trustme.CA()
+        issuer.issue_cert("client@example.org").configure_cert(trusting)
+    with Server(LOOPBACK, app, access_of(folder, text)) as server:
+        if not reason:
+            assert reply(server, trusting) == b"/page"
+            return
         with pytest.raises(ssl.SSLError) as caught:
             reply(server, trusting)
-    assert caught.value.reason == "SSLV3_ALERT_HANDSHAKE_FAILURE"
-    assert asked == []
+    assert caught.value.reason == reason
 
 
-@pytest.mark.parametrize("policy", ["RequireAndVerifyClientCert", "VerifyClientCertIfGiven"])
-def test_a_client_with_a_certificate_of_somebody_else_is_refused(
-    folder: Path, trusting: ssl.SSLContext, policy: str
-) -> None:
-    trustme.CA().issue_cert("client@example.org").configure_cert(trusting)
-    trusting.maximum_version = ssl.TLSVersion.TLSv1_2  # where the refusal is part of the handshake
-    access = access_of(folder, TLS.replace("}", f", client_ca_file: ca.pem, client_auth_type: {policy}}}"))
-    with Server(LOOPBACK, app, access) as server, pytest.raises(ssl.SSLError) as caught:
+def test_a_client_without_certificate_does_not_reach_the_application(folder: Path, trusting: ssl.SSLContext) -> None:
+    def unreachable(request: Request) -> Response:
+        raise AssertionError
+
+    # TLS 1.3 tells the client only after it has sent its request, if it still listens.
+    with (
+        Server(LOOPBACK, unreachable, access_of(folder, REQUIRED)) as server,
+        pytest.raises((ssl.SSLError, ConnectionError)),
+    ):
         reply(server, trusting)
-    assert caught.value.reason == "TLSV1_ALERT_UNKNOWN_CA"
-
-
-def test_a_client_without_a_certificate_is_served_where_one_is_only_verified_if_given(
-    folder: Path, trusting: ssl.SSLContext
-) -> None:
-    text = TLS.replace("}", ", client_ca_file: ca.pem, client_auth_type: VerifyClientCertIfGiven}")
-    with Server(LOOPBACK, app, access_of(folder, text)) as server:
-        assert reply(server, trusting) == b"/page"
 
 
 # Reading again
@@ -627,27 +615,25 @@ def test_a_certificate_that_vanishes_and_comes_back_is_no_end(
     assert len(caplog.records) == 1
 
 
-def test_changed_users_count_from_the_next_request(tmp_path: Path) -> None:
-    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
-    assert status_of(access, signed_in("me", "right")) == 200
+def test_changed_users_count_from_the_next_request(tmp_path: Path, guarded: WebConfig) -> None:
+    assert status_of(guarded, signed_in("me", "right")) == 200
     written(tmp_path, f"basic_auth_users: {{me: {OTHER_HASH}, you: {HASH}}}")
-    assert status_of(access, signed_in("me", "right")) == 401
-    assert status_of(access, signed_in("me", "other")) == 200
-    assert status_of(access, signed_in("you", "right")) == 200
+    assert status_of(guarded, signed_in("me", "right")) == 401
+    assert status_of(guarded, signed_in("me", "other")) == 200
+    assert status_of(guarded, signed_in("you", "right")) == 200
 
 
 @pytest.mark.parametrize("text", ["", "basic_auth_users: {me: ", "basic_auth_users: {me: plain}", None])
 def test_a_broken_new_version_lets_nobody_in_that_the_old_one_did_not(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str | None
+    tmp_path: Path, guarded: WebConfig, caplog: pytest.LogCaptureFixture, text: str | None
 ) -> None:
-    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
     if text is None:
         (tmp_path / "web.yaml").unlink()
     else:
         written(tmp_path, text)
     for _ in range(3):
-        assert status_of(access, request_with(None)) == 401
-        assert status_of(access, signed_in("me", "right")) == 200
+        assert status_of(guarded, request_with(None)) == 401
+        assert status_of(guarded, signed_in("me", "right")) == 200
     assert len(caplog.records) == 1
     assert caplog.messages[0].startswith(f"the old web configuration stays in force: {tmp_path}/web.yaml: ")
 
@@ -673,14 +659,13 @@ def test_a_file_that_only_the_broken_version_names_is_watched_too(folder: Path, 
     assert access.context() is not before
 
 
-def test_a_replaced_file_of_the_same_size_and_time_is_noticed(tmp_path: Path) -> None:
-    access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
+def test_a_replaced_file_of_the_same_size_and_time_is_noticed(tmp_path: Path, guarded: WebConfig) -> None:
     path, fresh = tmp_path / "web.yaml", tmp_path / "fresh.yaml"
     fresh.write_text(f"basic_auth_users: {{me: {OTHER_HASH}}}")
     times = path.stat()
     os.utime(fresh, ns=(times.st_atime_ns, times.st_mtime_ns))
     fresh.replace(path)
-    assert status_of(access, signed_in("me", "other")) == 200
+    assert status_of(guarded, signed_in("me", "other")) == 200
 
 
 def test_nothing_is_read_again_while_nothing_has_changed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Protocol
 
 import pytest
-import requests
 import trustme
 
 from exporter.errors import ConfigError, ListenError
@@ -23,11 +23,24 @@ from exporter.web.connections import Connections, Limits
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
 
+from ..support.config_files import exactly
 from ..support.deadlines import AT_ONCE, DEADLINE
 
 LOOPBACK = "127.0.0.1:0"
-QUICK = Limits(request_seconds=0.2, response_seconds=0.2, idle_seconds=0.2)
+GET = b"GET / HTTP/1.1\r\n\r\n"
+SLOW = b"GET /slow HTTP/1.1\r\n\r\n"
 BIG = b"0123456789abcdef" * 2_000_000
+TIMEOUT = DEADLINE / 2
+"""How long clients wait: a server that makes them wait for a client of PATIENT keeps them longer."""
+
+PATIENT = Limits(request_seconds=DEADLINE, response_seconds=DEADLINE, idle_seconds=DEADLINE)
+"""Where slow clients must not be in the way of prompt ones."""
+
+SHORT = 0.2
+"""The limit in seconds of what a slow client does, and nobody else."""
+
+BEARABLE = 2.0
+"""The same where the client first does something promptly within the limit, on a machine that may be busy."""
 
 
 def echo(request: Request) -> Response:
@@ -44,14 +57,23 @@ class Gate:
     """An application that holds every request to /slow until it is opened."""
 
     def __init__(self) -> None:
-        self.entered = threading.Semaphore(0)
+        self._entered = threading.Semaphore(0)
         self.opened = threading.Event()
 
     def __call__(self, request: Request) -> Response:
         if request.path == "/slow":
-            self.entered.release()
-            assert self.opened.wait(5)
+            self._entered.release()
+            assert self.opened.wait(DEADLINE)
         return Response(200, b"passed")
+
+    def wait_for_request(self) -> None:
+        assert self._entered.acquire(timeout=DEADLINE)
+
+
+class Connect(Protocol):
+    """Connects a client, which sends something at once."""
+
+    def __call__(self, server: Server, start: bytes = b"") -> socket.socket: ...
 
 
 @pytest.fixture
@@ -62,13 +84,21 @@ def gate() -> Iterator[Gate]:
 
 
 @pytest.fixture
-def clients() -> Iterator[Callable[[Server], socket.socket]]:
+def server() -> Iterator[Server]:
+    with Server(LOOPBACK, echo) as server:
+        yield server
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
     with ExitStack() as stack:
 
-        def connect(server: Server) -> socket.socket:
-            return stack.enter_context(socket.create_connection(server.address, timeout=5))
+        def connect_it(server: Server, start: bytes = b"") -> socket.socket:
+            client = stack.enter_context(socket.create_connection(server.address, timeout=TIMEOUT))
+            client.sendall(start)
+            return client
 
-        yield connect
+        yield connect_it
 
 
 @pytest.fixture(scope="module")
@@ -103,28 +133,25 @@ def everything(client: socket.socket) -> bytes:
     return bytes(received)
 
 
-def exchange(server: Server, request: bytes) -> tuple[int, dict[str, str], bytes]:
-    with socket.create_connection(server.address, timeout=5) as client:
-        client.sendall(request)
-        return answer(client)
-
-
 def answer(client: socket.socket, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
     with closing(http.client.HTTPResponse(client, method=method)) as response:
         response.begin()
         return response.status, dict(response.getheaders()), response.read()
 
 
-def get(server: Server, path: str = "/") -> str:
-    return requests.get(server.url + path, timeout=5).text
+def get(server: Server, path: str = "/", context: ssl.SSLContext | None = None) -> str:
+    if context is None:
+        connection = http.client.HTTPConnection(*server.address, timeout=TIMEOUT)
+    else:
+        connection = http.client.HTTPSConnection(*server.address, context=context, timeout=TIMEOUT)
+    with closing(connection):
+        connection.request("GET", path)
+        with connection.getresponse() as response:
+            return response.read().decode()
 
 
-def closes_within(client: socket.socket) -> float:
-    """Seconds until the server closes."""
-    began = time.monotonic()
-    client.settimeout(2 * AT_ONCE)
-    everything(client)
-    return time.monotonic() - began
+def open_connections(server: Server) -> int:
+    return len(server._listener.connections._open)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -137,27 +164,28 @@ def until(condition: Callable[[], bool]) -> None:
 # Addresses
 
 
-def test_port_zero_binds_a_free_port_and_tells_which() -> None:
-    with Server(LOOPBACK, echo) as server:
-        host, port = server.address
-        assert host == "127.0.0.1"
+@pytest.mark.parametrize(
+    ("listen_address", "host", "url_host", "clients"),
+    [
+        (LOOPBACK, "127.0.0.1", "127.0.0.1", ["127.0.0.1"]),
+        (":0", "::", "localhost", ["127.0.0.1", "::1"]),
+        ("[::1]:0", "::1", "[::1]", ["::1"]),
+        ("localhost:0", "127.0.0.1", "127.0.0.1", ["127.0.0.1"]),
+    ],
+)
+def test_an_address_is_bound_and_served(listen_address: str, host: str, url_host: str, clients: list[str]) -> None:
+    with Server(listen_address, echo) as server:
+        port = server.address[1]
+        assert server.address == (host, port)
         assert port > 0
-        assert server.url == f"http://127.0.0.1:{port}"
-        assert get(server) == "GET / {}"
+        assert server.url == f"http://{url_host}:{port}"
+        for client_host in clients:
+            with socket.create_connection((client_host, port), timeout=TIMEOUT) as client:
+                client.sendall(GET)
+                assert answer(client)[2] == b"GET / {}"
 
 
-def test_a_bare_port_serves_ipv4_and_ipv6_under_a_url_that_a_person_can_open() -> None:
-    with Server(":0", echo) as server:
-        host, port = server.address
-        assert host == "::"
-        assert server.url == f"http://localhost:{port}"
-        for address in ("127.0.0.1", "::1"):
-            with socket.create_connection((address, port), timeout=5) as client:
-                client.sendall(b"GET /both HTTP/1.1\r\nHost: x\r\n\r\n")
-                assert answer(client)[2] == b"GET /both {}"
-
-
-def test_a_bare_port_serves_ipv4_where_there_is_no_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bare_port_is_ipv4_where_there_is_no_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
     with Server(":0", echo) as server:
         assert server.address[0] == "0.0.0.0"
@@ -165,36 +193,32 @@ def test_a_bare_port_serves_ipv4_where_there_is_no_ipv6(monkeypatch: pytest.Monk
         assert get(server) == "GET / {}"
 
 
-def test_an_ipv6_address_in_brackets_is_served() -> None:
-    with Server("[::1]:0", echo) as server:
-        assert server.address[0] == "::1"
-        assert server.url == f"http://[::1]:{server.address[1]}"
-        assert get(server) == "GET / {}"
+IN_USE = "the address is already in use; stop the other program or choose another with"
+NOT_OURS = "it is not an address of this machine; choose another, or only :PORT for all, with"
+NOT_RESOLVED = "the host name cannot be resolved; choose an address of this machine with"
 
 
-def test_localhost_means_ipv4() -> None:
-    with Server("localhost:0", echo) as server:
-        assert server.address[0] == "127.0.0.1"
+def assert_cannot_listen(listen_address: str, problem: str) -> None:
+    message = f"cannot listen on {listen_address}: {problem} --web.listen-address"
+    with pytest.raises(ListenError, match=exactly(message)):
+        Server(listen_address, echo)
 
 
-def test_a_port_in_use_says_what_to_do() -> None:
-    with Server(LOOPBACK, echo) as first:
-        taken = f"127.0.0.1:{first.address[1]}"
-        with pytest.raises(ListenError) as caught:
-            Server(taken, echo)
-    assert str(caught.value) == (
-        f"cannot listen on {taken}: the address is already in use; "
-        "stop the other program or choose another with --web.listen-address"
-    )
+@pytest.mark.parametrize(
+    ("listen_address", "problem"),
+    [
+        ("192.0.2.1:0", NOT_OURS),
+        ("no such host:0", NOT_RESOLVED),
+        ("a..b:0", NOT_RESOLVED),
+        ("a\0b:0", NOT_RESOLVED),
+    ],
+)
+def test_an_address_that_cannot_be_had_is_refused(listen_address: str, problem: str) -> None:
+    assert_cannot_listen(listen_address, problem)
 
 
-def test_an_address_of_another_machine_is_refused() -> None:
-    with pytest.raises(ListenError) as caught:
-        Server("192.0.2.1:0", echo)
-    assert str(caught.value) == (
-        "cannot listen on 192.0.2.1:0: it is not an address of this machine; "
-        "choose another, or only :PORT for all, with --web.listen-address"
-    )
+def test_a_port_in_use_is_refused(server: Server) -> None:
+    assert_cannot_listen(f"127.0.0.1:{server.address[1]}", IN_USE)
 
 
 @pytest.mark.parametrize(
@@ -211,44 +235,29 @@ def test_other_refusals_of_the_system_are_one_line(
         raise error
 
     monkeypatch.setattr("socketserver.TCPServer.server_bind", refuse)
-    with pytest.raises(ListenError) as caught:
-        Server("127.0.0.1:80", echo)
-    assert str(caught.value) == f"cannot listen on 127.0.0.1:80: {problem} --web.listen-address"
-
-
-@pytest.mark.parametrize("host", ["no such host", "a..b", "a\0b"])
-def test_a_host_that_cannot_be_resolved_is_refused(host: str) -> None:
-    with pytest.raises(ListenError) as caught:
-        Server(f"{host}:0", echo)
-    assert str(caught.value) == (
-        f"cannot listen on {host}:0: the host name cannot be resolved; "
-        "choose an address of this machine with --web.listen-address"
-    )
+    assert_cannot_listen("127.0.0.1:80", problem)
 
 
 @pytest.mark.parametrize("text", ["", "10058", "localhost", "localhost:", ":http", ":65536", ":-1", "::1:9", ":²"])
-def test_text_that_is_no_address_is_a_mistake_in_the_configuration(text: str) -> None:
-    with pytest.raises(ConfigError) as caught:
+def test_text_that_is_no_address_is_a_configuration_mistake(text: str) -> None:
+    message = f"{text!r} is no address to listen on: write HOST:PORT, :PORT or [IPv6]:PORT"
+    with pytest.raises(ConfigError, match=exactly(message)):
         Server(text, echo)
-    assert str(caught.value) == f"{text!r} is no address to listen on: write HOST:PORT, :PORT or [IPv6]:PORT"
 
 
 # Requests and responses
 
 
-def test_get_reaches_the_application_with_decoded_path_and_every_query_value() -> None:
+def test_the_application_gets_a_decoded_request(connect: Connect) -> None:
     seen: list[Request] = []
 
     def app(request: Request) -> Response:
         seen.append(request)
         return Response(200, b"ok")
 
+    target = b"GET /a%20b%2Fc?collect[]=a&collect%5B%5D=b&empty=&plus=1+2&flag HTTP/1.1\r\n"
     with Server(LOOPBACK, app) as server:
-        exchange(
-            server,
-            b"GET /a%20b%2Fc?collect[]=a&collect%5B%5D=b&empty=&plus=1+2&flag HTTP/1.1\r\n"
-            b"Host: x\r\nX-Twice: 1\r\nX-TWICE: 2\r\n\r\n",
-        )
+        answer(connect(server, target + b"Host: x\r\nX-Twice: 1\r\nX-TWICE: 2\r\n\r\n"))
     assert seen == [
         Request(
             method="GET",
@@ -259,34 +268,24 @@ def test_get_reaches_the_application_with_decoded_path_and_every_query_value() -
     ]
 
 
-def test_the_whole_response_is_what_the_application_gave() -> None:
-    with Server(LOOPBACK, echo) as server:
-        status, headers, body = exchange(server, b"GET /missing HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert (status, body) == (404, b"no such page\n")
+@pytest.mark.parametrize(("method", "body"), [("GET", b"no such page\n"), ("HEAD", b"")])
+def test_the_response_is_what_the_application_gave(server: Server, connect: Connect, method: str, body: bytes) -> None:
+    client = connect(server, f"{method} /missing HTTP/1.1\r\n\r\n".encode())
+    status, headers, received = answer(client, method)
+    assert (status, received) == (404, body)
     assert headers.pop("Date").endswith(" GMT")
-    assert headers == {
-        "Content-Type": "text/plain; charset=utf-8",
-        "Content-Length": "13",
-        "X-Reason": "missing",
-    }
-
-
-def test_head_gives_the_headers_of_get_without_the_body() -> None:
-    with Server(LOOPBACK, echo) as server, socket.create_connection(server.address, timeout=5) as client:
-        client.sendall(b"HEAD /missing HTTP/1.1\r\nHost: x\r\n\r\n")
-        status, headers, body = answer(client, "HEAD")
-        assert (status, headers["Content-Length"], headers["X-Reason"], body) == (404, "13", "missing", b"")
-        client.sendall(b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert answer(client)[2] == b"GET /next {}"
+    assert headers == {"Content-Type": "text/plain; charset=utf-8", "Content-Length": "13", "X-Reason": "missing"}
+    client.sendall(GET)
+    assert answer(client)[2] == b"GET / {}"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "BREW"])
-def test_other_methods_are_refused_without_asking_the_application(method: str) -> None:
+def test_other_methods_do_not_reach_the_application(connect: Connect, method: str) -> None:
     def app(request: Request) -> Response:
         raise AssertionError
 
     with Server(LOOPBACK, app) as server:
-        status, headers, body = exchange(server, f"{method} /metrics HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        status, headers, body = answer(connect(server, f"{method} /metrics HTTP/1.1\r\n\r\n".encode()))
     assert (status, headers["Allow"], body) == (405, "GET, HEAD", b"405 Method Not Allowed\n")
 
 
@@ -303,27 +302,22 @@ def test_other_methods_are_refused_without_asking_the_application(method: str) -
         (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 150 + b"\r\n", 431, b"431 Request Header Fields Too Large"),
     ],
 )
-def test_a_bad_request_gets_plain_text_and_the_connection_is_closed(
-    request_bytes: bytes, status: int, text: bytes
+def test_a_bad_request_gets_plain_text_and_the_end(
+    server: Server, connect: Connect, request_bytes: bytes, status: int, text: bytes
 ) -> None:
-    with Server(LOOPBACK, echo) as server:
-        got, headers, body = exchange(server, request_bytes)
+    got, headers, body = answer(connect(server, request_bytes))
     assert (got, headers["Connection"]) == (status, "close")
     assert headers["Content-Type"] == "text/plain; charset=utf-8"
     assert body.startswith(text)
 
 
-def test_an_absolute_target_is_reduced_to_its_path() -> None:
-    with Server(LOOPBACK, echo) as server:
-        assert exchange(server, b"GET http://host/page?a=1 HTTP/1.1\r\n\r\n")[2] == b"GET /page {'a': ['1']}"
+def test_an_absolute_target_is_reduced_to_its_path(server: Server, connect: Connect) -> None:
+    assert answer(connect(server, b"GET http://host/page?a=1 HTTP/1.1\r\n\r\n"))[2] == b"GET /page {'a': ['1']}"
 
 
-def test_a_failing_application_is_a_500_and_one_logged_line_and_the_server_goes_on(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    with Server(LOOPBACK, echo) as server, caplog.at_level(logging.INFO):
-        status, _, body = exchange(server, b"GET /broken HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert (status, body) == (500, b"500 Internal Server Error\n")
+def test_a_failing_application_is_a_500_and_one_log_line(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        assert get(server, "/broken") == "500 Internal Server Error\n"
         assert get(server, "/fine") == "GET /fine {}"
     assert [(record.name, record.getMessage(), bool(record.exc_info)) for record in caplog.records] == [
         ("exporter.web", "GET '/broken' failed: RuntimeError: two lines", False)
@@ -331,35 +325,30 @@ def test_a_failing_application_is_a_500_and_one_logged_line_and_the_server_goes_
 
 
 def test_requests_are_logged_for_debugging_only(
-    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    server: Server, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with Server(LOOPBACK, echo) as server:
-        with caplog.at_level(logging.INFO):
-            get(server)
-        assert caplog.messages == []
-        with caplog.at_level(logging.DEBUG, "exporter.web"):
-            get(server)
-            until(lambda: any(record.name == "exporter.web" for record in caplog.records))
+    with caplog.at_level(logging.INFO):
+        get(server)
+    assert caplog.messages == []
+    with caplog.at_level(logging.DEBUG, "exporter.web"):
+        get(server)
+        until(lambda: any(record.name == "exporter.web" for record in caplog.records))
     assert capfd.readouterr() == ("", "")
 
 
 # Connections
 
 
-def test_a_connection_is_kept_and_used_again() -> None:
-    with Server(LOOPBACK, echo) as server, socket.create_connection(server.address, timeout=5) as client:
-        for number in range(3):
-            client.sendall(f"GET /{number} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-            status, headers, body = answer(client)
-            assert (status, body) == (200, f"GET /{number} {{}}".encode())
-            assert "Connection" not in headers
-
-
-def test_requests_that_were_sent_ahead_are_answered_in_their_order() -> None:
-    with Server(LOOPBACK, echo) as server, socket.create_connection(server.address, timeout=5) as client:
-        client.sendall(b"GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\nConnection: close\r\n\r\n")
-        received = everything(client)
-    assert received.index(b"GET /1 {}") < received.index(b"GET /2 {}")
+def test_requests_on_one_connection_are_answered_in_order(server: Server, connect: Connect) -> None:
+    client = connect(server)
+    for path in ("/1", "/2"):
+        client.sendall(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+        status, headers, body = answer(client)
+        assert (status, body) == (200, f"GET {path} {{}}".encode())
+        assert "Connection" not in headers
+    client.sendall(b"GET /3 HTTP/1.1\r\n\r\nGET /4 HTTP/1.1\r\nConnection: close\r\n\r\n")
+    received = everything(client)
+    assert received.index(b"GET /3 {}") < received.index(b"GET /4 {}")
 
 
 @pytest.mark.parametrize(
@@ -370,34 +359,36 @@ def test_requests_that_were_sent_ahead_are_answered_in_their_order() -> None:
         (b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", "close"),
     ],
 )
-def test_the_client_is_told_whether_the_connection_stays(request_bytes: bytes, connection: str) -> None:
-    with Server(LOOPBACK, echo) as server:
-        assert exchange(server, request_bytes)[1]["Connection"] == connection
+def test_the_client_is_told_whether_the_connection_stays(
+    server: Server, connect: Connect, request_bytes: bytes, connection: str
+) -> None:
+    assert answer(connect(server, request_bytes))[1]["Connection"] == connection
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("header", ["Content-Length: 4000000", "Transfer-Encoding: chunked", "Expect: 100-continue"])
-def test_a_body_is_not_read_and_the_client_still_gets_its_answer(method: str, header: str) -> None:
-    extra = "Content-Length: 4000000\r\n" if header.startswith("Expect") else ""
-    with Server(LOOPBACK, echo) as server, socket.create_connection(server.address, timeout=5) as client:
-        client.sendall(f"{method} / HTTP/1.1\r\nHost: x\r\n{header}\r\n{extra}\r\n".encode() + b"x" * 4_000_000)
-        status, headers, _ = answer(client)
-        assert status == (200 if method == "GET" else 405)
-        assert headers["Connection"] == "close"
-        assert everything(client) == b""
+@pytest.mark.parametrize(("method", "expected"), [("GET", 200), ("POST", 405)])
+@pytest.mark.parametrize(
+    "header",
+    ["Content-Length: 4000000", "Transfer-Encoding: chunked", "Expect: 100-continue\r\nContent-Length: 4000000"],
+)
+def test_a_body_is_not_read_and_the_client_is_answered(
+    server: Server, connect: Connect, method: str, expected: int, header: str
+) -> None:
+    client = connect(server, f"{method} / HTTP/1.1\r\n{header}\r\n\r\n".encode() + b"x" * 4_000_000)
+    status, headers, _ = answer(client)
+    assert (status, headers["Connection"]) == (expected, "close")
+    assert everything(client) == b""
 
 
-def test_a_client_that_asks_before_sending_its_body_gets_the_final_answer_at_once() -> None:
-    with Server(LOOPBACK, echo) as server, socket.create_connection(server.address, timeout=5) as client:
-        client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
-        assert client.recv(12) == b"HTTP/1.1 405"
+def test_a_client_that_asks_before_its_body_is_answered(server: Server, connect: Connect) -> None:
+    client = connect(server, b"POST / HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+    assert client.recv(12) == b"HTTP/1.1 405"
 
 
 def test_forty_requests_at_once_are_all_answered(gate: Gate) -> None:
     with Server(LOOPBACK, gate) as server, ThreadPoolExecutor(40) as pool:
         answers = [pool.submit(get, server, "/slow") for _ in range(40)]
         for _ in range(40):
-            assert gate.entered.acquire(timeout=5)
+            gate.wait_for_request()
         gate.opened.set()
         assert [one.result() for one in answers] == ["passed"] * 40
 
@@ -405,124 +396,111 @@ def test_forty_requests_at_once_are_all_answered(gate: Gate) -> None:
 # Clients that are silent or slow
 
 
-def test_silent_clients_are_closed_in_time_and_keep_nobody_waiting(clients: Callable[[Server], socket.socket]) -> None:
-    with Server(LOOPBACK, echo, limits=QUICK) as server:
-        silent = [clients(server) for _ in range(20)]
-        assert get(server, "/prompt") == "GET /prompt {}"
-        assert closes_within(silent[0]) < AT_ONCE
-        assert [everything(one) for one in silent] == [b""] * 20
-
-
-def test_silent_clients_of_a_tls_server_are_closed_in_time_and_keep_nobody_waiting(
-    tls: WebConfig, trusting: ssl.SSLContext, clients: Callable[[Server], socket.socket]
+@pytest.mark.parametrize(("start", "is_secure"), [(b"", False), (b"GET /big HTTP/1.1\r\n\r\n", False), (b"", True)])
+def test_slow_clients_keep_nobody_waiting(
+    tls: WebConfig, trusting: ssl.SSLContext, connect: Connect, start: bytes, *, is_secure: bool
 ) -> None:
-    with Server(LOOPBACK, echo, tls, limits=QUICK) as server:
-        silent = [clients(server) for _ in range(20)]
-        assert secure_get(server, trusting) == b"GET / {}"
-        assert closes_within(silent[0]) < AT_ONCE
+    with Server(LOOPBACK, echo, tls if is_secure else None, limits=PATIENT) as server:
+        for _ in range(20):
+            connect(server, start)
+        assert get(server, "/prompt", trusting if is_secure else None) == "GET /prompt {}"
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_silent_clients_are_cut_off(tls: WebConfig, connect: Connect, *, is_secure: bool) -> None:
+    limits = Limits(request_seconds=SHORT)
+    with Server(LOOPBACK, echo, tls if is_secure else None, limits=limits) as server:
+        silent = [connect(server) for _ in range(20)]
         assert [everything(one) for one in silent] == [b""] * 20
 
 
-def test_a_tls_client_that_is_silent_after_the_handshake_is_closed_in_time(
-    tls: WebConfig, trusting: ssl.SSLContext, clients: Callable[[Server], socket.socket]
+def test_a_client_that_is_silent_after_the_handshake_is_cut_off(
+    tls: WebConfig, trusting: ssl.SSLContext, connect: Connect
 ) -> None:
     with (
-        Server(LOOPBACK, echo, tls, limits=QUICK) as server,
-        trusting.wrap_socket(clients(server), server_hostname="127.0.0.1") as client,
+        Server(LOOPBACK, echo, tls, limits=Limits(request_seconds=BEARABLE)) as server,
+        trusting.wrap_socket(connect(server), server_hostname="127.0.0.1") as client,
     ):
-        assert closes_within(client) < AT_ONCE
+        assert everything(client) == b""
 
 
-def trickle(client: socket.socket, data: bytes) -> float:
-    """Seconds until the server has had enough of a byte every 20 ms."""
-    began = time.monotonic()
+def assert_is_cut_off_while_it_trickles(client: socket.socket, start: bytes) -> None:
+    """Send a byte every 20 ms, the last one again and again, until the server has had enough."""
     client.settimeout(0.02)
-    for byte in data:
+    end = time.monotonic() + DEADLINE
+    sent = 0
+    while time.monotonic() < end:
         try:
-            client.sendall(bytes([byte]))
+            client.sendall(start[sent : sent + 1] or start[-1:])
+            sent += 1
             if client.recv(1) == b"":
-                break
+                return
         except TimeoutError:
             continue
         except (BrokenPipeError, ConnectionResetError):
-            break
-    return time.monotonic() - began
+            return
+    pytest.fail("was not cut off")
 
 
-@pytest.mark.parametrize(
-    "start", [b"", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["line", "headers", "second"]
-)
-def test_a_client_that_sends_byte_by_byte_is_cut_off_without_reaching_the_application(start: bytes) -> None:
-    seen = []
-
+@pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\n"], ids=["line", "headers"])
+def test_a_client_that_sends_byte_by_byte_is_cut_off(connect: Connect, start: bytes) -> None:
     def app(request: Request) -> Response:
-        seen.append(request.path)
-        return Response(200, b"")
+        raise AssertionError
 
-    is_second = start.endswith(b"\r\n\r\n")
-    with (
-        Server(LOOPBACK, app, limits=Limits(request_seconds=0.2)) as server,
-        socket.create_connection(server.address, timeout=5) as client,
-    ):
-        client.sendall(start)
-        if is_second:
-            answer(client)
-        assert 0.1 < trickle(client, b"GET /trickle" + b"a" * 500) < AT_ONCE
-    assert seen == (["/"] if is_second else [])
+    with Server(LOOPBACK, app, limits=Limits(request_seconds=SHORT)) as server:
+        assert_is_cut_off_while_it_trickles(connect(server, start), b"GET /trickle")
 
 
-def test_a_tls_handshake_byte_by_byte_is_cut_off(tls: WebConfig, clients: Callable[[Server], socket.socket]) -> None:
-    with Server(LOOPBACK, echo, tls, limits=QUICK) as server:
-        assert 0.1 < trickle(clients(server), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"a" * 400) < AT_ONCE
+def test_a_second_request_byte_by_byte_is_cut_off(connect: Connect) -> None:
+    with Server(LOOPBACK, echo, limits=Limits(request_seconds=BEARABLE)) as server:
+        client = connect(server, GET)
+        assert answer(client)[2] == b"GET / {}"
+        assert_is_cut_off_while_it_trickles(client, b"GET /trickle")
 
 
-def test_a_client_that_does_not_take_its_answer_is_cut_off_and_keeps_nobody_waiting(
-    clients: Callable[[Server], socket.socket],
-) -> None:
-    with Server(LOOPBACK, echo, limits=QUICK) as server:
-        slow = clients(server)
-        slow.sendall(b"GET /big HTTP/1.1\r\n\r\n")
-        assert get(server, "/prompt") == "GET /prompt {}"
-        until(lambda: not server._listener.connections._open)
+def test_a_tls_handshake_byte_by_byte_is_cut_off(tls: WebConfig, connect: Connect) -> None:
+    hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03a"
+    with Server(LOOPBACK, echo, tls, limits=Limits(request_seconds=SHORT)) as server:
+        assert_is_cut_off_while_it_trickles(connect(server), hello)
+
+
+def test_a_client_that_does_not_take_its_answer_is_cut_off(connect: Connect) -> None:
+    with Server(LOOPBACK, echo, limits=Limits(response_seconds=SHORT)) as server:
+        slow = connect(server, b"GET /big HTTP/1.1\r\n\r\n")
+        until(lambda: open_connections(server) == 1)
+        until(lambda: open_connections(server) == 0)
         assert len(everything(slow)) < len(BIG)
 
 
 def test_a_client_that_takes_its_answer_bit_by_bit_is_cut_off(
-    tls: WebConfig, trusting: ssl.SSLContext, clients: Callable[[Server], socket.socket]
+    tls: WebConfig, trusting: ssl.SSLContext, connect: Connect
 ) -> None:
-    limits = Limits(response_seconds=0.2)
     with (
-        Server(LOOPBACK, echo, tls, limits=limits) as server,
-        trusting.wrap_socket(clients(server), server_hostname="127.0.0.1") as slow,
+        Server(LOOPBACK, echo, tls, limits=Limits(response_seconds=SHORT)) as server,
+        trusting.wrap_socket(connect(server), server_hostname="127.0.0.1") as slow,
     ):
         slow.sendall(b"GET /big HTTP/1.1\r\n\r\n")
-        began = time.monotonic()
-        while server._listener.connections._open or time.monotonic() - began < 0.1:
-            slow.recv(1000)
-            time.sleep(0.005)
-            assert time.monotonic() - began < AT_ONCE
+        until(lambda: open_connections(server) == 0 or not slow.recv(1000))
 
 
-def test_a_big_answer_reaches_a_client_that_takes_it() -> None:
-    with Server(LOOPBACK, echo) as server:
-        assert requests.get(server.url + "/big", timeout=5).content == BIG
+def test_a_big_answer_reaches_a_client_that_takes_it(server: Server) -> None:
+    assert get(server, "/big").encode() == BIG
 
 
-def test_an_idle_connection_is_closed_after_its_time(clients: Callable[[Server], socket.socket]) -> None:
-    with Server(LOOPBACK, echo, limits=Limits(idle_seconds=0.2)) as server:
-        client = clients(server)
-        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        answer(client)
-        assert 0.1 < closes_within(client) < AT_ONCE
+def test_an_idle_connection_is_closed_after_its_time(connect: Connect) -> None:
+    with Server(LOOPBACK, echo, limits=Limits(idle_seconds=SHORT)) as server:
+        client = connect(server, GET)
+        assert answer(client)[2] == b"GET / {}"
+        assert everything(client) == b""
 
 
-def test_clients_that_leave_at_any_moment_cause_no_log_line(caplog: pytest.LogCaptureFixture) -> None:
-    with Server(LOOPBACK, echo) as server, caplog.at_level(logging.INFO):
+def test_clients_that_leave_at_any_moment_are_not_logged(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
         for start in (b"", b"GET", b"GET / HTTP/1.1\r\nHo", b"GET /big HTTP/1.1\r\n\r\n"):
-            with socket.create_connection(server.address, timeout=5) as client:
+            with socket.create_connection(server.address, timeout=TIMEOUT) as client:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                 client.sendall(start)
-        until(lambda: not server._listener.connections._open)
+        until(lambda: open_connections(server) == 0)
         assert get(server) == "GET / {}"
     assert caplog.messages == []
 
@@ -530,50 +508,44 @@ def test_clients_that_leave_at_any_moment_cause_no_log_line(caplog: pytest.LogCa
 # The cap on connections
 
 
-def test_the_oldest_connection_that_is_not_answering_makes_room_for_a_new_one(
-    gate: Gate, clients: Callable[[Server], socket.socket]
-) -> None:
+def test_the_oldest_idle_connection_makes_room_for_a_new_one(gate: Gate, connect: Connect) -> None:
     with Server(LOOPBACK, gate, limits=Limits(connections=3)) as server:
-        busy = clients(server)
-        busy.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
-        assert gate.entered.acquire(timeout=5)
-        oldest, younger = clients(server), clients(server)
+        busy = connect(server, SLOW)
+        gate.wait_for_request()
+        oldest, younger = connect(server), connect(server)
         assert get(server) == "passed"
         assert everything(oldest) == b""
         gate.opened.set()
         for client in (busy, younger):
-            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            client.sendall(GET)
             assert answer(client)[2] == b"passed"
 
 
-def test_a_newcomer_is_told_503_when_everybody_is_busy(gate: Gate, clients: Callable[[Server], socket.socket]) -> None:
+def test_a_newcomer_is_told_503_when_everybody_is_busy(gate: Gate, connect: Connect) -> None:
     with Server(LOOPBACK, gate, limits=Limits(connections=2)) as server:
-        for busy in (clients(server), clients(server)):
-            busy.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
-            assert gate.entered.acquire(timeout=5)
-        status, headers, body = exchange(server, b"GET / HTTP/1.1\r\n\r\n")
+        for _ in range(2):
+            connect(server, SLOW)
+            gate.wait_for_request()
+        status, headers, body = answer(connect(server, GET))
         assert (status, headers["Connection"]) == (503, "close")
         assert body == b"503 Service Unavailable: too many connections\n"
         gate.opened.set()
-        deadline = time.monotonic() + 5
-        while get(server) != "passed":
-            assert time.monotonic() < deadline
+        until(lambda: get(server) == "passed")
 
 
-def test_silent_newcomers_beyond_the_cap_do_not_pile_up(gate: Gate, clients: Callable[[Server], socket.socket]) -> None:
+def test_silent_newcomers_beyond_the_cap_do_not_pile_up(gate: Gate, connect: Connect) -> None:
     with Server(LOOPBACK, gate, limits=Limits(connections=1)) as server:
-        busy = clients(server)
-        busy.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
-        assert gate.entered.acquire(timeout=5)
-        silent = [clients(server) for _ in range(30)]
+        busy = connect(server, SLOW)
+        gate.wait_for_request()
+        silent = [connect(server) for _ in range(30)]
         assert everything(silent[0]) == b""
-        assert exchange(server, b"GET / HTTP/1.1\r\n\r\n")[0] == 503
-        until(lambda: len(server._listener.connections._open) <= 17)
+        assert answer(connect(server, GET))[0] == 503
+        until(lambda: open_connections(server) <= 17)
         gate.opened.set()
         assert answer(busy)[2] == b"passed"
 
 
-def test_a_newcomer_is_hung_up_on_when_even_the_spare_connections_are_busy() -> None:
+def test_a_newcomer_is_not_admitted_when_the_spare_ones_are_busy() -> None:
     connections = Connections(Limits(connections=1))
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(18)]
@@ -586,27 +558,25 @@ def test_a_newcomer_is_hung_up_on_when_even_the_spare_connections_are_busy() -> 
 
 
 def test_who_is_not_admitted_is_closed_at_once(
-    monkeypatch: pytest.MonkeyPatch, clients: Callable[[Server], socket.socket]
+    server: Server, monkeypatch: pytest.MonkeyPatch, connect: Connect
 ) -> None:
     monkeypatch.setattr(Connections, "admit", lambda *_: False)
-    with Server(LOOPBACK, echo) as server:
-        assert everything(clients(server)) == b""
+    assert everything(connect(server)) == b""
 
 
-def test_three_hundred_silent_clients_leave_room_for_a_scrape(clients: Callable[[Server], socket.socket]) -> None:
-    with Server(LOOPBACK, echo) as server:
-        silent = [clients(server) for _ in range(300)]
-        assert get(server) == "GET / {}"
-        assert everything(silent[0]) == b""
-        until(lambda: len(server._listener.connections._open) <= 256)
+def test_three_hundred_silent_clients_leave_room_for_a_scrape(server: Server, connect: Connect) -> None:
+    silent = [connect(server) for _ in range(300)]
+    assert get(server) == "GET / {}"
+    assert everything(silent[0]) == b""
+    until(lambda: open_connections(server) <= 256)
 
 
-def test_running_out_of_file_descriptors_does_not_end_the_server(clients: Callable[[Server], socket.socket]) -> None:
+def test_running_out_of_file_descriptors_is_survived(server: Server, connect: Connect) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with Server(LOOPBACK, echo) as server, socket.socket() as client:
-        client.settimeout(5)
-        silent = clients(server)
-        until(lambda: len(server._listener.connections._open) == 1)
+    with socket.socket() as client:
+        client.settimeout(TIMEOUT)
+        silent = connect(server)
+        until(lambda: open_connections(server) == 1)
         fillers = [os.open(os.devnull, os.O_RDONLY) for _ in range(3)]
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(fillers), hard))
         try:
@@ -616,21 +586,20 @@ def test_running_out_of_file_descriptors_does_not_end_the_server(clients: Callab
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             for filler in fillers:
                 os.close(filler)
-        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        client.sendall(GET)
         assert answer(client)[2] == b"GET / {}"
 
 
-def test_a_thread_that_cannot_be_started_costs_one_connection_and_one_line(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, clients: Callable[[Server], socket.socket]
+def test_a_thread_that_cannot_be_started_costs_one_connection(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, connect: Connect
 ) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    with Server(LOOPBACK, echo) as server:
-        with monkeypatch.context() as patch:
-            patch.setattr(threading.Thread, "start", fail)
-            assert everything(clients(server)) == b""
-        assert get(server) == "GET / {}"
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        assert everything(connect(server)) == b""
+    assert get(server) == "GET / {}"
     assert len(caplog.messages) == 1
     assert caplog.messages[0].endswith(" ended: RuntimeError: can't start new thread")
 
@@ -638,30 +607,35 @@ def test_a_thread_that_cannot_be_started_costs_one_connection_and_one_line(
 # Stopping
 
 
-def test_stop_returns_at_once_and_closes_every_connection(
-    gate: Gate, clients: Callable[[Server], socket.socket]
-) -> None:
+def test_stop_returns_at_once_and_closes_every_connection(gate: Gate, connect: Connect) -> None:
     with Server(LOOPBACK, gate) as server:
-        silent, idle, busy = (clients(server) for _ in range(3))
-        idle.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        silent, idle, busy = connect(server), connect(server, GET), connect(server, SLOW)
         answer(idle)
-        busy.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
-        assert gate.entered.acquire(timeout=5)
+        gate.wait_for_request()
         began = time.monotonic()
         server.stop()
         assert time.monotonic() - began < AT_ONCE
         assert [everything(client) for client in (silent, idle, busy)] == [b"", b"", b""]
         with pytest.raises(ConnectionRefusedError):
-            clients(server)
+            connect(server)
         gate.opened.set()
-        until(lambda: not server._listener.connections._open)
+        until(lambda: open_connections(server) == 0)
 
 
-def test_stop_lets_an_answer_that_is_nearly_done_out(gate: Gate, clients: Callable[[Server], socket.socket]) -> None:
+def test_stop_is_quick_with_silent_tls_clients(tls: WebConfig, trusting: ssl.SSLContext, connect: Connect) -> None:
+    with Server(LOOPBACK, echo, tls) as server:
+        silent = connect(server)
+        with trusting.wrap_socket(connect(server), server_hostname="127.0.0.1") as idle:
+            began = time.monotonic()
+            server.stop()
+            assert time.monotonic() - began < AT_ONCE
+            assert [everything(client) for client in (silent, idle)] == [b"", b""]
+
+
+def test_stop_lets_an_answer_that_is_nearly_done_out(gate: Gate, connect: Connect) -> None:
     with Server(LOOPBACK, gate) as server:
-        client, silent = clients(server), clients(server)
-        client.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
-        assert gate.entered.acquire(timeout=5)
+        client, silent = connect(server, SLOW), connect(server)
+        gate.wait_for_request()
         stopping = threading.Thread(target=server.stop)
         stopping.start()
         assert everything(silent) == b""
@@ -671,7 +645,7 @@ def test_stop_lets_an_answer_that_is_nearly_done_out(gate: Gate, clients: Callab
         stopping.join()
 
 
-def test_a_server_that_was_never_started_gives_its_port_back() -> None:
+def test_a_server_that_was_never_started_frees_its_port() -> None:
     server = Server(LOOPBACK, echo)
     server.stop()
     server.stop()
@@ -690,29 +664,22 @@ def test_no_thread_is_left_behind() -> None:
 # TLS
 
 
-def secure_get(server: Server, context: ssl.SSLContext, path: str = "/") -> bytes:
-    with closing(http.client.HTTPSConnection(*server.address, context=context, timeout=5)) as connection:
-        connection.request("GET", path)
-        with connection.getresponse() as response:
-            return response.read()
-
-
-def test_tls_serves_and_keeps_the_connection(tls: WebConfig, trusting: ssl.SSLContext) -> None:
-    with Server(LOOPBACK, echo, tls) as server:
+def test_tls_serves_and_keeps_the_connection(tls: WebConfig, trusting: ssl.SSLContext, connect: Connect) -> None:
+    with (
+        Server(LOOPBACK, echo, tls) as server,
+        trusting.wrap_socket(connect(server), server_hostname="127.0.0.1") as client,
+    ):
         assert server.url == f"https://127.0.0.1:{server.address[1]}"
-        with closing(http.client.HTTPSConnection(*server.address, context=trusting, timeout=5)) as connection:
-            for path in ("/1", "/2"):
-                connection.request("GET", path)
-                with connection.getresponse() as response:
-                    assert response.read() == f"GET {path} {{}}".encode()
+        for _ in range(2):
+            client.sendall(GET)
+            assert answer(client)[2] == b"GET / {}"
 
 
-def test_clear_text_on_the_tls_port_gets_no_answer_and_no_log_line(
-    tls: WebConfig, caplog: pytest.LogCaptureFixture
+def test_clear_text_on_the_tls_port_gets_no_answer(
+    tls: WebConfig, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Server(LOOPBACK, echo, tls) as server, socket.create_connection(server.address, timeout=5) as client:
-        client.sendall(b"GET /clear HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b"GET /clear" not in everything(client)
+    with Server(LOOPBACK, echo, tls) as server:
+        assert b"GET / {}" not in everything(connect(server, GET))
     assert caplog.messages == []
 
 
@@ -723,33 +690,18 @@ def test_tls_below_1_2_is_refused(tls: WebConfig, trusting: ssl.SSLContext) -> N
     with pytest.warns(DeprecationWarning, match="TLSVersion.TLSv1"):
         trusting.maximum_version = ssl.TLSVersion.TLSv1_1
     with Server(LOOPBACK, echo, tls) as server, pytest.raises(ssl.SSLError) as caught:
-        secure_get(server, trusting)
+        get(server, context=trusting)
     assert caught.value.reason == "TLSV1_ALERT_PROTOCOL_VERSION"
 
 
-def test_stop_is_quick_with_silent_tls_clients(
-    tls: WebConfig, trusting: ssl.SSLContext, clients: Callable[[Server], socket.socket]
-) -> None:
-    with Server(LOOPBACK, echo, tls) as server:
-        silent = clients(server)
-        with trusting.wrap_socket(clients(server), server_hostname="127.0.0.1") as idle:
-            began = time.monotonic()
-            server.stop()
-            assert time.monotonic() - began < AT_ONCE
-            assert [everything(client) for client in (silent, idle)] == [b"", b""]
-
-
-def test_a_tls_connection_is_not_shut_in_the_way_that_drops_its_encryption_first(
-    tls: WebConfig,
-    trusting: ssl.SSLContext,
-    clients: Callable[[Server], socket.socket],
-    monkeypatch: pytest.MonkeyPatch,
+def test_tls_is_not_shut_in_the_way_that_drops_encryption_first(
+    tls: WebConfig, trusting: ssl.SSLContext, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dropped: list[object] = []
     monkeypatch.setattr(ssl.SSLSocket, "shutdown", lambda *arguments: dropped.append(arguments))
     with (
         Server(LOOPBACK, echo, tls) as server,
-        trusting.wrap_socket(clients(server), server_hostname="127.0.0.1") as idle,
+        trusting.wrap_socket(connect(server), server_hostname="127.0.0.1") as idle,
     ):
         server.stop()
         assert everything(idle) == b""
