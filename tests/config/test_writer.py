@@ -235,7 +235,7 @@ def test_no_older_file_is_ever_lost(path: Path) -> None:
     assert len(names(path.parent)) == 4
 
 
-def test_a_link_that_leads_nowhere_takes_the_name_of_a_backup_too(path: Path) -> None:
+def test_a_broken_link_takes_the_name_of_a_backup_too(path: Path) -> None:
     path.with_name("config.yaml.bak").symlink_to("gone")
     assert backup_of(path).name == "config.yaml.bak.2"
 

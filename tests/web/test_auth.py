@@ -82,8 +82,12 @@ def problems_of(folder: Path, text: str) -> list[str]:
     return [line.removeprefix(f"{path}: ") for line in caught.value.problems]
 
 
-def signed_in(name: str, password: str, path: str = "/metrics") -> Request:
-    return request_with("Basic " + base64.b64encode(f"{name}:{password}".encode()).decode(), path)
+def basic(name_and_password: str) -> str:
+    return "Basic " + base64.b64encode(name_and_password.encode()).decode()
+
+
+def signed_in(name: str, password: str) -> Request:
+    return request_with(basic(f"{name}:{password}"))
 
 
 def request_with(authorization: str | None, path: str = "/metrics") -> Request:
@@ -268,7 +272,7 @@ def test_a_damaged_certificate_is_refused(folder: Path) -> None:
     ]
 
 
-def test_a_key_with_a_passphrase_is_refused_instead_of_asking_for_it(folder: Path) -> None:
+def test_a_key_with_a_passphrase_is_refused(folder: Path) -> None:
     name = "ENCRYPTED PRIVATE KEY"
     (folder / "key.pem").write_text(f"-----BEGIN {name}-----\nAAAA\n-----END {name}-----\n")
     assert problems_of(folder, TLS) == [
@@ -279,7 +283,7 @@ def test_a_key_with_a_passphrase_is_refused_instead_of_asking_for_it(folder: Pat
 @pytest.mark.parametrize(
     "stored", ["", "secret", "5", "[a]", HASH[:-1], HASH + "a", "$2x" + HASH[3:], "$2b$03" + HASH[6:], f"'{HASH} '"]
 )
-def test_what_is_not_a_bcrypt_hash_is_refused_without_being_shown(folder: Path, stored: str) -> None:
+def test_what_is_not_a_bcrypt_hash_is_refused_and_not_shown(folder: Path, stored: str) -> None:
     assert problems_of(folder, f"basic_auth_users:\n  me: {stored}") == [
         "basic_auth_users.me: not a bcrypt hash; make one with: htpasswd -nBC 10 me"
     ]
@@ -303,41 +307,26 @@ def test_a_hash_shows_in_no_message_wherever_it_stands(folder: Path, text: str) 
 # Passwords
 
 
+@pytest.mark.parametrize("authorization", [basic("me:right"), basic("me:right").replace("Basic", "bASIC ")])
+def test_the_right_password_passes(guarded: WebConfig, authorization: str) -> None:
+    assert guarded.refusal(request_with(authorization)) is None
+
+
 @pytest.mark.parametrize(
-    ("request_", "status"),
+    "authorization",
     [
-        (signed_in("me", "right"), 200),
-        (signed_in("me", "wrong"), 401),
-        (signed_in("me", ""), 401),
-        (signed_in("you", "right"), 401),
-        (signed_in("", "right"), 401),
-        (signed_in("me", "r" * 73), 401),
-        (request_with(None), 401),
-        (request_with(""), 401),
-        (request_with("Bearer abc"), 401),
-        (request_with("Basic"), 401),
-        (request_with("Basic !!!"), 401),
-        (request_with("Basic é"), 401),
-        (request_with("Basic " + base64.b64encode(b"me").decode()), 401),
-        (request_with("Basic " + base64.b64encode(b"me:\xff\0").decode()), 401),
-        (request_with("bASIC  " + base64.b64encode(b"me:right").decode()), 200),
-        (signed_in("me", "wrong", "/-/healthy"), 200),
-        (request_with(None, "/-/healthy"), 200),
-        (request_with(None, "/-/ready"), 401),
-        (request_with(None, "/-/healthy/"), 401),
-        (request_with(None, "/"), 401),
+        *map(basic, ["me:wrong", "me:", "you:right", ":right", "me:" + "r" * 73, "me", "me:\xff\0"]),
+        *(None, "", "Bearer abc", "Basic", "Basic !!!", "Basic é"),
     ],
 )
-def test_only_the_right_password_passes_and_the_health_check_needs_none(
-    guarded: WebConfig, request_: Request, status: int
-) -> None:
-    assert status_of(guarded, request_) == status
+def test_anything_else_is_refused(guarded: WebConfig, authorization: str | None) -> None:
+    refusal = Response(401, b"Unauthorized\n", headers=(("WWW-Authenticate", "Basic"),))
+    assert guarded.refusal(request_with(authorization)) == refusal
 
 
-def test_a_refusal_asks_for_basic_authentication(guarded: WebConfig) -> None:
-    assert guarded.refusal(request_with(None)) == Response(
-        401, b"Unauthorized\n", headers=(("WWW-Authenticate", "Basic"),)
-    )
+@pytest.mark.parametrize(("path", "status"), [("/-/healthy", 200), ("/-/healthy/", 401), ("/-/ready", 401), ("/", 401)])
+def test_the_health_check_alone_needs_no_password(guarded: WebConfig, path: str, status: int) -> None:
+    assert [status_of(guarded, request_with(header, path)) for header in (None, basic("me:wrong"))] == [status] * 2
 
 
 @pytest.mark.parametrize("text", ["{}", "basic_auth_users:", "basic_auth_users: {}"])
@@ -352,7 +341,7 @@ def test_every_current_kind_of_bcrypt_hash_is_understood(tmp_path: Path, kind: s
     assert status_of(access, signed_in("me", "wrong")) == 401
 
 
-def test_a_password_of_72_bytes_passes_and_a_longer_one_with_the_same_start_does_not(tmp_path: Path) -> None:
+def test_a_password_may_have_72_bytes_and_no_more(tmp_path: Path) -> None:
     stored = bcrypt.hashpw(b"p" * 72, bcrypt.gensalt(4)).decode()
     access = access_of(tmp_path, f"basic_auth_users: {{me: {stored}}}")
     assert status_of(access, signed_in("me", "p" * 72)) == 200
@@ -382,9 +371,7 @@ class CountingCheck:
             self._running.release()
 
 
-def test_a_password_is_computed_once_and_then_remembered_right_or_wrong(
-    guarded: WebConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_password_is_computed_once_and_then_remembered(guarded: WebConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     checks = CountingCheck(monkeypatch)
     for _ in range(3):
         assert status_of(guarded, signed_in("me", "right")) == 200
@@ -392,9 +379,7 @@ def test_a_password_is_computed_once_and_then_remembered_right_or_wrong(
     assert len(checks.hashes) == 2
 
 
-def test_parallel_requests_compute_one_hash_at_a_time_and_the_same_one_once(
-    guarded: WebConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parallel_requests_compute_one_hash_at_a_time(guarded: WebConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     checks = CountingCheck(monkeypatch)
     checks.seconds = 0.02
     passwords = ["right", "wrong", "right", "other"] * 3
@@ -413,17 +398,13 @@ def test_an_unknown_name_costs_as_much_as_a_known_one(tmp_path: Path, monkeypatc
     assert checks.hashes == [b"$2b$05$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"]
 
 
-def test_an_unknown_name_does_not_pass_even_with_the_password_of_the_fake_hash(
-    guarded: WebConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_password_of_the_fake_hash_does_not_pass(guarded: WebConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bcrypt, "checkpw", lambda *_: True)
     assert status_of(guarded, signed_in("nobody", "whatever")) == 401
     assert status_of(guarded, signed_in("me", "whatever")) == 200
 
 
-def test_guessing_neither_grows_the_memory_nor_pushes_the_right_password_out(
-    guarded: WebConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_guessing_does_not_push_the_right_password_out(guarded: WebConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     checks = CountingCheck(monkeypatch)
     assert status_of(guarded, signed_in("me", "right")) == 200
     for number in range(150):
@@ -446,25 +427,22 @@ def test_name_and_password_cannot_be_shifted_into_each_other() -> None:
 
 def test_the_server_asks_for_the_password_before_anything_else(guarded: WebConfig) -> None:
     with Server(LOOPBACK, app, guarded) as server:
-        right = requests.get(server.url + "/metrics", auth=("me", "right"), timeout=5)
-        assert (right.status_code, right.text) == (200, "/metrics")
-        for name, password in (("me", "wrong"), ("you", "right")):
-            wrong = requests.get(server.url + "/metrics", auth=(name, password), timeout=5)
-            assert (wrong.status_code, wrong.headers["WWW-Authenticate"], wrong.text) == (
-                401,
-                "Basic",
-                "Unauthorized\n",
-            )
-        assert requests.post(server.url, timeout=5).status_code == 401
-        assert requests.post(server.url, auth=("me", "right"), timeout=5).status_code == 405
-        assert requests.get(server.url + "/-/healthy", timeout=5).text == "/-/healthy"
-        assert requests.get(server.url + "/-/healthy%2F..%2Fmetrics", timeout=5).status_code == 401
+        for method, path, authorization, status in (
+            ("GET", "/metrics", basic("me:right"), 200),
+            ("GET", "/metrics", basic("me:wrong"), 401),
+            ("POST", "/metrics", "", 401),
+            ("POST", "/metrics", basic("me:right"), 405),
+            ("GET", "/-/healthy", "", 200),
+            ("GET", "/-/healthy%2F..%2Fmetrics", "", 401),
+        ):
+            headers = {"Authorization": authorization}
+            assert requests.request(method, server.url + path, headers=headers, timeout=5).status_code == status
 
 
 # Headers
 
 
-def test_configured_headers_are_on_every_response_and_replace_the_own_ones(tmp_path: Path) -> None:
+def test_configured_headers_replace_those_of_every_response(tmp_path: Path) -> None:
     access = access_of(
         tmp_path,
         "http_server_config:\n"
@@ -485,32 +463,23 @@ def test_configured_headers_are_on_every_response_and_replace_the_own_ones(tmp_p
 # TLS
 
 
-def test_tls_is_1_2_or_newer_by_default(folder: Path) -> None:
-    access = access_of(folder, TLS)
+@pytest.mark.parametrize(
+    ("setting", "lowest", "highest"),
+    [
+        ("", ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3),
+        (", min_version: TLS13", ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3),
+        (", max_version: TLS12", ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2),
+    ],
+)
+def test_tls_is_1_2_or_newer_or_as_configured(
+    folder: Path, setting: str, lowest: ssl.TLSVersion, highest: ssl.TLSVersion
+) -> None:
+    access = access_of(folder, TLS.replace("}", f"{setting}}}"))
     context = access.context()
     assert context is not None
-    assert (context.minimum_version, context.maximum_version) == (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+    assert (context.minimum_version, context.maximum_version) == (lowest, highest)
     assert context.verify_mode is ssl.CERT_NONE
     assert access.uses_tls
-
-
-@pytest.mark.parametrize(("setting", "version"), [("min_version: TLS13", "TLSv1.3"), ("max_version: TLS12", "TLSv1.2")])
-def test_the_versions_of_tls_can_be_limited(folder: Path, trusting: ssl.SSLContext, setting: str, version: str) -> None:
-    access = access_of(folder, TLS.replace("}", f", {setting}}}"))
-    with (
-        Server(LOOPBACK, app, access) as server,
-        socket.create_connection(server.address, timeout=5) as client,
-        trusting.wrap_socket(client, server_hostname="127.0.0.1") as secured,
-    ):
-        assert secured.version() == version
-
-
-def test_a_client_below_the_lowest_version_is_refused(folder: Path, trusting: ssl.SSLContext) -> None:
-    access = access_of(folder, TLS.replace("}", ", min_version: TLS13}"))
-    trusting.maximum_version = ssl.TLSVersion.TLSv1_2
-    with Server(LOOPBACK, app, access) as server, pytest.raises(ssl.SSLError) as caught:
-        reply(server, trusting)
-    assert caught.value.reason == "TLSV1_ALERT_PROTOCOL_VERSION"
 
 
 def test_without_tls_there_is_none(tmp_path: Path) -> None:
@@ -552,7 +521,7 @@ def test_certificates_of_clients_are_verified(  # noqa: PLR0917
     assert caught.value.reason == reason
 
 
-def test_a_client_without_certificate_does_not_reach_the_application(folder: Path, trusting: ssl.SSLContext) -> None:
+def test_without_certificate_no_client_reaches_the_application(folder: Path, trusting: ssl.SSLContext) -> None:
     def unreachable(request: Request) -> Response:
         raise AssertionError
 
@@ -567,7 +536,7 @@ def test_a_client_without_certificate_does_not_reach_the_application(folder: Pat
 # Reading again
 
 
-def test_a_renewed_certificate_is_used_for_new_connections_while_old_ones_go_on(
+def test_a_renewed_certificate_is_for_new_connections(
     folder: Path, authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
     with (
@@ -585,7 +554,7 @@ def test_a_renewed_certificate_is_used_for_new_connections_while_old_ones_go_on(
             assert response.read() == b"/old"
 
 
-def test_a_renewal_that_is_half_done_keeps_the_old_certificate_and_warns_once(
+def test_a_half_done_renewal_keeps_the_old_certificate(
     folder: Path, authority: trustme.CA, trusting: ssl.SSLContext, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Server(LOOPBACK, app, access_of(folder, TLS)) as server:
@@ -594,10 +563,6 @@ def test_a_renewal_that_is_half_done_keeps_the_old_certificate_and_warns_once(
         issued.cert_chain_pems[0].write_to_path(folder / "cert.pem")
         assert [certificate_of(server, trusting) for _ in range(3)] == [before] * 3
         assert [(record.name, record.levelno) for record in caplog.records] == [("exporter.web", logging.WARNING)]
-        assert caplog.messages[0] == (
-            f"the old web configuration stays in force: {folder}/web.yaml: tls_server_config: the key in "
-            f"{folder}/key.pem does not belong to the certificate in {folder}/cert.pem"
-        )
         issued.private_key_pem.write_to_path(folder / "key.pem")
         assert certificate_of(server, trusting) not in (before, None)
         assert len(caplog.records) == 1
@@ -624,7 +589,7 @@ def test_changed_users_count_from_the_next_request(tmp_path: Path, guarded: WebC
 
 
 @pytest.mark.parametrize("text", ["", "basic_auth_users: {me: ", "basic_auth_users: {me: plain}", None])
-def test_a_broken_new_version_lets_nobody_in_that_the_old_one_did_not(
+def test_a_broken_new_version_lets_nobody_else_in(
     tmp_path: Path, guarded: WebConfig, caplog: pytest.LogCaptureFixture, text: str | None
 ) -> None:
     if text is None:
@@ -635,7 +600,6 @@ def test_a_broken_new_version_lets_nobody_in_that_the_old_one_did_not(
         assert status_of(guarded, request_with(None)) == 401
         assert status_of(guarded, signed_in("me", "right")) == 200
     assert len(caplog.records) == 1
-    assert caplog.messages[0].startswith(f"the old web configuration stays in force: {tmp_path}/web.yaml: ")
 
 
 @pytest.mark.parametrize(("before", "after"), [(TLS, "{}"), ("{}", TLS)])
@@ -650,7 +614,7 @@ def test_tls_is_neither_turned_off_nor_on_without_a_restart(
     ]
 
 
-def test_a_file_that_only_the_broken_version_names_is_watched_too(folder: Path, authority: trustme.CA) -> None:
+def test_a_file_that_a_broken_version_names_is_watched_too(folder: Path, authority: trustme.CA) -> None:
     access = access_of(folder, TLS)
     before = access.context()
     written(folder, TLS.replace("cert.pem", "next.pem"))
