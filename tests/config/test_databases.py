@@ -7,10 +7,6 @@ from exporter.config import InfluxDBConfig, Secret, VictoriaMetricsConfig
 from ..support.config_files import HOME, Load, Problems, Write
 
 
-def test_a_url_alone_makes_a_victoriametrics(load: Load) -> None:
-    assert load({"victoriametrics.url": "http://vm:8428/"}).victoriametrics == VictoriaMetricsConfig("http://vm:8428")
-
-
 def test_every_key_of_victoriametrics_is_read(load: Load, write: Write) -> None:
     write("certificate", "ca.pem")
     write("hunter2\n", "password")

@@ -442,13 +442,26 @@ def assert_is_cut_off_while_it_trickles(client: socket.socket, start: bytes) -> 
     pytest.fail("was not cut off")
 
 
-@pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\n"], ids=["line", "headers"])
-def test_a_client_that_sends_byte_by_byte_is_cut_off(connect: Connect, start: bytes) -> None:
-    def app(request: Request) -> Response:
-        raise AssertionError
+HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03a"
 
-    with Server(LOOPBACK, app, limits=Limits(request_seconds=SHORT)) as server:
-        assert_is_cut_off_while_it_trickles(connect(server, start), b"GET /trickle")
+
+@pytest.mark.parametrize(
+    ("start", "rest", "is_secure"),
+    [(b"", b"GET /trickle", False), (b"GET / HTTP/1.1\r\n", b"Host: x", False), (b"", HELLO, True)],
+    ids=["line", "headers", "handshake"],
+)
+def test_a_client_that_sends_byte_by_byte_is_cut_off(
+    tls: WebConfig, connect: Connect, start: bytes, rest: bytes, *, is_secure: bool
+) -> None:
+    seen: list[Request] = []
+
+    def app(request: Request) -> Response:
+        seen.append(request)
+        return Response(200, b"")
+
+    with Server(LOOPBACK, app, tls if is_secure else None, limits=Limits(request_seconds=SHORT)) as server:
+        assert_is_cut_off_while_it_trickles(connect(server, start), rest)
+    assert seen == []
 
 
 def test_a_second_request_byte_by_byte_is_cut_off(connect: Connect) -> None:
@@ -456,12 +469,6 @@ def test_a_second_request_byte_by_byte_is_cut_off(connect: Connect) -> None:
         client = connect(server, GET)
         assert answer(client)[2] == b"GET / {}"
         assert_is_cut_off_while_it_trickles(client, b"GET /trickle")
-
-
-def test_a_tls_handshake_byte_by_byte_is_cut_off(tls: WebConfig, connect: Connect) -> None:
-    hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03a"
-    with Server(LOOPBACK, echo, tls, limits=Limits(request_seconds=SHORT)) as server:
-        assert_is_cut_off_while_it_trickles(connect(server), hello)
 
 
 def test_a_client_that_does_not_take_its_answer_is_cut_off(connect: Connect) -> None:
@@ -622,16 +629,6 @@ def test_stop_returns_at_once_and_closes_every_connection(gate: Gate, connect: C
         until(lambda: open_connections(server) == 0)
 
 
-def test_stop_is_quick_with_silent_tls_clients(tls: WebConfig, trusting: ssl.SSLContext, connect: Connect) -> None:
-    with Server(LOOPBACK, echo, tls) as server:
-        silent = connect(server)
-        with trusting.wrap_socket(connect(server), server_hostname="127.0.0.1") as idle:
-            began = time.monotonic()
-            server.stop()
-            assert time.monotonic() - began < AT_ONCE
-            assert [everything(client) for client in (silent, idle)] == [b"", b""]
-
-
 def test_stop_lets_an_answer_that_is_nearly_done_out(gate: Gate, connect: Connect) -> None:
     with Server(LOOPBACK, gate) as server:
         client, silent = connect(server, SLOW), connect(server)
@@ -683,26 +680,16 @@ def test_clear_text_on_the_tls_port_gets_no_answer(
     assert caplog.messages == []
 
 
-def test_tls_below_1_2_is_refused(tls: WebConfig, trusting: ssl.SSLContext) -> None:
-    trusting.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning, match="TLSVersion.TLSv1"):
-        trusting.minimum_version = ssl.TLSVersion.TLSv1
-    with pytest.warns(DeprecationWarning, match="TLSVersion.TLSv1"):
-        trusting.maximum_version = ssl.TLSVersion.TLSv1_1
-    with Server(LOOPBACK, echo, tls) as server, pytest.raises(ssl.SSLError) as caught:
-        get(server, context=trusting)
-    assert caught.value.reason == "TLSV1_ALERT_PROTOCOL_VERSION"
-
-
-def test_tls_is_not_shut_in_the_way_that_drops_encryption_first(
+def test_stop_is_quick_with_silent_tls_clients_and_drops_no_tls(
     tls: WebConfig, trusting: ssl.SSLContext, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dropped: list[object] = []
     monkeypatch.setattr(ssl.SSLSocket, "shutdown", lambda *arguments: dropped.append(arguments))
-    with (
-        Server(LOOPBACK, echo, tls) as server,
-        trusting.wrap_socket(connect(server), server_hostname="127.0.0.1") as idle,
-    ):
-        server.stop()
-        assert everything(idle) == b""
+    with Server(LOOPBACK, echo, tls) as server:
+        silent = connect(server)
+        with trusting.wrap_socket(connect(server), server_hostname="127.0.0.1") as idle:
+            began = time.monotonic()
+            server.stop()
+            assert time.monotonic() - began < AT_ONCE
+            assert [everything(client) for client in (silent, idle)] == [b"", b""]
     assert dropped == []
