@@ -172,7 +172,8 @@ def test_files_are_relative_to_the_folder_of_the_config(folder: Path, write: Wri
     changes = {"smarthub.password": None, "smarthub.password_file": "p", "exporter.state_dir": "s"}
     write(yaml_text(changes), "etc/c.yaml")
     write("hunter2\n", "etc/p")
-    config = load_config(Path("etc/c.yaml"), {}, Overrides())
+    write("JBSWY3DPEHPK3PXP\n", "totp")
+    config = load_config(Path("etc/c.yaml"), {"SMARTHUB_TOTP_SECRET_FILE": "totp"}, Overrides())
     assert (config.logins[0].password, config.exporter.state_dir) == (Secret("hunter2"), Path("etc/s"))
 
 
@@ -209,6 +210,7 @@ def test_a_variable_that_looks_like_ours_gives_a_warning(load: Load) -> None:
         "SMARTHUB_PASWORD": "hunter2",
         "SMARTHUB_EXPORTER_PORT": "tcp://10.0.0.1:10058",
         "SMARTHUB_USERNAMES": "",
+        "SMARTHUB_STATE": "running",
         "PASSWORDS": "x",
     }
     assert load(environ=environ).warnings == (
