@@ -243,7 +243,7 @@ PRIVATE = World(
     ),
 )
 PERSONAL = re.compile(
-    "miller|private.example|very|word|8100|5500[12]|7000[12]|grandma|hidden|springfield|member@", re.I
+    "miller|private.example|very|word|8100|5500[12]|7000[12]|grandma|hidden|springfield|member@", re.IGNORECASE
 )
 SWITCHES: dict[str, dict[str, object]] = {
     "as it should be": {},
@@ -290,7 +290,7 @@ def test_the_shapes_of_real_answers(lines: Lines, start_portal: StartPortal, sta
         "shape={status:SUCCESS,authorizationToken:text,username:text,primaryUsername:text,isSecondaryRegistration:",
         "{ELECTRIC:[2 of {type:COST,industry:ELECTRIC,unitOfMeasure:USD,meters:[0],",
         "|{type:USAGE,industry:ELECTRIC,timeFrame:HOURLY,unitOfMeasure:KWH,serviceLocationNumber:text,",
-        "series:[3 of {name:text,meterNumber:text,channel:number,isNet:false,type:column,data:[60 of {x:number,y:number}",
+        "series:[3 of {name:text,meterNumber:text,channel:number,isNet:false,type:column,data:[60 of {x:number",
     ):
         assert part in written
 

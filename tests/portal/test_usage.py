@@ -1,8 +1,7 @@
 """The answer of the usage poll decoded: every shape of portal-facts 3.5, and any other shape refused cleanly."""
 
 import copy
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -36,6 +35,7 @@ from ..support.portal_answers import (
 T0 = wall("2026-01-05 00:00")
 T1, T2 = T0 + QUARTER, T0 + 2 * QUARTER
 PAIRS = [(T0, 0.31), (T1, 0.28)]
+ONE = [(T0, 1.0)]
 
 
 # -- nothing there
@@ -59,18 +59,6 @@ PAIRS = [(T0, 0.31), (T1, 0.28)]
 )
 def test_an_answer_without_data_is_empty_and_no_mistake(data: Json) -> None:
     assert decode(data) == UsageAnswer()
-
-
-def test_a_series_without_points_is_there_and_empty() -> None:
-    found = decode(one_meter([]))
-    assert [each.points for each in found.usage] == [()]
-    assert found.warnings == ()
-
-
-def test_a_cost_without_usage_is_dropped_with_a_warning() -> None:
-    found = answer(cost([series(pairs=PAIRS)]))
-    assert (found.usage, found.cost) == ((), ())
-    assert len(found.warnings) == 1
 
 
 # -- points
@@ -99,11 +87,6 @@ def test_points_are_sorted_by_x_and_repeated_ones_keep_their_order() -> None:
     assert only.points == ((T0, 1.0), (T1, 3.0), (T1, 2.0), (T1, 4.0), (T2, 5.0))
 
 
-def test_a_point_in_the_year_9999_is_decoded_without_harm() -> None:
-    (only,) = decode(one_meter([(wall("9999-12-01"), 1.0)])).usage
-    assert only.points == ((wall("9999-12-01"), 1.0),)
-
-
 def test_the_doubled_and_base_copies_of_the_points_are_never_read() -> None:
     copies = {"meterToChartData": {"Meter{}": points(PAIRS * 2)}, "baseSeries": series("base", PAIRS)}
     assert decode(one_meter(PAIRS, **copies)).usage == decode(one_meter(PAIRS)).usage
@@ -113,21 +96,17 @@ def test_the_doubled_and_base_copies_of_the_points_are_never_read() -> None:
 # -- charted intervals
 
 
-def test_charted_intervals_are_a_map_by_x() -> None:
-    entry = usage([meter()], [series(pairs=PAIRS)], xToOrderedInterval=chart([T0, T1]))
-    assert answer(entry).interval_ends == ((T0, T1), (T1, T2))
-
-
 @pytest.mark.parametrize(
-    "item",
+    "intervals",
     [
-        {"x": T0 * 1000, "interval": {"start": T0 * 1000, "end": T1 * 1000}},
-        {"x": str(T0 * 1000), "interval": {"start": str(T0 * 1000), "end": str(T1 * 1000)}},
-        {"x": T0 * 1000, "interval": {"end": T1 * 1000}},
+        chart([T0]),
+        [{"x": T0 * 1000, "interval": {"start": T0 * 1000, "end": T1 * 1000}}],
+        [{"x": str(T0 * 1000), "interval": {"start": str(T0 * 1000), "end": str(T1 * 1000)}}],
+        [{"x": T0 * 1000, "interval": {"end": T1 * 1000}}],
     ],
 )
-def test_charted_intervals_are_a_list_too(item: Json) -> None:
-    assert answer(usage([meter()], [], xToOrderedInterval=[item])).interval_ends == ((T0, T1),)
+def test_charted_intervals_are_a_map_by_x_or_a_list(intervals: Json) -> None:
+    assert answer(usage([meter()], [], xToOrderedInterval=intervals)).interval_ends == ((T0, T1),)
 
 
 @pytest.mark.parametrize(
@@ -177,28 +156,14 @@ def test_the_flags_of_several_entries_hold_where_one_says_yes(
         ("ÜBER-ALL\n<script>", Flow.IMPORT, True),
     ],
 )
-def test_each_direction_is_known_and_an_unknown_one_is_import_with_a_warning(
-    direction: str | None, flow: Flow, *, warned: bool
-) -> None:
-    found = decode(one_meter(PAIRS, flow=direction))
-    assert [each.flow for each in found.channels] == [flow]
-    assert [each.channel.flow for each in found.usage] == [flow]
+def test_an_unknown_direction_is_import_with_one_warning(direction: str | None, flow: Flow, *, warned: bool) -> None:
+    meters = [meter(number, flowDirection=direction) for number in ("A", "B")]
+    entry = usage(meters, [series(number, PAIRS) for number in ("A", "B")])
+    found = answer(entry, cost([], meters), time_of_use(meters, []))
+    assert [each.flow for each in found.channels] == [flow] * 2
+    assert [each.channel.flow for each in found.usage] == [flow] * 2
     assert len(found.warnings) == int(warned)
     assert all(warning.isprintable() for warning in found.warnings)
-
-
-def test_a_null_direction_is_none_given() -> None:
-    found = answer(usage([meter(flowDirection=None)], [series(pairs=PAIRS)]))
-    assert [each.channel.flow for each in found.usage] == [Flow.IMPORT]
-    assert found.warnings == ()
-
-
-def test_an_unknown_direction_is_warned_about_once_however_many_meters_have_it() -> None:
-    meters = [meter(number, flow="SIDEWAYS") for number in ("A", "B", "C")]
-    entry = usage(meters, [series(number, PAIRS) for number in ("A", "B", "C")])
-    found = answer(entry, cost([], meters), time_of_use(meters, []))
-    assert len(found.warnings) == 1
-    assert "SIDEWAYS" in found.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -222,52 +187,39 @@ def test_what_a_meter_is_said_to_be_is_kept() -> None:
 
 # -- which series belongs to which channel
 
-
-def joined(meters: list[Json], *serieses: Json) -> list[tuple[str, Flow]]:
-    return [(each.channel.meter, each.channel.flow) for each in answer(usage(meters, list(serieses))).usage]
-
-
-def test_series_are_joined_by_series_id_in_whatever_order() -> None:
-    serieses = net_series(PAIRS, PAIRS, PAIRS)
-    assert joined(list(NET_METER), *serieses) == [("M7", Flow.IMPORT), ("M7", Flow.EXPORT), ("M7", Flow.NET)]
-    assert joined(list(NET_METER), *reversed(serieses)) == [("M7", Flow.NET), ("M7", Flow.EXPORT), ("M7", Flow.IMPORT)]
-    assert joined(list(reversed(NET_METER)), serieses[1], serieses[0]) == [("M7", Flow.EXPORT), ("M7", Flow.IMPORT)]
-
-
-def test_series_with_other_names_are_joined_by_meter_and_channel() -> None:
-    serieses = [series("anything", PAIRS, meterNumber="M7", channel=number) for number in (3, 1, 2)]
-    assert joined(list(NET_METER), *serieses) == [("M7", Flow.NET), ("M7", Flow.IMPORT), ("M7", Flow.EXPORT)]
-
-
-def test_numbers_and_texts_are_the_same_id() -> None:
-    meters = [meter(77, "77 - A", channel="1"), meter("77", "77 - B", channel=2, flow="REVERSE")]
-    serieses = [series("x", PAIRS, meterNumber="77", channel=1), series("y", PAIRS, meterNumber=77, channel="2")]
-    assert joined(meters, *serieses) == [("77", Flow.IMPORT), ("77", Flow.EXPORT)]
-    assert joined([meter("5", 900)], series("900", PAIRS, meterNumber=None)) == [("5", Flow.IMPORT)]
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"name": "M1", "meterNumber": None, "channel": None},
-        {"name": None, "meterNumber": "M1", "channel": None},
-        {"name": "M1", "meterNumber": "M1", "channel": 1},
-    ],
-)
-def test_a_series_named_by_its_meter_is_joined_to_the_only_channel(fields: dict[str, Json]) -> None:
-    assert joined([meter("M1", "S-1", flow="TOTAL")], series(pairs=PAIRS) | fields) == [("M1", Flow.TOTAL)]
+DRAWN, SENT, NET = ("M7", Flow.IMPORT), ("M7", Flow.EXPORT), ("M7", Flow.NET)
+BY_ID = net_series(PAIRS, PAIRS, PAIRS)
+BY_CHANNEL = [series("anything", PAIRS, meterNumber="M7", channel=number) for number in (1, 2, 3)]
+NO_METER = {"meterNumber": None, "channel": None}
+JOINS: dict[str, tuple[Sequence[Json], Sequence[Json], list[tuple[str, Flow]]]] = {
+    "by series id": (NET_METER, BY_ID, [DRAWN, SENT, NET]),
+    "in another order": (NET_METER, BY_ID[::-1], [NET, SENT, DRAWN]),
+    "with meters in another order": (NET_METER[::-1], BY_ID[:2], [DRAWN, SENT]),
+    "by meter and channel": (NET_METER, BY_CHANNEL[::-1], [NET, SENT, DRAWN]),
+    "numbers and texts are the same": (
+        [meter(7, "A", channel="1"), meter("7", "B", channel=2, flow="REVERSE")],
+        [series("x", PAIRS, meterNumber="7", channel=1), series("y", PAIRS, meterNumber=7, channel="2")],
+        [("7", Flow.IMPORT), ("7", Flow.EXPORT)],
+    ),
+    "a series id is a number": ([meter("5", 900)], [series("900", PAIRS, **NO_METER)], [("5", Flow.IMPORT)]),
+    "by the meter's name": ([meter("M1", "S", flow="TOTAL")], [series("M1", **NO_METER)], [("M1", Flow.TOTAL)]),
+    "by the meter alone": (
+        [meter("M1", "S", flow="TOTAL")],
+        [series("", meterNumber="M1", channel=None)],
+        [("M1", Flow.TOTAL)],
+    ),
+    "a series of no meter": ([meter()], [series("M9"), series("M1")], [("M9", Flow.IMPORT), ("M1", Flow.IMPORT)]),
+    "a series that says it is net": ([], [series("M9 - Net", isNet=True)], [("M9", Flow.NET)]),
+    "a meter whose series is net": ([meter(flow=None)], [series(isNet=True)], [("M1", Flow.NET)]),
+    "a meter that says otherwise": ([meter()], [series(isNet=True)], [("M1", Flow.IMPORT)]),
+}
 
 
-def test_a_series_that_no_meter_describes_keeps_its_energy() -> None:
-    assert joined([], series("M9", PAIRS)) == [("M9", Flow.IMPORT)]
-    assert joined([meter("M1")], series("M9", PAIRS), series("M1", PAIRS)) == [
-        ("M9", Flow.IMPORT),
-        ("M1", Flow.IMPORT),
-    ]
-
-
-def test_a_series_that_says_of_itself_that_it_is_net_is_net() -> None:
-    assert joined([], series("M9 - Net", PAIRS, isNet=True)) == [("M9", Flow.NET)]
+@pytest.mark.parametrize(("meters", "serieses", "joined"), JOINS.values(), ids=JOINS)
+def test_a_series_is_joined_to_its_channel(
+    meters: Sequence[Json], serieses: Sequence[Json], joined: list[tuple[str, Flow]]
+) -> None:
+    assert [(each.channel.meter, each.channel.flow) for each in answer(usage(meters, serieses)).usage] == joined
 
 
 def test_several_usage_entries_are_read_together() -> None:
@@ -280,106 +232,70 @@ def test_the_order_of_entries_does_not_matter() -> None:
     assert answer(*entries) == answer(*reversed(entries))
 
 
-def test_only_kwh_is_energy() -> None:
-    found = answer(usage([meter(unitOfMeasure="KW")], [series(pairs=PAIRS)]))
-    assert found.usage == ()
-    assert len(found.warnings) == 1
-
-
-@pytest.mark.parametrize("unit", ["KWH", "kWh", "", None])
-def test_energy_is_kwh_or_has_no_unit(unit: str | None) -> None:
-    assert len(answer(usage([meter(unitOfMeasure=unit)], [series(pairs=PAIRS)], unitOfMeasure=unit)).usage) == 1
+@pytest.mark.parametrize(("unit", "kept"), [("KWH", 1), ("kWh", 1), ("", 1), (None, 1), ("KW", 0)])
+def test_energy_is_kwh_or_has_no_unit(unit: str | None, kept: int) -> None:
+    found = answer(usage([meter(unitOfMeasure=unit)], [series(pairs=PAIRS)], unitOfMeasure=unit))
+    assert (len(found.usage), len(found.warnings)) == (kept, 1 - kept)
 
 
 # -- cost
 
-
-def costs(meters: list[Json], *serieses: Json, own: tuple[Json, ...] = ()) -> list[tuple[str, Flow, float | None]]:
-    entry = usage(meters, [])
-    found = answer(entry, cost(list(serieses), own)).cost
-    return [(each.channel.meter, each.channel.flow, each.points[0][1]) for each in found]
-
-
-def test_cost_is_joined_by_series_id() -> None:
-    assert costs(list(NET_METER), series("M7 - Consumption", [(T0, 0.04)], meterNumber=None, channel=None)) == [
-        ("M7", Flow.IMPORT, 0.04)
-    ]
-
-
-def test_cost_is_joined_by_meter_and_channel() -> None:
-    assert costs(list(NET_METER), series("Dollars", [(T0, -0.02)], meterNumber="M7", channel=2)) == [
-        ("M7", Flow.EXPORT, -0.02)
-    ]
+OTHERS = [meter("A"), meter("B")]
+COSTS: dict[str, tuple[Sequence[Json], Sequence[Json], list[tuple[str, Flow, float]]]] = {
+    "by series id": (NET_METER, [series("M7 - Generation", ONE, **NO_METER)], [(*SENT, 1.0)]),
+    "by meter and channel": (NET_METER, [series("Dollars", ONE, meterNumber="M7", channel=2)], [(*SENT, 1.0)]),
+    "by the meter alone": (NET_METER, [series("M7", ONE, channel=None)], [(*DRAWN, 1.0)]),
+    "fewer than usage": (OTHERS, [series("B", ONE)], [("B", Flow.IMPORT, 1.0)]),
+    "not by position": (
+        OTHERS,
+        [series("B", [(T0, 2.0)]), series("A", ONE)],
+        [("B", Flow.IMPORT, 2.0), ("A", Flow.IMPORT, 1.0)],
+    ),
+}
 
 
-def test_cost_named_by_its_meter_alone_is_that_meters_cost() -> None:
-    bare = series("M7", [(T0, 0.04)], channel=None)
-    assert [(number, value) for number, _, value in costs(list(NET_METER), bare)] == [("M7", 0.04)]
+@pytest.mark.parametrize(("meters", "serieses", "joined"), COSTS.values(), ids=COSTS)
+def test_cost_is_joined_to_a_channel_of_usage(
+    meters: Sequence[Json], serieses: Sequence[Json], joined: list[tuple[str, Flow, float]]
+) -> None:
+    found = answer(usage(meters, []), cost(serieses)).cost
+    assert [(each.channel.meter, each.channel.flow, each.points[0][1]) for each in found] == joined
 
 
-def test_cost_is_joined_through_its_own_meters_entry() -> None:
-    own = meter("M7", "M7 - Dollars", channel=1)
-    assert costs(list(NET_METER), series("M7 - Dollars", [(T0, 1.0)], meterNumber=None, channel=None), own=(own,)) == [
-        ("M7", Flow.IMPORT, 1.0)
-    ]
-
-
-def test_cost_may_have_fewer_series_than_usage() -> None:
-    assert costs([meter("A"), meter("B")], series("B", [(T0, 1.0)])) == [("B", Flow.IMPORT, 1.0)]
-
-
-def test_cost_in_another_order_than_usage_is_not_joined_by_position() -> None:
-    found = costs([meter("A"), meter("B")], series("B", [(T0, 2.0)]), series("A", [(T0, 1.0)]))
-    assert found == [("B", Flow.IMPORT, 2.0), ("A", Flow.IMPORT, 1.0)]
+def test_cost_is_joined_through_its_own_meters() -> None:
+    entry = cost([series("Dollars", ONE, **NO_METER)], [meter("M7", "Dollars", channel=2)])
+    (only,) = answer(usage(NET_METER, []), entry).cost
+    assert only.channel.flow is Flow.EXPORT
 
 
 def test_cost_that_cannot_be_joined_is_dropped_with_one_warning() -> None:
-    strangers = [series("M99", [(T0, 1.0)]), series("M98", [(T0, 1.0)]), series("M1", [(T0, 3.0)])]
-    found = answer(usage([meter()], []), cost(strangers))
-    assert [each.points for each in found.cost] == [((T0, 3.0),)]
+    found = answer(usage([meter()], []), cost([series("M99", ONE), series("M98", ONE), series("M1", ONE)]))
+    assert [each.points for each in found.cost] == [tuple(ONE)]
     assert found.warnings == ("a COST series belongs to no meter of USAGE and was dropped",)
 
 
 @pytest.mark.parametrize(("unit", "kept"), [("USD", 1), ("usd", 1), (None, 1), ("CAD", 0)])
 def test_only_dollars_are_cost(unit: str | None, kept: int) -> None:
-    found = answer(usage([meter()], []), cost([series(pairs=[(T0, 1.0)])], unitOfMeasure=unit))
-    assert len(found.cost) == kept
-    assert len(found.warnings) == 1 - kept
+    found = answer(usage([meter()], []), cost([series(pairs=ONE)], unitOfMeasure=unit))
+    assert (len(found.cost), len(found.warnings)) == (kept, 1 - kept)
 
 
 # -- periods of a rate
 
 
-def test_a_time_of_use_series_has_the_name_of_its_period() -> None:
-    own = [meter("M1", "M1 - On Peak", rateName="On Peak"), meter("M1", "M1 - Off Peak", rateName="Off Peak")]
-    serieses = [
-        series("M1 - On Peak", [(T0, 0.31)], rateName="On Peak"),
-        series("M1 - Off Peak", [(T1, 0.28)], rateName="Off Peak"),
-    ]
-    found = answer(usage([meter()], [series(pairs=PAIRS)]), time_of_use(own, serieses))
-    assert [(period, each.channel.meter, each.points) for period, each in found.periods] == [
-        ("On Peak", "M1", ((T0, 0.31),)),
-        ("Off Peak", "M1", ((T1, 0.28),)),
-    ]
-
-
 @pytest.mark.parametrize(
-    ("fields", "own"),
-    [
-        ({"rateName": "Super Off Peak"}, {}),
-        ({}, {"rateName": "Super Off Peak"}),
-        ({}, {}),
-    ],
+    ("fields", "own"), [({"rateName": "Peak"}, {}), ({}, {"rateName": "Peak"}), ({}, {"rate": "Peak"}), ({}, {})]
 )
 def test_a_period_is_named_by_series_or_meter_or_label(fields: dict[str, Json], own: dict[str, Json]) -> None:
-    label = "M1 - Super Off Peak"
-    entry = time_of_use([meter("M1", label, **own)], [series(label, [(T0, 1.0)], **fields)])
-    assert [period for period, _ in answer(usage([meter()], []), entry).periods] == ["Super Off Peak"]
+    entry = time_of_use([meter("M1", "M1 - Peak", **own)], [series("M1 - Peak", ONE, **fields), series("M9", ONE)])
+    found = answer(usage([meter()], []), entry)
+    assert [(name, each.channel.meter, each.points) for name, each in found.periods] == [("Peak", "M1", tuple(ONE))]
+    assert found.warnings == ("a TIME_OF_USE series belongs to no meter and was dropped",)
 
 
 @pytest.mark.parametrize("flow", ["REVERSE", "RETURN", "NET"])
 def test_periods_are_of_the_energy_drawn_only(flow: str) -> None:
-    entry = time_of_use([meter("M1", "M1 - On Peak", flow=flow)], [series("M1 - On Peak", [(T0, 1.0)])])
+    entry = time_of_use([meter("M1", "M1 - On Peak", flow=flow)], [series("M1 - On Peak", ONE)])
     assert answer(usage([meter()], []), entry).periods == ()
 
 
@@ -432,20 +348,13 @@ def assert_answer_or_protocol_error(data: Json) -> None:
 @given(HOSTILE)
 def test_any_json_gives_an_answer_or_a_protocol_error(data: Json) -> None:
     assert_answer_or_protocol_error(data)
-
-
-@examples
-@given(HOSTILE)
-def test_any_entries_give_an_answer_or_a_protocol_error(entries: Json) -> None:
-    assert_answer_or_protocol_error({"ELECTRIC": [{"type": "USAGE", "meters": entries}, entries]})
-    assert_answer_or_protocol_error({"ELECTRIC": [{"type": "USAGE", "series": [{"name": "M", "data": entries}]}]})
+    assert_answer_or_protocol_error({"ELECTRIC": [{"type": "USAGE", "meters": data}, data]})
+    assert_answer_or_protocol_error({"ELECTRIC": [{"type": "USAGE", "series": [{"name": "M", "data": data}]}]})
 
 
 @settings(examples, max_examples=200)
 @given(path=st.sampled_from(PLACES), junk=JUNK, remove=st.booleans())
-def test_a_valid_answer_with_one_change_gives_an_answer_or_a_protocol_error(
-    path: tuple[Any, ...], junk: Json, *, remove: bool
-) -> None:
+def test_one_change_gives_an_answer_or_a_protocol_error(path: tuple[Any, ...], junk: Json, *, remove: bool) -> None:
     data = copy.deepcopy(full())
     node = data
     for key in path[:-1]:
@@ -457,22 +366,7 @@ def test_a_valid_answer_with_one_change_gives_an_answer_or_a_protocol_error(
     assert_answer_or_protocol_error(data)
 
 
-ENDLESS = json.loads("9" * 400)
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [
-        usage([], [series(data=[{"x": ENDLESS, "y": 1}])]),
-        usage([], [series(data=[{"x": str(ENDLESS), "y": 1}])]),
-        usage([], [series(data=[{"x": 0, "y": ENDLESS}])]),
-        usage([], [], xToOrderedInterval={"0": {"interval": {"start": 0, "end": ENDLESS}}}),
-    ],
-    ids=["x", "x as text", "y", "end"],
-)
-def test_a_number_beyond_every_float_is_a_protocol_error(entry: Json) -> None:
-    with pytest.raises(ProtocolError):
-        answer(entry)
+ENDLESS = 10**400
 
 
 @pytest.mark.parametrize(
@@ -488,18 +382,15 @@ def test_a_number_beyond_every_float_is_a_protocol_error(entry: Json) -> None:
         {"ELECTRIC": [{"type": "USAGE", "series": [{"name": "M", "data": LEAK}]}]},
         {"ELECTRIC": [{"type": "USAGE", "series": [{"name": "M", "data": [{"y": 1}]}]}]},
         {"ELECTRIC": [{"type": "USAGE", "series": [{"name": "M", "data": [{"x": 0, "y": LEAK}]}]}]},
+        {"ELECTRIC": [{"type": "USAGE", "series": [{"name": "M", "data": [{"x": ENDLESS}]}]}]},
+        {"ELECTRIC": [{"type": "USAGE", "series": [{"name": "M", "data": [{"x": "9" * 400}]}]}]},
+        {"ELECTRIC": [{"type": "USAGE", "series": [{"name": "M", "data": [{"x": 0, "y": ENDLESS}]}]}]},
+        {"ELECTRIC": [{"type": "USAGE", "xToOrderedInterval": {"0": {"interval": {"end": ENDLESS}}}}]},
         {"ELECTRIC": [{"type": "USAGE", "xToOrderedInterval": {LEAK: {"interval": {"end": 1}}}}]},
     ],
 )
-def test_a_shape_that_is_not_known_is_a_protocol_error_without_its_values(data: Json) -> None:
+def test_an_unknown_shape_is_a_protocol_error_without_values(data: Json) -> None:
     with pytest.raises(ProtocolError) as caught:
         decode(data)
     assert LEAK not in str(caught.value)
     assert caught.value.__cause__ is None
-
-
-@pytest.mark.parametrize("field", ["meterNumber", "seriesId"])
-def test_an_id_with_half_a_character_can_still_be_written_as_text(field: str) -> None:
-    half = json.loads(r'"M\ud83d"')
-    found = answer(usage([meter(**{"meterNumber": "", "seriesId": "", field: half})], []))
-    assert all(each.meter.encode() for each in found.channels)
