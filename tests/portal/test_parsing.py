@@ -2,7 +2,6 @@
 
 import json
 import math
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,15 +21,19 @@ ANYTHING = st.recursive(
 )
 
 
-@pytest.mark.parametrize("value", [{}, {"a": 1}])
-def test_an_object_is_given_as_it_is(value: dict[str, Any]) -> None:
-    assert parsing.mapping(value, "data") is value
-
-
 @pytest.mark.parametrize(
-    ("value", "kind"), [(None, "null"), ([], "a list"), (SECRET, "text"), (5, "a number"), (True, "true or false")]
+    ("value", "kind"),
+    [
+        (None, "null"),
+        ([], "a list"),
+        (SECRET, "text"),
+        (5, "a number"),
+        (True, "true or false"),
+        (math.inf, "a number out of range"),
+    ],
 )
 def test_anything_but_an_object_is_refused_by_its_kind(value: object, kind: str) -> None:
+    assert parsing.mapping({"a": 1}, "data") == {"a": 1}
     with pytest.raises(ProtocolError) as caught:
         parsing.mapping(value, "data.ELECTRIC[]")
     assert str(caught.value) == f"the portal's answer is not understood: data.ELECTRIC[] is {kind}, not an object"
@@ -52,52 +55,42 @@ def test_anything_else_is_no_list(value: object) -> None:
     [
         ("M7", "M7"),
         (" M7\t", "M7"),
-        ("", ""),
+        ("M\ud83d", "M?"),
         ("0012345001", "0012345001"),
-        (4411, "4411"),
         (0, "0"),
         (None, ""),
-        (True, ""),
         (False, ""),
         (1.5, ""),
         ([], ""),
         ({"addr1": "12 OAK RD"}, ""),
     ],
 )
-def test_ids_are_text_or_whole_numbers_and_anything_else_is_empty(value: object, text: str) -> None:
+def test_ids_are_text_or_whole_numbers_else_empty(value: object, text: str) -> None:
     assert parsing.text(value) == text
 
 
-@pytest.mark.parametrize(
-    ("value", "answer"), [(True, True), (False, False), (None, None), ("true", None), (1, None), (0, None)]
-)
+@pytest.mark.parametrize(("value", "answer"), [(True, True), (False, False), (None, None), ("true", None), (1, None)])
 def test_only_true_and_false_say_yes_and_no(value: object, *, answer: bool | None) -> None:
     assert parsing.flag(value) is answer
 
 
-@pytest.mark.parametrize(("value", "number"), [(0, 0.0), (-2, -2.0), (0.31, 0.31), (57.029999999999994, 57.03)])
-def test_a_number_is_a_float(value: float, number: float) -> None:
-    found = parsing.number(value, "y")
-    assert isinstance(found, float)
-    assert found == pytest.approx(number, abs=1e-12)
+def test_a_number_is_a_float() -> None:
+    assert str(parsing.number(-2, "y")) == "-2.0"
+    assert parsing.number(57.029999999999994, "y") == 57.029999999999994
 
 
-@pytest.mark.parametrize("value", [None, True, "1.5", "", [], {}, math.inf, -math.inf, math.nan])
-def test_what_is_no_finite_number_is_refused(value: object) -> None:
+@pytest.mark.parametrize("value", [None, True, "1.5", [], {}, math.inf, -math.inf, math.nan, HUGE, 1e15, -1e15])
+def test_what_is_no_number_of_a_meter_is_refused(value: object) -> None:
     with pytest.raises(ProtocolError, match=r"y is .*, not a number"):
         parsing.number(value, "y")
+    if value is not None:
+        with pytest.raises(ProtocolError):
+            parsing.optional_numbers([0.5, value], "y")
 
 
-def test_a_number_too_large_for_a_float_is_refused_like_any_other_that_is_not_finite() -> None:
-    with pytest.raises(ProtocolError):
-        parsing.number(HUGE, "y")
-
-
-def test_null_is_no_number_and_no_mistake_where_a_value_may_be_missing() -> None:
+def test_null_is_no_number_where_a_value_may_be_missing() -> None:
     assert parsing.optional_number(None, "y") is None
-    assert parsing.optional_number(0, "y") == 0.0
-    with pytest.raises(ProtocolError):
-        parsing.optional_number("0", "y")
+    assert parsing.optional_numbers([0.5, None, 0], "y") == [0.5, None, 0.0]
 
 
 @pytest.mark.parametrize(
@@ -114,23 +107,18 @@ def test_null_is_no_number_and_no_mistake_where_a_value_may_be_missing() -> None
 )
 def test_a_time_in_ms_becomes_whole_seconds(value: object, seconds: int) -> None:
     assert parsing.seconds(value, "x") == seconds
+    assert parsing.all_seconds([5000, value], "x") == [5, seconds]
 
 
-@pytest.mark.parametrize("value", [None, True, "", SECRET, "2026-01-01T00:00", [], {}, math.inf, "1e400"])
+ENDLESS = ["9" * 400, "9" * 5000, HUGE, -HUGE]
+
+
+@pytest.mark.parametrize("value", [None, True, "", "2026-01-01T00:00", [], {}, math.inf, "1e400", *ENDLESS])
 def test_what_is_no_time_is_refused(value: object) -> None:
     with pytest.raises(ProtocolError, match=r"x is .*, not a (time|number)"):
         parsing.seconds(value, "x")
-
-
-def test_a_text_of_endless_digits_is_no_time() -> None:
     with pytest.raises(ProtocolError):
-        parsing.seconds("9" * 5000, "x")
-
-
-@pytest.mark.parametrize("value", [HUGE, "9" * 400, -HUGE], ids=["number", "text", "negative"])
-def test_a_time_too_large_for_a_float_is_refused(value: object) -> None:
-    with pytest.raises(ProtocolError):
-        parsing.seconds(value, "x")
+        parsing.all_seconds([5000, value], "x")
 
 
 READERS = {
@@ -145,7 +133,7 @@ READERS = {
 @pytest.mark.parametrize("name", READERS)
 @examples
 @given(value=ANYTHING)
-def test_whatever_the_json_the_outcome_is_a_value_or_a_protocol_error(name: str, value: object) -> None:
+def test_any_json_gives_a_value_or_a_protocol_error(name: str, value: object) -> None:
     error = refusal(lambda: READERS[name](value, "the place"))
     assert error is None or str(error).startswith("the portal's answer is not understood: the place is ")
 
