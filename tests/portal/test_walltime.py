@@ -1,6 +1,6 @@
 """Wall clock and real instants, measured against the zone's rules at each date (contract 3, portal-facts 4)."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,13 +14,11 @@ from ..support.portal_answers import (
     CHANGING_ZONES,
     DAY,
     HOUR,
-    INDIANA,
     MINUTE,
     ODD_ZONE,
     STEPS,
     US_ZONES,
     YEARS,
-    autumn,
     bounds_of,
     changes,
     examples,
@@ -42,64 +40,41 @@ def clock_of(zone: str) -> WallClock:
     return WallClock(ZoneInfo(zone))
 
 
-def test_indiana_has_all_its_zones() -> None:
-    assert len(INDIANA) == 8
-
-
 @examples
 @given(ZONES, MOMENTS)
-def test_what_the_clock_shows_is_the_zones_own_offset_at_that_instant(zone: str, moment: int) -> None:
-    assert clock_of(zone).wall(moment) == wall_of(moment, zone)
-
-
-@examples
-@given(ZONES, MOMENTS)
-def test_an_instant_is_among_the_instants_of_its_wall_time(zone: str, moment: int) -> None:
+def test_an_instant_is_shown_by_the_zones_own_offset(zone: str, moment: int) -> None:
     clock = clock_of(zone)
-    instants = clock.instants(clock.wall(moment))
+    shown = clock.wall(moment)
+    instants = clock.instants(shown)
+    assert shown == wall_of(moment, zone)
     assert moment in instants
     assert list(instants) == sorted(set(instants))
-
-
-@examples
-@given(ZONES, MOMENTS)
-def test_every_instant_of_a_wall_time_shows_that_wall_time(zone: str, time: int) -> None:
-    clock = clock_of(zone)
-    assert {clock.wall(moment) for moment in clock.instants(time)} <= {time}
+    assert {clock.wall(each) for each in instants} == {shown}
 
 
 @pytest.mark.parametrize("zone", US_ZONES)
-def test_both_dst_days_go_round_from_wall_to_instant_to_wall(zone: str) -> None:
+def test_days_of_a_change_go_round_from_wall_to_instant_to_wall(zone: str) -> None:
     clock = clock_of(zone)
-    for year, step in enumerate([*STEPS, DAY], start=2022):
-        for day in changes(zone, year) or (date(year, 3, 8), date(year, 11, 1)):
-            instants = instants_of(day, zone, step)[: 1 if step == DAY else None]
-            walls = [clock.wall(moment) for moment in instants]
-            there = sorted({moment for time in walls for moment in clock.instants(time)})
-            assert there == instants
-            assert [clock.wall(moment) for moment in there] == walls
+    for year, step in enumerate(STEPS, start=2022):
+        for day in changes(zone, year):
+            instants = instants_of(day, zone, step)
+            walls = {clock.wall(moment) for moment in instants}
+            assert sorted(moment for time in walls for moment in clock.instants(time)) == instants
 
 
 @pytest.mark.parametrize(
     ("zone", "shown", "instants"),
     [
-        ("America/New_York", "2026-01-01 00:00", ["2026-01-01 00:00-05:00"]),
-        ("America/New_York", "2026-07-01 00:00", ["2026-07-01 00:00-04:00"]),
         ("America/New_York", "2026-03-08 01:59", ["2026-03-08 01:59-05:00"]),
         ("America/New_York", "2026-03-08 02:00", []),
         ("America/New_York", "2026-03-08 02:59", []),
         ("America/New_York", "2026-03-08 03:00", ["2026-03-08 03:00-04:00"]),
         ("America/New_York", "2026-11-01 00:59", ["2026-11-01 00:59-04:00"]),
         ("America/New_York", "2026-11-01 01:00", ["2026-11-01 01:00-04:00", "2026-11-01 01:00-05:00"]),
-        ("America/New_York", "2026-11-01 01:59", ["2026-11-01 01:59-04:00", "2026-11-01 01:59-05:00"]),
         ("America/New_York", "2026-11-01 02:00", ["2026-11-01 02:00-05:00"]),
-        ("America/Chicago", "2026-01-01 00:00", ["2026-01-01 06:00+00:00"]),
         ("America/Denver", "2026-11-01 01:30", ["2026-11-01 07:30+00:00", "2026-11-01 08:30+00:00"]),
-        ("America/Phoenix", "2026-11-01 01:30", ["2026-11-01 08:30+00:00"]),
         ("America/Phoenix", "2026-03-08 02:30", ["2026-03-08 09:30+00:00"]),
-        ("America/Adak", "2026-03-08 02:30", []),
         ("Pacific/Honolulu", "2026-03-08 02:30", ["2026-03-08 12:30+00:00"]),
-        ("Pacific/Palau", "2026-03-08 02:30", ["2026-03-07 17:30+00:00"]),
         ("Australia/Lord_Howe", "2026-04-05 01:45", ["2026-04-04 14:45+00:00", "2026-04-04 15:15+00:00"]),
         ("Australia/Lord_Howe", "2026-10-04 02:15", []),
         ("Australia/Lord_Howe", "2026-10-04 02:30", ["2026-10-03 15:30+00:00"]),
@@ -110,13 +85,13 @@ def test_a_wall_time_has_no_instant_in_spring_and_two_in_autumn(zone: str, shown
 
 
 @pytest.mark.parametrize("zone", CHANGING_ZONES)
-@pytest.mark.parametrize("minutes", [0, 5, 15, 30, 45, 59])
-def test_a_time_in_the_spring_gap_stands_for_the_offset_before_the_change(zone: str, minutes: int) -> None:
+def test_a_time_in_the_spring_gap_has_the_offset_before_the_change(zone: str) -> None:
+    clock = clock_of(zone)
     for year in YEARS:
-        missing = wall(spring(zone, year).isoformat()) + 2 * HOUR + minutes * MINUTE
-        clock = clock_of(zone)
-        assert clock.instants(missing) == ()
-        assert clock.wall(clock.instant_before_change(missing)) == missing + HOUR
+        for minutes in (0, 30, 59):
+            missing = wall(spring(zone, year).isoformat()) + 2 * HOUR + minutes * MINUTE
+            assert clock.instants(missing) == ()
+            assert clock.wall(clock.instant_before_change(missing)) == missing + HOUR
 
 
 def test_the_offset_before_the_change_is_half_an_hour_away_on_lord_howe() -> None:
@@ -133,15 +108,6 @@ def test_a_local_day_runs_from_midnight_to_midnight(zone: str, day: date) -> Non
         assert clock.day(moment) == Day(start, end)
     assert clock.day(start - 1).end == start
     assert clock.day(end).start == end
-
-
-@pytest.mark.parametrize("zone", CHANGING_ZONES)
-def test_days_have_23_24_or_25_hours(zone: str) -> None:
-    clock = clock_of(zone)
-    for year in YEARS:
-        for day, hours in ((spring(zone, year), 23), (autumn(zone, year), 25), (date(year, 6, 1), 24)):
-            found = clock.day(bounds_of(day, zone)[0])
-            assert found.end - found.start == hours * HOUR
 
 
 @pytest.mark.parametrize(
@@ -164,7 +130,7 @@ def test_days_before_counts_local_days_not_spans_of_24_hours(zone: str, day: dat
     assert clock_of(zone).days_before(moment, days) == bounds_of(day - timedelta(days=days), zone)[0]
 
 
-def test_days_before_reaches_forward_to_the_next_midnight_over_a_change() -> None:
+def test_days_before_reaches_forward_over_a_change_too() -> None:
     clock = clock_of("America/New_York")
     assert clock.days_before(instant("2026-11-01 23:30-05:00"), -1) == instant("2026-11-02 00:00-05:00")
     assert clock.days_before(instant("2026-03-08 00:00-05:00"), -1) == instant("2026-03-09 00:00-04:00")
@@ -192,7 +158,7 @@ def test_midnights_are_those_of_every_day_both_ends_included(zone: str, day: dat
 
 
 @pytest.mark.parametrize("zone", US_ZONES)
-def test_the_grid_of_a_day_holds_every_instant_once_and_each_wall_time_as_one_group(zone: str) -> None:
+def test_a_grid_has_each_instant_once_and_a_group_a_wall_time(zone: str) -> None:
     clock = clock_of(zone)
     for year, step in enumerate(STEPS, start=2022):
         for day in [*changes(zone, year), date(year, 6, 1)]:
@@ -202,17 +168,6 @@ def test_the_grid_of_a_day_holds_every_instant_once_and_each_wall_time_as_one_gr
             shown = [{wall_of(moment, zone) for moment in group} for group in grid]
             assert all(len(times) == 1 for times in shown)
             assert set.union(*shown) <= set(walls_of(day, step))
-
-
-@pytest.mark.parametrize(
-    ("day", "groups", "doubled"),
-    [(date(2026, 3, 8), 23, 0), (date(2026, 11, 1), 24, 1), (date(2026, 6, 1), 24, 0)],
-)
-def test_the_repeated_hour_is_one_wall_time_of_the_grid(day: date, groups: int, doubled: int) -> None:
-    zone = "America/New_York"
-    grid = clock_of(zone).grid(Day(*bounds_of(day, zone)), HOUR)
-    assert len(grid) == groups
-    assert [len(group) for group in grid].count(2) == doubled
 
 
 def test_only_times_from_1970_to_2100_can_be_meant() -> None:
@@ -227,8 +182,3 @@ def test_every_plausible_wall_time_can_be_converted(zone: str, time: int) -> Non
     assert plausible((time, time + 1)) == (time, time + 1)
     for moment in clock.instants(time) or (clock.instant_before_change(time),):
         assert abs(moment - time) < DAY
-
-
-def test_a_clock_keeps_its_zone() -> None:
-    assert clock_of("America/Chicago").zone == ZoneInfo("America/Chicago")
-    assert datetime.fromtimestamp(0, clock_of("America/Chicago").zone).hour == 18
