@@ -25,7 +25,6 @@ from ..support.portal_answers import (
     meter,
     net_series,
     series,
-    spring,
     usage,
     wall,
     walls_of,
@@ -36,25 +35,17 @@ CLOCK = WallClock(ZoneInfo(ZONE))
 MONDAY = date(2026, 1, 5)
 
 
-def read(*entries: Json, day: date = MONDAY, days: int = 1, frame: str = HOURLY) -> tuple[RawSeries, ...]:
-    start, end = bounds_of(day, ZONE)
-    return raw_series(answer(*entries), frame, CLOCK, start, end + (days - 1) * DAY)
+def read(*entries: Json, day: date = MONDAY) -> tuple[RawSeries, ...]:
+    return raw_series(answer(*entries), HOURLY, CLOCK, *bounds_of(day, ZONE))
 
 
 def day_of(value: float = 1.0, step: int = HOUR, day: date = MONDAY) -> list[Pair]:
     return [(time, value) for time in walls_of(day, step)]
 
 
-def one(pairs: list[Pair], *more: Json, name: str = "M1") -> tuple[Json, ...]:
+def one(pairs: list[Pair], *more: Json) -> tuple[Json, ...]:
     charted = chart((time for time, _ in pairs), HOUR)
-    return usage([meter(name)], [series(name, pairs)], xToOrderedInterval=charted), *more
-
-
-def test_an_answer_without_data_has_no_series() -> None:
-    assert read() == ()
-    assert read(usage([], [])) == ()
-    (empty,) = read(*one([]))
-    assert empty.points == ()
+    return usage([meter()], [series(pairs=pairs)], xToOrderedInterval=charted), *more
 
 
 def test_each_interval_has_its_real_bounds_and_its_value_unrounded() -> None:
@@ -72,41 +63,25 @@ def test_a_series_is_called_by_the_last_word_of_its_name(series_id: str, name: s
     assert [each.name for each in read(entry)] == [name]
 
 
-def test_a_net_meter_has_all_its_three_series_as_the_portal_gives_them() -> None:
-    drawn, sent, net = day_of(3.0), day_of(1.25), day_of(1.75)
-    entry = usage(NET_METER, net_series(drawn, sent, net), xToOrderedInterval=chart(walls_of(MONDAY, HOUR), HOUR))
-    assert {each.name: {value for _, _, value, _ in each.points} for each in read(entry)} == {
-        "Consumption": {3.0},
-        "Generation": {1.25},
-        "Net": {1.75},
-    }
-    assert {each.meter for each in read(entry)} == {"M7"}
-    assert {len(each.points) for each in read(entry)} == {24}
-
-
-def test_negative_values_stay_as_they_are() -> None:
-    (only,) = read(*one(day_of(-2.5)))
-    assert {value for _, _, value, _ in only.points} == {-2.5}
+def test_each_channel_is_a_series_with_its_signed_values() -> None:
+    drawn, sent, net = day_of(3.0), day_of(-1.25), day_of(1.75)
+    found = read(usage(NET_METER, net_series(drawn, sent, net)))
+    values = [(each.meter, each.name, {value for _, _, value, _ in each.points}) for each in found]
+    assert values == [("M7", "Consumption", {3.0}), ("M7", "Generation", {-1.25}), ("M7", "Net", {1.75})]
 
 
 def test_cost_is_joined_to_its_own_series_and_interval() -> None:
     pairs = day_of(1.0)
-    costs: list[Pair] = [(time, 0.125) for time, _ in pairs[:10]] + [(pairs[10][0], None)]
+    costs: list[Pair] = [*day_of(0.125)[:10], (pairs[10][0], None)]
     (only,) = read(*one(pairs, cost([series("M1", costs)])))
     assert [usd for _, _, _, usd in only.points] == [0.125] * 10 + [None] * 14
 
 
 def test_two_costs_of_one_series_are_added() -> None:
-    pairs = day_of()
-    (only,) = read(*one(pairs, cost([series("M1", day_of(0.25)), series("M1", day_of(0.5))])))
-    assert {point[3] for point in only.points} == {0.75}
-
-
-def test_cost_of_one_meter_is_not_that_of_another() -> None:
     entry = usage([meter("A"), meter("B")], [series("A", day_of(1.0)), series("B", day_of(2.0))])
-    first, second = read(entry, cost([series("B", day_of(0.5))]))
+    first, second = read(entry, cost([series("B", day_of(0.25)), series("B", day_of(0.5))]))
     assert {usd for _, _, _, usd in first.points} == {None}
-    assert {usd for _, _, _, usd in second.points} == {0.5}
+    assert {usd for _, _, _, usd in second.points} == {0.75}
 
 
 def test_what_has_no_value_has_no_point() -> None:
@@ -118,13 +93,6 @@ def test_what_has_no_value_has_no_point() -> None:
     assert [each[0] for each in only.points] == starts[:3] + starts[4:8] + starts[9:]
     # A chart's interval stretches over the gap; the meter's does not.
     assert {end - start for start, end, *_ in only.points} == {HOUR}
-
-
-def test_points_outside_the_days_that_were_asked_for_are_left_out() -> None:
-    pairs: list[Pair] = [(wall("2026-01-04 23:00"), 7.0), *day_of(1.0), (wall("2026-01-06"), 7.0)]
-    (only,) = read(*one(pairs))
-    assert {value for _, _, value, _ in only.points} == {1.0}
-    assert len(only.points) == 24
 
 
 @pytest.mark.parametrize("step", [QUARTER, 2 * QUARTER, HOUR])
@@ -139,22 +107,11 @@ def test_a_lone_point_of_unknown_length_is_left_out() -> None:
     assert only.points == ()
 
 
-def test_in_spring_the_points_stand_at_real_instants() -> None:
-    day = spring(ZONE, 2026)
-    pairs: list[Pair] = [(time, 0.0 if time == wall("2026-03-08 02:00") else 1.0) for time in walls_of(day, HOUR)]
-    (only,) = read(*one(pairs), day=day)
-    assert [each[0] for each in only.points] == instants_of(day, ZONE, HOUR)
-    assert len(only.points) == 23
-    assert {end - start for start, end, *_ in only.points} == {HOUR}
-
-
 def test_in_autumn_the_second_point_of_a_time_is_its_second_instant() -> None:
     day = autumn(ZONE, 2026)
-    pairs = sorted([*day_of(1.0, day=day), (wall("2026-11-01 01:00"), 5.0)])
-    (only,) = read(*one(pairs), day=day)
+    (only,) = read(*one(sorted([*day_of(1.0, day=day), (wall("2026-11-01 01:00"), 5.0)])), day=day)
     assert [each[0] for each in only.points] == instants_of(day, ZONE, HOUR)
     assert [value for _, _, value, _ in only.points] == [1.0, 1.0, 5.0] + [1.0] * 22
-    assert len(only.points) == 25
 
 
 def test_daily_values_last_from_midnight_to_midnight() -> None:

@@ -190,7 +190,7 @@ def test_what_a_meter_is_said_to_be_is_kept() -> None:
 DRAWN, SENT, NET = ("M7", Flow.IMPORT), ("M7", Flow.EXPORT), ("M7", Flow.NET)
 BY_ID = net_series(PAIRS, PAIRS, PAIRS)
 BY_CHANNEL = [series("anything", PAIRS, meterNumber="M7", channel=number) for number in (1, 2, 3)]
-NO_METER = {"meterNumber": None, "channel": None}
+NO_METER: dict[str, Any] = {"meterNumber": None, "channel": None}
 JOINS: dict[str, tuple[Sequence[Json], Sequence[Json], list[tuple[str, Flow]]]] = {
     "by series id": (NET_METER, BY_ID, [DRAWN, SENT, NET]),
     "in another order": (NET_METER, BY_ID[::-1], [NET, SENT, DRAWN]),
