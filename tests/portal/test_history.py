@@ -4,14 +4,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import cycle, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.errors import AccessError, CredentialsError, PendingError, PortalError, ProtocolError, TransportError
+from exporter.errors import CredentialsError, PendingError, PortalError, ProtocolError, TransportError
 from exporter.intervals.model import DAILY as DAY_STEP
 from exporter.intervals.model import Reading
 from exporter.portal.history import History, KnownMeters, LocationHistory
@@ -24,10 +24,8 @@ from ..support.portal_answers import (
     DAY,
     HOUR,
     US_ZONES,
-    Json,
     Pair,
     bounds_of,
-    chart,
     electric,
     examples,
     meter,
@@ -128,16 +126,13 @@ def test_no_days_are_no_question() -> None:
 # -- a portal that cannot answer so long a range
 
 
-def gives_up(longest: int) -> Callable[[UsageQuery], PortalError | None]:
-    return lambda query: ProtocolError("FAILED") if days_of(query) > longest else None
+def beyond(longest: int, kind: type[PortalError] = ProtocolError) -> Callable[[UsageQuery], PortalError | None]:
+    """Refuses ranges of more days."""
+    return lambda query: kind("FAILED") if days_of(query) > longest else None
 
 
-def stays_pending(longest: int) -> Callable[[UsageQuery], PortalError | None]:
-    return lambda query: PendingError("PENDING") if days_of(query) > longest else None
-
-
-def assert_whole_days(portal: Portal, first: date = FIRST, zone: str = ZONE) -> None:
-    midnights = {bounds_of(first + timedelta(days=number), zone)[0] for number in range(120)}
+def assert_whole_days(portal: Portal, first: date = FIRST) -> None:
+    midnights = {bounds_of(first + timedelta(days=number), ZONE)[0] for number in range(36)}
     assert all({query.start, query.end} <= midnights for query in portal.asked)
     assert all(query.start < query.end for query in portal.asked)
 
@@ -145,7 +140,7 @@ def assert_whole_days(portal: Portal, first: date = FIRST, zone: str = ZONE) -> 
 @pytest.mark.parametrize("first", [date(2026, 2, 20), date(2026, 10, 15)])
 @pytest.mark.parametrize("longest", [1, 4, 15, 29])
 def test_a_range_that_fails_is_halved_down_to_whole_days(longest: int, first: date) -> None:
-    portal = Portal(refuses=gives_up(longest))
+    portal = Portal(refuses=beyond(longest))
     history = fetch(portal, 35, first=first)
     assert (days_had(history), history.error) == (dates(35, first), None)
     assert_whole_days(portal, first)
@@ -154,7 +149,7 @@ def test_a_range_that_fails_is_halved_down_to_whole_days(longest: int, first: da
 
 
 def test_a_range_that_stays_pending_is_halved() -> None:
-    portal = Portal(refuses=stays_pending(15))
+    portal = Portal(refuses=beyond(15, PendingError))
     history = fetch(portal, 35)
     assert portal.days()[:3] == [30, 15, 15]
     assert (days_had(history), history.error) == (dates(35), None)
@@ -162,15 +157,15 @@ def test_a_range_that_stays_pending_is_halved() -> None:
 
 @pytest.mark.parametrize("longest", [1, 2, 3, 5, 7])
 def test_a_portal_that_bears_few_days_is_soon_asked_for_so_few(longest: int) -> None:
-    portal = Portal(refuses=stays_pending(longest))
+    portal = Portal(refuses=beyond(longest, PendingError))
     location = history_of(portal)
-    histories = [fetch(location, 35) for _ in range(6)]
-    assert (days_had(histories[-1]), histories[-1].error) == (dates(35), None)
+    history = [fetch(location, 35) for _ in range(6)][-1]
+    assert (days_had(history), history.error) == (dates(35), None)
     assert_whole_days(portal)
 
 
 def test_a_portal_that_is_always_pending_is_not_kept_busy() -> None:
-    portal = Portal(refuses=stays_pending(0))
+    portal = Portal(refuses=beyond(0, PendingError))
     location = history_of(portal)
     for _ in range(8):
         before = len(portal.asked)
@@ -210,14 +205,14 @@ def test_a_day_that_fails_costs_no_other_day(numbers: list[int]) -> None:
 
 
 def test_a_portal_that_fails_on_everything_is_not_asked_for_every_day() -> None:
-    portal = Portal(refuses=gives_up(0))
+    portal = Portal(refuses=beyond(0))
     history = fetch(portal, 35)
     assert isinstance(history.error, ProtocolError)
     assert history.meters == []
     assert len(portal.asked) < 20
 
 
-@pytest.mark.parametrize("error", [TransportError("gone"), AccessError("no"), CredentialsError("no")])
+@pytest.mark.parametrize("error", [TransportError("gone"), CredentialsError("no")])
 def test_what_came_before_an_error_is_kept_with_the_error(error: PortalError) -> None:
     portal = Portal(refuses=lambda query: error if len(portal.asked) == 3 else None)
     history = fetch(portal, 100)
@@ -295,15 +290,20 @@ def test_daily_data_are_asked_for_in_pieces_too() -> None:
     assert days_had(history, "A") == dates(70)
 
 
-def test_a_first_hourly_point_is_not_taken_for_a_daily_one() -> None:
-    class Fresh(Portal):
-        def __call__(self, query: UsageQuery) -> UsageAnswer:
-            self.asked.append(query)
-            time = wall_of(query.start, ZONE) + (0 if query.time_frame == DAILY else 23 * HOUR)
-            pairs: list[Pair] = [(time, 1.0)]
-            return decode(electric(usage([meter("A")], [series("A", pairs)], hasHourly=True, hasDaily=True)))
+def one_meter(points_of: Callable[[UsageQuery], list[Pair]], flow: str = "FORWARD") -> LocationHistory:
+    """A location with one meter that has these points."""
 
-    history = fetch(Fresh(), 1)
+    def ask(query: UsageQuery) -> UsageAnswer:
+        return decode(electric(usage([meter("A", flow=flow)], [series("A", points_of(query))])))
+
+    return LocationHistory(ask, "55001", "4411", WallClock(ZoneInfo(ZONE)))
+
+
+def test_a_first_hourly_point_is_not_taken_for_a_daily_one() -> None:
+    def first(query: UsageQuery) -> list[Pair]:
+        return [(wall_of(query.start, ZONE) + (0 if query.time_frame == DAILY else 23 * HOUR), 1.0)]
+
+    history = fetch(one_meter(first), 1)
     assert readings_of(history) == {"A": ()}
     assert {each.info.step for each in history.meters}.isdisjoint({DAY_STEP})
 
@@ -311,36 +311,27 @@ def test_a_first_hourly_point_is_not_taken_for_a_daily_one() -> None:
 # -- what is said about it
 
 
+def hours_in(zone: str, *values: float) -> Callable[[UsageQuery], list[Pair]]:
+    return lambda query: [
+        (wall_of(moment, zone), value)
+        for moment, value in zip(range(query.start, query.end, HOUR), cycle(values), strict=False)
+    ]
+
+
 def test_a_warning_of_several_pieces_is_said_once() -> None:
-    class Odd(Portal):
-        def __call__(self, query: UsageQuery) -> UsageAnswer:
-            self.asked.append(query)
-            pairs = list(self._pairs(query))
-            return decode(electric(usage([meter("A", flow="SIDEWAYS")], [series("A", pairs)])))
-
-    history = fetch(Odd(), 65)
-    assert len(history.warnings) == 1
+    assert len(fetch(one_meter(hours_in(ZONE, 1.0), "SIDEWAYS"), 65).warnings) == 1
 
 
-@pytest.mark.parametrize(("portal_zone", "contradicted"), [("America/Chicago", True), (ZONE, False)])
-def test_data_of_another_zone_are_noticed(portal_zone: str, *, contradicted: bool) -> None:
-    def ask(query: UsageQuery) -> UsageAnswer:
-        pairs: list[Pair] = [(wall_of(moment, portal_zone), 1.0) for moment in range(query.start, query.end, HOUR)]
-        return decode(electric(usage([meter()], [series(pairs=pairs)])))
-
-    location = LocationHistory(ask, "55001", "4411", WallClock(ZoneInfo(ZONE)))
-    assert fetch(location, 35).zone_contradicted is contradicted
+@pytest.mark.parametrize(("zone", "contradicted"), [("America/Chicago", True), (ZONE, False)])
+def test_data_of_another_zone_are_noticed(zone: str, *, contradicted: bool) -> None:
+    assert fetch(one_meter(hours_in(zone, 1.0)), 35).zone_contradicted is contradicted
 
 
 def test_a_meter_that_exported_in_one_piece_exports_in_all() -> None:
-    def ask(query: UsageQuery) -> UsageAnswer:
-        start = wall_of(query.start, ZONE)
-        newest = query.start > bounds_of(FIRST, ZONE)[0]
-        pairs: list[Pair] = [(start, 1.0), (start + HOUR, 1.0 if newest else -1.0)]
-        entry: Json = usage([meter("A")], [series("A", pairs)], xToOrderedInterval=chart((t for t, _ in pairs), HOUR))
-        return decode(electric(entry))
+    def negative_at_first(query: UsageQuery) -> list[Pair]:
+        return hours_in(ZONE, -1.0 if query.start == bounds_of(FIRST, ZONE)[0] else 1.0)(query)
 
-    (only,) = fetch(LocationHistory(ask, "55001", "4411", WallClock(ZoneInfo(ZONE))), 31).meters
+    (only,) = fetch(one_meter(negative_at_first), 31).meters
     assert (only.info.exports, only.info.signed) == (True, True)
 
 

@@ -24,7 +24,6 @@ Pair = tuple[int, float | None]
 MINUTE, QUARTER, HOUR, DAY = 60, 900, 3600, 86400
 STEPS = tuple(minutes * MINUTE for minutes in (5, 10, 15, 20, 30, 60))
 
-INDIANA = tuple(sorted(name for name in available_timezones() if name.startswith("America/Indiana/")))
 US_ZONES = (
     "America/New_York",
     "America/Chicago",
@@ -35,7 +34,7 @@ US_ZONES = (
     "America/Adak",
     "Pacific/Honolulu",
     "Pacific/Palau",
-    *INDIANA,
+    *sorted(name for name in available_timezones() if name.startswith("America/Indiana/")),
 )
 CHANGING_ZONES = tuple(name for name in US_ZONES if name.startswith("America/") and name != "America/Phoenix")
 ODD_ZONE = "Australia/Lord_Howe"  # its clocks change by half an hour, and the other way round in the year
