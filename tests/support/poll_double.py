@@ -41,6 +41,7 @@ class Portal:
         error = self.refuses(query)
         if error:
             raise error
+        assert wall_of(query.start, self.zone) % DAY == wall_of(query.end, self.zone) % DAY == 0, "whole days"
         numbers = self.hourly if query.time_frame == HOURLY else self.daily
         pairs = list(self._pairs(query))
         listed = [meter(number) for number in dict.fromkeys([*self.lists, *numbers])]

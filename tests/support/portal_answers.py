@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from hypothesis import settings
+from hypothesis import strategies as st
 
 from exporter.errors import ProtocolError
 from exporter.portal.directions import Channel, Flow
@@ -44,13 +45,33 @@ examples = settings(max_examples=40, derandomize=True, deadline=None)
 """The same examples on every run, few enough to be quick."""
 
 
-def refusal(read: Callable[[], object]) -> ProtocolError | None:
-    """The ProtocolError that reading ends with, None where it succeeds; any other exception is passed on."""
+LEAK = "Xq7vKz"
+"""What no message may quote."""
+_SCALARS = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats()
+_TEXTS = st.sampled_from(
+    [LEAK, f"12 {LEAK} Road", "", "-1", "9" * 400, 10**400, -(10**400), "USAGE", "ELECTRIC", "KWH"]
+)
+
+
+def hostile(*keys: str) -> st.SearchStrategy[Json]:
+    """Any JSON, with these keys or others."""
+    names = st.sampled_from([*keys, LEAK])
+    return st.recursive(
+        _SCALARS | _TEXTS,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=5),
+        max_leaves=12,
+    )
+
+
+def assert_read_or_refused(read: Callable[[], object]) -> None:
+    """Reading gives something or ends with a ProtocolError that quotes nothing of the answer."""
+    said = ""
     try:
         read()
     except ProtocolError as error:
-        return error
-    return None
+        said = f"{error}{error.__cause__ or ''}"
+    assert LEAK not in said
+    assert said.isprintable()
 
 
 # -- local days, reckoned without the program
