@@ -63,6 +63,11 @@ def read(
     return read_intervals(decode(data), WallClock(ZoneInfo(zone)), *bounds, known)
 
 
+def priced(pairs: Sequence[Pair], costs: Sequence[Pair]) -> Json:
+    """The data of one meter with its cost."""
+    return electric(usage([meter()], [series(pairs=pairs)]), cost([series(pairs=costs)]))
+
+
 def only(found: RangeReadings) -> MeterReadings:
     (meter_readings,) = found.meters
     return meter_readings
@@ -86,8 +91,7 @@ def test_days_around_a_change_join_without_gap_or_overlap(zone: str, year: int, 
         first = change + timedelta(days=before)
         every = [moment for number in range(4) for moment in instants_of(first + timedelta(days=number), zone, step)]
         pairs: list[Pair] = [(wall_of(moment, zone), number / 100) for number, moment in enumerate(every)]
-        entry = usage([meter()], [series(pairs=pairs)], xToOrderedInterval=chart(time for time, _ in pairs))
-        found = read(electric(entry, cost([series(pairs=pairs)])), first, days=4, zone=zone)
+        found = read(priced(pairs, pairs), first, days=4, zone=zone)
         assert spans(only(found)) == [(moment, moment + step) for moment in every]
         assert [reading.usage for reading in only(found).readings] == [value for _, value in pairs]
         assert [reading.cost for reading in only(found).readings] == [value for _, value in pairs]
@@ -113,10 +117,9 @@ def quarters(numbers: Sequence[int], value: float | None = 0.25) -> list[Pair]:
     return [(T0 + number * QUARTER, value) for number in numbers]
 
 
-@pytest.mark.parametrize("charted", [True, False])
-def test_an_interval_before_a_gap_is_not_stretched_over_it(*, charted: bool) -> None:
+def test_an_interval_before_a_gap_is_not_stretched_over_it() -> None:
     present = [number for number in range(96) if number not in (3, 4, 5, 20, 50, 51)]
-    found = only(read(one_meter(quarters(present), charted=charted)))
+    found = only(read(one_meter(quarters(present))))
     assert spans(found) == [(START + number * QUARTER, START + (number + 1) * QUARTER) for number in present]
 
 
@@ -139,7 +142,7 @@ def test_a_single_point_has_the_charted_step_or_the_known_one() -> None:
     assert spans(only(read(one_meter(quarters([0]))))) == [(START, START + QUARTER)]
     assert spans(only(read(uncharted, known={"M1": HOUR}))) == [(START, START + HOUR)]
     waiting = read(uncharted)
-    assert only(waiting).readings == ()
+    assert (only(waiting).readings, only(waiting).waits, waiting.is_empty) == ((), True, False)
     assert len(waiting.warnings) == 1
 
 
@@ -207,23 +210,17 @@ def test_the_meters_of_a_location_are_never_added() -> None:
 # -- cost
 
 
-def with_cost(pairs: Sequence[Pair]) -> tuple[Reading, ...]:
-    return only(
-        read(electric(usage([meter()], [series(pairs=quarters([0, 1]))]), cost([series(pairs=pairs)])))
-    ).readings
-
-
 @pytest.mark.parametrize("values", [[0.04, 0.03], [0.04, None], [0.0, -0.02], [None, None]])
 def test_cost_is_that_of_the_same_interval(values: list[float | None]) -> None:
     pairs = [(T0 + number * QUARTER, value) for number, value in enumerate(values)]
-    assert with_cost(pairs[::-1]) == (
+    assert only(read(priced(quarters([0, 1]), pairs[::-1]))).readings == (
         Reading(START, START + QUARTER, 0.25, None, values[0]),
         Reading(START + QUARTER, START + 2 * QUARTER, 0.25, None, values[1]),
     )
 
 
 def test_cost_at_a_time_without_usage_is_an_interval_of_its_own() -> None:
-    found = with_cost([(T0 + 2 * QUARTER, 0.05)])
+    found = only(read(priced(quarters([0, 1]), [(T0 + 2 * QUARTER, 0.05)]))).readings
     assert found[2:] == (Reading(START + 2 * QUARTER, START + 3 * QUARTER, cost=0.05),)
     assert [reading.cost for reading in found] == [None, None, 0.05]
 
@@ -231,7 +228,7 @@ def test_cost_at_a_time_without_usage_is_an_interval_of_its_own() -> None:
 @pytest.mark.parametrize(("value", "stored"), [(57.029999999999994, 57.03), (0.1234567, 0.123457)])
 def test_energy_and_cost_are_rounded_to_six_decimals(value: float, stored: float) -> None:
     pairs = quarters([0, 1], value)
-    found = only(read(electric(usage([meter()], [series(pairs=pairs)]), cost([series(pairs=pairs)])))).readings[0]
+    found = only(read(priced(pairs, pairs))).readings[0]
     assert (found.usage, found.cost) == (stored, stored)
 
 
@@ -257,8 +254,7 @@ def test_cost_is_the_signed_sum_and_net_counts_only_alone(labels: dict[str, floa
 
 
 def test_daily_readings_have_their_cost() -> None:
-    data = electric(usage([meter()], [series(pairs=[(T0, 24.5)])]), cost([series(pairs=[(T0, 3.21)])]))
-    found = read_days(decode(data), WallClock(ZoneInfo(ZONE)), START, START + DAY)
+    found = read_days(decode(priced([(T0, 24.5)], [(T0, 3.21)])), WallClock(ZoneInfo(ZONE)), START, START + DAY)
     assert only(found).readings == (Reading(START, START + DAY, 24.5, None, 3.21),)
 
 
@@ -286,12 +282,6 @@ def test_periods_make_no_meters_of_their_own() -> None:
 # -- a zone that does not fit
 
 
-def full_days(zone: str, day: date, days: int, step: int, *, as_if: str) -> Json:
-    """What a portal in `zone` answers for local days of `as_if`."""
-    start, end = bounds_of(day, as_if)[0], bounds_of(day + timedelta(days=days), as_if)[0]
-    return one_meter([(wall_of(moment, zone), 0.5) for moment in range(start, end, step)])
-
-
 @pytest.mark.parametrize("step", [QUARTER, HOUR])
 @pytest.mark.parametrize(
     ("portal", "configured"),
@@ -303,15 +293,10 @@ def full_days(zone: str, day: date, days: int, step: int, *, as_if: str) -> Json
     ],
 )
 def test_data_of_another_zone_contradict_the_configured_one(portal: str, configured: str, step: int) -> None:
-    data = full_days(portal, MONDAY, 3, step, as_if=configured)
-    assert read(data, days=3, zone=configured).zone_contradicted is True
-
-
-@pytest.mark.parametrize("zone", US_ZONES)
-@pytest.mark.parametrize("step", [QUARTER, HOUR])
-def test_data_of_the_configured_zone_confirm_it(zone: str, step: int) -> None:
-    for day in (*changes(zone, 2026), MONDAY):
-        assert read(full_days(zone, day, 2, step, as_if=zone), day, days=2, zone=zone).zone_contradicted is False
+    for zone, contradicted in ((portal, True), (configured, False)):
+        moments = range(bounds_of(MONDAY, configured)[0], bounds_of(MONDAY, configured)[1], step)
+        pairs: list[Pair] = [(wall_of(moment, zone), 0.5) for moment in moments]
+        assert read(one_meter(pairs), zone=configured).zone_contradicted is contradicted
 
 
 @pytest.mark.parametrize("pairs", [[], [(wall("9999-12-01"), 1.0)], [(T0 + 5 * HOUR, 1.0)], quarters(range(20, 40))])
