@@ -119,7 +119,6 @@ def test_only_a_known_media_type_is_shown(lines: Lines, header: str, shown: str)
     assert f" content_type={shown} shape=" in lines()[0]
 
 
-DEEP = 200_000
 EVERYTHING = {name: [dict.fromkeys(FIELDS)] for name in FIELDS}
 LARGEST = 16 * 1024 * 1024
 
@@ -132,7 +131,7 @@ LARGEST = 16 * 1024 * 1024
         pytest.param(b"Your data could not be verified.", "other", id="words"),
         pytest.param(b'{"status":"COMPLETE"', "other", id="cut off"),
         pytest.param(b"\xff\xfe\x00", "other", id="bytes"),
-        pytest.param(b"[" * DEEP + b"]" * DEEP, "other", id="deep"),
+        pytest.param(b"[" * 200_000 + b"]" * 200_000, "other", id="deep"),
         pytest.param(b"9" * 5000, "other", id="a number with too many digits"),
         pytest.param(b"\xef\xbb\xbf{}", "{}", id="JSON after a byte order mark"),
         pytest.param(b" " * (LARGEST - 2) + b"{}", "{}", id="as large as it may be"),
@@ -148,7 +147,6 @@ def test_what_is_no_json_is_only_told_by_its_size(lines: Lines, body: bytes, sho
     "body",
     [
         pytest.param(b"[" * 900 + b"]" * 900, id="deep"),
-        pytest.param(b'{"data":' * 900 + b"1" + b"}" * 900, id="deep in objects"),
         pytest.param(b"[" + b"1," * 2_000_000 + b"1]", id="a list without end"),
         pytest.param(json.dumps({str(number): number for number in range(200_000)}).encode(), id="keys"),
         pytest.param(json.dumps(EVERYTHING).encode(), id="all that we know"),

@@ -250,6 +250,7 @@ def cases() -> dict[str, Case]:
         "one of each, the daily one known though hourly lists it not": Case(
             Portal(["A"], ["B"], lists=["A"]), {"A": {HOUR}, "B": {DAY}}, both, {"A": HOUR, "B": DAY_STEP}
         ),
+        "known without a step": Case(Portal([], ["A"]), {"A": {DAY}}, both, {"A": 0}),
         "known as daily": Case(Portal([], ["A"]), {"A": {DAY}}, {DAILY}, {"A": DAY_STEP}),
         "known as daily, tried again": Case(Portal([], ["A"]), {"A": {DAY}}, both, {"A": DAY_STEP}, try_hourly=True),
         "known as daily, now an interval meter": Case(
@@ -324,21 +325,3 @@ def test_a_meter_that_exported_in_one_piece_exports_in_all() -> None:
 
     (only,) = fetch(one_meter(negative_at_first), 31).meters
     assert (only.info.exports, only.info.signed) == (True, True)
-
-
-@pytest.mark.parametrize(
-    ("steps", "only_daily", "some_hourly", "hourly"),
-    [
-        ({}, False, False, False),
-        ({"A": HOUR}, False, True, True),
-        ({"A": DAY_STEP}, True, False, False),
-        ({"A": HOUR, "B": DAY_STEP}, False, True, True),
-        ({"A": DAY_STEP, "B": HOUR}, False, True, False),
-        ({"A": 0}, False, False, False),
-    ],
-)
-def test_what_is_known_of_a_location(
-    steps: dict[str, int], *, only_daily: bool, some_hourly: bool, hourly: bool
-) -> None:
-    known = KnownMeters(steps)
-    assert (known.only_daily, known.some_hourly, known.hourly("A")) == (only_daily, some_hourly, hourly)

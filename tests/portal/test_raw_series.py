@@ -10,10 +10,8 @@ from exporter.portal.raw_series import RawSeries, raw_series
 from exporter.portal.walltime import WallClock
 
 from ..support.portal_answers import (
-    DAY,
     HOUR,
     NET_METER,
-    QUARTER,
     Json,
     Pair,
     answer,
@@ -93,13 +91,6 @@ def test_what_has_no_value_has_no_point() -> None:
     assert [each[0] for each in only.points] == starts[:3] + starts[4:8] + starts[9:]
     # A chart's interval stretches over the gap; the meter's does not.
     assert {end - start for start, end, *_ in only.points} == {HOUR}
-
-
-@pytest.mark.parametrize("step", [QUARTER, 2 * QUARTER, HOUR])
-def test_the_step_is_found_for_each_day_without_the_charts_word(step: int) -> None:
-    (only,) = read(usage([meter()], [series(pairs=day_of(step=step))]))
-    assert {end - start for start, end, *_ in only.points} == {step}
-    assert len(only.points) == DAY // step
 
 
 def test_a_lone_point_of_unknown_length_is_left_out() -> None:

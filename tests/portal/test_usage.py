@@ -50,14 +50,9 @@ ONE = [(T0, 1.0)]
         None,
         {},
         {"ELECTRIC": None},
-        {"ELECTRIC": []},
         {"WATER": [{"type": "USAGE", "series": "never read"}]},
-        {"ELECTRIC": [{}]},
-        {"ELECTRIC": [{"type": "DEMAND", "series": "never read"}]},
-        {"ELECTRIC": [{"type": None}]},
-        {"ELECTRIC": [{"type": "USAGE"}]},
-        {"ELECTRIC": [{"type": "USAGE", "meters": None, "series": None, "xToOrderedInterval": None}]},
-        {"ELECTRIC": [{"type": "USAGE", "meters": [], "series": [], "xToOrderedInterval": {}}]},
+        electric({}, {"type": None}, {"type": "USAGE"}, {"type": "DEMAND", "series": "never read"}),
+        electric({"type": "USAGE", "meters": None, "series": None, "xToOrderedInterval": None}),
     ],
 )
 def test_an_answer_without_data_is_empty_and_no_mistake(data: Json) -> None:
@@ -70,8 +65,6 @@ def test_an_answer_without_data_is_empty_and_no_mistake(data: Json) -> None:
 @pytest.mark.parametrize(
     ("point", "value"),
     [
-        ({"x": T0 * 1000, "y": 0.31}, 0.31),
-        ({"x": T0 * 1000, "y": 0}, 0.0),
         ({"x": T0 * 1000, "y": -0.5}, -0.5),
         ({"x": T0 * 1000, "y": None}, None),
         ({"x": T0 * 1000}, None),
@@ -91,9 +84,8 @@ def test_points_are_sorted_by_x_and_repeated_ones_keep_their_order() -> None:
 
 
 def test_the_doubled_and_base_copies_of_the_points_are_never_read() -> None:
-    copies = {"meterToChartData": {"Meter{}": points(PAIRS * 2)}, "baseSeries": series("base", PAIRS)}
-    assert decode(one_meter(PAIRS, **copies)).usage == decode(one_meter(PAIRS)).usage
-    assert decode(one_meter(PAIRS, meterToChartData="junk", baseSeries=7)).usage == decode(one_meter(PAIRS)).usage
+    copies: dict[str, Any] = {"meterToChartData": {"Meter{}": points(PAIRS * 2)}, "baseSeries": "junk"}
+    assert decode(one_meter(PAIRS, **copies)) == decode(one_meter(PAIRS))
 
 
 # -- charted intervals
@@ -103,7 +95,6 @@ def test_the_doubled_and_base_copies_of_the_points_are_never_read() -> None:
     "intervals",
     [
         chart([T0]),
-        [{"x": T0 * 1000, "interval": {"start": T0 * 1000, "end": T1 * 1000}}],
         [{"x": str(T0 * 1000), "interval": {"start": str(T0 * 1000), "end": str(T1 * 1000)}}],
         [{"x": T0 * 1000, "interval": {"end": T1 * 1000}}],
     ],
@@ -112,9 +103,7 @@ def test_charted_intervals_are_a_map_by_x_or_a_list(intervals: Json) -> None:
     assert answer(usage([meter()], [], xToOrderedInterval=intervals)).interval_ends == ((T0, T1),)
 
 
-@pytest.mark.parametrize(
-    "item", [{}, {"interval": None}, {"interval": {}}, {"interval": {"start": 1, "end": None}}, {"orderedName": "x"}]
-)
+@pytest.mark.parametrize("item", [{}, {"interval": None}, {"interval": {"start": 1, "end": None}}])
 def test_an_interval_without_an_end_tells_nothing(item: Json) -> None:
     assert answer(usage([meter()], [], xToOrderedInterval={str(T0 * 1000): item})).interval_ends == ()
 
@@ -126,8 +115,6 @@ def test_an_interval_without_an_end_tells_nothing(item: Json) -> None:
     ("entries", "hourly"),
     [
         ([{}], None),
-        ([{"hasHourly": True, "hasDaily": True}], True),
-        ([{"hasHourly": False, "hasDaily": True}], False),
         ([{"hasHourly": "false", "hasDaily": 0}], None),
         ([{"hasHourly": False}, {"hasHourly": True}], True),
         ([{"hasHourly": True}, {"hasHourly": False}], True),
@@ -348,11 +335,8 @@ def test_one_change_gives_an_answer_or_an_error(path: tuple[Any, ...], junk: Jso
     assert_read_or_refused(partial(decode, data))
 
 
-ENDLESS = 10**400
-
-
-def of_points(*points: Json) -> Json:
-    return electric(usage([], [series(data=list(points))]))
+def of_point(**point: Json) -> Json:
+    return electric(usage([], [series(data=[point])]))
 
 
 @pytest.mark.parametrize(
@@ -361,19 +345,19 @@ def of_points(*points: Json) -> Json:
         [],
         LEAK,
         {"ELECTRIC": {}},
-        {"ELECTRIC": [LEAK]},
-        {"ELECTRIC": [{"type": "USAGE", "meters": {}}]},
-        {"ELECTRIC": [{"type": "USAGE", "meters": [LEAK]}]},
-        {"ELECTRIC": [{"type": "USAGE", "series": [[]]}]},
-        {"ELECTRIC": [{"type": "USAGE", "series": [{}]}]},
+        electric(LEAK),
+        electric(usage([LEAK], [])),
+        electric(usage([], []) | {"meters": {}}),
+        electric(usage([], [[]])),
+        electric(usage([], [{}])),
         electric(usage([], [series(data=LEAK)])),
-        of_points({"y": 1}),
-        of_points({"x": 0, "y": LEAK}),
-        of_points({"x": ENDLESS}),
-        of_points({"x": "9" * 400}),
-        of_points({"x": 0, "y": ENDLESS}),
-        {"ELECTRIC": [{"type": "USAGE", "xToOrderedInterval": {"0": {"interval": {"end": ENDLESS}}}}]},
-        {"ELECTRIC": [{"type": "USAGE", "xToOrderedInterval": {LEAK: {"interval": {"end": 1}}}}]},
+        of_point(y=1),
+        of_point(x=0, y=LEAK),
+        of_point(x=10**400),
+        of_point(x="9" * 400),
+        of_point(x=0, y=10**400),
+        electric(usage([], [], xToOrderedInterval={"0": {"interval": {"end": 10**400}}})),
+        electric(usage([], [], xToOrderedInterval={LEAK: {"interval": {"end": 1}}})),
     ],
 )
 def test_an_unknown_shape_is_a_protocol_error_without_values(data: Json) -> None:

@@ -18,7 +18,6 @@ from ..support.portal_answers import (
     ODD_ZONE,
     STEPS,
     US_ZONES,
-    YEARS,
     bounds_of,
     changes,
     examples,
@@ -87,7 +86,7 @@ def test_a_wall_time_has_no_instant_in_spring_and_two_in_autumn(zone: str, shown
 @pytest.mark.parametrize("zone", CHANGING_ZONES)
 def test_a_time_in_the_spring_gap_has_the_offset_before_the_change(zone: str) -> None:
     clock = clock_of(zone)
-    for year in YEARS:
+    for year in (2020, 2026, 2029):
         for minutes in (0, 30, 59):
             missing = wall(spring(zone, year).isoformat()) + 2 * HOUR + minutes * MINUTE
             assert clock.instants(missing) == ()

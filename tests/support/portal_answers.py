@@ -39,7 +39,6 @@ US_ZONES = (
 )
 CHANGING_ZONES = tuple(name for name in US_ZONES if name.startswith("America/") and name != "America/Phoenix")
 ODD_ZONE = "Australia/Lord_Howe"  # its clocks change by half an hour, and the other way round in the year
-YEARS = (2020, 2024, 2026, 2029)
 
 examples = settings(max_examples=40, derandomize=True, deadline=None)
 """The same examples on every run, few enough to be quick."""
