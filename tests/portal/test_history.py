@@ -137,8 +137,8 @@ def test_a_range_that_fails_is_halved_down_to_whole_days(longest: int, first: da
     portal = Portal(refuses=beyond(longest))
     history = fetch(portal, 35, first=first)
     assert (days_had(history), history.error) == (dates(35, first), None)
-    answered = sorted((query.start, query.end) for query in portal.asked if days_of(query) <= longest)
-    assert all(earlier[1] == later[0] for earlier, later in pairwise(answered))
+    answered = [query for query in portal.asked if days_of(query) <= longest]
+    assert all(later.start == earlier.end for later, earlier in pairwise(answered))
 
 
 def test_a_range_that_stays_pending_is_halved() -> None:
@@ -210,6 +210,14 @@ def test_what_came_before_an_error_is_kept_with_the_error(error: PortalError) ->
     assert history.error is error
     assert days_had(history) == dates(60, FIRST + timedelta(days=40))
     assert portal.days() == [30, 30, 30]
+
+
+def test_daily_data_do_not_stand_for_hourly_ones_that_failed() -> None:
+    error = ProtocolError("FAILED")
+    portal = Portal(["A"], has_hourly=True, refuses=lambda query: error if query.time_frame == HOURLY else None)
+    history = fetch(portal)
+    assert history.error is error
+    assert readings_of(history).get("A", ()) == ()
 
 
 @pytest.mark.parametrize("daily_error", [TransportError("gone"), ProtocolError("FAILED"), PendingError("PENDING")])

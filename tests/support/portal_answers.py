@@ -68,7 +68,7 @@ def assert_read_or_refused(read: Callable[[], object]) -> None:
     try:
         read()
     except ProtocolError as error:
-        said = f"{error}{error.__cause__ or ''}"
+        said = f"{error}{'' if error.__suppress_context__ else error.__context__ or ''}"
     assert LEAK not in said
     assert said.isprintable()
 
