@@ -192,7 +192,7 @@ def test_a_daily_point_off_midnight_or_off_the_range_is_dropped() -> None:
 
 @pytest.mark.parametrize(("day", "start"), [("2026-03-08", "01:00-04:00"), ("2026-11-01", "00:00-04:00")])
 def test_a_day_that_begins_with_the_change_begins_once(day: str, start: str) -> None:
-    found = place_days([(wall(day), 1.0)], WallClock(ZoneInfo("America/Havana")), WIDE)
+    found = place_days([(wall(day), 1.0)] * 2, WallClock(ZoneInfo("America/Havana")), WIDE)
     assert found.values == {instant(f"{day} {start}"): 1.0}
 
 
@@ -264,7 +264,9 @@ COARSE = every(HOUR)
     "walls",
     [
         COARSE,
+        COARSE[:4],
         COARSE[:5] + COARSE[8:],
+        [MONDAY, MONDAY + QUARTER, *COARSE[1:]],
         [time for number, time in enumerate(COARSE) if number not in (3, 4, 10, 15)],
     ],
 )

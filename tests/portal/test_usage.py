@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Sequence
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -128,6 +129,11 @@ def test_the_flags_of_several_entries_hold_where_one_says_yes(
     assert found.has_hourly is hourly
 
 
+@pytest.mark.parametrize(("text", "day"), [("May 4, 2019", date(2019, 5, 4)), ("2019-05-04", None), (None, None)])
+def test_the_day_of_connection_is_an_english_date(text: str | None, day: date | None) -> None:
+    assert answer(usage([], [], connectDate=text)).connected == day
+
+
 # -- directions and meters
 
 
@@ -198,6 +204,11 @@ JOINS: dict[str, tuple[Sequence[Json], Sequence[Json], list[tuple[str, Flow]]]] 
         [series("", meterNumber="M1", channel=None)],
         [("M1", Flow.TOTAL)],
     ),
+    "another channel of its meter": (
+        [meter("M1", "S", flow="REVERSE", channel=1)],
+        [series("M1", channel=2)],
+        [("M1", Flow.IMPORT)],
+    ),
     "a series of no meter": ([meter()], [series("M9"), series("M1")], [("M9", Flow.IMPORT), ("M1", Flow.IMPORT)]),
     "a series that says it is net": ([], [series("M9 - Net", isNet=True)], [("M9", Flow.NET)]),
     "a meter whose series is net": ([meter(flow=None)], [series(isNet=True)], [("M1", Flow.NET)]),
@@ -234,7 +245,7 @@ OTHERS = [meter("A"), meter("B")]
 COSTS: dict[str, tuple[Sequence[Json], Sequence[Json], list[tuple[str, Flow, float]]]] = {
     "by series id": (NET_METER, [series("M7 - Generation", ONE, **NO_METER)], [(*SENT, 1.0)]),
     "by meter and channel": (NET_METER, [series("Dollars", ONE, meterNumber="M7", channel=2)], [(*SENT, 1.0)]),
-    "by the meter alone": (NET_METER, [series("M7", ONE, channel=None)], [(*DRAWN, 1.0)]),
+    "by the meter alone": (NET_METER[::-1], [series("M7", ONE, channel=None)], [(*DRAWN, 1.0)]),
     "fewer than usage": (OTHERS, [series("B", ONE)], [("B", Flow.IMPORT, 1.0)]),
     "not by position": (
         OTHERS,
