@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -11,15 +10,15 @@ from pathlib import Path
 
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
-from exporter.simulator.specs import Channels, UserSpec
+from exporter.simulator.specs import Channels
 from exporter.simulator.world import World
-from tests.support.backfill_process import ZONE, Backfiller, InstantPortal
+from tests.support.backfill_process import Backfiller, InstantPortal, figure
 from tests.support.exporter_process import house, meter
 from tests.support.services import Services
 
 YEARS = (1, 5)
 SETTLING = 15  # seconds that it waits in the end for all to be durable
-SOLAR_HOUSE = World(zone=ZONE.key, users=(UserSpec(),), locations=(house(2, meter(2, Channels.THREE)),))
+SOLAR_HOUSE = World(locations=(house(2, meter(2, Channels.THREE)),))
 
 
 @dataclass
@@ -63,35 +62,29 @@ def run(folder: Path, server: PortalServer, days: int, *, times: int) -> list[Me
     """Into one new database, the same days several times."""
     with Services(folder) as services:
         database = services.victoria_metrics()
-        command = Backfiller(folder / "backfill", server.url, {"url": database.url})
+        command = Backfiller(folder / "backfill", server.url, database.url)
         return [measured(command, server, database.pid, days) for _ in range(times)]
 
 
 def measured(command: Backfiller, server: PortalServer, database: int, days: int) -> Measured:
     requests, busy, began = server.portal.count, cpu_of(database), time.perf_counter()
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    arguments = command.command("--days", str(days), "--no-progress")
-    peak = 0
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, env=environment, text=True) as process:
-        # Not ru_maxrss, which begins with the size of the process that starts another one.
-        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
-            peak = max(peak, peak_of(process.pid))
-            time.sleep(0.02)
-        process.returncode = os.waitstatus_to_exitcode(ended[1])
-        assert process.stdout is not None
-        summary = process.stdout.read()
+    started = command.start("--days", str(days), "--no-progress")
+    process, peak = started.process, 0
+    # Not ru_maxrss, which begins with the size of the process that starts another one.
+    while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+        peak = max(peak, peak_of(process.pid))
+        time.sleep(0.02)
+    process.returncode = os.waitstatus_to_exitcode(ended[1])
     wall = time.perf_counter() - began
     if process.returncode:
         sys.exit(f"the backfill ended with {process.returncode}")
-    samples = re.search(r"samples +([\d,]+) sent", summary)
-    assert samples
     return Measured(
         wall,
         ended[2].ru_utime + ended[2].ru_stime,
         cpu_of(database) - busy,
         peak,
         server.portal.count - requests,
-        samples[1],
+        figure(started, "samples").removesuffix(" sent"),
     )
 
 

@@ -2,29 +2,28 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from exporter.clock import SystemClock
+from exporter.errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY
 from exporter.metrics.families import TIMESTAMPED
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Revision, Settings
-from exporter.simulator.specs import Channels, UserSpec
+from exporter.simulator.specs import Channels
 from exporter.simulator.world import World
 
-from ..support.backfill_process import ZONE, Backfiller, InstantPortal, days_ago, midnight
+from ..support.backfill_process import ZONE, Backfiller, InstantPortal, days_ago, figure, midnight
+from ..support.deadlines import DEADLINE
 from ..support.exporter_process import Exporter, house, meter
+from ..support.portal import change
 from ..support.services import (
     INTERVALS_JOB,
     Labels,
     Sample,
     Services,
-    VictoriaMetrics,
     VmAgent,
     job,
     scrape_config,
@@ -33,8 +32,9 @@ from ..support.services import (
 from ..support.truth import Expected, by_end, differences, expected, local_days, wrong_versions
 
 SOLAR, HOURLY = meter(2, Channels.THREE, periods=True), meter(3, step=3600)
-SOLAR_HOUSE = World(zone=ZONE.key, users=(UserSpec(),), locations=(house(2, SOLAR),))
-HOURLY_HOUSE = World(zone=ZONE.key, users=(UserSpec(),), locations=(house(3, HOURLY),))
+SOLAR_HOUSE = World(locations=(house(2, SOLAR),))
+HOURLY_HOUSE = World(locations=(house(3, HOURLY),))
+BOTH_HOUSES = World(locations=(house(2, SOLAR), house(3, HOURLY)))
 FAMILIES = {each.family.name for each in TIMESTAMPED}
 ALL = f'{{__name__=~"{"|".join(sorted(FAMILIES))}"}}'
 DAY = 86400
@@ -46,45 +46,42 @@ def served(services: Services, world: World, settings: Settings = NEW) -> Portal
     return services.enter_context(PortalServer(InstantPortal(world, settings)))
 
 
-def backfiller(folder: Path, server: PortalServer, database_url: str, **more: object) -> Backfiller:
-    return Backfiller(folder, server.url, {"url": database_url, **more})
-
-
 def truth(server: PortalServer, first: int, after: int) -> Expected:
     """Every sample of the local days from the instant `first` to `after`."""
     return expected(server.portal, server.host, first, after)
 
 
+def between(first_day: int, last_day: int) -> tuple[str, ...]:
+    """The flags for whole days, given by how many days ago they were."""
+    return "--start", str(days_ago(first_day)), "--end", str(days_ago(last_day))
+
+
 # -- Five years
 
 
-def test_five_years_of_a_solar_meter_are_stored_to_the_last_sample_and_sent_only_once(
-    services: Services, tmp_path: Path
-) -> None:
+def test_five_years_are_stored_to_the_last_sample_and_sent_once(services: Services, tmp_path: Path) -> None:
     database, server = services.victoria_metrics(), served(services, SOLAR_HOUSE)
-    start, end = days_ago(5 * 365 + 1), days_ago(1)
-    first, after = midnight(start), midnight(days_ago(0))
-    command = backfiller(tmp_path, server, database.url)
-    days = ("--start", str(start), "--end", str(end))
+    first, after = midnight(days_ago(5 * 365 + 1)), midnight(days_ago(0))
+    command, days = Backfiller(tmp_path, server.url, database.url), between(5 * 365 + 1, 1)
 
     began = time.time()
-    done = command.run(*days, within=250)
+    done = command.start(*days)
+    assert done.wait(250) == EXIT_DONE, done.stderr
     ended = time.time()
 
     stored = database.export(ALL)
     wanted = truth(server, first, after)
-    assert done.code == 0, done.errors
     assert {dict(labels)["__name__"] for labels in wanted} == FAMILIES
     assert sum(len(values) for values in wanted.values()) > 880_000
     assert differences(by_end(stored), wanted) == []
     assert wrong_versions(stored, (began, ended), {}) == []
-    assert done.figure("samples") == f"{sum(len(samples) for samples in stored.values()):,} sent"
+    assert figure(done, "samples") == f"{sum(len(samples) for samples in stored.values()):,} sent"
     check_clock_changes(stored, first, after)
 
     rows = database.metrics()["vm_rows_inserted_total"]
-    again = command.run(*days, within=250)
+    again = command.start(*days)
 
-    assert (again.code, again.figure("samples")) == (0, "0 sent")
+    assert (again.wait(250), figure(again, "samples")) == (EXIT_DONE, "0 sent")
     assert database.metrics()["vm_rows_inserted_total"] == rows
     assert database.export(ALL) == stored
 
@@ -93,71 +90,43 @@ def check_clock_changes(stored: Mapping[Labels, Sequence[Sample]], first: int, a
     """Both days of each year on which clocks change are there with all their quarters of an hour."""
     changes = [(start, end) for start, end in local_days(ZONE, first, after) if end - start != DAY]
     assert sorted(end - start for start, end in changes) == 5 * [23 * 3600] + 5 * [25 * 3600]
-    for name in ("usage_kwh", "usage_watts", "export_kwh", "cost_usd"):
-        (ends,) = (
-            values
-            for labels, values in by_end(stored).items()
-            if dict(labels)["__name__"] == f"smarthub_interval_{name}"
-        )
-        for start, end in changes:
-            assert [each for each in range(start + 900, end + 1, 900) if each not in ends] == []
+    quarters = {each for start, end in changes for each in range(start + 900, end + 1, 900)}
+    complete = {dict(labels)["__name__"] for labels, ends in by_end(stored).items() if quarters <= ends.keys()}
+    assert complete == {f"smarthub_interval_{name}" for name in ("usage_kwh", "usage_watts", "export_kwh", "cost_usd")}
 
 
 # -- Retention
 
 
-def test_a_database_that_keeps_a_month_is_told_what_to_do_and_the_same_command_completes(
-    services: Services, tmp_path: Path
-) -> None:
+def test_a_database_that_keeps_a_month_is_named_and_completed(services: Services, tmp_path: Path) -> None:
     database, server = services.victoria_metrics(without=["-retentionPeriod"]), served(services, HOURLY_HOUSE)
-    command = backfiller(tmp_path, server, database.url)
-    first, border, after = midnight(days_ago(100)), midnight(days_ago(40)), midnight(days_ago(0))
-    older = ("--start", str(days_ago(100)), "--end", str(days_ago(41)))
-    whole = ("--start", str(days_ago(100)), "--end", str(days_ago(1)))
-    note = (
-        "  Note: it keeps only 31 days (-retentionPeriod) and drops what is older without a word: start it with"
-        " -retentionPeriod=10y first"
-    )
+    command = Backfiller(tmp_path, server.url, database.url)
+    first, border, after = (midnight(days_ago(days)) for days in (100, 40, 0))
+    advice, whole = "-retentionPeriod=10y", between(100, 1)
 
-    nothing = command.run(*older)
+    nothing = command.run(*between(100, 41))
 
-    chunk = truth(server, midnight(days_ago(70)), border)
-    total = sum(len(values) for values in chunk.values())
-    oldest = utc(midnight(days_ago(70)) + 3599)
-    advice = (
-        f"victoriametrics {database.url}: took {total} samples and did not keep {total} of them, from {oldest} UTC on:"
-        " it drops what is older than its retention; start it with -retentionPeriod=10y and run the same command again"
-    )
-    assert (nothing.code, nothing.errors.strip()) == (1, advice)
-    assert note in nothing.output.splitlines()
-    assert f"0 of 2 chunks are done: victoriametrics {database.url}" in nothing.output.splitlines()
+    total = sum(len(values) for values in truth(server, midnight(days_ago(70)), border).values())
+    assert nothing.wait() == EXIT_FAILED
+    assert f"did not keep {total}" in nothing.stderr
+    assert advice in nothing.stdout
     assert database.export() == {}
 
     partly = command.run(*whole)
 
     newest = truth(server, midnight(days_ago(10)), after)
-    oldest = utc(midnight(days_ago(40)) + 3599)
-    *lines, how_to_go_on = partly.errors.strip().splitlines()
-    assert partly.code == 3
-    assert f"1 of 4 chunks is done: victoriametrics {database.url}" in partly.output.splitlines()
-    assert f"of them, from {oldest} UTC on: it drops what is older than its retention; start it with" in lines[-1]
-    assert how_to_go_on.startswith("The same command goes on where it stopped: smarthub-exporter backfill ")
-    stored = by_end(database.export(ALL))
-    assert differences(stored, newest, truth(server, midnight(days_ago(40)), after)) == []
+    assert partly.wait() == EXIT_PARTLY
+    assert advice in partly.stderr
+    assert differences(by_end(database.export(ALL)), newest, truth(server, border, after)) == []
 
     database.restart("-retentionPeriod=100y")
     polled = polls(server)
     completed = command.run(*whole)
 
-    assert completed.code == 0
-    assert note not in completed.output.splitlines()
-    assert "An earlier run did 1 chunk of it, which is not done again (but with --restart)." in completed.output
+    assert completed.wait() == EXIT_DONE
+    assert advice not in completed.stdout
     assert polls(server) - polled == 3
     assert differences(by_end(database.export(ALL)), truth(server, first, after)) == []
-
-
-def utc(instant: int) -> str:
-    return f"{datetime.fromtimestamp(instant, UTC):%Y-%m-%d %H:%M}"
 
 
 def polls(server: PortalServer) -> int:
@@ -181,17 +150,16 @@ class Street:
         self.folder = folder
         self.shares = shares
         self.began = time.time()
-        world = World(zone=ZONE.key, users=(UserSpec(),), locations=(house(2, SOLAR), house(3, HOURLY)))
-        self.server = services.enter_context(PortalServer(SimulatedPortal(world, SystemClock(), NEW)))
+        self.server = services.enter_context(PortalServer(SimulatedPortal(BOTH_HOUSES, SystemClock(), NEW)))
         self.database = services.victoria_metrics()
-        self.backfiller = backfiller(folder / "backfill", self.server, self.database.url)
+        self.backfiller = Backfiller(folder / "backfill", self.server.url, self.database.url)
         self.first = midnight(days_ago(30))
         self.days = ("--start", str(days_ago(30)))
 
     def exporter(self, *, refresh_interval: str = "1s") -> Exporter:
         """An exporter that has read the portal once."""
         state = self.backfiller.state if self.shares else self.folder / "exporter" / "state"
-        exporter = Exporter(
+        return Exporter(
             self.services,
             self.folder / "exporter",
             self.server,
@@ -199,20 +167,16 @@ class Street:
             refresh_interval=refresh_interval,
             state_dir=str(state),
         )
-        exporter.wait_for_data()
-        return exporter
 
     def scraper(self, exporter: Exporter, **of_job: object) -> VmAgent:
         """A vmagent that has scraped it several times."""
-        config = scrape_config([job({**INTERVALS_JOB, **of_job}, exporter.address)])
-        agent = self.services.vmagent(config, self.database)
+        agent = self.services.vmagent(scrape_config(job(INTERVALS_JOB, exporter.address, **of_job)), self.database)
         self.scrape(agent)
         return agent
 
     def scrape(self, agent: VmAgent) -> None:
         """Some scrapes of what is served by now, until they are stored."""
-        before = agent.metrics()["vm_promscrape_scrapes_total"]
-        wait_until(lambda: agent.metrics()["vm_promscrape_scrapes_total"] >= before + 3, "some scrapes")
+        agent.wait_for_scrapes(3)
         agent.wait_until_sent()
 
     def check(self, **labels: str) -> None:
@@ -232,7 +196,7 @@ class Street:
         assert len(days) >= 30
         for start, end in days:
             for name in ("usage_kwh", "export_kwh", "cost_usd"):
-                sums = self.database.query(f"sum_over_time(smarthub_interval_{name}[{end - start}s])", end, nocache="1")
+                sums = self.database.query(f"sum_over_time(smarthub_interval_{name}[{end - start}s])", end)
                 days_own = {
                     key: values[end] for key, values in wanted.items() if ("__name__", f"smarthub_day_{name}") in key
                 }
@@ -244,8 +208,8 @@ class Street:
         stored = self.database.export(ALL)
         self.database.terminate()
         # Not by reduce_mem_usage=1, with which 1.79.5 mixes up the blocks of a series now and then.
-        with VictoriaMetrics(self.database.folder, without=["-dedup.minScrapeInterval"]) as database:
-            everything = database.export(ALL)
+        copy = self.services.victoria_metrics(without=["-dedup.minScrapeInterval"], folder=self.database.folder)
+        everything = copy.export(ALL)
         assert {labels: sorted(set(samples)) for labels, samples in everything.items()} == stored
         assert sum(map(len, everything.values())) > sum(map(len, stored.values()))
 
@@ -253,17 +217,15 @@ class Street:
         """From now on the portal has other energy in the quarters that begin at these instants."""
         now = time.time()
         more = tuple(Revision(SOLAR.number, start, now, factor) for start, factor in revisions)
-        settings = self.server.portal.settings
-        self.server.portal.settings = replace(settings, revisions=(*settings.revisions, *more))
+        change(self.server, revisions=(*self.server.portal.settings.revisions, *more))
 
 
-def backfilled(*streets: Street) -> list[list[str]]:
-    """A month of each by the command, all at once, for each has to wait; gives the lines of their summaries."""
-    with ExitStack() as stack:
-        running = [stack.enter_context(street.backfiller.start(*street.days)) for street in streets]
-        done = [each.wait() for each in running]
-    assert [each.code for each in done] == [0] * len(streets), [each.errors for each in done]
-    return [each.output.splitlines() for each in done]
+def backfilled(*streets: Street, corrected: int | None = None) -> None:
+    """A month of each by the command, all at once, for each has to wait; corrected: intervals, as the summary says."""
+    for done in [street.backfiller.start(*street.days) for street in streets]:
+        assert done.wait(2 * DEADLINE) == EXIT_DONE, done.stderr
+        if corrected is not None:
+            assert figure(done, "corrected").startswith(f"{corrected} intervals")
 
 
 def test_a_scraped_week_and_a_backfilled_month_are_one_history(streets: list[Street]) -> None:
@@ -276,7 +238,7 @@ def test_a_scraped_week_and_a_backfilled_month_are_one_history(streets: list[Str
     streets[0].check_copies()
 
 
-def test_corrections_win_by_another_backfill_whatever_a_scraper_goes_on_serving(streets: list[Street]) -> None:
+def test_corrections_win_whatever_a_scraper_goes_on_serving(streets: list[Street]) -> None:
     agents = [street.scraper(street.exporter(refresh_interval="1h")) for street in streets]
     backfilled(*streets)
     old, recent = midnight(days_ago(25)) + 19 * 3600, midnight(days_ago(3)) + 18 * 3600
@@ -285,40 +247,34 @@ def test_corrections_win_by_another_backfill_whatever_a_scraper_goes_on_serving(
     for corrections in (first, ((old, 0.1), (recent, 0.1))):
         for street in streets:
             street.revise(*corrections)
-        for summary in backfilled(*streets):
-            text = f"  corrected   {len(corrections)} intervals of which another value was stored"
-            assert text in summary
+        backfilled(*streets, corrected=len(corrections))
         for street, agent in zip(streets, agents, strict=True):
             street.scrape(agent)
             street.check()
 
 
-def test_a_correction_older_than_the_window_is_asked_for_and_brought_by_a_backfill_beside_the_exporter(
-    streets: list[Street],
-) -> None:
+def test_a_correction_older_than_the_window_is_asked_for(streets: list[Street]) -> None:
     street = streets[0]
     exporter = street.exporter()
     agent = street.scraper(exporter)
     backfilled(street)
     old = midnight(days_ago(20)) + 19 * 3600
-    location = f'account="55001",location="70002",portal="{street.server.host}"'
-    gauge = f"smarthub_backfill_needed_since_timestamp_seconds{{{location}}} "
+    gauge = "smarthub_backfill_needed_since_timestamp_seconds"
 
-    exporter.process.terminate()
+    exporter.terminate()
     street.revise((old, 0.5), (old + 900, 2.0))
-    exporter.process.start()
-    exporter.wait_for(lambda page: gauge in page, "a backfill to be asked for")
-    needed = next(line for line in exporter.page().splitlines() if line.startswith(gauge))
-    assert float(needed.removeprefix(gauge)) == midnight(days_ago(20))
+    exporter.start()
+    wait_until(lambda: gauge in exporter.metrics(), "a backfill to be asked for")
+    assert f'{gauge}{{account="55001",location="70002",' in exporter.page()
+    assert exporter.metrics()[gauge] == midnight(days_ago(20))
 
-    (summary,) = backfilled(street)
+    backfilled(street, corrected=2)
 
-    assert "  corrected   2 intervals of which another value was stored" in summary
-    exporter.wait_for_refreshes()
-    assert gauge not in exporter.page()
+    exporter.wait_for_refresh()
+    assert gauge not in exporter.metrics()
     street.scrape(agent)
     street.check()
-    assert "level=error" not in exporter.process.log
+    assert "level=error" not in exporter.log
 
 
 def test_labels_of_the_scrape_can_be_given_to_the_backfill(streets: list[Street]) -> None:
@@ -326,7 +282,7 @@ def test_labels_of_the_scrape_can_be_given_to_the_backfill(streets: list[Street]
     exporter = street.exporter()
     street.scraper(exporter, metric_relabel_configs=[])
     labels = {"job": "smarthub_intervals", "instance": exporter.address}
-    street.backfiller.configure({"url": street.database.url, "extra_labels": labels})
+    street.backfiller.configure(url=street.database.url, extra_labels=labels)
 
     backfilled(street)
 
@@ -341,56 +297,41 @@ def portal(services: Services) -> PortalServer:
     return served(services, HOURLY_HOUSE)
 
 
-def a_month() -> tuple[tuple[str, ...], int, int]:
-    """The flags for some 30 whole days, and where they begin and end."""
-    days = ("--start", str(days_ago(32)), "--end", str(days_ago(3)))
-    return days, midnight(days_ago(32)), midnight(days_ago(2))
+A_MONTH = between(32, 3)
+
+
+def true_month(portal: PortalServer) -> Expected:
+    return truth(portal, midnight(days_ago(32)), midnight(days_ago(2)))
 
 
 def test_a_database_that_comes_up_later_is_waited_for(services: Services, tmp_path: Path, portal: PortalServer) -> None:
     database = services.victoria_metrics()
     database.terminate()
-    days, first, after = a_month()
 
-    with backfiller(tmp_path, portal, database.url).start(*days) as running:
-        refused = f"victoriametrics {database.url}: connection refused; start it, or correct url; trying again in "
-        wait_until(lambda: running.errors.count(refused) == 2, "two tries", within=40)
-        assert not running.has_ended
-        database.start()
-        done = running.wait()
+    running = Backfiller(tmp_path, portal.url, database.url).start(*A_MONTH)
+    running.wait_for(lambda: running.stderr.count("trying again in") == 2, "two tries")
+    database.start()
 
-    assert (done.code, done.errors.splitlines()[:2]) == (0, [f"{refused}2 s", f"{refused}10 s"])
-    assert differences(by_end(database.export(ALL)), truth(portal, first, after)) == []
+    assert running.wait() == EXIT_DONE
+    assert differences(by_end(database.export(ALL)), true_month(portal)) == []
 
 
-def test_credentials_are_given_to_the_database_and_wrong_ones_named(
-    services: Services, tmp_path: Path, portal: PortalServer
-) -> None:
-    database = services.victoria_metrics(extra_args=["-httpAuth.username=meter", "-httpAuth.password=reader"])
-    days, first, after = a_month()
-    command = backfiller(tmp_path, portal, database.url)
-
-    none = command.run(*days)
-    command.configure({"url": database.url, "username": "meter", "password": "wrong"})
-    wrong = command.run(*days)
-
-    name = f"smarthub-exporter: victoriametrics {database.url}"
-    assert (none.code, none.errors.strip()) == (
-        1,
-        f"{name}: wants credentials (status 401); set username and password, or bearer_token",
-    )
-    assert (wrong.code, wrong.errors.strip()) == (
-        1,
-        f"{name}: refused the credentials (status 401); check username and password, or bearer_token",
-    )
+def test_credentials_are_given_to_the_database(services: Services, tmp_path: Path, portal: PortalServer) -> None:
+    database = services.victoria_metrics("-httpAuth.username=meter", "-httpAuth.password=reader")
+    command = Backfiller(tmp_path, portal.url, database.url)
+    for credentials in ({}, {"username": "meter", "password": "wrong"}):
+        command.configure(url=database.url, **credentials)
+        failed = command.run(*A_MONTH)
+        assert failed.wait() == EXIT_FAILED
+        assert "credentials" in failed.stderr
     assert polls(portal) == 0
 
-    command.configure({"url": database.url, "username": "meter", "password": "reader"})
-    assert command.run(*days).code == 0
+    command.configure(url=database.url, username="meter", password="reader")
+    assert command.run(*A_MONTH).wait() == EXIT_DONE
     database.terminate()
     # Without credentials, for this test to look in.
-    with VictoriaMetrics(database.folder) as open_to_all:
-        assert differences(by_end(open_to_all.export(ALL)), truth(portal, first, after)) == []
+    open_to_all = services.victoria_metrics(folder=database.folder)
+    assert differences(by_end(open_to_all.export(ALL)), true_month(portal)) == []
 
 
 def test_a_cluster_takes_at_one_address_and_gives_at_another(
@@ -399,25 +340,22 @@ def test_a_cluster_takes_at_one_address_and_gives_at_another(
     database = services.victoria_metrics()
     writing = services.vmauth(database, "/insert/0/prometheus", "/api/v1/import")
     reading = services.vmauth(database, "/select/0/prometheus", "/api/v1/query", "/api/v1/export")
-    days, first, after = a_month()
-    command = backfiller(
-        tmp_path, portal, writing.url, query_url=reading.url, username=writing.username, password=writing.password
-    )
+    credentials = {"username": writing.username, "password": writing.password}
 
-    done = command.run(*days)
+    done = Backfiller(tmp_path, portal.url, writing.url, query_url=reading.url, **credentials).run(*A_MONTH)
 
-    assert (done.code, done.errors.count("samples sent")) == (0, 1)
-    assert "Note" not in done.output
-    assert differences(by_end(database.export(ALL)), truth(portal, first, after)) == []
+    assert (done.wait(), done.stderr.count("samples sent")) == (EXIT_DONE, 1)
+    assert "Note" not in done.stdout
+    assert differences(by_end(database.export(ALL)), true_month(portal)) == []
 
 
-def test_the_flags_of_a_proxy_are_not_taken_for_those_of_the_database(
+def test_flags_of_a_proxy_are_not_those_of_the_database(
     services: Services, tmp_path: Path, portal: PortalServer
 ) -> None:
     proxy = services.vmauth(services.victoria_metrics(), "", "/.*")
     credentials = {"username": proxy.username, "password": proxy.password}
 
-    plan = backfiller(tmp_path, portal, proxy.url, **credentials).run("--days", "300", "--dry-run")
+    plan = Backfiller(tmp_path, portal.url, proxy.url, **credentials).run("--days", "300", "--dry-run")
 
-    assert plan.code == 0
-    assert "Note" not in plan.output
+    assert plan.wait() == EXIT_DONE
+    assert "Note" not in plan.stdout

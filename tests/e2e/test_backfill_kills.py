@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.clock import SystemClock
+from exporter.errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.settings import Settings
 from exporter.storage.state import FILE
 
-from ..support.backfill_process import Backfiller, Running, days_ago, midnight
+from ..support.backfill_process import Backfiller, days_ago, midnight
+from ..support.deadlines import DEADLINE
 from ..support.portal_process import HOURLY_HOUSE
-from ..support.services import ROOT, Process, Services, VictoriaMetrics, free_port, wait_until
+from ..support.program import Program
+from ..support.services import ROOT, Service, Services, free_port, wait_until
 from ..support.truth import Expected, by_end, differences, expected
 
 SEED = 20_261_122
@@ -62,16 +65,17 @@ class Round:
         self.diary.touch()
         port = free_port()
         latency = self.dice.choice([0.0, 0.1, 0.4])
-        self.host = f"127.0.0.1:{port}"
-        self.portal: Process = self.services.process(
+        self.portal = self.services.start(
+            Service,
             sys.executable,
             ["-m", "tests.support.portal_process", str(port), str(self.diary), str(latency)],
-            ready_url=f"http://{self.host}/simulator/calls",
+            address=f"127.0.0.1:{port}",
+            ready="/simulator/calls",
             environment={"PYTHONPATH": str(ROOT)},
             name="portal",
         )
-        self.database: VictoriaMetrics = self.services.victoria_metrics()
-        self.backfiller = Backfiller(self.folder, f"http://{self.host}", {"url": self.database.url})
+        self.database = self.services.victoria_metrics()
+        self.backfiller = Backfiller(self.folder, self.portal.url, self.database.url)
 
     def live_through(self, kills: int) -> None:
         """Kill, go on, and run the same command until it says that all is done."""
@@ -84,34 +88,38 @@ class Round:
             self.told.append(f"{kill}")
             running = self._do(kill, running)
         for _ in range(5):
-            result = running.wait()
+            code = running.wait(2 * DEADLINE)
             self._check_diary()
-            self.told.append(f"ended with {result.code}: {result.errors[-300:]}")
-            if result.code == 0:
+            self.told.append(f"ended with {code}: {running.stderr[-300:]}")
+            if code == EXIT_DONE:
                 return
-            assert result.code in (1, 3)
+            assert code in (EXIT_FAILED, EXIT_PARTLY)
             running = self._start()
         raise AssertionError("five runs were not enough")
 
-    def _start(self) -> Running:
+    def _start(self) -> Program:
         """Run the command; remembers what was done before, which nobody may ask the portal for again."""
         self.done_before = set(self._done())
         self.asked_before = len(self._asked())
         return self.backfiller.start("--start", str(days_ago(FIRST)), "--end", str(days_ago(LAST)))
 
-    def _comes(self, kill: Kill, running: Running) -> bool:
+    def _comes(self, kill: Kill, running: Program) -> bool:
         """Wait for the moment; False where the backfill ends before."""
         began = time.monotonic()
         counts: dict[str, Callable[[], float]] = {
             "polls": lambda: len(self._asked()) - self.asked_before,
-            "chunks": lambda: running.errors.count("samples sent"),
+            "chunks": lambda: running.stderr.count("samples sent"),
             "noted": lambda: len(self._done()),
             "seconds": lambda: time.monotonic() - began,
         }
-        wait_until(lambda: running.has_ended or counts[kill.event]() >= kill.count, f"{kill}", within=100)
-        return not running.has_ended
 
-    def _do(self, kill: Kill, running: Running) -> Running:
+        def has_ended() -> bool:
+            return running.process.poll() is not None
+
+        wait_until(lambda: has_ended() or counts[kill.event]() >= kill.count, f"{kill}", within=2 * DEADLINE)
+        return not has_ended()
+
+    def _do(self, kill: Kill, running: Program) -> Program:
         if kill.victim == "backfill":
             running.kill()
             self._check_diary()
@@ -149,9 +157,8 @@ class Round:
         assert self._done() == []
         self.database.terminate()
         # Without deduplication copies are seen; reduce_mem_usage=1 of 1.79.5 mixes up the blocks of a series at times.
-        with VictoriaMetrics(self.database.folder, without=["-dedup.minScrapeInterval"]) as database:
-            everything = database.export(ALL)
-        for labels, samples in everything.items():
+        copy = self.services.victoria_metrics(without=["-dedup.minScrapeInterval"], folder=self.database.folder)
+        for labels, samples in copy.export(ALL).items():
             assert {(math.ceil(stamp / 1000), value) for stamp, value in samples} == set(wanted[labels].items())
 
 
@@ -166,7 +173,7 @@ def test_whatever_is_killed_the_same_command_ends_with_the_truth(tmp_path: Path)
             each = Round(services, folder / "backfill", random.Random(SEED + number))
             try:
                 each.live_through(kills=1 + number % 4)
-                each.check(expected(almanac, each.host, first, after))
+                each.check(expected(almanac, each.portal.address, first, after))
             except Exception as error:
                 error.add_note(f"round {number}: " + "\n".join(each.told))
                 raise

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -10,7 +11,7 @@ import pytest
 
 from exporter.app import Service
 from exporter.clock import SystemClock
-from exporter.config import Config, ExporterConfig, Login, Secret, portal_address
+from exporter.config import Config, ExporterConfig
 from exporter.metrics.families import TIMESTAMPED
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
@@ -20,13 +21,13 @@ from exporter.simulator.world import World
 from exporter.storage.state import StateFile
 
 from ..support.exporter_process import house, meter
+from ..support.portal import login_of
 from ..support.services import (
     INTERVALS_JOB,
+    Database,
     Labels,
-    Prometheus,
     Sample,
     Services,
-    VictoriaMetrics,
     http,
     job,
     prometheus_config,
@@ -66,11 +67,17 @@ class PastClock(SystemClock):
 class Week:
     """An exporter in the week of a change, on a portal with one of the modes."""
 
-    name: str
     moment: datetime
     portal: SimulatedPortal
     label: str
-    address: str
+    service: Service
+
+    def __str__(self) -> str:
+        return f"{self.moment:%B} {self.portal.settings.dst}"
+
+    @property
+    def address(self) -> str:
+        return "{}:{}".format(*self.service.server.address)
 
     def truth(self) -> Expected:
         """The whole window but its very edge."""
@@ -83,19 +90,19 @@ class Week:
 
 
 def test_all_samples_of_both_weeks_are_true_in_victoria_metrics(weeks: list[Week], services: Services) -> None:
-    jobs = [job(INTERVALS_JOB, *(week.address for week in weeks))]
-    database = services.victoria_metrics(scrape_config=scrape_config(jobs))
-    wait_until(lambda: database.metrics()["vm_promscrape_scrapes_total"] >= 3 * len(weeks), "scrapes", within=60)
+    scrape = scrape_config(job(INTERVALS_JOB, *(week.address for week in weeks)))
+    database = services.victoria_metrics(scrape=scrape)
+    database.wait_for_scrapes(3 * len(weeks))
 
     check_all(weeks, database.export(FAMILIES))
     check_change_days(weeks, database)
 
 
 def test_all_samples_of_both_weeks_are_true_in_prometheus(weeks: list[Week], services: Services) -> None:
-    jobs = [job(INTERVALS_JOB, *(week.address for week in weeks))]
-    database = services.prometheus(prometheus_config(jobs, out_of_order_time_window="3650d"))
+    scrape = job(INTERVALS_JOB, *(week.address for week in weeks))
+    database = services.prometheus(prometheus_config(scrape, window="3650d"))
     # Not by its page of targets: one is called healthy a moment before its samples are there.
-    wait_until(lambda: len(database.query("up == 1", time.time())) == len(weeks), "scrapes", within=60)
+    wait_until(lambda: len(database.query("up == 1", time.time())) == len(weeks), "scrapes")
 
     stored: dict[Labels, list[Sample]] = {}
     for moment in CHANGES:
@@ -107,69 +114,50 @@ def test_all_samples_of_both_weeks_are_true_in_prometheus(weeks: list[Week], ser
 
 def check_all(weeks: list[Week], stored: dict[Labels, list[Sample]]) -> None:
     """Every sample of every week."""
-    wanted: Expected = {}
-    allowed: Expected = {}
-    for week in weeks:
-        wanted |= week.truth()
-        allowed |= week.may_be()
+    wanted, allowed = (
+        {key: values for week in weeks for key, values in of(week).items()} for of in (Week.truth, Week.may_be)
+    )
     assert {dict(labels)["__name__"] for labels in wanted} == {each.family.name for each in TIMESTAMPED}
     assert differences(by_end(stored), wanted, allowed) == []
 
 
-def check_change_days(weeks: list[Week], database: VictoriaMetrics | Prometheus) -> None:
+def check_change_days(weeks: list[Week], database: Database) -> None:
     """The day of the change itself: its number of samples and its sum, by the query that dashboards use."""
-    points = {
-        (SPRING, Dst.DUPLICATE): 92,
-        (SPRING, Dst.MERGED): 92,
-        (SPRING, Dst.LOST): 92,
-        (SPRING, Dst.PHANTOM): 92,
-        (AUTUMN, Dst.DUPLICATE): 100,
-        (AUTUMN, Dst.MERGED): 96,
-        (AUTUMN, Dst.LOST): 96,
-        (AUTUMN, Dst.PHANTOM): 100,
-    }
+    autumn = {Dst.DUPLICATE: 100, Dst.MERGED: 96, Dst.LOST: 96, Dst.PHANTOM: 100}
+    points = {SPRING: dict.fromkeys(Dst, 92), AUTUMN: autumn}
     quarter_hours = WORLD.locations[0].meters[0]
     for week in weeks:
         start, end = next(local_days(ZONE, CHANGES[week.moment].timestamp(), week.moment.timestamp()))
-        selector = f'smarthub_interval_usage_kwh{{portal="{week.label}",meter="{quarter_hours.number}"}}'
-        reach = f"[{end - start - 1}s:5m]"
-        mode = week.portal.settings.dst
-        for function, right in (
-            ("count_over_time", points[week.moment, mode]),
-            ("sum_over_time", week.portal.truth(quarter_hours, start, end).usage),
+        of_meter = f'{{portal="{week.label}",meter="{quarter_hours.number}"}}'
+        usage = week.portal.truth(quarter_hours, start, end).usage
+        each_once = f"(last_over_time(smarthub_interval_usage_kwh{of_meter}[5m])[{end - start - 1}s:5m])"
+        for expression, right in (
+            (f"count_over_time{each_once}", points[week.moment][week.portal.settings.dst]),
+            (f"sum_over_time{each_once}", usage),
+            (f"smarthub_day_usage_kwh{of_meter}", usage),
         ):
-            answer = database.query(f"{function}(last_over_time({selector}[5m]){reach})", end)
-            assert [round(value, 6) for value in answer.values()] == [right], (week.name, function)
-        day = database.query(f'smarthub_day_usage_kwh{{portal="{week.label}",meter="{quarter_hours.number}"}}', end)
-        assert list(day.values()) == [week.portal.truth(quarter_hours, start, end).usage], week.name
+            answer = database.query(expression, end)
+            assert [round(value, 6) for value in answer.values()] == [right], (str(week), expression)
 
 
 @pytest.fixture(scope="module")
 def weeks() -> Iterator[list[Week]]:
     """Eight exporters in this process: two changes, four modes."""
-    running: list[Week] = []
-    ends = []
-    for moment in CHANGES:
-        for mode in Dst:
+    with ExitStack() as stack:
+
+        def week(moment: datetime, mode: Dst) -> Week:
             clock = PastClock(moment)
             portal = SimulatedPortal(WORLD, clock, Settings(pending=0, dst=mode))
-            server = PortalServer(portal).start()
-            user = WORLD.users[0]
-            login = Login("week", portal_address(server.url), user.username, Secret(user.password), zone=ZONE)
-            config = Config((login,), ExporterConfig("127.0.0.1:0", refresh_interval=3600, window=WINDOW))
-            state = StateFile(None)
+            server = stack.enter_context(PortalServer(portal))
+            config = Config((login_of(server),), ExporterConfig("127.0.0.1:0", window=WINDOW))
+            state = stack.enter_context(closing(StateFile(None)))
             service = Service(config, state, clock).start()
-            ends.append((clock, service, server, state))
-            host, port = service.server.address
-            running.append(Week(f"{moment:%B} {mode}", moment, portal, server.host, f"{host}:{port}"))
-    try:
-        for week in running:
-            page = f"http://{week.address}/metrics"
-            wait_until(lambda page=page: 'smarthub_up{login="week"} 1.0' in http("GET", page).text, page, within=60)  # type: ignore[misc]
+            stack.callback(service.stop)
+            stack.callback(clock.stop)
+            return Week(moment, portal, server.host, service)
+
+        running = [week(moment, mode) for moment in CHANGES for mode in Dst]
+        for each in running:
+            page = f"http://{each.address}/metrics"
+            wait_until(lambda page=page: 'smarthub_up{login="coop"} 1.0' in http("GET", page).text, page)  # type: ignore[misc]
         yield running
-    finally:
-        for clock, service, server, state in ends:
-            clock.stop()
-            service.stop()
-            server.stop()
-            state.close()

@@ -4,17 +4,16 @@ The databases hold what the exporter writes of a solar house (15 minutes, cost, 
 cost), and for the last weeks meters of 5 and 30 minutes, with gaps, and with wrong first versions of many values.
 """
 
-import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from math import fsum
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-import yaml
 
 from exporter.intervals.samples import timestamp_ms
 from exporter.metrics import families
@@ -23,6 +22,8 @@ from exporter.simulator.settings import Settings, Span
 from exporter.simulator.specs import Channels, LocationSpec
 from exporter.simulator.world import World
 
+from ..support import dashboard_truth
+from ..support.clocks import ManualClock
 from ..support.dashboard_truth import (
     BARN,
     BEGAN,
@@ -34,7 +35,6 @@ from ..support.dashboard_truth import (
     SOLAR,
     STEPS,
     ZONE,
-    Database,
     Points,
     Truth,
     by_date,
@@ -44,15 +44,16 @@ from ..support.dashboard_truth import (
     value,
     whole_days,
 )
-from ..support.dashboards import GRAFANA, Panel, TimeRange, all_panels, find
+from ..support.dashboards import RULES, Panel, TimeRange, all_panels, find
 from ..support.exporter_process import house, meter
+from ..support.project_files import read
 from ..support.services import (
+    Database,
     Labels,
-    Prometheus,
     Sample,
+    Service,
     Services,
-    find_program,
-    free_port,
+    free_address,
     http,
     prometheus_config,
     series,
@@ -62,38 +63,25 @@ from ..support.truth import Expected, expected, local_days, version
 
 SPRINGS = (datetime(2024, 3, 10, tzinfo=ZONE), datetime(2025, 3, 9, tzinfo=ZONE))
 AUTUMN = datetime(2024, 11, 3, tzinfo=ZONE)
-QUARTER_GAP = Span(
-    SOLAR,
-    int(datetime(2025, 3, 12, 14, tzinfo=ZONE).timestamp()),
-    int(datetime(2025, 3, 12, 15, 30, tzinfo=ZONE).timestamp()),
-)
-HOUR_GAP = Span(
-    BARN,
-    int(datetime(2025, 3, 13, 9, tzinfo=ZONE).timestamp()),
-    int(datetime(2025, 3, 13, 11, tzinfo=ZONE).timestamp()),
-)
-OURS = {"portal": "novec"}
-"""The variables that leave out what stands beside the truth: meters that are there for alerts."""
 
+
+def instant(text: str) -> int:
+    """A local time, given as `2025-03-12 14:00`."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=ZONE).timestamp())
+
+
+GAPS = (
+    Span(SOLAR, instant("2025-03-12 14:00"), instant("2025-03-12 15:30")),
+    Span(BARN, instant("2025-03-13 09:00"), instant("2025-03-13 11:00")),
+)
+ask = partial(dashboard_truth.ask, portal="novec")
+"""Without what stands beside the truth: meters that are there for alerts."""
 
 KINDS = ("victoria-metrics", "victoria-metrics without deduplication", "prometheus")
 
 
-class _Clock:
-    def now(self) -> float:
-        return NOW.timestamp()
-
-    def monotonic(self) -> float:
-        return NOW.timestamp()
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError(seconds)
-
-
 def _portal(*locations: LocationSpec) -> SimulatedPortal:
-    return SimulatedPortal(
-        World(zone=ZONE.key, locations=locations), _Clock(), Settings(lag=LAG, gaps=(QUARTER_GAP, HOUR_GAP))
-    )
+    return SimulatedPortal(World(locations=locations), ManualClock(NOW.timestamp()), Settings(lag=LAG, gaps=GAPS))
 
 
 @pytest.fixture(scope="module")
@@ -110,12 +98,7 @@ def expected_values() -> Expected:
 
 @pytest.fixture(scope="module")
 def truth(expected_values: Expected) -> Truth:
-    values: dict[tuple[str, str], dict[int, float]] = {}
-    for labels, found in expected_values.items():
-        known = dict(labels)
-        name = known["__name__"] + (f" {known['period']}" if "period" in known else "")
-        values[name, known["meter"]] = found
-    return Truth(values)
+    return Truth.of_series(expected_values)
 
 
 def _written(values: Expected) -> dict[Labels, list[Sample]]:
@@ -138,9 +121,7 @@ def _state(truth: Truth) -> dict[Labels, list[Sample]]:
         _scraped("up", "smarthub_intervals"): 0,
         _scraped(families.BUILD_INFO.name, version="1.2.3", pythonversion="3.11.9"): 1,
         _meter(families.LATEST_END.name, "99999", portal="other"): NOW.timestamp() - 100 * 3600,
-        _location(families.BACKFILL_NEEDED.name, "79999", portal="other"): datetime(
-            2024, 11, 2, tzinfo=ZONE
-        ).timestamp(),
+        _location(families.BACKFILL_NEEDED.name, "79999", portal="other"): instant("2024-11-02"),
         _location(families.LOCATION_UP.name, "79999", portal="other"): 0,
     }
     for login, up, mismatch in (("novec", 1, 0), ("refused", 0, 0), ("down", 0, 1)):
@@ -160,22 +141,25 @@ def _state(truth: Truth) -> dict[Labels, list[Sample]]:
             _meter(families.METER_INFO.name, number, flows="FORWARD", parent="false", net="false"): 1,
             _location(families.LOCATION_UP.name, location): 1,
         }
-    return {
-        **{labels: [(each * 1000, value) for each in moments] for labels, value in constant.items()},
-        **{labels: [(each * 1000, float(count(each))) for each in moments] for labels, count in _counters().items()},
-    }
+    counters = {labels: [(each * 1000, count(each)) for each in moments] for labels, count in _counters().items()}
+    return _standing(constant, moments) | counters
 
 
-def _counters() -> dict[Labels, Callable[[int], int]]:
+def _standing(values: Mapping[Labels, float], moments: Sequence[int]) -> dict[Labels, list[Sample]]:
+    """Samples of what stays as it is."""
+    return {labels: [(each * 1000, float(value)) for each in moments] for labels, value in values.items()}
+
+
+def _counters() -> dict[Labels, Callable[[int], float]]:
     """Counters of an exporter that refreshes once an hour, by their values at a moment."""
 
-    def hourly(moment: int) -> int:
-        return moment // 3600 - int(NOW.timestamp()) // 3600 + 24
+    def hourly(moment: int) -> float:
+        return moment // 3600 - NOW.timestamp() // 3600 + 24
 
-    def never(moment: int) -> int:
-        return 0
+    def never(_: int) -> float:
+        return 0.0
 
-    found: dict[Labels, Callable[[int], int]] = {}
+    found: dict[Labels, Callable[[int], float]] = {}
     for login, failing in (("novec", ""), ("refused", "credentials"), ("down", "transport")):
         found[_scraped(families.REFRESHES.name, login=login)] = hourly
         for reason in ("credentials", "two_factor", "transport"):
@@ -227,8 +211,8 @@ def _thermostat() -> dict[Labels, list[Sample]]:
     return {series(f"thermostat_{name}"): [(each * 1000, _runs(name, each)) for each in moments] for name in STAGES}
 
 
-def _openmetrics(samples: Mapping[Labels, Sequence[Sample]]) -> str:
-    """As `promtool tsdb create-blocks-from openmetrics` wants it; unknown types take names as they are."""
+def _openmetrics(folder: Path, samples: Mapping[Labels, Sequence[Sample]]) -> Path:
+    """A file as `promtool tsdb create-blocks-from openmetrics` wants it; unknown types take names as they are."""
     lines: list[str] = []
     for labels in sorted(samples, key=lambda each: dict(each)["__name__"]):
         known = dict(labels)
@@ -236,20 +220,9 @@ def _openmetrics(samples: Mapping[Labels, Sequence[Sample]]) -> str:
         selector = ",".join(f'{label}="{value}"' for label, value in known.items())
         # Python's shortest text of a float is the float; milliseconds by one division likewise (tsdb-facts A4).
         lines += [f"{name}{{{selector}}} {value!r} {stamp / 1000!r}" for stamp, value in samples[labels]]
-    return "\n".join([*lines, "# EOF", ""])
-
-
-def _prometheus_of(
-    folder: Path, samples: Mapping[Labels, Sequence[Sample]], rule_files: Sequence[Path] = ()
-) -> Prometheus:
-    """A Prometheus that starts with a history, which it takes in no other way than as blocks."""
-    folder.mkdir()
-    text = folder / "history.om"
-    text.write_text(_openmetrics(samples), encoding="utf-8")
-    promtool = str(find_program("promtool"))
-    command = [promtool, "tsdb", "create-blocks-from", "openmetrics", "--quiet", "--max-block-duration=8760h"]
-    subprocess.run([*command, str(text), str(folder / "data")], check=True, capture_output=True)
-    return Prometheus(folder, prometheus_config([], rule_files=[str(each) for each in rule_files]))
+    file = folder / "history.om"
+    file.write_text("\n".join([*lines, "# EOF", ""]), encoding="utf-8")
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -260,14 +233,11 @@ def databases(
     folder = tmp_path_factory.mktemp("dashboards")
     with Services(folder / "services") as services:
         deduplicating = services.victoria_metrics()
-        plain = services.victoria_metrics(extra_args=["-dedup.minScrapeInterval=0", LIMIT])
-        deduplicating.import_samples(samples)
-        # Scraped and backfilled copies of everything.
-        for _ in range(2):
-            plain.import_samples(samples)
-        for each in (deduplicating, plain):
-            each.force_flush()
-        prometheus = services.enter_context(_prometheus_of(folder / "prometheus", samples))
+        plain = services.victoria_metrics("-dedup.minScrapeInterval=0", LIMIT)
+        # Scraped and backfilled copies of everything in the one that does not mind.
+        for each in (deduplicating, plain, plain):
+            each.import_samples(samples)
+        prometheus = services.prometheus(prometheus_config(), history=_openmetrics(folder, samples))
         yield dict(zip(KINDS, (deduplicating, plain, prometheus), strict=True))
 
 
@@ -284,15 +254,6 @@ def unlimited(request: pytest.FixtureRequest, databases: dict[str, Database]) ->
 
 def absolute(start: datetime, end: datetime) -> TimeRange:
     return TimeRange(start.timestamp(), end.timestamp(), ZONE)
-
-
-def ask(database: Database, title: str | Panel, letter: str, shown: TimeRange, by: str = "meter") -> dict[str, Points]:
-    """What a panel shows of our meters, by the value of a label."""
-    panel = find(title) if isinstance(title, str) else title
-    found = run(database, panel, letter, shown, OURS)
-    by_label = {dict(labels).get(by, ""): points for labels, points in found.items()}
-    assert len(by_label) == len(found)
-    return by_label
 
 
 # -- all of them
@@ -314,11 +275,6 @@ def test_no_query_comes_back_empty_and_all_databases_show_the_same(
                 assert other[labels] == close(points), letter
 
 
-RULES = {
-    rule["alert"]: rule
-    for group in yaml.safe_load((GRAFANA / "alerts" / "smarthub.yml").read_text(encoding="utf-8"))["groups"]
-    for rule in group["rules"]
-}
 TROUBLES = {
     "SmartHubDataStale": {("meter", "99999")},
     "SmartHubSignInRefused": {("login", "refused"), ("reason", "credentials")},
@@ -332,7 +288,7 @@ TROUBLES = {
 
 @pytest.mark.parametrize("alert", RULES)
 def test_every_rule_finds_its_trouble_and_no_other(alert: str, database: Database) -> None:
-    (labels,) = database.query(RULES[alert]["expr"], NOW.timestamp(), nocache="1")
+    (labels,) = database.query(RULES[alert]["expr"], NOW.timestamp())
     assert TROUBLES[alert] <= set(labels)
     assert "__name__" not in dict(labels)
 
@@ -386,13 +342,6 @@ def test_drawn_sent_and_net_of_days_are_of_meters_that_export(database: Database
         assert by_date(found[SOLAR]) == close(days)
 
 
-MONTHS = {
-    "This month so far": (0, 0),
-    "Last month to the same day": (0, 1),
-    "Same month last year": (1, 0),
-}
-
-
 MOMENTS = (
     NOW,
     datetime(2025, 3, 9, 23, 59, 58, 700_000, tzinfo=ZONE),
@@ -401,46 +350,34 @@ MOMENTS = (
     datetime(2024, 12, 31, 18, tzinfo=ZONE),
 )
 MONTHS_KNOWN = [
-    (title, now)
-    for title in MONTHS
+    (panel, now)
+    for panel in all_panels()
+    if "timeFrom" in panel.json
     for now in MOMENTS
-    if now.replace(year=now.year - MONTHS[title][0], month=now.month - MONTHS[title][1], day=1) >= BEGAN
+    if panel.own_range(last(7, now)).start >= BEGAN.timestamp()
 ]
 
 
-@pytest.mark.parametrize(("title", "now"), MONTHS_KNOWN, ids=str)
-def test_months_are_sums_of_their_whole_local_days(title: str, now: datetime, database: Database, truth: Truth) -> None:
-    years, months = MONTHS[title]
-    start, end = (
-        _earlier(each, years, months) for each in (now.replace(day=1, hour=0, minute=0, second=0, microsecond=0), now)
-    )
+@pytest.mark.parametrize(("panel", "now"), MONTHS_KNOWN, ids=str)
+def test_months_are_sums_of_their_whole_local_days(
+    panel: Panel, now: datetime, database: Database, truth: Truth
+) -> None:
+    month = panel.own_range(last(7, now))
+    found = {letter: value(ask(database, panel, letter, last(7, now))) for letter in panel.targets}
 
-    panel = find(title)
-    found = {letter: value(ask(database, title, letter, last(7, now))) for letter in panel.targets}
-
-    meters = (SOLAR, BARN, FINE, HALF)
     energy = [
         days
-        for number in meters
-        if (days := truth.within("smarthub_day_usage_kwh", number, start.timestamp() + 1, end.timestamp()))
+        for number in (SOLAR, BARN, FINE, HALF)
+        if (days := truth.within("smarthub_day_usage_kwh", number, month.start + 1, month.end))
     ]
-    cost = truth.total("smarthub_day_cost_usd", SOLAR, start.timestamp() + 1, end.timestamp())
     assert len(energy[0]) >= 7
-    assert found["A"] == close(fsum(fsum(days.values()) for days in energy))
-    assert found["B"] == close(cost)
-    assert found["C"] == close(fsum(fsum(days.values()) / len(days) for days in energy))
-
-
-def _earlier(moment: datetime, years: int, months: int) -> datetime:
-    year, month = moment.year - years, moment.month - months
-    if month == 0:
-        year, month = year - 1, 12
-    day = moment.day
-    while True:
-        try:
-            return moment.replace(year=year, month=month, day=day)
-        except ValueError:
-            day -= 1
+    assert found == close(
+        {
+            "A": fsum(fsum(days.values()) for days in energy),
+            "B": truth.total("smarthub_day_cost_usd", SOLAR, month.start + 1, month.end),
+            "C": fsum(fsum(days.values()) / len(days) for days in energy),
+        }
+    )
 
 
 def test_the_latest_whole_day_tells_its_energy_cost_and_date(database: Database, truth: Truth) -> None:
@@ -664,10 +601,10 @@ def test_peak_hours_are_those_that_drew_the_most(database: Database, truth: Trut
 @pytest.mark.parametrize("title", ["Hour by weekday", "Peak hours"])
 def test_hours_are_shown_as_long_as_there_is_a_point_for_each(title: str, unlimited: Database) -> None:
     assert find(title).step(last(456)) == 3600
-    assert run(unlimited, find(title), "A", last(456), OURS)
+    assert ask(unlimited, title, "A", last(456))
     # Otherwise every other hour would be missing, and where clocks change, another one than before.
     assert find(title).step(last(2 * 365)) == 7200
-    assert run(unlimited, find(title), "A", last(2 * 365), OURS) == {}
+    assert ask(unlimited, title, "A", last(2 * 365)) == {}
 
 
 def test_solar_power_is_what_each_hour_drew_and_sent(database: Database, truth: Truth) -> None:
@@ -715,42 +652,34 @@ def test_the_thermostat_shows_the_share_of_each_step_in_which_a_stage_ran(
 def test_vmalert_and_prometheus_say_the_same_of_the_same_trouble(services: Services, tmp_path: Path) -> None:
     now = int(time.time())
     moments = range(now - 7200, now + 300, 60)
-    need = int(datetime(2025, 11, 2, tzinfo=ZONE).timestamp())
     constant = {
         _scraped(families.UP.name, login="novec"): 0.0,
         _scraped(families.LAST_SUCCESS.name, login="novec"): 0.0,
         _scraped(families.FAILURES.name, login="novec", reason="credentials"): 0.0,
         _scraped(families.TIMEZONE_MISMATCH.name, login="novec"): 1.0,
-        _location(families.BACKFILL_NEEDED.name, "70001"): float(need),
-        _meter(families.LATEST_END.name, "80001"): float(now - 100 * 3600 - 1900),
+        _location(families.BACKFILL_NEEDED.name, "70001"): instant("2025-11-02"),
+        _meter(families.LATEST_END.name, "80001"): now - 100 * 3600 - 1900,
         _scraped("up", "smarthub_intervals"): 0.0,
     }
-    samples = {labels: [(each * 1000, value) for each in moments] for labels, value in constant.items()}
+    samples = _standing(constant, moments)
     refused = _scraped(families.FAILURES.name, login="novec", reason="two_factor")
     samples[refused] = [(each * 1000, float((each - moments[0]) // 3600)) for each in moments]
     # Every second instead of every minute; nothing else differs from what is shipped.
     rules = tmp_path / "smarthub.yml"
-    shipped = (GRAFANA / "alerts" / "smarthub.yml").read_text(encoding="utf-8")
+    shipped = read("grafana/alerts/smarthub.yml")
     rules.write_text(shipped.replace("interval: 1m", "interval: 1s"), encoding="utf-8")
 
     database = services.victoria_metrics()
     database.import_samples(samples)
-    database.force_flush()
-    address = f"127.0.0.1:{free_port()}"
-    services.process(
-        "vmalert",
-        [
-            f"-rule={rules}",
-            f"-datasource.url={database.url}",
-            "-notifier.url=http://127.0.0.1:9",
-            f"-httpListenAddr={address}",
-        ],
-        ready_url=f"http://{address}/health",
-    )
-    prometheus = services.enter_context(_prometheus_of(tmp_path / "prometheus", samples, rule_files=[rules]))
+    address = free_address()
+    flags = [f"-rule={rules}", f"-datasource.url={database.url}", "-notifier.url=http://127.0.0.1:9"]
+    arguments = [*flags, f"-httpListenAddr={address}"]
+    vmalert = services.start(Service, "vmalert", arguments, address=address, ready="/health")
+    config = prometheus_config(rule_files=[str(rules)])
+    prometheus = services.prometheus(config, history=_openmetrics(tmp_path, samples))
     wanted = set(RULES) - {"SmartHubUnusualUsage", "SmartHubRefreshFailing"}
     answers: list[dict[str, dict[str, str]]] = []
-    for url in (f"http://{address}", prometheus.url):
+    for url in (vmalert.url, prometheus.url):
         wait_until(lambda url=url: _alerts(url).keys() == wanted, f"the alerts of {url}")  # type: ignore[misc]
         answers.append(_alerts(url))
 

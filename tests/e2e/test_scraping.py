@@ -1,8 +1,8 @@
 """From the portal through the exporter into real databases: every sample of every family and meter is true."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,16 +15,18 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Revision, Settings, Span
 
 from ..support.exporter_process import STREET, Exporter
+from ..support.portal import change
 from ..support.services import (
     EXPORTER_JOB,
     INTERVALS_JOB,
+    Database,
     Labels,
     Sample,
+    Service,
     Services,
     job,
     prometheus_config,
     scrape_config,
-    wait_until,
 )
 from ..support.truth import by_end, differences, expected, local_days, versions_of, wrong_versions
 
@@ -34,36 +36,31 @@ WINDOW = 3 * 86400
 ZONE = ZoneInfo(STREET.zone)
 
 
-def test_victoria_metrics_that_scrapes_by_itself_holds_the_truth(street: "Street", services: Services) -> None:
-    database = services.victoria_metrics(scrape_config=scrape_config(street.jobs))
-    street.live_through_revisions_and_a_restart(lambda: database.metrics()["vm_promscrape_scrapes_total"])
+def test_victoria_metrics_that_scrapes_holds_the_truth(street: "Street", services: Services) -> None:
+    database = services.victoria_metrics(scrape=scrape_config(*street.jobs))
+    street.live_through_revisions_and_a_restart(database)
 
     street.check(database.export(FAMILIES), versions_stored=1)
-    street.check_day_sums(database.query)
+    street.check_day_sums(database)
 
 
-def test_vmagent_writing_to_victoria_metrics_stores_the_truth(street: "Street", services: Services) -> None:
+def test_vmagent_and_victoria_metrics_hold_the_truth(street: "Street", services: Services) -> None:
     database = services.victoria_metrics()
-    agent = services.vmagent(scrape_config(street.jobs), database)
-    street.live_through_revisions_and_a_restart(lambda: agent.metrics()["vm_promscrape_scrapes_total"])
+    agent = services.vmagent(scrape_config(*street.jobs), database)
+    street.live_through_revisions_and_a_restart(agent)
     agent.wait_until_sent()
 
     street.check(database.export(FAMILIES), versions_stored=1)
-    street.check_day_sums(database.query)
+    street.check_day_sums(database)
 
 
-def test_prometheus_with_an_out_of_order_window_stores_the_truth(street: "Street", services: Services) -> None:
-    database = services.prometheus(prometheus_config(street.jobs, out_of_order_time_window="14d"))
-    name = "prometheus_target_interval_length_seconds_count"
-
-    def scrapes() -> float:
-        return sum(value for key, value in database.metrics().items() if key.startswith(name))
-
-    street.live_through_revisions_and_a_restart(scrapes)
+def test_prometheus_with_a_window_holds_the_truth(street: "Street", services: Services) -> None:
+    database = services.prometheus(prometheus_config(*street.jobs))
+    street.live_through_revisions_and_a_restart(database)
 
     stored = database.series_samples(FAMILIES, time.time() - 10 * 86400, time.time())
     street.check(stored, versions_stored=2)
-    street.check_day_sums(database.query)
+    street.check_day_sums(database)
     assert [target["lastError"] for target in database.active_targets()] == ["", ""]
 
 
@@ -71,54 +68,48 @@ def test_prometheus_with_an_out_of_order_window_stores_the_truth(street: "Street
 class Street:
     """The simulated street, its exporter, and what has happened to it."""
 
-    portal: SimulatedPortal
     server: PortalServer
     exporter: Exporter
     began: float
-    revised: dict[int, int]
+    revised: dict[int, int] = field(default_factory=dict)
 
     @property
     def jobs(self) -> list[dict[str, object]]:
         return [job(INTERVALS_JOB, self.exporter.address), job(EXPORTER_JOB, self.exporter.address)]
 
-    def live_through_revisions_and_a_restart(self, scrapes: Callable[[], float]) -> None:
-        """Several scrapes of each of: the first page, revisions up and down, a kill, a restart."""
-        self._scraped(scrapes)
+    def live_through_revisions_and_a_restart(self, scraper: Service) -> None:
+        """Several scrapes of both jobs of each of: the first page, revisions up and down, a kill, a restart."""
+        scraper.wait_for_scrapes(6)
         now = time.time()
         quarter = int(now - 30 * 3600) // 3600 * 3600
         up, down = Revision("80001", quarter, now, 1.7), Revision("80002", quarter - 3600, now, 0.4)
         hour_down = Revision("80003", quarter, now, 0.5)
-        self.portal.settings = replace(self.portal.settings, revisions=(up, down, hour_down))
-        before = self.exporter.page()
-        self.exporter.wait_for_refreshes()
-        assert before != self.exporter.page()
-        self._scraped(scrapes)
+        change(self.server, revisions=(up, down, hour_down))
+        before = self.exporter.page("intervals")
+        self.exporter.wait_for_refresh()
+        assert before != self.exporter.page("intervals")
+        scraper.wait_for_scrapes(6)
         ends = {up.start + 900, down.start + 900, hour_down.start + 3600}
         days = {end for start, end in local_days(ZONE, now - 5 * 86400, now) for each in ends if start < each <= end}
         self.revised = dict.fromkeys(ends | days, 2)
-        self.exporter.process.kill()
+        self.exporter.kill()
         time.sleep(2.5)
-        self.exporter.process.start()
-        self.exporter.wait_for_refreshes()
-        self._scraped(scrapes)
-
-    def _scraped(self, scrapes: Callable[[], float]) -> None:
-        """Both jobs have scraped the present page, more than once."""
-        before = scrapes()
-        wait_until(lambda: scrapes() >= before + 6, "several scrapes", within=60)
+        self.exporter.start()
+        self.exporter.wait_for_refresh()
+        scraper.wait_for_scrapes(6)
 
     def check(self, stored: Mapping[Labels, Sequence[Sample]], *, versions_stored: int) -> None:
         """Values and timestamps, nothing missing, nothing extra, and the version of each."""
-        label, now = self.server.host, time.time()
-        wanted = expected(self.portal, label, self.began - WINDOW + 120, self.began)
-        allowed = expected(self.portal, label, self.began - WINDOW - 60, now)
+        portal, label, now = self.server.portal, self.server.host, time.time()
+        wanted = expected(portal, label, self.began - WINDOW + 120, self.began)
+        allowed = expected(portal, label, self.began - WINDOW - 60, now)
         assert {dict(labels)["__name__"] for labels in wanted} == TIMESTAMPED_FAMILIES
         assert differences(by_end(stored), wanted, allowed) == []
         assert wrong_versions(stored, (self.began - 5, now), self.revised) == []
         revised = [versions_of(samples, end) for samples in stored.values() for end in self.revised]
         assert max(len(versions) for versions in revised) == versions_stored
 
-    def check_day_sums(self, query: Callable[[str, float], dict[Labels, float]]) -> None:
+    def check_day_sums(self, database: Database) -> None:
         """The energy of whole days by the query that dashboards use (tsdb-facts F6)."""
         location, meter = STREET.locations[1], STREET.locations[1].meters[0]
         days = [
@@ -130,8 +121,8 @@ class Street:
         for start, end in days:
             for name in ("usage", "export"):
                 selector = f'smarthub_interval_{name}_kwh{{location="{location.number}",meter="{meter.number}"}}'
-                answer = query(f"sum_over_time(last_over_time({selector}[5m])[{end - start - 1}s:5m])", end)
-                truth = getattr(self.portal.truth(meter, start, end), name)
+                answer = database.query(f"sum_over_time(last_over_time({selector}[5m])[{end - start - 1}s:5m])", end)
+                truth = getattr(self.server.portal.truth(meter, start, end), name)
                 assert [round(value, 6) for value in answer.values()] == [truth]
 
 
@@ -148,11 +139,9 @@ def street(services: Services, tmp_path: Path) -> Iterator[Street]:
         gaps=(Span("80001", gap, gap + 5400), Span("80002", gap, gap + 900)),
         nulls=(Span("80006", gap, gap + 3600), Span("80003", gap - 7200, gap)),
     )
-    portal = SimulatedPortal(STREET, SystemClock(), settings)
-    with PortalServer(portal) as server:
+    with PortalServer(SimulatedPortal(STREET, SystemClock(), settings)) as server:
         began = time.time()
         exporter = Exporter(services, tmp_path / "exporter", server, window="3d")
-        exporter.wait_for_data()
-        yield Street(portal, server, exporter, began, {})
-        exporter.process.terminate()
-        assert exporter.process.returncode == 0
+        yield Street(server, exporter, began)
+        exporter.terminate()
+        assert exporter.returncode == 0

@@ -8,12 +8,10 @@ import json
 import os
 import re
 import shlex
-import subprocess
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sized
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import fsum
 from pathlib import Path
@@ -28,26 +26,28 @@ from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.settings import Settings, Span
 from exporter.simulator.world import World
 
+from ..support.backfill_process import figure
 from ..support.clocks import ManualClock
-from ..support.compose import compose_commands
-from ..support.dashboard_truth import Points, Truth, by_date, close, last, run, whole_days
-from ..support.dashboards import DASHBOARDS, GRAFANA, Panel, TimeRange, all_panels, find, load
+from ..support.dashboard_truth import Truth, ask, by_date, close, last, run, whole_days
+from ..support.dashboards import DASHBOARDS, RULES, Panel, TimeRange, all_panels, load
+from ..support.deadlines import DEADLINE
+from ..support.program import Program
+from ..support.project_files import compose_commands, read
 from ..support.services import (
-    ROOT,
-    Labels,
-    Process,
+    Database,
     Prometheus,
+    S,
+    Service,
     Services,
     VictoriaMetrics,
-    find_program,
-    free_port,
+    free_address,
     http,
+    outcome,
     wait_until,
 )
-from ..support.truth import Expected, by_end, differences, expected
+from ..support.truth import Expected, by_end, differences, expected, local_days
 
 Json = Any
-Database = VictoriaMetrics | Prometheus
 
 # -- all that differs from Docker
 
@@ -62,16 +62,10 @@ HOSTS: Final = (
 """What the containers call each other; here each is a free port of loopback."""
 
 OWN_ADDRESSES: Final = {
-    "0.0.0.0:10059": "demo-portal:10059",
-    "127.0.0.1:10059": "demo-portal:10059",
-    ":8428": "victoriametrics:8428",
-    "127.0.0.1:8428": "victoriametrics:8428",
-    ":8429": "vmagent:8429",
-    "127.0.0.1:8429": "vmagent:8429",
-    ":8880": "vmalert:8880",
-    "127.0.0.1:8880": "vmalert:8880",
-    ":9090": "prometheus:9090",
-    "127.0.0.1:9090": "prometheus:9090",
+    f"{own}:{port}": f"{host}:{port}"
+    for host, port in (each.split(":") for each in HOSTS)
+    if host != "exporter"
+    for own in ("127.0.0.1", "0.0.0.0" if host == "demo-portal" else "")
 }
 """What the containers call themselves."""
 
@@ -87,6 +81,8 @@ PATHS: Final = {
 }
 """Volumes and mounted files; here all of them are in one folder."""
 
+MOUNTED: Final = ("compose/vmagent.yml", "compose/prometheus.yml", "grafana/alerts/smarthub.yml")
+
 UNKNOWN_TO_DEBIAN: Final[dict[str, str | None]] = {
     "-search.maxPointsSubqueryPerTimeseries=3000000": None,
     "-notifier.blackhole": "-notifier.url=http://127.0.0.1:9",
@@ -100,6 +96,8 @@ PROGRAMS: Final = {
     "prometheus": "prometheus",
 }
 """What the images of others start."""
+
+OURS: Final = Path(sys.executable).with_name("smarthub-exporter")
 
 FASTER: Final = {
     "scrape_interval: 15m": "scrape_interval: 5s",
@@ -141,9 +139,9 @@ FOREVER: Final = 1 << 40
 class Line:
     """How a service is started here."""
 
-    program: str
+    program: str | Path
     arguments: list[str]
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str]
 
 
 class Native:
@@ -151,13 +149,12 @@ class Native:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.addresses = {host: f"127.0.0.1:{free_port()}" for host in HOSTS}
-        (folder / "docker-compose.yml").write_bytes((ROOT / "docker-compose.yml").read_bytes())
-        clean = {key: value for key, value in os.environ.items() if not key.startswith(("SMARTHUB_", "COMPOSE_"))}
-        every = ["--profile", "demo", "--profile", "prometheus", "--profile", "backfill", "--profile", "check"]
-        command = [str(find_program("docker-compose")), *every, "config"]
-        done = subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=True, timeout=60)
-        self.services: dict[str, Json] = yaml.safe_load(done.stdout)["services"]
+        self.addresses = {host: free_address() for host in HOSTS}
+        (folder / "docker-compose.yml").write_text(read("docker-compose.yml"), encoding="utf-8")
+        every = [word for profile in ("demo", "prometheus", "backfill", "check") for word in ("--profile", profile)]
+        code, said = outcome("docker-compose", *every, "config", folder=folder)
+        assert code == 0, said
+        self.services: dict[str, Json] = yaml.safe_load(said)["services"]
         self._table = {
             **self.addresses,
             **{own: self.addresses[host] for own, host in OWN_ADDRESSES.items()},
@@ -165,8 +162,8 @@ class Native:
         }
         for name in ("state", "storage", "queue", "blocks"):
             (folder / name).mkdir()
-        for source in ("compose/vmagent.yml", "compose/prometheus.yml", "grafana/alerts/smarthub.yml"):
-            text = self.here((ROOT / source).read_text(encoding="utf-8"))
+        for source in MOUNTED:
+            text = self.here(read(source))
             for slow, fast in FASTER.items():
                 text = text.replace(slow, fast)
             (folder / Path(source).name).write_text(text, encoding="utf-8")
@@ -190,8 +187,7 @@ class Native:
         service = self.services[name]
         if name in PROGRAMS:
             return list(service["command"])
-        dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-        found = re.findall(r"^(ENTRYPOINT|CMD) (.*)$", dockerfile, re.MULTILINE)
+        found = re.findall(r"^(ENTRYPOINT|CMD) (.*)$", read("Dockerfile"), re.MULTILINE)
         image = {word.lower(): json.loads(rest) for word, rest in found}
         entrypoint = service.get("entrypoint", image["entrypoint"])
         return [*entrypoint, *service.get("command", image["cmd"])]
@@ -201,43 +197,18 @@ class Native:
         arguments = [self.here(each) for each in self.original(name) if each not in UNKNOWN_TO_DEBIAN]
         arguments += [new for old, new in UNKNOWN_TO_DEBIAN.items() if old in self.original(name) and new is not None]
         variables = self.services[name].get("environment", {})
+        added = ADDED if variables and name not in PROGRAMS else {}
+        environment = {key: self.here(value) for key, value in {**variables, **added}.items()}
         if name in PROGRAMS:
-            return Line(PROGRAMS[name], arguments, {key: self.here(value) for key, value in variables.items()})
+            return Line(PROGRAMS[name], arguments, environment)
         program, *arguments = arguments
-        assert program == "smarthub-exporter"
-        environment = {key: self.here(value) for key, value in {**variables, **ADDED}.items()}
-        return Line(str(Path(sys.executable).with_name(program)), arguments, environment if variables else {})
+        assert program == OURS.name
+        return Line(OURS, arguments, environment)
 
-    def popen(self, name: str, *more: str, output: Path) -> subprocess.Popen[bytes]:
-        """Begin a service that ends by itself."""
+    def begin(self, name: str, *more: str) -> Program:
+        """Begin a service of ours that ends by itself."""
         line = self.line(name)
-        folder = self.folder / f"{output.name}-cwd"
-        folder.mkdir()
-        with output.open("wb") as stdout, output.with_suffix(".err").open("wb") as stderr:
-            return subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", line.program, *line.arguments, *more],
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                cwd=folder,
-                env={**os.environ, **line.environment},
-            )
-
-
-class _Victoria(VictoriaMetrics):
-    """A VictoriaMetrics that somebody else started."""
-
-    def __init__(self, process: Process, url: str) -> None:
-        self.__dict__ = process.__dict__  # so that it is seen here when it is started again
-        self.url = url
-
-
-class _Prometheus(Prometheus):
-    """A Prometheus that somebody else started."""
-
-    def __init__(self, process: Process, url: str) -> None:
-        self.__dict__ = process.__dict__  # so that it is seen here when it is started again
-        self.url = url
+        return Program(*line.arguments, *more, folder=self.folder, environment={**os.environ, **line.environment})
 
 
 READY: Final = {
@@ -255,7 +226,7 @@ class Stack:
 
     def __init__(self, folder: Path, services: Services) -> None:
         self.native = Native(folder)
-        self.processes: dict[str, Process] = {}
+        self.processes: dict[str, Service] = {}
         self.portal = self.native.addresses["demo-portal:10059"]
         self._services = services
         began = int(time.time())
@@ -264,78 +235,66 @@ class Stack:
         self.start("demo-portal")
         # What is posted later is not, so that the truth does not change under the test.
         self.post_until(began // 3600 * 3600 - 3 * 3600)
-        for name in ("victoriametrics", "exporter"):
-            self.start(name)
+        self.victoria = self.start("victoriametrics", VictoriaMetrics)
+        self.start("exporter")
         self.summary = self._backfill()
         self.empty = self._empty_panels()
-        for name in ("vmagent", "vmalert", "prometheus"):
+        for name in ("vmagent", "vmalert"):
             self.start(name)
-        self.databases: dict[str, Database] = {
-            "victoriametrics": _Victoria(self.processes["victoriametrics"], self.native.url("victoriametrics:8428")),
-            "prometheus": _Prometheus(self.processes["prometheus"], self.native.url("prometheus:9090")),
-        }
+        self.prometheus = self.start("prometheus", Prometheus)
+        self.databases: dict[str, Database] = {"victoriametrics": self.victoria, "prometheus": self.prometheus}
         for database in self.databases.values():
             self.wait_for_scrapes(database)
         self.now = time.time()
 
-    def start(self, name: str) -> None:
+    def start(self, name: str, kind: type[S] = Service) -> S:  # type: ignore[assignment]
         """Start a service by its own command line."""
         line = self.native.line(name)
         (host,) = (each for each in HOSTS if each.partition(":")[0] == name)
-        self.processes[name] = self._services.process(
+        started = self._services.start(
+            kind,
             line.program,
             line.arguments,
-            ready_url=self.native.url(host) + READY[name],
+            address=self.native.addresses[host],
+            ready=READY[name],
             environment=line.environment,
             name=name,
         )
+        self.processes[name] = started
+        return started
 
     def post_until(self, instant: int) -> None:
         """Let the portal give what ended by an instant, at once when it is asked."""
         self.posted = instant
         gaps = [{"meter": number, "start": instant, "end": FOREVER} for number in sorted(METERS)]
-        url = self.native.url("demo-portal:10059") + "/simulator/settings"
-        assert http("POST", url, json={"pending": 0, "gaps": gaps}).ok
+        self.processes["demo-portal"].ask("POST", "/simulator/settings", json={"pending": 0, "gaps": gaps})
 
-    def _backfill(self) -> str:
-        """The backfill of the demo, and the same into a file and blocks for Prometheus; what it said."""
-        summary, history = self.native.folder / "backfill.txt", self.native.folder / "history.om"
-        running = [
-            self.native.popen("backfill", *_after("backfill", FILL), output=summary),
-            self.native.popen("backfill", *_after("backfill", EXPORT.removesuffix(" >history.om")), output=history),
-        ]
-        try:
-            codes = [each.wait(240) for each in running]
-        finally:
-            for each in running:
-                each.kill()
-                each.wait()
-        said = summary.read_text(encoding="utf-8")
-        assert codes == [0, 0], said + history.with_suffix(".err").read_text(encoding="utf-8")
-        # The container has no /tmp to write into.
-        environment = {"TMPDIR": str(history.with_name("missing")), **self.native.line("prometheus").environment}
+    def _backfill(self) -> Program:
+        """The backfill of the demo, and the same into a file and blocks for Prometheus; gives the first one."""
+        filling = self.native.begin("backfill", *_after("backfill", FILL))
+        exporting = self.native.begin("backfill", *_after("backfill", EXPORT.removesuffix(" >history.om")))
+        assert [filling.wait(240), exporting.wait(240)] == [0, 0], filling.stderr + exporting.stderr
+        history = self.native.folder / "history.om"
+        history.write_text(exporting.stdout, encoding="utf-8")
         arguments = [
             str(history) if each == "/history.om" else self.native.here(each)
             for each in _after("prometheus", MAKE_BLOCKS)
         ]
-        done = subprocess.run(
-            [find_program("promtool"), *arguments],
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return said
+        # The container has no /tmp to write into.
+        variables = {"TMPDIR": str(history.with_name("missing")), **self.native.line("prometheus").environment}
+        code, said = outcome("promtool", *arguments, environment=variables)
+        assert code == 0, said
+        return filling
 
     def _empty_panels(self) -> set[tuple[str, str]]:
         """The queries of *Home* that find nothing in VictoriaMetrics."""
-        database = _Victoria(self.processes["victoriametrics"], self.native.url("victoriametrics:8428"))
         shown = last(7, datetime.fromtimestamp(time.time(), ZONE))
         home = [panel for panel in all_panels() if panel.dashboard == "home"]
         queries = [(panel, letter) for panel in home for letter in panel.targets]
         return {
-            (panel.json["title"], letter) for panel, letter in queries if not run(database, panel, letter, shown, {})
+            (panel.json["title"], letter)
+            for panel, letter in queries
+            if not run(self.victoria, panel, letter, shown, {})
         }
 
     def wait_for_scrapes(self, database: Database) -> None:
@@ -353,11 +312,11 @@ class Stack:
                 and self.has_newest(database)
             )
 
-        wait_until(is_there, "both jobs to be scraped", within=90)
+        wait_until(is_there, "both jobs to be scraped", within=1.5 * DEADLINE)
 
     def has_newest(self, database: Database) -> bool:
         """Whether the interval of each meter is there that ended last."""
-        found = database.query("last_over_time(smarthub_interval_usage_kwh[1s])", self.posted, nocache="1")
+        found = database.query("last_over_time(smarthub_interval_usage_kwh[1s])", self.posted)
         return {dict(labels)["meter"] for labels in found} == METERS
 
     def expected(self) -> Expected:
@@ -388,12 +347,7 @@ def history(stack: Stack) -> Expected:
 
 @pytest.fixture(scope="module")
 def truth(history: Expected) -> Truth:
-    values: dict[tuple[str, str], dict[int, float]] = {}
-    for labels, found in history.items():
-        known = dict(labels)
-        name = known["__name__"] + (f" {known['period']}" if "period" in known else "")
-        values[name, known["meter"]] = found
-    return Truth(values)
+    return Truth.of_series(history)
 
 
 @pytest.fixture(params=["victoriametrics", "prometheus"])
@@ -415,8 +369,7 @@ def test_nothing_but_places_and_two_flags_differs_from_the_containers(stack: Sta
         _, *arguments = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode().rstrip("\0").split("\0")
         if name not in PROGRAMS:
             program, *arguments = arguments
-            assert Path(program).name == "smarthub-exporter"
-            arguments = ["smarthub-exporter", *arguments]
+            arguments = [Path(program).name, *arguments]
         original = native.original(name)
         here = {new: old for old, new in UNKNOWN_TO_DEBIAN.items() if old in original}
         replaced |= {*here.values()}
@@ -431,12 +384,12 @@ def test_nothing_but_places_and_two_flags_differs_from_the_containers(stack: Sta
 
 
 def test_the_mounted_files_differ_in_places_and_intervals_alone(stack: Stack) -> None:
-    for source in ("compose/vmagent.yml", "compose/prometheus.yml", "grafana/alerts/smarthub.yml"):
+    for source in MOUNTED:
         text = stack.native.there((stack.native.folder / Path(source).name).read_text(encoding="utf-8"))
         for slow, fast in FASTER.items():
             text = text.replace(fast, slow)
         text = text.replace("/etc/alerts/", "/etc/prometheus/alerts/")
-        assert text == (ROOT / source).read_text(encoding="utf-8")
+        assert text == read(source)
 
 
 @pytest.mark.parametrize("name", READY)
@@ -446,26 +399,21 @@ def test_a_service_is_healthy_by_its_own_check(name: str, stack: Stack) -> None:
     if test[1] == "wget":
         assert http("GET", test[-1]).status_code == 200
         return
-    programs = {"python": sys.executable, "smarthub-exporter": str(Path(sys.executable).with_name("smarthub-exporter"))}
-    environment = {**os.environ, **stack.native.line(name).environment}
-    done = subprocess.run([programs[test[1]], *test[2:]], env=environment, capture_output=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    program = sys.executable if test[1] == "python" else OURS.with_name(test[1])
+    code, said = outcome(program, *test[2:], environment=stack.native.line(name).environment)
+    assert code == 0, said
 
 
 def test_check_says_that_all_is_good(stack: Stack) -> None:
-    output = stack.native.folder / "check.txt"
-    code = stack.native.popen("check", output=output).wait(60)
-    said = output.read_text(encoding="utf-8")
-    assert code == 0, said + output.with_suffix(".err").read_text(encoding="utf-8")
-    assert "All good." in said
+    check = stack.native.begin("check")
+    assert check.wait() == 0, check.stdout + check.stderr
+    assert "All good." in check.stdout
 
 
 def test_the_backfill_sums_up_what_is_true(stack: Stack, truth: Truth) -> None:
-    energy = re.search(r"^  energy +([\d,.]+) kWh drawn, ([\d,.]+) kWh sent$", stack.summary, re.MULTILINE)
-    cost = re.search(r"^  cost +\$([\d,.]+)$", stack.summary, re.MULTILINE)
-    assert energy is not None
-    assert cost is not None
-    told = [float(each.replace(",", "")) for each in (*energy.groups(), *cost.groups())]
+    summary = figure(stack.summary, "energy") + figure(stack.summary, "cost")
+    numbers = re.findall(r"\d[\d,]*\.\d+", summary)
+    told = [float(each.replace(",", "")) for each in numbers]
     names = ("usage_kwh", "export_kwh", "cost_usd")
     wanted = [
         fsum(fsum(each.values()) for (family, _), each in truth.values.items() if family == f"smarthub_interval_{name}")
@@ -475,13 +423,15 @@ def test_the_backfill_sums_up_what_is_true(stack: Stack, truth: Truth) -> None:
 
 
 def test_the_history_is_complete_and_each_interval_is_there_once(stack: Stack, history: Expected) -> None:
-    victoria, prometheus = stack.databases.values()
-    assert isinstance(victoria, VictoriaMetrics)
-    assert isinstance(prometheus, Prometheus)
-    stored = victoria.export(HISTORY)
-    assert differences(by_end(stored), history) == []
-    assert _counts(stored) == _counts(history)
-    assert differences(by_end(prometheus.series_samples(HISTORY, stack.since, time.time())), history) == []
+    check_history(stack, history)
+
+
+def check_history(stack: Stack, wanted: Expected) -> None:
+    stored = stack.victoria.export(HISTORY)
+    assert differences(by_end(stored), wanted) == []
+    counts = [{labels: len(each) for labels, each in samples.items()} for samples in (stored, wanted)]
+    assert counts[0] == counts[1]
+    assert differences(by_end(stack.prometheus.series_samples(HISTORY, stack.since, time.time())), wanted) == []
 
 
 # -- every query
@@ -545,13 +495,6 @@ def _month(moment: float) -> float:
     return local.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0).timestamp()
 
 
-RULES: Final[dict[str, Json]] = {
-    rule["alert"]: rule
-    for group in yaml.safe_load((GRAFANA / "alerts" / "smarthub.yml").read_text(encoding="utf-8"))["groups"]
-    for rule in group["rules"]
-}
-
-
 @pytest.mark.parametrize("alert", RULES)
 def test_no_alert_fires_while_all_is_well(alert: str, stack: Stack, database: Database, truth: Truth) -> None:
     found = {dict(labels).get("meter", "") for labels in database.query(RULES[alert]["expr"], stack.now)}
@@ -583,27 +526,13 @@ def test_all_rules_are_evaluated_without_errors(host: str, stack: Stack) -> None
     assert {rule["name"]: rule.get("lastError", "") for rule in rules()} == dict.fromkeys(RULES, "")
 
 
-# -- the figures
-
-
-def ask(database: Database, title: str, letter: str, shown: TimeRange, by: str = "meter") -> dict[str, Points]:
-    """What a panel shows, by the value of a label."""
-    return {
-        dict(labels).get(by, ""): points for labels, points in run(database, find(title), letter, shown, {}).items()
-    }
-
-
-def only(found: Mapping[str, Points], key: str = "") -> float:
-    (value,) = found[key].values()
-    return value
-
-
-def range_of(stack: Stack, days: float) -> TimeRange:
-    return last(days, datetime.fromtimestamp(stack.now, ZONE))
+# -- the figures of a year; those of shorter ranges are proven where the databases hold thirteen months
 
 
 def test_energy_and_cost_a_day_are_true_for_a_year(stack: Stack, database: Database, truth: Truth) -> None:
-    shown = range_of(stack, 395)
+    shown = last(395, datetime.fromtimestamp(stack.now, ZONE))
+    lengths = {round((end - start) / 3600) for start, end in local_days(ZONE, shown.start, shown.end)}
+    assert lengths == {23, 24, 25}
     for title, name, meters in (
         ("Energy a day", "smarthub_day_usage_kwh", METERS),
         ("Cost a day", "smarthub_day_cost_usd", {HOUSE, SOLAR}),
@@ -614,130 +543,12 @@ def test_energy_and_cost_a_day_are_true_for_a_year(stack: Stack, database: Datab
             bars = by_date(found[number])
             assert bars == close(whole_days(truth, name, number, shown))
             assert len(bars) >= 394
-    lengths = {_length(day) for day in by_date(ask(database, "Energy a day", "A", shown)[HOUSE])}
-    assert lengths == {23, 24, 25}
-
-
-def _length(day: str) -> int:
-    start = datetime.fromisoformat(day)
-    first, after = (each.replace(tzinfo=ZONE).timestamp() for each in (start, start + timedelta(days=1)))
-    return round((after - first) / 3600)
-
-
-def test_drawn_sent_and_net_a_day_are_of_the_solar_house(stack: Stack, database: Database, truth: Truth) -> None:
-    shown = range_of(stack, 395)
-    drawn, sent = (whole_days(truth, f"smarthub_day_{each}_kwh", SOLAR, shown) for each in ("usage", "export"))
-    found = [ask(database, "Drawn, sent and net a day", letter, shown) for letter in "ABC"]
-    assert [each.keys() for each in found] == [{SOLAR}] * 3
-    wanted = [drawn, {day: -kwh for day, kwh in sent.items()}, {day: drawn[day] - kwh for day, kwh in sent.items()}]
-    assert [by_date(each[SOLAR]) for each in found] == [close(each) for each in wanted]
-
-
-@pytest.mark.parametrize(
-    ("title", "years", "months"),
-    [("This month so far", 0, 0), ("Last month to the same day", 0, 1), ("Same month last year", 1, 0)],
-)
-def test_months_are_the_sums_of_their_whole_days(  # noqa: PLR0917
-    title: str, years: int, months: int, stack: Stack, database: Database, truth: Truth
-) -> None:
-    shown = find(title).json.get("timeShift")
-    window = range_of(stack, 7).overridden("now/M", shown)
-    assert _month(window.start) == window.start
-    local = datetime.fromtimestamp(stack.now, ZONE)
-    begins = datetime.fromtimestamp(window.start, ZONE)
-    assert local.year * 12 + local.month - begins.year * 12 - begins.month == 12 * years + months
-    energy = [truth.within("smarthub_day_usage_kwh", each, window.start + 1, window.end) for each in METERS]
-    cost = [truth.within("smarthub_day_cost_usd", each, window.start + 1, window.end) for each in METERS - {BARN}]
-    found = {letter: ask(database, title, letter, range_of(stack, 7), by="") for letter in "ABC"}
-    if not any(energy):
-        assert found == {"A": {}, "B": {}, "C": {}}
-        return
-    assert only(found["A"]) == close(fsum(fsum(days.values()) for days in energy))
-    assert only(found["B"]) == close(fsum(fsum(days.values()) for days in cost))
-    assert only(found["C"]) == close(fsum(fsum(days.values()) / len(days) for days in energy))
-
-
-def test_the_latest_whole_day_tells_its_energy_and_cost(stack: Stack, database: Database, truth: Truth) -> None:
-    energy, cost = (ask(database, "Latest whole day", letter, range_of(stack, 7)) for letter in "AB")
-    assert [set(energy), set(cost)] == [METERS, {HOUSE, SOLAR}]
-    for found, name in ((energy, "smarthub_day_usage_kwh"), (cost, "smarthub_day_cost_usd")):
-        for number in found:
-            days = truth.of(name, number)
-            assert only(found, number) == days[max(days)]
-
-
-@pytest.mark.parametrize(("letter", "length"), [("B", 86400), ("C", 604800)])
-def test_averages_look_back_a_day_and_a_week(
-    letter: str, length: int, stack: Stack, database: Database, truth: Truth
-) -> None:
-    found = ask(database, "Power and cumulative usage", letter, range_of(stack, 7))
-    assert found.keys() == METERS
-    for number, points in found.items():
-        assert len(points) > 7 * 24
-        for moment, watts in [*points.items()][::7]:
-            mean = truth.mean("smarthub_interval_usage_watts", number, moment - length, moment)
-            assert watts == close(mean), (number, moment)
-
-
-def test_power_and_cumulative_usage_are_those_of_the_intervals(stack: Stack, database: Database, truth: Truth) -> None:
-    shown = range_of(stack, 7)
-    power, cumulative = (ask(database, "Power and cumulative usage", letter, shown) for letter in "AD")
-    assert power.keys() == cumulative.keys() == METERS
-    for number, step in ((HOUSE, 900), (SOLAR, 900), (BARN, 3600)):
-        ends = truth.of("smarthub_interval_usage_watts", number)
-        for moment, watts in power[number].items():
-            assert watts == close(ends[int(moment) // step * step + step])
-        known = sorted(truth.within("smarthub_interval_usage_kwh", number, shown.start, shown.end).items())
-        for moment, kwh in cumulative[number].items():
-            assert kwh == close(fsum(each for end, each in known if end <= moment))
-
-
-def test_energy_cost_and_export_of_a_range_are_those_of_its_intervals(
-    stack: Stack, database: Database, truth: Truth
-) -> None:
-    for days in (7, 45):
-        shown = range_of(stack, days)
-        energy, cost = (ask(database, "Energy in this range", letter, shown) for letter in "AB")
-        assert [set(energy), set(cost)] == [METERS, {HOUSE, SOLAR}]
-        for found, name in ((energy, "usage_kwh"), (cost, "cost_usd")):
-            for number in found:
-                total = truth.total(f"smarthub_interval_{name}", number, shown.start, shown.end)
-                assert only(found, number) == close(total)
-        sent, net = (only(ask(database, "Sent and net in this range", letter, shown), SOLAR) for letter in "AB")
-        assert sent == close(truth.total("smarthub_interval_export_kwh", SOLAR, shown.start, shown.end))
-        assert sent > 0
-        assert net == close(only(energy, SOLAR) - sent)
-
-
-def test_shares_are_the_energy_of_the_rate_periods_of_the_house(stack: Stack, database: Database, truth: Truth) -> None:
-    shown = range_of(stack, 30)
-    found = ask(database, "Time-of-use shares", "A", shown, by="period")
-    names = {name for name, number in truth.values if " " in name and number == HOUSE}
-    wanted = {name.partition(" ")[2]: truth.total(name, HOUSE, shown.start, shown.end) for name in names}
-    assert len(wanted) == 3
-    assert {period: only(found, period) for period in found} == close(wanted)
-
-
-def test_the_hours_of_the_week_are_the_energy_of_all_homes(stack: Stack, database: Database, truth: Truth) -> None:
-    shown = range_of(stack, 30)
-    (points,) = ask(database, "Hour by weekday", "A", shown, by="").values()
-    hours: defaultdict[int, float] = defaultdict(float)
-    for number in METERS:
-        for end, kwh in truth.of("smarthub_interval_usage_kwh", number).items():
-            hours[(end - 1) // 3600 * 3600] += kwh
-    assert points == close(
-        {float(hour): kwh for hour, kwh in hours.items() if shown.start - 3600 < hour <= shown.end and hour in points}
-    )
-    assert len(points) > 29 * 24
 
 
 # -- power failures, last because they change what is there
 
 
 def test_a_killed_service_comes_back_with_nothing_lost_or_doubled(stack: Stack) -> None:
-    victoria, prometheus = stack.databases.values()
-    assert isinstance(victoria, VictoriaMetrics)
-    assert isinstance(prometheus, Prometheus)
     for name in ("exporter", "vmagent", "victoriametrics"):
         process = stack.processes[name]
         process.kill()
@@ -747,23 +558,15 @@ def test_a_killed_service_comes_back_with_nothing_lost_or_doubled(stack: Stack) 
         time.sleep(5)
         process.start()
         back = time.time()
-        wait_until(lambda: stack.has_newest(victoria), f"the newest data after {name} was killed", within=60)
+        wait_until(lambda: stack.has_newest(stack.victoria), f"the newest data after {name} was killed")
         if name == "victoriametrics":
             # What vmagent scraped meanwhile, once a second, was kept on its disk.
-            wait_until(lambda: _scrapes(victoria, killed, back) >= back - killed - 2, "what vmagent kept", within=60)  # noqa: B023
-    wait_until(lambda: stack.has_newest(prometheus), "the newest data in Prometheus")
-    wanted = stack.expected()
-    stored = victoria.export(HISTORY)
-    assert differences(by_end(stored), wanted) == []
-    assert _counts(stored) == _counts(wanted)
-    assert differences(by_end(prometheus.series_samples(HISTORY, stack.since, time.time())), wanted) == []
+            wait_until(lambda: _scrapes(stack, killed, back) >= back - killed - 2, "what vmagent kept")  # noqa: B023
+    wait_until(lambda: stack.has_newest(stack.prometheus), "the newest data in Prometheus")
+    check_history(stack, stack.expected())
 
 
-def _scrapes(database: VictoriaMetrics, start: float, end: float) -> int:
+def _scrapes(stack: Stack, start: float, end: float) -> int:
     """How often the exporter was looked at."""
-    (samples,) = database.export('up{job="smarthub_exporter"}').values()
+    (samples,) = stack.victoria.export('up{job="smarthub_exporter"}').values()
     return sum(start * 1000 <= stamp <= end * 1000 for stamp, _ in samples)
-
-
-def _counts(samples: Mapping[Labels, Sized]) -> dict[Labels, int]:
-    return {labels: len(each) for labels, each in samples.items()}

@@ -1,10 +1,7 @@
 """docker-compose.yml, what it mounts, and the Dockerfile: what they promise, by their text and by the programs."""
 
-import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -16,14 +13,21 @@ import pytest
 import yaml
 
 from exporter import __version__
-from exporter.config import ExporterConfig, Overrides, load_config, parse_listen_address
+from exporter.config import (
+    Config,
+    ExporterConfig,
+    Overrides,
+    VictoriaMetricsConfig,
+    load_config,
+    parse_listen_address,
+)
 from exporter.config.model import PLACEHOLDER
 from exporter.config.schema import VARIABLES
 from exporter.errors import ConfigError
 from exporter.simulator.world import World
 
-from ..support.compose import compose_commands, read
-from ..support.services import EXPORTER_JOB, INTERVALS_JOB, ROOT, find_program, job
+from ..support.project_files import compose_commands, read, readme_scraping
+from ..support.services import EXPORTER_JOB, INTERVALS_JOB, ROOT, job, outcome
 
 Json = Any
 
@@ -105,8 +109,7 @@ def test_an_image_is_pinned_to_a_version_or_built_here(name: str) -> None:
 
 
 def test_the_parts_of_victoria_metrics_are_of_one_version() -> None:
-    versions = {SERVICES[name]["image"].partition(":")[2] for name in ("victoriametrics", "vmagent", "vmalert")}
-    assert len(versions) == 1
+    assert len({SERVICES[name]["image"].partition(":")[2] for name in ("victoriametrics", "vmagent", "vmalert")}) == 1
 
 
 @every_service
@@ -136,18 +139,14 @@ def test_the_one_that_hands_over_the_volumes_is_root_and_can_do_nothing_else() -
     }
 
 
-@pytest.mark.parametrize("name", STAYING)
-def test_what_stays_is_restarted_and_watched(name: str) -> None:
-    assert SERVICES[name]["restart"] == "unless-stopped"
-    health = SERVICES[name]["healthcheck"]
-    assert health["test"][0] == "CMD"
-    assert {"interval", "timeout", "start_period"} <= health.keys()
-
-
-@pytest.mark.parametrize("name", ONCE)
-def test_what_ends_is_not_started_again(name: str) -> None:
-    assert SERVICES[name].get("restart", "no") == "no"
-    assert SERVICES[name]["healthcheck"] == {"disable": True}
+@every_service
+def test_what_stays_is_watched_and_what_ends_is_not_restarted(name: str) -> None:
+    restart, health = SERVICES[name].get("restart", "no"), SERVICES[name]["healthcheck"]
+    if name in ONCE:
+        assert (restart, health) == ("no", {"disable": True})
+    else:
+        assert (restart, health["test"][0]) == ("unless-stopped", "CMD")
+        assert {"interval", "timeout", "start_period"} <= health.keys()
 
 
 def test_a_service_waits_until_what_it_needs_works() -> None:
@@ -197,40 +196,41 @@ def test_promtool_has_a_place_for_what_it_makes_blocks_of() -> None:
 
 def test_exporter_backfill_and_check_share_the_state() -> None:
     for name in ("exporter", "backfill", "check"):
-        folder = environment(name, {})["SMARTHUB_STATE_DIR"]
-        assert mounts(name) == {folder: ("state", True)}
+        variables = environment(name, {})
+        assert mounts(name) == {variables["SMARTHUB_STATE_DIR"]: ("state", True)}
         assert SERVICES[name]["tmpfs"] == ["/tmp"]
-    assert environment("exporter", {}) == environment("backfill", {}) == environment("check", {})
-
-
-def test_a_backfill_takes_flags_after_its_name() -> None:
-    for name in ("backfill", "check"):
-        assert SERVICES[name]["entrypoint"] == ["smarthub-exporter", name]
-        assert SERVICES[name]["command"] == []
+        assert variables == environment("exporter", {})
+        assert set(variables) <= set(VARIABLES)
+        if name != "exporter":
+            # So that it takes flags after its name.
+            assert (SERVICES[name]["entrypoint"], SERVICES[name]["command"]) == (["smarthub-exporter", name], [])
 
 
 # -- what newer versions do otherwise than Debian's, by the text
 
 
+def count_of(value: str, unit: str) -> int:
+    """How many of a unit a duration or size is."""
+    found = re.fullmatch(rf"(\d+){unit}", value)
+    assert found is not None, value
+    return int(found[1])
+
+
 def test_victoria_metrics_keeps_years_and_each_sample_once() -> None:
     known = flags("victoriametrics")
-    years = re.fullmatch(r"(\d+)y", known["-retentionPeriod"])
-    assert years is not None
-    assert int(years[1]) >= 5
+    years = count_of(known["-retentionPeriod"], "y")
+    assert years >= 5
     assert known["-dedup.minScrapeInterval"] == "1s"
     # The cumulative curve over all that is kept: a subquery in steps of five minutes over twice the range.
     for flag in ("-search.maxPointsPerTimeseries", "-search.maxPointsSubqueryPerTimeseries"):
-        assert int(known[flag]) >= 2 * int(years[1]) * 366 * 288
+        assert int(known[flag]) >= 2 * years * 366 * 288
 
 
 def test_prometheus_keeps_years_and_takes_what_is_late() -> None:
-    years = re.fullmatch(r"(\d+)y", flags("prometheus")["--storage.tsdb.retention.time"])
-    assert years is not None
-    assert int(years[1]) >= 5
+    assert count_of(flags("prometheus")["--storage.tsdb.retention.time"], "y") >= 5
     config = yaml.safe_load(read("compose/prometheus.yml"))
-    window = re.fullmatch(r"(\d+)d", config["storage"]["tsdb"]["out_of_order_time_window"])
-    assert window is not None
-    assert int(window[1]) * 86400 >= 2 * ExporterConfig().window
+    window = count_of(config["storage"]["tsdb"]["out_of_order_time_window"], "d")
+    assert window * 86400 >= 2 * ExporterConfig().window
     assert mounts("prometheus")[config["rule_files"][0]] == ("./grafana/alerts/smarthub.yml", False)
 
 
@@ -239,28 +239,19 @@ def test_vmagent_writes_no_stale_markers_into_the_past_and_keeps_what_it_cannot_
     known = flags("vmagent")
     assert known["-remoteWrite.url"] == "http://victoriametrics:8428/api/v1/write"
     assert mounts("vmagent")[known["-remoteWrite.tmpDataPath"]] == ("queue", True)
-    assert int(known["-promscrape.maxScrapeSize"].removesuffix("MB")) >= 16
+    assert count_of(known["-promscrape.maxScrapeSize"], "MB") >= 16
 
 
-@pytest.mark.parametrize("path", ["compose/vmagent.yml", "compose/prometheus.yml"])
-def test_scrape_jobs_are_those_of_readme_and_of_the_other_tests(path: str) -> None:
-    jobs = [
-        job(INTERVALS_JOB, "exporter:10058", scrape_interval="15m"),
-        job(EXPORTER_JOB, "exporter:10058", scrape_interval="1m"),
-    ]
-    config = yaml.safe_load(read(path))
-    assert config["scrape_configs"] == jobs
-    (intervals, _) = config["scrape_configs"]
-    # vmagent's default is false since 1.93; Debian's is true and shows nothing of it.
-    assert "honor_timestamps: true" in read(path)
-    assert intervals["params"] == {"collect[]": ["intervals"]}
-    blocks = [
-        yaml.safe_load(each) for each in re.findall(r"^```yaml\n(.*?)^```", read("README.md"), re.MULTILINE | re.DOTALL)
-    ]
-    shown = [each["scrape_configs"] for each in blocks if "scrape_configs" in each]
-    assert shown
-    here = json.loads(json.dumps(jobs).replace("exporter:10058", "localhost:10058"))
-    assert all(each == here for each in shown)
+def test_scrape_jobs_are_those_of_readme_and_of_other_tests() -> None:
+    shipped = [yaml.safe_load(read(path)) for path in ("compose/vmagent.yml", "compose/prometheus.yml")]
+    shown = readme_scraping()
+    assert len(shown) == 2
+    for host, configs in (("exporter", shipped), ("localhost", shown)):
+        for config in configs:
+            assert config["scrape_configs"] == [
+                job(INTERVALS_JOB, f"{host}:10058", scrape_interval="15m"),
+                job(EXPORTER_JOB, f"{host}:10058", scrape_interval="1m"),
+            ]
 
 
 def test_vmalert_evaluates_the_rules_on_the_database_and_remembers_there() -> None:
@@ -276,36 +267,35 @@ def test_vmalert_evaluates_the_rules_on_the_database_and_remembers_there() -> No
 def test_programs_listen_where_they_are_asked_for() -> None:
     for name in ("victoriametrics", "vmagent", "vmalert", "prometheus"):
         known = flags(name)
-        address = known.get("-httpListenAddr", known.get("--web.listen-address"))
-        assert address is not None
-        url = SERVICES[name]["healthcheck"]["test"][-1]
-        assert url.startswith(f"http://127.0.0.1{address}/")
-        if name in PORTS:
-            assert address == f":{PORTS[name]}"
+        address = known.get("-httpListenAddr") or known["--web.listen-address"]
+        assert SERVICES[name]["healthcheck"]["test"][-1].startswith(f"http://127.0.0.1{address}/")
+        assert name not in PORTS or address == f":{PORTS[name]}"
+
+
+GRAFANA: Final = {
+    "GF_AUTH_ANONYMOUS_ENABLED": "true",
+    "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
+    "GF_AUTH_DISABLE_LOGIN_FORM": "true",
+    "GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION": "true",
+    "GF_ANALYTICS_REPORTING_ENABLED": "false",
+    "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+    "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+    "GF_NEWS_NEWS_FEED_ENABLED": "false",
+    "GF_PLUGINS_PREINSTALL_DISABLED": "true",
+    "GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED": "true",
+    "SMARTHUB_DATABASE_URL": "http://victoriametrics:8428",
+}
+"""Everybody may look and nobody can change anything; nothing of it talks to its maker."""
 
 
 def test_grafana_shows_and_nobody_can_change() -> None:
-    variables = {key: resolved(value, {}) for key, value in SERVICES["grafana"]["environment"].items()}
-    assert (variables["GF_AUTH_ANONYMOUS_ENABLED"], variables["GF_AUTH_ANONYMOUS_ORG_ROLE"]) == ("true", "Viewer")
-    assert variables["GF_AUTH_DISABLE_LOGIN_FORM"] == "true"
-    assert variables["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
-    assert variables["SMARTHUB_DATABASE_URL"] == "http://victoriametrics:8428"
-    source, dashboards = (read(f"grafana/provisioning/{each}/smarthub.yml") for each in ("datasources", "dashboards"))
-    assert "url: ${SMARTHUB_DATABASE_URL}" in source
-    (provider,) = yaml.safe_load(dashboards)["providers"]
+    variables = environment("grafana", {})
+    assert GRAFANA.items() <= variables.items()
+    (provider,) = yaml.safe_load(read("grafana/provisioning/dashboards/smarthub.yml"))["providers"]
     home = Path(variables["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     assert str(home.parent) == provider["options"]["path"]
     folder, _ = mounts("grafana")[provider["options"]["path"]]
     assert (ROOT / folder / home.name).exists()
-
-
-def test_nothing_of_grafana_talks_to_its_maker() -> None:
-    variables = SERVICES["grafana"]["environment"]
-    for name in ("ANALYTICS_REPORTING", "ANALYTICS_CHECK_FOR_UPDATES", "ANALYTICS_CHECK_FOR_PLUGIN_UPDATES"):
-        assert variables[f"GF_{name}{'_ENABLED' if name.endswith('REPORTING') else ''}"] == "false"
-    assert variables["GF_NEWS_NEWS_FEED_ENABLED"] == "false"
-    for name in ("PREINSTALL", "PUBLIC_KEY_RETRIEVAL"):
-        assert variables[f"GF_PLUGINS_{name}_DISABLED"] == "true"
 
 
 # -- the four variables
@@ -316,32 +306,29 @@ def example() -> dict[str, str]:
     return {name: value.strip("'") for name, _, value in (line.partition("=") for line in lines)}
 
 
-def test_the_example_has_the_four_variables() -> None:
-    assert tuple(example()) == THE_FOUR
+def loaded(name: str = "exporter", **variables: str) -> Config:
+    """The configuration of a service, made of the example and other variables."""
+    return load_config(None, environment(name, {**example(), **variables}), Overrides())
 
 
-def test_nobody_is_signed_in_with_the_example(tmp_path: Path) -> None:
-    assert example()["SMARTHUB_PASSWORD"] == PLACEHOLDER
-    config = load_config(None, environment("exporter", example()), Overrides())
-    assert config.warnings == ("SMARTHUB_PASSWORD: still the one of the example, nobody is signed in with it",)
+def test_nobody_is_signed_in_with_the_example() -> None:
+    assert (tuple(example()), example()["SMARTHUB_PASSWORD"]) == (THE_FOUR, PLACEHOLDER)
+    (warning,) = loaded().warnings
+    assert warning.startswith("SMARTHUB_PASSWORD")
 
 
 def test_four_variables_are_enough() -> None:
-    config = load_config(
-        None, environment("exporter", {**example(), "SMARTHUB_PASSWORD": "it's $1 & more"}), Overrides()
-    )
+    config = loaded(SMARTHUB_PASSWORD="it's $1 & more")
     (login,) = config.logins
     assert (login.portal.base_url, login.username) == ("https://novec.smarthub.coop", "member@example.org")
     assert (login.password.reveal(), str(login.zone)) == ("it's $1 & more", "America/New_York")
     assert (login.totp_secret, login.locations, config.warnings) == (None, (), ())
     assert config.exporter == ExporterConfig(state_dir=Path("/var/lib/smarthub-exporter"))
-    assert config.victoriametrics is not None
-    assert config.victoriametrics.url == "http://victoriametrics:8428"
+    assert config.victoriametrics == VictoriaMetricsConfig("http://victoriametrics:8428")
 
 
 def test_a_stack_without_victoria_metrics_says_so_by_an_empty_address() -> None:
-    config = load_config(None, environment("check", {**example(), "VICTORIAMETRICS_URL": ""}), Overrides())
-    assert config.victoriametrics is None
+    assert loaded("check", VICTORIAMETRICS_URL="").victoriametrics is None
 
 
 def test_without_any_it_is_the_simulated_portal() -> None:
@@ -354,13 +341,9 @@ def test_without_any_it_is_the_simulated_portal() -> None:
     assert login.portal.base_url == f"http://demo-portal:{port}"
 
 
-@pytest.mark.parametrize("name", ["exporter", "backfill", "check"])
-def test_each_variable_is_one_that_the_program_reads(name: str) -> None:
-    assert set(SERVICES[name]["environment"]) <= set(VARIABLES)
-
-
 def test_no_file_of_the_stack_holds_a_secret() -> None:
-    files = ["docker-compose.yml", ".env.example", "Dockerfile", *(f"compose/{each.name}" for each in _in("compose"))]
+    parts = (f"compose/{each.name}" for each in (ROOT / "compose").iterdir())
+    files = ["docker-compose.yml", ".env.example", "Dockerfile", *parts]
     for path in files:
         for line in read(path).splitlines():
             found = re.search(r"^\s*[A-Z_]*(?:PASSWORD|SECRET|TOKEN)(?:_FILE)?\s*[:=]\s*(.+)$", line)
@@ -368,29 +351,20 @@ def test_no_file_of_the_stack_holds_a_secret() -> None:
                 value = resolved(found[1], {}).strip("\"'")
                 assert value in {"", PLACEHOLDER, World().users[0].password, "/run/secrets/smarthub_password"}, path
 
-
-def _in(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).iterdir())
-
-
-def test_files_with_secrets_are_not_committed_by_accident() -> None:
-    ignored = read(".gitignore").splitlines()
-    assert {"/.env", "/secrets/"} <= set(ignored)
+    # Nor are those that do committed by accident.
+    assert {"/.env", "/secrets/"} <= set(read(".gitignore").splitlines())
 
 
 # -- what is said of it
 
 
 def test_the_commands_in_its_head_are_those_of_readme() -> None:
-    head = compose_commands("docker-compose.yml")
+    head, readme = (compose_commands(path) for path in ("docker-compose.yml", "README.md"))
     assert len(head) == 4
-    assert set(head) <= set(compose_commands("README.md"))
-
-
-def test_the_demo_does_not_look_at_a_real_portals_env() -> None:
-    for path in ("docker-compose.yml", "README.md"):
-        (demo,) = (each for each in compose_commands(path) if "--profile demo" in each)
-        assert demo == "docker compose --env-file /dev/null --profile demo up -d"
+    assert set(head) <= set(readme)
+    # The demo does not look at the .env of a real portal.
+    demo = {each for each in (*head, *readme) if "--profile demo" in each}
+    assert demo == {"docker compose --env-file /dev/null --profile demo up -d"}
 
 
 # -- the password as a file
@@ -466,16 +440,13 @@ def test_the_image_runs_as_the_user_and_on_the_folder_and_port_of_the_stack() ->
     assert (stage["ENTRYPOINT"], stage["CMD"]) == (['["smarthub-exporter"]'], ['["serve"]'])
 
 
-def test_the_image_is_healthy_when_our_own_command_says_so() -> None:
+def test_the_image_tells_its_health_name_and_version() -> None:
     (check,) = last_stage()["HEALTHCHECK"]
     assert check.partition(" CMD ")[2] == '["smarthub-exporter", "healthcheck"]'
     assert SERVICES["exporter"]["healthcheck"]["test"] == ["CMD", "smarthub-exporter", "healthcheck"]
-
-
-def test_the_labels_tell_name_and_version() -> None:
     labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]+)"', last_stage()["LABEL"][0]))
-    assert labels["version"] == __version__
-    assert (labels["title"], labels["licenses"]) == ("smarthub-exporter", "MIT")
+    known = (labels["title"], labels["version"], labels["licenses"])
+    assert known == ("smarthub-exporter", __version__, "MIT")
     assert labels["description"]
 
 
@@ -508,9 +479,8 @@ def test_the_wheel_of_the_image_holds_the_whole_package(tmp_path: Path) -> None:
         shutil.copy(ROOT / each, tmp_path / each)
     # As the Dockerfile does it, from these files alone.
     assert "python -m hatchling build -t wheel" in read("Dockerfile")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel"], cwd=tmp_path, check=True, capture_output=True
-    )
+    code, said = outcome(sys.executable, "-m", "hatchling", "build", "-t", "wheel", folder=tmp_path)
+    assert code == 0, said
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     assert wheel.name == f"smarthub_exporter-{__version__}-py3-none-any.whl"
     packed = {each for each in zipfile.ZipFile(wheel).namelist() if each.startswith("exporter/")}
@@ -518,14 +488,6 @@ def test_the_wheel_of_the_image_holds_the_whole_package(tmp_path: Path) -> None:
 
 
 # -- by the programs
-
-
-def outcome(program: str | Path, *arguments: str | Path, folder: Path = ROOT) -> tuple[int, str]:
-    """The exit code of a program, and what it said."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("SMARTHUB_", "COMPOSE_"))}
-    command = [find_program(str(program)), *arguments]
-    done = subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False, timeout=60)
-    return done.returncode, done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -538,41 +500,39 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.process
-@pytest.mark.parametrize("with_variables", [False, True], ids=["without .env", "with .env"])
-@pytest.mark.parametrize("profile", [None, *(profile for profiles in PROFILES.values() for profile in profiles)])
-def test_compose_takes_the_stack(profile: str | None, checkout: Path, *, with_variables: bool) -> None:
-    if with_variables:
-        (checkout / ".env").write_text(read(".env.example"), encoding="utf-8")
-    profiles = ["--profile", profile] if profile else []
-    code, said = outcome("docker-compose", *profiles, "config", folder=checkout)
+def composed(checkout: Path, *flags: str) -> Json:
+    """What compose makes of the stack."""
+    code, said = outcome("docker-compose", *flags, "config", folder=checkout)
     assert code == 0, said
-    variables = example() if with_variables else {}
-    assert yaml.safe_load(said)["services"]["exporter"]["environment"] == environment("exporter", variables)
+    return yaml.safe_load(said)
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("password", ["$PATH a$b$$", "# # no comment", 'a "b" & \\c=d;e', "correct horse"])
+@pytest.mark.parametrize("profile", [None, *(profile for profiles in PROFILES.values() for profile in profiles)])
+def test_compose_takes_the_stack(profile: str | None, checkout: Path) -> None:
+    merged = composed(checkout, *(("--profile", profile) if profile else ()))
+    assert merged["services"]["exporter"]["environment"] == environment("exporter", {})
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("password", [PLACEHOLDER, "$PATH a$b$$", "# # no comment", 'a "b" & \\c=d;e', "correct horse"])
 def test_a_password_in_single_quotes_stays_as_it_is(password: str, checkout: Path) -> None:
     # Debian's compose replaces ${NAME} even there, today's does not.
     assert f"SMARTHUB_PASSWORD='{PLACEHOLDER}'\n" in read(".env.example")
     (checkout / ".env").write_text(read(".env.example").replace(PLACEHOLDER, password), encoding="utf-8")
-    code, said = outcome("docker-compose", "config", folder=checkout)
-    assert code == 0, said
-    # compose writes each $ twice, so that what it prints can be read again.
+    merged = composed(checkout)
     for name in ("exporter", "backfill", "check"):
-        found = yaml.safe_load(said)["services"][name]["environment"]["SMARTHUB_PASSWORD"]
-        assert found.replace("$$", "$") == password
+        found = merged["services"][name]["environment"]
+        # compose writes each $ twice, so that what it prints can be read again.
+        plain = {key: value.replace("$$", "$") for key, value in found.items()}
+        assert plain == environment(name, {**example(), "SMARTHUB_PASSWORD": password})
 
 
 @pytest.mark.process
 def test_compose_takes_the_secret_in_a_file(checkout: Path) -> None:
     lines = [line for line in read(".env.example").splitlines() if "PASSWORD" not in line]
     (checkout / ".env").write_text("\n".join(lines), encoding="utf-8")
-    files = ["-f", "docker-compose.yml", "-f", "compose/secrets.yml"]
-    code, said = outcome("docker-compose", *files, "config", folder=checkout)
-    assert code == 0, said
-    merged = yaml.safe_load(said)
+    merged = composed(checkout, "-f", "docker-compose.yml", "-f", "compose/secrets.yml")
     # Beside docker-compose.yml, not beside the file that names it.
     assert merged["secrets"]["smarthub_password"] == {"file": str(checkout / "secrets" / "smarthub_password")}
     variables = {**example(), "SMARTHUB_PASSWORD": ""}
@@ -588,19 +548,18 @@ def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
 
 
 @pytest.mark.process
-def test_vmagent_takes_its_jobs() -> None:
-    code, said = outcome(
-        "vmagent", "-dryRun", "-promscrape.config=compose/vmagent.yml", "-promscrape.config.strictParse"
-    )
-    assert code == 0, said
-
-
-@pytest.mark.process
-def test_promtool_takes_the_configuration_and_its_rules(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shipped", [True, False], ids=["compose", "README"])
+def test_scrapers_take_their_configurations(shipped: bool, tmp_path: Path) -> None:  # noqa: FBT001
     place, file = "/etc/prometheus/alerts/smarthub.yml", ROOT / "grafana" / "alerts" / "smarthub.yml"
-    text = read("compose/prometheus.yml")
-    assert place in text
-    config = tmp_path / "prometheus.yml"
-    config.write_text(text.replace(place, str(file)), encoding="utf-8")
-    code, said = outcome("promtool", "check", "config", config)
-    assert (code, "SUCCESS: 1 rule files found" in said, "7 rules found" in said) == (0, True, True), said
+    if shipped:
+        texts = [read(f"compose/{name}.yml") for name in ("vmagent", "prometheus")]
+        assert place in texts[1]
+    else:
+        texts = [yaml.safe_dump(each) for each in readme_scraping()]
+    agent, prometheus = (tmp_path / name for name in ("vmagent.yml", "prometheus.yml"))
+    agent.write_text(texts[0], encoding="utf-8")
+    prometheus.write_text(texts[1].replace(place, str(file)), encoding="utf-8")
+    code, said = outcome("vmagent", "-dryRun", f"-promscrape.config={agent}", "-promscrape.config.strictParse")
+    assert code == 0, said
+    code, said = outcome("promtool", "check", "config", prometheus)
+    assert (code, "7 rules found" in said) == (0, shipped), said

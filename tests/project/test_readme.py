@@ -4,15 +4,15 @@ import argparse
 import re
 from pathlib import Path
 
-import yaml
-
 from exporter.cli import COMMANDS, build_parser
 from exporter.config.schema import SECTIONS, TOP, Kind
 from exporter.metrics.families import CURRENT, OWN, TIMESTAMPED
 
-from ..support.services import EXPORTER_JOB, INTERVALS_JOB, ROOT, job
+from ..support.dashboards import RULES
+from ..support.project_files import read
+from ..support.services import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = read("README.md")
 CELL = r"`([^`]+)`"
 
 
@@ -58,21 +58,8 @@ def test_the_table_of_keys_names_every_key_with_its_variable() -> None:
 
 
 def test_the_table_of_alerts_names_every_alert_and_no_other() -> None:
-    rules = yaml.safe_load((ROOT / "grafana" / "alerts" / "smarthub.yml").read_text(encoding="utf-8"))
-    names = [rule["alert"] for group in rules["groups"] for rule in group["rules"]]
     section = README.partition("| alert | when |")[2].partition("\n## ")[0]
-    assert re.findall(rf"^\| {CELL} \|", section, re.MULTILINE) == names
-
-
-def test_the_scrape_jobs_are_those_that_the_end_to_end_tests_run() -> None:
-    blocks = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)]
-    scraping = [block for block in blocks if "scrape_configs" in block]
-    assert len(scraping) == 2
-    for block in scraping:
-        assert block["scrape_configs"] == [
-            job(INTERVALS_JOB, "localhost:10058", scrape_interval="15m"),
-            job(EXPORTER_JOB, "localhost:10058", scrape_interval="1m"),
-        ]
+    assert re.findall(rf"^\| {CELL} \|", section, re.MULTILINE) == list(RULES)
 
 
 def test_every_file_that_readme_links_to_is_there() -> None:

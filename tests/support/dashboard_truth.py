@@ -1,18 +1,20 @@
 """What a dashboard must show of a known household, and how a query is asked."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import fsum, isnan
+from typing import Self
 from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
 
-from .dashboards import GRAFANA, Panel, TimeRange
-from .services import Labels, Prometheus, VictoriaMetrics
+from .dashboards import GRAFANA, Panel, TimeRange, find
+from .services import Database, Labels
+from .truth import Expected
 
-Database = VictoriaMetrics | Prometheus
 Points = dict[float, float]
 """Values by time."""
 ZONE = ZoneInfo("America/New_York")
@@ -35,13 +37,27 @@ class Truth:
 
     values: dict[tuple[str, str], dict[int, float]]
 
+    def __post_init__(self) -> None:
+        # For the thousands of means that are asked for.
+        self._ends = {key: sorted(values) for key, values in self.values.items()}
+
+    @classmethod
+    def of_series(cls, expected: Expected) -> Self:
+        """The same, from what a database must hold; a rate period is part of a family's name."""
+        values = {}
+        for labels, found in expected.items():
+            known = dict(labels)
+            values[" ".join(filter(None, (known["__name__"], known.get("period")))), known["meter"]] = found
+        return cls(values)
+
     def of(self, name: str, number: str) -> dict[int, float]:
         """The values of a family by the end of their interval or day."""
         return self.values[name, number]
 
     def within(self, name: str, number: str, start: float, end: float) -> dict[int, float]:
         """Those that end in (start, end]."""
-        return {each: value for each, value in self.of(name, number).items() if start < each <= end}
+        values, ends = self.of(name, number), self._ends[name, number]
+        return {each: values[each] for each in ends[bisect_right(ends, start) : bisect_right(ends, end)]}
 
     def total(self, name: str, number: str, start: float, end: float) -> float:
         """Their sum."""
@@ -64,7 +80,7 @@ def run(
     """What a database answers to a panel; an instant query's answer stands at its moment. Grafana shows no NaN."""
     query = panel.query(letter, shown, variables)
     if query.instant:
-        at_once = database.query(query.expression, query.end, nocache="1")
+        at_once = database.query(query.expression, query.end)
         answers = {labels: [(round(query.end * 1000), value)] for labels, value in at_once.items()}
     else:
         answers = database.query_range(query.expression, query.start, query.end, f"{query.step}s")
@@ -75,6 +91,17 @@ def run(
         assert key not in found, f"{panel} {letter}: two series for {key}"
         found[key] = {stamp / 1000: value for stamp, value in points if not isnan(value)}
     return {key: points for key, points in found.items() if points}
+
+
+def ask(
+    database: Database, title: str | Panel, letter: str, shown: TimeRange, by: str = "meter", **variables: str
+) -> dict[str, Points]:
+    """What a panel shows, by the value of a label."""
+    panel = find(title) if isinstance(title, str) else title
+    found = run(database, panel, letter, shown, variables)
+    by_label = {dict(labels).get(by, ""): points for labels, points in found.items()}
+    assert len(by_label) == len(found)
+    return by_label
 
 
 def value(found: Mapping[str, Points], key: str = "") -> float:

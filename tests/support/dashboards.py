@@ -6,17 +6,26 @@ Follows Grafana's own sources (PanelTimeRange, the Prometheus data source's mode
 
 import json
 import re
+from calendar import monthrange
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
+
+import yaml
 
 Json = dict[str, Any]
 
 GRAFANA: Final = Path(__file__).parents[2] / "grafana"
 DASHBOARDS: Final = sorted((GRAFANA / "dashboards").glob("*.json"))
+RULES: Final[dict[str, Json]] = {
+    rule["alert"]: rule
+    for group in yaml.safe_load((GRAFANA / "alerts" / "smarthub.yml").read_text(encoding="utf-8"))["groups"]
+    for rule in group["rules"]
+}
+"""The alerts by their names."""
 SCRAPE_INTERVAL: Final = 60
 _USUAL_WIDTH: Final = 1200
 _MOST_POINTS: Final = 11_000
@@ -62,8 +71,7 @@ def _shifted(moment: datetime, shift: str) -> datetime:
     """So many months or years earlier at the same wall time, the last day of the month where there is no such day."""
     months = {"1M": 1, "1y": 12}[shift]
     year, month = divmod(moment.year * 12 + moment.month - 1 - months, 12)
-    following = datetime(year + (month == 11), (month + 1) % 12 + 1, 1)  # noqa: DTZ001 - a mere date
-    last = (following - timedelta(days=1)).day
+    last = monthrange(year, month + 1)[1]
     return moment.replace(year=year, month=month + 1, day=min(moment.day, last), fold=0)
 
 
@@ -97,10 +105,14 @@ class Panel:
         """The panel on a screen where it is so wide."""
         return replace(self, json={**self.json, "maxDataPoints": pixels})
 
+    def own_range(self, dashboard: TimeRange) -> TimeRange:
+        """What the panel shows where the dashboard shows a range that ends now."""
+        return dashboard.overridden(self.json.get("timeFrom"), self.json.get("timeShift"))
+
     def query(self, letter: str, dashboard: TimeRange, variables: Mapping[str, str] | None = None) -> Query:
         """A target as it is sent for a dashboard's time range; every variable is All where it is not given."""
         target = self.targets[letter]
-        panel = dashboard.overridden(self.json.get("timeFrom"), self.json.get("timeShift"))
+        panel = self.own_range(dashboard)
         step = self.step(panel)
         length = panel.end - panel.start
         known = {
@@ -115,14 +127,10 @@ class Panel:
             **(variables or {}),
         }
         expression = re.sub(r"\$(?:\{([^}]+)\}|(\w+))", lambda found: known[found[1] or found[2]], target["expr"])
-        query = Query(expression, target["instant"], panel.start, panel.end, step)
-        return (
-            query
-            if query.instant
-            else replace(
-                query, start=self._aligned(panel.start, panel, step), end=self._aligned(panel.end, panel, step)
-            )
-        )
+        if target["instant"]:
+            return Query(expression, instant=True, start=panel.start, end=panel.end, step=step)
+        start, end = (self._aligned(moment, panel, step) for moment in (panel.start, panel.end))
+        return Query(expression, instant=False, start=start, end=end, step=step)
 
     def step(self, shown: TimeRange) -> int:
         """The step of a graph: no smaller than the panel's interval, no more points than it may have."""

@@ -12,7 +12,7 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.specs import Channels, LocationSpec, MeterSpec, Resolution, UserSpec
 from exporter.simulator.world import World
 
-from .services import ROOT, Process, Services, free_port, http, wait_until
+from .services import ROOT, Service, Services, free_address, wait_until
 
 SOLAR = Household(5, people=1.2, heating=1.0, solar=7.0)
 
@@ -46,15 +46,13 @@ STREET = World(
 """A street with one of each kind of meter."""
 
 
-class Exporter:
+class Exporter(Service):
     """`smarthub-exporter serve` as a process of its own, with its configuration and state in a folder."""
 
     def __init__(self, services: Services, folder: Path, portal: PortalServer, **settings: object) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         user = portal.portal.world.users[0]
-        self.address = f"127.0.0.1:{free_port()}"
-        self.url = f"http://{self.address}"
-        self.config = folder / "config.yaml"
+        address = free_address()
         content = {
             "smarthub": {
                 "api_url": portal.url,
@@ -63,46 +61,37 @@ class Exporter:
                 "timezone": portal.portal.world.zone,
             },
             "exporter": {
-                "listen_address": self.address,
+                "listen_address": address,
                 "refresh_interval": "1s",
                 "state_dir": str(folder / "state"),
                 **settings,
             },
         }
-        self.config.write_text(yaml.safe_dump(content), encoding="utf-8")
-        self.config.chmod(0o600)
-        self.process: Process = services.process(
+        config = folder / "config.yaml"
+        config.touch(mode=0o600)
+        config.write_text(yaml.safe_dump(content), encoding="utf-8")
+        super().__init__(
             sys.executable,
-            ["-m", "exporter", "serve", "--config.file", str(self.config)],
-            ready_url=f"{self.url}/-/healthy",
+            ["-m", "exporter", "serve", "--config.file", str(config)],
+            folder=folder,
+            address=address,
+            ready="/-/healthy",
             environment={"PYTHONPATH": str(ROOT)},
             name="exporter",
         )
+        services.enter_context(self)
+        self.wait_for_refresh(after=0)
 
-    def page(self, **query: str) -> str:
+    def page(self, collect: str | None = None, **headers: str) -> str:
         """The metrics as text."""
-        parameters = {f"{name}[]": value for name, value in query.items()}
-        return http("GET", f"{self.url}/metrics", params=parameters).text
+        return self.ask("GET", "/metrics", params={"collect[]": collect}, headers=headers).text
 
-    def wait_for(self, condition: Callable[[str], bool], what: str, *, within: float = 30.0) -> None:
+    def wait_for(self, condition: Callable[[str], bool], what: str) -> None:
         """Until the page fulfils a condition."""
-        wait_until(lambda: condition(self.page()), what, within=within)
+        wait_until(lambda: condition(self.page()), what)
 
-    def wait_for_data(self, *, within: float = 60.0) -> None:
-        """Until the first refresh has succeeded."""
-        self.wait_for(lambda page: _last_success(page) > 0, "the first successful refresh", within=within)
-
-    def wait_for_refreshes(self, count: int = 1, *, within: float = 60.0) -> None:
-        """Until so many more refreshes have succeeded, begun after now."""
-        for _ in range(count):
-            asked = time.time()
-            self.wait_for(
-                lambda page, asked=asked: _last_success(page) > asked,  # type: ignore[misc]
-                "a successful refresh",
-                within=within,
-            )
-
-
-def _last_success(page: str) -> float:
-    lines = [line for line in page.splitlines() if line.startswith("smarthub_last_refresh_success_timestamp_seconds{")]
-    return max((float(line.rpartition(" ")[2]) for line in lines), default=0.0)
+    def wait_for_refresh(self, *, after: float | None = None) -> None:
+        """Until a refresh has succeeded that began after now, or after a moment."""
+        begins = time.time() if after is None else after
+        name = "smarthub_last_refresh_success_timestamp_seconds"
+        wait_until(lambda: self.metrics()[name] > begins, "a successful refresh")

@@ -8,11 +8,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
 
 from exporter.clock import Clock
+
+from .http_server import Answer, Asked, serving
 
 Labels = tuple[tuple[str, str], ...]
 Reply = tuple[int, bytes | str]
@@ -59,19 +59,15 @@ class MetricsDouble:
         self.prefix = ""
         self.calls: list[Call] = []
         self.before: Callable[[Call], None] = lambda _: None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = ""
+        self._server = serving(self._respond)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self.url = self._server.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.__exit__(None, None, None)
 
     # -- for tests
 
@@ -104,6 +100,15 @@ class MetricsDouble:
         return sum(call.path == path for call in self.calls)
 
     # -- as a server
+
+    def _respond(self, asked: Asked) -> Answer:
+        lines = _lines(gzip.decompress(asked.body)) if asked.headers.get("content-encoding") == "gzip" else ()
+        call = Call(asked.method, asked.path, asked.params, lines)
+        status, content = self.answer(call, asked.headers.get("authorization"))
+        body = content.encode() if isinstance(content, str) else content
+        if self.cuts and asked.path.endswith("/export"):
+            return status, {"Content-Length": str(len(body)), "Connection": "close"}, body[: len(body) // 2]
+        return status, {}, body
 
     def answer(self, call: Call, authorization: str | None) -> Reply:
         self.before(call)
@@ -173,37 +178,6 @@ class MetricsDouble:
             for first in range(0, len(stamps), int(params["max_rows_per_line"])):
                 part = stamps[first : first + int(params["max_rows_per_line"])]
                 yield json.dumps({"metric": own, "values": [samples[each] for each in part], "timestamps": part}) + "\n"
-
-
-def _handler_of(double: MetricsDouble) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self) -> None:
-            address = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            lines = _lines(gzip.decompress(body)) if self.headers.get("Content-Encoding") == "gzip" else ()
-            call = Call(self.command, address.path, dict(parse_qsl(address.query)), lines)
-            status, content = double.answer(call, self.headers.get("Authorization"))
-            content = content.encode() if isinstance(content, str) else content
-            self.send_response(status)
-            if status != 204:
-                self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            if double.cuts and address.path.endswith("/export"):
-                self.wfile.write(content[: len(content) // 2])
-                self.close_connection = True
-            else:
-                self.wfile.write(content)
-
-        def do_POST(self) -> None:
-            self.do_GET()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler
 
 
 def _lines(body: bytes) -> tuple[Any, ...]:

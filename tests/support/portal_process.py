@@ -12,12 +12,11 @@ from exporter.clock import SystemClock
 from exporter.simulator.portal import Call, SimulatedPortal, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
-from exporter.simulator.specs import UserSpec
 from exporter.simulator.world import World
 
 from .exporter_process import house, meter
 
-HOURLY_HOUSE = World(users=(UserSpec(),), locations=(house(3, meter(3, step=3600)),))
+HOURLY_HOUSE = World(locations=(house(3, meter(3, step=3600)),))
 
 
 class DiaryPortal(SimulatedPortal):

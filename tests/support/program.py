@@ -8,15 +8,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import pytest
 import yaml
 
 from .deadlines import DEADLINE
+from .services import ROOT, spawn
 
-ROOT = Path(__file__).parents[1]
 PASSWORD = "pass-w0rd-that-nobody-may-see"
 
 
@@ -27,14 +25,8 @@ class Program:
         number = len(list(folder.glob("*.stdout")))
         self._stdout, self._stderr = (folder / f"{number}.{name}" for name in ("stdout", "stderr"))
         with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "exporter", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                cwd=folder,
-                env=dict(environment),
-            )
+            command = [sys.executable, "-m", "exporter", *arguments]
+            self.process = spawn(command, folder=folder, stdout=stdout, stderr=stderr, environment=environment)
 
     @property
     def stdout(self) -> str:
@@ -44,9 +36,12 @@ class Program:
     def stderr(self) -> str:
         return self._stderr.read_text(encoding="utf-8")
 
-    def wait(self) -> int:
+    def wait(self, within: float = DEADLINE) -> int:
         """The exit code."""
-        return self.process.wait(DEADLINE)
+        try:
+            return self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"it does not end: {self.stderr}")
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         """Return as soon as the condition holds."""
@@ -60,18 +55,10 @@ class Program:
         """Ask it to end; gives the exit code and how many seconds that took."""
         started = time.monotonic()
         self.process.send_signal(number)
-        try:
-            code = self.process.wait(DEADLINE)
-        except subprocess.TimeoutExpired:
-            pytest.fail(f"it does not end after {number.name}: {self.stderr}")
-        return code, time.monotonic() - started
+        return self.wait(), time.monotonic() - started
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def kill(self) -> None:
+        """End it at once, as a power failure would."""
         self.process.kill()
         self.process.wait()
 
@@ -92,7 +79,9 @@ class Starter:
 
     def start(self, *arguments: str, **variables: str) -> Program:
         environment = {**self.environment, **variables}
-        return self._stack.enter_context(Program(*arguments, folder=self.folder, environment=environment))
+        program = Program(*arguments, folder=self.folder, environment=environment)
+        self._stack.callback(program.kill)
+        return program
 
     def run(self, *arguments: str, **variables: str) -> Program:
         """Start a program and wait for its end."""

@@ -2,7 +2,7 @@
 
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-_EACH_BY_ITSELF = ("test_backfill.py", "test_stored_mistakes.py", "test_scraping.py")
+_EACH_BY_ITSELF = ("test_backfill.py", "test_scraping.py")
 """Modules with real databases whose tests share nothing."""
 
 

@@ -7,6 +7,7 @@ import requests
 
 from exporter.simulator.specs import UserSpec
 
+from . import services
 from .program import PASSWORD, Program, Starter
 
 USER = UserSpec(password=PASSWORD)
@@ -14,9 +15,7 @@ ANYWHERE = "127.0.0.1:0"
 
 
 def http(url: str, method: str = "GET") -> requests.Response:
-    with requests.Session() as session:
-        session.trust_env = False
-        return session.request(method, url, timeout=5)
+    return services.http(method, url, timeout=5)
 
 
 @dataclass
@@ -52,11 +51,6 @@ def serve(starter: Starter, *arguments: str, **variables: str) -> Serving:
     flags = () if any("listen-address" in flag for flag in arguments) else (f"--web.listen-address={ANYWHERE}",)
     program = starter.start("serve", *flags, *arguments, **variables)
 
-    def told() -> re.Match[str] | None:
-        return re.search(r"msg=listening address=(\S+) url=(\S+)", program.stderr)
-
-    program.wait_for(lambda: told() is not None, "its address in the log")
-    match = told()
-    assert match is not None
-    assert match[2].rpartition(":")[2] == match[1].rpartition(":")[2]
-    return Serving(program, match[2])
+    listening = re.compile(r"msg=listening address=\S+:(\d+) url=(\S+:\1)\s")
+    program.wait_for(lambda: listening.search(program.stderr) is not None, "its address in the log")
+    return Serving(program, listening.findall(program.stderr)[0][1])
