@@ -260,9 +260,7 @@ def absolute(start: datetime, end: datetime) -> TimeRange:
 
 
 @pytest.mark.parametrize("panel", all_panels(), ids=str)
-def test_no_query_comes_back_empty_and_all_databases_show_the_same(
-    panel: Panel, databases: dict[str, Database]
-) -> None:
+def test_all_databases_show_the_same_and_nothing_is_empty(panel: Panel, databases: dict[str, Database]) -> None:
     shown = last(7 if panel.dashboard == "home" else 0.2)
     for letter, target in panel.targets.items():
         first, *others = (run(each, panel, letter, shown, {}) for each in databases.values())
@@ -319,7 +317,7 @@ def test_bars_are_the_local_days_of_a_year(  # noqa: PLR0917
     assert len(found[SOLAR]) == 398  # not the day with the gap, not the newest one
 
 
-def test_bars_are_local_days_in_the_longer_steps_of_longer_ranges_too(unlimited: Database, truth: Truth) -> None:
+def test_bars_are_local_days_in_longer_steps_too(unlimited: Database, truth: Truth) -> None:
     for days, step in ((2 * 365, 7200), (3 * 365, 10800), (9 * 365, 43200)):
         shown = last(days)
         assert find("Energy a day").step(shown) == step
@@ -484,9 +482,7 @@ def test_the_cumulative_curve_is_the_energy_since_the_left_edge(
             assert kwh == close(fsum(each for end, each in known if end <= moment)), (number, moment)
 
 
-def test_a_year_of_power_and_energy_is_true_where_the_database_takes_such_queries(
-    unlimited: Database, truth: Truth
-) -> None:
+def test_a_year_of_power_and_energy_is_true(unlimited: Database, truth: Truth) -> None:
     shown = last(365)
     step = find("Power and cumulative usage").step(shown)
     power, cumulative = (ask(unlimited, "Power and cumulative usage", letter, shown) for letter in "AD")
@@ -635,9 +631,7 @@ def test_newest_power_its_time_and_age_are_of_one_interval(database: Database, t
 
 
 @pytest.mark.parametrize(("letter", "stage"), list(zip("BCDEF", STAGES, strict=True)))
-def test_the_thermostat_shows_the_share_of_each_step_in_which_a_stage_ran(
-    letter: str, stage: str, database: Database
-) -> None:
+def test_the_thermostat_shows_how_much_of_a_step_a_stage_ran(letter: str, stage: str, database: Database) -> None:
     (points,) = ask(database, "Thermostat over power", letter, last(3), by="").values()
     assert len(points) > 3 * 95
     for moment, share in points.items():

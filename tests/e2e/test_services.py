@@ -114,7 +114,7 @@ def test_no_stale_markers_come_of_a_page_that_shrinks_or_ends(services: Services
     assert len(everything[USAGE]) > len(scraped)
 
 
-def test_the_version_of_a_later_millisecond_wins_also_after_a_merge(services: Services, page: Page) -> None:
+def test_the_later_millisecond_wins_also_after_a_merge(services: Services, page: Page) -> None:
     page.samples = quarters(8)
     database = scraping(services, page)
     lower = [(timestamp + 5, value / 2) for timestamp, value in page.samples]

@@ -302,7 +302,7 @@ def test_a_point_an_interval_in_victoria_metrics_is_true(coop: Coop, database: V
 
 
 @pytest.mark.parametrize("factor", [5.0, 0.0])
-def test_a_correction_is_shown_by_victoria_metrics_or_told_to_be_impossible(
+def test_victoria_metrics_shows_a_correction_or_an_error_is_told(
     coop: Coop, database: VictoriaMetrics, factor: float
 ) -> None:
     config = influx_config(database)

@@ -362,7 +362,7 @@ def test_what_was_typed_is_what_readme_says() -> None:
     assert {FILL, EXPORT, MAKE_BLOCKS} <= set(compose_commands("README.md"))
 
 
-def test_nothing_but_places_and_two_flags_differs_from_the_containers(stack: Stack) -> None:
+def test_only_places_and_two_flags_differ_from_the_containers(stack: Stack) -> None:
     native = stack.native
     replaced = set()
     for name, process in stack.processes.items():
@@ -548,7 +548,7 @@ def test_energy_and_cost_a_day_are_true_for_a_year(stack: Stack, database: Datab
 # -- power failures, last because they change what is there
 
 
-def test_a_killed_service_comes_back_with_nothing_lost_or_doubled(stack: Stack) -> None:
+def test_a_killed_service_loses_and_doubles_nothing(stack: Stack) -> None:
     for name in ("exporter", "vmagent", "victoriametrics"):
         process = stack.processes[name]
         process.kill()

@@ -70,7 +70,7 @@ def test_the_data_source_is_one_variable_and_everything_uses_it(path: Path) -> N
 
 
 @dashboards
-def test_label_variables_take_several_values_and_follow_the_time_range(path: Path) -> None:
+def test_label_variables_take_several_values(path: Path) -> None:
     known = {each["name"]: each for each in variables(path) if each["type"] == "query"}
     assert set(OF_DATA) <= known.keys() <= {*OF_DATA, "login"}
     for name, each in known.items():
@@ -180,13 +180,13 @@ def test_counters_are_shown_as_what_was_added(panel: Panel) -> None:
 
 
 @each_panel
-def test_tables_and_present_values_are_asked_once_and_graphs_in_steps(panel: Panel) -> None:
+def test_present_values_are_asked_once_and_graphs_in_steps(panel: Panel) -> None:
     instant = panel.json["type"] in {"stat", "piechart"}
     assert {each["instant"] for each in panel.json["targets"]} == {instant}
     assert {each["range"] for each in panel.json["targets"]} == {not instant}
 
 
-def test_only_panels_of_the_dashboards_own_range_ask_where_it_begins() -> None:
+def test_only_panels_of_the_dashboards_range_ask_its_begin() -> None:
     # Which range ${__from} means in a panel with a range of its own differs between versions of Grafana.
     asking = [panel for panel in all_panels() if "${__from" in expressions(panel)]
     assert [str(each) for each in asking] == ["home/Power and cumulative usage"]

@@ -31,8 +31,9 @@ from ..support.services import EXPORTER_JOB, INTERVALS_JOB, ROOT, job, outcome
 
 Json = Any
 
-STAYING: Final = ("exporter", "victoriametrics", "vmagent", "vmalert", "grafana", "demo-portal", "prometheus")
-ONCE: Final = ("backfill", "check", "volumes")
+STAYING: Final = {"exporter", "victoriametrics", "vmagent", "vmalert", "grafana", "demo-portal", "prometheus"}
+ONCE: Final = {"backfill", "check", "volumes"}
+SIGNING_IN: Final = ("exporter", "backfill", "check")
 OURS: Final = ("exporter", "backfill", "check", "volumes", "demo-portal")
 PROFILES: Final = {
     "backfill": ["backfill"],
@@ -93,7 +94,7 @@ def flags(name: str) -> dict[str, str]:
 
 
 def test_there_is_everything_from_the_meter_to_the_wall() -> None:
-    assert set(SERVICES) == {*STAYING, *ONCE}
+    assert set(SERVICES) == STAYING | ONCE
     assert {name: each["profiles"] for name, each in SERVICES.items() if "profiles" in each} == PROFILES
 
 
@@ -124,11 +125,11 @@ def test_a_service_may_do_little(name: str) -> None:
         assert not {"cap_add", "network_mode"} & service.keys()
 
 
-def test_the_one_that_hands_over_the_volumes_is_root_and_can_do_nothing_else() -> None:
+def test_what_hands_over_the_volumes_can_do_nothing_else() -> None:
     volumes = SERVICES["volumes"]
     assert (volumes["user"], volumes["cap_add"], volumes["network_mode"]) == ("0:0", ["CHOWN"], "none")
     assert (volumes["entrypoint"][0], volumes["command"]) == ("chown", [])
-    owner, folders = volumes["entrypoint"][1], volumes["entrypoint"][2:]
+    _, owner, *folders = volumes["entrypoint"]
     # Each folder is the same volume as where the service of that user writes.
     given = {volume: owner for place, (volume, _) in mounts("volumes").items() if place in folders}
     assert given == {
@@ -165,27 +166,20 @@ def test_ports_are_open_to_this_machine_alone() -> None:
     }
 
 
-def test_named_volumes_are_declared_and_used_and_everything_else_is_a_file_that_nobody_changes() -> None:
-    named = set()
-    for name in SERVICES:
-        for source, writable in mounts(name).values():
-            if source.startswith("./"):
-                assert not writable
-                assert (ROOT / source).exists()
-            else:
-                named.add(source)
-    assert named == set(COMPOSE["volumes"])
+def test_volumes_are_named_or_files_that_nobody_changes() -> None:
+    everything = {mount for name in SERVICES for mount in mounts(name).values()}
+    files = {(source, writable) for source, writable in everything if source.startswith("./")}
+    assert {(source, writable) for source, writable in files if writable or not (ROOT / source).exists()} == set()
+    assert {source for source, _ in everything - files} == set(COMPOSE["volumes"])
 
 
 @pytest.mark.parametrize("name", ["victoriametrics", "vmagent", "prometheus"])
 def test_programs_write_only_into_volumes(name: str) -> None:
     writing = {"-storageDataPath", "-remoteWrite.tmpDataPath", "--storage.tsdb.path"}
-    folders = [folder for flag, folder in flags(name).items() if flag in writing]
     reading = {"-promscrape.config", "-rule", "--config.file"}
-    files = [file for flag, file in flags(name).items() if flag in reading]
-    assert folders
-    assert all(mounts(name)[folder][1] for folder in folders)
-    assert all(not mounts(name)[file][1] for file in files)
+    places = {flag: mounts(name)[place] for flag, place in flags(name).items() if flag in writing | reading}
+    assert places.keys() & writing
+    assert {flag for flag, (_, writable) in places.items() if writable} == places.keys() & writing
 
 
 def test_promtool_has_a_place_for_what_it_makes_blocks_of() -> None:
@@ -195,7 +189,7 @@ def test_promtool_has_a_place_for_what_it_makes_blocks_of() -> None:
 
 
 def test_exporter_backfill_and_check_share_the_state() -> None:
-    for name in ("exporter", "backfill", "check"):
+    for name in SIGNING_IN:
         variables = environment(name, {})
         assert mounts(name) == {variables["SMARTHUB_STATE_DIR"]: ("state", True)}
         assert SERVICES[name]["tmpfs"] == ["/tmp"]
@@ -234,7 +228,7 @@ def test_prometheus_keeps_years_and_takes_what_is_late() -> None:
     assert mounts("prometheus")[config["rule_files"][0]] == ("./grafana/alerts/smarthub.yml", False)
 
 
-def test_vmagent_writes_no_stale_markers_into_the_past_and_keeps_what_it_cannot_send() -> None:
+def test_vmagent_writes_no_stale_markers_and_keeps_its_queue() -> None:
     assert "-promscrape.noStaleMarkers" in SERVICES["vmagent"]["command"]
     known = flags("vmagent")
     assert known["-remoteWrite.url"] == "http://victoriametrics:8428/api/v1/write"
@@ -254,7 +248,7 @@ def test_scrape_jobs_are_those_of_readme_and_of_other_tests() -> None:
             ]
 
 
-def test_vmalert_evaluates_the_rules_on_the_database_and_remembers_there() -> None:
+def test_vmalert_evaluates_and_remembers_on_the_database() -> None:
     known = flags("vmalert")
     assert {known[f"-{each}.url"] for each in ("datasource", "remoteWrite", "remoteRead")} == {
         "http://victoriametrics:8428"
@@ -327,7 +321,7 @@ def test_four_variables_are_enough() -> None:
     assert config.victoriametrics == VictoriaMetricsConfig("http://victoriametrics:8428")
 
 
-def test_a_stack_without_victoria_metrics_says_so_by_an_empty_address() -> None:
+def test_an_empty_address_means_no_victoria_metrics() -> None:
     assert loaded("check", VICTORIAMETRICS_URL="").victoriametrics is None
 
 
@@ -370,8 +364,8 @@ def test_the_commands_in_its_head_are_those_of_readme() -> None:
 # -- the password as a file
 
 
-def test_the_secret_is_mounted_where_everything_that_signs_in_looks() -> None:
-    assert set(SECRETS["services"]) == {"exporter", "backfill", "check"}
+def test_the_secret_is_mounted_where_what_signs_in_looks() -> None:
+    assert set(SECRETS["services"]) == set(SIGNING_IN)
     for each in SECRETS["services"].values():
         assert each["secrets"] == list(SECRETS["secrets"]) == ["smarthub_password"]
         assert each["environment"] == {
@@ -426,7 +420,7 @@ def test_only_locked_requirements_are_installed() -> None:
     assert "requirements-dev" not in read("Dockerfile")
 
 
-def test_the_image_runs_as_the_user_and_on_the_folder_and_port_of_the_stack() -> None:
+def test_the_image_has_user_folder_and_port_of_the_stack() -> None:
     stage = last_stage()
     assert stage["USER"] == [SERVICES["exporter"]["user"]]
     (folder,) = stage["VOLUME"]
@@ -521,7 +515,7 @@ def test_a_password_in_single_quotes_stays_as_it_is(password: str, checkout: Pat
     assert f"SMARTHUB_PASSWORD='{PLACEHOLDER}'\n" in read(".env.example")
     (checkout / ".env").write_text(read(".env.example").replace(PLACEHOLDER, password), encoding="utf-8")
     merged = composed(checkout)
-    for name in ("exporter", "backfill", "check"):
+    for name in SIGNING_IN:
         found = merged["services"][name]["environment"]
         # compose writes each $ twice, so that what it prints can be read again.
         plain = {key: value.replace("$$", "$") for key, value in found.items()}
@@ -536,7 +530,7 @@ def test_compose_takes_the_secret_in_a_file(checkout: Path) -> None:
     # Beside docker-compose.yml, not beside the file that names it.
     assert merged["secrets"]["smarthub_password"] == {"file": str(checkout / "secrets" / "smarthub_password")}
     variables = {**example(), "SMARTHUB_PASSWORD": ""}
-    for name in ("exporter", "backfill", "check"):
+    for name in SIGNING_IN:
         over = SECRETS["services"][name]["environment"]
         assert merged["services"][name]["environment"] == environment(name, variables, over)
         assert merged["services"][name]["secrets"] == [{"source": "smarthub_password"}]
@@ -556,7 +550,7 @@ def test_scrapers_take_their_configurations(shipped: bool, tmp_path: Path) -> No
         assert place in texts[1]
     else:
         texts = [yaml.safe_dump(each) for each in readme_scraping()]
-    agent, prometheus = (tmp_path / name for name in ("vmagent.yml", "prometheus.yml"))
+    agent, prometheus = tmp_path / "vmagent.yml", tmp_path / "prometheus.yml"
     agent.write_text(texts[0], encoding="utf-8")
     prometheus.write_text(texts[1].replace(place, str(file)), encoding="utf-8")
     code, said = outcome("vmagent", "-dryRun", f"-promscrape.config={agent}", "-promscrape.config.strictParse")

@@ -10,13 +10,13 @@ from exporter.cli import build_parser
 from exporter.config import Overrides, load_config
 from exporter.config.schema import VARIABLES
 
-ROOT = Path(__file__).parents[2]
+from ..support.project_files import read
 
 
 def _unit() -> ConfigParser:
     unit = ConfigParser(interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
-    unit.read_string((ROOT / "docs" / "smarthub-exporter.service").read_text(encoding="utf-8"))
+    unit.read_string(read("docs/smarthub-exporter.service"))
     return unit
 
 
@@ -44,18 +44,15 @@ def test_the_variables_are_known_to_the_program() -> None:
 
 
 @pytest.mark.parametrize("in_file", ["", "  password_file: config.password\n"])
-def test_a_configuration_that_everybody_may_read_gets_the_password_from_the_credential(
-    tmp_path: Path, in_file: str
-) -> None:
+def test_the_password_comes_from_the_credential(tmp_path: Path, in_file: str) -> None:
     name, _, source = SERVICE["LoadCredential"].partition(":")
     assert Path(source).parent == Path("/etc/smarthub-exporter")
-    credential = tmp_path / name
+    credential, config = tmp_path / name, tmp_path / "config.yaml"
+    credential.touch(mode=0o600)
     credential.write_text("correct horse\n", encoding="utf-8")
-    credential.chmod(0o400)
-    config = tmp_path / "config.yaml"
     lines = ("api_url: novec", "username: member@example.org", "timezone: America/New_York")
+    config.touch(mode=0o644)
     config.write_text("smarthub:\n" + "".join(f"  {line}\n" for line in lines) + in_file, encoding="utf-8")
-    config.chmod(0o644)
 
     environ = dict(word.split("=", 1) for word in _words("Environment", credentials=tmp_path))
     loaded = load_config(config, environ, Overrides())

@@ -12,10 +12,11 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
+
+from .deadlines import DEADLINE
 
 Json = Any
 
@@ -46,8 +47,7 @@ class BrowserError(RuntimeError):
 class Browser:
     """One tab. `complaints` are all errors and violations that the console told of the page that is open."""
 
-    def __init__(self, program: Path, *, within: float = 30.0) -> None:
-        self._within = within
+    def __init__(self, program: Path) -> None:
         self._buffer = b""
         self._count = 0
         self._events: list[dict[str, Json]] = []
@@ -83,36 +83,25 @@ class Browser:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
         """End it and everything that it started: they are a process group of their own."""
         for end in (signal.SIGTERM, signal.SIGKILL):
-            try:
+            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
                 os.killpg(self._process.pid, end)
                 self._process.wait(5)
-            except ProcessLookupError:
-                break
-            except subprocess.TimeoutExpired:
-                continue
-        self._process.wait(5)
         for descriptor in (self._write, self._read):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._write = self._read = -1
+            os.close(descriptor)
         self._profile.cleanup()
 
-    def open(self, url: str, *, size: tuple[int, int] = DESKTOP, dark: bool = False, scale: float = 1.0) -> None:
+    def open(self, url: str, *, size: tuple[int, int] = DESKTOP, dark: bool = False) -> None:
         """Load a page at a size in CSS pixels, by day or by night."""
         self._events.clear()
         width, height = size
-        mobile = width < 600
-        self._call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=mobile
-        )
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self._call("Emulation.setDeviceMetricsOverride", **screen)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
         self._call("Page.navigate", url=url)
@@ -139,15 +128,15 @@ class Browser:
     def press(self, key: str) -> None:
         """Press and release a key: Tab, Enter."""
         codes = {"Tab": 9, "Enter": 13}
+        pressed = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]}
         text = {"text": "\r"} if key == "Enter" else {}
-        for kind in ("keyDown", "keyUp"):
-            more = text if kind == "keyDown" else {}
-            self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=codes[key], **more)
+        self._call("Input.dispatchKeyEvent", type="keyDown", **pressed, **text)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **pressed)
 
-    def screenshot(self, path: Path, *, top: float = 0.0, height: float | None = None) -> None:
-        """Write what is to be seen as a PNG: the whole page, or so many CSS pixels of it from `top` on."""
+    def screenshot(self, path: Path) -> None:
+        """Write the whole page as a PNG."""
         size = self._call("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": top, "width": size["width"], "height": height or size["height"] - top, "scale": 1}
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
         shot = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         path.write_bytes(base64.b64decode(shot["data"]))
 
@@ -161,24 +150,22 @@ class Browser:
     @property
     def complaints(self) -> list[str]:
         """What the console says is wrong with the page."""
-        self.evaluate("1")  # what was sent before is read with its answer
-        found: list[str] = []
-        for event in self._events:
-            content = event["params"]
-            if event["method"] == "Log.entryAdded" and content["entry"]["level"] in ("error", "warning"):
-                found.append(content["entry"]["text"])
-            if event["method"] == "Runtime.consoleAPICalled":
-                found.append(str(content["args"]))
-            if event["method"] == "Runtime.exceptionThrown":
-                found.append(content["exceptionDetails"]["text"])
-        return found
+        logged = (each["entry"] for each in self._told("Log.entryAdded"))
+        return [
+            *(entry["text"] for entry in logged if entry["level"] in ("error", "warning")),
+            *(str(each["args"]) for each in self._told("Runtime.consoleAPICalled")),
+            *(each["exceptionDetails"]["text"] for each in self._told("Runtime.exceptionThrown")),
+        ]
 
     @property
     def requests(self) -> list[str]:
         """Every address that the page that is open made the browser ask for."""
-        self.evaluate("1")
-        sent = (event for event in self._events if event["method"] == "Network.requestWillBeSent")
-        return [event["params"]["request"]["url"] for event in sent]
+        return [each["request"]["url"] for each in self._told("Network.requestWillBeSent")]
+
+    def _told(self, method: str) -> list[Json]:
+        """The events of a kind since the page was opened."""
+        self.evaluate("1")  # what was sent before is read with its answer
+        return [event["params"] for event in self._events if event["method"] == method]
 
     # -- the protocol: JSON texts, each ended by a zero byte
 
@@ -188,7 +175,7 @@ class Browser:
         if self._session:
             command["sessionId"] = self._session
         os.write(self._write, json.dumps(command).encode() + b"\0")
-        deadline = time.monotonic() + self._within
+        deadline = time.monotonic() + DEADLINE
         while (message := self._message(deadline)).get("id") != self._count:
             self._events.append(message)
         if "error" in message:
@@ -197,13 +184,13 @@ class Browser:
         return result
 
     def _wait_for(self, event: str) -> None:
-        deadline = time.monotonic() + self._within
+        deadline = time.monotonic() + DEADLINE
         while not any(each.get("method") == event for each in self._events):
             self._events.append(self._message(deadline))
 
     def _message(self, deadline: float) -> dict[str, Json]:
         while b"\0" not in self._buffer:
-            ready: Sequence[int] = select.select([self._read], [], [], max(0.0, deadline - time.monotonic()))[0]
+            ready = select.select([self._read], [], [], max(0.0, deadline - time.monotonic()))[0]
             part = os.read(self._read, 1 << 20) if ready else b""
             if not part:
                 raise BrowserError("the browser has ended" if ready else "the browser does not answer")

@@ -7,7 +7,7 @@ Follows Grafana's own sources (PanelTimeRange, the Prometheus data source's mode
 import json
 import re
 from calendar import monthrange
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ RULES: Final[dict[str, Json]] = {
     for rule in group["rules"]
 }
 """The alerts by their names."""
+
 SCRAPE_INTERVAL: Final = 60
 _USUAL_WIDTH: Final = 1200
 _MOST_POINTS: Final = 11_000
@@ -55,16 +56,6 @@ class TimeRange:
     start: float
     end: float
     zone: ZoneInfo
-
-    def overridden(self, time_from: str | None, time_shift: str | None) -> "TimeRange":
-        """What a panel's own `timeFrom` and `timeShift` make of a range that ends now."""
-        start, end = (datetime.fromtimestamp(each, self.zone) for each in (self.start, self.end))
-        if time_from is not None:
-            assert time_from == "now/M", "only what the dashboards use"
-            start = end.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
-        if time_shift is not None:
-            start, end = (_shifted(each, time_shift) for each in (start, end))
-        return TimeRange(start.timestamp(), end.timestamp(), self.zone)
 
 
 def _shifted(moment: datetime, shift: str) -> datetime:
@@ -106,8 +97,14 @@ class Panel:
         return replace(self, json={**self.json, "maxDataPoints": pixels})
 
     def own_range(self, dashboard: TimeRange) -> TimeRange:
-        """What the panel shows where the dashboard shows a range that ends now."""
-        return dashboard.overridden(self.json.get("timeFrom"), self.json.get("timeShift"))
+        """What the panel's `timeFrom` and `timeShift` make of a range that ends now."""
+        start, end = (datetime.fromtimestamp(each, dashboard.zone) for each in (dashboard.start, dashboard.end))
+        if "timeFrom" in self.json:
+            assert self.json["timeFrom"] == "now/M", "only what the dashboards use"
+            start = end.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
+        if "timeShift" in self.json:
+            start, end = (_shifted(each, self.json["timeShift"]) for each in (start, end))
+        return TimeRange(start.timestamp(), end.timestamp(), dashboard.zone)
 
     def query(self, letter: str, dashboard: TimeRange, variables: Mapping[str, str] | None = None) -> Query:
         """A target as it is sent for a dashboard's time range; every variable is All where it is not given."""
@@ -189,7 +186,7 @@ def all_panels() -> list[Panel]:
     return [panel for path in DASHBOARDS for panel in panels(path)]
 
 
-def find(title: str, among: Sequence[Panel] | None = None) -> Panel:
+def find(title: str) -> Panel:
     """A panel by its title."""
-    (found,) = (each for each in among or all_panels() if each.json["title"] == title)
+    (found,) = (each for each in all_panels() if each.json["title"] == title)
     return found

@@ -19,7 +19,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -98,7 +97,8 @@ def spawn(
     command: Sequence[str | Path],
     *,
     folder: Path,
-    stdout: IO[bytes],
+    stdin: int = subprocess.DEVNULL,
+    stdout: IO[bytes] | int,
     stderr: IO[bytes] | int = subprocess.STDOUT,
     environment: Mapping[str, str],
 ) -> subprocess.Popen[bytes]:
@@ -106,7 +106,7 @@ def spawn(
     return subprocess.Popen(
         # Not by preexec_fn, which is not safe beside threads. The signal follows the program through exec.
         ["setpriv", "--pdeathsig", "KILL", "--", *command],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         cwd=folder,
@@ -199,9 +199,7 @@ class Service:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.terminate()
 
     @property

@@ -1,13 +1,14 @@
 """What a database must hold of a simulated portal, sample by sample, and how what it holds is compared with that."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from math import ceil, floor, fsum, log
 from zoneinfo import ZoneInfo
 
 from exporter.simulator.portal import SimulatedPortal
-from exporter.simulator.specs import LocationSpec, MeterSpec, Resolution
+from exporter.simulator.specs import Resolution
 from exporter.simulator.truth import Truth
 
 from .services import Labels, Sample, series
@@ -35,71 +36,58 @@ def expected(portal: SimulatedPortal, label: str, since: float, until: float) ->
     found: Expected = defaultdict(dict)
     zone = ZoneInfo(portal.world.zone)
     for location in portal.world.locations:
-        if location.inactive:
-            continue
-        for meter in location.meters:
+        for meter in () if location.inactive else location.meters:
+            known = {
+                "portal": label,
+                "account": location.account,
+                "location": location.number,
+                "meter": meter.number,
+            }
             for start, end in local_days(zone, since - 2 * 86400, until):
                 truths = portal.almanac.intervals(meter, start, end)
-                for truth in truths:
-                    _add_interval(found, label, location, meter, truth)
-                _add_day(found, label, location, meter, (start, end), truths, zone)
-    return {
-        labels: inside
-        for labels, values in found.items()
-        if (inside := {end: value for end, value in values.items() if since < end <= until})
-    }
+                step = meter.step if meter.resolution is Resolution.INTERVALS else end - start
+                samples = chain(_of_intervals(truths), _of_day(truths, range(start, end, step), zone))
+                for name, labels, stamp, value in samples:
+                    if value is not None and since < stamp <= until:
+                        found[series(f"smarthub_{name}", **known, **labels)][stamp] = value
+    return dict(found)
 
 
-def _labels(name: str, label: str, location: LocationSpec, meter: MeterSpec, **more: str) -> Labels:
-    return series(name, portal=label, account=location.account, location=location.number, meter=meter.number, **more)
+Samples = Iterator[tuple[str, dict[str, str], int, float | None]]
+"""Name and labels, end and value."""
 
 
-def _add_interval(found: Expected, label: str, location: LocationSpec, meter: MeterSpec, truth: Truth) -> None:
-    def add(name: str, value: float | None, **more: str) -> None:
-        if value is not None:
-            found[_labels(f"smarthub_interval_{name}", label, location, meter, **more)][truth.end] = value
-
-    add("usage_kwh", truth.usage)
-    add("export_kwh", truth.export)
-    add("cost_usd", truth.cost)
-    if truth.usage is not None:
-        add("usage_watts", round(truth.usage * 3_600_000 / (truth.end - truth.start), 3))
-        # No other period has the energy where there is none: then all of them say so.
-        periods = () if not truth.period else PERIODS if truth.usage == 0 else (truth.period,)
-        for period in periods:
-            add("tou_usage_kwh", truth.usage, period=period)
+def _of_intervals(truths: Iterable[Truth]) -> Samples:
+    for truth in truths:
+        yield "interval_usage_kwh", {}, truth.end, truth.usage
+        yield "interval_export_kwh", {}, truth.end, truth.export
+        yield "interval_cost_usd", {}, truth.end, truth.cost
+        if truth.usage is not None:
+            watts = truth.usage * 3_600_000 / (truth.end - truth.start)
+            yield "interval_usage_watts", {}, truth.end, round(watts, 3)
+            # No other period has the energy where there is none: then all of them say so.
+            periods = () if not truth.period else PERIODS if truth.usage == 0 else (truth.period,)
+            for period in periods:
+                yield "interval_tou_usage_kwh", {"period": period}, truth.end, truth.usage
 
 
-def _add_day(  # noqa: PLR0917
-    found: Expected,
-    label: str,
-    location: LocationSpec,
-    meter: MeterSpec,
-    day: tuple[int, int],
-    truths: Sequence[Truth],
-    zone: ZoneInfo,
-) -> None:
-    start, end = day
-    step = meter.step if meter.resolution is Resolution.INTERVALS else end - start
-    grid = {datetime.fromtimestamp(each, zone).replace(tzinfo=None) for each in range(start, end, step)}
-    for name in ("usage", "export", "cost"):
-        values = {
-            datetime.fromtimestamp(truth.start, zone).replace(tzinfo=None): None
-            for truth in truths
-            if getattr(truth, name) is not None
-        }
-        if values.keys() == grid:
-            unit = "usd" if name == "cost" else "kwh"
-            total = round(fsum(getattr(truth, name) for truth in truths), 6)
-            found[_labels(f"smarthub_day_{name}_{unit}", label, location, meter)][end] = total
+def _of_day(truths: Sequence[Truth], grid: range, zone: ZoneInfo) -> Samples:
+    """The totals of a day, of which every wall time of the grid has a value."""
+
+    def wall(starts: Iterable[int]) -> set[datetime]:
+        return {datetime.fromtimestamp(each, zone).replace(tzinfo=None) for each in starts}
+
+    for name, unit in (("usage", "kwh"), ("export", "kwh"), ("cost", "usd")):
+        values = {truth.start: getattr(truth, name) for truth in truths if getattr(truth, name) is not None}
+        if wall(values) == wall(grid):
+            yield f"day_{name}_{unit}", {}, grid.stop, round(fsum(values.values()), 6)
 
 
 def by_end(samples: Mapping[Labels, Sequence[Sample]]) -> Expected:
     """What is stored, as the databases' newest version of each interval: the last sample of each second."""
-    found: Expected = {}
-    for labels, stored in samples.items():
-        found[labels] = {ceil(stamp / 1000): value for stamp, value in sorted(stored)}
-    return found
+    return {
+        labels: {ceil(stamp / 1000): value for stamp, value in sorted(stored)} for labels, stored in samples.items()
+    }
 
 
 def differences(stored: Expected, wanted: Expected, allowed: Expected | None = None) -> list[str]:

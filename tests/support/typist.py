@@ -4,18 +4,13 @@ import os
 import pty
 import re
 import select
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from .deadlines import DEADLINE
-
-_TAKES_TERMINAL = (
-    "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
-    " os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-)
+from .services import spawn
 
 
 class Typist:
@@ -32,13 +27,13 @@ class Typist:
         self._file = folder / f"{len(list(folder.glob('*.stdout')))}.stdout"
         self.shown = ""
         with self._file.open("wb") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", _TAKES_TERMINAL, "-m", "exporter", *arguments],
+            self.process = spawn(
+                ["setsid", "--ctty", sys.executable, "-m", "exporter", *arguments],
+                folder=folder,
                 stdin=slave,
                 stdout=file if result_apart else slave,
                 stderr=slave,
-                cwd=folder,
-                env=dict(environment),
+                environment=environment,
             )
         os.close(slave)
 
