@@ -15,7 +15,7 @@ from exporter.simulator.settings import Revision, Settings
 from exporter.simulator.specs import Channels
 from exporter.simulator.world import World
 
-from ..support.backfill_process import ZONE, Backfiller, InstantPortal, days_ago, figure, midnight
+from ..support.backfill_process import Backfiller, InstantPortal, days_ago, figure, midnight
 from ..support.deadlines import DEADLINE
 from ..support.exporter_process import Exporter, house, meter
 from ..support.portal import change
@@ -30,6 +30,7 @@ from ..support.services import (
     wait_until,
 )
 from ..support.truth import Expected, by_end, differences, expected, local_days, wrong_versions
+from ..support.worlds import DAY, ZONE
 
 SOLAR, HOURLY = meter(2, Channels.THREE, periods=True), meter(3, step=3600)
 SOLAR_HOUSE = World(locations=(house(2, SOLAR),))
@@ -37,7 +38,6 @@ HOURLY_HOUSE = World(locations=(house(3, HOURLY),))
 BOTH_HOUSES = World(locations=(house(2, SOLAR), house(3, HOURLY)))
 FAMILIES = {each.family.name for each in TIMESTAMPED}
 ALL = f'{{__name__=~"{"|".join(sorted(FAMILIES))}"}}'
-DAY = 86400
 WINDOW_DAYS = 7
 NEW = Settings(pending=0)
 

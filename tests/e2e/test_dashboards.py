@@ -60,14 +60,10 @@ from ..support.services import (
     wait_until,
 )
 from ..support.truth import Expected, expected, local_days, version
+from ..support.worlds import instant
 
 SPRINGS = (datetime(2024, 3, 10, tzinfo=ZONE), datetime(2025, 3, 9, tzinfo=ZONE))
 AUTUMN = datetime(2024, 11, 3, tzinfo=ZONE)
-
-
-def instant(text: str) -> int:
-    """A local time, given as `2025-03-12 14:00`."""
-    return int(datetime.fromisoformat(text).replace(tzinfo=ZONE).timestamp())
 
 
 GAPS = (

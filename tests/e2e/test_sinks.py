@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import pairwise
 from math import isclose
 from pathlib import Path
@@ -33,23 +32,19 @@ from ..support.exporter_process import house, meter
 from ..support.portal import StartPortal
 from ..support.services import InfluxDB, Services, VictoriaMetrics, prometheus_config, series
 from ..support.truth import by_end, differences, expected, local_days
-from ..support.worlds import WALL, ZONE
+from ..support.worlds import WALL, ZONE, instant
 
 PLAIN, SOLAR, HOURS = meter(1, periods=True), meter(2, Channels.THREE), meter(3, step=3600, cost=False)
 WORLD = World(locations=(house(1, PLAIN), house(2, SOLAR, HOURS)))
 ONE_METER, TWO_METERS = WORLD.locations
 AUTUMN = ("2025-11-01", "2025-12-01")
 SPRING = ("2026-03-01", "2026-04-01")
-NOW = datetime(2026, 4, 10, 12, 0, tzinfo=ZONE).timestamp()
+NOW = instant("2026-04-10 12:00")
 PORTAL = "coop"
 
 Point = tuple[float | None, ...]
 Points = Mapping[int, Point]
 """The fields of points by their time in seconds."""
-
-
-def instant(day: str) -> int:
-    return int(datetime.fromisoformat(day).replace(tzinfo=ZONE).timestamp())
 
 
 def days_of(month: tuple[str, str]) -> list[tuple[int, int]]:

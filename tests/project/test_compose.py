@@ -4,7 +4,8 @@ import re
 import shutil
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +24,6 @@ from exporter.config import (
 )
 from exporter.config.model import PLACEHOLDER
 from exporter.config.schema import VARIABLES
-from exporter.errors import ConfigError
 from exporter.simulator.world import World
 
 from ..support.project_files import compose_commands, read, readme_scraping
@@ -379,10 +379,8 @@ def test_the_password_comes_from_the_file(tmp_path: Path) -> None:
     file = tmp_path / "smarthub_password"
     over = {**SECRETS["services"]["exporter"]["environment"], "SMARTHUB_PASSWORD_FILE": str(file)}
     variables = environment("exporter", {**example(), "SMARTHUB_PASSWORD": ""}, over)
-    with pytest.raises(ConfigError, match="smarthub_password"):
-        load_config(None, variables, Overrides())
+    file.touch(mode=0o600)
     file.write_text("from a file\n", encoding="utf-8")
-    file.chmod(0o600)
     (login,) = load_config(None, variables, Overrides()).logins
     assert login.password.reveal() == "from a file"
 
@@ -390,29 +388,21 @@ def test_the_password_comes_from_the_file(tmp_path: Path) -> None:
 # -- the image
 
 
-def instructions() -> list[tuple[str, str]]:
-    text = re.sub(r"\\\n\s*", "", read("Dockerfile"))
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    return [(word, rest) for word, _, rest in (line.partition(" ") for line in lines)]
+def stages() -> Iterator[dict[str, list[str]]]:
+    """What each stage of the Dockerfile says, by instruction."""
+    for stage in re.split(r"^(?=FROM )", re.sub(r"\\\n\s*", "", read("Dockerfile")), flags=re.MULTILINE)[1:]:
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for word, rest in re.findall(r"^([A-Z]+) (.*)$", stage, re.MULTILINE):
+            found[word].append(rest)
+        yield found
 
 
-def last_stage() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for word, rest in instructions():
-        found = {} if word == "FROM" else found
-        found.setdefault(word, []).append(rest)
-    return found
-
-
-def test_the_image_is_built_in_one_stage_and_runs_in_another() -> None:
-    bases = [rest for word, rest in instructions() if word == "FROM"]
-    assert bases == ["python:3.11-slim-bookworm AS build", "python:3.11-slim-bookworm"]
-    assert last_stage()["COPY"] == ["--from=build /app /app"]
-    assert not any("pip" in each or "apt-get" in each for each in last_stage()["RUN"])
+BUILD, IMAGE = stages()
 
 
 def test_only_locked_requirements_are_installed() -> None:
-    installs = re.findall(r"pip install ([^&]+)", " && ".join(rest for word, rest in instructions() if word == "RUN"))
+    assert BUILD["FROM"] == ["python:3.11-slim-bookworm AS build"]
+    installs = re.findall(r"pip install ([^&]+)", " && ".join(BUILD["RUN"]))
     assert len(installs) == 3
     for each in installs:
         assert "--no-cache-dir" in each
@@ -420,28 +410,30 @@ def test_only_locked_requirements_are_installed() -> None:
     assert "requirements-dev" not in read("Dockerfile")
 
 
-def test_the_image_has_user_folder_and_port_of_the_stack() -> None:
-    stage = last_stage()
-    assert stage["USER"] == [SERVICES["exporter"]["user"]]
-    (folder,) = stage["VOLUME"]
-    assert [folder] == list(mounts("exporter"))
-    assert f"SMARTHUB_STATE_DIR={folder}" in stage["ENV"][0]
+def test_the_image_holds_what_was_built_as_the_stack_wants_it() -> None:
+    (folder,) = mounts("exporter")
+    user = SERVICES["exporter"]["user"]
+    wanted = {
+        "FROM": "python:3.11-slim-bookworm",
+        "COPY": "--from=build /app /app",
+        "USER": user,
+        "VOLUME": folder,
+        "EXPOSE": str(parse_listen_address(ExporterConfig().listen_address)[1]),
+        "STOPSIGNAL": "SIGTERM",
+        "ENTRYPOINT": '["smarthub-exporter"]',
+        "CMD": '["serve"]',
+    }
+    assert {word: IMAGE[word] for word in wanted} == {word: [rest] for word, rest in wanted.items()}
+    (run,), (variables,), (check,), (labels,) = (IMAGE[word] for word in ("RUN", "ENV", "HEALTHCHECK", "LABEL"))
     # A new named volume takes its owner from the image.
-    uid, gid = SERVICES["exporter"]["user"].split(":")
-    assert f"install -d -o {uid} -g {gid} -m 0700 {folder}" in stage["RUN"][0]
-    assert stage["EXPOSE"] == [str(parse_listen_address(ExporterConfig().listen_address)[1])]
-    assert stage["STOPSIGNAL"] == ["SIGTERM"]
-    assert (stage["ENTRYPOINT"], stage["CMD"]) == (['["smarthub-exporter"]'], ['["serve"]'])
-
-
-def test_the_image_tells_its_health_name_and_version() -> None:
-    (check,) = last_stage()["HEALTHCHECK"]
+    uid, gid = user.split(":")
+    assert f"install -d -o {uid} -g {gid} -m 0700 {folder}" in run
+    assert not re.search("pip|apt-get", run)
+    assert f"SMARTHUB_STATE_DIR={folder}" in variables
     assert check.partition(" CMD ")[2] == '["smarthub-exporter", "healthcheck"]'
     assert SERVICES["exporter"]["healthcheck"]["test"] == ["CMD", "smarthub-exporter", "healthcheck"]
-    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]+)"', last_stage()["LABEL"][0]))
-    known = (labels["title"], labels["version"], labels["licenses"])
-    assert known == ("smarthub-exporter", __version__, "MIT")
-    assert labels["description"]
+    for name, value in {"title": "smarthub-exporter", "version": __version__, "licenses": "MIT"}.items():
+        assert f'org.opencontainers.image.{name}="{value}"' in labels
 
 
 def context() -> list[str]:
@@ -460,8 +452,7 @@ def context() -> list[str]:
 
 
 def test_the_build_is_sent_what_it_copies_and_no_more() -> None:
-    copied = [each for word, rest in instructions() if word == "COPY" and "--from" not in rest for each in rest.split()]
-    sources = {each for each in copied if not each.startswith(".")}
+    sources = {each for copied in BUILD["COPY"] for each in copied.split()} - {"./"}
     assert {each.partition("/")[0] for each in context()} == sources
     assert not {".pyc", ".db", ".yaml", ".env", ".log"} & {Path(each).suffix for each in context()}
 

@@ -3,7 +3,6 @@
 import re
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from exporter.clock import SystemClock
 from exporter.simulator.answers import Question
@@ -12,9 +11,8 @@ from exporter.simulator.settings import Settings
 from exporter.simulator.specs import UserSpec
 from exporter.simulator.world import World
 
-from .program import Program, Starter
-
-ZONE = ZoneInfo(World().zone)
+from .program import Program, Starter, login
+from .worlds import ZONE, instant
 
 
 class InstantPortal(SimulatedPortal):
@@ -37,7 +35,7 @@ def days_ago(days: int) -> date:
 
 def midnight(day: date) -> int:
     """The instant at which a local day begins."""
-    return int(datetime(day.year, day.month, day.day, tzinfo=ZONE).timestamp())
+    return instant(day.isoformat())
 
 
 class Backfiller(Starter):
@@ -52,19 +50,8 @@ class Backfiller(Starter):
 
     def configure(self, **database: object) -> None:
         """Another victoriametrics section from the next run on."""
-        user = UserSpec()
-        self.config(
-            {
-                "smarthub": {
-                    "api_url": self._portal_url,
-                    "username": user.username,
-                    "password": user.password,
-                    "timezone": ZONE.key,
-                },
-                "exporter": {"state_dir": str(self.state)},
-                "victoriametrics": database,
-            }
-        )
+        who = login(api_url=self._portal_url, password=UserSpec().password)
+        self.config({**who, "exporter": {"state_dir": str(self.state)}, "victoriametrics": database})
 
     def start(self, *arguments: str, **variables: str) -> Program:
         """Start it and leave it on its way."""

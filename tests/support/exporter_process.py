@@ -5,13 +5,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
-
 from exporter.simulator.household import Household
 from exporter.simulator.server import PortalServer
 from exporter.simulator.specs import Channels, LocationSpec, MeterSpec, Resolution, UserSpec
 from exporter.simulator.world import World
 
+from .program import Starter, login
 from .services import ROOT, Service, Services, free_address, wait_until
 
 SOLAR = Household(5, people=1.2, heating=1.0, solar=7.0)
@@ -51,25 +50,11 @@ class Exporter(Service):
 
     def __init__(self, services: Services, folder: Path, portal: PortalServer, **settings: object) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        user = portal.portal.world.users[0]
         address = free_address()
-        content = {
-            "smarthub": {
-                "api_url": portal.url,
-                "username": user.username,
-                "password": user.password,
-                "timezone": portal.portal.world.zone,
-            },
-            "exporter": {
-                "listen_address": address,
-                "refresh_interval": "1s",
-                "state_dir": str(folder / "state"),
-                **settings,
-            },
-        }
-        config = folder / "config.yaml"
-        config.touch(mode=0o600)
-        config.write_text(yaml.safe_dump(content), encoding="utf-8")
+        world = portal.portal.world
+        who = login(api_url=portal.url, password=world.users[0].password, timezone=world.zone)
+        own = {"listen_address": address, "refresh_interval": "1s", "state_dir": str(folder / "state"), **settings}
+        config = Starter(folder).config({**who, "exporter": own})
         super().__init__(
             sys.executable,
             ["-m", "exporter", "serve", "--config.file", str(config)],

@@ -13,6 +13,13 @@ NOW = int(datetime(2026, 1, 14, 17, tzinfo=UTC).timestamp())
 """Noon in Virginia on a Wednesday in winter, with no change of clocks within 35 days."""
 ZONE = ZoneInfo("America/New_York")
 WALL = WallClock(ZONE)
+
+
+def instant(text: str, zone: ZoneInfo = ZONE) -> int:
+    """A local time, given as `2026-01-05` or `2026-01-05 13:45`; the first of two."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=zone).timestamp())
+
+
 METER = MeterSpec("81001", Household(1), step=3600)
 HOUSE = LocationSpec("55001", "70001", (METER,), nickname="House")
 BARN_METER = MeterSpec("81002", Household(2), step=3600, cost=False)
