@@ -5,6 +5,7 @@ from pathlib import Path
 
 from exporter import app
 from exporter.config import Config, ExporterConfig, Login
+from exporter.errors import Reason
 from exporter.intervals.model import Location, LocationKey
 from exporter.refresh.refresher import LoginRefresher
 from exporter.refresh.status import LoginStatus
@@ -59,12 +60,9 @@ class Exporter(app.Exporter):
 
     def failures(self, login: str = "coop") -> dict[str, float]:
         """How often a refresh failed, by reason, without the reasons that never occurred."""
-        reasons = ("credentials", "two_factor", "permission", "pending", "transport", "protocol")
-        counts = {
-            reason: self.metric("smarthub_refresh_failures_total", login=login, reason=reason) for reason in reasons
-        }
+        counts = {each: self.metric("smarthub_refresh_failures_total", login=login, reason=each) for each in Reason}
         assert None not in counts.values()
-        return {reason: count for reason, count in counts.items() if count}
+        return {str(reason): count for reason, count in counts.items() if count}
 
     def close(self) -> None:
         for login in self.logins:

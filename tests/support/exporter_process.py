@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from exporter.simulator.household import Household
@@ -70,10 +69,6 @@ class Exporter(Service):
     def page(self, collect: str | None = None, **headers: str) -> str:
         """The metrics as text."""
         return self.ask("GET", "/metrics", params={"collect[]": collect}, headers=headers).text
-
-    def wait_for(self, condition: Callable[[str], bool], what: str) -> None:
-        """Until the page fulfils a condition."""
-        wait_until(lambda: condition(self.page()), what)
 
     def wait_for_refresh(self, *, after: float | None = None) -> None:
         """Until a refresh has succeeded that began after now, or after a moment."""
