@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -26,9 +25,9 @@ from ..support.browser import DESKTOP, PHONE, Browser
 from ..support.exporter_process import Exporter
 from ..support.portal import change
 from ..support.services import Services, find_program, is_running, wait_until
+from ..support.worlds import ZONE, instant
 
 WORLD = World()
-ZONE = ZoneInfo(WORLD.zone)
 HOUR = 3600.0
 NARROW = (320, 640)
 """As narrow as a page must still be readable on without scrolling sideways (WCAG 1.4.10)."""
@@ -90,10 +89,6 @@ def day_of(instant: float) -> date:
     return datetime.fromtimestamp(instant, ZONE).date()
 
 
-def midnight(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=ZONE).timestamp())
-
-
 # -- in every state, at every size, by day and by night
 
 
@@ -152,7 +147,8 @@ def _last_whole_day(site: Site) -> date:
 
 
 def _truth(site: Site, meter: MeterSpec, first: date, last: date) -> list[float]:
-    truth = site.portal.portal.truth(meter, midnight(first), midnight(last + timedelta(days=1)))
+    start, end = (instant(each.isoformat()) for each in (first, last + timedelta(days=1)))
+    truth = site.portal.portal.truth(meter, start, end)
     return [value for value in (truth.usage, truth.export, truth.cost) if value is not None]
 
 
