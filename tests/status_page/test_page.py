@@ -14,7 +14,7 @@ import pytest
 from exporter.formatting import midnight
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.intervals.samples import version
-from exporter.refresh.status import LocationStatus, LoginStatus
+from exporter.refresh.status import Failure, FailureKind, LocationStatus, LoginStatus
 from exporter.simulator.household import Household
 from exporter.simulator.specs import LocationSpec, MeterSpec, Resolution
 from exporter.simulator.world import World
@@ -50,15 +50,15 @@ def house(*days: Interval, number: int = 70001, name: str = "", age: float = 2 *
     return Location(LocationKey("novec", "55001", str(number)), name, "America/New_York", (meter,))
 
 
-def login(*locations: Location, message: str = "", **more: object) -> LoginStatus:
-    outcomes = {each.key: LocationStatus(up=not message, message=message) for each in locations}
+def login(*locations: Location, failed: str = "", **more: object) -> LoginStatus:
+    failure = Failure(FailureKind.FAILED, failed) if failed else None
     status = LoginStatus(
-        up=not message,
-        message=message,
+        up=not failed,
+        failures=(failure,) if failure else (),
         last_refresh=NOON - 600,
-        last_success=0.0 if message else NOON - 600,
+        last_success=0.0 if failed else NOON - 600,
         next_refresh=NOON + 3000,
-        locations=outcomes,
+        locations={each.key: LocationStatus(not failed, failure) for each in locations},
     )
     return replace(status, **more)  # type: ignore[arg-type]
 
@@ -123,8 +123,8 @@ def test_before_the_first_refresh_there_is_nothing_but_that_it_is_under_way() ->
 
 def test_a_failure_is_told_once_and_what_was_known_stays() -> None:
     farm, barn = house(name="Farm"), house(number=70002, name="Barn")
-    message = "login farm: the portal refused user name or password; correct the configuration"
-    page = page_of(farm, barn, farm=login(farm, barn, message=message))
+    failed = "the portal refused user name or password; correct the configuration"
+    page = page_of(farm, barn, farm=login(farm, barn, failed=failed))
     assert words(page).count("The portal refused user name or password; correct the configuration.") == 1
     assert words(one(page, "h1")) == "Last refresh failed"
     assert one(page, "section", class_="verdict").get("class") == "verdict bad"
@@ -136,7 +136,7 @@ def test_a_failure_is_told_once_and_what_was_known_stays() -> None:
 
 def test_each_login_has_its_state() -> None:
     farm, barn = house(name="Farm"), house(number=70002, name="Barn")
-    page = page_of(farm, barn, farm=login(farm), cabin=login(barn, message="no answer"))
+    page = page_of(farm, barn, farm=login(farm), cabin=login(barn, failed="no answer"))
     logins = sections(page)["Logins"]
     assert [words(each) for each in all_of(logins, "h3")] == ["farm", "cabin"]
     assert [words(each) for each in all_of(logins, "span", class_="badge")] == ["Working", "Last refresh failed"]
@@ -145,8 +145,8 @@ def test_each_login_has_its_state() -> None:
 
 def test_what_fails_only_for_some_names_them_but_not_a_hundred() -> None:
     many = [house(number=70000 + each) for each in range(100)]
-    outcomes = {each.key: LocationStatus(up=index == 0, message="no answer") for index, each in enumerate(many)}
-    status = login(*many, message="no answer", locations=outcomes)
+    failing = login(*many, failed="no answer")
+    status = replace(failing, locations={**failing.locations, many[0].key: LocationStatus(up=True)})
     logins = sections(page_of(*many, farm=status))["Login"]
     assert "No answer. Concerns Location 70001, Location 70002, Location 70003, Location 70004 and 95 more." in words(
         logins
@@ -406,7 +406,7 @@ def test_the_icon_of_the_tab_tells_the_state() -> None:
         return base64.b64decode((one(page, "link", rel="icon").get("href") or "").partition(",")[2]).decode()
 
     farm = house()
-    shown = [icon(page_of(farm, farm=each)) for each in (login(farm), LoginStatus(), login(farm, message="no"))]
+    shown = [icon(page_of(farm, farm=each)) for each in (login(farm), LoginStatus(), login(farm, failed="no"))]
     assert len(set(shown)) == 3
     assert all(parsed(each).tag.endswith("svg") for each in shown)
 
@@ -417,7 +417,7 @@ def test_hostile_names_are_text_and_nothing_else() -> None:
     key = LocationKey(HOSTILE, HOSTILE, HOSTILE)
     meter = replace(farm.meters[0], info=MeterInfo(HOSTILE))
     hostile = Location(key, HOSTILE, HOSTILE, (meter,))
-    statuses = {HOSTILE: login(hostile, message=HOSTILE)}
+    statuses = {HOSTILE: login(hostile, failed=HOSTILE)}
     page = parsed(StatusPage("/metrics").render(Snapshot({key: hostile}), statuses, NOON))
     assert {each.tag for each in page.iter()} <= harmless | {"ul", "li"}
     assert words(page).count(HOSTILE) >= 6

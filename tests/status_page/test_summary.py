@@ -8,7 +8,8 @@ import pytest
 
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.intervals.samples import version
-from exporter.refresh.status import LocationStatus, LoginStatus
+from exporter.portal.timezone import ZoneState, ZoneVerdict
+from exporter.refresh.status import Failure, FailureKind, LocationStatus, LoginStatus
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.specs import MeterSpec, Resolution, UserSpec
 from exporter.simulator.world import World
@@ -38,15 +39,15 @@ def snapshot(*locations: Location) -> Snapshot:
 
 
 def status(*locations: Location, **failed: str) -> LoginStatus:
-    """A login after a refresh of these locations; failed: messages by `_number`."""
-    outcomes = {
-        each.key: LocationStatus(
-            up=f"_{each.key.location}" not in failed, message=failed.get(f"_{each.key.location}", "")
-        )
-        for each in locations
-    }
+    """A login after a refresh of these locations; failed: what failed by `_number`."""
+    failures = {number: Failure(FailureKind.FAILED, what) for number, what in failed.items()}
+    found = {each.key: failures.get(f"_{each.key.location}") for each in locations}
     return LoginStatus(
-        up=not failed, message="; ".join(failed.values()), last_refresh=T, last_success=T, locations=outcomes
+        up=not failed,
+        failures=tuple(failures.values()),
+        last_refresh=T,
+        last_success=T,
+        locations={key: LocationStatus(failure is None, failure) for key, failure in found.items()},
     )
 
 
@@ -105,7 +106,7 @@ def test_before_the_first_refresh_nothing_is_well_nor_wrong() -> None:
 
 def test_data_from_before_a_restart_are_not_called_up_to_date() -> None:
     farm = location(70001, 2 * HOUR)
-    waiting = LoginStatus(locations={farm.key: LocationStatus(up=False, message=LoginStatus().message)})
+    waiting = LoginStatus(locations={farm.key: LocationStatus(up=False)})
     view = seen(snapshot(farm), waiting)
     assert view.meters[0].conditions == (
         Condition(Severity.WAIT, "Not refreshed yet", "Kept from before the exporter started."),
@@ -165,56 +166,14 @@ def test_data_later_than_usual_for_the_meter_are_late() -> None:
 
 
 @pytest.mark.parametrize(
-    ("switches", "severity", "words", "detail"),
+    ("switches", "severity", "words", "told"),
     [
-        (
-            {"sign_in": SignIn.FAILURE},
-            Severity.BAD,
-            "Last refresh failed",
-            (
-                "The portal refused user name or password (status 200, it said FAILURE); check username and password by"
-                " signing in on its web page, then correct the configuration."
-            ),
-        ),
-        (
-            {"sign_in": SignIn.SECOND_FACTOR},
-            Severity.BAD,
-            "Last refresh failed",
-            (
-                "The portal wants a second factor; set totp_secret to the secret of the authenticator app (base32 or"
-                " otpauth:// URI)."
-            ),
-        ),
-        (
-            {"poll": Poll.STATUS_403},
-            Severity.BAD,
-            "Last refresh failed",
-            (
-                "Login coop may not see these locations (status 403); check account and service_location, or leave both"
-                " out to read every location that the login sees."
-            ),
-        ),
-        (
-            {"poll": Poll.PENDING},
-            Severity.WAIT,
-            "Portal still computing",
-            (
-                "HOURLY data from 2025-12-31 to 2026-01-14: the portal was still computing after 150 s; later it may"
-                " work."
-            ),
-        ),
-        (
-            {"poll": Poll.STATUS_503},
-            Severity.BAD,
-            "Last refresh failed",
-            "HOST is busy or down (poll: status 503); later it may work.",
-        ),
-        (
-            {"poll": Poll.WRONG_SHAPE},
-            Severity.BAD,
-            "Last refresh failed",
-            "The portal's answer is not understood: data.ELECTRIC is an object, not a list.",
-        ),
+        ({"sign_in": SignIn.FAILURE}, Severity.BAD, "Last refresh failed", "user name or password"),
+        ({"sign_in": SignIn.SECOND_FACTOR}, Severity.BAD, "Last refresh failed", "set totp_secret"),
+        ({"poll": Poll.STATUS_403}, Severity.BAD, "Last refresh failed", "Login coop may not see it (status 403)"),
+        ({"poll": Poll.PENDING}, Severity.WAIT, "Portal still computing", "still computing after"),
+        ({"poll": Poll.STATUS_503}, Severity.BAD, "Last refresh failed", "(poll: status 503); later it may work."),
+        ({"poll": Poll.WRONG_SHAPE}, Severity.BAD, "Last refresh failed", "data.ELECTRIC"),
     ],
     ids=["credentials", "two_factor", "permission", "pending", "transport", "protocol"],
 )
@@ -222,7 +181,7 @@ def test_a_failed_refresh_says_why_once_for_all_locations(  # noqa: PLR0917 - py
     switches: dict[str, object],
     severity: Severity,
     words: str,
-    detail: str,
+    told: str,
     clock: ManualClock,
     start_portal: StartPortal,
     start_exporter: StartExporter,
@@ -231,8 +190,9 @@ def test_a_failed_refresh_says_why_once_for_all_locations(  # noqa: PLR0917 - py
     exporter = start_exporter(login_of(server))
     exporter.refresh()
     view = now(exporter, clock)
-    host = server.url.removeprefix("http://").rstrip("/")
-    assert problems(view) == [(severity, words, detail.replace("HOST", host), ())]
+    ((*problem, detail, places),) = problems(view)
+    assert (problem, places) == ([severity, words], ())
+    assert told in detail
     assert view.logins[0].condition == Condition(severity, words)
     assert (view.condition.severity, view.condition.words) == (severity, words)
 
@@ -339,7 +299,7 @@ def test_a_failure_of_some_locations_names_them(
     view = now(exporter, clock)
     assert view.condition == Condition(Severity.BAD, "1 of 2 locations not refreshed")
     assert [(words, places) for _, words, _, places in problems(view)] == [("Last refresh failed", ("Barn",))]
-    assert "may not see this location (status 403)" in problems(view)[0][2]
+    assert "may not see it (status 403)" in problems(view)[0][2]
     assert [each.conditions[0].words for each in view.meters] == ["Up to date", "Not refreshed"]
 
 
@@ -355,7 +315,7 @@ def test_different_failures_are_said_beside_each_other() -> None:
 
 def test_of_several_logins_the_one_that_fails_is_named() -> None:
     farm, cabin = location(70001), location(70002)
-    working, failing = status(farm), status(cabin, _70002="login cabin: no answer")
+    working, failing = status(farm), status(cabin, _70002="no answer")
     view = seen(snapshot(farm, cabin), working, failing)
     assert [each.name for each in view.logins] == ["farm", "cabin"]
     assert view.condition == Condition(Severity.BAD, "cabin: Last refresh failed")
@@ -403,7 +363,7 @@ def test_a_zone_that_the_data_contradict_is_a_failure_though_the_refresh_works(
     zones: tuple[str, ...], cure: str
 ) -> None:
     farm = location(70001)
-    view = seen(snapshot(farm), replace(status(farm), zone_contradicted=True, fitting_zones=zones))
+    view = seen(snapshot(farm), replace(status(farm), zone=ZoneVerdict(ZoneState.CONTRADICTED, zones)))
     assert view.condition == Condition(Severity.BAD, "Time zone does not fit")
     assert problems(view) == [
         (
@@ -436,12 +396,15 @@ def test_several_meters_of_a_location_are_told_apart_by_their_numbers() -> None:
     ],
 )
 def test_a_location_without_a_name_goes_by_what_is_known_of_it(key: LocationKey, title: str) -> None:
-    failing = LoginStatus(message="no", last_refresh=T, locations={key: LocationStatus(up=False, message="no")})
-    assert seen(Snapshot(), failing).meters[0].title == title
+    assert (
+        seen(Snapshot(), LoginStatus(last_refresh=T, locations={key: LocationStatus(up=False)})).meters[0].title
+        == title
+    )
 
 
 def test_a_host_at_the_beginning_of_a_message_keeps_its_spelling() -> None:
-    failing = LoginStatus(message="novec.smarthub.coop did not answer in time", last_refresh=T)
+    failure = Failure(FailureKind.FAILED, "novec.smarthub.coop did not answer in time")
+    failing = LoginStatus(failures=(failure,), last_refresh=T)
     assert problems(seen(Snapshot(), failing))[0][2] == "novec.smarthub.coop did not answer in time."
 
 
