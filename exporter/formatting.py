@@ -6,21 +6,20 @@ from zoneinfo import ZoneInfo
 from .intervals.model import DAILY
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-_IN_HOURS = 72 * _HOUR
 _IN_KILOWATTS = 10_000
 
 
 def length(seconds: float) -> str:
     """A length of time in its two largest units: `2 days 3 hours`, `15 minutes`, `0 seconds`."""
+    if seconds < _MINUTE:
+        return counted(int(seconds), "second")
     rest = int(seconds)
     words: list[str] = []
-    for size, name in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute"), (1, "second")):
+    for size, name in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
         count, rest = divmod(rest, size)
-        if count or (size == 1 and not words):
-            words.append(f"{count} {name}" + ("" if count == 1 else "s"))
-        if len(words) == 2 or (words and size == _MINUTE):  # noqa: PLR2004
-            break
-    return " ".join(words)
+        if count:
+            words.append(counted(count, name))
+    return " ".join(words[:2])
 
 
 def every(step: int) -> str:
@@ -32,20 +31,20 @@ def every(step: int) -> str:
 
 def briefly(seconds: float) -> str:
     """A length of time in its largest unit, for a table: `15 min`, `2 d`."""
-    for size, name in ((2 * _DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
-        if seconds >= size:
-            return f"{seconds // (_DAY if name == 'd' else size):.0f} {name}"
+    for least, size, name in ((2 * _DAY, _DAY, "d"), (_HOUR, _HOUR, "h"), (_MINUTE, _MINUTE, "min")):
+        if seconds >= least:
+            return f"{seconds // size:.0f} {name}"
     return f"{max(0.0, seconds):.0f} s"
 
 
 def local_time(instant: float, zone: ZoneInfo) -> str:
     """An instant by the co-op's clock, to the minute."""
-    return f"{datetime.fromtimestamp(instant, zone):%Y-%m-%d %H:%M}"
+    return f"{local(instant, zone):%Y-%m-%d %H:%M}"
 
 
 def local_date(instant: float, zone: ZoneInfo) -> str:
     """The co-op's date of an instant."""
-    return datetime.fromtimestamp(instant, zone).date().isoformat()
+    return local(instant, zone).date().isoformat()
 
 
 def local(instant: float, zone: ZoneInfo) -> datetime:
@@ -90,13 +89,10 @@ def iso(instant: float, zone: ZoneInfo) -> str:
 
 def lasting(seconds: float) -> str:
     """A length of time in one unit, never more than it is: `12 minutes`, `71 hours`, `3 days`."""
-    if seconds < _MINUTE:
-        return "less than a minute"
-    size, name = (
-        (_DAY, "day") if seconds >= _IN_HOURS else (_HOUR, "hour") if seconds >= 2 * _HOUR else (_MINUTE, "minute")
-    )
-    count = int(seconds // size)
-    return f"{count} {name}" + ("" if count == 1 else "s")
+    for least, size, name in ((72 * _HOUR, _DAY, "day"), (2 * _HOUR, _HOUR, "hour"), (_MINUTE, _MINUTE, "minute")):
+        if seconds >= least:
+            return counted(int(seconds // size), name)
+    return "less than a minute"
 
 
 def ago(seconds: float) -> str:
@@ -106,29 +102,25 @@ def ago(seconds: float) -> str:
 
 def kwh(value: float) -> str:
     """Energy: `31.42 kWh`."""
-    return f"{_number(value, 2)} kWh"
+    return f"{number(value)} kWh"
 
 
 def usd(value: float) -> str:
     """Money: `$3.91`, a credit with a minus before it."""
-    text = _number(abs(value), 2)
-    return f"−${text}" if value < 0 and text != "0.00" else f"${text}"  # noqa: RUF001 - a minus
+    sign = "−" if round(value, 2) < 0 else ""  # noqa: RUF001 - a minus
+    return f"{sign}${number(abs(value))}"
 
 
 def power(value: float) -> str:
     """Power in W: `1,234 W`, from 10 kW on `12.3 kW`."""
-    return f"{_number(value / 1000, 1)} kW" if abs(value) >= _IN_KILOWATTS else f"{_number(value, 0)} W"
+    return f"{number(value / 1000, 1)} kW" if abs(value) >= _IN_KILOWATTS else f"{number(value, 0)} W"
 
 
 def number(value: float, decimals: int = 2) -> str:
     """A plain figure whose unit stands elsewhere."""
-    return _number(value, decimals)
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}"
 
 
 def counted(count: int, name: str) -> str:
     """`1 day`, `2 days`."""
     return f"{count} {name}" + ("" if count == 1 else "s")
-
-
-def _number(value: float, decimals: int) -> str:
-    return f"{round(value, decimals) + 0.0:,.{decimals}f}"
