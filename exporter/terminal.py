@@ -57,22 +57,24 @@ class Terminal:
         finally:
             self._status.stop()
 
-    def say(self, line: str = "") -> None:
+    def say(self, line: str | Text = "") -> None:
         """A line of the result."""
         self._status.stop()
         self._out.print(line, soft_wrap=True)
 
     def show(self, part: CheckItem) -> None:
         """A part of a check."""
-        self._status.stop()
         match part:
             case Heading(text):
-                self._out.print()
-                self._out.print(Text(text, style="bold"), soft_wrap=True)
+                self.say()
+                self.say(Text(text, style="bold"))
             case Finding():
                 self._finding(part)
             case Bars(title, bars):
-                self._bars(title, bars)
+                plain = not (self._out.encoding or "").lower().startswith("utf")
+                self.say()
+                for line in (title, *chart(bars, plain=plain)):
+                    self.say(f"  {line}")
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table: the last column takes what width is left, a row may have several lines."""
@@ -88,15 +90,9 @@ class Terminal:
         line = Text("  ")
         line.append(f"{finding.verdict:<{_VERDICT_WIDTH}}", style=_COLOURS[finding.verdict])
         line.append(f"  {finding.step:<{_STEP_WIDTH}}  {finding.text}")
-        self._out.print(line, soft_wrap=True)
+        self.say(line)
         if finding.advice:
-            self._out.print(" " * (_VERDICT_WIDTH + _STEP_WIDTH + 6) + "-> " + finding.advice, soft_wrap=True)
-
-    def _bars(self, title: str, bars: Sequence[tuple[str, float | None]]) -> None:
-        plain = not (self._out.encoding or "").lower().startswith("utf")
-        self._out.print()
-        for line in (title, *chart(bars, plain=plain)):
-            self._out.print(f"  {line}", soft_wrap=True)
+            self.say(" " * (_VERDICT_WIDTH + _STEP_WIDTH + 6) + "-> " + finding.advice)
 
     # -- questions
 
@@ -118,25 +114,21 @@ class Terminal:
         return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
 
     def _asked(self, read: Callable[[], str], check: Callable[[str], object]) -> str:
-        while answer := self._read(read):
+        while True:
+            self._status.stop()
             try:
-                check(answer)
+                answer = read()
+                if answer:
+                    check(answer)
+            except EOFError:
+                self._error.print()
+                return ""
+            except UnicodeDecodeError:
+                self.complain("  that is no text in the encoding of this terminal")
             except ValueError as error:
                 self.complain(f"  {error}")
             else:
                 return answer
-        return ""
-
-    def _read(self, read: Callable[[], str]) -> str:
-        self._status.stop()
-        try:
-            return read()
-        except UnicodeDecodeError:
-            self.complain("  that is no text in the encoding of this terminal")
-            return self._read(read)
-        except EOFError:
-            self._error.print()
-            return ""
 
 
 def input_on_stderr(prompt: str) -> str:
@@ -174,7 +166,7 @@ def chart(bars: Sequence[tuple[str, float | None]], *, plain: bool = False, leve
 
 def _cell(value: float | None, top: float, level: int, levels: int, *, plain: bool) -> str:
     if value is None:
-        return "· " if not plain and level == 0 else "? " if level == 0 else "  "
+        return " " * _WIDTH if level else ("?" if plain else "·").ljust(_WIDTH)
     eighths = round(value / top * levels * _FULL) if top else 0
     if value and level == 0:
         eighths = max(1, eighths)  # little is not nothing
