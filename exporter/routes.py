@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from .clock import Clock
 from .intervals.model import LocationKey, Snapshot
 from .refresh.status import LoginStatus
-from .status_page.page import POLICY, StatusPage
+from .status_page.page import POLICY, render
 from .web.types import App, Request, Response
 
 _HTML = "text/html; charset=utf-8"
@@ -31,7 +31,7 @@ class Pages:
         is_alive: Callable[[], bool],
         clock: Clock,
     ) -> None:
-        self._page = StatusPage(telemetry_path)
+        self._telemetry_path = telemetry_path
         self._snapshot = snapshot
         self._statuses = statuses
         self._backfill_needed = backfill_needed
@@ -65,10 +65,11 @@ class Pages:
         return Response(503, f"not ready: {reasons}\n".encode())
 
     def _status_page(self, _: Request) -> Response:
-        body = self._page.render(
+        body = render(
             self._snapshot(),
             self._statuses(),
             self._clock.now(),
+            telemetry_path=self._telemetry_path,
             is_alive=self._is_alive(),
             backfill_needed=self._backfill_needed(),
         )

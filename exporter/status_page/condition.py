@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..intervals.model import Location, LocationKey
@@ -27,6 +28,9 @@ class Condition:
     severity: Severity
     words: str
     detail: str = ""
+
+
+good, wait, bad = (partial(Condition, severity) for severity in Severity)
 
 
 def title_of(key: LocationKey, location: Location | None) -> str:

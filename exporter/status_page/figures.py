@@ -5,9 +5,9 @@ Energy in kWh, money in USD, times in seconds UTC. Sums are sums of whole local 
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from enum import Enum
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,7 @@ from ..formatting import local
 from ..intervals.model import Interval, Meter
 from ..intervals.samples import amount, version
 
-STALE = 72 * 3600
+_STALE = 72 * 3600
 _BEHIND = 48 * 3600  # what is later than this is late at any portal that is read once a day
 _SEEN_SOON = version(0, 96 * 3600.0)  # a higher version was seen by a first refresh that reached back
 _SETTLED = 96 * 3600
@@ -34,43 +34,50 @@ class DayFigures:
     cost: float | None
 
 
+Energy = Interval | DayFigures
+DIRECTIONS: tuple[tuple[str, Callable[[Energy], float | None]], ...] = (
+    ("drawn", lambda energy: energy.usage),
+    ("sent", lambda energy: energy.export),
+)
+"""What energy can do, in the order in which it is told."""
+
+
+def told(energy: Energy, shown: Callable[[float], str]) -> list[str]:
+    """What was drawn and sent, as far as it is known. shown: words for an amount."""
+    return [f"{shown(value)} {name}" for name, pick in DIRECTIONS if (value := pick(energy)) is not None]
+
+
 @dataclass(frozen=True, slots=True)
 class MonthFigures:
-    """The whole days of a calendar month, added. days: how many they are.
+    """The whole days of a calendar month, added, as of the day `today`. cost: of the days that have one."""
 
-    missing: how many between the first and the last are not whole. cost_days: how many of the whole ones have a cost.
-    today: the day as of which this is.
-    """
-
-    first: date
-    last: date
-    days: int
-    missing: int
+    days: tuple[DayFigures, ...]
+    today: date
     usage: float | None
     export: float | None
     cost: float | None
-    cost_days: int
-    today: date
 
     @property
     def is_running(self) -> bool:
         """Whether it is the present month."""
-        return (self.first.year, self.first.month) == (self.today.year, self.today.month)
+        return self.days[0].date.replace(day=1) == self.today.replace(day=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A meter's figures as of one local day. usual: seconds in which its data usually come, if known."""
+    """A meter's figures as of one local day. month: the one of the newest whole day.
 
-    days: tuple[DayFigures, ...]
-    month: MonthFigures | None
-    newest: Interval | None
-    usual: int | None
+    usual: seconds in which its data usually come, if known.
+    """
 
-    @property
-    def latest_day(self) -> DayFigures | None:
-        """The newest whole day."""
-        return self.days[-1] if self.days else None
+    days: tuple[DayFigures, ...] = ()
+    month: MonthFigures | None = None
+    newest: Interval | None = None
+    usual: int | None = None
+
+    def age(self, now: float) -> float:
+        """Seconds since the end of the newest data; infinite where there are none."""
+        return now - self.newest.end if self.newest else math.inf
 
 
 class Freshness(Enum):
@@ -84,7 +91,11 @@ class Freshness(Enum):
 
 def figures_of(meter: Meter, zone: ZoneInfo, today: date) -> Figures:
     """The figures of a meter on a local day."""
-    days = tuple(_day(each, zone) for each in meter.days if each.has_energy)
+    days = tuple(
+        DayFigures(local(each.start, zone).date(), (each.end - each.start) // 3600, each.usage, each.export, each.cost)
+        for each in meter.days
+        if each.has_energy
+    )
     return Figures(days, _month(days, today), meter.latest, _usual_lag(meter.intervals))
 
 
@@ -92,38 +103,29 @@ def freshness(figures: Figures, now: float) -> Freshness:
     """Stale from 72 hours on; late from what is unusual for this meter, else from 48 hours on."""
     if figures.newest is None:
         return Freshness.NONE
-    age = now - figures.newest.end
-    if age >= STALE:
+    age = figures.age(now)
+    if age >= _STALE:
         return Freshness.STALE
     allowed = _BEHIND if figures.usual is None else 1.5 * figures.usual + 3 * 3600
     return Freshness.LATE if age >= allowed else Freshness.FRESH
-
-
-def _day(day: Interval, zone: ZoneInfo) -> DayFigures:
-    return DayFigures(local(day.start, zone).date(), (day.end - day.start) // 3600, day.usage, day.export, day.cost)
 
 
 def _month(days: Sequence[DayFigures], today: date) -> MonthFigures | None:
     """This month; before it has a whole day, the last one that has."""
     if not days:
         return None
-    of = days[-1].date.replace(day=1)
-    inside = [day for day in days if day.date >= of]
-    first, last = inside[0].date, inside[-1].date
+    begin = days[-1].date.replace(day=1)
+    inside = tuple(day for day in days if day.date >= begin)
     return MonthFigures(
-        first,
-        last,
-        len(inside),
-        (last - first).days + 1 - len(inside),
-        _sum([day.usage for day in inside]),
-        _sum([day.export for day in inside]),
-        _sum([day.cost for day in inside]),
-        sum(day.cost is not None for day in inside),
+        inside,
         today,
+        usage=_sum(day.usage for day in inside),
+        export=_sum(day.export for day in inside),
+        cost=_sum(day.cost for day in inside),
     )
 
 
-def _sum(values: Sequence[float | None]) -> float | None:
+def _sum(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return amount(math.fsum(known)) if known else None
 
@@ -134,17 +136,10 @@ def _usual_lag(intervals: Sequence[Interval]) -> int | None:
     Their versions tell (contract 3), also after a restart. The first refresh saw old ones late: they are left out.
     """
     seen = [(each.end, each.usage_k or each.export_k) for each in intervals if each.has_energy]
-    soon = next((end for end, k in seen if k <= _SEEN_SOON), None)
-    if soon is None:
-        return None
-    settled = [each for each in seen if each[0] > soon + _SETTLED]
+    soon = next((end for end, k in seen if k <= _SEEN_SOON), math.inf)
+    settled = [(end, k) for end, k in seen if end > soon + _SETTLED]
     if not settled or settled[-1][0] - settled[0][0] < _ENOUGH:
         return None
     versions = sorted(k for _, k in settled)
     k = versions[int(0.95 * (len(versions) - 1))]
     return 900 * bisect_left(_QUARTERS, k, key=lambda quarters: version(0, quarters * 900.0))
-
-
-def dates(first: date, last: date) -> list[date]:
-    """Every date from the first to the last."""
-    return [first + timedelta(days=each) for each in range((last - first).days + 1)]

@@ -3,138 +3,55 @@
 What is wrong is said once, with the places that it concerns, and nothing is called well that is not known to be.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from ..formatting import counted, lasting, local, local_date
 from ..intervals.model import LocationKey, Meter, Snapshot
-from ..refresh.status import FailureKind, LocationStatus, LoginStatus, location_statuses
-from .cache import MeterCache
-from .condition import UTC, Condition, Severity, listed, title_of, zone_of
+from ..refresh.status import Failure, FailureKind, LocationStatus, LoginStatus, location_statuses
+from .condition import Condition, Severity, bad, good, listed, title_of, wait, zone_of
 from .figures import Figures, Freshness, figures_of, freshness
 
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What kept locations from being refreshed, and which; none where it kept all of them."""
-
-    condition: Condition
-    locations: tuple[str, ...] = ()
+_FAILURES = {
+    FailureKind.FAILED: bad("Last refresh failed"),
+    FailureKind.COMPUTING: wait("Portal still computing"),
+    FailureKind.PAUSED: bad("Sign-ins paused"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class LoginView:
-    """A login. Times in seconds UTC, 0 where there was none."""
+    """A login, in few words and problem by problem. zone: by which its times are told."""
 
     name: str
-    condition: Condition
-    problems: tuple[Problem, ...]
-    last_refresh: float
-    last_success: float
-    next_refresh: float
+    status: LoginStatus
     zone: ZoneInfo
-
-
-def login_view(name: str, status: LoginStatus, snapshot: Snapshot) -> LoginView:
-    """What there is to tell of a login."""
-    problems = tuple(_problems(status, snapshot))
-    places = (snapshot.locations.get(key) for key in status.locations)
-    zone = next((zone_of(place) for place in places if place), UTC)
-    return LoginView(
-        name,
-        _login_condition(status, problems),
-        problems,
-        status.last_refresh,
-        status.last_success,
-        status.next_refresh,
-        zone,
-    )
-
-
-def _login_condition(status: LoginStatus, problems: Sequence[Problem]) -> Condition:
-    if not status.last_refresh:
-        return Condition(Severity.WAIT, "First refresh under way")
-    if problems:
-        worst = max((each.condition for each in problems), key=lambda condition: condition.severity)
-        failed = sum(not each.up for each in status.locations.values())
-        if 0 < failed < len(status.locations) and not status.zone.is_contradicted:
-            return Condition(worst.severity, f"{failed} of {counted(len(status.locations), 'location')} not refreshed")
-        return Condition(worst.severity, worst.words)
-    return Condition(Severity.GOOD, "Working")
-
-
-def _problems(status: LoginStatus, snapshot: Snapshot) -> list[Problem]:
-    """Each message once, with the locations that it concerns."""
-    if not status.last_refresh:
-        return []
-    return [
-        *([_wrong_zone(status.zone.others)] if status.zone.is_contradicted else []),
-        *([] if status.up else _failures(status, snapshot)),
-    ]
-
-
-def _wrong_zone(fitting: Sequence[str]) -> Problem:
-    cure = f"to {' or '.join(fitting)}, which fits" if fitting else "(smarthub-exporter check tells which fits)"
-    detail = (
-        "The portal's times contradict the configured timezone: every figure may be off by hours. Correct timezone in"
-        f" the configuration {cure}, and restart."
-    )
-    return Problem(Condition(Severity.BAD, "Time zone does not fit", detail))
-
-
-def _failures(status: LoginStatus, snapshot: Snapshot) -> list[Problem]:
-    """What kept locations from being refreshed: the same failure of several is one problem."""
-    concerned: dict[tuple[FailureKind, str, str], list[str]] = {}
-    for key, location in status.locations.items():
-        if not location.up and (failure := location.failure):
-            title = title_of(key, snapshot.locations.get(key))
-            concerned.setdefault((failure.kind, failure.what, failure.advice), []).append(title)
-    if not concerned:
-        concerned = {(failure.kind, failure.what, failure.advice): [] for failure in status.failures}
-    everybody = len(concerned) == 1 and all(not each.up for each in status.locations.values())
-    return [
-        Problem(_failure(kind, what, advice), () if everybody else tuple(titles))
-        for (kind, what, advice), titles in concerned.items()
-    ]
-
-
-def _failure(kind: FailureKind, what: str, advice: str) -> Condition:
-    text = "; ".join(filter(None, (what, advice)))
-    # A host name stays as it is.
-    sentence = text if "." in text.partition(" ")[0] else text[:1].upper() + text[1:]
-    detail = sentence + ("" if text.endswith(".") else ".")
-    match kind:
-        case FailureKind.COMPUTING:
-            return Condition(Severity.WAIT, "Portal still computing", detail)
-        case FailureKind.PAUSED:
-            return Condition(Severity.BAD, "Sign-ins paused", detail)
-        case _:
-            return Condition(Severity.BAD, "Last refresh failed", detail)
-
-
-_FIRST = "It reaches back 35 days: seconds to minutes, longer where the portal computes. Reload to see more."
+    condition: Condition
+    problems: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class MeterView:
-    """A meter of a location; a location of which no meter is known has one view without meter and figures."""
+    """A meter of a location; a location of which no meter is known has one view without meter and figures.
+
+    condition: how its data are. refresh: how its last refresh went.
+    """
 
     key: LocationKey
     title: str
     zone: ZoneInfo
+    meter: Meter | None
+    figures: Figures
+    freshness: Freshness
     condition: Condition
     refresh: Condition
-    meter: Meter | None = None
-    figures: Figures | None = None
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """What is to be said of its data and of its refresh: nothing is up to date that could not be refreshed."""
-        if self.refresh.severity is Severity.GOOD:
-            return (self.condition,)
-        return (self.refresh,) if self.condition.severity is Severity.GOOD else (self.condition, self.refresh)
+        wrong = tuple(each for each in (self.condition, self.refresh) if each.severity is not Severity.GOOD)
+        return wrong or (self.condition,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +60,9 @@ class Summary:
 
     now: float
     condition: Condition
-    more: tuple[str, ...]
-    logins: tuple[LoginView, ...]
-    meters: tuple[MeterView, ...]
+    more: Sequence[str]
+    logins: Sequence[LoginView]
+    meters: Sequence[MeterView]
 
 
 def summarize(
@@ -153,82 +70,119 @@ def summarize(
     statuses: Mapping[str, LoginStatus],
     now: float,
     *,
-    is_alive: bool = True,
-    backfill_needed: Mapping[LocationKey, int] | None = None,
-    kept: MeterCache[Figures] | None = None,
+    is_alive: bool,
+    backfill_needed: Mapping[LocationKey, int],
 ) -> Summary:
     """What there is to tell now. backfill_needed: from which local day on only a backfill brings what has changed."""
-    logins = tuple(login_view(name, status, snapshot) for name, status in statuses.items())
-    meters = tuple(_meters(snapshot, statuses, now, kept or MeterCache()))
-    verdicts = _verdicts(logins, meters, now, is_alive=is_alive)
-    more = [*(each.words for each in verdicts[1:]), *_changed(snapshot, backfill_needed or {})]
-    return Summary(now, verdicts[0], tuple(more), logins, meters)
+    logins = [_login(name, status, snapshot) for name, status in statuses.items()]
+    meters = list(_meters(snapshot, statuses, now))
+    verdicts = sorted(_verdicts(logins, meters, now, is_alive=is_alive), key=lambda each: each.severity, reverse=True)
+    worst, *rest = verdicts or [_nothing_wrong(meters)]
+    more = [*(each.words for each in rest), *_changed(snapshot, backfill_needed)]
+    return Summary(now, worst, more, logins, meters)
+
+
+# -- logins
+
+
+def _login(name: str, status: LoginStatus, snapshot: Snapshot) -> LoginView:
+    zone = zone_of(next((snapshot.locations[key] for key in status.locations if key in snapshot.locations), None))
+    problems = tuple(_problems(status, snapshot))
+    return LoginView(name, status, zone, _login_condition(status, problems), problems)
+
+
+def _login_condition(status: LoginStatus, problems: Sequence[Condition]) -> Condition:
+    if not status.last_refresh:
+        return wait("First refresh under way")
+    if not problems:
+        return good("Working")
+    worst = max(problems, key=lambda problem: problem.severity)
+    count = len(status.locations)
+    failed = sum(not each.up for each in status.locations.values())
+    only_some = 0 < failed < count and not status.zone.is_contradicted
+    words = f"{failed} of {counted(count, 'location')} not refreshed" if only_some else worst.words
+    return Condition(worst.severity, words)
+
+
+def _problems(status: LoginStatus, snapshot: Snapshot) -> Iterator[Condition]:
+    """What is wrong with a login: the same failure of several locations is one problem."""
+    if status.zone.is_contradicted:
+        fitting = " or ".join(status.zone.others)
+        cure = f"to {fitting}, which fits" if fitting else "(smarthub-exporter check tells which fits)"
+        yield bad(
+            "Time zone does not fit",
+            "The portal's times contradict the configured timezone: every figure may be off by hours. Correct timezone"
+            f" in the configuration {cure}, and restart.",
+        )
+    concerned: dict[Failure, list[str]] = {_alike(failure): [] for failure in status.failures}
+    for key, location in status.locations.items():
+        if location.failure:
+            title = title_of(key, snapshot.locations.get(key))
+            concerned.setdefault(_alike(location.failure), []).append(title)
+    everybody = len(concerned) == 1 and not any(each.up for each in status.locations.values())
+    for failure, titles in concerned.items():
+        places = "" if everybody or not titles else f" Concerns {listed(titles)}."
+        yield replace(_FAILURES[failure.kind], detail=_sentence(failure) + places)
+
+
+def _alike(failure: Failure) -> Failure:
+    return replace(failure, about="", message="")
+
+
+def _sentence(failure: Failure) -> str:
+    said = "; ".join(filter(None, (failure.what, failure.advice)))
+    is_host = "." in said.partition(" ")[0]
+    return (said[:1] if is_host else said[:1].upper()) + said[1:].removesuffix(".") + "."
 
 
 # -- locations and meters
 
 
-def _meters(
-    snapshot: Snapshot, statuses: Mapping[str, LoginStatus], now: float, kept: MeterCache[Figures]
-) -> list[MeterView]:
+def _meters(snapshot: Snapshot, statuses: Mapping[str, LoginStatus], now: float) -> Iterator[MeterView]:
     known = location_statuses(statuses.values())
-    waiting = {key for status in statuses.values() if not status.last_refresh for key in status.locations}
-    views: list[MeterView] = []
     for key in sorted({*snapshot.locations, *known}):
         location = snapshot.locations.get(key)
         zone, title = zone_of(location), title_of(key, location)
-        refresh = _refresh_condition(known.get(key), is_waiting=key in waiting)
-        today = local(now, zone).date()
+        refresh = _refresh_condition(known.get(key))
         meters = location.meters if location else ()
-        for meter in meters:
-            figures = kept.get((key, meter.info.number), meter, (today, zone), partial(figures_of, meter, zone, today))
-            own = title if len(meters) == 1 else f"{title}, meter {meter.info.number}"
-            views.append(MeterView(key, own, zone, _data_condition(figures, now, refresh), refresh, meter, figures))
-        if not meters:
-            views.append(MeterView(key, title, zone, _no_data(refresh), refresh))
-    return views
+        for meter in meters or (None,):
+            own = f"{title}, meter {meter.info.number}" if meter and len(meters) > 1 else title
+            figures = figures_of(meter, zone, local(now, zone).date()) if meter else Figures()
+            fresh = freshness(figures, now)
+            condition = _data_condition(fresh, figures, now, refresh)
+            yield MeterView(key, own, zone, meter, figures, fresh, condition, refresh)
 
 
-def _refresh_condition(outcome: LocationStatus | None, *, is_waiting: bool) -> Condition:
-    if outcome is None:
-        return Condition(Severity.WAIT, "Not read", "No login reads this location; these are the last known figures.")
-    if outcome.up:
-        return Condition(Severity.GOOD, "Refreshed")
-    if is_waiting:
-        return Condition(Severity.WAIT, "Not refreshed yet", "Kept from before the exporter started.")
-    is_computing = outcome.failure is not None and outcome.failure.kind is FailureKind.COMPUTING
-    severity = Severity.WAIT if is_computing else Severity.BAD
+def _refresh_condition(status: LocationStatus | None) -> Condition:
+    if status is None:
+        return wait("Not read", "No login reads this location; these are the last known figures.")
+    if status.up:
+        return good("Refreshed")
+    if status.failure is None:
+        return wait("Not refreshed yet", "Kept from before the exporter started.")
     return Condition(
-        severity, "Not refreshed", "What is shown is what was known before; the reason stands at the login."
+        _FAILURES[status.failure.kind].severity,
+        "Not refreshed",
+        "What is shown is what was known before; the reason stands at the login.",
     )
 
 
-def _data_condition(figures: Figures, now: float, refresh: Condition) -> Condition:
-    if figures.newest is None:
-        return _no_data(refresh)
-    age = lasting(now - figures.newest.end)
-    usual = figures.usual
-    match freshness(figures, now):
-        case Freshness.STALE:
-            return Condition(Severity.BAD, "Stale", f"Nothing newer for {age}.")
-        case Freshness.LATE if usual is not None:
-            return Condition(
-                Severity.WAIT, "Late", f"Usually the data are here after {lasting(max(usual, 900))} or sooner."
-            )
-        case Freshness.LATE:
-            return Condition(Severity.WAIT, "Late", "More than two days behind.")
-        case _:
-            return Condition(Severity.GOOD, "Up to date")
-
-
-def _no_data(refresh: Condition) -> Condition:
-    if refresh.severity is not Severity.GOOD:
-        return Condition(Severity.WAIT, "No data", "Nothing is known of it yet.")
-    return Condition(
-        Severity.WAIT,
-        "No data",
-        "The portal answered, and has neither intervals nor days of it: some meters are read by the month only.",
-    )
+def _data_condition(fresh: Freshness, figures: Figures, now: float, refresh: Condition) -> Condition:
+    if fresh is Freshness.NONE:
+        return wait(
+            "No data",
+            "The portal answered, and has neither intervals nor days of it: some meters are read by the month only."
+            if refresh.severity is Severity.GOOD
+            else "Nothing is known of it yet.",
+        )
+    if fresh is Freshness.STALE:
+        return bad("Stale", f"Nothing newer for {lasting(figures.age(now))}.")
+    if fresh is Freshness.LATE:
+        late = "More than two days behind."
+        if figures.usual is not None:
+            late = f"Usually the data are here after {lasting(max(figures.usual, 900))} or sooner."
+        return wait("Late", late)
+    return good("Up to date")
 
 
 # -- all of it
@@ -236,55 +190,40 @@ def _no_data(refresh: Condition) -> Condition:
 
 def _verdicts(
     logins: Sequence[LoginView], meters: Sequence[MeterView], now: float, *, is_alive: bool
-) -> list[Condition]:
-    """Everything that is to be said at the top, the worst first; one good word where there is nothing wrong."""
-    found: list[Condition] = []
+) -> Iterator[Condition]:
+    """Everything that is wrong or under way, as it is said at the top."""
     if not is_alive:
-        found.append(
-            Condition(
-                Severity.BAD,
-                "Refreshing has stopped",
-                "A refresh thread has ended: restart the exporter; its log tells why.",
-            )
+        yield bad("Refreshing has stopped", "A refresh thread has ended: restart the exporter; its log tells why.")
+    if any(not login.status.last_refresh for login in logins):
+        yield wait(
+            "The first refresh is under way",
+            "It reaches back 35 days: seconds to minutes, longer where the portal computes. Reload to see more.",
         )
-    found += _login_verdicts(logins)
-    stale = [view for view in meters if view.condition.words == "Stale"]
-    if stale:
-        ages = [now - view.figures.newest.end for view in stale if view.figures and view.figures.newest]
-        age = f"{'up to ' if len(stale) > 1 else ''}{lasting(max(ages))}"
-        found.append(Condition(Severity.BAD, f"Data are stale: {_named(stale)}", f"Nothing newer for {age}."))
-    late = [view for view in meters if view.condition.words == "Late"]
-    if late:
-        found.append(Condition(Severity.WAIT, f"Data are late: {_named(late)}"))
-    if found:
-        return sorted(found, key=lambda condition: -condition.severity)
-    if not any(view.figures and view.figures.newest for view in meters):
-        return [
-            Condition(Severity.WAIT, "No data", "The refresh worked, and the portal gave no intervals and no days.")
-        ]
-    return [Condition(Severity.GOOD, "All is well")]
-
-
-def _login_verdicts(logins: Sequence[LoginView]) -> list[Condition]:
-    found: list[Condition] = []
-    waiting = [login for login in logins if not login.last_refresh]
-    if waiting:
-        found.append(Condition(Severity.WAIT, "The first refresh is under way", _FIRST))
     for login in logins:
-        if login.last_refresh and login.condition.severity is not Severity.GOOD:
+        if login.problems:
             who = f"{login.name}: " if len(logins) > 1 else ""
-            found.append(Condition(login.condition.severity, f"{who}{login.condition.words}"))
-    return found
+            yield Condition(login.condition.severity, f"{who}{login.condition.words}")
+    if stale := [view for view in meters if view.freshness is Freshness.STALE]:
+        age = lasting(max(view.figures.age(now) for view in stale))
+        yield bad(f"Data are stale: {_named(stale)}", f"Nothing newer for {'up to ' if len(stale) > 1 else ''}{age}.")
+    if late := [view for view in meters if view.freshness is Freshness.LATE]:
+        yield wait(f"Data are late: {_named(late)}")
 
 
-def _changed(snapshot: Snapshot, backfill_needed: Mapping[LocationKey, int]) -> list[str]:
+def _nothing_wrong(meters: Sequence[MeterView]) -> Condition:
+    if all(view.freshness is Freshness.NONE for view in meters):
+        return wait("No data", "The refresh worked, and the portal gave no intervals and no days.")
+    return good("All is well")
+
+
+def _changed(snapshot: Snapshot, backfill_needed: Mapping[LocationKey, int]) -> Iterator[str]:
     """What the window of /metrics no longer carries. Nothing is wrong with it, and somebody has to bring it."""
-    if not backfill_needed:
-        return []
-    days = {key: local_date(day, zone_of(snapshot.locations.get(key))) for key, day in backfill_needed.items()}
-    places = listed(sorted(title_of(key, snapshot.locations.get(key)) for key in days))
-    command = f"smarthub-exporter backfill --start {min(days.values())}"
-    return [f"Older data have changed at {places}: {command} brings them to the database."]
+    if backfill_needed:
+        known = snapshot.locations
+        titles = listed(sorted(title_of(key, known.get(key)) for key in backfill_needed))
+        start = min(local_date(day, zone_of(known.get(key))) for key, day in backfill_needed.items())
+        command = f"smarthub-exporter backfill --start {start}"
+        yield f"Older data have changed at {titles}: {command} brings them to the database."
 
 
 def _named(views: Sequence[MeterView]) -> str:

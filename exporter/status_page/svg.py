@@ -7,22 +7,22 @@ sheet shows.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from html import escape
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from ..formatting import midnights, number
-from .figures import dates
 
 TOP = 22  # pixels for the words of what is hovered
-FINE = 10  # units of a path to the pixel
 _BOTTOM = 36  # pixels for the dates
 _AXIS = 46
 _TICKS = 4
+_NAMED_DAYS = 7  # of more days only the Mondays have room for their names
 _MONDAY = 0
+_EDGE = 5  # percent of the width within which a name would be cut off
 _NEAR = 1e-9
 _CLOSE = 0.7
 _ROOM = 0.03
@@ -37,11 +37,6 @@ class Scale:
     tick: float
     height: int
 
-    @property
-    def zero(self) -> float:
-        """Pixels from the top of the plot down to zero."""
-        return self.y(0)
-
     def y(self, value: float) -> float:
         """Pixels from the top of the plot down to a value."""
         return (self.top - value) * self.height / (self.top + self.bottom)
@@ -52,16 +47,16 @@ class Scale:
         return [self.tick * each for each in range(most, least - 1, -1)]
 
 
-def scale(highest: float, lowest: float, height: int) -> Scale:
-    """A scale for values from `lowest` (not above 0) to `highest`, with few and round ticks."""
-    above, below = max(highest, 0.0), max(-lowest, 0.0)
-    if not above + below:
+def scale(above: float, below: float, height: int) -> Scale:
+    """A scale for values up to `above` over zero and `below` under it, with few and round ticks."""
+    whole = above + below
+    if not whole:
         return Scale(1.0, 0.0, 1.0, height)
-    rough = (above + below) / _TICKS
+    rough = whole / _TICKS
     magnitude = 10.0 ** math.floor(math.log10(rough))
     tick = magnitude * next(each for each in (1, 2, 2.5, 5, 10) if each * magnitude >= _CLOSE * rough)
     # The ground and the highest mark shall be seen, and a line at the very top shall not be cut.
-    room = _ROOM * (above + below)
+    room = _ROOM * whole
     return Scale(above + room if above else 0.0, below + room if below else 0.0, tick, height)
 
 
@@ -69,29 +64,34 @@ def scale(highest: float, lowest: float, height: int) -> Scale:
 class Days:
     """Some local days of a zone: their dates, and the instants at which they begin, and at which the last one ends."""
 
-    dates: tuple[date, ...]
-    bounds: tuple[int, ...]
+    dates: Sequence[date]
+    bounds: Sequence[int]
     zone: ZoneInfo
 
     def percent(self, instant: float) -> float:
         """Where an instant stands, in percent of the width."""
         return 100 * (instant - self.bounds[0]) / (self.bounds[-1] - self.bounds[0])
 
+    def across(self, start: float, end: float) -> str:
+        """The attributes of a rectangle from an instant to another."""
+        x = self.percent(start)
+        return f'x="{short(x)}%" width="{short(self.percent(end) - x)}%"'
 
-def days_between(first: date, last: date, zone: ZoneInfo) -> Days:
-    """The local days from the first to the last."""
-    every = dates(first, last)
-    return Days(tuple(every), tuple(midnights(first, len(every), zone)), zone)
+
+def days_until(last: date, count: int, zone: ZoneInfo) -> Days:
+    """So many local days, of which this is the last."""
+    first = last - timedelta(days=count - 1)
+    return Days([first + timedelta(days=each) for each in range(count)], midnights(first, count, zone), zone)
 
 
 def framed(scaled: Scale, parts: Iterable[str], label: str, unit: str, factor: int) -> str:
     """A chart with its scale at the left. label: for who cannot see it. factor: how much of a value one unit is."""
     height = TOP + scaled.height + _BOTTOM
-    decimals = _decimals(scaled.tick / factor)
+    decimals = len(f"{scaled.tick / factor:.4f}".rstrip("0").partition(".")[2])
     marks = "".join(
-        f'<text x="{_AXIS - 8}" y="{short(TOP + scaled.y(value) + 4)}">{shown}</text>'
+        f'<text x="{_AXIS - 8}" y="{short(TOP + scaled.y(value) + 4)}">'
+        f"{number(abs(value) / factor, decimals if value else 0)}</text>"
         for value in scaled.ticks()
-        for shown in (number(abs(value) / factor, decimals if value else 0),)
     )
     return (
         f'<div class="chart"><svg class="axis" width="{_AXIS}" height="{height}" aria-hidden="true">'
@@ -101,61 +101,39 @@ def framed(scaled: Scale, parts: Iterable[str], label: str, unit: str, factor: i
     )
 
 
-def stretched(paths: str, minutes: int, height: int) -> str:
-    """Paths in minutes across and tenths of pixels down, as wide as the chart is."""
-    box = f'viewBox="0 0 {minutes} {height * FINE}" preserveAspectRatio="none"'
-    return f'<svg y="{TOP}" width="100%" height="{height}" {box}>{paths}</svg>'
-
-
-def _decimals(tick: float) -> int:
-    return next((each for each in range(4) if abs(round(tick, each) - tick) < 1e-9), 4)  # noqa: PLR2004
-
-
 def grid(scaled: Scale) -> str:
     """A line for each tick."""
-    return "".join(
-        f'<line class="{"zero" if value == 0 else "grid"}" x2="100%" y1="{y}" y2="{y}"/>'
-        for value in scaled.ticks()
-        for y in (short(TOP + scaled.y(value)),)
-    )
+    lines = ""
+    for value in scaled.ticks():
+        y = short(TOP + scaled.y(value))
+        lines += f'<line class="{"zero" if value == 0 else "grid"}" x2="100%" y1="{y}" y2="{y}"/>'
+    return lines
 
 
 def day_lines(days: Days, height: int) -> str:
     """A line for each midnight."""
-    return "".join(
-        f'<line class="day" x1="{x}%" x2="{x}%" y1="{TOP}" y2="{TOP + height}"/>'
-        for instant in days.bounds[1:-1]
-        for x in (short(days.percent(instant)),)
-    )
+    lines = ""
+    for instant in days.bounds[1:-1]:
+        x = short(days.percent(instant))
+        lines += f'<line class="day" x1="{x}%" x2="{x}%" y1="{TOP}" y2="{TOP + height}"/>'
+    return lines
 
 
 def day_labels(days: Days, height: int) -> str:
-    """The weekday and date of each day."""
-    y = TOP + height
-    return "".join(
-        f'<text class="weekday" x="{x}%" y="{y + 16}">{each:%a}</text>'
-        f'<text class="date" x="{x}%" y="{y + 31}">{_date(each, days)}</text>'
-        for each, (start, end) in zip(days.dates, pairwise(days.bounds), strict=True)
-        for x in (short(days.percent((start + end) / 2)),)
-    )
-
-
-def _date(each: date, days: Days) -> str:
-    """The day of the month, with the month where it begins to be another one."""
-    return f"{each:%b} {each.day}" if each.day == 1 or each == days.dates[0] else f"{each.day}"
-
-
-def week_labels(days: Days, height: int) -> str:
-    """The Mondays; one too near to an edge would be cut off."""
-    return "".join(
-        f'<text class="weekday" x="{x}%" y="{TOP + height + 16}">{each:%a}</text>'
-        f'<text class="date" x="{x}%" y="{TOP + height + 31}">{each:%b} {each.day}</text>'
-        for each, (start, end) in zip(days.dates, pairwise(days.bounds), strict=True)
-        if each.weekday() == _MONDAY
-        for middle in (days.percent((start + end) / 2),)
-        if 5 <= middle <= 95  # noqa: PLR2004 - percent
-        for x in (short(middle),)
-    )
+    """The weekday and date of each day; where there are many, of each Monday that has room."""
+    are_many = len(days.dates) > _NAMED_DAYS
+    labels = ""
+    for each, (start, end) in zip(days.dates, pairwise(days.bounds), strict=True):
+        middle = days.percent((start + end) / 2)
+        if are_many and (each.weekday() != _MONDAY or not _EDGE <= middle <= 100 - _EDGE):
+            continue
+        month = f"{each:%b} " if are_many or each.day == 1 or each == days.dates[0] else ""
+        x = short(middle)
+        labels += (
+            f'<text class="weekday" x="{x}%" y="{TOP + height + 16}">{each:%a}</text>'
+            f'<text class="date" x="{x}%" y="{TOP + height + 31}">{month}{each.day}</text>'
+        )
+    return labels
 
 
 Words = tuple[int, int, str, str]
@@ -164,12 +142,11 @@ Words = tuple[int, int, str, str]
 
 def hover_words(words: Iterable[Words], days: Days) -> str:
     """A column for each piece of time, with its words in two lines, so that they fit a phone."""
-    columns = "".join(
-        f'<g><rect x="{short(x)}%" width="{short(days.percent(end) - x)}%"/><text>{when}</text><text>{what}</text></g>'
+    columns = (
+        f"<g><rect {days.across(start, end)}/><text>{when}</text><text>{what}</text></g>"
         for start, end, when, what in words
-        for x in (days.percent(start),)
     )
-    return f'<g class="hover">{columns}</g>' if columns else ""
+    return f'<g class="hover">{"".join(columns)}</g>'
 
 
 def short(value: float) -> str:

@@ -6,50 +6,46 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from xml.etree import ElementTree as ET
-from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from exporter.formatting import midnight
 from exporter.intervals.model import Interval
 from exporter.status_page.charts import energy_chart, power_chart
 from exporter.status_page.figures import DayFigures
-from exporter.status_page.svg import Days, days_between, scale
+from exporter.status_page.svg import Days, days_until, scale
 
 from ..support.html import Element, all_of, one
+from ..support.portal_answers import examples
+from ..support.worlds import ZONE
 
-NEW_YORK = ZoneInfo("America/New_York")
 HOUR = 3600
 TOP, POWER, ENERGY = 22, 168, 132  # pixels
+AMOUNTS = st.just(0.0) | st.floats(1e-3, 1e6)
 
 
-def days_of(first: date, last: date) -> Days:
-    return days_between(first, last, NEW_YORK)
-
-
-JUNE = days_of(date(2026, 6, 1), date(2026, 6, 2))
+JUNE = days_until(date(2026, 6, 2), 2, ZONE)
 MIDNIGHT = JUNE.bounds[0]
 
 
-def energies(*values: float | None, start: int = MIDNIGHT, step: int = HOUR, export: bool = False) -> list[Interval]:
+def energies(*values: float | None, start: int = MIDNIGHT, step: int = HOUR) -> list[Interval]:
     """Consecutive intervals in kWh; None leaves a hole."""
     return [
-        Interval(start + at * step, start + (at + 1) * step, **{"export" if export else "usage": value})  # type: ignore[arg-type]
+        Interval(start + at * step, start + (at + 1) * step, value)
         for at, value in enumerate(values)
         if value is not None
     ]
 
 
-def drawn(intervals: Sequence[Interval], days: Days = JUNE, *, now: float | None = None, hover: int = 900) -> Element:
-    return ET.fromstring(power_chart(intervals, days, days.bounds[-1] if now is None else now, hover))
+def drawn(intervals: Sequence[Interval], days: Days = JUNE, *, hours: int = 48) -> Element:
+    """The chart so many hours after the days began."""
+    return ET.fromstring(power_chart(intervals, days, days.bounds[0] + hours * HOUR))
 
 
-def path(chart: Element, name: str) -> str:
-    return one(chart, "path", class_=name).get("d") or ""
-
-
-def points(data: str) -> list[list[tuple[int, int]]]:
+def points(chart: Element, name: str) -> list[list[tuple[int, int]]]:
     """The corners of each run of a path made of M, v, h (relative), V and H (absolute) and z."""
+    data = one(chart, "path", class_=name).get("d") or ""
     runs: list[list[tuple[int, int]]] = []
     x = y = 0
     for command, text in re.findall(r"([MvhVHz])(-?[\d ]*)", data):
@@ -86,48 +82,37 @@ def labels(chart: Element, name: str) -> list[str]:
 
 def test_power_is_a_line_of_steps_at_real_times() -> None:
     chart = drawn(energies(1.0, 2.0, 0.0))
-    (line,) = points(path(chart, "drawn-line"))
+    (line,), (area,) = points(chart, "drawn-line"), points(chart, "drawn-area")
     top, zero = round(POWER * 10 * 0.03 / 1.03), POWER * 10
     middle = round((top + zero) / 2)
     assert line == [(0, middle), (60, middle), (60, top), (120, top), (120, zero), (180, zero)]
+    assert area == [*line, (180, zero), (0, zero)]
 
 
-def test_the_area_under_power_ends_at_zero() -> None:
-    (area,) = points(path(drawn(energies(1.0, 2.0)), "drawn-area"))
-    assert area[-2:] == [(120, POWER * 10), (0, POWER * 10)]
-
-
-def test_a_hole_stays_a_hole_and_is_marked() -> None:
-    chart = drawn(energies(1.0, None, None, 1.0), now=MIDNIGHT + 4 * HOUR)
-    first, second = points(path(chart, "drawn-line"))
+def test_a_hole_stays_a_hole_and_a_zero_is_none() -> None:
+    chart = drawn(energies(1.0, None, None, 0.0, 1.0), hours=5)
+    first, second = points(chart, "drawn-line")
     assert (first[-1][0], second[0][0]) == (60, 180)
     assert percents(all_of(chart, "rect", class_="gap")) == [(2.08, 4.17)]
 
 
-def test_what_is_still_to_come_is_no_hole_but_what_should_have_come_is_one() -> None:
-    chart = drawn(energies(1.0), now=MIDNIGHT + 24 * HOUR)
-    assert percents(all_of(chart, "rect", class_="gap")) == [(2.08, 47.92)]
-
-
-def test_a_zero_is_drawn_and_is_no_hole() -> None:
-    chart = drawn(energies(1.0, 0.0, 1.0), now=MIDNIGHT + 3 * HOUR)
-    assert len(points(path(chart, "drawn-line"))) == 1
-    assert not all_of(chart, "rect", class_="gap")
+def test_what_should_have_come_is_a_hole_and_what_is_to_come_none() -> None:
+    chart = drawn(energies(None, 1.0), hours=24)
+    assert percents(all_of(chart, "rect", class_="gap")) == [(0, 2.08), (4.17, 45.83)]
+    minute = Interval(MIDNIGHT + 59, MIDNIGHT + 24 * HOUR - 60, 1.0)
+    assert percents(all_of(drawn([minute], hours=24), "rect", class_="gap")) == [(49.97, 0.03)]
 
 
 def test_what_is_sent_stands_below_zero_on_the_same_scale() -> None:
-    both = [
-        Interval(MIDNIGHT, MIDNIGHT + HOUR, usage=2.0, export=0.0),
-        Interval(MIDNIGHT + HOUR, MIDNIGHT + 2 * HOUR, usage=0.0, export=1.0),
-    ]
+    both = [*energies(2.0), Interval(MIDNIGHT + HOUR, MIDNIGHT + 2 * HOUR, usage=0.0, export=1.0)]
     chart = drawn(both)
     zero = float(one(chart, "line", class_="zero").get("y1") or 0) - TOP
-    highest = min(y for run in points(path(chart, "drawn-line")) for _, y in run) / 10
-    lowest = max(y for run in points(path(chart, "sent-line")) for _, y in run) / 10
+    highest = min(y for run in points(chart, "drawn-line") for _, y in run) / 10
+    lowest = max(y for run in points(chart, "sent-line") for _, y in run) / 10
     assert highest < zero < lowest
     assert (zero - highest) == pytest.approx(2 * (lowest - zero), abs=0.2)
     assert spoken(chart) == [
-        "Mon Jun 1 00:00–01:00 EDT · 2,000 W drawn, 0 W sent",
+        "Mon Jun 1 00:00–01:00 EDT · 2,000 W drawn",
         "Mon Jun 1 01:00–02:00 EDT · 0 W drawn, 1,000 W sent",
     ]
 
@@ -137,36 +122,32 @@ def test_nothing_is_drawn_along_zero_while_nothing_is_sent() -> None:
         Interval(MIDNIGHT + at * HOUR, MIDNIGHT + (at + 1) * HOUR, usage=1.0, export=value)
         for at, value in enumerate((0.0, 1.0, 0.0))
     ]
-    assert [(run[0][0], run[-1][0]) for run in points(path(drawn(sent), "sent-line"))] == [(60, 120)]
+    assert [(run[0][0], run[-1][0]) for run in points(drawn(sent), "sent-line")] == [(60, 120)]
 
 
 def test_a_meter_that_only_sends_has_no_line_for_what_is_drawn() -> None:
-    chart = drawn(energies(1.0, 2.0, export=True))
+    chart = drawn([Interval(MIDNIGHT, MIDNIGHT + HOUR, export=1.0)])
     assert not all_of(chart, "path", class_="drawn-line")
     assert spoken(chart)[0] == "Mon Jun 1 00:00–01:00 EDT · 1,000 W sent"
 
 
 @pytest.mark.parametrize(
-    ("first", "hours"),
-    [(date(2026, 3, 7), [24, 23, 24]), (date(2026, 10, 31), [24, 25, 24]), (date(2026, 6, 1), [24] * 3)],
+    ("last", "hours"),
+    [(date(2026, 3, 9), [24, 23, 24]), (date(2026, 11, 2), [24, 25, 24]), (date(2026, 6, 1), [24] * 3)],
 )
-def test_days_are_as_wide_as_they_are_long(first: date, hours: list[int]) -> None:
-    days = days_of(first, date.fromordinal(first.toordinal() + 2))
+def test_days_are_as_wide_as_they_are_long(last: date, hours: list[int]) -> None:
+    days = days_until(last, 3, ZONE)
     chart = drawn(energies(1.0, start=days.bounds[0]), days)
     lines = [float((each.get("x1") or "").rstrip("%")) for each in all_of(chart, "line", class_="day")]
     whole = sum(hours)
-    assert lines == [
-        pytest.approx(100 * hours[0] / whole, abs=0.01),
-        pytest.approx(100 * (hours[0] + hours[1]) / whole, abs=0.01),
-    ]
+    assert lines == pytest.approx([100 * hours[0] / whole, 100 * (hours[0] + hours[1]) / whole], abs=0.01)
     (box,) = [each for each in all_of(chart, "svg") if each.get("viewBox")]
     assert (box.get("viewBox") or "").split()[2] == str(whole * 60)
 
 
 def test_both_hours_that_are_called_one_oclock_have_their_place() -> None:
-    days = days_of(date(2026, 11, 1), date(2026, 11, 1))
-    start = midnight(date(2026, 11, 1), NEW_YORK)
-    chart = drawn(energies(1.0, 2.0, 3.0, start=start), days)
+    days = days_until(date(2026, 11, 1), 1, ZONE)
+    chart = drawn(energies(1.0, 2.0, 3.0, start=days.bounds[0]), days)
     assert spoken(chart) == [
         "Sun Nov 1 00:00–01:00 EDT · 1,000 W drawn",
         "Sun Nov 1 01:00 EDT–01:00 EST · 2,000 W drawn",
@@ -176,18 +157,18 @@ def test_both_hours_that_are_called_one_oclock_have_their_place() -> None:
 
 
 def test_days_are_named_with_the_month_where_it_changes() -> None:
-    chart = drawn([], days_of(date(2026, 5, 30), date(2026, 6, 2)))
+    chart = drawn([], days_until(date(2026, 6, 2), 4, ZONE))
     assert labels(chart, "weekday") == ["Sat", "Sun", "Mon", "Tue"]
     assert labels(chart, "date") == ["May 30", "31", "Jun 1", "2"]
 
 
-def test_hovering_may_stand_for_more_than_one_interval_and_then_tells_the_average() -> None:
-    chart = drawn(energies(0.1, 0.2, 0.3, 0.4, 0.5, step=900), hover=HOUR)
-    assert spoken(chart) == [
+def test_hovering_tells_the_average_of_each_hour() -> None:
+    half_hour_late = Interval(MIDNIGHT + 9000, MIDNIGHT + 9900, 0.5)
+    assert spoken(drawn([*energies(0.1, 0.2, 0.3, 0.4, 0.5, step=900), half_hour_late])) == [
         "Mon Jun 1 00:00–01:00 EDT · 1,000 W drawn",
         "Mon Jun 1 01:00–01:15 EDT · 2,000 W drawn",
+        "Mon Jun 1 02:30–02:45 EDT · 2,000 W drawn",
     ]
-    assert not all_of(drawn(energies(1.0), hover=0), "g", class_="hover")
 
 
 def test_who_cannot_see_the_chart_is_told_its_greatest_values() -> None:
@@ -213,7 +194,7 @@ def day(number: int, usage: float | None = 10.0, export: float | None = None, co
 
 
 def bars(figures: Sequence[DayFigures], last: int = 7) -> Element:
-    return ET.fromstring(energy_chart(figures, days_of(date(2026, 6, 1), date(2026, 6, last))))
+    return ET.fromstring(energy_chart(figures, days_until(date(2026, 6, last), last, ZONE)))
 
 
 def heights(chart: Element, name: str) -> list[float]:
@@ -250,9 +231,8 @@ def test_hovering_a_day_tells_energy_and_cost_as_far_as_they_are_known() -> None
     ]
 
 
-def test_mondays_are_named() -> None:
-    chart = bars([day(1)], last=24)
-    assert labels(chart, "date") == ["Jun 8", "Jun 15", "Jun 22"]
+def test_of_many_days_the_mondays_are_named_where_there_is_room() -> None:
+    assert labels(bars([day(1)], last=24), "date") == ["Jun 8", "Jun 15", "Jun 22"]
 
 
 def test_who_cannot_see_the_bars_is_told_where_the_figures_are() -> None:
@@ -267,26 +247,26 @@ def test_who_cannot_see_the_bars_is_told_where_the_figures_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("highest", "lowest", "ticks"),
+    ("above", "below", "ticks"),
     [
         (3.4, 0, [3, 2, 1, 0]),
-        (31.5, 0, [30, 20, 10, 0]),
         (5230, 0, [5000, 4000, 3000, 2000, 1000, 0]),
-        (780, 0, [800, 600, 400, 200, 0]),
-        (20.2, -21.5, [20, 10, 0, -10, -20]),
+        (20.2, 21.5, [20, 10, 0, -10, -20]),
         (0.04, 0, [0.04, 0.03, 0.02, 0.01, 0]),
-        (0, -5, [0, -1, -2, -3, -4, -5]),
+        (0, 5, [0, -1, -2, -3, -4, -5]),
         (0, 0, [1, 0]),
     ],
 )
-def test_ticks_are_few_and_round(highest: float, lowest: float, ticks: list[float]) -> None:
-    assert scale(highest, lowest, 100).ticks() == [pytest.approx(each) for each in ticks]
+def test_ticks_are_few_and_round(above: float, below: float, ticks: list[float]) -> None:
+    assert scale(above, below, 100).ticks() == [pytest.approx(each) for each in ticks]
 
 
-def test_the_scale_has_room_for_all_values() -> None:
-    for highest, lowest in ((3.4, 0), (12_345, -3), (0.001, -7), (1e-6, 0), (0, -2)):
-        scaled = scale(highest, lowest, 100)
-        assert 0 <= scaled.y(highest) <= scaled.zero <= scaled.y(lowest) <= 100
+@given(above=AMOUNTS, below=AMOUNTS)
+@examples
+def test_the_scale_has_room_for_all_values(above: float, below: float) -> None:
+    scaled = scale(above, below, 100)
+    assert 0 <= scaled.y(above) <= scaled.y(0) <= scaled.y(-below) <= 100 + 1e-9
+    assert 2 <= len(scaled.ticks()) <= 8
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,7 @@
 """The figures of the status page: whole days, the month, and what is usual for a meter."""
 
 from collections.abc import Iterable
-from dataclasses import replace
-from datetime import UTC, date, datetime
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -13,141 +11,108 @@ from exporter.intervals.samples import version
 from exporter.simulator.household import Household
 from exporter.simulator.settings import Span
 from exporter.simulator.specs import Channels, LocationSpec, MeterSpec
+from exporter.simulator.truth import Truth
 from exporter.simulator.world import World
 from exporter.status_page.figures import Figures, Freshness, figures_of, freshness
 
 from ..support.clocks import ManualClock
 from ..support.exporter import StartExporter
 from ..support.portal import StartPortal, login_of
+from ..support.status import HOUR, NOON, full_day
 from ..support.worlds import ZONE
 
-HOUR, DAY = 3600, 86400
-T = int(datetime(2026, 6, 15, 12, tzinfo=UTC).timestamp())
+DAY = 86400
 
 
-def whole(day: date, usage: float | None = 10.0, **values: float) -> Interval:
-    return Interval(midnight(day, ZONE), midnight(date.fromordinal(day.toordinal() + 1), ZONE), usage, **values)  # type: ignore[arg-type]
+def of(days: Iterable[Interval] = (), intervals: Iterable[Interval] = (), today: date = date(2026, 6, 15)) -> Figures:
+    return figures_of(Meter(MeterInfo("81001"), tuple(intervals), tuple(days)), ZONE, today)
 
 
-def june(*numbers: int) -> list[Interval]:
-    return [whole(date(2026, 6, number)) for number in numbers]
-
-
-def meter_of(days: Iterable[Interval] = (), intervals: Iterable[Interval] = ()) -> Meter:
-    return Meter(MeterInfo("81001"), tuple(intervals), tuple(days))
-
-
-def seen(lags: Iterable[tuple[int, float]]) -> list[Interval]:
-    """Quarter hours by their end, each first seen so many hours after it."""
-    return [Interval(end - 900, end, 0.2, version(end, end + hours * HOUR)) for end, hours in lags]
-
-
-def of(meter: Meter, today: date = date(2026, 6, 15)) -> Figures:
-    return figures_of(meter, ZONE, today)
+def june(*numbers: int, cost: float | None = None) -> list[Interval]:
+    return [full_day(date(2026, 6, number), cost=cost) for number in numbers]
 
 
 # -- days and months
 
 
 def test_a_meter_without_anything_has_no_figures() -> None:
-    assert of(meter_of()) == Figures((), None, None, None)
+    assert of() == Figures()
 
 
-def test_the_latest_day_is_the_newest_whole_one_with_energy() -> None:
-    days = [*june(11, 12), whole(date(2026, 6, 13), None, cost=2.0)]
-    latest = of(meter_of(days)).latest_day
-    assert latest is not None
-    assert latest.date == date(2026, 6, 12)
+def test_days_are_those_with_energy_and_as_long_as_they_were() -> None:
+    dates = [date(2026, 3, 8), date(2026, 6, 1), date(2026, 11, 1)]
+    days = [*map(full_day, dates), full_day(date(2026, 11, 2), None, cost=2.0)]
+    assert [(day.date, day.hours) for day in of(days).days] == list(zip(dates, (23, 24, 25), strict=True))
 
 
-def test_a_month_adds_its_whole_days_and_says_which_they_are() -> None:
-    days = [whole(date(2026, 5, 31), 99.0), *(replace(day, cost=1.1) for day in june(1, 2, 3))]
-    month = of(meter_of(days)).month
+def test_a_month_adds_its_whole_days_as_far_as_they_are_known() -> None:
+    month = of([full_day(date(2026, 5, 31), 99.0), *june(1, 2, cost=1.1), *june(5)]).month
     assert month is not None
-    assert (month.first, month.last, month.days, month.missing) == (date(2026, 6, 1), date(2026, 6, 3), 3, 0)
-    assert (month.usage, month.cost, month.export, month.cost_days) == (30.0, 3.3, None, 3)
-    assert month.is_running
+    assert [day.date.day for day in month.days] == [1, 2, 5]
+    assert (month.usage, month.export, month.cost) == (30.0, None, 2.2)
 
 
-def test_a_month_counts_the_days_that_are_missing_between_but_not_those_before() -> None:
-    month = of(meter_of(june(5, 6, 9))).month
+@pytest.mark.parametrize(
+    ("today", "is_running"), [(date(2026, 6, 30), True), (date(2026, 7, 1), False), (date(2027, 6, 1), False)]
+)
+def test_a_month_is_running_until_it_ends(today: date, *, is_running: bool) -> None:
+    month = of(june(1), today=today).month
     assert month is not None
-    assert (month.first.day, month.days, month.missing, month.usage) == (5, 3, 2, 30.0)
-
-
-def test_a_month_says_of_how_many_days_it_knows_the_cost() -> None:
-    month = of(meter_of([whole(date(2026, 6, 1), cost=1.5), whole(date(2026, 6, 2))])).month
-    assert month is not None
-    assert (month.days, month.cost_days, month.cost) == (2, 1, 1.5)
-
-
-def test_before_a_month_has_a_whole_day_the_last_one_is_told_and_not_called_this_one() -> None:
-    month = of(meter_of([whole(date(2026, 5, day)) for day in (30, 31)]), date(2026, 6, 1)).month
-    assert month is not None
-    assert (month.first, month.last, month.is_running) == (date(2026, 5, 30), date(2026, 5, 31), False)
-
-
-def test_the_same_month_of_another_year_is_not_this_one() -> None:
-    month = of(meter_of(june(1)), date(2027, 6, 1)).month
-    assert month is not None
-    assert not month.is_running
-
-
-@pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 8), 23), (date(2026, 11, 1), 25), (date(2026, 6, 1), 24)])
-def test_a_day_knows_how_long_it_was(day: date, hours: int) -> None:
-    latest = of(meter_of([whole(day)])).latest_day
-    assert latest is not None
-    assert (latest.date, latest.hours) == (day, hours)
+    assert month.is_running is is_running
 
 
 # -- what is usual
 
 
-def test_from_72_hours_on_data_are_stale() -> None:
-    figures = of(meter_of(intervals=seen([(T, 1.0)])))
-    assert freshness(figures, T + 72 * HOUR - 1) is Freshness.LATE
-    assert freshness(figures, T + 72 * HOUR) is Freshness.STALE
+@pytest.mark.parametrize(
+    ("usual", "hours", "expected"),
+    [
+        (None, 48, Freshness.LATE),
+        (None, 72, Freshness.STALE),
+        (HOUR, 4.5, Freshness.LATE),
+        (30 * HOUR, 48, Freshness.LATE),
+        (50 * HOUR, 72, Freshness.STALE),
+    ],
+)
+def test_data_are_late_by_what_is_usual_and_stale_after_72_hours(
+    usual: int | None, hours: float, expected: Freshness
+) -> None:
+    figures = Figures(newest=Interval(NOON - 900, NOON, 0.2), usual=usual)
+    assert freshness(figures, NOON + hours * HOUR) is expected
+    just_before = Freshness.LATE if (usual, hours) == (None, 72) else Freshness.FRESH
+    assert freshness(figures, NOON + hours * HOUR - 1) is just_before
 
 
-def test_without_knowing_what_is_usual_data_are_late_from_48_hours_on() -> None:
-    figures = of(meter_of(intervals=seen([(T, 1.0)])))
-    assert figures.usual is None
-    assert freshness(figures, T + 48 * HOUR - 1) is Freshness.FRESH
-    assert freshness(figures, T + 48 * HOUR) is Freshness.LATE
+def seen(start: int, end: int, hours: float) -> list[Interval]:
+    """The quarter hours of some time, each first seen so many hours after its end."""
+    return [Interval(at - 900, at, 0.2, version(at, at + hours * HOUR)) for at in range(start, end, 900)]
 
 
-def test_a_meter_that_comes_within_an_hour_is_late_after_some() -> None:
-    figures = of(meter_of(intervals=seen((T - back, 0.5) for back in range(10 * DAY, 0, -900))))
-    assert figures.usual is not None
-    assert 1800 <= figures.usual <= 2700
-    assert freshness(figures, T + 2 * HOUR) is Freshness.FRESH
-    assert freshness(figures, T + 6 * HOUR) is Freshness.LATE
+def test_usual_is_when_nearly_all_data_have_come() -> None:
+    assert of(intervals=seen(NOON - 10 * DAY, NOON, 0.5)).usual == pytest.approx(HOUR / 2, abs=900)
+    corrected = [
+        each
+        for start in range(NOON - 12 * DAY, NOON, 27000)
+        for each in (*seen(start, start + 26100, 1.0), *seen(start + 26100, start + 27000, 90.0))
+    ]
+    assert of(intervals=corrected).usual == pytest.approx(HOUR, abs=900)
 
 
-def test_a_meter_that_is_read_once_a_day_is_not_late_for_that() -> None:
-    # Each day's intervals come together at six in the morning of the next day.
-    figures = of(meter_of(intervals=seen((T - back, 6 + (back % DAY) / HOUR) for back in range(10 * DAY, 0, -900))))
-    assert figures.usual is not None
-    assert 28 * HOUR <= figures.usual <= 30.5 * HOUR
-    assert freshness(figures, T + 40 * HOUR) is Freshness.FRESH
+def test_what_is_read_once_a_day_usually_takes_more_than_one() -> None:
+    daily = [
+        each
+        for back in range(10 * DAY, 0, -900)
+        for each in seen(NOON - back, NOON - back + 1, 6 + (back % DAY) / HOUR)
+    ]
+    assert of(intervals=daily).usual == pytest.approx(29 * HOUR, abs=1.5 * HOUR)
 
 
-def test_what_the_first_refresh_found_says_nothing_on_what_is_usual() -> None:
-    found = seen((T - back, back / HOUR + 2) for back in range(35 * DAY, 0, -900))
-    assert of(meter_of(intervals=found)).usual is None
-    later = seen((T + ahead, 2.0) for ahead in range(0, 2 * DAY, 900))
-    assert of(meter_of(intervals=[*found, *later])).usual is None
-    much_later = seen((T + ahead, 2.0) for ahead in range(0, 8 * DAY, 900))
-    usual = of(meter_of(intervals=[*found, *much_later])).usual
-    assert usual is not None
-    assert 1.7 * HOUR <= usual <= 2.3 * HOUR
-
-
-def test_a_few_values_that_were_corrected_late_do_not_change_what_is_usual() -> None:
-    lags = [(T - back, 90.0 if back % (30 * 900) == 0 else 1.0) for back in range(12 * DAY, 0, -900)]
-    usual = of(meter_of(intervals=seen(lags))).usual
-    assert usual is not None
-    assert usual <= 1.5 * HOUR
+def test_what_a_first_refresh_found_says_nothing_on_what_is_usual() -> None:
+    found = [each for back in range(35 * DAY, 0, -900) for each in seen(NOON - back, NOON - back + 1, back / HOUR + 2)]
+    for days, usual in ((3, None), (4, 2 * HOUR)):
+        assert of(intervals=[*found, *seen(NOON, NOON + days * DAY, 2.0)]).usual == (
+            usual and pytest.approx(usual, abs=900)
+        )
 
 
 # -- against what is true
@@ -157,43 +122,29 @@ HOUSE = LocationSpec("55001", "70002", (SOLAR,), nickname="Solar house")
 
 
 @pytest.mark.parametrize("now", [datetime(2026, 11, 8, 15, tzinfo=UTC), datetime(2026, 3, 15, 15, tzinfo=UTC)])
-def test_days_and_months_are_those_of_the_portal_also_when_clocks_change(
+def test_days_and_months_are_the_portals_when_clocks_change(
     now: datetime, clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter
 ) -> None:
     clock.move_to(now.timestamp())
-    gap = Span(
-        "81002",
-        midnight(date(now.year, now.month, 5), ZONE) + 7200,
-        midnight(date(now.year, now.month, 5), ZONE) + 9000,
-    )
+    today = local(now.timestamp(), ZONE).date()
+    first, broken = today.replace(day=1), today.replace(day=5)
+    gap = Span("81002", midnight(broken, ZONE) + 7200, midnight(broken, ZONE) + 9000)
     server = start_portal(World(locations=(HOUSE,)), gaps=(gap,), lag=5400.0)
     exporter = start_exporter(login_of(server))
     exporter.refresh()
-    meter = exporter.location("70002").meters[0]
-    figures = figures_of(meter, ZONE, local(now.timestamp(), ZONE).date())
+    figures = figures_of(exporter.location("70002").meters[0], ZONE, today)
+
+    def truth(first: date, last: date) -> Truth:
+        return server.portal.truth(SOLAR, midnight(first, ZONE), midnight(last, ZONE))
 
     assert len(figures.days) > 30
     for day in figures.days:
-        start, end = midnight(day.date, ZONE), midnight(date.fromordinal(day.date.toordinal() + 1), ZONE)
-        truth = server.portal.truth(SOLAR, start, end)
-        assert (day.usage, day.export, day.cost) == (truth.usage, truth.export, truth.cost)
-    assert date(now.year, now.month, 5) not in {day.date for day in figures.days}
-
+        true = truth(day.date, day.date + timedelta(days=1))
+        assert (day.usage, day.export, day.cost) == (true.usage, true.export, true.cost)
     month = figures.month
     assert month is not None
-    assert (month.first.day, month.last.day, month.days, month.missing) == (1, now.day - 1, now.day - 2, 1)
-    whole_month = server.portal.truth(
-        SOLAR, midnight(month.first, ZONE), midnight(local(now.timestamp(), ZONE).date(), ZONE)
-    )
-    broken = server.portal.truth(
-        SOLAR, midnight(date(now.year, now.month, 5), ZONE), midnight(date(now.year, now.month, 6), ZONE)
-    )
+    assert {day.date.day for day in month.days} == {*range(1, today.day)} - {5}
+    whole, missing = truth(first, today), truth(broken, broken + timedelta(days=1))
     for name in ("usage", "export", "cost"):
-        expected = getattr(whole_month, name) - getattr(broken, name)
+        expected = getattr(whole, name) - getattr(missing, name)
         assert getattr(month, name) == pytest.approx(expected, abs=1e-6)
-
-
-def test_midnight_is_that_of_the_zone() -> None:
-    assert midnight(date(2026, 6, 1), ZoneInfo("America/Denver")) == int(
-        datetime(2026, 6, 1, 6, tzinfo=UTC).timestamp()
-    )
