@@ -42,7 +42,7 @@ def power_chart(intervals: Iterable[Interval], days: Days, now: float) -> str:
     drawn, sent = (_steps(inside, pick) for _, pick in DIRECTIONS)
     scaled = scale(_highest(step.watts for step in drawn), _highest(step.watts for step in sent), _POWER)
     # A line along zero for all that is not sent would hide the one for what is drawn.
-    below = [Step(start, end, -value) for start, end, value in sent if value]
+    below = [PowerStep(start, end, -value) for start, end, value in sent if value]
     paths = _paths("drawn", drawn, days, scaled) + _paths("sent", below, days, scaled)
     # Minutes across and tenths of pixels down, as wide as the chart is.
     box = f'viewBox="0 0 {(last - first) // 60} {_POWER * _FINE}" preserveAspectRatio="none"'
@@ -105,7 +105,7 @@ def _gaps(known: Sequence[Interval], days: Days, now: float) -> str:
     )
 
 
-class Step(NamedTuple):
+class PowerStep(NamedTuple):
     """The average power of an interval in W."""
 
     start: int
@@ -113,15 +113,15 @@ class Step(NamedTuple):
     watts: float
 
 
-def _steps(intervals: Iterable[Interval], pick: Callable[[Energy], float | None]) -> list[Step]:
+def _steps(intervals: Iterable[Interval], pick: Callable[[Energy], float | None]) -> list[PowerStep]:
     return [
-        Step(each.start, each.end, watts(value, each.end - each.start))
+        PowerStep(each.start, each.end, watts(value, each.end - each.start))
         for each in intervals
         if (value := pick(each)) is not None
     ]
 
 
-def _paths(name: str, steps: Sequence[Step], days: Days, scaled: Scale) -> str:
+def _paths(name: str, steps: Sequence[PowerStep], days: Days, scaled: Scale) -> str:
     """A line along the steps and the area between it and zero."""
     if not any(step.watts for step in steps):
         return ""
@@ -134,9 +134,9 @@ def _paths(name: str, steps: Sequence[Step], days: Days, scaled: Scale) -> str:
     return f'<path class="{name}-area" d="{area}"/><path class="{name}-line" d="{line}"/>'
 
 
-def _runs(steps: Iterable[Step]) -> Iterator[list[Step]]:
+def _runs(steps: Iterable[PowerStep]) -> Iterator[list[PowerStep]]:
     """Intervals that follow one another without a gap."""
-    run: list[Step] = []
+    run: list[PowerStep] = []
     for step in steps:
         if run and run[-1].end != step.start:
             yield run
@@ -145,7 +145,7 @@ def _runs(steps: Iterable[Step]) -> Iterator[list[Step]]:
     yield run
 
 
-def _outline(run: Sequence[Step], days: Days, scaled: Scale) -> tuple[str, int]:
+def _outline(run: Sequence[PowerStep], days: Days, scaled: Scale) -> tuple[str, int]:
     """A path in minutes and tenths of pixels, relative to keep it short, and the minute at which it begins."""
     origin = days.bounds[0]
     x = begin = (run[0].start - origin) // 60
@@ -184,7 +184,7 @@ def _day_words(day: DayFigures | None) -> str:
     return ", ".join(said)
 
 
-def _power_label(drawn: Sequence[Step], sent: Sequence[Step], days: Days) -> str:
+def _power_label(drawn: Sequence[PowerStep], sent: Sequence[PowerStep], days: Days) -> str:
     label = f"Average power from {day_text(days.dates[0])} to {day_text(days.dates[-1])}."
     for name, steps in (("drawn from", drawn), ("sent to", sent)):
         if steps:
