@@ -19,9 +19,10 @@ from requests_mock import ANY, Mocker
 
 from exporter import logs
 from exporter.errors import TransportError
+from exporter.httpcall import ClientResponse
 from exporter.portal.client import ACCOUNTS, USER_DATA
 from exporter.portal.debug_trace import FIELDS, WORDS, Kind, shape, trace_failure, trace_response
-from exporter.portal.http import PortalResponse, Transport
+from exporter.portal.http import Transport
 from exporter.portal.query import POLL
 from exporter.portal.signin import METHOD, RENEW, SIGN_IN
 from exporter.simulator.household import Household
@@ -55,7 +56,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
 
 
 def trace(body: bytes = b"{}", content_type: str = "", *, path: str = POLL) -> None:
-    trace_response("poll", "POST", path, 0.07149, PortalResponse(200, body, content_type=content_type))
+    trace_response("poll", "POST", path, 0.07149, ClientResponse(200, {"Content-Type": content_type}, body))
 
 
 # -- the line

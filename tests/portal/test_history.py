@@ -322,9 +322,10 @@ def test_a_warning_of_several_pieces_is_said_once() -> None:
     assert len(fetch(one_meter(hours_in(ZONE, 1.0), "SIDEWAYS"), 65).warnings) == 1
 
 
-@pytest.mark.parametrize(("zone", "contradicted"), [("America/Chicago", True), (ZONE, False)])
-def test_data_of_another_zone_are_noticed(zone: str, *, contradicted: bool) -> None:
-    assert fetch(one_meter(hours_in(zone, 1.0)), 35).zone_contradicted is contradicted
+def test_what_all_pieces_show_of_the_zone_is_kept() -> None:
+    found = fetch(one_meter(hours_in("America/Chicago", 1.0)), 65).evidence
+    assert len(found) > 1
+    assert all(evidence.agrees(ZoneInfo("America/Chicago")) for evidence in found)
 
 
 def test_a_meter_that_exported_in_one_piece_exports_in_all() -> None:

@@ -95,7 +95,6 @@ def test_days_around_a_change_join_without_gap_or_overlap(zone: str, year: int, 
         assert spans(only(found)) == [(moment, moment + step) for moment in every]
         assert [reading.usage for reading in only(found).readings] == [value for _, value in pairs]
         assert [reading.cost for reading in only(found).readings] == [value for _, value in pairs]
-        assert found.zone_contradicted is False
 
 
 @pytest.mark.parametrize("zone", [*US_ZONES, "Australia/Lord_Howe"])
@@ -282,31 +281,11 @@ def test_periods_make_no_meters_of_their_own() -> None:
 # -- a zone that does not fit
 
 
-@pytest.mark.parametrize("step", [QUARTER, HOUR])
-@pytest.mark.parametrize(
-    ("portal", "configured"),
-    [
-        ("America/Chicago", "America/New_York"),
-        ("America/New_York", "America/Denver"),
-        ("America/Chicago", "Etc/GMT"),
-        ("Pacific/Honolulu", "America/Los_Angeles"),
-    ],
-)
-def test_data_of_another_zone_contradict_the_configured_one(portal: str, configured: str, step: int) -> None:
-    for zone, contradicted in ((portal, True), (configured, False)):
-        moments = range(bounds_of(MONDAY, configured)[0], bounds_of(MONDAY, configured)[1], step)
-        pairs: list[Pair] = [(wall_of(moment, zone), 0.5) for moment in moments]
-        assert read(one_meter(pairs), zone=configured).zone_contradicted is contradicted
-
-
-@pytest.mark.parametrize("pairs", [[], [(wall("9999-12-01"), 1.0)], [(T0 + 5 * HOUR, 1.0)], quarters(range(20, 40))])
-def test_data_that_begin_later_tell_nothing_of_the_zone(pairs: list[Pair]) -> None:
-    assert read(one_meter(pairs)).zone_contradicted is None
-
-
-def test_a_single_point_far_outside_is_no_other_zone() -> None:
-    for far in (T0 - 30 * DAY, T0 - 7 * HOUR, T0 + DAY + 7 * HOUR, T0 + 30 * DAY):
-        assert read(one_meter([*quarters(range(96)), (far, 1.0)])).zone_contradicted is not True
+def test_readings_come_with_what_they_show_of_the_zone() -> None:
+    moments = range(*bounds_of(MONDAY, "America/New_York"), HOUR)
+    pairs: list[Pair] = [(wall_of(moment, "America/Chicago"), 0.5) for moment in moments]
+    (evidence,) = read(one_meter(pairs), zone="America/New_York").evidence
+    assert evidence.agrees(ZoneInfo("America/Chicago"))
 
 
 # -- whatever is written
