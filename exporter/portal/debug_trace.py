@@ -10,8 +10,8 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
-from typing import Protocol
 
+from ..httpcall import ClientResponse
 from .parsing import Json
 
 log = logging.getLogger(__name__)
@@ -85,27 +85,7 @@ WORDS = _words(
 _TYPES = {str: "text", bool: "true/false", int: "number", float: "number", type(None): "null"}
 
 
-class TracedResponse(Protocol):
-    """What the trace wants to know of an answer."""
-
-    @property
-    def status(self) -> int:
-        """The status code."""
-
-    @property
-    def body(self) -> bytes:
-        """All of it, as it came."""
-
-    @property
-    def content_type(self) -> str:
-        """The header of that name, empty where there is none."""
-
-    @property
-    def is_page(self) -> bool:
-        """It is a web page."""
-
-
-def trace_response(endpoint: str, method: str, path: str, seconds: float, answer: TracedResponse) -> None:
+def trace_response(endpoint: str, method: str, path: str, seconds: float, answer: ClientResponse) -> None:
     """Tell of a call that was answered, however it was."""
     if not log.isEnabledFor(logging.DEBUG):
         return
