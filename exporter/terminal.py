@@ -1,9 +1,9 @@
 """What people read and type: findings and tables on standard output, questions and waiting on standard error."""
 
+import getpass
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from getpass import getpass
 from io import TextIOWrapper
 
 from rich.console import Console
@@ -102,7 +102,7 @@ class Terminal:
 
     def ask_secret(self, question: str, check: Callable[[str], object] = str) -> str:
         """The same for a line that is not shown while it is typed."""
-        return self._asked(lambda: getpass(f"{question}: "), check)
+        return self._asked(lambda: getpass.getpass(f"{question}: "), check)
 
     def complain(self, line: str) -> None:
         """What the person has to know before the next question."""
