@@ -4,6 +4,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from xml.etree import ElementTree as ET
 
@@ -96,7 +97,7 @@ def test_a_hole_stays_a_hole_and_a_zero_is_none() -> None:
     assert percents(all_of(chart, "rect", class_="gap")) == [(2.08, 4.17)]
 
 
-def test_what_should_have_come_is_a_hole_and_what_is_to_come_none() -> None:
+def test_what_should_have_come_is_a_hole_but_no_future_is() -> None:
     chart = drawn(energies(None, 1.0), hours=24)
     assert percents(all_of(chart, "rect", class_="gap")) == [(0, 2.08), (4.17, 45.83)]
     minute = Interval(MIDNIGHT + 59, MIDNIGHT + 24 * HOUR - 60, 1.0)
@@ -118,10 +119,7 @@ def test_what_is_sent_stands_below_zero_on_the_same_scale() -> None:
 
 
 def test_nothing_is_drawn_along_zero_while_nothing_is_sent() -> None:
-    sent = [
-        Interval(MIDNIGHT + at * HOUR, MIDNIGHT + (at + 1) * HOUR, usage=1.0, export=value)
-        for at, value in enumerate((0.0, 1.0, 0.0))
-    ]
+    sent = [replace(each, usage=1.0, export=each.usage) for each in energies(0.0, 1.0, 0.0)]
     assert [(run[0][0], run[-1][0]) for run in points(drawn(sent), "sent-line")] == [(60, 120)]
 
 
@@ -131,18 +129,13 @@ def test_a_meter_that_only_sends_has_no_line_for_what_is_drawn() -> None:
     assert spoken(chart)[0] == "Mon Jun 1 00:00–01:00 EDT · 1,000 W sent"
 
 
-@pytest.mark.parametrize(
-    ("last", "hours"),
-    [(date(2026, 3, 9), [24, 23, 24]), (date(2026, 11, 2), [24, 25, 24]), (date(2026, 6, 1), [24] * 3)],
-)
-def test_days_are_as_wide_as_they_are_long(last: date, hours: list[int]) -> None:
-    days = days_until(last, 3, ZONE)
-    chart = drawn(energies(1.0, start=days.bounds[0]), days)
+@pytest.mark.parametrize(("last", "hours"), [(date(2026, 3, 9), 23), (date(2026, 11, 2), 25), (date(2026, 6, 1), 24)])
+def test_days_are_as_wide_as_they_are_long(last: date, hours: int) -> None:
+    chart = drawn([], days_until(last, 3, ZONE))
+    whole = 24 + hours + 24
     lines = [float((each.get("x1") or "").rstrip("%")) for each in all_of(chart, "line", class_="day")]
-    whole = sum(hours)
-    assert lines == pytest.approx([100 * hours[0] / whole, 100 * (hours[0] + hours[1]) / whole], abs=0.01)
-    (box,) = [each for each in all_of(chart, "svg") if each.get("viewBox")]
-    assert (box.get("viewBox") or "").split()[2] == str(whole * 60)
+    assert lines == pytest.approx([100 * 24 / whole, 100 * (24 + hours) / whole], abs=0.01)
+    assert one(chart, "svg", preserveAspectRatio="none").get("viewBox") == f"0 0 {whole * 60} {POWER * 10}"
 
 
 def test_both_hours_that_are_called_one_oclock_have_their_place() -> None:
@@ -171,7 +164,7 @@ def test_hovering_tells_the_average_of_each_hour() -> None:
     ]
 
 
-def test_who_cannot_see_the_chart_is_told_its_greatest_values() -> None:
+def test_who_cannot_see_the_chart_hears_its_greatest_values() -> None:
     chart = drawn([*energies(1.0, 2.0), Interval(MIDNIGHT + 7200, MIDNIGHT + 10800, usage=0.0, export=0.5)])
     assert one(chart, "svg", role="img").get("aria-label") == (
         "Average power from Mon Jun 1 to Tue Jun 2. Most drawn from the grid: 2,000 W, Mon Jun 1 01:00 EDT."
@@ -180,7 +173,7 @@ def test_who_cannot_see_the_chart_is_told_its_greatest_values() -> None:
     assert one(drawn([]), "svg", role="img").get("aria-label") == "Average power from Mon Jun 1 to Tue Jun 2. No data."
 
 
-def test_intervals_outside_the_days_and_those_without_energy_are_left_out() -> None:
+def test_what_is_outside_the_days_or_no_energy_is_left_out() -> None:
     outside = energies(5.0, start=MIDNIGHT - HOUR) + energies(7.0, start=JUNE.bounds[-1])
     only_cost = [Interval(MIDNIGHT, MIDNIGHT + HOUR, cost=1.0)]
     assert not all_of(drawn([*outside, *only_cost]), "path")
@@ -221,7 +214,7 @@ def test_little_energy_is_not_nothing_and_no_energy_has_no_bar() -> None:
     assert heights(bars([day(1, 1000.0), day(2, 0.01), day(3, 0.0)]), "drawn-bar")[1:] == [1.0]
 
 
-def test_hovering_a_day_tells_energy_and_cost_as_far_as_they_are_known() -> None:
+def test_hovering_a_day_tells_what_is_known_of_it() -> None:
     chart = bars([day(1, 31.42, 4.1, 3.91), day(2, 20.0), day(3, None, 2.0, -0.08)], last=4)
     assert spoken(chart) == [
         "Mon Jun 1 · 31.42 kWh drawn, 4.10 kWh sent, $3.91",

@@ -1,23 +1,14 @@
 """The figures of the status page: whole days, the month, and what is usual for a meter."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 import pytest
 
-from exporter.formatting import local, midnight
 from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.intervals.samples import version
-from exporter.simulator.household import Household
-from exporter.simulator.settings import Span
-from exporter.simulator.specs import Channels, LocationSpec, MeterSpec
-from exporter.simulator.truth import Truth
-from exporter.simulator.world import World
 from exporter.status_page.figures import Figures, Freshness, figures_of, freshness
 
-from ..support.clocks import ManualClock
-from ..support.exporter import StartExporter
-from ..support.portal import StartPortal, login_of
 from ..support.status import HOUR, NOON, full_day
 from ..support.worlds import ZONE
 
@@ -107,44 +98,9 @@ def test_what_is_read_once_a_day_usually_takes_more_than_one() -> None:
     assert of(intervals=daily).usual == pytest.approx(29 * HOUR, abs=1.5 * HOUR)
 
 
-def test_what_a_first_refresh_found_says_nothing_on_what_is_usual() -> None:
+def test_what_a_first_refresh_found_does_not_tell_the_usual() -> None:
     found = [each for back in range(35 * DAY, 0, -900) for each in seen(NOON - back, NOON - back + 1, back / HOUR + 2)]
     for days, usual in ((3, None), (4, 2 * HOUR)):
         assert of(intervals=[*found, *seen(NOON, NOON + days * DAY, 2.0)]).usual == (
             usual and pytest.approx(usual, abs=900)
         )
-
-
-# -- against what is true
-
-SOLAR = MeterSpec("81002", Household(2, people=1.3, heating=2.2, solar=6.5), channels=Channels.THREE)
-HOUSE = LocationSpec("55001", "70002", (SOLAR,), nickname="Solar house")
-
-
-@pytest.mark.parametrize("now", [datetime(2026, 11, 8, 15, tzinfo=UTC), datetime(2026, 3, 15, 15, tzinfo=UTC)])
-def test_days_and_months_are_the_portals_when_clocks_change(
-    now: datetime, clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter
-) -> None:
-    clock.move_to(now.timestamp())
-    today = local(now.timestamp(), ZONE).date()
-    first, broken = today.replace(day=1), today.replace(day=5)
-    gap = Span("81002", midnight(broken, ZONE) + 7200, midnight(broken, ZONE) + 9000)
-    server = start_portal(World(locations=(HOUSE,)), gaps=(gap,), lag=5400.0)
-    exporter = start_exporter(login_of(server))
-    exporter.refresh()
-    figures = figures_of(exporter.location("70002").meters[0], ZONE, today)
-
-    def truth(first: date, last: date) -> Truth:
-        return server.portal.truth(SOLAR, midnight(first, ZONE), midnight(last, ZONE))
-
-    assert len(figures.days) > 30
-    for day in figures.days:
-        true = truth(day.date, day.date + timedelta(days=1))
-        assert (day.usage, day.export, day.cost) == (true.usage, true.export, true.cost)
-    month = figures.month
-    assert month is not None
-    assert {day.date.day for day in month.days} == {*range(1, today.day)} - {5}
-    whole, missing = truth(first, today), truth(broken, broken + timedelta(days=1))
-    for name in ("usage", "export", "cost"):
-        expected = getattr(whole, name) - getattr(missing, name)
-        assert getattr(month, name) == pytest.approx(expected, abs=1e-6)

@@ -13,6 +13,8 @@ import pytest
 from exporter.formatting import midnight
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.refresh.status import LoginStatus
+from exporter.simulator.settings import Span
+from exporter.simulator.specs import MeterSpec
 from exporter.simulator.world import World
 from exporter.status_page.page import POLICY, STYLE, render
 
@@ -24,6 +26,7 @@ from ..support.status import HOUR, NOON, full_day, location, login, snapshot_of
 from ..support.worlds import ZONE
 
 DAY = 86400
+ONE = timedelta(days=1)
 HOSTILE = '</style><script src="//evil.example/x.js">alert(1)</script>&"\'<!--'
 
 
@@ -234,7 +237,7 @@ def test_a_silence_shows_as_a_gap_beside_the_newest_data(age: float, title: str)
 
 @pytest.mark.parametrize(("known", "shown"), [(1, 14), (20, 21), (40, 35)])
 def test_bars_reach_back_as_far_as_days_are_known_up_to_35(known: int, shown: int) -> None:
-    days = [full_day(date(2026, 6, 15) - timedelta(days=each)) for each in range(known, 0, -1)]
+    days = [full_day(date(2026, 6, 15) - each * ONE) for each in range(known, 0, -1)]
     chart = all_of(card_of(location(*days)), "figure")[-1]
     assert len(all_of(one(chart, "g", class_="hover"), "rect")) == shown
 
@@ -242,27 +245,35 @@ def test_bars_reach_back_as_far_as_days_are_known_up_to_35(known: int, shown: in
 # -- against what is true
 
 
-def test_every_figure_is_that_of_the_portal(
-    clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter
+@pytest.mark.parametrize("today", [date(2026, 3, 15), date(2026, 11, 8)])
+def test_every_figure_is_the_portals_also_when_clocks_change(
+    today: date, clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter
 ) -> None:
-    server = start_portal(World(), lag=2.0 * HOUR)
+    clock.move_to(midnight(today, ZONE) + 10.0 * HOUR)
+    broken = today.replace(day=5)
+    places, night = World().locations[:3], midnight(broken, ZONE)
+    gaps = tuple(Span(place.meters[0].number, night, night + 2 * HOUR) for place in places)
+    server = start_portal(World(), gaps=gaps, lag=2.0 * HOUR)
     exporter = start_exporter(login_of(server))
     exporter.refresh()
     shown = sections(rendered(exporter.store.snapshot, {}, clock.now()))
-    yesterday, today = date(2026, 1, 13), date(2026, 1, 14)
-    for place in World().locations[:3]:
+
+    def truth(meter: MeterSpec, first: date, end: date) -> list[float]:
+        true = server.portal.truth(meter, midnight(first, ZONE), midnight(end, ZONE))
+        return [value for value in (true.usage, true.export, true.cost) if value is not None]
+
+    for place in places:
         (meter,) = place.meters
-
-        def truth(first: date, last: date) -> list[float]:
-            true = server.portal.truth(meter, midnight(first, ZONE), midnight(last, ZONE))  # noqa: B023
-            return [value for value in (true.usage, true.export, true.cost) if value is not None]
-
-        card = shown[place.nickname]
-        for row in all_of(one(card, "tbody"), "tr"):
-            day = date.fromisoformat(one(row, "time").get("datetime") or "")
-            assert figures(row) == truth(day, day + timedelta(days=1))
-        tiles = truth(yesterday, today) + truth(date(2026, 1, 1), today)
-        assert figures(one(card, "dl", class_="tiles")) == pytest.approx(tiles, abs=1e-6)
+        days = {
+            date.fromisoformat(one(row, "time").get("datetime") or ""): figures(row)
+            for row in all_of(one(shown[place.nickname], "tbody"), "tr")
+        }
+        assert days == {day: truth(meter, day, day + ONE) for day in days}
+        assert len(days) > 30
+        assert broken not in days
+        whole, missing = truth(meter, today.replace(day=1), today), truth(meter, broken, broken + ONE)
+        tiles = days[today - ONE] + [each - gone for each, gone in zip(whole, missing, strict=True)]
+        assert figures(one(shown[place.nickname], "dl")) == pytest.approx(tiles, abs=1e-6)
 
 
 # -- who reads it
@@ -370,8 +381,8 @@ def test_ten_meters_in_both_directions_stay_below_a_megabyte() -> None:
         Interval(start, start + 900, (start // 900 % 40) / 50, 1, (start // 900 % 7) / 90, 1)
         for start in range(first, first + 36 * DAY, 900)
     )
-    days = tuple(full_day(date(2026, 5, 11) + timedelta(days=each), 30.0, 4.0, 3.5) for each in range(35))
-    meters = tuple(Meter(MeterInfo(str(81000 + each), exports=True), intervals, days) for each in range(10))
-    snapshot = snapshot_of(replace(FARM, meters=meters))
+    days = tuple(full_day(date(2026, 5, 11) + each * ONE, 30.0, 4.0, 3.5) for each in range(35))
+    meter = Meter(MeterInfo("81001", exports=True), intervals, days)
+    snapshot = snapshot_of(replace(FARM, meters=(meter,) * 10))
     page = render(snapshot, {}, NOON, telemetry_path="/metrics", is_alive=True, backfill_needed={})
     assert len(page) < 1_000_000

@@ -153,7 +153,7 @@ def test_a_real_failure_of_all_is_said_once_by_its_kind(  # noqa: PLR0917 - pyte
     assert "Concerns" not in problem.detail
 
 
-def test_what_was_known_before_a_failure_is_not_called_up_to_date(
+def test_what_was_known_before_a_failure_is_not_up_to_date(
     clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter
 ) -> None:
     server = start_portal(SMALL, 2)
