@@ -161,12 +161,12 @@ def test_the_line_of_a_hostile_answer_is_short(lines: Lines, body: bytes) -> Non
 
 
 def test_nothing_is_computed_at_another_level(lines: Lines) -> None:
-    class Untouchable:
+    class Untouchable(ClientResponse):
         def __getattribute__(self, name: str) -> Never:
             raise AssertionError(name)
 
     logs.set_up("info", "logfmt")
-    trace_response("x", "GET", POLL, 0.0, Untouchable())
+    trace_response("x", "GET", POLL, 0.0, Untouchable(200, {}, b""))
     trace_failure("x", "GET", POLL, 0.0, OSError())
     assert lines() == []
 
