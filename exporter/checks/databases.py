@@ -12,7 +12,7 @@ from ..intervals.model import Location, Meter, Snapshot
 from ..metrics.exposition import Format, render
 from ..portal.walltime import DAY, WallClock
 from .comparison import PortalValues, stored_findings
-from .findings import CheckItem, Finding, Heading, Verdict
+from .findings import CheckItem, Heading, failed, ok
 from .login import LoginCheck
 
 _INFLUXDB = "influxdb"
@@ -29,12 +29,9 @@ def database_findings(config: Config, checks: Sequence[LoginCheck], *, now: floa
 def _victoriametrics(
     config: VictoriaMetricsConfig, checks: Sequence[LoginCheck], window: int, now: float
 ) -> Iterator[CheckItem]:
-    recent = [
-        _settled(check, survey, WallClock(check.zone), int(now))
-        for check in checks
-        if check.zone is not None
-        for survey in check.surveys
-        if survey.newest is not None
+    seen = [(check, survey) for check in checks for survey in check.surveys if survey.newest is not None]
+    settled = [
+        _settled(check, survey, WallClock(check.zone), int(now)) for check, survey in seen if check.zone is not None
     ]
     has_others = any(
         not check.surveys or any(survey.newest is None and survey.error is not None for survey in check.surveys)
@@ -42,8 +39,8 @@ def _victoriametrics(
     )
     with VictoriaMetrics(config) as database:
         yield Heading(f"VictoriaMetrics {database.writing.target.address}")
-        page_bytes = _page_bytes(checks, window)
-        yield from stored_findings(database, recent, now, page_bytes=page_bytes, has_others=has_others)
+        page_bytes = int(sum(_page_bytes(check, survey) * window for check, survey in seen)) or None
+        yield from stored_findings(database, settled, now, page_bytes=page_bytes, has_others=has_others)
 
 
 def _settled(check: LoginCheck, survey: LocationSurvey, wall: WallClock, now: int) -> PortalValues:
@@ -65,16 +62,11 @@ def _until(meter: Meter, end: int) -> Meter:
     return replace(meter, intervals=intervals, days=days)
 
 
-def _page_bytes(checks: Sequence[LoginCheck], window: int) -> int | None:
-    """How large the page of the intervals is, reckoned from the days that were looked at; None without any data."""
-    pages = [
-        (render(Snapshot({key: Location(key, meters=survey.meters)}), 0, Format.TEXT), survey.days)
-        for check in checks
-        for survey in check.surveys
-        if survey.newest is not None
-        for key in (survey.location.key(check.login.portal.label),)
-    ]
-    return int(sum(len(page.whole.body) * window / (days * DAY) for page, days in pages)) or None
+def _page_bytes(check: LoginCheck, survey: LocationSurvey) -> float:
+    """How much of the page of the intervals a location takes for each second of the window, by what was seen of it."""
+    key = survey.location.key(check.login.portal.label)
+    page = render(Snapshot({key: Location(key, meters=survey.meters)}), 0, Format.TEXT)
+    return len(page.whole.body) / (survey.days * DAY)
 
 
 def _influxdb(config: InfluxDBConfig) -> Iterator[CheckItem]:
@@ -83,12 +75,12 @@ def _influxdb(config: InfluxDBConfig) -> Iterator[CheckItem]:
         try:
             state = database.check()
         except DatabaseError as error:
-            yield Finding(Verdict.FAILED, _INFLUXDB, str(error))
+            yield failed(_INFLUXDB, str(error))
             return
     product = f"{state.product} {state.version}".strip()
     if state.exists is False:
         advice = f'create it: CREATE DATABASE "{config.database}", or a bucket of that name in InfluxDB 2'
-        yield Finding(Verdict.FAILED, _INFLUXDB, f"{product} answers and has no database {config.database}", advice)
+        yield failed(_INFLUXDB, f"{product} answers and has no database {config.database}", advice)
         return
     known = f" and has the database {config.database}" if state.exists else ""
-    yield Finding(Verdict.OK, _INFLUXDB, f"{product} answers{known}")
+    yield ok(_INFLUXDB, f"{product} answers{known}")

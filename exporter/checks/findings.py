@@ -24,6 +24,31 @@ class Finding:
     advice: str = ""
 
 
+def ok(step: str, text: str, advice: str = "") -> Finding:
+    """A step that went well."""
+    return Finding(Verdict.OK, step, text, advice)
+
+
+def warning(step: str, text: str, advice: str = "") -> Finding:
+    """A step after which something should be looked at."""
+    return Finding(Verdict.WARNING, step, text, advice)
+
+
+def failed(step: str, text: str, advice: str = "") -> Finding:
+    """A step without which the exporter does not work."""
+    return Finding(Verdict.FAILED, step, text, advice)
+
+
+def skipped(step: str, text: str) -> Finding:
+    """A step that could not be taken."""
+    return Finding(Verdict.SKIPPED, step, text)
+
+
+def by_count(count: int, one: str, many: str) -> str:
+    """The word that goes with a count."""
+    return one if count == 1 else many
+
+
 @dataclass(frozen=True, slots=True)
 class Heading:
     """What the findings after it are about."""

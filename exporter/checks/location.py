@@ -1,17 +1,16 @@
 """The steps of `check` that concern one location: what its meters give, how fresh it is, and whether it adds up."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from ..discovery.describe import extra_values, location_text
+from ..discovery.describe import location_text, resolution_text, values_text
 from ..discovery.survey import LocationSurvey, Surveyor
 from ..errors import PortalError
-from ..formatting import every, length, local_date, local_time
+from ..formatting import counted, length, local_date, local_time
 from ..intervals.model import DAILY, Interval, Meter, Reading
 from ..portal.walltime import WallClock
-from .findings import Bars, CheckItem, Finding, Heading, Verdict
+from .findings import Bars, CheckItem, Finding, Heading, by_count, ok, skipped, warning
 
 _STALE = 72 * 3600
 _HOUR = 3600
@@ -45,18 +44,16 @@ def location_findings(
 
 def _resolution(meter: Meter) -> Finding:
     if meter.latest is None:
-        return Finding(Verdict.WARNING, "resolution", f"meter {meter.info.number} has no data")
-    flows = f" ({', '.join(meter.info.flows)})" if meter.info.flows else ""
-    values = ", ".join(["usage", *extra_values(meter)])
-    return Finding(Verdict.OK, "resolution", f"meter {meter.info.number}: {values} {every(meter.info.step)}{flows}")
+        return warning("resolution", f"meter {meter.info.number} has no data")
+    return ok("resolution", f"meter {meter.info.number}: {values_text(meter)} {resolution_text(meter)}")
 
 
 def _freshness(newest: int, zone: ZoneInfo, now: float) -> Finding:
     text = f"until {local_time(newest, zone)}, {length(now - newest)} ago"
     if now - newest <= _STALE:
-        return Finding(Verdict.OK, "newest data", text)
+        return ok("newest data", text)
     advice = "see whether the portal's own page has newer data; if not, the co-op has to read the meter"
-    return Finding(Verdict.WARNING, "newest data", text, advice)
+    return warning("newest data", text, advice)
 
 
 def _silence(meter: Meter, zone: ZoneInfo, now: float) -> Finding:
@@ -65,7 +62,7 @@ def _silence(meter: Meter, zone: ZoneInfo, now: float) -> Finding:
     end = meter.latest.end
     text = f"meter {meter.info.number} has nothing since {local_time(end, zone)}, {length(now - end)} ago"
     advice = "fine for a meter that was exchanged; else see whether the portal's own page has newer data of it"
-    return Finding(Verdict.WARNING, "newest data", text, advice)
+    return warning("newest data", text, advice)
 
 
 def _day_totals(
@@ -78,24 +75,22 @@ def _day_totals(
     past = wall.midnights(wall.days_before(today, survey.days), today)[:-1]
     if not any(meter.intervals[0].start < today for meter in meters):
         if meters:
-            yield Finding(Verdict.SKIPPED, "day totals", "no day is complete yet")
+            yield skipped("day totals", "no day is complete yet")
         return
-    figures: Mapping[str, Mapping[int, Reading]] = {}
-    failure: PortalError | None = None
+    figures: Mapping[str, Mapping[int, Reading]] | None = None
     try:
         figures = surveyor.daily_figures(survey)
     except PortalError as error:
-        failure = error
-        yield Finding(Verdict.WARNING, "day totals", f"the portal gives no daily figures to compare with: {error}")
+        yield warning("day totals", f"the portal gives no daily figures to compare with: {error}")
     for meter in meters:
-        own = figures.get(meter.info.number, {})
+        own = (figures or {}).get(meter.info.number, {})
         lacking = [] if is_doubtful else _lacking(meter, own, past, wall, survey.connected)
         if lacking:
             yield _incomplete(meter, lacking, survey.days, zone)
-        if meter.days and failure is None:
+        if meter.days and figures is not None:
             yield _compared(meter, own, zone)
         elif not meter.days and not lacking:
-            yield Finding(Verdict.SKIPPED, "day totals", f"meter {meter.info.number}: no day is complete yet")
+            yield skipped("day totals", f"meter {meter.info.number}: no day is complete yet")
 
 
 def _lacking(
@@ -117,14 +112,14 @@ def _lacking(
 
 
 def _incomplete(meter: Meter, lacking: Sequence[int], days: int, zone: ZoneInfo) -> Finding:
-    first = local_date(lacking[0], zone)
-    text = f"meter {meter.info.number}: {len(lacking)} of the last {days} days "
-    if len(lacking) == 1:
-        text += f"lacks intervals, {first}: no day total is exported for it"
-    else:
-        text += f"lack intervals, the first {first}: no day total is exported for them"
+    count = len(lacking)
+    lack = by_count(count, "lacks intervals,", "lack intervals, the first")
+    text = (
+        f"meter {meter.info.number}: {count} of the last {days} days {lack} {local_date(lacking[0], zone)}: no day"
+        f" total is exported for {by_count(count, 'it', 'them')}"
+    )
     advice = "see whether the portal's own page has these hours; if not, the co-op may still post them, or be asked to"
-    return Finding(Verdict.WARNING, "day totals", text, advice)
+    return warning("day totals", text, advice)
 
 
 def _compared(meter: Meter, figures: Mapping[int, Reading], zone: ZoneInfo) -> Finding:
@@ -138,20 +133,18 @@ def _compared(meter: Meter, figures: Mapping[int, Reading], zone: ZoneInfo) -> F
         if ours is not None and theirs is not None
     ]
     if not pairs:
-        return Finding(Verdict.SKIPPED, "day totals", f"meter {number}: the portal has no daily figures of these days")
-    count = len({start for start, _, _ in pairs})
-    days = f"{count} day" + ("" if count == 1 else "s")
+        return skipped("day totals", f"meter {number}: the portal has no daily figures of these days")
     wrong = [
         f"{local_date(start, zone)}: {ours:.2f} kWh in its intervals, {theirs:.2f} kWh by the portal's day"
         for start, ours, theirs in pairs
         if abs(ours - theirs) > tolerance
     ]
     if not wrong:
-        text = f"meter {number}: the intervals of {days} add up to the portal's own daily figures"
-        return Finding(Verdict.OK, "day totals", text)
+        days = counted(len({start for start, _, _ in pairs}), "day")
+        return ok("day totals", f"meter {number}: the intervals of {days} add up to the portal's own daily figures")
     text = f"meter {number}: {len(wrong)} of {len(pairs)} daily figures differ, {wrong[-1]}"
     advice = "the portal may still be correcting these days: look again tomorrow"
-    return Finding(Verdict.WARNING, "day totals", text, advice)
+    return warning("day totals", text, advice)
 
 
 def _derives(meter: Meter) -> bool:
@@ -179,11 +172,10 @@ def _last_day(meter: Meter, zone: ZoneInfo) -> Iterator[Bars]:
         return
     title = f"Meter {number}, {datetime.fromtimestamp(day.start, zone):%A %Y-%m-%d}: {_sums(day)}"
     inside = [each for each in meter.intervals if day.start <= each.start < day.end]
-    yield Bars(title, _by_hour(day, {each.start: each.usage for each in inside}, zone))
+    yield Bars(title, _by_hour(day, ((each.start, each.usage) for each in inside), zone))
     if day.export:
-        yield Bars(
-            f"Meter {number}, sent to the grid", _by_hour(day, {each.start: each.export for each in inside}, zone)
-        )
+        sent = _by_hour(day, ((each.start, each.export) for each in inside), zone)
+        yield Bars(f"Meter {number}, sent to the grid", sent)
 
 
 def _sums(day: Interval) -> str:
@@ -193,10 +185,12 @@ def _sums(day: Interval) -> str:
     return ", ".join([*drawn, *sent, *cost])
 
 
-def _by_hour(day: Interval, values: Mapping[int, float | None], zone: ZoneInfo) -> list[tuple[str, float | None]]:
-    energy: dict[int, float] = defaultdict(float)
-    for start, value in values.items():
+def _by_hour(
+    day: Interval, values: Iterable[tuple[int, float | None]], zone: ZoneInfo
+) -> list[tuple[str, float | None]]:
+    energy: dict[int, float | None] = dict.fromkeys(range(day.start, day.end, _HOUR))
+    for start, value in values:
+        hour = start - (start - day.start) % _HOUR
         if value is not None:
-            energy[(start - day.start) // _HOUR] += value
-    hours = range((day.end - day.start) // _HOUR)
-    return [(f"{datetime.fromtimestamp(day.start + hour * _HOUR, zone):%H}", energy.get(hour)) for hour in hours]
+            energy[hour] = (energy[hour] or 0.0) + value
+    return [(f"{datetime.fromtimestamp(hour, zone):%H}", value) for hour, value in energy.items()]

@@ -14,9 +14,10 @@ from ..locations import nothing_to_read_message, unseen_message
 from ..lockout import Lockout
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
-from ..portal.timezone_search import Busy
+from ..portal.timezone import bills_fit
+from ..portal.timezone_search import Busy, bill_reads_of
 from ..storage.state import StateFile
-from .findings import CheckItem, Finding, Heading, Verdict
+from .findings import CheckItem, Finding, Heading, by_count, failed, ok, warning
 from .location import location_findings
 
 
@@ -56,82 +57,80 @@ class LoginCheck:
                 yield from self._findings(step)
         except PortalError as error:
             if look.next_step is not Step.POLL:  # that of a location is told with it
-                yield Finding(Verdict.FAILED, look.next_step, str(error))
+                yield failed(look.next_step, str(error))
             return
         if look.zone is None or not look.surveys:
             return
         surveyor = look.surveyor()
         for location, survey in look.surveys.items():
             self._busy(f"the daily figures of {location_text(location)}")
-            is_doubtful = survey.error is not None or look.zone_fits is False
+            is_doubtful = survey.error is not None or (not look.zone_fits and bool(look.zones))
             yield from location_findings(survey, surveyor, look.zone, now=self._clock.now(), is_doubtful=is_doubtful)
 
     def _findings(self, step: Step) -> Iterator[Finding]:
         """What a step that was taken came to."""
-        look = self._look
         match step:
             case Step.ADDRESS:
-                yield Finding(Verdict.OK, step, f"{urlsplit(self.login.portal.base_url).netloc} answers")
+                yield ok(step, f"{urlsplit(self.login.portal.base_url).netloc} answers")
             case Step.SIGN_IN:
                 how = " with a second factor" if self.login.totp_secret else ""
-                yield Finding(Verdict.OK, step, f"the portal accepted user name and password{how}")
+                yield ok(step, f"the portal accepted user name and password{how}")
             case Step.ACCOUNTS:
                 yield from self._accounts()
             case Step.POLL:
-                assert look.survey is not None
-                yield from _poll(look.survey)
-            case Step.ZONE if self.login.zone is None:
-                yield self._proposed_zone()
+                assert self._look.survey is not None
+                yield from _poll(self._look.survey)
             case Step.ZONE:
-                yield self._verified_zone()
+                zone = self.login.zone
+                yield self._verified_zone(zone) if zone else self._proposed_zone()
 
     def _accounts(self) -> Iterator[Finding]:
         login, look, step = self.login, self._look, Step.ACCOUNTS
         for choice in look.missing:
-            yield Finding(Verdict.FAILED, step, unseen_message(login, choice, look.found))
-        if not look.read and not look.missing:
-            yield Finding(Verdict.FAILED, step, nothing_to_read_message(login, look.found))
+            yield failed(step, unseen_message(login, choice, look.found))
         if look.read:
-            yield Finding(Verdict.OK, step, _choice(look.read, look.found))
+            yield ok(step, _choice(look.read, look.found))
+        elif not look.missing:
+            yield failed(step, nothing_to_read_message(login, look.found))
 
     def _proposed_zone(self) -> Finding:
         look = self._look
         if look.zone_error is not None and not look.zones:
-            text = f"timezone is missing, and the portal did not help: {look.zone_error}"
-            return Finding(Verdict.FAILED, Step.ZONE, text)
-        text = "timezone is missing, serve and backfill need it"
-        return Finding(Verdict.FAILED, Step.ZONE, text, _zone_advice(look.zones))
+            return failed(Step.ZONE, f"timezone is missing, and the portal did not help: {look.zone_error}")
+        return failed(Step.ZONE, "timezone is missing, serve and backfill need it", _zone_advice(look.zones))
 
-    def _verified_zone(self) -> Finding:
-        look, zone = self._look, self.login.zone
+    def _verified_zone(self, zone: ZoneInfo) -> Finding:
+        look = self._look
         if look.zone_fits:
-            return Finding(Verdict.OK, Step.ZONE, f"the portal's times fit {zone}")
+            return ok(Step.ZONE, f"the portal's times fit {zone}")
         if look.zone_fits is False:
-            return Finding(Verdict.FAILED, Step.ZONE, f"the portal's times do not fit {zone}", _zone_advice(look.zones))
+            return failed(Step.ZONE, f"the portal's times do not fit {zone}", _zone_advice(look.zones))
         if look.zone_error is not None:
-            return Finding(Verdict.WARNING, Step.ZONE, f"{zone} could not be verified: {look.zone_error}")
-        if look.zones:
-            text = f"the portal's times fit {zone} for a part of the year only"
-            return Finding(Verdict.WARNING, Step.ZONE, text, _zone_advice(look.zones))
-        advice = "look again in two days, or after the first bill"
-        return Finding(Verdict.WARNING, Step.ZONE, f"not enough data yet to verify {zone}", advice)
+            return warning(Step.ZONE, f"{zone} could not be verified: {look.zone_error}")
+        if not look.zones:
+            advice = "look again in two days, or after the first bill"
+            return warning(Step.ZONE, f"not enough data yet to verify {zone}", advice)
+        reads = bill_reads_of(look.read)
+        if [name for name in (str(zone), *look.zones) if bills_fit(ZoneInfo(name), reads)] == [str(zone)]:
+            advice = f"keep {zone}: the portal may stamp its intervals with their end"
+            return warning(Step.ZONE, f"the portal's bills fit {zone}, its other times do not", advice)
+        return warning(Step.ZONE, f"not all of the portal's times fit {zone}", _zone_advice(look.zones))
 
 
 def _poll(survey: LocationSurvey) -> Iterator[Finding]:
-    location = location_text(survey.location)
+    location, step = location_text(survey.location), Step.POLL
     if survey.error is not None:
-        yield Finding(Verdict.FAILED, "poll", f"{location}: {survey.error}")
+        yield failed(step, f"{location}: {survey.error}")
     elif survey.newest is not None:
-        yield Finding(Verdict.OK, "poll", f"{location} answers")
+        yield ok(step, f"{location} answers")
     elif survey.monthly:
         text = f"{location} has figures by the month only: there is nothing to export, and no refresh will fail for it"
-        yield Finding(Verdict.WARNING, "poll", text, "ask the co-op for a meter that is read by the hour or day")
+        yield warning(step, text, "ask the co-op for a meter that is read by the hour or day")
     else:
-        text = f"{location} has no data for the last {survey.days} days"
         advice = "see whether the portal's own page has some; a new or unused location may have none"
-        yield Finding(Verdict.WARNING, "poll", text, advice)
-    for warning in survey.warnings:
-        yield Finding(Verdict.WARNING, "poll", f"{location}: {warning}")
+        yield warning(step, f"{location} has no data for the last {survey.days} days", advice)
+    for text in survey.warnings:
+        yield warning(step, f"{location}: {text}")
 
 
 def _choice(locations: Sequence[AccountLocation], found: Sequence[AccountLocation]) -> str:
@@ -140,7 +139,7 @@ def _choice(locations: Sequence[AccountLocation], found: Sequence[AccountLocatio
         for location in found
         if location not in locations
     ]
-    count = f"{len(locations)} of {len(found)} locations " + ("is" if len(locations) == 1 else "are") + " read"
+    count = f"{len(locations)} of {len(found)} locations {by_count(len(locations), 'is', 'are')} read"
     return f"{count}, the others not ({'; '.join(others)})" if others else count
 
 

@@ -2,14 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import gcd
 
 from ..databases.victoriametrics import StoredSeries
+from ..formatting import counted
 from ..metrics.families import DATA_LABELS
-from .findings import Finding, Verdict
+from .findings import Finding, by_count, ok, warning
 
-SeriesKey = tuple[str, tuple[tuple[str, str], ...]]
+Labels = tuple[tuple[str, str], ...]
+"""The labels of a series, sorted."""
+
+SeriesKey = tuple[str, Labels]
 """A family and those labels that the exporter gives, sorted: what a scrape or a database adds is left out."""
 
 _OWN = frozenset((*DATA_LABELS, "period"))
@@ -60,69 +64,53 @@ class StoredData:
     others: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Tally:
-    """One stored series while its parts come in."""
-
-    samples: int = 0
-    astray: int = 0
-    stale: int = 0
-    newest: dict[int, tuple[int, float]] = field(default_factory=dict)
-    repeated: set[int] = field(default_factory=set)
-
-    def add(self, stamp: int, value: float | None, grid: int) -> None:
-        if value is None:
-            self.stale += 1
-            return
-        self.samples += 1
-        end = -(-stamp // 1000)
-        # An edge of an interval is not in it: k goes from 1 to 999 (contract 3).
-        if end % grid or stamp % 1000 == 0:
-            self.astray += 1
-        before = self.newest.get(end)
-        if before is not None:
-            self.repeated.add(end)
-        if before is None or stamp >= before[0]:
-            self.newest[end] = stamp, value
-
-
 def collect_stored(parts: Iterable[StoredSeries], steps: Mapping[str, int]) -> StoredData:
     """Take stock of an export with deduplication. Memory grows with the intervals, not with their copies.
 
     steps: the resolution of each meter, in seconds.
     """
-    tallies: dict[tuple[tuple[str, str], ...], _Tally] = defaultdict(_Tally)
+    samples = astray = stale = 0
+    newest: dict[Labels, dict[int, tuple[int, float]]] = defaultdict(dict)
+    repeated: set[tuple[Labels, int]] = set()
     for part in parts:
         # Zones are whole quarters of an hour from UTC: hours and days may end on any of them.
         grid = gcd(steps.get(part.labels.get("meter", ""), _FINEST), _QUARTER)
-        tally = tallies[tuple(sorted(part.labels.items()))]
+        labels = tuple(sorted(part.labels.items()))
+        own = newest[labels]
         for stamp, value in part.samples:
-            tally.add(stamp, value, grid)
-    copies: dict[SeriesKey, list[dict[str, str]]] = defaultdict(list)
-    newest: dict[SeriesKey, dict[int, tuple[int, float]]] = defaultdict(dict)
-    for labels, tally in tallies.items():
+            if value is None:
+                stale += 1
+                continue
+            samples += 1
+            end = _end(stamp)
+            # An edge of an interval is not in it: k goes from 1 to 999 (contract 3).
+            astray += end % grid != 0 or stamp % 1000 == 0
+            if end in own:
+                repeated.add((labels, end))
+            own[end] = max((stamp, value), own.get(end, (stamp, value)))
+    copies: dict[SeriesKey, list[frozenset[tuple[str, str]]]] = defaultdict(list)
+    found: dict[SeriesKey, list[tuple[int, float]]] = defaultdict(list)
+    for labels, own in newest.items():
         series = series_of(dict(labels))
-        copies[series].append(dict(labels))
-        for end, found in tally.newest.items():
-            newest[series][end] = max(found, newest[series].get(end, found), key=lambda sample: sample[0])
-    added = [{name for name, _ in _difference(each)} for each in copies.values()]
+        copies[series].append(frozenset(labels))
+        found[series] += own.values()
+    added = [{name for name, _ in frozenset.union(*each) - frozenset.intersection(*each)} for each in copies.values()]
     return StoredData(
-        values={series: {end: value for end, (_, value) in sorted(found.items())} for series, found in newest.items()},
-        series=len(tallies),
-        samples=sum(each.samples for each in tallies.values()),
-        astray=sum(each.astray for each in tallies.values()),
-        repeated=sum(len(each.repeated) for each in tallies.values()),
-        stale=sum(each.stale for each in tallies.values()),
-        scraped=sum(any(name in _OF_SCRAPES for name, _ in labels) for labels in tallies),
+        values={series: {_end(stamp): value for stamp, value in sorted(each)} for series, each in found.items()},
+        series=len(newest),
+        samples=samples,
+        astray=astray,
+        repeated=len(repeated),
+        stale=stale,
+        scraped=sum(any(name in _OF_SCRAPES for name, _ in labels) for labels in newest),
         doubled=sum(bool(names & _OF_SCRAPES) for names in added),
         others=tuple(sorted({name for names in added for name in names - _OF_SCRAPES})),
     )
 
 
-def _difference(copies: list[dict[str, str]]) -> set[tuple[str, str]]:
-    """The labels in which copies of a series differ."""
-    sets = [set(labels.items()) for labels in copies]
-    return set().union(*sets) - sets[0].intersection(*sets)
+def _end(stamp: int) -> int:
+    """The end in seconds of the interval whose sample has this time in milliseconds."""
+    return -(-stamp // 1000)
 
 
 def mistakes(found: StoredData, step: str) -> Iterator[Finding]:
@@ -130,34 +118,29 @@ def mistakes(found: StoredData, step: str) -> Iterator[Finding]:
 
     Sources: tsdb-facts C1 (timestamps), C2 (copies), C4 (stale markers), C9 (labels).
     """
-    before = False
-
-    def warning(text: str, advice: str) -> Finding:
-        nonlocal before
-        before = True
-        return Finding(Verdict.WARNING, step, text, advice)
-
-    if found.astray:
-        text = f"{found.astray} of {found.samples} samples have the time of a scrape, not of their interval"
-        yield warning(text, HONOR)
-    if found.repeated:
-        yield warning(f"{_counted(found.repeated, 'value')} stored more than once, so sums count them again", DEDUP)
-    if found.stale:
-        yield warning(f"{found.stale} stale marker{'s' * (found.stale > 1)} among the values", NO_STALE_MARKERS)
-    if found.scraped:
-        yield warning(f"{found.scraped} of {found.series} series have the labels job or instance", LABELDROP)
-    if found.doubled:
-        text = f"{_counted(found.doubled, 'series')} stored with and without job and instance, so sums count them again"
-        yield warning(text, LABELDROP)
-    if found.others:
-        text = f"series are stored several times, with different {' and '.join(found.others)}: sums count them again"
-        yield warning(text, "give the scrape job and extra_labels of victoriametrics the same labels")
-    if not before and found.samples:
-        text = f"{found.samples} samples in {found.series} series, each once and in the last second of its interval"
-        yield Finding(Verdict.OK, step, text)
-
-
-def _counted(count: int, noun: str) -> str:
-    if noun == "series":
-        return f"{count} series {'is' if count == 1 else 'are'}"
-    return f"{count} {noun} is" if count == 1 else f"{count} {noun}s are"
+    again, series = "so sums count them again", f"{found.series} series"
+    stored, doubled = by_count(found.repeated, "is", "are"), by_count(found.doubled, "is", "are")
+    possible = (
+        (
+            found.astray,
+            f"{found.astray} of {found.samples} samples have the time of a scrape, not of their interval",
+            HONOR,
+        ),
+        (found.repeated, f"{counted(found.repeated, 'value')} {stored} stored more than once, {again}", DEDUP),
+        (found.stale, f"{counted(found.stale, 'stale marker')} among the values", NO_STALE_MARKERS),
+        (found.scraped, f"{found.scraped} of {series} have the labels job or instance", LABELDROP),
+        (
+            found.doubled,
+            f"{found.doubled} series {doubled} stored with and without job and instance, {again}",
+            LABELDROP,
+        ),
+        (
+            len(found.others),
+            f"series are stored several times, with different {' and '.join(found.others)}: sums count them again",
+            "give the scrape job and extra_labels of victoriametrics the same labels",
+        ),
+    )
+    warnings = [warning(step, text, advice) for count, text, advice in possible if count]
+    yield from warnings
+    if not warnings and found.samples:
+        yield ok(step, f"{found.samples} samples in {series}, each once and in the last second of its interval")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from ..databases.vm_flags import DAY, MONTH, seconds
 from ..databases.vm_flags import retention as retention_of
-from .findings import Finding, Verdict
+from .findings import Finding, ok, warning
 from .stored_series import DEDUP
 
 MAX_SCRAPE_SIZE = 16 * 1024 * 1024
@@ -34,18 +34,18 @@ def retention(
     if flags is None:
         if oldest is not None and abs(now - oldest - MONTH) <= DAY:
             text = f"nothing is stored before {_day(oldest)}, a month ago: perhaps -retentionPeriod is not set"
-            return Finding(Verdict.WARNING, step, text, _RETENTION)
-        return Finding(Verdict.OK, step, *history) if history else None
+            return warning(step, text, _RETENTION)
+        return ok(step, *history) if history else None
     value = flags.get("retentionPeriod")
     if value is None:
         text = "-retentionPeriod is not set: VictoriaMetrics keeps one month and drops what is older without a word"
-        return Finding(Verdict.WARNING, step, text, _RETENTION)
+        return warning(step, text, _RETENTION)
     period = retention_of(flags)
     if period is not None and period < _SHORT:
         text = f"-retentionPeriod={value}: samples older than {period / DAY:.0f} days are dropped without a word"
-        return Finding(Verdict.WARNING, step, text, _RETENTION)
+        return warning(step, text, _RETENTION)
     text, advice = history or ("nothing is stored yet" if is_asked else "", "")
-    return Finding(Verdict.OK, step, "; ".join(filter(None, (f"-retentionPeriod={value}", text))), advice)
+    return ok(step, "; ".join(filter(None, (f"-retentionPeriod={value}", text))), advice)
 
 
 def _history(oldest: float | None, now: float) -> tuple[str, str] | None:
@@ -63,12 +63,12 @@ def deduplication(flags: Mapping[str, str] | None, step: str) -> Finding | None:
     value = flags.get("dedup.minScrapeInterval", "0s")
     period = seconds(value)
     if period is None or period >= 1:
-        return Finding(Verdict.OK, step, f"-dedup.minScrapeInterval={value}")
+        return ok(step, f"-dedup.minScrapeInterval={value}")
     if period:
         text = f"-dedup.minScrapeInterval={value} leaves older versions of a corrected value beside the new one"
     else:
         text = "-dedup.minScrapeInterval is not set: every scrape stores its samples once more"
-    return Finding(Verdict.WARNING, step, text, DEDUP)
+    return warning(step, text, DEDUP)
 
 
 def page_size(size: int, flags: Mapping[str, str] | None, step: str) -> Finding:
@@ -83,11 +83,10 @@ def page_size(size: int, flags: Mapping[str, str] | None, step: str) -> Finding:
     which = (
         f"-promscrape.maxScrapeSize={value}" if known else f"{_size(limit)}, the default of -promscrape.maxScrapeSize"
     )
-    if size >= limit:
-        return Finding(Verdict.WARNING, step, f"the page of the intervals has {_size(size)}, more than {which}", _RAISE)
+    text = f"the page of the intervals has {_size(size)}"
     if size > _NEAR * limit:
-        return Finding(Verdict.WARNING, step, f"the page of the intervals has {_size(size)}, close to {which}", _RAISE)
-    return Finding(Verdict.OK, step, f"the page of the intervals has {_size(size)}, less than {which}")
+        return warning(step, f"{text}, {'more than' if size >= limit else 'close to'} {which}", _RAISE)
+    return ok(step, f"{text}, less than {which}")
 
 
 def _bytes(text: str) -> int | None:

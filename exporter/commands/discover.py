@@ -22,7 +22,7 @@ from ..config import (
 )
 from ..config.writer import DiscoveredLogin, check_is_free, config_text, write_private
 from ..discovery.describe import unread_reason
-from ..discovery.inventory import as_json, columns, notes, rows
+from ..discovery.inventory import COLUMNS, as_json, notes, rows
 from ..discovery.look_around import LookAround
 from ..discovery.survey import PENDING_BUDGET
 from ..errors import EXIT_DONE, EXIT_FAILED, ConfigError, CredentialsError, PortalError, TwoFactorError
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.form == "json":
         terminal.say(as_json(found, now))
     else:
-        terminal.table(columns(), rows(found, now))
+        terminal.table(COLUMNS, rows(found, now))
         terminal.say()
         for note in notes(found):
             terminal.say(note)

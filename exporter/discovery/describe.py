@@ -1,5 +1,6 @@
 """What a location and its meters are, in words for people."""
 
+from ..formatting import counted, every
 from ..intervals.model import Meter
 from ..portal.accounts import AccountLocation
 
@@ -11,14 +12,31 @@ def location_text(location: AccountLocation) -> str:
     )
 
 
-def extra_values(meter: Meter) -> list[str]:
-    """What there is of a meter beside the energy that it draws."""
-    periods = {period for interval in meter.intervals for period, _, _ in interval.periods}
-    return [
-        *(["export"] if meter.info.exports else []),
-        *(["cost"] if any(interval.cost is not None for interval in meter.intervals) else []),
-        *([f"{len(periods)} rate period" + ("s" if len(periods) > 1 else "")] if periods else []),
-    ]
+def resolution_text(meter: Meter) -> str:
+    """How often a meter is read, and the words of the portal for the directions of its channels."""
+    return every(meter.info.step) + (f" ({', '.join(meter.info.flows)})" if meter.info.flows else "")
+
+
+def values_text(meter: Meter) -> str:
+    """What there is of a meter."""
+    values = ["usage"]
+    if meter.info.exports:
+        values.append("export")
+    if has_cost(meter):
+        values.append("cost")
+    if periods := periods_of(meter):
+        values.append(counted(len(periods), "rate period"))
+    return ", ".join(values)
+
+
+def has_cost(meter: Meter) -> bool:
+    """Whether the portal tells what the energy costs."""
+    return any(interval.cost is not None for interval in meter.intervals)
+
+
+def periods_of(meter: Meter) -> list[str]:
+    """The names of the rate periods of a meter, sorted."""
+    return sorted({period for interval in meter.intervals for period, _, _ in interval.periods})
 
 
 def unread_reason(location: AccountLocation) -> str:

@@ -2,23 +2,18 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from ..formatting import briefly, every, local_date, local_time
+from ..formatting import briefly, iso, local_date, local_time
 from ..intervals.model import Meter
 from ..portal.accounts import AccountLocation
 from ..portal.usage import INDUSTRY
-from .describe import extra_values, unread_reason
+from .describe import has_cost, periods_of, resolution_text, unread_reason, values_text
 from .look_around import LookAround
 from .survey import LocationSurvey
 
-_COLUMNS = ("Account", "Location", "Name", "Meter", "Data")
-
-
-def columns() -> tuple[str, ...]:
-    """The heads of the table."""
-    return _COLUMNS
+COLUMNS = ("Account", "Location", "Name", "Meter", "Data")
+"""The heads of the table."""
 
 
 def rows(looks: Sequence[LookAround], now: float) -> list[tuple[str, ...]]:
@@ -39,23 +34,27 @@ def as_json(looks: Sequence[LookAround], now: float) -> str:
 def _rows_of(look: LookAround, location: AccountLocation, now: float) -> Iterator[tuple[str, ...]]:
     survey = look.surveys.get(location)
     head = (location.account, location.number, location.name or "")
-    if survey is None:
-        yield (*head, "-", f"not read: {unread_reason(location)}")
+    if survey is None or look.zone is None or survey.newest is None:
+        yield (*head, "-", _why_nothing(look, location, survey))
         return
-    if look.zone is None or survey.newest is None:
-        silent = "figures by the month only" if survey.monthly else "no data"
-        why = silent if look.zone else "the zone is not known"
-        yield (*head, "-", "not readable, see below" if survey.error else why)
-        return
+    others = [industry.lower() for industry in location.industries if industry != INDUSTRY]
+    also = f"\nthe location has {', '.join(others)} too" if others else ""
     for meter in survey.meters:
-        others = [industry.lower() for industry in location.industries if industry != INDUSTRY]
-        also = f"\nthe location has {', '.join(others)} too" if others else ""
         yield (*head, meter.info.number, _data_of(meter, survey.connected, look.zone, now) + also)
 
 
+def _why_nothing(look: LookAround, location: AccountLocation, survey: LocationSurvey | None) -> str:
+    if survey is None:
+        return f"not read: {unread_reason(location)}"
+    if survey.error:
+        return "not readable, see below"
+    if look.zone is None:
+        return "the zone is not known"
+    return "figures by the month only" if survey.monthly else "no data"
+
+
 def _data_of(meter: Meter, connected: int | None, zone: ZoneInfo, now: float) -> str:
-    flows = f" ({', '.join(meter.info.flows)})" if meter.info.flows else ""
-    what = f"{every(meter.info.step)}{flows}: {', '.join(['usage', *extra_values(meter)])}"
+    what = f"{resolution_text(meter)}: {values_text(meter)}"
     if meter.latest is None:
         return f"{what}\nno recent data"
     since = "" if connected is None else f"since {local_date(connected, zone)}, "
@@ -68,18 +67,16 @@ def _notes_of(look: LookAround) -> Iterator[str]:
     others = " or ".join(other for other in look.zones if other != str(zone))
     if zone is None:
         yield f"{name}: the portal did not tell its time zone; set timezone to the co-op's, such as America/New_York"
-    elif look.login.zone is None:
+    elif look.zone_fits:
         also = f"; {others} would fit as well" if others else ""
         yield f"{name}: the portal's times fit the zone {zone}{also}"
     elif look.zone_fits is False:
         yield f"{name}: the portal's times do not fit the zone {zone}; set timezone: {look.zones[0]}"
-    elif look.zone_fits:
-        yield f"{name}: the portal's times fit the zone {zone}"
     else:
         yield f"{name}: nothing at the portal tells whether the zone {zone} is right"
     for location, survey in look.surveys.items():
-        problems = [*([str(survey.error)] if survey.error else []), *survey.warnings]
-        yield from (f"{name}, location {location.number}: {problem}" for problem in problems)
+        for problem in filter(None, (survey.error, *survey.warnings)):
+            yield f"{name}, location {location.number}: {problem}"
 
 
 def _login(look: LookAround, now: float) -> dict[str, object]:
@@ -89,15 +86,13 @@ def _login(look: LookAround, now: float) -> dict[str, object]:
         "timezone": str(look.zone) if look.zone else None,
         "timezone_fits": look.zone_fits,
         "timezones_that_fit": list(look.zones) or ([str(look.zone)] if look.zone_fits else []),
-        "locations": [_location(location, look.surveys.get(location), look.zone, now) for location in look.found],
+        "locations": [_location(look, location, now) for location in look.found],
     }
 
 
-def _location(
-    location: AccountLocation, survey: LocationSurvey | None, zone: ZoneInfo | None, now: float
-) -> dict[str, object]:
-    newest = survey.newest if survey else None
-    connected = survey.connected if survey else None
+def _location(look: LookAround, location: AccountLocation, now: float) -> dict[str, object]:
+    survey = look.surveys.get(location)
+    seen, zone = survey or LocationSurvey(location), look.zone
     return {
         "account": location.account,
         "service_location": location.number,
@@ -106,13 +101,13 @@ def _location(
         "active": location.active,
         "electric": location.electric,
         "is_read": survey is not None,
-        "first_day": local_date(connected, zone) if zone and connected is not None else None,
-        "newest_data": _iso(newest, zone),
-        "lag_seconds": None if newest is None else int(now - newest),
-        "monthly_only": survey.monthly if survey else False,
-        "meters": [_meter(meter, zone) for meter in survey.meters] if survey else [],
-        "error": str(survey.error) if survey and survey.error else None,
-        "warnings": list(survey.warnings) if survey else [],
+        "first_day": None if seen.connected is None or zone is None else local_date(seen.connected, zone),
+        "newest_data": _iso(seen.newest, zone),
+        "lag_seconds": None if seen.newest is None else int(now - seen.newest),
+        "monthly_only": seen.monthly,
+        "meters": [_meter(meter, zone) for meter in seen.meters],
+        "error": None if seen.error is None else str(seen.error),
+        "warnings": list(seen.warnings),
     }
 
 
@@ -123,8 +118,8 @@ def _meter(meter: Meter, zone: ZoneInfo | None) -> dict[str, object]:
         "flows": list(info.flows),
         "interval_seconds": info.step,
         "exports": info.exports,
-        "has_cost": any(interval.cost is not None for interval in meter.intervals),
-        "periods": sorted({period for interval in meter.intervals for period, _, _ in interval.periods}),
+        "has_cost": has_cost(meter),
+        "periods": periods_of(meter),
         "parent": info.parent,
         "net": info.net,
         "newest_data": _iso(meter.latest.end if meter.latest else None, zone),
@@ -132,4 +127,4 @@ def _meter(meter: Meter, zone: ZoneInfo | None) -> dict[str, object]:
 
 
 def _iso(instant: int | None, zone: ZoneInfo | None) -> str | None:
-    return None if instant is None or zone is None else datetime.fromtimestamp(instant, zone).isoformat()
+    return None if instant is None or zone is None else iso(instant, zone)

@@ -11,7 +11,7 @@ from ..locations import choose
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
 from ..portal.signin import second_factor_error
-from ..portal.timezone_search import Busy, ZoneSearch, search_zone, verify_zone
+from ..portal.timezone_search import Busy, search_zone, verify_zone
 from ..portal.walltime import WallClock
 from .describe import location_text
 from .survey import LocationSurvey, Surveyor
@@ -116,13 +116,8 @@ class LookAround:
 
     def _seek_zone(self) -> None:
         self._busy("data that tell the zone")
-        search = ZoneSearch()
-        try:
-            search = search_zone(self._client, self.read, self._clock)
-            self.zone_error = search.error
-        except PortalError as error:
-            self.zone_error = error
-        self.zones = search.zones
+        search = search_zone(self._client, self.read, self._clock)
+        self.zones, self.zone_error = search.zones, search.error
         if self.zones:
             self.zone = ZoneInfo(self._pick_zone(self.zones) if len(self.zones) > 1 else self.zones[0])
             self.zone_fits = True

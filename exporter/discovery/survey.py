@@ -1,9 +1,7 @@
 """A look around: what a login's locations have, from a few polls. For `discover` and `check`; nothing is stored."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import Enum, auto
 
 from ..clock import Clock
 from ..errors import PendingError, PortalError, ProtocolError
@@ -26,18 +24,11 @@ _LONG_AGO = 35  # days, where the recent ones have nothing
 _MONTHS = 400  # days in which a meter that is read by the month has a reading
 
 
-class _Purpose(Enum):
-    """What a range is asked for."""
-
-    RECENT = auto()
-    FIGURES = auto()
-
-
 @dataclass(frozen=True, slots=True)
 class LocationSurvey:
     """What one location has. Times in seconds UTC.
 
-    meters: with the intervals and whole days of the last `days` local days. sightings: what shows its portal's zone.
+    meters: with the intervals and whole days of the last `days` local days. evidence: what shows its portal's zone.
     connected: start of the day on which it was connected, where the portal tells. monthly: there are figures by the
     month and no finer ones. has_hourly: the portal says that there are finer than daily ones. error: what kept some of
     it from coming.
@@ -67,7 +58,7 @@ class Surveyor:
         self._wall = wall
         self._clock = clock
         self._histories: dict[tuple[str, str], LocationHistory] = {}
-        self._in_vain: Counter[_Purpose] = Counter()
+        self._in_vain = 0
 
     def recent(self, location: AccountLocation) -> LocationSurvey:
         """The last days of a location, further back where they have nothing. An error is part of the result."""
@@ -81,13 +72,13 @@ class Surveyor:
     def daily_figures(self, survey: LocationSurvey) -> Mapping[str, Mapping[int, Reading]]:
         """The portal's own figures of the days of a survey, by meter and start of the day. Raises PortalError."""
         only_daily = KnownMeters({meter.info.number: DAILY_STEP for meter in survey.meters})
-        fetched = self._fetch(_Purpose.FIGURES, survey.location, self._range(survey.days), only_daily, try_hourly=False)
+        fetched = self._fetch(survey.location, survey.days, only_daily, try_hourly=False)
         if fetched.error is not None:
             raise fetched.error
         return {meter.info.number: {each.start: each for each in meter.readings} for meter in fetched.meters}
 
     def _look(self, location: AccountLocation, days: int) -> LocationSurvey:
-        fetched = self._fetch(_Purpose.RECENT, location, self._range(days), KnownMeters(), try_hourly=True)
+        fetched = self._fetch(location, days, KnownMeters(), try_hourly=True)
         now = self._clock.now()
         return LocationSurvey(
             location,
@@ -100,24 +91,16 @@ class Surveyor:
             error=fetched.error,
         )
 
-    def _fetch(
-        self,
-        purpose: _Purpose,
-        location: AccountLocation,
-        bounds: tuple[int, int],
-        known: KnownMeters,
-        *,
-        try_hourly: bool,
-    ) -> History:
-        """A range of local midnights. Where the portal keeps computing it is waited for ever less, then not asked."""
-        if self._in_vain[purpose] >= _MOST_IN_VAIN:
+    def _fetch(self, location: AccountLocation, days: int, known: KnownMeters, *, try_hourly: bool) -> History:
+        """The last days of a location. Where the portal keeps computing it is waited for ever less, then not asked."""
+        if self._in_vain >= _MOST_IN_VAIN:
             return History(error=not_asked(PendingError()))
-        fetched = self._history(location).fetch(*bounds, known, try_hourly=try_hourly)
+        fetched = self._history(location).fetch(*self._range(days), known, try_hourly=try_hourly)
         if isinstance(fetched.error, PendingError):
-            self._in_vain[purpose] += 1
+            self._in_vain += 1
             self._client.pending_budget = min(self._client.pending_budget, _BRIEF_BUDGET)
         else:
-            self._in_vain[purpose] = 0
+            self._in_vain = 0
         return fetched
 
     def _range(self, days: int) -> tuple[int, int]:

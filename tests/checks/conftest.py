@@ -2,10 +2,28 @@ from collections.abc import Iterator
 
 import pytest
 
+from exporter.config import Login
+from exporter.simulator.world import World
+
+from ..support.check_reports import Check, checked
+from ..support.clocks import ManualClock
 from ..support.fake_database import Database, running_database
+from ..support.portal import StartPortal, login_of
+from ..support.worlds import SMALL
 
 
 @pytest.fixture
 def database() -> Iterator[Database]:
     with running_database() as running:
         yield running
+
+
+@pytest.fixture
+def check(start_portal: StartPortal, clock: ManualClock) -> Check:
+    """Gives what the check says of a portal of its own: check(world, zone=..., poll=...); zone None: not configured."""
+
+    def run(world: World = SMALL, login: Login | None = None, **switches: object) -> list[str]:
+        server = start_portal(world, **switches)
+        return checked(login_of(server) if login is None else login, clock)
+
+    return run

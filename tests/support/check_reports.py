@@ -1,15 +1,16 @@
 """What a check says, as lines that tests compare whole."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from exporter.checks.findings import Bars, CheckItem, Finding, Heading
 from exporter.checks.login import LoginCheck
 from exporter.config import Login
-from exporter.lockout import TryAnyway
 from exporter.storage.state import StateFile
 
 from .clocks import ManualClock
+
+Check = Callable[..., list[str]]
 
 
 def lines(parts: Iterable[CheckItem]) -> list[str]:
@@ -27,16 +28,14 @@ def _line(part: CheckItem) -> str:
             return f"| {title}"
 
 
-def check_of(
-    login: Login, clock: ManualClock, state: StateFile | None = None, try_anyway: TryAnyway | None = None
-) -> LoginCheck:
-    """The check of a login, with a state in memory unless one is given."""
-    return LoginCheck(login, state or StateFile(None), clock, try_anyway=try_anyway)
+def check_of(login: Login, clock: ManualClock) -> LoginCheck:
+    """The check of a login, with a state in memory."""
+    return LoginCheck(login, StateFile(None), clock)
 
 
-def checked(login: Login, clock: ManualClock, state: StateFile | None = None) -> list[str]:
+def checked(login: Login, clock: ManualClock) -> list[str]:
     """All that the check of a login says."""
-    return lines(check_of(login, clock, state).run())
+    return lines(check_of(login, clock).run())
 
 
 def without_zone(login: Login) -> Login:
