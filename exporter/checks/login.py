@@ -30,17 +30,17 @@ class LoginCheck:
         self._busy = busy
         gate = Lockout(login, state, clock)
         self._client = PortalClient(login, gate, clock, lambda *_: None, pending_budget=PENDING_BUDGET)
-        self._look = LookAround(login, self._client, clock, busy=busy)
+        self.look = LookAround(login, self._client, clock, busy=busy)
 
     @property
     def zone(self) -> ZoneInfo | None:
         """The configured zone, else the one that was found."""
-        return self._look.zone
+        return self.look.zone
 
     @property
     def surveys(self) -> list[LocationSurvey]:
         """What was seen of each location that is read."""
-        return list(self._look.surveys.values()) if self._look.zone else []
+        return list(self.look.surveys.values()) if self.look.zone else []
 
     def run(self) -> Iterator[CheckItem]:
         """The steps, as they are taken."""
@@ -51,7 +51,7 @@ class LoginCheck:
             self._client.close()
 
     def _steps(self) -> Iterator[CheckItem]:
-        look = self._look
+        look = self.look
         try:
             for step in look.run():
                 yield from self._findings(step)
@@ -78,14 +78,14 @@ class LoginCheck:
             case Step.ACCOUNTS:
                 yield from self._accounts()
             case Step.POLL:
-                assert self._look.survey is not None
-                yield from _poll(self._look.survey)
+                assert self.look.survey is not None
+                yield from _poll(self.look.survey)
             case Step.ZONE:
                 zone = self.login.zone
                 yield self._verified_zone(zone) if zone else self._proposed_zone()
 
     def _accounts(self) -> Iterator[Finding]:
-        login, look, step = self.login, self._look, Step.ACCOUNTS
+        login, look, step = self.login, self.look, Step.ACCOUNTS
         for choice in look.missing:
             yield failed(step, unseen_message(login, choice, look.found))
         if look.read:
@@ -94,13 +94,13 @@ class LoginCheck:
             yield failed(step, nothing_to_read_message(login, look.found))
 
     def _proposed_zone(self) -> Finding:
-        look = self._look
+        look = self.look
         if look.zone_error is not None and not look.zones:
             return failed(Step.ZONE, f"timezone is missing, and the portal did not help: {look.zone_error}")
         return failed(Step.ZONE, "timezone is missing, serve and backfill need it", _zone_advice(look.zones))
 
     def _verified_zone(self, zone: ZoneInfo) -> Finding:
-        look = self._look
+        look = self.look
         if look.zone_fits:
             return ok(Step.ZONE, f"the portal's times fit {zone}")
         if look.zone_fits is False:

@@ -2,11 +2,10 @@
 
 import json
 import socket
-from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,7 +15,6 @@ from exporter.config import Config, ExporterConfig, InfluxDBConfig, Secret, Vict
 from exporter.discovery.survey import LocationSurvey
 from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.portal.accounts import AccountLocation
-from exporter.portal.walltime import WallClock
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll
 
@@ -24,9 +22,9 @@ from ..support.check_reports import check_of, lines
 from ..support.clocks import ManualClock
 from ..support.fake_database import Database
 from ..support.portal import StartPortal, login_of
-from ..support.worlds import DAY, NOW, TWO, ZONE
+from ..support.worlds import DAY, NOW, TWO, WALL
 
-TODAY = WallClock(ZONE).day(NOW).start
+TODAY = WALL.day(NOW).start
 TOKEN = "a-token-that-nobody-may-see"
 
 
@@ -58,170 +56,80 @@ def nobody() -> Iterator[str]:
 NAMES = {"results": [{"series": [{"name": "databases", "values": [["_internal"], ["electric"]]}]}]}
 
 
-def v1(database: Database, names: object = None) -> None:
-    """Make it an InfluxDB 1.8."""
-    database.answer("/ping", status=204, X_Influxdb_Version="1.8.10", X_Influxdb_Build="OSS")
-    database.answer("/query", json.dumps(NAMES if names is None else names))
+def influx(url: str, name: str = "electric", token: str = "user:password") -> InfluxDBConfig:
+    return InfluxDBConfig(url, Secret(token), "", name)
 
 
-def influx(url: str, token: str | None = "user:password", name: str = "electric", org: str = "") -> InfluxDBConfig:
-    return InfluxDBConfig(url, Secret(token) if token else None, org, name)
-
-
-def test_an_influxdb_that_has_the_database_is_ok(database: Database) -> None:
-    v1(database)
-    assert said(influxdb=influx(database.url)) == [
-        f"# InfluxDB {database.url}",
-        "ok influxdb: InfluxDB 1.8.10 answers and has the database electric",
-    ]
-
-
-def test_a_retention_policy_behind_the_name_is_no_part_of_it(database: Database) -> None:
-    v1(database)
-    assert said(influxdb=influx(database.url, name="electric/autogen"))[1] == (
-        "ok influxdb: InfluxDB 1.8.10 answers and has the database electric/autogen"
+def absent(product: str, name: str) -> str:
+    return (
+        f"failed influxdb: {product} answers and has no database {name} -> create it: CREATE DATABASE"
+        f' "{name}", or a bucket of that name in InfluxDB 2'
     )
 
 
-def test_an_absent_database_fails_with_how_to_make_it(database: Database) -> None:
-    v1(database)
-    assert said(influxdb=influx(database.url, name="energy"))[1:] == [
-        (
-            "failed influxdb: InfluxDB 1.8.10 answers and has no database energy -> create it: CREATE DATABASE"
-            ' "energy", or a bucket of that name in InfluxDB 2'
-        )
-    ]
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("electric", "ok influxdb: InfluxDB 1.8.10 answers and has the database electric"),
+        ("energy", absent("InfluxDB 1.8.10", "energy")),
+    ],
+)
+def test_an_influxdb_1_is_asked_for_its_databases(database: Database, name: str, line: str) -> None:
+    database.answer("/ping", status=204, X_Influxdb_Version="1.8.10", X_Influxdb_Build="OSS")
+    database.answer("/query", json.dumps(NAMES))
+    assert said(influxdb=influx(database.url, name)) == [f"# InfluxDB {database.url}", line]
 
 
 @pytest.mark.parametrize(
     ("buckets", "line"),
     [
         ([{"name": "electric"}], "ok influxdb: InfluxDB 2.7.4 answers and has the database electric"),
-        (
-            [],
-            (
-                "failed influxdb: InfluxDB 2.7.4 answers and has no database electric -> create it: CREATE DATABASE"
-                ' "electric", or a bucket of that name in InfluxDB 2'
-            ),
-        ),
+        ([], absent("InfluxDB 2.7.4", "electric")),
     ],
 )
 def test_an_influxdb_2_is_asked_for_the_bucket(database: Database, buckets: list[object], line: str) -> None:
     database.answer("/ping", status=204, X_Influxdb_Version="v2.7.4", X_Influxdb_Build="OSS")
     database.answer("/api/v2/buckets", json.dumps({"buckets": buckets}))
-    assert said(influxdb=influx(database.url, TOKEN, org="coop"))[1:] == [line]
-    assert database.asked[-1].params == {"name": "electric", "org": "coop"}
+    assert said(influxdb=influx(database.url, token=TOKEN))[1:] == [line]
 
 
-def test_an_organization_that_there_is_not_is_named_by_its_key(database: Database) -> None:
-    database.answer("/ping", status=204, X_Influxdb_Version="v2.7.4", X_Influxdb_Build="OSS")
-    database.answer("/api/v2/buckets", '{"message": "organization name \\"cop\\" not found"}', 404)
-    assert said(influxdb=influx(database.url, TOKEN, org="cop"))[1:] == [
-        f"failed influxdb: influxdb {database.url}: has no such organization, or the token may not see it; correct org"
-    ]
-
-
-def test_a_victoriametrics_in_its_place_is_called_by_its_name_and_has_any_database(database: Database) -> None:
+def test_a_victoriametrics_in_its_place_has_any_database(database: Database) -> None:
     database.answer("/ping", status=204, X_Server_Hostname="vm", X_Influxdb_Version="1.8.0")
     database.answer("/api/v1/export")
-    assert said(influxdb=influx(database.url, None, name="anything"))[1:] == ["ok influxdb: VictoriaMetrics answers"]
+    assert said(influxdb=influx(database.url, "anything"))[1:] == ["ok influxdb: VictoriaMetrics answers"]
 
 
-def test_credentials_that_are_refused_fail_with_what_to_check(database: Database) -> None:
-    v1(database)
-    database.answer("/query", '{"error": "authorization failed"}', 401)
-    assert said(influxdb=influx(database.url))[1:] == [
-        (
-            f"failed influxdb: influxdb {database.url}: refused the credentials (status 401); check auth_token:"
-            " user:password for InfluxDB 1, an API token for InfluxDB 2"
-        )
-    ]
-    assert said(influxdb=influx(database.url, None))[1:] == [
-        (
-            f"failed influxdb: influxdb {database.url}: wants credentials (status 401); set auth_token: user:password"
-            " for InfluxDB 1, an API token for InfluxDB 2"
-        )
-    ]
+# -- databases that fail
 
 
-def test_credentials_that_a_vmauth_refuses_fail_with_what_to_check_and_are_not_shown(database: Database) -> None:
-    database.answer("/ping", status=204, X_Server_Hostname="vmauth")
-    token = b64encode(b"user:password").decode()
-    for path in ("/query", "/api/v1/export", "/api/v1/query"):
-        database.answer(path, f'cannot find the provided auth token "Basic {token}" in config\n', 400)
-    config = VictoriaMetricsConfig(database.url, username="user", password=Secret("password"))
-    assert said(influxdb=influx(database.url), victoriametrics=config) == [
-        f"# VictoriaMetrics {database.url}",
-        (
-            f"failed victoriametrics: victoriametrics {database.url}: refused the credentials (status 400); check"
-            " username and password, or bearer_token"
-        ),
-        f"# InfluxDB {database.url}",
-        (
-            f"failed influxdb: influxdb {database.url}: refused the credentials (status 400); check auth_token:"
-            " user:password for InfluxDB 1, an API token for InfluxDB 2"
-        ),
-    ]
-
-
-def test_an_influxdb_that_does_not_answer_fails(nobody: str) -> None:
-    assert said(influxdb=influx(nobody, TOKEN)) == [
+def test_databases_that_do_not_answer_fail_each(nobody: str) -> None:
+    assert said(victoriametrics=VictoriaMetricsConfig(nobody), influxdb=influx(nobody)) == [
+        f"# VictoriaMetrics {nobody}",
+        f"failed victoriametrics: victoriametrics {nobody}: connection refused; start it, or correct url",
         f"# InfluxDB {nobody}",
         f"failed influxdb: influxdb {nobody}: connection refused; start it, or correct host",
     ]
 
 
 def test_something_else_at_its_address_fails(database: Database) -> None:
-    database.answer("/ping", "<html>a router</html>")
-    database.answer("/query", "<html>a router</html>")
-    assert said(influxdb=influx(database.url, None))[1:] == [
-        (
-            f"failed influxdb: influxdb {database.url}: answered with a web page instead of data; host is not this"
-            " database, correct it"
-        )
-    ]
+    for path in ("/ping", "/query"):
+        database.answer(path, "<html>a router</html>")
+    assert said(influxdb=influx(database.url))[1].startswith("failed influxdb: ")
 
 
-# -- VictoriaMetrics
+def test_no_secret_and_no_path_is_in_what_is_said(database: Database, tmp_path: Path) -> None:
+    secret = VictoriaMetricsConfig(f"{database.url}/{TOKEN}", bearer_token=Secret(TOKEN), ca_file=tmp_path)
+    findings = said(victoriametrics=secret, influxdb=influx(database.url, token=TOKEN))
+    assert findings[0] == f"# VictoriaMetrics {database.url}"
+    assert not [line for line in findings if TOKEN in line]
 
 
-def test_a_victoriametrics_that_does_not_answer_fails(nobody: str) -> None:
-    assert said(victoriametrics=VictoriaMetricsConfig(nobody)) == [
-        f"# VictoriaMetrics {nobody}",
-        f"failed victoriametrics: victoriametrics {nobody}: connection refused; start it, or correct url",
-    ]
+# -- what is read back
 
-
-def test_a_victoriametrics_that_refuses_the_credentials_fails(database: Database) -> None:
-    database.answer("/api/v1/query", "", 401)
-    config = VictoriaMetricsConfig(database.url, username="member", password=Secret(TOKEN))
-    assert said(victoriametrics=config)[1:] == [
-        (
-            f"failed victoriametrics: victoriametrics {database.url}: refused the credentials (status 401); check"
-            " username and password, or bearer_token"
-        )
-    ]
-
-
-def test_a_path_under_which_there_is_none_fails_with_how_paths_look(database: Database) -> None:
-    assert said(victoriametrics=VictoriaMetricsConfig(f"{database.url}/vm"))[1:] == [
-        (
-            f"failed victoriametrics: victoriametrics {database.url}: has no /api/v1/query (status 404); check the"
-            " path: a single node has none, a cluster has url: http://vminsert:8480/insert/0/prometheus and query_url:"
-            " http://vmselect:8481/select/0/prometheus, with the tenant"
-        )
-    ]
-
-
-def test_both_databases_are_checked_even_if_one_fails(database: Database, nobody: str) -> None:
-    v1(database)
-    report = said(victoriametrics=VictoriaMetricsConfig(nobody), influxdb=influx(database.url))
-    assert [line.partition(":")[0] for line in report] == [
-        "# VictoriaMetrics http",
-        "failed victoriametrics",
-        "# InfluxDB http",
-        "ok influxdb",
-    ]
+KEPT = "ok victoriametrics: -retentionPeriod=10y"
+DEDUPLICATED = "ok victoriametrics: -dedup.minScrapeInterval=1s"
+NOT_READ = "skipped victoriametrics: not read back: the portal gave nothing to compare with"
+NOTHING = "warning victoriametrics {}: nothing of this location is stored"
 
 
 @pytest.fixture
@@ -233,75 +141,58 @@ def empty(database: Database) -> Database:
     return database
 
 
-def test_the_last_days_of_each_location_are_read_back_by_its_own_labels(
-    start_portal: StartPortal, clock: ManualClock, empty: Database
+Polled = Callable[..., LoginCheck]
+
+
+@pytest.fixture
+def polled(clock: ManualClock) -> Polled:
+    """Gives a login of a portal after its check."""
+
+    def run(server: PortalServer, password: str | None = None, *, has_zone: bool = True) -> LoginCheck:
+        login = login_of(server, password=password)
+        check = check_of(login if has_zone else replace(login, zone=None), clock)
+        list(check.run())
+        return check
+
+    return run
+
+
+@pytest.mark.parametrize("has_zone", [True, False])
+def test_the_last_days_of_each_location_are_read_back(
+    start_portal: StartPortal, polled: Polled, empty: Database, *, has_zone: bool
 ) -> None:
+    """Each by its own labels; a zone that is only proposed will do."""
     server = start_portal(TWO)
-    check = check_of(login_of(server), clock)
-    list(check.run())
 
-    report = said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=[check])
+    report = said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=[polled(server, has_zone=has_zone)])
 
-    assert [line for line in report if "70001" in line or "70002" in line] == [
-        f"warning victoriametrics {number}: nothing of this location is stored -> see whether the scrape job of the"
-        " intervals is there and its target up, or run smarthub-exporter backfill"
-        for number in ("70001", "70002")
-    ]
+    assert [line.partition(" -> ")[0] for line in report[1:3]] == [NOTHING.format(70001), NOTHING.format(70002)]
+    assert report[3:5] == [f"{KEPT}; nothing is stored yet", DEDUPLICATED]
+    host = urlsplit(server.url).netloc
     exports = [asked.params for asked in empty.asked if asked.path == "/api/v1/export"]
-    assert len(exports) == 2
-    for params, numbers in zip(exports, (("55001", "70001"), ("55002", "70002")), strict=True):
-        account, location = numbers
-        host = urlsplit(server.url).netloc
+    for params, (account, location) in zip(exports, (("55001", "70001"), ("55002", "70002")), strict=True):
         assert f'portal="{host}",account="{account}",location="{location}"' in params["match[]"]
         # Of the seven days before today, and a second more.
         assert int(params["start"]) == TODAY - 7 * DAY - 1
 
 
-def test_a_location_without_data_is_not_looked_for(
-    start_portal: StartPortal, clock: ManualClock, empty: Database
+@pytest.mark.parametrize("poll", [Poll.STATUS_500, Poll.NO_DATA])
+def test_without_data_nothing_is_said_of_what_is_stored(
+    start_portal: StartPortal, polled: Polled, empty: Database, poll: Poll
 ) -> None:
-    check = check_of(login_of(start_portal(poll=Poll.NO_DATA)), clock)
-    list(check.run())
-    said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=[check])
+    """Nor of the page of the intervals."""
+    check = polled(start_portal(poll=poll))
+    assert [survey.newest for survey in check.surveys] == [None]
+    assert said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=[check])[1:] == [NOT_READ, KEPT, DEDUPLICATED]
     assert not [asked for asked in empty.asked if asked.path == "/api/v1/export"]
 
 
-KEPT = "ok victoriametrics: -retentionPeriod=10y"
-DEDUPLICATED = "ok victoriametrics: -dedup.minScrapeInterval=1s"
-NOT_READ = "skipped victoriametrics: not read back: the portal gave nothing to compare with"
-
-
-def polled(server: PortalServer, clock: ManualClock, password: str | None = None) -> LoginCheck:
-    """A login after its check."""
-    check = check_of(login_of(server, password=password), clock)
-    list(check.run())
-    return check
-
-
-@pytest.mark.parametrize("poll", [Poll.STATUS_500, Poll.STATUS_403, Poll.NO_DATA])
-def test_where_the_portal_gave_no_data_nothing_is_said_of_what_is_stored_or_of_the_page(
-    start_portal: StartPortal, clock: ManualClock, empty: Database, poll: Poll
-) -> None:
-    check = polled(start_portal(poll=poll), clock)
-    assert [survey.newest for survey in check.surveys] == [None]
-    assert said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=[check])[1:] == [NOT_READ, KEPT, DEDUPLICATED]
-
-
-def test_where_nobody_could_sign_in_nothing_is_said_of_what_is_stored_or_of_the_page(
-    start_portal: StartPortal, clock: ManualClock, empty: Database
-) -> None:
-    check = polled(start_portal(), clock, password="wrong")
-    assert check.surveys == []
-    assert said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=[check])[1:] == [NOT_READ, KEPT, DEDUPLICATED]
-
-
-def test_a_login_that_failed_leaves_open_what_is_stored_beside_the_locations_of_another(
-    start_portal: StartPortal, clock: ManualClock, empty: Database
-) -> None:
-    server = start_portal()
-    checks = [polled(server, clock), polled(server, clock, password="wrong")]
-    report = said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=checks)[1:]
-    assert report[0].startswith("warning victoriametrics 70001: nothing of this location is stored")
+def test_a_login_that_failed_leaves_open_what_is_stored(portal: PortalServer, polled: Polled, empty: Database) -> None:
+    wrong = polled(portal, "wrong")
+    report = said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=[wrong])
+    assert report[1:] == [NOT_READ, KEPT, DEDUPLICATED]
+    report = said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=[polled(portal), wrong])[1:]
+    assert report[0].startswith(NOTHING.format(70001))
     assert report[1:4] == [
         (
             "skipped victoriametrics: the other locations are not read back: the portal gave nothing of them to"
@@ -310,14 +201,17 @@ def test_a_login_that_failed_leaves_open_what_is_stored_beside_the_locations_of_
         KEPT,
         DEDUPLICATED,
     ]
-    assert report[4].startswith("ok victoriametrics: the page of the intervals has ")
 
 
-def test_where_all_was_asked_for_an_empty_database_is_called_empty(
-    start_portal: StartPortal, clock: ManualClock, empty: Database
-) -> None:
-    report = said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=[polled(start_portal(), clock)])
-    assert report[2:4] == [f"{KEPT}; nothing is stored yet", DEDUPLICATED]
+def test_the_page_is_as_large_as_the_window_is_long(portal: PortalServer, polled: Polled, empty: Database) -> None:
+    sizes = []
+    for days in (7, 35):
+        report = said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=[polled(portal)], window=days * DAY)
+        words = report[-1].removeprefix("ok victoriametrics: the page of the intervals has ").split()
+        assert words[1] == "KiB,"
+        sizes.append(float(words[0]))
+    assert 40 < sizes[0] < 120
+    assert sizes[1] == pytest.approx(5 * sizes[0], rel=0.01)
 
 
 def hours(number: str, start: int, end: int) -> Meter:
@@ -329,13 +223,12 @@ def test_of_each_meter_the_newest_day_is_left_out(clock: ManualClock, empty: Dat
     """What one meter posts late is as new to the exporter as what another posts at once."""
     soon, late = hours("81001", TODAY - 4 * DAY, TODAY + 4 * 3600), hours("81002", TODAY - 4 * DAY, TODAY - 2 * DAY)
     check = check_of(login_of("http://127.0.0.1:9"), clock)
-    check.surveys.append(
-        LocationSurvey(AccountLocation("55001", "70001", None, electric=True, active=True), (soon, late))
-    )
-    place = {"portal": "127.0.0.1:9", "account": "55001", "location": "70001"}
+    location = AccountLocation("55001", "70001", None, electric=True, active=True)
+    check.look.surveys[location] = LocationSurvey(location, (soon, late))
+    labels = {"portal": "127.0.0.1:9", "account": "55001", "location": "70001"}
     stored = [
         {
-            "metric": {"__name__": family, "meter": meter.info.number} | place,
+            "metric": {"__name__": family, "meter": meter.info.number} | labels,
             "timestamps": [each.end * 1000 - 999 for each in meter.intervals if each.end <= end],
             "values": [value for each in meter.intervals if each.end <= end],
         }
@@ -347,32 +240,3 @@ def test_of_each_meter_the_newest_day_is_left_out(clock: ManualClock, empty: Dat
         "ok victoriametrics 70001: 240 samples in 4 series, each once and in the last second of its interval",
         "ok victoriametrics 70001: 120 intervals of the last 8 days equal the portal's",
     ]
-
-
-def test_the_url_of_a_vminsert_alone_cannot_be_read_back() -> None:
-    config = VictoriaMetricsConfig("http://127.0.0.1:9/insert/0/prometheus")
-    assert said(victoriametrics=config)[1:] == [
-        (
-            "warning victoriametrics: cannot read back: url is the one of a vminsert -> set query_url, such as"
-            " http://vmselect:8481/select/0/prometheus with the tenant of url"
-        )
-    ]
-
-
-# -- secrets
-
-
-def test_no_secret_and_no_path_is_in_what_is_said(database: Database, tmp_path: Path) -> None:
-    secret = VictoriaMetricsConfig(f"{database.url}/{TOKEN}", bearer_token=Secret(TOKEN), ca_file=tmp_path)
-    findings = said(victoriametrics=secret, influxdb=influx(database.url, TOKEN))
-    assert findings[0] == f"# VictoriaMetrics {database.url}"
-    assert not [line for line in findings if TOKEN in line]
-
-
-def test_a_zone_that_is_only_proposed_will_do(start_portal: StartPortal, clock: ManualClock, empty: Database) -> None:
-    check = check_of(login_of(start_portal()), clock)
-    check.login = login_of(check.login.portal.base_url)
-    check.zone = ZoneInfo("America/New_York")
-    list(check.run())
-    report = said(victoriametrics=VictoriaMetricsConfig(empty.url), checks=[check])
-    assert any("70001" in line for line in report)

@@ -1,42 +1,61 @@
 """What a location and its meters are, in words for people."""
 
-from exporter.discovery.describe import extra_values, location_text, unread_reason
+import pytest
+
+from exporter.discovery.describe import location_text, resolution_text, unread_reason, values_text
 from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.portal.accounts import AccountLocation
 
-from ..support.worlds import NOW
-
-HOUR = 3600
+HOUSE = 'location 70001 of account 55001 "House"'
 
 
-def place(
-    *, name: str | None = "House", electric: bool = True, active: bool = True, kinds: str = ""
+def location(
+    name: str | None = "House", kinds: str = "", *, electric: bool = True, active: bool = True
 ) -> AccountLocation:
     return AccountLocation("55001", "70001", name, electric=electric, active=active, industries=tuple(kinds.split()))
 
 
-def meter(*intervals: Interval, exports: bool = False) -> Meter:
-    return Meter(MeterInfo("81001", exports=exports), intervals)
-
-
 def test_a_location_is_named_by_its_numbers_and_nickname() -> None:
-    assert location_text(place()) == 'location 70001 of account 55001 "House"'
-    assert location_text(place(name="")) == location_text(place(name=None)) == "location 70001 of account 55001"
+    assert location_text(location()) == HOUSE
+    assert location_text(location("")) == location_text(location(None)) == HOUSE.removesuffix(' "House"')
 
 
-def test_what_a_meter_gives_is_what_its_intervals_have() -> None:
-    plain = Interval(NOW - HOUR, NOW, 1.0, 1)
-    with_cost = Interval(NOW, NOW + HOUR, 1.0, 1, None, 0, 0.0, 1)
-    one_period = Interval(NOW, NOW + HOUR, 1.0, 1, periods=(("On Peak", 1.0, 1),))
-    two_periods = Interval(NOW, NOW + HOUR, 1.0, 1, periods=(("On Peak", 0.4, 1), ("Off Peak", 0.6, 1)))
-    assert extra_values(meter()) == extra_values(meter(plain)) == []
-    assert extra_values(meter(plain, with_cost)) == ["cost"]
-    assert extra_values(meter(one_period)) == ["1 rate period"]
-    assert extra_values(meter(with_cost, one_period, two_periods, exports=True)) == ["export", "cost", "2 rate periods"]
+PLAIN = Interval(0, 3600, 1.0, 1)
+COSTLESS = Interval(3600, 7200, 1.0, 1, None, 0, 0.0, 1)
+ONE = Interval(7200, 10800, 1.0, 1, periods=(("On Peak", 1.0, 1),))
+TWO = Interval(10800, 14400, 1.0, 1, periods=(("On Peak", 0.4, 1), ("Off Peak", 0.6, 1)))
 
 
-def test_it_is_told_why_a_location_is_not_read() -> None:
-    assert unread_reason(place(kinds="ELECTRIC WATER")) == ""
-    assert unread_reason(place(active=False)) == unread_reason(place(active=False, electric=False)) == "closed"
-    assert unread_reason(place(electric=False, kinds="WATER SEWER")) == "no electricity (water, sewer)"
-    assert unread_reason(place(electric=False)) == "no electricity (unknown service)"
+@pytest.mark.parametrize(
+    ("intervals", "exports", "text"),
+    [
+        ((), False, "usage"),
+        ((PLAIN,), False, "usage"),
+        ((PLAIN, COSTLESS), False, "usage, cost"),
+        ((ONE,), False, "usage, 1 rate period"),
+        ((COSTLESS, ONE, TWO), True, "usage, export, cost, 2 rate periods"),
+    ],
+)
+def test_what_a_meter_gives_is_what_its_intervals_have(
+    intervals: tuple[Interval, ...], text: str, *, exports: bool
+) -> None:
+    assert values_text(Meter(MeterInfo("81001", exports=exports), intervals)) == text
+
+
+def test_the_resolution_has_the_words_of_the_portal() -> None:
+    assert resolution_text(Meter(MeterInfo("81001", ("FORWARD", "NET"), step=900))) == "every 15 minutes (FORWARD, NET)"
+    assert resolution_text(Meter(MeterInfo("81001", step=86400))) == "once a day"
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (location(kinds="ELECTRIC WATER"), ""),
+        (location(active=False), "closed"),
+        (location(active=False, electric=False), "closed"),
+        (location(electric=False, kinds="WATER SEWER"), "no electricity (water, sewer)"),
+        (location(electric=False), "no electricity (unknown service)"),
+    ],
+)
+def test_it_is_told_why_a_location_is_not_read(found: AccountLocation, why: str) -> None:
+    assert unread_reason(found) == why
