@@ -12,7 +12,6 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-import yaml
 
 from exporter.clock import SystemClock
 from exporter.portal.walltime import WallClock
@@ -27,7 +26,7 @@ from ..support.deadlines import AT_ONCE, DEADLINE
 from ..support.portal import StartPortal, change
 from ..support.program import PASSWORD, Program, Starter
 from ..support.typist import Typist
-from ..support.worlds import HOUSE, METER
+from ..support.worlds import HOUSE
 
 ZONE = ZoneInfo("America/New_York")
 WALL = WallClock(ZONE)
@@ -37,12 +36,6 @@ USER = UserSpec(password=PASSWORD)
 HOUSE_ONLY = World(users=(USER,), locations=(HOUSE,))
 ALL = World(users=(USER,), locations=DEMO_HOMES)
 PERSONAL = ("@", PASSWORD, TOTP, "Secret Lane", "Springfield", "MEMBER OF")
-REFUSED = (
-    "login coop: the portal refused user name or password (status 200, it said FAILURE); check username and password by"
-    " signing in on its web page, then correct the configuration"
-)
-
-
 Sit = Callable[..., Typist]
 
 
@@ -100,7 +93,7 @@ def bars(server: PortalServer, meter: MeterSpec, what: str = "usage", *, plain: 
         (f"{datetime.fromtimestamp(hour, ZONE):%H}", getattr(server.portal.truth(meter, hour, hour + HOUR), what))
         for hour in range(start, end, HOUR)
     ]
-    return ["", *(f"  {line}" for line in chart(values, plain=plain))]
+    return [f"  {line}" for line in chart(values, plain=plain)]
 
 
 def day_of(server: PortalServer, meter: MeterSpec) -> str:
@@ -115,19 +108,17 @@ def day_of(server: PortalServer, meter: MeterSpec) -> str:
     )
 
 
-def chart_of(server: PortalServer, meter: MeterSpec) -> list[str]:
-    """Title and bars as they stand in the output."""
-    blank, *lines = bars(server, meter)
-    return [blank, day_of(server, meter), *lines]
-
-
-def at_rest(run: Callable[[], Program], server: PortalServer) -> tuple[Program, dict[str, list[str]]]:
+def at_rest(
+    run: Callable[[], Program], server: PortalServer, *, plain: bool = False
+) -> tuple[Program, dict[str, list[str]]]:
     """Run while no midnight passes, so that the day before is the same for both; gives the expected charts too."""
     while True:
         before = yesterday()
         program = run()
         charts = {
-            meter.number: chart_of(server, meter) for place in server.portal.world.locations for meter in place.meters
+            meter.number: ["", day_of(server, meter), *bars(server, meter, plain=plain)]
+            for location in server.portal.world.locations
+            for meter in location.meters
         }
         if yesterday() == before:
             return program, charts
@@ -147,9 +138,8 @@ def test_the_whole_output_for_a_healthy_home(starter: Starter, start_portal: Sta
 
     assert (program.wait(), program.stderr) == (0, "")
     solar = DEMO_HOMES[1].meters[0]
-    exported = bars(server, solar, "export")
     sent = (
-        ["", "  Meter 81002, sent to the grid", *exported[1:]]
+        ["", "  Meter 81002, sent to the grid", *bars(server, solar, "export")]
         if server.portal.truth(solar, *yesterday()).export
         else []
     )
@@ -195,34 +185,27 @@ def test_the_whole_output_for_a_healthy_home(starter: Starter, start_portal: Sta
 
 
 def test_the_next_step_stands_under_the_text_of_what_failed(starter: Starter, start_portal: StartPortal) -> None:
-    server = start_portal(HOUSE_ONLY)
-    configure(starter, server, timezone="UTC")
+    configure(starter, start_portal(HOUSE_ONLY), timezone="UTC")
     program = starter.run("check")
     assert program.wait() == 1
     lines = said(program)
-    place = lines.index("  failed   zone              the portal's times do not fit UTC")
-    assert lines[place + 1] == "                             -> set timezone: America/New_York"
+    failure = lines.index("  failed   zone              the portal's times do not fit UTC")
+    assert lines[failure + 1] == "                             -> set timezone: America/New_York"
 
 
-def test_several_logins_are_checked_one_after_the_other_and_one_that_fails_stops_no_other(
-    starter: Starter, start_portal: StartPortal
-) -> None:
+def test_a_login_that_fails_stops_no_other(starter: Starter, start_portal: StartPortal) -> None:
     server = start_portal(World(users=(USER, UserSpec("other@example.org", "other")), locations=(HOUSE,)))
-    login = {"api_url": server.url, "username": "member@example.org", "password": PASSWORD}
-    zone = {"timezone": "America/New_York"}
-    starter.config(
-        {
-            "smarthub": [
-                {"name": "wrong", **login, **zone, "username": "other@example.org"},
-                {"name": "farm", **login, **zone},
-            ]
-        }
-    )
+    login = {"api_url": server.url, "password": PASSWORD, "timezone": "America/New_York"}
+    logins = [
+        {"name": "wrong", **login, "username": "other@example.org"},
+        {"name": "farm", **login, "username": "member@example.org"},
+    ]
+    starter.config({"smarthub": logins})
     program = starter.run("check")
     lines = said(program)
     assert program.wait() == 1
     assert lines[:3] == ["", "Configuration", "  ok       configuration     valid, 2 logins: wrong, farm"]
-    assert f"  failed   sign-in           {REFUSED.replace('coop', 'wrong')}" in lines
+    assert any(line.startswith("  failed   sign-in           login wrong: ") for line in lines)
     assert lines.index("Login wrong") < lines.index("Login farm") < len(lines) - 1
     assert '  ok       poll              location 70001 of account 55001 "House" answers' in lines
     assert lines[-1] == "1 failed, 0 warnings."
@@ -236,7 +219,6 @@ def test_several_logins_are_checked_one_after_the_other_and_one_that_fails_stops
     [
         ({}, 0, "All good."),
         ({"lag": 4 * 86400.0}, 0, "Good, with 1 warning."),
-        ({"poll": Poll.NO_POINTS}, 0, "Good, with 1 warning."),
         ({"poll": Poll.NO_USAGE}, 0, "Good, with 2 warnings."),
         ({"poll": Poll.PAGE}, 1, "1 failed, 0 warnings."),
         ({"sign_in": SignIn.STATUS_500}, 1, "1 failed, 0 warnings."),
@@ -251,9 +233,7 @@ def test_warnings_end_with_0_and_failures_with_1(
     assert (program.wait(), program.stderr, said(program)[-1]) == (code, "", last)
 
 
-def test_a_wrong_configuration_ends_with_2_and_all_its_mistakes_with_path_and_line(
-    starter: Starter, start_portal: StartPortal
-) -> None:
+def test_a_wrong_configuration_ends_with_2_and_all_its_mistakes(starter: Starter, start_portal: StartPortal) -> None:
     server = start_portal(HOUSE_ONLY)
     starter.config(
         "smarthub:\n"
@@ -261,83 +241,37 @@ def test_a_wrong_configuration_ends_with_2_and_all_its_mistakes_with_path_and_li
         "  usrname: member@example.org\n"
         f"  password: {PASSWORD}\n"
         "  timezone: Mars/Olympus\n"
-        "exporter:\n"
-        "  window: 40d\n"
-        "  refresh_interval: 3600\n"
-        "victoriametrics:\n"
-        "  url: localhost:8428\n"
         "extract_days: many\n",
         "mine.yaml",
     )
     program = starter.run("check", "--config.file", "mine.yaml")
     assert (program.wait(), program.stdout) == (2, "")
     said(program)
-    assert program.stderr.splitlines() == [
-        'smarthub-exporter: mine.yaml:3: smarthub.usrname: unknown key, did you mean "username"?',
-        (
-            'smarthub-exporter: mine.yaml:5: smarthub.timezone: unknown time zone "Mars/Olympus", write it as'
-            " Area/City, such as America/New_York"
-        ),
-        'smarthub-exporter: mine.yaml:8: exporter.refresh_interval: "3600" has no unit, for seconds write 3600s',
-        "smarthub-exporter: mine.yaml:7: exporter.window: 40d is too long, at most 35d",
-        "smarthub-exporter: mine.yaml:10: victoriametrics.url: must begin with http:// or https://",
-        'smarthub-exporter: mine.yaml:11: extract_days: "many" is not a positive whole number',
-    ]
+    places = [line.split(": ")[1] for line in program.stderr.splitlines()]
+    assert places == ["mine.yaml:3", "mine.yaml:5", "mine.yaml:6"]
     assert server.portal.count == 0
 
 
-def test_what_the_configuration_only_warns_of_is_a_warning_of_the_first_step(
-    starter: Starter, start_portal: StartPortal
-) -> None:
+def test_what_the_configuration_warns_of_is_part_of_its_step(starter: Starter, start_portal: StartPortal) -> None:
     configure(starter, start_portal(HOUSE_ONLY))
     (starter.folder / "config.yaml").chmod(0o644)
     program = starter.run("check", SMARTHUB_USERNAMES="x")
     assert program.wait() == 0
-    assert said(program)[1:5] == [
-        "Configuration",
-        "  ok       configuration     valid, 1 login: coop",
-        (
-            "  warning  configuration     config.yaml: holds a password and every user can read it, chmod 600"
-            " config.yaml"
-        ),
-        (
-            "  warning  configuration     SMARTHUB_USERNAMES: not a variable of this program, did you mean"
-            " SMARTHUB_USERNAME?"
-        ),
-    ]
+    first, second, third = said(program)[2:5]
+    assert first == "  ok       configuration     valid, 1 login: coop"
+    assert second.startswith("  warning  configuration     config.yaml: ")
+    assert third.startswith("  warning  configuration     SMARTHUB_USERNAMES: ")
 
 
 def test_databases_that_do_not_answer_fail_behind_the_portal(starter: Starter, start_portal: StartPortal) -> None:
     closed = "http://127.0.0.1:9"
-    configure(
-        starter,
-        start_portal(HOUSE_ONLY),
-        victoriametrics={"url": closed},
-        influxdb={"host": closed, "database": "electric"},
-    )
+    databases = {"victoriametrics": {"url": closed}, "influxdb": {"host": closed, "database": "electric"}}
+    configure(starter, start_portal(HOUSE_ONLY), **databases)
     program = starter.run("check")
     assert program.wait() == 1
-    assert said(program)[-8:] == [
-        "",
-        f"VictoriaMetrics {closed}",
-        f"  failed   victoriametrics   victoriametrics {closed}: connection refused; start it, or correct url",
-        "",
-        f"InfluxDB {closed}",
-        f"  failed   influxdb          influxdb {closed}: connection refused; start it, or correct host",
-        "",
-        "2 failed, 0 warnings.",
-    ]
-
-
-def test_an_unknown_host_fails_without_a_traceback(starter: Starter, start_portal: StartPortal) -> None:
-    configure(starter, start_portal(HOUSE_ONLY), api_url="https://nobody.invalid")
-    program = starter.run("check")
-    assert program.wait() == 1
-    assert said(program)[-3:] == [
-        "  failed   address           there is no host nobody.invalid; check api_url",
-        "",
-        "1 failed, 0 warnings.",
-    ]
+    lines = said(program)
+    assert lines.index("Login coop") < lines.index(f"VictoriaMetrics {closed}") < lines.index(f"InfluxDB {closed}")
+    assert lines[-1] == "2 failed, 0 warnings."
 
 
 def test_a_state_folder_that_cannot_be_written_stops_nothing(starter: Starter, start_portal: StartPortal) -> None:
@@ -352,23 +286,12 @@ def test_a_state_folder_that_cannot_be_written_stops_nothing(starter: Starter, s
 # -- where the output goes
 
 
-@pytest.mark.parametrize(
-    "variables",
-    [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}],
-    ids=["PYTHONIOENCODING", "LC_ALL"],
-)
-def test_where_only_ascii_can_be_shown_the_bars_are_ascii(
-    starter: Starter, start_portal: StartPortal, variables: dict[str, str]
-) -> None:
-    place = replace(HOUSE, nickname="Käthes Häuschen")
-    server = start_portal(World(users=(USER,), locations=(place,)))
+def test_where_only_ascii_can_be_shown_the_bars_are_ascii(starter: Starter, start_portal: StartPortal) -> None:
+    server = start_portal(World(users=(USER,), locations=(replace(HOUSE, nickname="Käthes Häuschen"),)))
     configure(starter, server)
-    while True:
-        before = yesterday()
-        program = starter.run("check", **variables)
-        expected = bars(server, METER, plain=True)[1:]
-        if yesterday() == before:
-            break
+    variables = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    program, charts = at_rest(lambda: starter.run("check", **variables), server, plain=True)
+    expected = charts["81001"][2:]
     assert (program.wait(), program.stderr) == (0, "")
     assert program.stdout.isascii()
     lines = said(program)
@@ -427,64 +350,6 @@ def test_a_failure_is_red_and_a_warning_yellow(starter: Starter, sit_down: Sit, 
     assert "\x1b[1;31mfailed" in screen.shown
 
 
-ANYWAY = "Try once more nevertheless? [y/N]: "
-
-
-def paused(count: int) -> str:
-    return f"sign-ins are paused, the portal refused user name or password {count} times in a row"
-
-
-def test_after_two_refusals_a_person_is_asked_before_another_try_and_never_after_four(
-    starter: Starter, sit_down: Sit, start_portal: StartPortal
-) -> None:
-    server = start_portal(HOUSE_ONLY)
-    change(server, sign_in=SignIn.FAILURE)
-    configure(starter, server)
-    for _ in range(2):
-        assert starter.run("check").wait() == 1
-    assert server.portal.most_refused["member@example.org"] == 2
-    # Nobody can be asked here, so nothing is tried.
-    assert f"{paused(2)} " in starter.run("check").stdout
-
-    for keys in ("\n", "n\n", "\x04"):
-        screen = sit_down()
-        screen.see(paused(2))
-        screen.see(ANYWAY)
-        screen.type(keys)
-        assert screen.wait() == 1
-    assert server.portal.most_refused["member@example.org"] == 2
-
-    for count in (2, 3):
-        screen = sit_down()
-        screen.see(paused(count))
-        screen.see(ANYWAY)
-        screen.type("y\n")
-        screen.see(REFUSED)
-        assert screen.wait() == 1
-    last = sit_down()
-    assert last.wait() == 1
-    assert f"{paused(4)} and locks accounts after five; no more tries" in last.text
-    assert ANYWAY not in last.text
-    assert server.portal.most_refused["member@example.org"] == 4
-
-
-def test_one_more_try_that_succeeds_is_a_check_like_any_other(
-    starter: Starter, sit_down: Sit, start_portal: StartPortal
-) -> None:
-    server = start_portal(HOUSE_ONLY)
-    change(server, sign_in=SignIn.FAILURE)
-    configure(starter, server)
-    for _ in range(2):
-        starter.run("check")
-    change(server, sign_in=SignIn.OK)
-    server.portal.rejected_sign_ins.clear()
-    screen = sit_down()
-    screen.see(ANYWAY)
-    screen.type("yes\n")
-    assert screen.wait() == 0
-    assert screen.text.rstrip().endswith("All good.")
-
-
 # -- interrupted
 
 
@@ -501,23 +366,6 @@ def test_ctrl_c_ends_it_with_one_line(starter: Starter, sit_down: Sit, start_por
     assert screen.shown.rfind("\x1b[?25h") > screen.shown.rfind("\x1b[?25l")
 
 
-def test_ctrl_c_at_the_question_ends_it_with_one_line(
-    starter: Starter, sit_down: Sit, start_portal: StartPortal
-) -> None:
-    server = start_portal(HOUSE_ONLY)
-    change(server, sign_in=SignIn.FAILURE)
-    configure(starter, server)
-    for _ in range(2):
-        starter.run("check")
-    screen = sit_down()
-    screen.see(ANYWAY)
-    screen.type("\x03")
-    assert screen.wait() == 1
-    assert "Traceback" not in screen.shown
-    assert screen.text.splitlines()[-1] == "smarthub-exporter: interrupted"
-    assert server.portal.most_refused["member@example.org"] == 2
-
-
 def test_an_interrupt_without_a_terminal_is_one_line_too(starter: Starter, start_portal: StartPortal) -> None:
     server = start_portal(HOUSE_ONLY)
     change(server, latency=30.0)
@@ -527,36 +375,3 @@ def test_an_interrupt_without_a_terminal_is_one_line_too(starter: Starter, start
     code, seconds = program.end(signal.SIGINT)
     assert (code, program.stderr) == (1, "\nsmarthub-exporter: interrupted\n")
     assert seconds < AT_ONCE
-
-
-# -- secrets
-
-
-def test_nothing_personal_is_told_whatever_goes_wrong(starter: Starter, start_portal: StartPortal) -> None:
-    """Not in the debug trace either: it is meant to be shown in public."""
-    user = replace(USER, totp_secret=TOTP)
-    place = replace(HOUSE, nickname="12 Secret Lane, Springfield")
-    switches: list[dict[str, object]] = [{}]
-    switches += [{"sign_in": how} for how in SignIn if how is not SignIn.OK]
-    switches += [{"discovery": how} for how in (Poll.PAGE, Poll.STATUS_403, Poll.WRONG_SHAPE)]
-    switches += [{"poll": how} for how in Poll if how not in (Poll.OK, Poll.PENDING)]
-    programs = []
-    for number, each in enumerate(switches):
-        server = start_portal(World(users=(user,), locations=(place,)), **each)
-        login = {
-            "api_url": server.url,
-            "username": user.username,
-            "password": user.password,
-            "totp_secret": TOTP,
-            "timezone": "America/New_York",
-        }
-        starter.config(yaml.safe_dump({"smarthub": login}), f"{number}.yaml")
-        state = ("--state.dir", f"state{number}")
-        programs.append(starter.start("check", "--config.file", f"{number}.yaml", *state, "--log.level", "debug"))
-        if len(programs) % 4 == 0:  # two cores
-            for program in programs:
-                program.wait()
-    for program in programs:
-        program.wait()
-        assert "portal call" in program.stderr
-        said(program)
