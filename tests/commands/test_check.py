@@ -314,13 +314,6 @@ def test_a_reader_that_goes_away_is_no_traceback(starter: Starter, start_portal:
     assert (done.stdout, done.stderr) == (b"\n", b"")
 
 
-def test_without_a_terminal_there_are_no_colours_and_no_spinner(starter: Starter, start_portal: StartPortal) -> None:
-    configure(starter, start_portal(HOUSE_ONLY, latency=0.05))
-    program = starter.run("check", TERM="xterm-256color")
-    said(program)
-    assert program.stderr == ""
-
-
 # -- on a terminal
 
 

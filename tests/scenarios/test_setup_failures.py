@@ -9,7 +9,6 @@ import json
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,12 +22,11 @@ from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
-from exporter.simulator.specs import Channels, MeterSpec, Resolution, UserSpec
+from exporter.simulator.specs import Channels, Resolution, UserSpec
 from exporter.simulator.world import World
 
 from ..support.clocks import ManualClock
-from ..support.portal import Intercept, StartPortal, change
-from ..support.program import Starter
+from ..support.portal import Intercept, StartPortal
 from ..support.worlds import BARN, DAY, HOUSE, METER, NOW, SMALL, TWO
 
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -322,23 +320,6 @@ def test_a_wrong_configuration_ends_it_before_anybody_is_asked(
     assert portal.portal.count == 0
 
 
-@pytest.mark.process
-def test_serve_says_the_same_and_where_the_zone_can_be_had(tmp_path: Path) -> None:
-    """As processes, for it takes the signals of the whole process."""
-    zoneless: tuple[dict[str, object], str] = ({"timezone": None}, "config.yaml:1: smarthub.timezone: missing")
-    rows = {**BAD_CONFIGS, "31: no zone": zoneless}
-    with closing(Starter(tmp_path)) as starter:
-        lines = {}
-        for number, (name, (changes, _)) in enumerate(rows.items()):
-            file = starter.config(yaml.safe_dump({"smarthub": login_to(None, **changes)}, sort_keys=False), f"{number}")
-            lines[name] = ("serve", "--web.listen-address=127.0.0.1:0", "--config.file", str(file.name))
-        programs = starter.run_all(lines)
-        for number, (name, (_, said)) in enumerate(rows.items()):
-            program = programs[name]
-            assert (program.wait(), program.stdout) == (2, "")
-            assert program.stderr.startswith(f"smarthub-exporter: {said.replace('config.yaml:', f'{number}:')}")
-
-
 def test_who_begins_without_anything_is_told_what_to_give(attempt: Try) -> None:
     run = attempt("check")
     (error,) = run.errors
@@ -435,17 +416,6 @@ def test_without_a_zone_one_location_that_answers_is_enough(attempt: Try, start_
     run = attempt("discover", login_to(start_portal(silent, refused_locations=("70002",)), timezone=None))
     assert run.code == 0
     assert run.lines[1:3] == ["55001 70001 - the zone is not known", "55002 70002 - not readable, see below"]
-
-
-def test_discover_waits_some_minutes_in_all_for_a_portal_that_keeps_computing(
-    attempt: Try, start_portal: StartPortal, clock: ManualClock
-) -> None:
-    server = start_portal(World(locations=tuple(replace(HOUSE, number=f"7000{number}") for number in range(1, 9))))
-    change(server, poll=Poll.PENDING)
-    run = attempt("discover", login_to(server))
-    assert run.code == 1
-    assert ["not asked" in line for line in run.lines[-8:]] == [False] * 2 + [True] * 6
-    assert sum(clock.slept) <= 150
 
 
 # -- what must simply not happen
@@ -582,16 +552,6 @@ def test_what_broke_others_is_no_trouble(attempt: Try, start_portal: StartPortal
     run = attempt("check", login_to(start_portal(world, **switches)))
     assert (run.code, run.troubles, run.lines[-1]) == (0, [], "All good.")
     assert f"ok resolution meter 81001: {what}" in run.lines
-
-
-def test_the_meter_of_the_roof_is_listed_by_itself(attempt: Try, start_portal: StartPortal) -> None:
-    """No. 26: a second meter on the array."""
-    roof = MeterSpec("81009", Household(9, solar=6.5), channels=Channels.FORWARD_RETURN, step=3600)
-    server = start_portal(World(locations=(replace(HOUSE, meters=(METER, roof)),)))
-    run = attempt("check", login_to(server))
-    assert run.code == 0
-    assert "ok resolution meter 81001: usage, cost every hour (FORWARD)" in run.lines
-    assert "ok resolution meter 81009: usage, export, cost every hour (FORWARD, RETURN)" in run.lines
 
 
 def test_an_address_as_nickname_is_not_shown(attempt: Try, start_portal: StartPortal) -> None:
