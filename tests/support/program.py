@@ -21,11 +21,11 @@ PASSWORD = "pass-w0rd-that-nobody-may-see"
 class Program:
     """`python -m exporter` as a process of its own, ended by its id when the test is over."""
 
-    def __init__(self, *arguments: str, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, *arguments: str, folder: Path, environment: Mapping[str, str], module: str = "exporter") -> None:
         number = len(list(folder.glob("*.stdout")))
         self._stdout, self._stderr = (folder / f"{number}.{name}" for name in ("stdout", "stderr"))
         with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
-            command = [sys.executable, "-m", "exporter", *arguments]
+            command = [sys.executable, "-m", module, *arguments]
             self.process = spawn(command, folder=folder, stdout=stdout, stderr=stderr, environment=environment)
 
     @property
@@ -66,8 +66,9 @@ class Program:
 class Starter:
     """Starts programs in a folder of their own, with an environment in which nothing is configured."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, module: str = "exporter") -> None:
         self.folder = folder
+        self.module = module
         self.environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
@@ -79,7 +80,7 @@ class Starter:
 
     def start(self, *arguments: str, **variables: str) -> Program:
         environment = {**self.environment, **variables}
-        program = Program(*arguments, folder=self.folder, environment=environment)
+        program = Program(*arguments, folder=self.folder, environment=environment, module=self.module)
         self._stack.callback(program.kill)
         return program
 

@@ -20,7 +20,12 @@ class Typist:
     """
 
     def __init__(
-        self, *arguments: str, folder: Path, environment: Mapping[str, str], result_apart: bool = False
+        self,
+        *arguments: str,
+        folder: Path,
+        environment: Mapping[str, str],
+        result_apart: bool = False,
+        module: str = "exporter",
     ) -> None:
         self._master, slave = pty.openpty()
         self._at = 0
@@ -28,7 +33,7 @@ class Typist:
         self.shown = ""
         with self._file.open("wb") as file:
             self.process = spawn(
-                ["setsid", "--ctty", sys.executable, "-m", "exporter", *arguments],
+                ["setsid", "--ctty", sys.executable, "-m", module, *arguments],
                 folder=folder,
                 stdin=slave,
                 stdout=file if result_apart else slave,

@@ -1,0 +1,24 @@
+"""The program whose `backfill` waits for a database for moments only: `python -m tests.support.hasty backfill`."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from exporter import cli
+from exporter.commands import backfill
+from exporter.sinks.base import Patience
+
+PATIENCE = Patience(retries=(0.05, 0.05, 0.05), settling=0.2, visible=0.2)
+
+
+class HastyBackfill:
+    """The command, with another patience."""
+
+    def add_flags(self, parser: ArgumentParser) -> None:
+        backfill.add_flags(parser)
+
+    def run(self, arguments: Namespace) -> int:
+        return backfill.run(arguments, PATIENCE)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(load=lambda _: HastyBackfill()))
