@@ -4,11 +4,11 @@ import gzip
 import json
 import re
 from base64 import b64decode
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -28,6 +28,7 @@ from ..httpcall import (
 from .redaction import reveals
 
 Json = Any  # what a database answers; whoever reads it checks its shape
+_Taken = TypeVar("_Taken")
 
 _LONGEST_QUOTE: Final = 200
 _PACKING: Final = 1  # of gzip: measured best for imports (tsdb-facts D2)
@@ -125,45 +126,42 @@ class DatabaseHttp:
         with self._open("GET", path, accept, params=params) as response:
             return self._client.read(response)
 
-    def post(
-        self,
-        path: str,
-        body: bytes,
-        *,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> ClientResponse:
+    def post(self, path: str, body: bytes, params: Mapping[str, str] | None = None) -> ClientResponse:
         """Send a body, packed by gzip. Raises DatabaseError; a good answer proves nothing (tsdb-facts D1)."""
         packed = gzip.compress(body, _PACKING, mtime=0)
-        with self._open(
-            "POST", path, (), params=params, data=packed, headers={**(headers or {}), "Content-Encoding": "gzip"}
-        ) as response:
+        with self._open("POST", path, (), params=params, data=packed, headers={"Content-Encoding": "gzip"}) as response:
             return self._client.read(response)
 
-    def json(self, path: str, params: Mapping[str, str] | None = None) -> Json:
-        """Ask for JSON. Raises DatabaseError, also for a web page or anything else."""
-        return self.parsed(self.get(path, params))
-
-    def parsed(self, response: ClientResponse) -> Json:
-        """The JSON of a response. Raises DatabaseError."""
+    def json(
+        self,
+        path: str,
+        params: Mapping[str, str],
+        take: Callable[[Json], _Taken],
+        *,
+        accept: Collection[int] = (),
+    ) -> _Taken:
+        """Ask for JSON and take from it what is wanted. Raises DatabaseError, also for JSON of another shape."""
+        response = self.get(path, params, accept=accept)
         if response.is_page:
             raise self.target.error(
                 "answered with a web page instead of data", f"{self.target.key} is not this database, correct it"
             )
-        try:
-            return json.loads(response.body)
-        except (ValueError, RecursionError):
-            raise self.not_understood(response.body) from None
+        return self._taken(response.body, take)
 
-    def not_understood(self, body: bytes) -> DatabaseError:
-        """The error for a response of unknown shape."""
-        what = ": ".join(filter(None, (f"{len(body)} bytes", self.target.quoted(body))))
-        return self.target.error(f"answered what cannot be understood ({what})", f"check {self.target.key}")
-
-    def lines(self, path: str, params: Mapping[str, str]) -> Iterator[bytes]:
-        """Ask for something line by line, however long it is; no line is empty. Raises DatabaseError."""
+    def json_lines(self, path: str, params: Mapping[str, str], take: Callable[[Json], _Taken]) -> Iterator[_Taken]:
+        """The same for an answer with JSON on each line, however long it is. Raises DatabaseError."""
         with self._open("GET", path, (), params=params) as response:
-            yield from self._client.lines(response)
+            for line in self._client.lines(response):
+                yield self._taken(line, take)
+
+    def _taken(self, body: bytes, take: Callable[[Json], _Taken]) -> _Taken:
+        try:
+            return take(json.loads(body))
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            what = ": ".join(filter(None, (f"{len(body)} bytes", self.target.quoted(body))))
+            raise self.target.error(
+                f"answered what cannot be understood ({what})", f"check {self.target.key}"
+            ) from None
 
     @contextmanager
     def _open(self, method: str, path: str, accept: Collection[int], **content: Any) -> Iterator[requests.Response]:  # noqa: ANN401

@@ -1,6 +1,5 @@
 """An InfluxDB 1.x or 2, or a VictoriaMetrics that takes its protocol: looking at it, writing points, reading them."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -79,7 +78,8 @@ class InfluxDB:
         # A retention policy may be named too: `electric/autogen`. InfluxDB 2 maps such names to its buckets itself.
         name, _, policy = config.database.partition("/")
         self._place = {"db": name, **({"rp": policy} if policy else {})}
-        self._speaks_v2 = self._token_of_v2
+        self.speaks_v2 = self._token_of_v2
+        """Whether it is written to as an InfluxDB 2."""
         self.victoriametrics: VictoriaMetrics | None = None
         """The VictoriaMetrics behind the address, if `check` found one."""
 
@@ -105,14 +105,9 @@ class InfluxDB:
             self.victoriametrics = _Behind(self.api)
             self.read((), 1, 2)
             return InfluxState("VictoriaMetrics", "", None)
-        self._speaks_v2 = version.startswith("2") or (self._token_of_v2 and not version.startswith("1"))
-        exists = self._has_bucket() if self._speaks_v2 else self._has_database()
+        self.speaks_v2 = version.startswith("2") or (self._token_of_v2 and not version.startswith("1"))
+        exists = self._has_bucket() if self.speaks_v2 else self._has_database()
         return InfluxState("InfluxDB", self.api.target.quoted(version), exists)
-
-    @property
-    def speaks_v2(self) -> bool:
-        """Whether it is written to as an InfluxDB 2."""
-        return self._speaks_v2
 
     def go_on_without_label(self) -> None:
         """Where a VictoriaMetrics has series of the Go tool, write to these. Raises DatabaseError.
@@ -120,18 +115,15 @@ class InfluxDB:
         That tool writes by /api/v2/write, of which VictoriaMetrics makes no label `db`, as it does for /write.
         """
         params = {"match[]": f'{MEASUREMENT}_watts{{db="",portal=""}}', "start": "1"}
-        answer = self.api.get("/api/v1/series", params)
-        try:
-            self._speaks_v2 = self._speaks_v2 or bool(self.api.parsed(answer)["data"])
-        except (TypeError, LookupError):
-            raise self.api.not_understood(answer.body) from None
+        has_some = self.api.json("/api/v1/series", params, lambda answer: bool(answer["data"]))
+        self.speaks_v2 = self.speaks_v2 or has_some
 
     def write(self, lines: Iterable[str]) -> None:
         """Send points, in requests of bounded size; without any, only prove that it would take some.
 
         Raises DatabaseError.
         """
-        if self._speaks_v2:
+        if self.speaks_v2:
             path, params = "/api/v2/write", {"org": self._config.org, "bucket": self._config.database}
         else:
             path, params = "/write", self._place
@@ -147,15 +139,9 @@ class InfluxDB:
 
     def read(self, where: Tags, start: int, end: int) -> dict[Tags, dict[int, FieldValues]]:
         """The points from `start` to before `end` that have these tags, and perhaps others. Raises DatabaseError."""
-        found: dict[Tags, dict[int, FieldValues]] = {}
         if self.victoriametrics:
-            for tags, second, field, value in self._exported(self.victoriametrics, where, start, end):
-                points = found.setdefault(tags, {})
-                fields = list(points.get(second, (None,) * len(FIELDS)))
-                # Where copies of a sample differ, what queries see depends on its version and flags (tsdb-facts C3).
-                fields[field] = value if fields[field] in (None, value) else nan
-                points[second] = tuple(fields)
-            return found
+            return self._exported(self.victoriametrics, where, start, end)
+        found: dict[Tags, dict[int, FieldValues]] = {}
         for tags, rows in self._selected(where, start, end):
             found.setdefault(tags, {}).update(rows)
         return found
@@ -166,13 +152,7 @@ class InfluxDB:
         query = f'SELECT {fields} FROM "{MEASUREMENT}" WHERE time >= {start}s AND time < {end}s{conditions} GROUP BY *'  # noqa: S608
         # In chunks, for a server may cut off what is longer than its max-row-limit otherwise.
         params = {**self._place, "q": query, "epoch": "s", "chunked": "true", "chunk_size": _ROWS_PER_LINE}
-        for line in self.api.lines("/query", params):
-            try:
-                results = json.loads(line)["results"]
-                told = next((str(result["error"]) for result in results if "error" in result), None)
-                parts = [_rows(series) for result in results for series in result.get("series", ())]
-            except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-                raise self.api.not_understood(line) from None
+        for told, parts in self.api.json_lines("/query", params, _answered):
             if told is not None:
                 said = self.api.target.quoted(told)
                 raise self.api.target.error(f"refused a query ({said or 'no reason'})", f"check database and {_RIGHTS}")
@@ -180,15 +160,23 @@ class InfluxDB:
 
     def _exported(
         self, database: VictoriaMetrics, where: Tags, start: int, end: int
-    ) -> Iterator[tuple[Tags, int, int, float]]:
-        label = "" if self._speaks_v2 else self._place["db"]
+    ) -> dict[Tags, dict[int, FieldValues]]:
+        found: dict[Tags, dict[int, FieldValues]] = {}
+        label = "" if self.speaks_v2 else self._place["db"]
         match = ",".join(f'{name}="{escaped(value)}"' for name, value in (*where, ("db", label)))
         names = {f"{MEASUREMENT}_{field}": number for number, field in enumerate(FIELDS)}
         for part in database.export(f'{{__name__=~"{"|".join(names)}",{match}}}', start * 1000, end * 1000 - 1):
-            tags = tuple(sorted((name, value) for name, value in part.labels.items() if name not in ("__name__", "db")))
+            labels = dict(part.labels)
+            field = names[labels.pop("__name__")]
+            labels.pop("db", None)
+            points = found.setdefault(tuple(sorted(labels.items())), {})
             for stamp, value in part.samples:
                 if value is not None and stamp % 1000 == 0:
-                    yield tags, stamp // 1000, names[part.labels["__name__"]], value
+                    fields = list(points.get(stamp // 1000, (None,) * len(FIELDS)))
+                    # Where copies differ, what queries see depends on its version and flags (tsdb-facts C3).
+                    fields[field] = value if fields[field] in (None, value) else nan
+                    points[stamp // 1000] = tuple(fields)
+        return found
 
     def _advised(self, error: DatabaseError) -> DatabaseError:
         """The same error with better advice, where it is known."""
@@ -196,26 +184,21 @@ class InfluxDB:
         return DatabaseError(error.what, about=error.about, advice=advice) if advice else error
 
     def _has_database(self) -> bool:
-        answer = self.api.get("/query", {"q": "SHOW DATABASES"})
-        try:
-            names = _databases(self.api.parsed(answer))
-        except (ValueError, TypeError, LookupError, AttributeError):
-            raise self.api.not_understood(answer.body) from None
-        return self._place["db"] in names
+        return self._place["db"] in self.api.json("/query", {"q": "SHOW DATABASES"}, _databases)
 
     def _has_bucket(self) -> bool:
         params = {"name": self._config.database}
         if self._config.org:
             params["org"] = self._config.org
-        answer = self.api.get("/api/v2/buckets", params, accept=(404,))
-        found = self.api.parsed(answer)
-        if not isinstance(found, Mapping):
-            raise self.api.not_understood(answer.body)
-        if answer.status != 404:  # noqa: PLR2004
-            return bool(found.get("buckets"))
-        if "organization" in str(found.get("message")):
+        buckets, message = self.api.json(
+            "/api/v2/buckets",
+            params,
+            lambda answer: (answer.get("buckets"), str(answer.get("message"))),
+            accept=(404,),
+        )
+        if "organization" in message:
             raise self.api.target.error("has no such organization, or the token may not see it", "correct org")
-        return False
+        return bool(buckets)
 
 
 def _is_victoriametrics(answer: ClientResponse) -> bool:
@@ -250,15 +233,19 @@ def _quoted(text: str) -> str:
     return f"'{text}'"
 
 
+def _answered(line: Json) -> tuple[str | None, list[tuple[Tags, dict[int, FieldValues]]]]:
+    """The error that a line of a query's answer tells, and the points of its series."""
+    results = line["results"]
+    told = next((str(result["error"]) for result in results if "error" in result), None)
+    return told, [_rows(series) for result in results for series in result.get("series", ())]
+
+
 def _rows(series: Json) -> tuple[Tags, dict[int, FieldValues]]:
-    tags = series.get("tags") or {}
-    return (
-        tuple(sorted((str(name), str(value)) for name, value in tags.items() if value)),
-        {
-            int(second): tuple(None if value is None else _number(value) for value in fields)
-            for second, *fields in series["values"]
-        },
-    )
+    tags = sorted((str(name), str(value)) for name, value in (series.get("tags") or {}).items() if value)
+    return tuple(tags), {
+        int(second): tuple(None if value is None else _number(value) for value in fields)
+        for second, *fields in series["values"]
+    }
 
 
 def _number(value: Json) -> float:

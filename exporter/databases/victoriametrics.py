@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from ..config import VictoriaMetricsConfig
@@ -19,9 +20,6 @@ _PATH = (
     "check the path: a single node has none, a cluster has url: http://vminsert:8480/insert/0/prometheus and query_url:"
     " http://vmselect:8481/select/0/prometheus, with the tenant"
 )
-FLUSH = "/internal/force_flush"
-
-_LOST_AFTER = 0.5
 _RESET_CACHE = "/internal/resetRollupResultCache"
 _SAMPLES_PER_LINE = "10000"
 _FLAG = re.compile(r"--?([\w.]+)=(.*)")
@@ -80,11 +78,7 @@ class VictoriaMetrics:
         params = {"query": expression, "nocache": "1"}
         if at is not None:
             params["time"] = f"{at:.3f}"
-        answer = self.reading.get("/api/v1/query", params)
-        try:
-            return _instant(self.reading.parsed(answer))
-        except (ValueError, TypeError, LookupError, AttributeError):
-            raise self.reading.not_understood(answer.body) from None
+        return self.reading.json("/api/v1/query", params, _instant)
 
     def export(self, match: str, start_ms: int, end_ms: int, *, raw: bool = False) -> Iterator[StoredSeries]:
         """Every sample from start to end, both included, that a selector matches.
@@ -101,11 +95,7 @@ class VictoriaMetrics:
         }
         if raw:
             params["reduce_mem_usage"] = "1"
-        for line in self.reading.lines("/api/v1/export", params):
-            try:
-                found = _series(json.loads(line), start_ms, end_ms)
-            except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-                raise self.reading.not_understood(line) from None
+        for found in self.reading.json_lines("/api/v1/export", params, partial(_series, start_ms, end_ms)):
             if found.samples:
                 yield found
 
@@ -122,15 +112,6 @@ class VictoriaMetrics:
         flags = {match[1]: _unquoted(match[2]) for match in found}
         # vmauth answers for itself, whatever is behind it.
         return None if "auth.config" in flags else flags
-
-
-def visibility_timeout(newest_missing: int, kept_from: float, visible: float, *, flushes: bool) -> float:
-    """For how many seconds to look for what cannot be seen yet; hardly for what is older than what is kept.
-
-    newest_missing, kept_from: seconds UTC. visible: how long it may hide what it has taken. flushes: it lets us have
-    shown that at once.
-    """
-    return _LOST_AFTER if flushes and newest_missing < kept_from else visible
 
 
 def _target(config: VictoriaMetricsConfig, key: str, url: str) -> Target:
@@ -161,7 +142,7 @@ def _instant(answer: Json) -> list[tuple[Mapping[str, str], float]]:
     return [(dict(each["metric"]), float(each["value"][1])) for each in data["result"]]
 
 
-def _series(line: Json, start_ms: int, end_ms: int) -> StoredSeries:
+def _series(start_ms: int, end_ms: int, line: Json) -> StoredSeries:
     values = [value if type(value) is float and value == value else _value(value) for value in line["values"]]  # noqa: PLR0124 - NaN
     samples = zip(line["timestamps"], values, strict=True)
     return StoredSeries(dict(line["metric"]), tuple(sample for sample in samples if start_ms <= sample[0] <= end_ms))

@@ -9,37 +9,39 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 from ..errors import ConfigError, DatabaseError
+from .base import Sink
 
 Key = tuple[str, ...]
 
 _BLOCK = 256 * 1024
 
 
-def send_to_stdout(text: str) -> None:
-    """Hand text on at once. Raises OSError."""
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.buffer.flush()
+class FileSink(Sink):
+    """A file, or standard output where `output` is None: it can neither be compared nor gone on with.
 
-
-class AtomicFile:
-    """The output of a sink, or standard output where `path` is None. `kind` is what messages call it.
-
-    Parts grow on disk, one file each that is only open while something is added: neither memory nor open files grow
-    with them.
+    kind: what messages call it. Parts grow on disk, one file each that is only open while something is added: neither
+    memory nor open files grow with them.
     """
 
-    def __init__(self, kind: str, path: Path | None, *, overwrite: bool) -> None:
-        self.name = f"{kind} {path or 'to standard output'}"
+    kind: ClassVar[str]
+    oldest_first = True
+    resumes = False
+    is_verified = False
+    is_remote = False
+
+    def __init__(self, output: Path | None, *, overwrite: bool) -> None:
+        self.name = f"{self.kind} {output or 'to standard output'}"
         # A symbolic link stays one: what it points to is written.
-        self._path = path.resolve() if path else None
+        self._path = output.resolve() if output else None
         self._overwrite = overwrite
         self._folder: Path | None = None
         self._lock: int | None = None
         self._parts: dict[Key, Path] = {}
 
-    def open(self) -> None:
+    def open(self, oldest: int) -> list[str]:  # noqa: ARG002 - a file keeps everything
         """Prove that it can be written. Raises ConfigError."""
         path = self._path
         if path and path.exists() and not path.is_file():
@@ -57,15 +59,23 @@ class AtomicFile:
             raise ConfigError(
                 f"{self.name}: no file can be made there ({error.strerror}); choose another place"
             ) from None
+        return []
+
+    def stream(self, data: bytes) -> None:
+        """Hand data on to standard output at once. Raises DatabaseError."""
+        with self._wrapped_errors():
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
 
     def append(self, key: Key, text: str) -> None:
         """Add to a part. Raises DatabaseError."""
         assert self._folder is not None
-        with self.wrapped_errors():
+        with self._wrapped_errors():
             part = self._parts.setdefault(key, self._folder / str(len(self._parts)))
             with part.open("ab") as file:
                 file.write(text.encode())
 
+    @property
     def parts(self) -> list[Key]:
         """The keys of all parts, sorted."""
         return sorted(self._parts)
@@ -73,11 +83,10 @@ class AtomicFile:
     def publish(self, pieces: Iterable[str | Key]) -> None:
         """Put the file where it belongs, made of texts and of the parts that keys name. Raises DatabaseError."""
         assert self._folder is not None
-        with self.wrapped_errors():
+        with self._wrapped_errors():
             if self._path is None:
                 for block in self._blocks(pieces):
-                    sys.stdout.buffer.write(block)
-                sys.stdout.buffer.flush()
+                    self.stream(block)
                 return
             whole = self._folder / "whole"
             with whole.open("wb") as file:
@@ -110,7 +119,7 @@ class AtomicFile:
             self._lock = None
 
     @contextmanager
-    def wrapped_errors(self) -> Iterator[None]:
+    def _wrapped_errors(self) -> Iterator[None]:
         """Make what the disk or a pipe complains of a DatabaseError."""
         try:
             yield

@@ -2,73 +2,58 @@
 
 import csv
 import io
+from dataclasses import astuple
 from datetime import datetime
 from pathlib import Path
 
 from ..intervals.model import Interval, Meter
-from .atomic_file import AtomicFile, send_to_stdout
-from .base import Chunk, Sink, Written
+from .atomic_file import FileSink
+from .base import Chunk, Written
 
 HEADER = "start,end,portal,account,location,meter,usage_kwh,export_kwh,cost_usd\n"
+_PART = ()
 
 
-class CSVSink(Sink):
-    """A CSV file, or standard output where `output` is None.
+class CSVSink(FileSink):
+    """A CSV file, or standard output where `output` is None, to which each chunk goes at once.
 
-    A file is sorted by location, meter and time. What goes to standard output goes at once, chunk by chunk: of a
-    location with several meters each chunk is sorted by itself.
+    The lines come chunk by chunk, each sorted by meter and time.
     """
 
-    oldest_first = True
-    resumes = False
-    is_verified = False
-    is_remote = False
+    kind = "csv"
 
     def __init__(self, output: Path | None, *, overwrite: bool) -> None:
+        super().__init__(output, overwrite=overwrite)
         self.streams = output is None
         self._begun = False
-        self._file = AtomicFile("csv", output, overwrite=overwrite)
-        self.name = self._file.name
 
-    def open(self, oldest: int) -> list[str]:  # noqa: ARG002 - a file keeps everything
+    def open(self, oldest: int) -> list[str]:
         """Prove that a file can be made there."""
-        if not self.streams:
-            self._file.open()
-        return []
+        return [] if self.streams else super().open(oldest)
 
     def write(self, chunk: Chunk) -> Written:
         """Add the intervals of a chunk."""
-        count = 0
-        for meter in sorted(chunk.meters, key=lambda each: each.info.number):
-            rows = _rows(chunk, meter)
-            if not rows:
-                continue
-            buffer = io.StringIO()
-            csv.writer(buffer, lineterminator="\n").writerows(rows)
-            count += len(rows)
-            self._add((chunk.key.portal, chunk.key.account, chunk.key.location, meter.info.number), buffer.getvalue())
-        return Written(chunk.key, chunk.start, chunk.end, count)
+        meters = sorted(chunk.meters, key=lambda each: each.info.number)
+        rows = [row for meter in meters for row in _rows(chunk, meter)]
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        if rows:
+            self._add(text.getvalue())
+        return Written(chunk.key, chunk.start, chunk.end, len(rows))
 
     def finish(self) -> None:
         """Put the file in its place; an empty range is a file with only a header."""
+        if not self._begun:
+            self._add("")
         if not self.streams:
-            self._file.publish([HEADER, *self._file.parts()])
-        elif not self._begun:
-            self._stream("")
+            self.publish([_PART])
 
-    def close(self) -> None:
-        """Remove what is unfinished."""
-        self._file.close()
-
-    def _add(self, key: tuple[str, ...], text: str) -> None:
+    def _add(self, text: str) -> None:
+        text = text if self._begun else HEADER + text
         if self.streams:
-            self._stream(text)
+            self.stream(text.encode())
         else:
-            self._file.append(key, text)
-
-    def _stream(self, text: str) -> None:
-        with self._file.wrapped_errors():
-            send_to_stdout(text if self._begun else HEADER + text)
+            self.append(_PART, text)
         self._begun = True
 
 
@@ -77,7 +62,6 @@ def _rows(chunk: Chunk, meter: Meter) -> list[tuple[object, ...]]:
 
     def row(each: Interval) -> tuple[object, ...]:
         start, end = (datetime.fromtimestamp(instant, chunk.zone).isoformat() for instant in (each.start, each.end))
-        place = (chunk.key.portal, chunk.key.account, chunk.key.location, meter.info.number)
-        return (start, end, *place, each.usage, each.export, each.cost)
+        return (start, end, *astuple(chunk.key), meter.info.number, each.usage, each.export, each.cost)
 
     return [row(each) for each in meter.intervals if each.has_energy or each.cost is not None]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..clock import Clock
-from ..config import Config, InfluxDBConfig, VictoriaMetricsConfig
+from ..config import Config, VictoriaMetricsConfig
 from ..errors import ConfigError
 from .base import DEFAULT_PATIENCE, Patience, Sink
 from .csv_file import CSVSink
@@ -31,20 +31,12 @@ def make_sink(
     if kind in (CSV, OPENMETRICS):
         if not output:
             raise ConfigError(f"--to {kind}: name a file with --output FILE, or - for standard output")
-        path = None if output == "-" else Path(output)
-        return CSVSink(path, overwrite=overwrite) if kind == CSV else OpenMetricsSink(path, overwrite=overwrite)
+        make = CSVSink if kind == CSV else OpenMetricsSink
+        return make(None if output == "-" else Path(output), overwrite=overwrite)
     if output:
         raise ConfigError(f"--output: only for --to csv and --to openmetrics, {kind} is a database")
     if kind == INFLUXDB:
-        return InfluxDBSink(_influxdb(config), clock, patience)
-    return VictoriaMetricsSink(_victoriametrics(config), clock, patience)
-
-
-def _influxdb(config: Config) -> InfluxDBConfig:
-    if config.influxdb is None:
-        raise ConfigError("--to influxdb: the configuration has no influxdb section with host and database")
-    return config.influxdb
-
-
-def _victoriametrics(config: Config) -> VictoriaMetricsConfig:
-    return config.victoriametrics or VictoriaMetricsConfig(_DEFAULT_URL)
+        if config.influxdb is None:
+            raise ConfigError("--to influxdb: the configuration has no influxdb section with host and database")
+        return InfluxDBSink(config.influxdb, clock, patience)
+    return VictoriaMetricsSink(config.victoriametrics or VictoriaMetricsConfig(_DEFAULT_URL), clock, patience)

@@ -1,25 +1,25 @@
 """Into an InfluxDB 1.x or 2 in either layout (contract 6), or into a VictoriaMetrics that takes its protocol."""
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from hashlib import blake2b
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from itertools import chain
 from math import isclose
 from operator import eq
 
 from ..clock import Clock
 from ..config import InfluxDBConfig
-from ..databases.influxdb import FieldValues, InfluxDB, PointsByTags, Tags, lines, tag_text
-from ..databases.victoriametrics import FLUSH, visibility_timeout
-from ..databases.vm_flags import retention, retention_notes
+from ..databases.influxdb import FIELDS, FieldValues, InfluxDB, PointsByTags, Tags, lines, tag_text
 from ..errors import DatabaseError
 from ..intervals.model import LocationKey
 from ..intervals.samples import watts
 from .base import DEFAULT_PATIENCE, Chunk, Patience, Sink, Written
+from .readback import Visibility, count, digest, missing, not_kept
 
 _TAGS_OF_INTERVALS = ("account", "location", "meter", "portal")
 _CENTS = 100  # in a dollar
 _MINUTE = 60
+_NOTHING: FieldValues = (None,) * len(FIELDS)
 
 Owner = tuple[str, int]
 """The interval that a point belongs to: meter and start."""
@@ -31,13 +31,11 @@ class InfluxDBSink(Sink):
     """An InfluxDB as the configuration has it; points with other tags or of other measurements are left alone."""
 
     def __init__(self, config: InfluxDBConfig, clock: Clock, patience: Patience = DEFAULT_PATIENCE) -> None:
-        self._clock = clock
-        self._waits = patience
+        self._patience = patience
         self._config = config
         self._database = InfluxDB(config)
+        self._visibility = Visibility(self._database.api, clock, patience.visible)
         self.wants_series = config.per_minute
-        self._flushes = True
-        self._kept_from = 0.0
         layout = "per minute" if config.per_minute else "per interval"
         self.name = f"{self._database.api.target.name}/{config.database} ({layout})"
         self.identity = repr((config.host, config.org, config.database, config.per_minute))
@@ -45,8 +43,12 @@ class InfluxDBSink(Sink):
     def open(self, oldest: int) -> list[str]:
         """Prove that it takes points and gives them back, as far as it lets us; an InfluxDB 2 may only take them."""
         state = self._database.check()
-        if self._database.victoriametrics:
-            return self._open_victoriametrics(oldest)
+        if behind := self._database.victoriametrics:
+            self.settling = self._patience.settling
+            if self._config.per_minute:
+                self._database.go_on_without_label()
+            self._database.write(())
+            return self._visibility.learn(behind.flags(), oldest)
         name = self._config.database
         if state.exists is False and not self._database.speaks_v2:
             raise self._error(f"has no database {name}", f'make it: CREATE DATABASE "{name.partition("/")[0]}"')
@@ -69,46 +71,30 @@ class InfluxDBSink(Sink):
             return [f"{text}; give the token the right to read it, and the bucket a DBRP mapping"]
         return []
 
-    def _open_victoriametrics(self, oldest: int) -> list[str]:
-        behind = self._database.victoriametrics
-        assert behind is not None
-        self.settling = self._waits.settling
-        if self._config.per_minute:
-            self._database.go_on_without_label()
-        self._database.write(())
-        period = retention(behind.flags())
-        self._kept_from = 0.0 if period is None else self._clock.now() - period
-        return retention_notes(period, oldest, self._clock.now())
-
     def write(self, chunk: Chunk) -> Written:
         """Send the values that are not there yet, or there but different; read back and compare all of them."""
         wanted = self._wanted(chunk)
-        stored = self._stored(chunk) if self.is_verified else {}
+        stored = self._stored(chunk)
         todo = self._todo(wanted, stored)
         corrected = {
             wanted[tags][second][0]
             for tags, points in todo.items()
             for second, point in points.items()
-            if _replaces(point, stored.get(tags, {}).get(second, ()))
+            if any(None not in pair for pair in zip(point, stored.get(tags, {}).get(second, _NOTHING), strict=True))
         }
-        gone = sum(
-            len(points.keys() - wanted.get(tags, {}).keys())
-            for tags, points in stored.items()
-            if tags in wanted or not self._config.per_minute
-        )
+        own = {tags: points for tags, points in stored.items() if tags in wanted or not self._config.per_minute}
+        gone = len(missing(own, wanted))
         if todo:
             self._database.write(chain.from_iterable(lines(tags, points.items()) for tags, points in todo.items()))
-            if self.is_verified:
-                stored = self._seen(chunk, wanted)
-                if left := self._todo(wanted, stored):
-                    raise self._not_kept(wanted, stored, left)
-        sent = sum(map(len, todo.values()))
-        digest = _digest(stored) if self.is_verified else b""
-        return Written(chunk.key, chunk.start, chunk.end, sent, len(corrected), gone, digest)
+            stored = self._seen(chunk, wanted)
+            left = self._todo(wanted, stored)
+            if left and self.is_verified:
+                raise self._not_kept(wanted, stored, left)
+        return Written(chunk.key, chunk.start, chunk.end, count(todo), len(corrected), gone, digest(stored))
 
     def still_holds(self, written: Written) -> bool:
         """Whether what was read back then is still what is there."""
-        return not self.is_verified or _digest(self._stored(written)) == written.digest
+        return digest(self._stored(written)) == written.digest
 
     def finish(self) -> None:
         """Have a VictoriaMetrics forget cached answers (tsdb-facts C7); it does that by itself within seconds."""
@@ -132,7 +118,9 @@ class InfluxDBSink(Sink):
         return wanted
 
     def _stored(self, place: Chunk | Written) -> dict[Tags, dict[int, FieldValues]]:
-        """The points in this time that have exactly the tags of the layout."""
+        """The points in this time that have exactly the tags of the layout; none where it does not give any back."""
+        if not self.is_verified:
+            return {}
         per_minute = self._config.per_minute
         found = self._database.read(() if per_minute else _tags(place.key), place.start, place.end)
         layouts = ((), ("name",)) if per_minute else (_TAGS_OF_INTERVALS,)
@@ -143,56 +131,41 @@ class InfluxDBSink(Sink):
 
         VictoriaMetrics keeps some fifteen digits of a number (tsdb-facts D9), InfluxDB all of them.
         """
-        same: Callable[[float, float], bool] = _nearly if self._database.victoriametrics else eq
+        same = partial(isclose, rel_tol=1e-9, abs_tol=1e-9) if self._database.victoriametrics else eq
         todo: dict[Tags, dict[int, FieldValues]] = {}
         for tags, points in wanted.items():
             before = stored.get(tags, {})
-            late: dict[int, FieldValues] = {}
-            for second, (_, point) in points.items():
-                old = before.get(second)
-                left = point if old is None else _different(point, old, same)
-                if any(value is not None for value in left):
-                    late[second] = left
+            late = {
+                second: left
+                for second, (_, point) in points.items()
+                if (left := _different(point, before.get(second, _NOTHING), same)) != _NOTHING
+            }
             if late:
                 todo[tags] = late
         return todo
 
     def _seen(self, chunk: Chunk, wanted: Wanted) -> dict[Tags, dict[int, FieldValues]]:
-        """What is stored; of VictoriaMetrics as soon as what was sent can be seen, or will hardly be any more."""
-        started = self._clock.monotonic()
-        while True:
-            if self._database.victoriametrics and self._flushes:
-                try:
-                    self._database.api.get(FLUSH)
-                except DatabaseError:
-                    self._flushes = False  # a proxy that does not let us: then it takes its time
-            stored = self._stored(chunk)
-            missing = _missing(wanted, stored)
-            if not missing or not self._database.victoriametrics:
-                return stored
-            if self._clock.monotonic() - started > visibility_timeout(
-                max(missing), self._kept_from, self._waits.visible, flushes=self._flushes
-            ):
-                return stored
-            self._clock.sleep(0.5)
+        """What is stored; of VictoriaMetrics as soon as what was sent can be seen."""
+        if not self._database.victoriametrics:
+            return self._stored(chunk)
+        return self._visibility.wait(lambda: self._stored(chunk), lambda stored: self._todo(wanted, stored))
 
     def _not_kept(self, wanted: Wanted, stored: PointsByTags, left: PointsByTags) -> DatabaseError:
         """What became of points that were taken and are not there, or are there with other values."""
-        total = sum(map(len, wanted.values()))
-        missing = _missing(left, stored)
-        if not missing:
-            what = f"{sum(map(len, left.values()))} of {total} points have other values although ours were sent"
+        total = count(wanted)
+        lost = missing(left, stored)
+        if not lost:
+            what = f"{count(left)} of {total} points have other values although ours were sent"
             if self._database.victoriametrics:
                 return self._error(
                     f"{what}: this VictoriaMetrics cannot replace values of the same time",
                     "write --to victoriametrics, or into another database",
                 )
             return self._error(what, "see whether another program writes to it")
-        first = f"{datetime.fromtimestamp(min(missing), UTC):%Y-%m-%d %H:%M} UTC"
-        what = f"took {total} points and did not keep {len(missing)} of them, from {first} on"
+        what = not_kept(total, "points", lost)
         if not self._database.victoriametrics:
             return self._error(what, "read its log, and see what SHOW RETENTION POLICIES tells")
-        if min(missing) < self._kept_from:
+        if min(lost) < self._visibility.kept_from:
             return self._error(
                 f"{what}: it drops what is older than its retention", "start it with -retentionPeriod=10y"
             )
@@ -203,7 +176,7 @@ class InfluxDBSink(Sink):
 
 
 def _tags(key: LocationKey, **more: str) -> Tags:
-    tags = {"portal": key.portal, "account": key.account, "location": key.location, **more}
+    tags = {**asdict(key), **more}
     return tuple(sorted((name, tag_text(value)) for name, value in tags.items()))
 
 
@@ -242,30 +215,9 @@ def _minutes(chunk: Chunk) -> tuple[Wanted, str]:
     return wanted, ""
 
 
-def _missing(wanted: Mapping[Tags, Mapping[int, object]], stored: PointsByTags) -> list[int]:
-    """The seconds of which nothing is stored."""
-    return [second for tags, points in wanted.items() for second in points.keys() - stored.get(tags, {}).keys()]
-
-
 def _different(point: FieldValues, old: FieldValues, same: Callable[[float, float], bool]) -> FieldValues:
     """The values of a point that another one does not have."""
     return tuple(
         None if new is None or (before is not None and same(new, before)) else new
         for new, before in zip(point, old, strict=True)
     )
-
-
-def _nearly(one: float, other: float) -> bool:
-    return isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
-
-
-def _replaces(point: FieldValues, old: FieldValues) -> bool:
-    """Whether any value of a point stands in the place of another one."""
-    return any(new is not None and before is not None for new, before in zip(point, old, strict=False))
-
-
-def _digest(stored: Mapping[Tags, Mapping[int, FieldValues]]) -> bytes:
-    digest = blake2b(digest_size=16)
-    for tags, points in sorted(stored.items()):
-        digest.update(repr((tags, sorted(points.items()))).encode())
-    return digest.digest()

@@ -1,22 +1,20 @@
 """Into VictoriaMetrics by its import API, and back out again: a 204 proves nothing (tsdb-facts D1, D6)."""
 
 import json
-from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from hashlib import blake2b
+from dataclasses import asdict
 
 from ..clock import Clock
 from ..config import VictoriaMetricsConfig
-from ..databases.victoriametrics import FLUSH, VictoriaMetrics, visibility_timeout
-from ..databases.vm_flags import DAY, MONTH, retention, retention_notes
+from ..databases.victoriametrics import VictoriaMetrics
+from ..databases.vm_flags import DAY, MONTH
 from ..errors import DatabaseError
-from ..intervals.model import LocationKey
 from ..intervals.samples import amount, timestamp_ms
 from ..metrics.exposition import escaped
 from ..metrics.families import TIMESTAMPED
 from .base import DEFAULT_PATIENCE, Chunk, Patience, Sink, Written
+from .readback import Visibility, count, digest, missing, not_kept
 
 _IMPORT = "/api/v1/import"
 _SAMPLES_PER_LINE = 10_000
@@ -38,12 +36,10 @@ class VictoriaMetricsSink(Sink):
 
     def __init__(self, config: VictoriaMetricsConfig, clock: Clock, patience: Patience = DEFAULT_PATIENCE) -> None:
         self._clock = clock
-        self._waits = patience
         self.settling = patience.settling
         self._database = VictoriaMetrics(config)
+        self._visibility = Visibility(self._database.writing, clock, patience.visible)
         self._extra = dict(config.extra_labels)
-        self._flushes = True
-        self._period: float | None = None
         self.name = self._database.writing.target.name
         self.identity = repr((config.url, config.extra_labels))
 
@@ -55,8 +51,7 @@ class VictoriaMetricsSink(Sink):
                 "set query_url, such as http://vmselect:8481/select/0/prometheus with the tenant of url",
             )
         self._database.ping()
-        self._period = retention(self._database.flags())
-        return retention_notes(self._period, oldest, self._clock.now())
+        return self._visibility.learn(self._database.flags(), oldest)
 
     def write(self, chunk: Chunk) -> Written:
         """Send what is not there yet, or there with another value; read back until all of it is there."""
@@ -65,27 +60,27 @@ class VictoriaMetricsSink(Sink):
         _take_back_periods(chunk, wanted, stored)
         todo = _todo(wanted, stored)
         corrected = {
-            (_meter(series), second)
+            (labels["meter"], second)
             for series, samples in todo.items()
-            for second in samples
-            if second in stored.get(series, {}) and _is_interval(series)
+            if (labels := dict(series))["__name__"].startswith("smarthub_interval_")
+            for second in samples.keys() & stored.get(series, {}).keys()
         }
-        gone = sum(len(samples.keys() - wanted.get(series, {}).keys()) for series, samples in stored.items())
+        gone = len(missing(stored, wanted))
         sent = 0
         for _ in range(_TRIES):
             if not todo:
                 break
             self._send(todo)
-            sent += sum(len(samples) for samples in todo.values())
-            stored = self._seen(chunk, wanted)
+            sent += count(todo)
+            stored = self._visibility.wait(lambda: self._stored(chunk), lambda found: _todo(wanted, found))
             todo = _todo(wanted, stored)
         if todo:
             raise self._not_kept(wanted, stored, todo)
-        return Written(chunk.key, chunk.start, chunk.end, sent, len(corrected), gone, _digest(stored))
+        return Written(chunk.key, chunk.start, chunk.end, sent, len(corrected), gone, digest(stored))
 
     def still_holds(self, written: Written) -> bool:
         """Whether what was read back then is still what is there."""
-        return _digest(self._stored(written)) == written.digest
+        return digest(self._stored(written)) == written.digest
 
     def finish(self) -> None:
         """Have cached answers forgotten (tsdb-facts C7); it does that by itself within seconds, a cluster does not."""
@@ -97,7 +92,7 @@ class VictoriaMetricsSink(Sink):
 
     def _stored(self, place: Chunk | Written) -> dict[Labels, dict[int, Sample]]:
         """What a query sees of the location's own series in this time: the last version in each second."""
-        own = {**_labels(place.key), **self._extra}
+        own = {**asdict(place.key), **self._extra}
         match = ",".join(f'{name}="{escaped(value)}"' for name, value in own.items())
         selector = f'{{__name__=~"{_FAMILIES}",{match}}}'
         found: dict[Labels, dict[int, Sample]] = defaultdict(dict)
@@ -106,11 +101,9 @@ class VictoriaMetricsSink(Sink):
                 continue  # a scrape's labels make it another series
             seconds = found[tuple(sorted(part.labels.items()))]
             for stamp, value in part.samples:
-                if value is None:
-                    continue
-                before = seconds.get(stamp // 1000)
-                if before is None or (stamp, value) > before:
-                    seconds[stamp // 1000] = stamp, value
+                if value is not None:
+                    second = stamp // 1000
+                    seconds[second] = max((stamp, value), seconds.get(second, (0, 0.0)))
         return found
 
     def _send(self, todo: Contents) -> None:
@@ -127,56 +120,25 @@ class VictoriaMetricsSink(Sink):
         ]
         self._database.writing.post(_IMPORT, "\n".join(lines).encode())
 
-    def _seen(self, chunk: Chunk, wanted: Contents) -> dict[Labels, dict[int, Sample]]:
-        """What is stored, as soon as what was sent can be seen, or will hardly be seen any more."""
-        started = self._clock.monotonic()
-        while True:
-            self._flush()
-            stored = self._stored(chunk)
-            # A value that takes the place of another one can take as long to be seen as a new one.
-            todo = _todo(wanted, stored)
-            waited = self._clock.monotonic() - started
-            if not todo or waited > self._patience(todo):
-                return stored
-            self._clock.sleep(0.5)
-
-    def _flush(self) -> None:
-        if not self._flushes:
-            return
-        try:
-            self._database.writing.get(FLUSH)
-        except DatabaseError as error:
-            if error.passes_by_itself:
-                raise
-            self._flushes = False  # a cluster, or a proxy that does not let us: then it takes its time
-
-    def _patience(self, todo: Contents) -> float:
-        kept_from = self._clock.now() - self._period if self._period is not None else 0.0
-        newest = max(second for samples in todo.values() for second in samples)
-        return visibility_timeout(newest, kept_from, self._waits.visible, flushes=self._flushes)
-
     def _not_kept(self, wanted: Contents, stored: Contents, todo: Contents) -> DatabaseError:
         """What became of samples that were taken with a 204 and are not there."""
         target = self._database.writing.target
-        total = sum(len(samples) for samples in wanted.values())
-        missing = [
-            second for series, samples in todo.items() for second in samples if second not in stored.get(series, {})
-        ]
-        if not missing:
-            count = sum(len(samples) for samples in todo.values())
+        total = count(wanted)
+        lost = missing(todo, stored)
+        if not lost:
             return target.error(
-                f"{count} of {total} samples keep an older value although later ones were sent",
+                f"{count(todo)} of {total} samples keep an older value although later ones were sent",
                 "start it with -dedup.minScrapeInterval=1s",
             )
-        first = f"{datetime.fromtimestamp(min(missing), UTC):%Y-%m-%d %H:%M} UTC"
-        what = f"took {total} samples and did not keep {len(missing)} of them, from {first} on"
-        period = MONTH - DAY if self._period is None else self._period
-        if max(missing) < self._clock.now() - period:
+        what = not_kept(total, "samples", lost)
+        # Where it does not tell, as a cluster, it may keep the default.
+        kept_from = self._clock.now() - MONTH + DAY if self._visibility.period is None else self._visibility.kept_from
+        if max(lost) < kept_from:
             return target.error(
                 f"{what}: it drops what is older than its retention",
                 "start it with -retentionPeriod=10y and run the same command again",
             )
-        if len(missing) == total:
+        if len(lost) == total:
             return target.error(what, "check that url and query_url are the same database and tenant, and read its log")
         return target.error(
             what,
@@ -185,15 +147,11 @@ class VictoriaMetricsSink(Sink):
         )
 
 
-def _labels(key: LocationKey) -> dict[str, str]:
-    return {"portal": key.portal, "account": key.account, "location": key.location}
-
-
 def _wanted(chunk: Chunk, extra: Mapping[str, str]) -> dict[Labels, dict[int, Sample]]:
     """The samples of a chunk, as /metrics would serve them."""
     wanted: dict[Labels, dict[int, Sample]] = {}
     for meter in chunk.meters:
-        own = {**extra, **_labels(chunk.key), "meter": meter.info.number}
+        own = {**extra, **asdict(chunk.key), "meter": meter.info.number}
         for each in TIMESTAMPED:
             samples = each.samples(meter)
             for period in {period for period, _, _ in samples}:
@@ -215,30 +173,25 @@ def _take_back_periods(chunk: Chunk, wanted: dict[Labels, dict[int, Sample]], st
         for each in meter.intervals
         if each.periods and each.usage is not None and amount(sum(kwh for _, kwh, _ in each.periods)) == each.usage
     }
-    if not moved:
-        return
     for series, samples in stored.items():
-        if dict(series)["__name__"] != _PERIODS:
-            continue
-        own = wanted.setdefault(series, {})
-        for second in samples:
-            stamp = moved.get((_meter(series), second))
-            if stamp is not None and second not in own:
-                own[second] = stamp, 0.0
+        labels = dict(series)
+        if labels["__name__"] == _PERIODS:
+            own = wanted.setdefault(series, {})
+            for second in samples:
+                stamp = moved.get((labels["meter"], second))
+                if stamp is not None and second not in own:
+                    own[second] = stamp, 0.0
 
 
 def _todo(wanted: Contents, stored: Contents) -> dict[Labels, dict[int, Sample]]:
     """What has to be sent so that each wanted value wins: later than a stored one, never past its interval."""
     todo: dict[Labels, dict[int, Sample]] = {}
     for series, samples in wanted.items():
-        before = stored.get(series)
-        if not before:
-            todo[series] = dict(samples)
-            continue
+        before = stored.get(series, {})
         late = {
-            second: (min(max(stamp, before[second][0] + 1 if second in before else 0), second * 1000 + 999), value)
+            second: (min(max(stamp, old[0] + 1 if old else 0), second * 1000 + 999), value)
             for second, (stamp, value) in samples.items()
-            if (old := before.get(second)) is None or (old[1] != value and abs(old[1] - value) > _LAST_DECIMAL)
+            if (old := before.get(second)) is None or abs(old[1] - value) > _LAST_DECIMAL
         }
         if late:
             todo[series] = late
@@ -248,20 +201,3 @@ def _todo(wanted: Contents, stored: Contents) -> dict[Labels, dict[int, Sample]]
 def _pieces(samples: list[Sample]) -> Iterator[list[Sample]]:
     for first in range(0, len(samples), _SAMPLES_PER_LINE):
         yield samples[first : first + _SAMPLES_PER_LINE]
-
-
-def _digest(stored: Contents) -> bytes:
-    digest = blake2b(digest_size=16)
-    for series, samples in sorted(stored.items()):
-        if samples:
-            stamps, values = zip(*sorted(samples.values()), strict=True)
-            digest.update(repr(series).encode() + array("q", stamps).tobytes() + array("d", values).tobytes())
-    return digest.digest()
-
-
-def _meter(series: Labels) -> str:
-    return dict(series)["meter"]
-
-
-def _is_interval(series: Labels) -> bool:
-    return dict(series)["__name__"].startswith("smarthub_interval_")

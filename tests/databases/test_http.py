@@ -1,26 +1,23 @@
 """Calls to a database: what goes out, and every way in which they fail as one line with advice and no secret."""
 
 import gzip
-import json
 import socket
 import ssl
 import threading
 import tracemalloc
-from base64 import b64decode
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 import trustme
 
 from exporter import __version__
 from exporter.config import Secret, VictoriaMetricsConfig
-from exporter.databases import http as module
-from exporter.databases.http import Authorization, DatabaseHttp
+from exporter.databases.http import DatabaseHttp, Json
 from exporter.databases.victoriametrics import VictoriaMetrics
 from exporter.errors import DatabaseError
+from exporter.httpcall import Authorization, Limits
 
 from ..support.fake_database import Database
 from ..support.http_server import Asked
@@ -38,10 +35,22 @@ def api_of(url: str, **settings: object) -> DatabaseHttp:
     return VictoriaMetrics(VictoriaMetricsConfig(url, **settings)).reading  # type: ignore[arg-type]
 
 
-def message_of(call: Callable[[], object]) -> str:
+def limited(url: str, limits: Limits) -> DatabaseHttp:
+    return DatabaseHttp(api_of(url).target, limits=limits)
+
+
+def as_is(answer: Json) -> Json:
+    return answer
+
+
+def failure_of(call: Callable[[], object]) -> DatabaseError:
     with pytest.raises(DatabaseError) as caught:
         call()
-    return str(caught.value)
+    return caught.value
+
+
+def message_of(call: Callable[[], object]) -> str:
+    return str(failure_of(call))
 
 
 @pytest.fixture
@@ -118,7 +127,7 @@ def test_netrc_never_adds_credentials(
     assert database.asked[0].headers.get("authorization") == ("Bearer abc" if settings else None)
 
 
-def test_this_machine_is_never_asked_through_a_proxy_and_others_are(
+def test_only_other_machines_are_asked_through_a_proxy(
     database: Database, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = listen(sends(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nproxied"))
@@ -133,10 +142,9 @@ def test_this_machine_is_never_asked_through_a_proxy_and_others_are(
 def test_a_body_is_packed(database: Database) -> None:
     database.answer("/api/v1/import", status=204)
     body = b'{"metric":{}}\n' * 1000
-    answer = api_of(database.url).post("/api/v1/import", body, params={"a": "1"}, headers={"X-Any": "y"})
-    assert answer.status == 204
+    assert api_of(database.url).post("/api/v1/import", body, {"a": "1"}).status == 204
     (asked,) = database.asked
-    assert (asked.method, asked.params, asked.headers["x-any"]) == ("POST", {"a": "1"}, "y")
+    assert (asked.method, asked.params) == ("POST", {"a": "1"})
     assert asked.headers["content-encoding"] == "gzip"
     assert len(asked.body) < len(body) / 10
     assert gzip.decompress(asked.body) == body
@@ -145,26 +153,22 @@ def test_a_body_is_packed(database: Database) -> None:
 # -- what comes back
 
 
-def test_headers_are_found_in_any_case(database: Database) -> None:
-    database.answer("/x", X_Influxdb_Version="1.8")
-    assert api_of(database.url).get("/x").headers["x-influxdb-version"] == "1.8"
-
-
-def test_lines_come_one_by_one_packed_or_not_and_without_empty_ones(database: Database) -> None:
-    text = b"one\n\ntwo\n" + b"3" * 200_000 + b"\nlast"
+def test_json_lines_come_one_by_one_packed_or_not(database: Database) -> None:
+    text = b'["one"]\n\n["two"]\n["' + b"3" * 200_000 + b'"]\n["last"]'
     database.answer("/plain", text)
     database.answer("/packed", gzip.compress(text), Content_Encoding="gzip")
     for path in ("/plain", "/packed"):
-        assert list(api_of(database.url).lines(path, {})) == [b"one", b"two", b"3" * 200_000, b"last"]
+        found = api_of(database.url).json_lines(path, {}, lambda line: line[0])
+        assert list(found) == ["one", "two", "3" * 200_000, "last"]
 
 
 def test_memory_does_not_grow_with_the_lines(database: Database) -> None:
-    line = b"x" * 9_999 + b"\n"
+    line = b'"' + b"x" * 9_997 + b'"\n'
     database.answer("/x", gzip.compress(line * 10_000), Content_Encoding="gzip")
     api = api_of(database.url)
     tracemalloc.start()
     try:
-        assert sum(len(each) for each in api.lines("/x", {})) == 9_999 * 10_000
+        assert sum(api.json_lines("/x", {}, len)) == 9_997 * 10_000
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
@@ -184,12 +188,8 @@ def test_memory_does_not_grow_with_the_lines(database: Database) -> None:
             "refused the credentials (status 403); check username and password, or bearer_token",
         ),
         (302, "", {}, "redirects elsewhere (status 302); correct url"),
-        (
-            404,
-            "",
-            {},
-            f"has no /x (status 404); {PATH}",
-        ),
+        (404, "", {}, f"has no /x (status 404); {PATH}"),
+        (400, 'unsupported path requested: "/x"', {}, f"has no /x (status 400); {PATH}"),
         (503, "out of\nmemory", {}, "is in trouble (status 503: out of memory); look into its log, try again later"),
         (500, "<html>secret page</html>", {}, "is in trouble (status 500); look into its log, try again later"),
         (429, "", {}, "is in trouble (status 429); look into its log, try again later"),
@@ -220,12 +220,8 @@ def test_a_bad_status_is_one_line_that_says_what_to_do(
     database.answer("/x", body, status)
     expected = f"victoriametrics {database.url}: {told}"
     assert message_of(lambda: api_of(database.url, **settings).get("/x")) == expected
-    assert message_of(lambda: list(api_of(database.url, **settings).lines("/x", {}))) == expected
-
-
-def test_a_wrong_path_of_victoria_metrics_is_one_too_though_it_says_400(database: Database) -> None:
-    database.answer("/x", 'unsupported path requested: "/x"', 400)
-    assert "has no /x (status 400); check the path" in message_of(lambda: api_of(database.url).get("/x"))
+    error = failure_of(lambda: list(api_of(database.url, **settings).json_lines("/x", {}, as_is)))
+    assert (str(error), error.passes_by_itself) == (expected, status in (429, 500, 503))
 
 
 def test_messages_name_the_address_without_its_path(database: Database) -> None:
@@ -239,19 +235,21 @@ def test_a_status_to_accept_is_an_answer(database: Database) -> None:
     assert api_of(database.url).get("/x", accept=(404,)).status == 404
 
 
-@pytest.mark.parametrize("page", ["<!DOCTYPE html><html>", "\n <html>"])
-def test_a_web_page_is_not_data(database: Database, page: str) -> None:
-    database.answer("/x", page)
-    assert message_of(lambda: api_of(database.url).json("/x")) == (
-        f"victoriametrics {database.url}: answered with a web page instead of data;"
-        " url is not this database, correct it"
-    )
-
-
-def test_anything_else_than_json_is_told_with_its_beginning(database: Database) -> None:
-    database.answer("/x", "hello")
-    assert message_of(lambda: api_of(database.url).json("/x")) == (
-        f"victoriametrics {database.url}: answered what cannot be understood (5 bytes: hello); check url"
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("\n <html>", "answered with a web page instead of data; url is not this database, correct it"),
+        ("hello", "answered what cannot be understood (5 bytes: hello); check url"),
+        ("[" * 100_000, f"answered what cannot be understood (100000 bytes: {'[' * 200}); check url"),
+        ("{}", "answered what cannot be understood (2 bytes: {}); check url"),
+        ("7", "answered what cannot be understood (1 bytes: 7); check url"),
+    ],
+)
+def test_another_answer_than_the_one_wanted_is_told(database: Database, body: str, told: str) -> None:
+    database.answer("/x", body)
+    api = api_of(database.url)
+    assert message_of(lambda: api.json("/x", {}, lambda answer: answer["data"])) == (
+        f"victoriametrics {database.url}: {told}"
     )
 
 
@@ -263,7 +261,7 @@ def test_a_closed_port_is_told() -> None:
     )
 
 
-def test_a_host_that_does_not_exist_is_told_by_the_key_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_is_told_by_the_key_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("http_proxy", raising=False)
     monkeypatch.delenv("HTTP_PROXY", raising=False)
 
@@ -277,33 +275,19 @@ def test_a_host_that_does_not_exist_is_told_by_the_key_that_names_it(monkeypatch
     )
 
 
-def test_silence_is_told(listen: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_READ_SECONDS", 0.05)
+def test_silence_is_told(listen: Listen) -> None:
     done = threading.Event()
 
     def wait(_: socket.socket) -> None:
-        done.wait(5)
+        done.wait()
 
-    port = listen(wait)
-    assert message_of(lambda: api_of(f"http://127.0.0.1:{port}").get("/x")) == (
-        f"victoriametrics http://127.0.0.1:{port}: did not answer in time;"
-        " see whether it is overloaded, try again later"
+    url = f"http://127.0.0.1:{listen(wait)}"
+    error = failure_of(lambda: limited(url, Limits(read=0.05)).get("/x"))
+    done.set()
+    assert error.passes_by_itself
+    assert str(error) == (
+        f"victoriametrics {url}: did not answer in time; see whether it is overloaded, try again later"
     )
-    done.set()
-
-
-def test_an_answer_that_dribbles_in_is_told(listen: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_TOTAL_SECONDS", 0.05)
-    done = threading.Event()
-
-    def dribble(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-        while not done.wait(0.01):
-            connection.sendall(b"x")
-
-    port = listen(dribble)
-    assert "did not answer in time" in message_of(lambda: api_of(f"http://127.0.0.1:{port}").get("/x"))
-    done.set()
 
 
 @pytest.mark.parametrize(
@@ -320,15 +304,15 @@ def test_an_answer_that_breaks_off_is_told(listen: Listen, answer: bytes) -> Non
     told = f"victoriametrics http://127.0.0.1:{port}: cannot be reached, or broke off; check url and the network"
     api = api_of(f"http://127.0.0.1:{port}")
     assert message_of(lambda: api.get("/x")) == told
-    assert message_of(lambda: list(api.lines("/x", {}))) == told
+    error = failure_of(lambda: list(api.json_lines("/x", {}, as_is)))
+    assert (str(error), error.passes_by_itself) == (told, True)
 
 
-def test_an_endless_answer_and_an_endless_line_are_refused(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LARGEST_BODY", 1000)
-    monkeypatch.setattr(module, "_LARGEST_LINE", 1000)
-    database.answer("/x", b"x" * 200_000)
-    assert "cannot be reached, or broke off" in message_of(lambda: api_of(database.url).get("/x"))
-    assert "cannot be reached, or broke off" in message_of(lambda: list(api_of(database.url).lines("/x", {})))
+def test_an_endless_answer_and_an_endless_line_are_refused(database: Database) -> None:
+    database.answer("/x", b"1" * 200_000)
+    api = limited(database.url, Limits(body=1000, line=1000))
+    for call in (lambda: api.get("/x"), lambda: list(api.json_lines("/x", {}, as_is))):
+        assert "broke off" in message_of(call)
 
 
 # -- TLS
@@ -352,7 +336,9 @@ def secure(listen: Listen, authority: trustme.CA) -> str:
 
 
 def test_a_certificate_that_nobody_vouches_for_is_told(secure: str) -> None:
-    assert message_of(lambda: api_of(secure).get("/x")) == (
+    error = failure_of(lambda: api_of(secure).get("/x"))
+    assert not error.passes_by_itself
+    assert str(error) == (
         f"victoriametrics {secure}: its certificate is not trusted;"
         " name its authority in ca_file, or set insecure: true"
     )
@@ -364,7 +350,7 @@ def test_ca_file_names_the_authority(secure: str, authority: trustme.CA, tmp_pat
     assert api_of(secure, ca_file=file).get("/x").body == b"ok"
 
 
-def test_insecure_trusts_without_a_warning_whatever_the_environment_says(
+def test_insecure_trusts_whatever_the_environment_says(
     secure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "other.pem"
@@ -392,52 +378,33 @@ def test_http_where_https_is_asked_for_is_told(database: Database) -> None:
 
 
 def test_credentials_do_not_show_themselves(database: Database) -> None:
-    authorization = Authorization.basic("me", "hidden")
     api = api_of(database.url, username="me", password=Secret("hidden"))
-    shown = repr(authorization) + repr(api.target) + message_of(lambda: api.get("/x"))
+    shown = repr(Authorization.basic("me", "hidden")) + repr(api.target) + message_of(lambda: api.get("/x"))
     assert "hidden" not in shown
     assert "bWU6" not in shown
-    with closing(api):
-        assert not Authorization().is_given
 
 
 def echo(asked: Asked) -> bytes:
     """What a server might say that thinks it helps."""
-    sent = asked.headers["authorization"]
-    scheme, _, token = sent.partition(" ")
-    plain = b64decode(token).decode() if scheme == "Basic" else token
-    words = [sent, f'"{token}"', plain, plain.rpartition(":")[2], quote(sent, safe=""), quote(plain, safe="")]
-    return f"no {' '.join(words)} {json.dumps(words)} at {asked.path}".encode()
+    return f"no {asked.headers['authorization']} at {asked.path}".encode()
 
 
-@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 409, 422, 429, 500, 503])
+@pytest.mark.parametrize("status", [200, 400, 422, 503])
 @pytest.mark.parametrize(
-    ("settings", "secrets"),
+    ("settings", "secret"),
     [
-        ({"username": "alice", "password": Secret("hünter 2")}, ["nter", "alice", "YWxp"]),
-        ({"username": "t0ken%2"}, ["t0ken", "dDBr"]),
-        ({"bearer_token": Secret("my+very/secret==")}, ["my", "secret"]),
+        ({"username": "alice", "password": Secret("hunter2")}, b"hunter2"),
+        ({"username": "alice", "password": Secret("hunter2")}, b"ALICE"),
+        ({"username": "alice", "password": Secret("hunter2")}, b""),
+        ({"username": "t0ken"}, b"t0ken"),
+        ({"bearer_token": Secret("my+very/secret==")}, b"my%2Bvery%2Fsecret%3D%3D"),
+        ({"bearer_token": Secret("my+very/secret==")}, b"/hidden-path"),
     ],
 )
-def test_no_secret_comes_back_in_what_a_server_says(
-    database: Database, status: int, settings: dict[str, object], secrets: list[str]
+def test_what_repeats_a_secret_is_not_quoted(
+    database: Database, status: int, settings: dict[str, object], secret: bytes
 ) -> None:
-    database.answer("/hidden-path/x", echo, status)
-    api = api_of(f"{database.url}/hidden-path", **settings)
-    told = message_of(lambda: api.json("/x"))
-    assert [each for each in (*secrets, "hidden-path") if each in told] == []
-
-
-def test_a_secret_is_hidden_before_its_end_is_cut_off(database: Database) -> None:
-    database.answer("/x", "x" * 195 + " hunter2", 409)
-    told = message_of(lambda: api_of(database.url, bearer_token=Secret("hunter2")).get("/x"))
-    assert told.endswith(f"refused /x (status 409: {'x' * 195} ...); look into its log")
-
-
-def test_the_rest_of_what_a_server_says_is_told(database: Database) -> None:
-    database.answer("/x", echo, 409)
-    api = api_of(database.url, bearer_token=Secret("hunter2"))
-    assert message_of(lambda: api.get("/x")) == (
-        f'victoriametrics {database.url}: refused /x (status 409: no Bearer ... "..." ... ... Bearer%20... ...'
-        ' ["Bearer ...", "\\"...\\"", "...", "...", "Bearer%20...", "..."] at /x); look into its log'
-    )
+    database.answer("/hidden-path/x", (b"w" * 150 + b" " + secret) if secret else echo, status)
+    told = message_of(lambda: api_of(f"{database.url}/hidden-path", **settings).json("/x", {}, as_is))
+    assert "www" not in told
+    assert "no Basic" not in told

@@ -37,13 +37,19 @@ def test_version_1_without_authentication_takes_any_token(database: Database) ->
 
 
 @pytest.mark.parametrize(
-    "answer", ['{"results": [{"error": "x"}]}', "[]", '{"results": [{"series": [{"values": [7]}]}]}']
+    ("path", "answer"),
+    [
+        ("/query", '{"results": [{"error": "x"}]}'),
+        ("/query", "[]"),
+        ("/query", '{"results": [{"series": [{"values": [7]}]}]}'),
+        ("/api/v2/buckets", "[]"),
+    ],
 )
-def test_a_list_of_another_shape_is_told(database: Database, answer: str) -> None:
-    database.answer("/ping", status=204, **V1)
-    database.answer("/query", answer)
-    with pytest.raises(DatabaseError, match="answered what cannot be understood"):
-        check(database)
+def test_a_list_of_another_shape_is_told(database: Database, path: str, answer: str) -> None:
+    database.answer("/ping", status=204, **(V1 if path == "/query" else V2))
+    database.answer(path, answer)
+    with pytest.raises(DatabaseError, match="understood"):
+        check(database, "me:pw" if path == "/query" else "token")
 
 
 @pytest.mark.parametrize(
@@ -61,22 +67,25 @@ def test_refused_credentials_are_told_though_ping_answers(database: Database, to
     assert str(caught.value) == f"influxdb {database.url}: {told}an API token for InfluxDB 2"
 
 
-def test_version_2_looks_for_the_bucket(database: Database) -> None:
+@pytest.mark.parametrize(
+    ("status", "answer", "exists"),
+    [
+        (200, '{"buckets": [{"name": "electric"}]}', True),
+        (200, '{"buckets": []}', False),
+        (404, '{"message": "bucket not found"}', False),
+    ],
+)
+def test_version_2_looks_for_the_bucket(
+    database: Database,
+    status: int,
+    answer: str,
+    exists: bool,  # noqa: FBT001
+) -> None:
     database.answer("/ping", status=204, **V2)
-    database.answer("/api/v2/buckets", '{"buckets": [{"name": "electric"}]}')
-    assert check(database, "token", org="home") == InfluxState("InfluxDB", "2.7.11", exists=True)
+    database.answer("/api/v2/buckets", answer, status)
+    assert check(database, "token", org="home") == InfluxState("InfluxDB", "2.7.11", exists)
     assert database.asked[-1].params == {"name": "electric", "org": "home"}
     assert database.asked[-1].headers["authorization"] == "Token token"
-
-
-@pytest.mark.parametrize(
-    ("status", "answer"),
-    [(404, {"code": "not found", "message": 'bucket "electric" not found'}), (200, {"buckets": []})],
-)
-def test_a_bucket_that_is_not_there_does_not_exist(database: Database, status: int, answer: object) -> None:
-    database.answer("/ping", status=204, **V2)
-    database.answer("/api/v2/buckets", json.dumps(answer), status)
-    assert check(database, "token") == InfluxState("InfluxDB", "2.7.11", exists=False)
 
 
 def test_an_organization_that_is_not_there_is_told(database: Database) -> None:
@@ -88,14 +97,7 @@ def test_an_organization_that_is_not_there_is_told(database: Database) -> None:
     assert str(caught.value) == f"influxdb {database.url}: {told}"
 
 
-def test_a_bucket_list_of_another_shape_is_told(database: Database) -> None:
-    database.answer("/ping", status=204, **V2)
-    database.answer("/api/v2/buckets", "[]")
-    with pytest.raises(DatabaseError, match="answered what cannot be understood"):
-        check(database, "token")
-
-
-def test_a_proxy_that_hides_the_version_is_asked_by_the_kind_of_token(database: Database) -> None:
+def test_a_hidden_version_is_guessed_by_the_kind_of_token(database: Database) -> None:
     database.answer("/api/v2/buckets", '{"buckets": [{}]}')
     database.answer("/query", DATABASES)
     assert check(database, "token") == InfluxState("InfluxDB", "", exists=True)
@@ -104,9 +106,7 @@ def test_a_proxy_that_hides_the_version_is_asked_by_the_kind_of_token(database: 
 
 
 @pytest.mark.parametrize("token", ["", "me:pw", "token"])
-def test_victoria_metrics_has_no_databases_and_is_asked_by_what_points_are_read_back_by(
-    database: Database, token: str
-) -> None:
+def test_victoria_metrics_is_asked_by_its_export(database: Database, token: str) -> None:
     database.answer("/ping", status=204, X_Server_Hostname="vm")
     # Old versions, and proxies that know what they pass on, have no /query.
     database.answer("/query", "unsupported path requested", 400)
@@ -114,47 +114,24 @@ def test_victoria_metrics_has_no_databases_and_is_asked_by_what_points_are_read_
     assert check(database, token, "other") == InfluxState("VictoriaMetrics", "", None)
 
 
-@pytest.mark.parametrize(
-    ("status", "said"), [(401, ""), (403, ""), (400, 'cannot find the provided auth token "{}" in config\n')]
-)
-@pytest.mark.parametrize("token", ["me:wr0ng", "wr0ng"])
-def test_credentials_that_a_proxy_before_victoria_metrics_refuses_are_told_without_them(
-    database: Database, token: str, status: int, said: str
-) -> None:
-    database.answer("/ping", status=204, X_Server_Hostname="proxy")
-    for path in ("/query", "/api/v1/export"):
-        database.answer(path, lambda asked: said.format(asked.headers["authorization"]).encode(), status)
-    with pytest.raises(DatabaseError) as caught:
-        check(database, token)
-    assert str(caught.value) == (
-        f"influxdb {database.url}: refused the credentials (status {status}); check auth_token: user:password for"
-        " InfluxDB 1, an API token for InfluxDB 2"
-    )
-
-
-def test_a_proxy_that_does_not_let_points_be_read_back_is_told(database: Database) -> None:
+@pytest.mark.parametrize(("status", "said"), [(400, 'missing route for "/api/v1/export"'), (401, "")])
+def test_a_proxy_that_does_not_let_points_be_read_is_told(database: Database, status: int, said: str) -> None:
     database.answer("/ping", status=204, X_Server_Hostname="proxy")
     database.answer("/query", DATABASES)
-    route = 'remoteAddr: "127.0.0.1:40050"; requestURI: /api/v1/export?x; missing route for "/api/v1/export?x"\n'
-    database.answer("/api/v1/export", route, 400)
-    with pytest.raises(DatabaseError) as caught:
+    database.answer("/api/v1/export", said, status)
+    with pytest.raises(DatabaseError):
         check(database)
-    assert str(caught.value) == (
-        f"influxdb {database.url}: refused /api/v1/export (status 400: missing route for"
-        ' "/api/v1/export?x"); look into its log'
-    )
 
 
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ('no such user "me" with "s3cret"', 'no such user "..." with "..."'),
-        ("x" * 195 + " s3cret", "x" * 195 + " ..."),
         ("one\n\ttwo\u001b[31m", "one two [31m"),
+        ('no such user "me" with "s3cret"', "no reason"),
         ("", "no reason"),
     ],
 )
-def test_the_error_of_a_query_is_told_on_one_line_and_without_secrets(database: Database, said: str, told: str) -> None:
+def test_the_error_of_a_query_is_one_line_without_secrets(database: Database, said: str, told: str) -> None:
     database.answer("/query", json.dumps({"results": [{"error": said}]}))
     config = InfluxDBConfig(database.url, Secret("me:s3cret"), database="electric")
     with InfluxDB(config) as influx, pytest.raises(DatabaseError) as caught:
@@ -167,7 +144,7 @@ def test_the_error_of_a_query_is_told_on_one_line_and_without_secrets(database: 
 def test_a_secret_in_the_place_of_the_version_is_not_shown(database: Database) -> None:
     database.answer("/ping", status=204, **{**V1, "X_Influxdb_Version": "1.8 for s3cret"})
     database.answer("/query", DATABASES)
-    assert check(database, "me:s3cret") == InfluxState("InfluxDB", "1.8 for ...", exists=True)
+    assert check(database, "me:s3cret") == InfluxState("InfluxDB", "", exists=True)
 
 
 def test_something_else_than_a_database_is_told(database: Database) -> None:

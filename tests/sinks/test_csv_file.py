@@ -16,17 +16,26 @@ PLACE = "novec,0012345001,70001"
 ONE = chunk("2026-01-05", meter("M1", [usage(instant("2026-01-05"), 0.25)]))
 
 
-def written(output: Path, *chunks: Chunk) -> list[str]:
-    sink = CSVSink(output, overwrite=False)
+def fill(sink: CSVSink, *chunks: Chunk) -> None:
     assert sink.open(0) == []
     for each in chunks:
         sink.write(each)
     sink.finish()
     sink.close()
+
+
+def opened(output: Path | None, *, overwrite: bool = False) -> CSVSink:
+    sink = CSVSink(output, overwrite=overwrite)
+    sink.open(0)
+    return sink
+
+
+def written(output: Path, *chunks: Chunk) -> list[str]:
+    fill(CSVSink(output, overwrite=True), *chunks)
     return output.read_text(encoding="utf-8").splitlines()
 
 
-def test_each_interval_is_a_line_with_its_values_as_metrics_show_them(tmp_path: Path) -> None:
+def test_each_interval_is_a_line_with_its_values(tmp_path: Path) -> None:
     start = instant("2026-01-05")
     intervals = [
         usage(start, 0.1, 900, export=0.0, cost=0.012345),
@@ -64,7 +73,7 @@ def test_each_interval_is_a_line_with_its_values_as_metrics_show_them(tmp_path: 
         ),
     ],
 )
-def test_hours_in_which_clocks_change_have_the_offset_of_their_instant(
+def test_times_have_the_offset_of_their_instant(
     tmp_path: Path, day: str, first: str, expected: list[str]
 ) -> None:
     intervals = [usage(instant(first) + hour * HOUR, 1.0) for hour in range(2)]
@@ -72,20 +81,22 @@ def test_hours_in_which_clocks_change_have_the_offset_of_their_instant(
     assert lines[1:] == [f"{times},{PLACE},M1,1.0,," for times in expected]
 
 
-def test_lines_are_sorted_by_location_meter_and_time_however_the_chunks_come(tmp_path: Path) -> None:
+def test_lines_come_chunk_by_chunk_sorted_by_meter(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     other = LocationKey("novec", "0012345001", "60001")
     chunks = [
         chunk(day, *(meter(number, [usage(instant(day), 1.0)]) for number in ("M2", "M1")), key=key)
         for key in (KEY, other)
         for day in ("2026-01-05", "2026-01-06")
     ]
-    lines = [line.split(",") for line in written(tmp_path / "out.csv", *chunks)[1:]]
-    assert [(line[4], line[5], line[0][:10]) for line in lines] == [
-        (location, number, day)
-        for location in ("60001", "70001")
-        for number in ("M1", "M2")
+    lines = written(tmp_path / "out.csv", *chunks)
+    assert [(line.split(",")[4], line[:10], line.split(",")[5]) for line in lines[1:]] == [
+        (location, day, number)
+        for location in ("70001", "60001")
         for day in ("2026-01-05", "2026-01-06")
+        for number in ("M1", "M2")
     ]
+    fill(CSVSink(None, overwrite=False), *chunks)
+    assert capsysbinary.readouterr().out.decode().splitlines() == lines
 
 
 def test_numbers_with_commas_and_quotes_are_quoted(tmp_path: Path) -> None:
@@ -97,49 +108,43 @@ def test_numbers_with_commas_and_quotes_are_quoted(tmp_path: Path) -> None:
 
 
 def test_an_interval_without_any_value_is_no_line(tmp_path: Path) -> None:
-    sink = CSVSink(tmp_path / "out.csv", overwrite=False)
-    sink.open(0)
+    sink = opened(tmp_path / "out.csv")
     start = instant("2026-01-05")
     each = chunk("2026-01-05", meter("M1", [usage(start, None), usage(start + HOUR, 0.0)]), meter("M2"))
     assert sink.write(each) == Written(KEY, each.start, each.end, 1)
-    sink.finish()
     sink.close()
-    assert (tmp_path / "out.csv").read_text(encoding="utf-8").count("\n") == 2
 
 
-def test_nothing_at_all_is_a_file_with_a_header(tmp_path: Path) -> None:
+def test_nothing_at_all_is_a_header(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     assert written(tmp_path / "out.csv") == [HEADER.strip()]
+    fill(CSVSink(None, overwrite=False))
+    assert capsysbinary.readouterr().out == HEADER.encode()
 
 
-def test_the_file_is_there_only_when_it_is_finished(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [None, "before"])
+def test_the_file_is_there_only_when_it_is_finished(tmp_path: Path, before: str | None) -> None:
     output = tmp_path / "out.csv"
-    sink = CSVSink(output, overwrite=False)
-    sink.open(0)
-    sink.write(ONE)
-    assert not output.exists()
+    if before:
+        output.write_text(before, encoding="utf-8")
+    unfinished, sink = (opened(output, overwrite=bool(before)) for _ in range(2))
+    for each in (unfinished, sink):
+        each.write(ONE)
+    unfinished.close()
+    assert (output.read_text(encoding="utf-8") if output.exists() else None) == before
     sink.finish()
     sink.close()
     assert output.read_text(encoding="utf-8").endswith(f"{PLACE},M1,0.25,,\n")
     assert names_in(tmp_path) == ["out.csv"]
 
 
-def test_what_is_unfinished_is_removed(tmp_path: Path) -> None:
-    sink = CSVSink(tmp_path / "out.csv", overwrite=False)
-    sink.open(0)
-    sink.write(ONE)
-    sink.close()
-    assert names_in(tmp_path) == []
-
-
-def test_what_a_run_that_was_killed_left_behind_is_removed_and_what_is_being_made_is_not(tmp_path: Path) -> None:
+def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
     abandoned = tmp_path / ".x1_y2z3w.out.csv.part"
     abandoned.mkdir()
     (abandoned / "0").write_text("half", encoding="utf-8")
     (tmp_path / ".x1_y2z3w.other.csv.part").mkdir()
-    other, sink = CSVSink(tmp_path / "out.csv", overwrite=False), CSVSink(tmp_path / "out.csv", overwrite=False)
-    other.open(0)
+    other = opened(tmp_path / "out.csv")
     (made,) = set(names_in(tmp_path)) - {abandoned.name, ".x1_y2z3w.other.csv.part"}
-    sink.open(0)
+    sink = opened(tmp_path / "out.csv")
     assert not abandoned.exists()
     assert {made, ".x1_y2z3w.other.csv.part"} < set(names_in(tmp_path))
     sink.close()
@@ -147,29 +152,13 @@ def test_what_a_run_that_was_killed_left_behind_is_removed_and_what_is_being_mad
     assert names_in(tmp_path) == [".x1_y2z3w.other.csv.part"]
 
 
-def test_an_existing_file_is_replaced_at_the_end_and_only_where_that_is_wanted(tmp_path: Path) -> None:
-    output = tmp_path / "out.csv"
-    output.write_text("before", encoding="utf-8")
-    with pytest.raises(ConfigError) as caught:
-        CSVSink(output, overwrite=False).open(0)
-    assert str(caught.value) == f"csv {output}: exists already; name another file, or write over it with --yes"
-
-    sink = CSVSink(output, overwrite=True)
-    sink.open(0)
-    sink.write(ONE)
-    assert output.read_text(encoding="utf-8") == "before"
-    sink.finish()
-    sink.close()
-    assert output.read_text(encoding="utf-8").startswith(HEADER)
-
-
 def test_a_file_that_somebody_else_made_meanwhile_is_left_alone(tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
-    sink = CSVSink(output, overwrite=False)
-    sink.open(0)
+    sink = opened(output)
     output.write_text("theirs", encoding="utf-8")
-    with pytest.raises(DatabaseError, match="somebody else made it meanwhile"):
+    with pytest.raises(DatabaseError) as caught:
         sink.finish()
+    assert str(caught.value) == f"csv {output}: somebody else made it meanwhile; remove it and run this again"
     sink.close()
     assert (names_in(tmp_path), output.read_text(encoding="utf-8")) == (["out.csv"], "theirs")
 
@@ -178,10 +167,7 @@ def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
     target, link = tmp_path / "target.csv", tmp_path / "link.csv"
     target.touch()
     link.symlink_to(target)
-    sink = CSVSink(link, overwrite=True)
-    sink.open(0)
-    sink.finish()
-    sink.close()
+    assert written(link) == [HEADER.strip()]
     assert link.is_symlink()
     assert target.read_text(encoding="utf-8") == HEADER
 
@@ -190,20 +176,18 @@ def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
     ("name", "told"),
     [
         ("", "that is no file; name a file, or - for standard output"),
+        ("/dev/null", "that is no file; name a file, or - for standard output"),
         ("missing/out.csv", "there is no folder {folder}/missing; make it first"),
+        ("is.csv", "exists already; name another file, or write over it with --yes"),
     ],
 )
 def test_a_place_that_cannot_be_written_is_told_at_once(tmp_path: Path, name: str, told: str) -> None:
+    (tmp_path / "is.csv").touch()
     output = tmp_path / name
     with pytest.raises(ConfigError) as caught:
-        CSVSink(output, overwrite=True).open(0)
+        opened(output, overwrite=name != "is.csv")
     assert str(caught.value) == f"csv {output}: {told.format(folder=tmp_path)}"
-    assert names_in(tmp_path) == []
-
-
-def test_a_device_is_not_replaced_by_a_file() -> None:
-    with pytest.raises(ConfigError, match="csv /dev/null: that is no file"):
-        CSVSink(Path("/dev/null"), overwrite=True).open(0)
+    assert names_in(tmp_path) == ["is.csv"]
 
 
 def test_a_folder_that_takes_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,8 +203,7 @@ def test_a_folder_that_takes_nothing_is_told(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_full_disk_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sink = CSVSink(tmp_path / "out.csv", overwrite=False)
-    sink.open(0)
+    sink = opened(tmp_path / "out.csv")
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -236,8 +219,8 @@ def test_a_full_disk_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_standard_output_gets_each_chunk_at_once(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    sink = CSVSink(None, overwrite=False)
-    assert (sink.name, sink.open(0)) == ("csv to standard output", [])
+    sink = opened(None)
+    assert sink.name == "csv to standard output"
     assert capsysbinary.readouterr().out == b""
     line = f"2026-01-05T00:00:00-05:00,2026-01-05T01:00:00-05:00,{PLACE},M1,0.25,,\n"
     for expected in (HEADER + line, line):
@@ -248,21 +231,12 @@ def test_standard_output_gets_each_chunk_at_once(capsysbinary: pytest.CaptureFix
     assert capsysbinary.readouterr().out == b""
 
 
-def test_nothing_at_all_on_standard_output_is_a_header(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    sink = CSVSink(None, overwrite=False)
-    sink.open(0)
-    sink.finish()
-    sink.close()
-    assert capsysbinary.readouterr().out == HEADER.encode()
-
-
-def test_a_reader_that_leaves_is_told_and_nothing_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_leaves_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as pipe:
         monkeypatch.setattr("sys.stdout", pipe)
-        sink = CSVSink(None, overwrite=False)
-        sink.open(0)
+        sink = opened(None)
         with pytest.raises(DatabaseError) as caught:
             sink.write(ONE)
         assert str(caught.value) == "csv to standard output: whoever read it has ended; run it again"
@@ -270,6 +244,4 @@ def test_a_reader_that_leaves_is_told_and_nothing_follows(monkeypatch: pytest.Mo
 
 def test_it_wants_the_oldest_first_and_begins_anew_each_time(tmp_path: Path) -> None:
     sink = CSVSink(tmp_path / "out.csv", overwrite=False)
-    assert (sink.oldest_first, sink.resumes, sink.settling) == (True, False, 0.0)
-    assert sink.name == f"csv {tmp_path}/out.csv"
-    assert sink.still_holds(Written(KEY, 0, 1))
+    assert (sink.oldest_first, sink.resumes, sink.is_verified, sink.settling) == (True, False, False, 0.0)

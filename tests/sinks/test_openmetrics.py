@@ -42,7 +42,7 @@ def head(name: str) -> list[str]:
     return [f"# HELP {name} {HELP[name]}", f"# TYPE {name} gauge"]
 
 
-def test_families_come_one_after_the_other_with_all_their_samples(tmp_path: Path) -> None:
+def test_families_come_one_after_the_other(tmp_path: Path) -> None:
     first, second = instant("2026-01-05"), instant("2026-01-06")
     chunks = [
         chunk("2026-01-05", meter("M1", [usage(first, 0.5, export=0.0)], [usage(first, 12.25, 24 * HOUR)])),
@@ -85,18 +85,6 @@ def test_rate_periods_are_series_of_their_own(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(("day", "hours"), [("2026-03-08", 23), ("2026-11-01", 25)])
-def test_days_on_which_clocks_change_have_all_their_hours(tmp_path: Path, day: str, hours: int) -> None:
-    start = instant(day)
-    each = chunk(day, meter("M1", [usage(start + hour * HOUR, float(hour)) for hour in range(hours)]))
-    lines = written(tmp_path / "out.om", each).splitlines()[2 : 2 + hours]
-    assert lines == [
-        f"smarthub_interval_usage_kwh{{{LABELS}}} {float(hour)} {start + hour * HOUR + HOUR - 1}.007"
-        for hour in range(hours)
-    ]
-    assert start + hours * HOUR == instant((date.fromisoformat(day) + timedelta(days=1)).isoformat())
-
-
 def test_hostile_numbers_are_escaped(tmp_path: Path) -> None:
     key = LocationKey("novec", 'a"b\\c', "7 0,1")
     each = chunk("2026-01-05", meter("M\n1", [usage(instant("2026-01-05"), 1.0)]), key=key)
@@ -113,6 +101,7 @@ def test_nothing_at_all_is_a_file_with_its_end(tmp_path: Path) -> None:
 def test_the_file_appears_at_once_and_nothing_else_stays(tmp_path: Path) -> None:
     output = tmp_path / "out.om"
     sink = OpenMetricsSink(output, overwrite=False)
+    assert sink.name == f"openmetrics {output}"
     sink.open(0)
     each = chunk("2026-01-05", meter("M1", [usage(instant("2026-01-05"), 1.0, cost=0.5)]))
     assert sink.write(each) == Written(KEY, each.start, each.end, 3)
@@ -120,14 +109,6 @@ def test_the_file_appears_at_once_and_nothing_else_stays(tmp_path: Path) -> None
     sink.finish()
     sink.close()
     assert names_in(tmp_path) == ["out.om"]
-
-
-def test_what_is_unfinished_is_removed(tmp_path: Path) -> None:
-    sink = OpenMetricsSink(tmp_path / "out.om", overwrite=False)
-    sink.open(0)
-    sink.write(chunk("2026-01-05", meter("M1", [usage(instant("2026-01-05"), 1.0)])))
-    sink.close()
-    assert names_in(tmp_path) == []
 
 
 def test_no_file_stays_open_however_many_series_there_are(tmp_path: Path) -> None:
@@ -157,12 +138,6 @@ def test_standard_output_gets_the_whole_at_the_end(
     sink.close()
     assert capsysbinary.readouterr().out == expected.encode()
     assert names_in(spool) == []
-
-
-def test_it_wants_the_oldest_first_and_begins_anew_each_time(tmp_path: Path) -> None:
-    sink = OpenMetricsSink(tmp_path / "out.om", overwrite=False)
-    assert (sink.oldest_first, sink.resumes, sink.settling) == (True, False, 0.0)
-    assert sink.name == f"openmetrics {tmp_path}/out.om"
 
 
 values = st.none() | st.floats(0, 1e6).map(lambda value: round(value, 6))

@@ -1,7 +1,7 @@
 """Into VictoriaMetrics and read back: what is sent, how often, and what is said when it is not there afterwards."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 import pytest
@@ -88,17 +88,10 @@ def stored_periods(vm: MetricsDouble) -> dict[str, tuple[int, float]]:
 # -- before the first sample
 
 
-def test_a_database_that_keeps_everything_needs_no_word(vm: MetricsDouble, clock: ManualClock) -> None:
-    sink = VictoriaMetricsSink(VictoriaMetricsConfig(vm.url), clock)
-    assert sink.open(0) == []
-    assert sink.name == f"victoriametrics {vm.url}"
-    assert [call.path for call in vm.calls] == ["/api/v1/query", "/flags"]
-    sink.close()
-
-
 @pytest.mark.parametrize(
-    ("flags", "days", "notes"),
+    ("flags", "days", "noted"),
     [
+        ('-retentionPeriod="100y"\n', 20000, 0),
         ('-retentionPeriod="30d"\n', 29, 0),
         ('-retentionPeriod="30d"\n', 31, 30),
         ('-retentionPeriod="1"\n', 32, 31),
@@ -108,82 +101,34 @@ def test_a_database_that_keeps_everything_needs_no_word(vm: MetricsDouble, clock
     ],
 )
 def test_a_database_that_keeps_too_little_is_told_before(
-    vm: MetricsDouble, clock: ManualClock, flags: str | None, days: int, notes: int
+    vm: MetricsDouble, clock: ManualClock, flags: str | None, days: int, noted: int
 ) -> None:
     vm.flags = flags
-    sink = VictoriaMetricsSink(VictoriaMetricsConfig(vm.url), clock)
     told = (
-        f"it keeps only {notes} days (-retentionPeriod) and drops what is older without a word: start it with"
+        f"it keeps only {noted} days (-retentionPeriod) and drops what is older without a word: start it with"
         " -retentionPeriod=10y first"
     )
-    assert sink.open(NOW - days * DAY) == ([told] if notes else [])
-    sink.close()
+    with closing(VictoriaMetricsSink(VictoriaMetricsConfig(vm.url), clock)) as sink:
+        assert sink.name == f"victoriametrics {vm.url}"
+        assert sink.open(NOW - days * DAY) == ([told] if noted else [])
+    assert [call.path for call in vm.calls] == ["/api/v1/query", "/flags"]
 
 
-def test_a_vminsert_alone_is_refused_with_what_to_set(clock: ManualClock) -> None:
-    sink = VictoriaMetricsSink(VictoriaMetricsConfig("http://127.0.0.1:9/insert/0/prometheus"), clock)
-    assert str(refusal(lambda: sink.open(0))) == (
+def test_a_vminsert_alone_is_refused_with_what_to_set(open_sink: Open) -> None:
+    assert str(refusal(lambda: open_sink("http://127.0.0.1:9/insert/0/prometheus"))) == (
         "victoriametrics http://127.0.0.1:9: url is the one of a vminsert, which gives nothing back; set query_url,"
         " such as http://vmselect:8481/select/0/prometheus with the tenant of url"
     )
 
 
-NO_PATH = (
-    "has no /api/v1/query (status 404); check the path: a single node has none, a cluster has url:"
-    " http://vminsert:8480/insert/0/prometheus and query_url: http://vmselect:8481/select/0/prometheus, with the tenant"
-)
-REFUSALS: dict[str, tuple[tuple[int, str], str, bool]] = {
-    "status 401": ((401, ""), "wants credentials (status 401); set username and password, or bearer_token", False),
-    "status 404": (
-        (404, "nothing here"),
-        NO_PATH,
-        False,
-    ),
-    "status 500": (
-        (500, "out of disk"),
-        "is in trouble (status 500: out of disk); look into its log, try again later",
-        True,
-    ),
-    "status 503": ((503, ""), "is in trouble (status 503); look into its log, try again later", True),
-    "a web page": (
-        (200, "<html>Grafana</html>"),
-        "answered with a web page instead of data; url is not this database, correct it",
-        False,
-    ),
-    "garbage": ((200, "ok"), "answered what cannot be understood (2 bytes: ok); check url", False),
-}
-
-
-@pytest.mark.parametrize("case", REFUSALS)
-def test_a_database_that_does_not_answer_is_told_with_what_to_do(
-    vm: MetricsDouble, clock: ManualClock, case: str
-) -> None:
-    vm.always["/api/v1/query"], said, passes = REFUSALS[case]
-    sink = VictoriaMetricsSink(VictoriaMetricsConfig(vm.url), clock)
-    error = refusal(lambda: sink.open(0))
-    assert str(error) == f"victoriametrics {vm.url}: {said}"
-    assert error.passes_by_itself is passes
-    assert error.exit_code == 1
-    sink.close()
-
-
-def test_nobody_at_the_address_is_told(clock: ManualClock) -> None:
-    sink = VictoriaMetricsSink(VictoriaMetricsConfig("http://127.0.0.1:9"), clock)
-    error = refusal(lambda: sink.open(0))
-    assert str(error) == "victoriametrics http://127.0.0.1:9: connection refused; start it, or correct url"
-    assert error.passes_by_itself
-
-
-def test_credentials_go_with_every_call_and_wrong_ones_are_told(vm: MetricsDouble, open_sink: Open) -> None:
+def test_credentials_go_with_every_call(vm: MetricsDouble, open_sink: Open) -> None:
     vm.authorization = "Bearer t0ken"
     sink = open_sink(bearer_token=Secret("t0ken"))
     sink.write(of(*hours(1.0)))
     sink.finish()
     assert stamp(0) in vm.series(USAGE)
     vm.authorization = "Bearer other"
-    assert str(refusal(lambda: sink.write(of(*hours(2.0))))) == (
-        f"victoriametrics {vm.url}: refused the credentials (status 401); check username and password, or bearer_token"
-    )
+    assert not refusal(lambda: sink.write(of(*hours(2.0)))).passes_by_itself
 
 
 # -- what is sent
@@ -210,16 +155,9 @@ def test_every_value_lands_under_its_name_with_its_time(vm: MetricsDouble, sink:
     assert (written.samples, written.corrected, written.gone) == (8, 0, 0)
 
 
-def test_no_value_is_no_sample(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
-    written = sink.write(of(usage(START, None, export=1.0), usage(START + HOUR, 0.0)))
-    assert vm.series(EXPORT) == {stamp(0, 8): 1.0}
-    assert vm.series(USAGE) == {stamp(1): 0.0}
-    assert written.samples == 3
-
-
-def test_an_empty_chunk_sends_nothing(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
-    assert sink.write(chunk("2026-01-10")).samples == 0
-    assert vm.count("/api/v1/import") == 0
+def test_an_empty_chunk_sends_nothing_and_is_held(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    written = sink.write(chunk("2026-01-10"))
+    assert (written.samples, vm.count("/api/v1/import"), sink.still_holds(written)) == (0, 0, True)
 
 
 def test_long_series_are_sent_in_lines_of_ten_thousand_samples(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
@@ -238,7 +176,7 @@ def test_strange_labels_arrive_as_they_are_and_are_found_again(vm: MetricsDouble
     assert {dict(labels)["meter"] for labels in vm.held} == {'M"1\\'}
 
 
-def test_extra_labels_are_on_every_series_and_make_it_another(vm: MetricsDouble, open_sink: Open) -> None:
+def test_extra_labels_make_another_series(vm: MetricsDouble, open_sink: Open) -> None:
     open_sink().write(of(*hours(1.0)))
     extra = open_sink(extra_labels=(("job", "smarthub"), ("instance", "farm")))
     assert extra.write(of(*hours(2.0))).samples == 2
@@ -261,13 +199,6 @@ def test_a_scrape_with_labels_of_its_own_is_another_series(
 # -- what is there already
 
 
-def test_what_is_there_is_not_sent_again(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
-    sink.write(of(*hours(1.0, 2.0)))
-    written = sink.write(of(*hours(1.0, 2.0)))
-    assert (written.samples, written.corrected, written.gone) == (0, 0, 0)
-    assert vm.count("/api/v1/import") == 1
-
-
 def test_only_what_is_missing_or_different_is_sent(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     sink.write(of(*hours(1.0, 2.0)))
     vm.calls.clear()
@@ -279,11 +210,14 @@ def test_only_what_is_missing_or_different_is_sent(vm: MetricsDouble, sink: Vict
         (WATTS, stamp(2, 9), 3000.0),
     ]
     assert (written.samples, written.corrected, written.gone) == (4, 1, 0)
+    again = sink.write(of(*hours(1.0, 2.5, 3.0, k=9)))
+    assert (again.samples, again.corrected, again.gone, vm.count("/api/v1/import")) == (0, 0, 0, 1)
+    assert sink.still_holds(written)
+    sink.write(chunk("2026-01-11", meter("M1", hours(1.0, start=START + DAY))))
+    assert sink.still_holds(again)
 
 
-def test_energy_that_moved_to_another_rate_period_is_taken_from_the_one_it_was_in(
-    vm: MetricsDouble, sink: VictoriaMetricsSink
-) -> None:
+def test_energy_moves_from_one_rate_period_to_another(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     sink.write(classified(("On Peak", 1.5, 20)))
     moved = classified(("Off Peak", 1.5, 20))
     written = sink.write(moved)
@@ -293,18 +227,14 @@ def test_energy_that_moved_to_another_rate_period_is_taken_from_the_one_it_was_i
     assert (again.samples, again.corrected, again.gone) == (0, 0, 0)
 
 
-def test_a_rate_period_keeps_its_energy_where_the_others_do_not_have_all_of_it(
-    vm: MetricsDouble, sink: VictoriaMetricsSink
-) -> None:
+def test_a_rate_period_keeps_what_no_other_has(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     sink.write(classified(("On Peak", 1.0, 20), ("Off Peak", 0.5, 20)))
     written = sink.write(classified(("Off Peak", 0.5, 20)))
     assert stored_periods(vm) == {"On Peak": (stamp(0, 20), 1.0), "Off Peak": (stamp(0, 20), 0.5)}
     assert (written.samples, written.gone) == (0, 1)
 
 
-def test_a_scraped_sample_of_another_version_with_the_same_value_stays(
-    vm: MetricsDouble, sink: VictoriaMetricsSink
-) -> None:
+def test_the_same_value_of_another_version_stays(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     vm.put({"__name__": USAGE, **LABELS}, stamp(0, 1), 1.0)
     vm.put({"__name__": WATTS, **LABELS}, stamp(0, 1), 1000.0)
     assert sink.write(of(*hours(1.0, k=500))).samples == 0
@@ -318,21 +248,8 @@ def test_a_difference_in_the_sixth_decimal_counts(
     assert sink.write(of(*hours(1.0))).samples == sent
 
 
-@pytest.mark.parametrize("value", [0.5, 2.0])
-@pytest.mark.parametrize("dedup", [0.0, 1.0])
-def test_a_correction_up_or_down_wins_over_an_older_version(
-    vm: MetricsDouble, sink: VictoriaMetricsSink, value: float, dedup: float
-) -> None:
-    vm.dedup = dedup
-    sink.write(of(*hours(1.0, k=7)))
-    written = sink.write(of(*hours(value, k=40)))
-    assert (written.samples, written.corrected) == (2, 1)
-    assert vm.series(USAGE) == {stamp(0, 7): 1.0, stamp(0, 40): value}
-    assert sink.write(of(*hours(value, k=40))).samples == 0
-
-
 @pytest.mark.parametrize("k", [1, 6, 7])
-def test_a_value_whose_version_is_not_later_is_sent_a_millisecond_behind_the_stored_one(
+def test_a_value_is_sent_a_millisecond_after_the_stored_one(
     vm: MetricsDouble, sink: VictoriaMetricsSink, k: int
 ) -> None:
     """At the same time the bigger value would win, and an earlier one is hidden."""
@@ -342,9 +259,7 @@ def test_a_value_whose_version_is_not_later_is_sent_a_millisecond_behind_the_sto
     assert (written.samples, written.corrected) == (2, 1)
 
 
-def test_somebody_who_writes_at_the_same_time_is_outdone_by_another_millisecond(
-    vm: MetricsDouble, sink: VictoriaMetricsSink, clock: ManualClock
-) -> None:
+def test_another_writer_is_outdone_by_another_millisecond(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     others = {"__name__": USAGE, **LABELS}
     others_too = iter([stamp(0, 9), stamp(0, 11)])
 
@@ -392,9 +307,7 @@ def test_no_sample_leaves_the_last_second_of_its_interval(vm: MetricsDouble, sin
     assert vm.series(USAGE) == {last: 4.0}
 
 
-def test_samples_that_the_portal_no_longer_has_are_counted_and_left(
-    vm: MetricsDouble, sink: VictoriaMetricsSink
-) -> None:
+def test_samples_that_are_gone_are_counted_and_left(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     sink.write(of(*hours(1.0, 2.0, 3.0)))
     written = sink.write(of(*hours(1.0)))
     assert (written.samples, written.corrected, written.gone) == (0, 0, 4)
@@ -420,13 +333,17 @@ def test_a_stale_marker_is_no_value(vm: MetricsDouble, sink: VictoriaMetricsSink
 # -- what does not arrive
 
 
-def test_what_is_older_than_the_retention_is_told_with_the_flag(vm: MetricsDouble, open_sink: Open) -> None:
-    vm.retention, vm.flags = MONTH, '-httpListenAddr=":8428"\n'
+@pytest.mark.parametrize("flags", ['-httpListenAddr=":8428"\n', None])
+def test_what_is_older_than_the_retention_is_told_with_the_flag(
+    vm: MetricsDouble, open_sink: Open, flags: str | None
+) -> None:
+    """A cluster drops old samples too, though it tells no flags."""
+    vm.retention, vm.flags = MONTH, flags
     sink = open_sink()
-    old = chunk("2025-01-10", meter("M1", hours(1.0, 2.0, start=instant("2025-01-10"))))
+    old = chunk("2025-12-01", meter("M1", hours(1.0, 2.0, start=instant("2025-12-01"))))
     error = refusal(lambda: sink.write(old))
     assert str(error) == (
-        f"victoriametrics {vm.url}: took 4 samples and did not keep 4 of them, from 2025-01-10 05:59 UTC on: it drops"
+        f"victoriametrics {vm.url}: took 4 samples and did not keep 4 of them, from 2025-12-01 05:59 UTC on: it drops"
         " what is older than its retention; start it with -retentionPeriod=10y and run the same command again"
     )
     assert not error.passes_by_itself
@@ -438,20 +355,14 @@ def test_the_retention_goes_on_while_a_long_backfill_runs(
     vm.retention, vm.flags = 8 * DAY, '-retentionPeriod="8d"\n'
     sink = open_sink()
     clock.advance(5 * DAY)
-    assert ": it drops what is older than its retention; " in str(refusal(lambda: sink.write(of(*hours(1.0)))))
+    assert "retention" in str(refusal(lambda: sink.write(of(*hours(1.0)))))
+    assert sum(clock.slept) <= 3.0, "what is dropped anyway is hardly waited for"
 
 
-def test_a_chunk_of_which_the_older_part_is_dropped_tells_how_much(vm: MetricsDouble, open_sink: Open) -> None:
+def test_a_chunk_that_is_dropped_in_part_tells_how_much(vm: MetricsDouble, open_sink: Open) -> None:
     vm.retention, vm.flags = NOW - START - 2.5 * HOUR, f'-retentionPeriod="{NOW - START - 9000}s"\n'
     error = refusal(lambda: open_sink().write(of(*hours(1.0, 2.0, 3.0, 4.0))))
     assert "took 8 samples and did not keep 4 of them, from 2026-01-10 05:59 UTC on: it drops what is" in str(error)
-
-
-def test_a_cluster_that_drops_old_samples_is_told_though_it_tells_no_flags(vm: MetricsDouble, open_sink: Open) -> None:
-    vm.retention, vm.flags = MONTH, None
-    sink = open_sink()
-    old = chunk("2025-12-01", meter("M1", hours(1.0, start=instant("2025-12-01"))))
-    assert ": it drops what is older than its retention; " in str(refusal(lambda: sink.write(old)))
 
 
 def test_samples_that_all_vanish_are_told_with_the_addresses(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
@@ -462,7 +373,7 @@ def test_samples_that_all_vanish_are_told_with_the_addresses(vm: MetricsDouble, 
     )
 
 
-def test_samples_of_which_some_vanish_are_told_with_where_to_look(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_samples_that_vanish_in_part_are_told(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     vm.takes = lambda _, when, __: when != stamp(1)
     assert str(refusal(lambda: sink.write(of(*hours(1.0, 2.0, 3.0))))) == (
         f"victoriametrics {vm.url}: took 6 samples and did not keep 2 of them, from 2026-01-10 06:59 UTC on; a"
@@ -473,60 +384,46 @@ def test_samples_of_which_some_vanish_are_told_with_where_to_look(vm: MetricsDou
 
 def test_a_deduplication_that_is_too_long_is_noticed(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     vm.dedup = 2 * HOUR
-    assert "-dedup.minScrapeInterval longer than the meter's interval hides some" in str(
-        refusal(lambda: sink.write(of(*hours(1.0, 2.0, 3.0, 4.0))))
-    )
+    assert "dedup" in str(refusal(lambda: sink.write(of(*hours(1.0, 2.0, 3.0, 4.0)))))
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_trouble_while_it_takes_samples_may_pass(vm: MetricsDouble, sink: VictoriaMetricsSink, status: int) -> None:
-    vm.replies["/api/v1/import"] = [(status, "too much")]
-    error = refusal(lambda: sink.write(of(*hours(1.0))))
-    assert str(error) == (
-        f"victoriametrics {vm.url}: is in trouble (status {status}: too much); look into its log, try again later"
-    )
-    assert error.passes_by_itself
+@pytest.mark.parametrize(("status", "passes"), [(503, True), (400, False)])
+def test_a_refused_import_can_be_sent_again(
+    vm: MetricsDouble,
+    sink: VictoriaMetricsSink,
+    status: int,
+    passes: bool,  # noqa: FBT001
+) -> None:
+    vm.replies["/api/v1/import"] = [(status, "")]
+    assert refusal(lambda: sink.write(of(*hours(1.0)))).passes_by_itself is passes
     assert sink.write(of(*hours(1.0))).samples == 2
-
-
-def test_a_refused_import_is_quoted(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
-    vm.replies["/api/v1/import"] = [(400, "too long line")]
-    error = refusal(lambda: sink.write(of(*hours(1.0))))
-    assert str(error) == (
-        f"victoriametrics {vm.url}: refused /api/v1/import (status 400: too long line); look into its log"
-    )
-    assert not error.passes_by_itself
 
 
 def test_an_export_that_breaks_off_is_no_answer(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     written = sink.write(of(*hours(1.0, 2.0)))
     vm.cuts = True
     for action in (lambda: sink.write(of(*hours(1.0, 2.0))), lambda: sink.still_holds(written)):
-        error = refusal(action)
-        assert error.passes_by_itself
-        assert str(error) == f"victoriametrics {vm.url}: cannot be reached, or broke off; check url and the network"
+        assert refusal(action).passes_by_itself
 
 
 # -- what is seen only later
 
 
-def test_samples_that_are_not_flushed_are_waited_for(
-    vm: MetricsDouble, sink: VictoriaMetricsSink, clock: ManualClock
-) -> None:
+def test_what_is_not_flushed_is_waited_for(vm: MetricsDouble, sink: VictoriaMetricsSink, clock: ManualClock) -> None:
     vm.flushes, vm.unseen = False, 9.9
-    assert sink.write(of(*hours(1.0))).samples == 2
+    assert sink.write(of(*hours(3.0))).samples == 2
     assert sum(clock.slept) == pytest.approx(10.0)
-    assert vm.count("/api/v1/import") == 1
-
-
-def test_a_correction_that_is_not_flushed_is_waited_for_too(
-    vm: MetricsDouble, sink: VictoriaMetricsSink, clock: ManualClock
-) -> None:
-    sink.write(of(*hours(3.0)))
-    vm.flushes, vm.unseen = False, 9.9
     written = sink.write(of(*hours(1.0, k=9)))
     assert (written.samples, written.corrected) == (2, 1)
     assert vm.count("/api/v1/import") == 2
+    # It is asked to flush only until it refuses.
+    assert vm.count("/internal/force_flush") == 1
+
+
+def test_a_flush_in_trouble_is_an_error_that_passes(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    vm.replies["/internal/force_flush"] = [(503, "")]
+    assert refusal(lambda: sink.write(of(*hours(3.0)))).passes_by_itself
+    assert sink.write(of(*hours(3.0))).samples == 0
 
 
 def test_a_flush_shows_them_at_once(vm: MetricsDouble, sink: VictoriaMetricsSink, clock: ManualClock) -> None:
@@ -535,17 +432,10 @@ def test_a_flush_shows_them_at_once(vm: MetricsDouble, sink: VictoriaMetricsSink
     assert clock.slept == []
 
 
-def test_a_database_that_refuses_to_be_flushed_is_not_asked_again(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
-    vm.flushes = False
-    sink.write(of(*hours(1.0)))
-    sink.write(of(*hours(1.0, 2.0)))
-    assert vm.count("/internal/force_flush") == 1
-
-
 # -- a cluster
 
 
-def test_a_cluster_is_written_at_one_address_and_read_at_the_other(clock: ManualClock) -> None:
+def test_a_cluster_has_an_address_to_write_and_one_to_read(clock: ManualClock) -> None:
     with MetricsDouble(clock) as insert, MetricsDouble(clock) as select:
         insert.prefix, select.prefix = "/insert/7/prometheus", "/select/7/prometheus"
         insert.flushes = select.flushes = False
@@ -571,32 +461,7 @@ def test_a_cluster_is_written_at_one_address_and_read_at_the_other(clock: Manual
         }
 
 
-def test_another_tenant_at_the_query_url_is_told(clock: ManualClock) -> None:
-    with MetricsDouble(clock) as insert, MetricsDouble(clock) as select:
-        sink = VictoriaMetricsSink(VictoriaMetricsConfig(insert.url, select.url), clock)
-        sink.open(0)
-        assert "check that url and query_url are the same database and tenant" in str(
-            refusal(lambda: sink.write(of(*hours(1.0))))
-        )
-        sink.close()
-
-
 # -- whether it is still there
-
-
-def test_what_was_written_is_still_there(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
-    first, second = of(*hours(1.0, 2.0)), chunk("2026-01-11", meter("M1", hours(1.0, start=START + DAY)))
-    written = sink.write(first)
-    sink.write(second)
-    assert sink.still_holds(written)
-    assert written.digest == sink.write(first).digest
-
-
-def test_what_a_kill_took_away_is_noticed(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
-    written = sink.write(of(*hours(1.0, 2.0)))
-    vm.kill()
-    assert not sink.still_holds(written)
-    assert sink.write(of(*hours(1.0, 2.0))).samples == 4
 
 
 def test_one_lost_or_changed_sample_is_noticed(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
@@ -608,34 +473,21 @@ def test_one_lost_or_changed_sample_is_noticed(vm: MetricsDouble, sink: Victoria
         samples.update(second)
         assert not sink.still_holds(written)
         vm.kill()
-
-
-def test_a_chunk_of_nothing_is_still_held(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
-    written = sink.write(chunk("2026-01-10"))
-    assert sink.still_holds(written)
+        assert not sink.still_holds(written)
 
 
 def test_it_settles_for_fifteen_seconds(sink: VictoriaMetricsSink) -> None:
-    assert sink.settling == 15.0
-    assert sink.resumes
-    assert not sink.oldest_first
+    assert (sink.settling, sink.resumes, sink.oldest_first) == (15.0, True, False)
 
 
-def test_at_the_end_cached_answers_are_forgotten_and_a_refusal_does_no_harm(
-    vm: MetricsDouble, sink: VictoriaMetricsSink
-) -> None:
+def test_at_the_end_cached_answers_are_forgotten(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     sink.finish()
     assert vm.calls[-1].path == "/internal/resetRollupResultCache"
     vm.always["/internal/resetRollupResultCache"] = (401, "")
     sink.finish()
 
 
-# -- deduplication at random
-
-
-def test_after_any_history_of_corrections_the_last_value_is_what_a_query_sees(
-    vm: MetricsDouble, sink: VictoriaMetricsSink
-) -> None:
+def test_after_any_corrections_the_last_value_is_seen(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     for turn, kwh in enumerate([5.0, 1.0, 3.0, 3.0, 0.0, 2.0]):
         sink.write(of(*hours(kwh, 9.0, k=7 + turn // 3)))
         (second, seen) = max(vm.series(USAGE).items(), key=lambda each: (each[0] < stamp(1, 0), each[0]))
