@@ -1,14 +1,11 @@
 """From what the portal gave of a chunk to what is written of it, with the versions that the state knows."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from itertools import pairwise
 
-from ..intervals.days import Day
-from ..intervals.model import DAILY, Interval, Location, Meter
+from ..intervals.model import Interval, Location, Meter
 from ..intervals.updates import update_meter
 from ..locations import location_name
-from ..portal.walltime import WallClock
 from ..sinks.base import Chunk
 from ..storage.snapshots import SnapshotStore
 from .fetcher import Fetched
@@ -33,22 +30,19 @@ def build_chunk(
         location = Location(job.key, name, str(job.wall.zone))
         store.merge(location, given_meters, job.wall, now=now, keep_from=keep_from, complete=False)
     known = store.snapshot.locations.get(job.key)
-    recent: Mapping[str, Meter] = {meter.info.number: meter for meter in known.meters} if known else {}
+    recent = {meter.info.number: meter for meter in known.meters} if known else {}
     meters = []
     for each in given_meters:
         older = replace(each, readings=tuple(one for one in each.readings if one.end <= keep_from))
-        newer = recent.get(each.info.number)
+        newer = recent.get(each.info.number, Meter(each.info))
         # That a meter exports may show in other days than these (contract 3).
-        known_before = Meter(newer.info) if newer else None
-        meter = update_meter(known_before, older, job.wall, now=now, keep_from=fetched.start).meter
+        meter = update_meter(Meter(newer.info), older, job.wall, now=now, keep_from=fetched.start).meter
+        given = {reading.start for reading in each.readings}
+        # A state that was not written for a while still has what nobody keeps up to date any more.
+        intervals = [one for one in newer.intervals if one.start in given and _is_of(one, fetched, keep_from)]
+        days = [one for one in newer.days if _is_of(one, fetched, keep_from)]
         info = replace(each.info, exports=meter.info.exports)
-        intervals, days = list(meter.intervals), list(meter.days)
-        if newer is not None:
-            given = {reading.start for reading in each.readings}
-            # A state that was not written for a while still has what nobody keeps up to date any more.
-            intervals += [one for one in newer.intervals if one.start in given and _is_of(one, fetched, keep_from)]
-            days += [one for one in newer.days if _is_of(one, fetched, keep_from)]
-        meters.append(Meter(info, tuple(intervals), tuple(days)))
+        meters.append(Meter(info, (*meter.intervals, *intervals), (*meter.days, *days)))
     return Chunk(job.key, job.wall.zone, fetched.start, fetched.end, tuple(meters), fetched.series)
 
 
@@ -63,33 +57,20 @@ def totals_of(chunk: Chunk) -> Totals:
     )
 
 
-def coverage_of(chunk: Chunk, wall: WallClock, newest: float) -> Coverage:
-    """Where each meter's energy begins and ends in a chunk, and which of its local days are not whole.
-
-    newest: what ends later cannot be there yet.
-    """
-    holes: list[tuple[str, int, int, int]] = []
-    spans: dict[str, tuple[int, int]] = {}
-    for meter in chunk.meters:
-        counted = [interval for interval in meter.intervals if interval.has_energy]
-        starts = {interval.start for interval in counted}
-        for midnight, following in pairwise(wall.midnights(chunk.start, chunk.end)):
-            if following > newest:
-                break
-            grid = interval_starts(wall, midnight, following, meter.info.step)
-            missing = sum(not starts.intersection(instants) for instants in grid)
-            if missing:
-                holes.append((meter.info.number, midnight, missing, len(grid)))
-        if counted:
-            spans[meter.info.number] = counted[0].start, counted[-1].end
-    steps = {meter.info.number: meter.info.step for meter in chunk.meters}
+def coverage_of(chunk: Chunk) -> Coverage:
+    """Where each meter's energy begins and ends in a chunk, and of which meters export may still turn up elsewhere."""
+    spans = {
+        meter.info.number: (counted[0].start, counted[-1].end)
+        for meter in chunk.meters
+        if (counted := [interval for interval in meter.intervals if interval.has_energy])
+    }
     one_way = tuple(meter.info.number for meter in chunk.meters if meter.info.signed and not meter.info.exports)
-    return Coverage(steps, spans, tuple(holes), one_way)
+    return Coverage(spans, one_way)
 
 
-def interval_starts(wall: WallClock, midnight: int, following: int, step: int) -> Sequence[tuple[int, ...]]:
-    """Where the intervals of a local day start, by wall time: two instants in the autumn hour (contract 3)."""
-    return [(midnight,)] if step >= DAILY or step <= 0 else wall.grid(Day(midnight, following), step)
+def full_days_of(chunk: Chunk) -> Mapping[str, Collection[int]]:
+    """By meter the starts of the local days of which no interval is missing."""
+    return {meter.info.number: {day.start for day in meter.days if day.has_energy} for meter in chunk.meters}
 
 
 def _is_of(interval: Interval, fetched: Fetched, keep_from: int) -> bool:

@@ -33,14 +33,11 @@ class Totals:
 class Coverage:
     """What was seen of a chunk, in seconds UTC.
 
-    steps: the resolution of each meter that the portal names. spans: by meter the start of its first and the end of its
-    last interval with energy. holes: meter, start of a local day, and how many of how many intervals are missing.
-    one_way: meters that would show export as negative import, and show none here.
+    spans: by meter the start of its first and the end of its last interval with energy. one_way: meters that would show
+    export as negative import, and show none here.
     """
 
-    steps: Mapping[str, int] = field(default_factory=dict)
     spans: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    holes: Sequence[tuple[str, int, int, int]] = ()
     one_way: Sequence[str] = ()
 
 
@@ -107,9 +104,7 @@ def _read(key: LocationKey, start: int, end: int, text: str) -> tuple[float, Com
     try:
         noted, totals, told, digest = json.loads(text)
         coverage = Coverage(
-            {meter: int(step) for meter, step in told["steps"].items()},
             {meter: (int(first), int(last)) for meter, (first, last) in told["spans"].items()},
-            tuple((str(meter), int(day), int(missing), int(count)) for meter, day, missing, count in told["holes"]),
             tuple(map(str, told["one_way"])),
         )
         done = CompletedChunk(key, start, end, Totals() + Totals(**totals), coverage, bytes.fromhex(digest))

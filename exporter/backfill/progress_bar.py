@@ -2,17 +2,17 @@
 
 from contextlib import suppress
 
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from ..formatting import local_date
 from ..terminal import plain_console
 from .journal import Totals
 from .plan import Job
-from .progress import Progress as Shown
+from .progress import Progress
 
 
-def progress_for(*, wanted: bool) -> Shown:
+def progress_for(*, wanted: bool) -> Progress:
     """A bar on a terminal, lines elsewhere; neither where it is not wanted."""
     console = plain_console(stderr=True)
     if not wanted:
@@ -20,31 +20,16 @@ def progress_for(*, wanted: bool) -> Shown:
     return Bar(console) if console.is_terminal else Lines(console)
 
 
-class Warnings:
+class Warnings(Progress):
     """Nothing but what a person should know."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def begin(self, days: int, done: int) -> None:
-        """Nothing to show."""
-
-    def waits(self, what: str) -> None:
-        """Nothing to show."""
-
-    def retries(self, why: str) -> None:
-        """Nothing to show."""
-
-    def wrote(self, job: Job, start: int, end: int, totals: Totals) -> None:
-        """Nothing to show."""
-
     def warn(self, message: str) -> None:
         """The message on a line of its own."""
         with suppress(OSError):
             self._console.print(message, soft_wrap=True)
-
-    def end(self) -> None:
-        """Nothing to show."""
 
 
 class Lines(Warnings):
@@ -67,14 +52,14 @@ class Bar(Warnings):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} days"),
-            TextColumn("{task.fields[speed]}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[waiting]}"),
+        self._bar = bars.Progress(
+            "{task.description}",
+            bars.BarColumn(),
+            bars.TaskProgressColumn(),
+            "{task.completed:.0f}/{task.total:.0f} days",
+            "{task.fields[speed]}",
+            bars.TimeRemainingColumn(),
+            "{task.fields[waiting]}",
             console=console,
             transient=True,
         )
@@ -89,7 +74,7 @@ class Bar(Warnings):
 
     def waits(self, what: str) -> None:
         """Beside the bar."""
-        self._bar.update(self._task, waiting=f"waiting for {what}" if what else "")
+        self.retries(f"waiting for {what}" if what else "")
 
     def retries(self, why: str) -> None:
         """Beside the bar."""
@@ -110,6 +95,11 @@ class Bar(Warnings):
 
 def summed(totals: Totals) -> str:
     """Intervals, energy and cost in a few words."""
-    sent = f", {totals.export:,.2f} kWh sent" if totals.export else ""
     cost = f", ${totals.cost:,.2f}" if totals.cost else ""
-    return f"{totals.intervals:,} intervals, {totals.usage:,.2f} kWh drawn{sent}{cost}"
+    return f"{totals.intervals:,} intervals, {energy(totals)}{cost}"
+
+
+def energy(totals: Totals) -> str:
+    """What was drawn, and what was sent if anything was."""
+    sent = f", {totals.export:,.2f} kWh sent" if totals.export else ""
+    return f"{totals.usage:,.2f} kWh drawn{sent}"

@@ -7,9 +7,8 @@ from ..formatting import length, local_date
 from ..sinks.base import Sink
 from .journal import CompletedChunk
 from .plan import Job
+from .progress_bar import energy
 from .result import BackfillResult
-
-_MOST_DAYS = 6  # that are not whole and named one by one
 
 
 def plan_lines(jobs: Sequence[Job], sink: Sink, notes: Sequence[str], done: Sequence[CompletedChunk]) -> Iterator[str]:
@@ -41,8 +40,7 @@ def summary_lines(
         yield f"  not done    {error}"
     earlier = f" ({_count(result.already, 'chunk')} of it by an earlier run)" if result.already else ""
     yield f"  intervals   {totals.intervals:,}{earlier}"
-    sent = f", {totals.export:,.2f} kWh sent" if totals.export else ""
-    yield f"  energy      {totals.usage:,.2f} kWh drawn{sent}"
+    yield f"  energy      {energy(totals)}"
     if totals.cost:
         yield f"  cost        ${totals.cost:,.2f}"
     yield f"  samples     {totals.samples:,} sent"
@@ -82,14 +80,10 @@ def _about(job: Job, result: BackfillResult) -> Iterator[str]:
         yield f"  begins      location {job.key.location}: the portal's intervals begin on {local_date(first, zone)}"
     elif first is None and not result.left:
         yield f"  nothing     location {job.key.location}: no intervals in these days, at most daily or monthly figures"
-    holes = result.holes(job.key, job.wall)
-    if not holes:
-        return
-    named = ", ".join(f"{local_date(day, zone)} ({missing} of {all_})" for day, missing, all_ in holes[-_MOST_DAYS:])
-    earlier = len(holes) - _MOST_DAYS
-    more = f" and {earlier} earlier {'one' if earlier == 1 else 'ones'}" if earlier > 0 else ""
-    count = "1 day is" if len(holes) == 1 else f"{len(holes)} days are"
-    yield f"  holes       location {job.key.location}: {count} not whole at the portal: {named}{more}"
+    incomplete = result.incomplete_days(job.key, job.wall)
+    if incomplete:
+        are = "is" if incomplete == 1 else "are"
+        yield f"  holes       location {job.key.location}: {_count(incomplete, 'day')} {are} not whole at the portal"
 
 
 def _count(number: int, thing: str) -> str:

@@ -1,8 +1,8 @@
-"""Calls to a database: retried while it restarts, and never waited for when the program is to end."""
+"""Calls in the background: retried while a database restarts, and never waited for when the program is to end."""
 
 import threading
 from collections.abc import Callable, Sequence
-from queue import Empty, Queue
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 from ..backoff import Backoff, retry
@@ -14,27 +14,32 @@ _LOOK = 0.05  # seconds between two looks whether to stop
 _Result = TypeVar("_Result")
 
 
-def interruptible(action: Callable[[], _Result], clock: Clock) -> _Result:
-    """What an action gives or raises. Raises Stopped when everything is to end, whatever the action waits for."""
-    results: Queue[tuple[_Result | None, BaseException | None]] = Queue()
+def in_background(action: Callable[[], _Result]) -> "Future[_Result]":
+    """Begin an action in a thread that keeps nobody from ending."""
+    result: Future[_Result] = Future()
 
     def work() -> None:
         try:
-            results.put((action(), None))
+            result.set_result(action())
         except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits for the result
-            results.put((None, error))
+            result.set_exception(error)
 
+    threading.Thread(target=work, name="background", daemon=True).start()
+    return result
+
+
+def outcome(result: "Future[_Result]", clock: Clock) -> _Result:
+    """What came of it. Raises Stopped when everything is to end, whatever the action waits for."""
     clock.sleep(0)  # raises Stopped
-    threading.Thread(target=work, name="sink", daemon=True).start()
-    while True:
-        try:
-            result, error = results.get(timeout=_LOOK)
-        except Empty:
-            clock.sleep(0)
-            continue
-        if error is not None:
-            raise error
-        return result  # type: ignore[return-value] # no error, hence the action's result
+    while not wait([result], _LOOK).done:
+        clock.sleep(0)
+    return result.result()
+
+
+def interruptible(action: Callable[[], _Result], clock: Clock) -> _Result:
+    """What an action gives or raises. Raises Stopped when everything is to end, whatever the action waits for."""
+    clock.sleep(0)
+    return outcome(in_background(action), clock)
 
 
 def retry_database(

@@ -1,8 +1,9 @@
 """The backfill itself: fetch, write, read back, and note as done what has settled."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from ..clock import Clock, Stopped
@@ -12,9 +13,9 @@ from ..refresh.schedule import kept_from
 from ..sinks.base import DEFAULT_PATIENCE, Chunk, Patience, Sink, Written
 from ..storage.snapshots import SnapshotStore
 from ..storage.state import StateFile
-from .chunks import build_chunk, coverage_of, totals_of
+from .chunks import build_chunk, coverage_of, full_days_of, totals_of
 from .fetcher import Fetched, Fetcher, is_hopeless
-from .journal import ChunkKey, CompletedChunk, Coverage, Journal, Totals
+from .journal import ChunkKey, CompletedChunk, Journal
 from .plan import Job, in_order
 from .progress import Progress
 from .result import BackfillResult
@@ -31,6 +32,11 @@ _Task = tuple[Job, int, int]
 """A chunk of a job: its local midnights, seconds UTC."""
 
 
+def still_holds(sink: Sink, done: CompletedChunk) -> bool:
+    """Check whether a sink still holds a chunk as it was written. Raises DatabaseError."""
+    return sink.still_holds(Written(done.key, done.start, done.end, digest=done.digest))
+
+
 def _may_grow(done: CompletedChunk, now: float) -> bool:
     """Whether the portal may still post what belongs to the end of a chunk, so that it has to be asked for again."""
     if done.end < now - _POSTED_WITHIN:
@@ -42,10 +48,8 @@ def _may_grow(done: CompletedChunk, now: float) -> bool:
 class _Settling:
     """A chunk that was read back, and may still be lost if the database is killed now."""
 
-    job: Job
-    written: Written
-    totals: Totals
-    coverage: Coverage
+    done: CompletedChunk
+    full_days: Mapping[str, Collection[int]]
     since: float
 
 
@@ -117,11 +121,9 @@ class Backfill:
             for fetched in self._fetcher.fetch(self._unfinished(everything)):
                 self._take(fetched)
                 self._settle(wait=False)
-        except PortalError:
-            self._settle(wait=True)
-            raise
-        except DatabaseError as error:
-            if not error.passes_by_itself:  # one that did not answer in all this time need not be waited for again
+        except (PortalError, DatabaseError) as error:
+            # A database that did not answer in all this time need not be waited for again.
+            if not (isinstance(error, DatabaseError) and error.passes_by_itself):
                 self._settle(wait=True)
             raise
         self._settle(wait=True)
@@ -149,7 +151,6 @@ class Backfill:
         job, error = fetched.job, fetched.error
         now = self._clock.now()
         if is_hopeless(error):
-            assert error is not None
             raise error
         if job.key in self._contradicted:
             return  # it was under way, and a wrong zone may agree for part of the year
@@ -180,8 +181,8 @@ class Backfill:
             return
         self._failures[job.key] = 0
         totals = replace(totals_of(chunk), samples=written.samples, corrected=written.corrected, gone=written.gone)
-        coverage = coverage_of(chunk, job.wall, now)
-        self._settling.append(_Settling(job, written, totals, coverage, self._clock.monotonic()))
+        done = CompletedChunk(chunk.key, chunk.start, chunk.end, totals, coverage_of(chunk), written.digest)
+        self._settling.append(_Settling(done, full_days_of(chunk), self._clock.monotonic()))
         self._progress.wrote(job, fetched.start, fetched.end, totals)
 
     def _learn_directions(self, chunk: Chunk) -> None:
@@ -195,14 +196,15 @@ class Backfill:
         self._exporting[chunk.key] |= new
         if not new or not self._sink.resumes:
             return
-        self._settling = [
-            each for each in self._settling if each.job.key != chunk.key or new.isdisjoint(each.coverage.one_way)
-        ]
-        for chunk_key, done in list(self.result.held.items()):
-            if done.key == chunk.key and not new.isdisjoint(done.coverage.one_way):
-                del self.result.held[chunk_key]
-                if self._journal is not None:
-                    self._journal.forget(done)
+
+        def lacks_zeros(done: CompletedChunk) -> bool:
+            return done.key == chunk.key and not new.isdisjoint(done.coverage.one_way)
+
+        self._settling = [each for each in self._settling if not lacks_zeros(each.done)]
+        for done in [each for each in self.result.held.values() if lacks_zeros(each)]:
+            del self.result.held[done.chunk_key]
+            if self._journal is not None:
+                self._journal.forget(done)
 
     def _retry(self, action: Callable[[], _Result]) -> _Result:
         """Let a database that is away come back; a stop waits neither for that nor for one that hangs."""
@@ -221,21 +223,18 @@ class Backfill:
                 self._clock.sleep(left)
                 self._progress.waits("")
             # What has nothing to settle was read back just now.
-            if not self._sink.settling or self._still_holds(first.written):
+            if not self._sink.settling or self._retry(partial(still_holds, self._sink, first.done)):
                 self._note(first)
             del self._settling[0]
 
-    def _still_holds(self, written: Written) -> bool:
-        return self._retry(lambda: self._sink.still_holds(written))
-
     def _note(self, settled: _Settling) -> None:
-        written = settled.written
-        done = CompletedChunk(written.key, written.start, written.end, settled.totals, settled.coverage, written.digest)
+        done = settled.done
         if self._journal is not None and not _may_grow(done, self._clock.now()):
             self._journal.note(done)
         if self._sink.is_verified:
-            self._state.backfilled(written.key, written.start, written.end)
+            self._state.backfilled(done.key, done.start, done.end)
         self.result.held[done.chunk_key] = done
+        self.result.full_days[done.chunk_key] = settled.full_days
 
     def _say(self, message: str) -> None:
         if message not in self.result.errors:

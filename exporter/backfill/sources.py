@@ -33,7 +33,9 @@ class Sources:
         self._logins = config.logins
         self._clock = clock
         self.clients = {
-            number: PortalClient(login, Lockout(login, state, clock), clock, self._count)
+            number: PortalClient(
+                login, Lockout(login, state, clock), clock, lambda endpoint, *_: self.requests.update([endpoint])
+            )
             for number, login in enumerate(config.logins)
         }
 
@@ -63,31 +65,33 @@ class Sources:
             seen += found
             read[number] = {location.key(login.portal.label): location for location in locations}
         owner = owners(read)
-        jobs = {
-            key: self._job(number, key, location, wanted)
-            for number, locations in read.items()
-            for key, location in locations.items()
-            if owner[key] == number
-        }
-        self.notes += [
-            f"location {key.location} is read by login {self._logins[owner[key]].name}, not by login"
-            f" {self._logins[number].name} too"
-            for number, locations in read.items()
-            for key in locations
-            if owner[key] != number
-        ]
+        jobs: list[Job] = []
+        for number, locations_by_key in read.items():
+            login = self._logins[number]
+            for key, location in locations_by_key.items():
+                if owner[key] == number:
+                    jobs.append(self._job(number, key, location, wanted))
+                else:
+                    first = self._logins[owner[key]].name
+                    self.notes.append(
+                        f"location {key.location} is read by login {first}, not by login {login.name} too"
+                    )
         if not jobs and self.problems:
             raise AccessError("; ".join(self.problems))
-        missing = sorted(set(only) - {key.location for key in jobs})
+        missing = sorted(set(only) - {job.key.location for job in jobs})
         if missing and self.problems:
             raise AccessError(
                 f"location {missing[0]} was not found, and not every login could be asked: {self.problems[0]}"
             )
-        if missing and missing[0] in {location.number for location in seen}:
-            raise ConfigError(f"--location {missing[0]}: the configuration names other locations; add it there")
         if missing:
-            raise ConfigError(f"--location {missing[0]}: no login sees it; they see {location_list(seen)}")
-        return list(jobs.values())
+            is_seen = missing[0] in {location.number for location in seen}
+            reason = (
+                "the configuration names other locations; add it there"
+                if is_seen
+                else f"no login sees it; they see {location_list(seen)}"
+            )
+            raise ConfigError(f"--location {missing[0]}: {reason}")
+        return jobs
 
     def _job(self, number: int, key: LocationKey, location: AccountLocation, wanted: DayRange) -> Job:
         login = self._logins[number]
@@ -117,18 +121,11 @@ class Sources:
         locations, missing = choose(login, found)
         if only:
             # Also a closed location, whose history may still be wanted, when it is named and not configured away.
-            named = [
-                location
-                for location in found
-                if location.number in only and location not in locations and not login.locations
-            ]
-            return [location for location in locations if location.number in only] + named
+            readable = locations if login.locations else found
+            return [location for location in readable if location.number in only]
         if not locations:
             raise AccessError(
                 unseen_message(login, missing[0], found) if missing else nothing_to_read_message(login, found)
             )
         self.problems += [unseen_message(login, choice, found) for choice in missing]
         return locations
-
-    def _count(self, endpoint: str, _code: str, _seconds: float) -> None:
-        self.requests[endpoint] += 1

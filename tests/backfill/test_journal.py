@@ -117,9 +117,7 @@ def test_figures_add_up_one_by_one() -> None:
 # -- what was seen, and entries of other versions
 
 SIGHT = Coverage(
-    {"81001": 3600, "M,\u00fc 2": 900},
     {"81001": (1000, 1900), "M,\u00fc 2": (1000, 2000)},
-    (("81001", 1000, 2, 24), ("M,\u00fc 2", 1500, 1, 1)),
     ("M,\u00fc 2",),
 )
 
@@ -131,7 +129,7 @@ def test_what_was_seen_of_a_chunk_is_known_to_the_next_process(open_journal: Ope
 
 
 FIGURES = {"intervals": 24, "usage": 12.5, "export": 0.25, "cost": 1.75, "samples": 96, "corrected": 2, "gone": 1}
-NOTHING: dict[str, object] = {"steps": {}, "spans": {}, "holes": [], "one_way": []}
+NOTHING: dict[str, object] = {"spans": {}, "one_way": []}
 NOTED = float(NOW)
 
 
@@ -158,9 +156,7 @@ def test_an_entry_is_read_as_it_was_always_written(open_journal: Open) -> None:
         json.dumps([NOTED, {**FIGURES, "usage": "much"}, NOTHING, ""]),
         json.dumps([NOTED, FIGURES, {"spans": {}}, ""]),
         json.dumps([NOTED, FIGURES, {**NOTHING, "spans": []}, ""]),
-        json.dumps([NOTED, FIGURES, {**NOTHING, "steps": {"81001": None}}, ""]),
         json.dumps([NOTED, FIGURES, {**NOTHING, "spans": {"81001": [1]}}, ""]),
-        json.dumps([NOTED, FIGURES, {**NOTHING, "holes": [["81001", 1]]}, ""]),
         "null",
         "{",
     ],

@@ -1,6 +1,5 @@
 """Which days are meant, where they begin and end, and how they are cut into pieces."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -21,13 +20,6 @@ TODAY = date(2026, 1, 14)
 DAY = 86400
 
 
-def refusal(read: Callable[[], object]) -> str:
-    with pytest.raises(ConfigError) as caught:
-        read()
-    assert caught.value.exit_code == 2
-    return str(caught.value)
-
-
 def dates(start: str | None = None, end: str | None = None, days: int | None = None) -> tuple[str, str]:
     """First and last day of a command line, where `extract_days` is 10."""
     first, last = read_range(start, end, days, 10).dates(TODAY)
@@ -39,13 +31,10 @@ def dates(start: str | None = None, end: str | None = None, days: int | None = N
     [
         ({}, ("2026-01-05", "2026-01-14")),
         ({"days": 1}, ("2026-01-14", "2026-01-14")),
-        ({"days": 3}, ("2026-01-12", "2026-01-14")),
         ({"start": "2025-12-01"}, ("2025-12-01", "2026-01-14")),
         ({"start": "2026-01-14"}, ("2026-01-14", "2026-01-14")),
         ({"end": "2026-01-10"}, ("2026-01-01", "2026-01-10")),
-        ({"start": "2025-12-01", "end": "2025-12-31"}, ("2025-12-01", "2025-12-31")),
         ({"start": "2025-12-01", "end": "2025-12-01"}, ("2025-12-01", "2025-12-01")),
-        ({"start": "2024-02-29", "end": "2024-02-29"}, ("2024-02-29", "2024-02-29")),
         ({"start": "2025-12-01", "end": "2026-02-01"}, ("2025-12-01", "2026-01-14")),
         ({"end": "2030-01-01"}, ("2026-01-05", "2026-01-14")),
         ({"start": "1890-01-01", "end": "1990-01-01"}, ("1990-01-01", "1990-01-01")),
@@ -57,35 +46,28 @@ def test_the_days_that_a_command_line_means(asked: dict[str, str], meant: tuple[
     assert dates(**asked) == meant  # type: ignore[arg-type]
 
 
+TOGETHER = "--days: not together with --start and --end, it counts back from today"
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
         ({"start": "yesterday"}, "--start yesterday: is no date, write it as YYYY-MM-DD"),
-        ({"start": "2026-1-5"}, "--start 2026-1-5: is no date, write it as YYYY-MM-DD"),
-        ({"start": "01/05/2026"}, "--start 01/05/2026: is no date, write it as YYYY-MM-DD"),
+        ({"start": ""}, "--start '': is no date, write it as YYYY-MM-DD"),
         ({"start": "2026-01-05T10:00"}, "--start 2026-01-05T10:00: is no date, write it as YYYY-MM-DD"),
         ({"end": "2025-02-29"}, "--end 2025-02-29: is no date, write it as YYYY-MM-DD"),
-        ({"end": "2026-13-01"}, "--end 2026-13-01: is no date, write it as YYYY-MM-DD"),
         ({"start": "2026-01-15"}, "--start 2026-01-15: lies in the future, today is 2026-01-14 there"),
-        (
-            {"start": "2026-02-01", "end": "2026-03-01"},
-            "--start 2026-02-01: lies in the future, today is 2026-01-14 there",
-        ),
         ({"start": "2026-01-10", "end": "2026-01-09"}, "--start 2026-01-10 lies behind --end 2026-01-09"),
-        ({"end": "1985-12-31"}, "--end 1985-12-31: lies before 1990-01-01, when no meter was read from afar"),
-        ({"end": "0001-01-01"}, "--end 0001-01-01: lies before 1990-01-01, when no meter was read from afar"),
-        (
-            {"start": "1980-01-01", "end": "1989-12-31"},
-            "--end 1989-12-31: lies before 1990-01-01, when no meter was read from afar",
-        ),
+        ({"end": "1989-12-31"}, "--end 1989-12-31: lies before 1990-01-01, when no meter was read from afar"),
         ({"days": 0}, "--days 0: at least 1, which is today"),
-        ({"days": -3}, "--days -3: at least 1, which is today"),
-        ({"days": 3, "start": "2026-01-01"}, "--days: not together with --start and --end, it counts back from today"),
-        ({"days": 3, "end": "2026-01-01"}, "--days: not together with --start and --end, it counts back from today"),
+        ({"days": 3, "start": "2026-01-01"}, TOGETHER),
+        ({"days": 3, "end": "2026-01-01"}, TOGETHER),
     ],
 )
 def test_what_cannot_be_meant_is_said_in_one_line(asked: dict[str, str], said: str) -> None:
-    assert refusal(lambda: dates(**asked)) == said  # type: ignore[arg-type]
+    with pytest.raises(ConfigError) as caught:
+        dates(**asked)  # type: ignore[arg-type]
+    assert str(caught.value) == said
 
 
 @pytest.mark.parametrize(
@@ -94,14 +76,9 @@ def test_what_cannot_be_meant_is_said_in_one_line(asked: dict[str, str], said: s
         ("America/New_York", "2026-01-14T04:59:59", "2026-01-13"),
         ("America/New_York", "2026-01-14T05:00:00", "2026-01-14"),
         ("America/New_York", "2026-07-14T03:59:59", "2026-07-13"),
-        ("America/New_York", "2026-07-14T04:00:00", "2026-07-14"),
-        ("Pacific/Honolulu", "2026-01-14T09:59:59", "2026-01-13"),
-        ("Pacific/Honolulu", "2026-01-14T10:00:00", "2026-01-14"),
-        ("Pacific/Palau", "2026-01-14T14:59:59", "2026-01-14"),
         ("Pacific/Palau", "2026-01-14T15:00:00", "2026-01-15"),
         ("America/New_York", "2026-03-09T03:59:59", "2026-03-08"),
         ("America/New_York", "2026-11-02T04:59:59", "2026-11-01"),
-        ("America/New_York", "2026-11-02T05:00:00", "2026-11-02"),
     ],
 )
 def test_today_is_that_of_the_co_ops_clock(zone: str, now: str, today: str) -> None:
@@ -109,23 +86,6 @@ def test_today_is_that_of_the_co_ops_clock(zone: str, now: str, today: str) -> N
     only = job_of(0, HOUSE, place_of(HOUSE), "", WallClock(ZoneInfo(zone)), read_range(None, None, 1, 10), clock)
     assert (only.start, only.end) == bounds_of(date.fromisoformat(today), zone)
     assert only.days == 1
-
-
-@pytest.mark.parametrize(
-    ("day", "hours"), [("2026-03-07", 24), ("2026-03-08", 23), ("2026-11-01", 25), ("2026-11-02", 24)]
-)
-def test_a_day_on_which_clocks_change_is_as_long_as_it_is(day: str, hours: int) -> None:
-    only = job(day, day)
-    assert (only.start, only.end - only.start) == (instant(day), hours * 3600)
-    assert only.chunks() == [(only.start, only.end)]
-
-
-def test_chunks_have_thirty_local_days_from_the_first_day_on() -> None:
-    days = job("2026-02-20", "2026-04-25")
-    assert days.days == 65
-    borders = [instant(text) for text in ("2026-02-20", "2026-03-22", "2026-04-21", "2026-04-26")]
-    assert days.chunks() == list(pairwise(borders))
-    assert [end - start for start, end in days.chunks()] == [30 * DAY - 3600, 30 * DAY, 5 * DAY]
 
 
 DATES = st.dates(date(2019, 1, 1), date(2027, 12, 31))
@@ -157,28 +117,25 @@ def test_the_pieces_of_a_range_never_depend_on_today(first: date, length: int, l
     assert then.chunks() == job(first.isoformat(), last.isoformat()).chunks()
 
 
-def test_the_locations_come_one_after_the_other_newest_or_oldest_first() -> None:
+def test_locations_come_one_after_the_other() -> None:
     house, barn = job("2026-01-01", "2026-02-10"), job("2026-01-05", "2026-01-06", BARN)
-
-    def pieces(*, oldest_first: bool) -> list[tuple[Job, int, int]]:
-        return list(in_order([house, barn], oldest_first=oldest_first))
-
     borders = [instant(text) for text in ("2026-01-01", "2026-01-31", "2026-02-11")]
     first, second = [(house, *bounds) for bounds in pairwise(borders)]
     third = (barn, instant("2026-01-05"), instant("2026-01-07"))
-    assert pieces(oldest_first=False) == [second, first, third]
-    assert pieces(oldest_first=True) == [first, second, third]
+    assert list(in_order([house, barn], oldest_first=False)) == [second, first, third]
+    assert list(in_order([house, barn], oldest_first=True)) == [first, second, third]
 
 
-def test_a_range_without_an_end_is_the_same_task_tomorrow_and_has_the_same_chunks_but_for_the_last() -> None:
+def job_at(wanted: DayRange, now: str) -> Job:
+    wall = WallClock(ZoneInfo(NEW_YORK))
+    return job_of(0, HOUSE, place_of(HOUSE), "", wall, wanted, ManualClock(instant(now)))
+
+
+def test_a_range_without_an_end_is_the_same_task_tomorrow() -> None:
     wanted = DayRange(date(2025, 11, 1), None, 10)
-    clocks = [ManualClock(instant(f"2026-01-{day} 12:00")) for day in (14, 15)]
-    today, tomorrow = (
-        job_of(0, HOUSE, place_of(HOUSE), "", WallClock(ZoneInfo(NEW_YORK)), wanted, clock) for clock in clocks
-    )
+    today, tomorrow = (job_at(wanted, f"2026-01-{day} 12:00") for day in (14, 15))
     assert task_of(today, wanted) == task_of(tomorrow, wanted)
     assert today.chunks()[:-1] == tomorrow.chunks()[:-1]
-    assert today.chunks()[-1] != tomorrow.chunks()[-1]
 
 
 def test_a_range_with_an_end_is_a_task_of_its_own() -> None:
@@ -187,17 +144,13 @@ def test_a_range_with_an_end_is_a_task_of_its_own() -> None:
     assert task_of(first, wanted) != task_of(second, wanted)
 
 
-def test_days_that_count_back_go_on_tomorrow_from_the_date_on_which_they_began() -> None:
-    wall = WallClock(ZoneInfo(NEW_YORK))
+def test_counted_days_go_on_tomorrow_from_their_first_date() -> None:
     counted = read_range(None, None, 75, 10)
-    today = job_of(0, HOUSE, place_of(HOUSE), "", wall, counted, ManualClock(instant("2026-01-14 23:59")))
-    named = read_range(wall.date_text(today.start), None, None, 10)
-    tomorrow = job_of(0, HOUSE, place_of(HOUSE), "", wall, named, ManualClock(instant("2026-01-15 00:01")))
-    assert wall.date_text(today.start) == "2025-11-01"
+    today = job_at(counted, "2026-01-14 23:59")
+    named = read_range(today.wall.date_text(today.start), None, None, 10)
+    tomorrow = job_at(named, "2026-01-15 00:01")
     assert task_of(tomorrow, named) == task_of(today, counted)
-    assert tomorrow.chunks()[:2] == today.chunks()[:2]
-    assert (today.days, tomorrow.days) == (75, 76)
+    assert (today.days, tomorrow.days, tomorrow.chunks()[:2]) == (75, 76, today.chunks()[:2])
     # The same number of days would be another range by then.
-    other = job_of(0, HOUSE, place_of(HOUSE), "", wall, counted, ManualClock(instant("2026-01-15 00:01")))
+    other = job_at(counted, "2026-01-15 00:01")
     assert task_of(other, counted) != task_of(today, counted)
-    assert not set(other.chunks()) & set(today.chunks())

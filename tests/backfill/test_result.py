@@ -1,59 +1,61 @@
-"""What of all chunks together is told of a location: where its data begin, and which days are not whole."""
+"""What of all chunks together is told of a location: where its data begin, and how many days are incomplete."""
+
+from collections.abc import Collection, Mapping
 
 from exporter.backfill.journal import CompletedChunk, Coverage, Totals
 from exporter.backfill.result import BackfillResult
 
 from ..support.jobs import BARN, HOUSE, instant, job
 
-HOUR = 3600
 WALL = job("2026-01-01", "2026-03-31").wall
 FIRST, SECOND, THIRD, END = (instant(day) for day in ("2026-01-01", "2026-01-04", "2026-01-06", "2026-01-08"))
-HOURLY = {"81001": HOUR}
 
 
-def result(*coverages: tuple[int, int, Coverage]) -> BackfillResult:
-    held = [CompletedChunk(HOUSE, start, end, Totals(intervals=1), coverage) for start, end, coverage in coverages]
-    return BackfillResult({done.chunk_key: done for done in held})
+class Chunk:
+    """What a chunk showed: by meter the range of its energy; its days in it are full but for the missing ones."""
+
+    def __init__(
+        self, start: int, end: int, *numbers: str, missing: Collection[int] = (), earlier: bool = False
+    ) -> None:
+        self.done = CompletedChunk(
+            HOUSE, start, end, Totals(intervals=1), Coverage(dict.fromkeys(numbers, (start, end)))
+        )
+        full = {*WALL.midnights(start, end)[:-1]} - {*missing}
+        self.full_days: Mapping[str, Collection[int]] = dict.fromkeys(numbers, full)
+        self.earlier = earlier
 
 
-def whole(start: int, end: int, number: str = "81001", step: int = HOUR) -> tuple[int, int, Coverage]:
-    return start, end, Coverage({number: step}, {number: (start, end)})
+def result(*chunks: Chunk) -> BackfillResult:
+    held = {each.done.chunk_key: each.done for each in chunks}
+    return BackfillResult(held, {each.done.chunk_key: each.full_days for each in chunks if not each.earlier})
 
 
-def test_figures_are_those_of_all_chunks() -> None:
-    assert result(whole(FIRST, SECOND), whole(SECOND, THIRD)).totals == Totals(intervals=2)
+def incomplete(*chunks: Chunk) -> int:
+    return result(*chunks).incomplete_days(HOUSE, WALL)
+
+
+def test_totals_and_the_first_interval_are_those_of_all_chunks() -> None:
+    found = result(Chunk(SECOND, THIRD, "81001"), Chunk(FIRST, SECOND, "81002"))
+    assert found.totals == Totals(intervals=2)
+    assert (found.first(HOUSE), found.first(BARN)) == (FIRST, None)
     assert BackfillResult().totals == Totals()
 
 
-def test_a_location_begins_with_the_oldest_interval_of_any_meter() -> None:
-    found = result(whole(SECOND, THIRD), whole(FIRST, SECOND, "81002"))
-    assert (found.first(HOUSE), found.first(BARN)) == (FIRST, None)
+def test_a_day_is_incomplete_once_however_many_meters_lack_some() -> None:
+    assert incomplete(Chunk(FIRST, END, "81001", "81002")) == 0
+    assert incomplete(Chunk(FIRST, END, "81001", "81002", missing=[SECOND, THIRD])) == 2
+    assert result(Chunk(FIRST, END, "81001", missing=[SECOND])).incomplete_days(BARN, WALL) == 0
 
 
-def test_days_of_a_chunk_in_which_the_portal_does_not_even_name_a_meter_are_holes() -> None:
-    found = result(whole(FIRST, SECOND), (SECOND, THIRD, Coverage()), whole(THIRD, END))
-    assert found.holes(HOUSE, WALL) == [(SECOND, 24, 24), (instant("2026-01-05"), 24, 24)]
+def test_days_of_an_earlier_run_are_not_counted() -> None:
+    chunks = Chunk(FIRST, SECOND, "81001", missing=[FIRST], earlier=True), Chunk(SECOND, END, "81001", missing=[THIRD])
+    assert incomplete(*chunks) == 1
 
 
-def test_days_before_a_meter_is_named_and_after_it_are_none() -> None:
-    found = result((FIRST, SECOND, Coverage()), whole(SECOND, THIRD), (THIRD, END, Coverage()))
-    assert found.holes(HOUSE, WALL) == []
+def test_a_chunk_without_a_meter_has_no_full_day_of_it() -> None:
+    assert incomplete(Chunk(FIRST, SECOND, "81001"), Chunk(SECOND, THIRD), Chunk(THIRD, END, "81001")) == 2
 
 
-def test_a_meter_that_takes_the_place_of_another_one_leaves_no_holes() -> None:
-    assert result(whole(FIRST, SECOND), whole(SECOND, THIRD, "81002")).holes(HOUSE, WALL) == []
-
-
-def test_holes_of_several_meters_on_a_day_are_one() -> None:
-    steps = {"81001": HOUR, "81002": 900}
-    holes = (("81001", SECOND, 2, 24), ("81002", SECOND, 3, 96))
-    found = result((FIRST, END, Coverage(steps, dict.fromkeys(steps, (FIRST, END)), holes)))
-    assert found.holes(HOUSE, WALL) == [(SECOND, 5, 120)]
-
-
-def test_a_day_on_which_clocks_change_has_as_many_hours_as_the_wall_shows() -> None:
-    """Of the autumn hour that comes twice, one is enough (contract 3)."""
-    autumn = instant("2026-11-01"), instant("2026-11-02")
-    before, after = instant("2026-10-31"), instant("2026-11-03")
-    found = result(whole(before, autumn[0]), (*autumn, Coverage()), whole(autumn[1], after))
-    assert found.holes(HOUSE, WALL) == [(autumn[0], 24, 24)]
+def test_days_outside_a_meters_data_are_not_missing() -> None:
+    assert incomplete(Chunk(FIRST, SECOND), Chunk(SECOND, THIRD, "81001"), Chunk(THIRD, END)) == 0
+    assert incomplete(Chunk(FIRST, SECOND, "81001"), Chunk(SECOND, THIRD, "81002")) == 0
