@@ -325,9 +325,14 @@ def test_the_samples_next_to_a_chunk_are_none_of_it(vm: MetricsDouble, sink: Vic
 
 
 def test_a_stale_marker_is_no_value(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
-    vm.held[tuple(sorted({"__name__": USAGE, **LABELS}.items()))][stamp(0, 3)] = None  # type: ignore[assignment]
+    def mark(name: str, when: int) -> None:
+        vm.held[tuple(sorted({"__name__": name, **LABELS}.items()))][when] = None  # type: ignore[assignment]
+
+    mark(USAGE, stamp(0, 3))
     written = sink.write(of(*hours(1.0)))
     assert (written.samples, written.corrected, written.gone) == (2, 0, 0)
+    mark(EXPORT, stamp(0, 3))
+    assert sink.still_holds(written)
 
 
 # -- what does not arrive
