@@ -17,7 +17,7 @@ from exporter.config import Secret, VictoriaMetricsConfig
 from exporter.databases.http import DatabaseHttp, Json
 from exporter.databases.victoriametrics import VictoriaMetrics
 from exporter.errors import DatabaseError
-from exporter.httpcall import Authorization, Limits
+from exporter.httpcall import Authorization, CallLimits
 
 from ..support.fake_database import Database
 from ..support.http_server import Asked
@@ -35,7 +35,7 @@ def api_of(url: str, **settings: object) -> DatabaseHttp:
     return VictoriaMetrics(VictoriaMetricsConfig(url, **settings)).reading  # type: ignore[arg-type]
 
 
-def limited(url: str, limits: Limits) -> DatabaseHttp:
+def limited(url: str, limits: CallLimits) -> DatabaseHttp:
     return DatabaseHttp(api_of(url).target, limits=limits)
 
 
@@ -282,7 +282,7 @@ def test_silence_is_told(listen: Listen) -> None:
         done.wait()
 
     url = f"http://127.0.0.1:{listen(wait)}"
-    error = failure_of(lambda: limited(url, Limits(read=0.05)).get("/x"))
+    error = failure_of(lambda: limited(url, CallLimits(read=0.05)).get("/x"))
     done.set()
     assert error.passes_by_itself
     assert str(error) == (
@@ -310,7 +310,7 @@ def test_an_answer_that_breaks_off_is_told(listen: Listen, answer: bytes) -> Non
 
 def test_an_endless_answer_and_an_endless_line_are_refused(database: Database) -> None:
     database.answer("/x", b"1" * 200_000)
-    api = limited(database.url, Limits(body=1000, line=1000))
+    api = limited(database.url, CallLimits(body=1000, line=1000))
     for call in (lambda: api.get("/x"), lambda: list(api.json_lines("/x", {}, as_is))):
         assert "broke off" in message_of(call)
 

@@ -73,9 +73,7 @@ def test_each_interval_is_a_line_with_its_values(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_times_have_the_offset_of_their_instant(
-    tmp_path: Path, day: str, first: str, expected: list[str]
-) -> None:
+def test_times_have_the_offset_of_their_instant(tmp_path: Path, day: str, first: str, expected: list[str]) -> None:
     intervals = [usage(instant(first) + hour * HOUR, 1.0) for hour in range(2)]
     lines = written(tmp_path / "out.csv", chunk(day, meter("M1", intervals)))
     assert lines[1:] == [f"{times},{PLACE},M1,1.0,," for times in expected]
