@@ -461,12 +461,17 @@ def test_a_victoria_metrics_that_keeps_the_bigger_value_is_told(vm: Influx, sink
 
 def test_copies_that_differ_are_not_taken_for_equal(vm: Influx, sink_of: MakeSink) -> None:
     sink = opened(sink_of())
-    labels = {"__name__": "electric_kwh", "db": "electric", **dict(tag.split("=") for tag in TAGS.split(","))}
-    line = {"metric": labels, "timestamps": [START * 1000, START * 1000], "values": [2, 1]}
-    vm.refusals["/api/v1/export"] = 200, json.dumps(line)
-    assert "cannot replace values of the same time" in refusal(
-        lambda: sink.write(chunk("2026-01-05", meter("M1", [usage(START, 1.0)])))
+    labels = {"db": "electric", **dict(tag.split("=") for tag in TAGS.split(","))}
+    stored = {"electric_watts": [1000, 1000], "electric_kwh": [2, 1]}
+    vm.refusals["/api/v1/export"] = (
+        200,
+        "\n".join(
+            json.dumps({"metric": {"__name__": name, **labels}, "timestamps": [START * 1000] * 2, "values": values})
+            for name, values in stored.items()
+        ),
     )
+    refusal(lambda: sink.write(hours(1.0)))
+    assert vm.lines == [f"electric,{TAGS} kwh=1.0 {START}"]
 
 
 def test_points_that_are_too_old_are_told_before_and_after(vm: Influx, sink_of: MakeSink) -> None:
