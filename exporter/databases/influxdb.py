@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from ..config import InfluxDBConfig
 from ..errors import DatabaseError
-from ..httpcall import Authorization, ClientResponse
+from ..httpcall import Authorization
 from ..metrics.exposition import escaped
 from .http import DatabaseHttp, Json, Target
 from .victoriametrics import VictoriaMetrics
@@ -100,7 +100,8 @@ class InfluxDB:
         """
         ping = self.api.get("/ping", accept=range(400, 500))
         version = ping.headers.get("X-Influxdb-Version", "").removeprefix("v")
-        if _is_victoriametrics(ping):
+        # VictoriaMetrics names its machine in every answer; an InfluxDB behind vmauth tells its build too.
+        if "X-Server-Hostname" in ping.headers and "X-Influxdb-Build" not in ping.headers:
             # It has no databases: any name will do. A vmauth before it answers /ping itself, to everybody.
             self.victoriametrics = _Behind(self.api)
             self.read((), 1, 2)
@@ -133,7 +134,10 @@ class InfluxDB:
             try:
                 self.api.post(path, "\n".join(batch).encode(), params={**params, "precision": "s"})
             except DatabaseError as error:
-                raise self._advised(error) from error
+                advice = next((advice for said, advice in _ADVICE.items() if said in error.said), "")
+                if not advice:
+                    raise
+                raise DatabaseError(error.what, about=error.about, advice=advice) from error
             if not (batch := list(islice(rest, _LINES_PER_REQUEST))):
                 return
 
@@ -178,11 +182,6 @@ class InfluxDB:
                     points[stamp // 1000] = tuple(fields)
         return found
 
-    def _advised(self, error: DatabaseError) -> DatabaseError:
-        """The same error with better advice, where it is known."""
-        advice = next((advice for said, advice in _ADVICE.items() if said in error.said), None)
-        return DatabaseError(error.what, about=error.about, advice=advice) if advice else error
-
     def _has_database(self) -> bool:
         return self._place["db"] in self.api.json("/query", {"q": "SHOW DATABASES"}, _databases)
 
@@ -199,11 +198,6 @@ class InfluxDB:
         if "organization" in message:
             raise self.api.target.error("has no such organization, or the token may not see it", "correct org")
         return bool(buckets)
-
-
-def _is_victoriametrics(answer: ClientResponse) -> bool:
-    """VictoriaMetrics names its machine in every answer; an InfluxDB behind vmauth tells its build too."""
-    return "X-Server-Hostname" in answer.headers and "X-Influxdb-Build" not in answer.headers
 
 
 def _databases(answer: Json) -> set[str]:
