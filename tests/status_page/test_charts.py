@@ -112,6 +112,7 @@ def test_what_is_sent_stands_below_zero_on_the_same_scale() -> None:
     lowest = max(y for run in points(chart, "sent-line") for _, y in run) / 10
     assert highest < zero < lowest
     assert (zero - highest) == pytest.approx(2 * (lowest - zero), abs=0.2)
+    assert [each.text for each in one(chart, "svg", class_="axis")] == ["kW", "2", "1", "0", "1"]
     assert spoken(chart) == [
         "Mon Jun 1 00:00–01:00 EDT · 2,000 W drawn",
         "Mon Jun 1 01:00–02:00 EDT · 0 W drawn, 1,000 W sent",
@@ -177,6 +178,7 @@ def test_what_is_outside_the_days_or_no_energy_is_left_out() -> None:
     outside = energies(5.0, start=MIDNIGHT - HOUR) + energies(7.0, start=JUNE.bounds[-1])
     only_cost = [Interval(MIDNIGHT, MIDNIGHT + HOUR, cost=1.0)]
     assert not all_of(drawn([*outside, *only_cost]), "path")
+    assert points(drawn(energies(-1.0)), "drawn-line")
 
 
 # -- energy by day
@@ -205,7 +207,7 @@ def test_each_whole_day_has_a_bar_as_high_as_its_energy() -> None:
 def test_what_a_day_sent_hangs_below_zero() -> None:
     chart = bars([day(1, 10.0, 5.0)])
     (up,), (down,) = heights(chart, "drawn-bar"), heights(chart, "sent-bar")
-    assert up == pytest.approx(2 * down, abs=0.02)
+    assert (up, down) == pytest.approx((10 * ENERGY / 15.9, 5 * ENERGY / 15.9), abs=0.02)
     zero = one(chart, "line", class_="zero").get("y1")
     assert one(chart, "rect", class_="sent-bar").get("y") == zero
 

@@ -100,6 +100,7 @@ def test_what_is_read_once_a_day_usually_takes_more_than_one() -> None:
 
 def test_what_a_first_refresh_found_does_not_tell_the_usual() -> None:
     found = [each for back in range(35 * DAY, 0, -900) for each in seen(NOON - back, NOON - back + 1, back / HOUR + 2)]
+    assert of(intervals=seen(NOON - 10 * DAY, NOON, 100.0)).usual is None
     for days, usual in ((3, None), (4, 2 * HOUR)):
         assert of(intervals=[*found, *seen(NOON, NOON + days * DAY, 2.0)]).usual == (
             usual and pytest.approx(usual, abs=900)

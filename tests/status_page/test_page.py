@@ -152,7 +152,9 @@ def test_stale_data_look_stale() -> None:
 def test_the_latest_day_and_the_month_have_their_tiles(
     days: list[Interval], latest: list[str], title: str, month: list[str]
 ) -> None:
-    tiles = dict(described(card_of(location(*days, export=0.1))))
+    card = card_of(location(*days, export=0.1))
+    assert all_of(card, "span", class_="sent")
+    tiles = dict(described(card))
     assert tiles.pop("Latest whole day") == latest
     newest = ["2 hours old", "1,000 W drawn, 400 W sent", "Mon Jun 15 09:45–10:00 EDT"]  # noqa: RUF001
     assert tiles == {**({title: month} if title else {}), "Newest data": newest}
@@ -363,10 +365,10 @@ def test_hostile_names_are_text_and_nothing_else() -> None:
     harmless = {each.tag for each in page_of(farm, farm=login(down={"no answer": [farm]})).iter()}
     meter = replace(farm.meters[0], info=MeterInfo(HOSTILE))
     hostile = Location(LocationKey(HOSTILE, HOSTILE, HOSTILE), HOSTILE, HOSTILE, (meter,))
-    page = page_of(hostile, **{HOSTILE: login(down={HOSTILE: [hostile]})})
+    page = page_of(hostile, farm=login(), **{HOSTILE: login(down={HOSTILE: [hostile]})})
     assert {each.tag for each in page.iter()} <= harmless
-    # Portal, account, location, meter, the two names and the failure.
-    assert words(page).count(HOSTILE) == 7
+    # Portal, account, location, meter, its name, the login and its failure; the login in title and verdict too.
+    assert words(page).count(HOSTILE) == 9
 
 
 def test_a_hostile_telemetry_path_stays_an_attribute() -> None:

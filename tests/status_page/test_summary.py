@@ -102,10 +102,10 @@ def test_stale_data_are_called_stale_though_the_login_works() -> None:
 
 
 def test_many_stale_locations_are_named_as_far_as_there_is_room() -> None:
-    many = [location(number=70000 + each, age=(80 + each) * HOUR) for each in range(6)]
+    many = [location(number=70000 + each, age=(80 + 10 * each) * HOUR) for each in range(6)]
     assert seen(snapshot_of(*many), login(*many)).condition == bad(
         "Data are stale: Location 70000, Location 70001, Location 70002, Location 70003 and 2 more",
-        "Nothing newer for up to 3 days.",
+        "Nothing newer for up to 5 days.",
     )
 
 
