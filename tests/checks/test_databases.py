@@ -18,7 +18,7 @@ from exporter.portal.accounts import AccountLocation
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll
 
-from ..support.check_reports import check_of, lines
+from ..support.check_reports import lines, run_check
 from ..support.clocks import ManualClock
 from ..support.fake_database import Database
 from ..support.portal import StartPortal, login_of
@@ -150,9 +150,7 @@ def polled(clock: ManualClock) -> Polled:
 
     def run(server: PortalServer, password: str | None = None, *, has_zone: bool = True) -> LoginCheck:
         login = login_of(server, password=password)
-        check = check_of(login if has_zone else replace(login, zone=None), clock)
-        list(check.run())
-        return check
+        return run_check(login if has_zone else replace(login, zone=None), clock)[0]
 
     return run
 
@@ -222,7 +220,7 @@ def hours(number: str, start: int, end: int) -> Meter:
 def test_of_each_meter_the_newest_day_is_left_out(clock: ManualClock, empty: Database) -> None:
     """What one meter posts late is as new to the exporter as what another posts at once."""
     soon, late = hours("81001", TODAY - 4 * DAY, TODAY + 4 * 3600), hours("81002", TODAY - 4 * DAY, TODAY - 2 * DAY)
-    check = check_of(login_of("http://127.0.0.1:9"), clock)
+    check, _ = run_check(login_of("http://127.0.0.1:9"), clock)
     location = AccountLocation("55001", "70001", None, electric=True, active=True)
     check.look.surveys[location] = LocationSurvey(location, (soon, late))
     labels = {"portal": "127.0.0.1:9", "account": "55001", "location": "70001"}

@@ -17,7 +17,7 @@ from exporter.simulator.specs import Channels, MeterSpec, Resolution
 from exporter.simulator.truth import Truth
 from exporter.simulator.world import World
 
-from ..support.check_reports import check_of, lines
+from ..support.check_reports import lines, run_check
 from ..support.clocks import ManualClock
 from ..support.portal import StartPortal, login_of
 from ..support.worlds import DAY, HOUSE, METER, NOW, WALL, ZONE
@@ -44,7 +44,7 @@ class House:
 
     def parts(self, zone: ZoneInfo = ZONE) -> list[CheckItem]:
         """What is said from the heading of the location on."""
-        parts = list(check_of(login_of(self.server, zone=zone), self.clock).run())
+        _, parts = run_check(login_of(self.server, zone=zone), self.clock)
         first = next((at for at, line in enumerate(lines(parts)) if line.startswith("# Location")), len(parts))
         return parts[first:]
 

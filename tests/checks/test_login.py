@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.checks.login import LoginCheck
 from exporter.config import LocationChoice
 from exporter.portal.us_timezones import offset_at, other_season
 from exporter.simulator.demo_homes import DEMO_HOMES
@@ -18,9 +17,8 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
 from exporter.simulator.specs import Channels, MeterSpec, Resolution, UserSpec
 from exporter.simulator.world import World
-from exporter.storage.state import StateFile
 
-from ..support.check_reports import Check, check_of, checked, lines
+from ..support.check_reports import Check, checked, lines, run_check
 from ..support.clocks import ManualClock
 from ..support.portal import Intercept, StartPortal, change, login_of
 from ..support.worlds import BARN, DAY, HOUSE, METER, NOW, SMALL, TWO
@@ -54,10 +52,9 @@ def one_house(**changes: object) -> World:
 
 
 def test_each_step_says_that_it_went_well(portal: PortalServer, clock: ManualClock) -> None:
-    check = check_of(login_of(portal), clock)
+    check, items = run_check(login_of(portal), clock)
 
-    said = lines(check.run())
-
+    said = lines(items)
     assert said[:7] == [
         "# Login coop",
         f"ok address: {portal.host} answers",
@@ -358,8 +355,8 @@ def test_a_portal_that_fails_is_the_reason_why_the_zone_is_open(
 ) -> None:
     server = start_portal(UNBILLED, poll=how)
     assert zone_step(server, clock).startswith("warning zone: America/New_York could not be verified: ")
-    check = check_of(replace(login_of(server), zone=None), clock)
-    (last,) = lines(check.run())[4:]
+    check, items = run_check(replace(login_of(server), zone=None), clock)
+    (last,) = lines(items)[4:]
     assert last.startswith(NO_HELP)
     assert (check.zone, check.surveys) == (None, [])
 
@@ -383,8 +380,8 @@ def test_old_data_that_cannot_be_had_say_nothing_of_the_zone(
 
 
 def test_a_missing_zone_fails_and_all_else_is_checked_with_it(portal: PortalServer, clock: ManualClock) -> None:
-    check = check_of(replace(login_of(portal), zone=None), clock)
-    said = lines(check.run())
+    check, items = run_check(replace(login_of(portal), zone=None), clock)
+    said = lines(items)
     assert said[3:6] == [ONE_READ, f"{MISSING} -> set timezone: America/New_York", ANSWERS]
     assert verdicts(said[6:10]) == [
         '# Location 70001 of account 55001 "House"',
@@ -447,7 +444,7 @@ def test_a_portal_that_keeps_computing_is_waited_for_briefly(
 
 def test_what_is_waited_for_is_told(portal: PortalServer, clock: ManualClock) -> None:
     waited: list[str] = []
-    list(LoginCheck(login_of(portal), StateFile(None), clock, busy=waited.append).run())
+    run_check(login_of(portal), clock, waited.append)
     house = 'location 70001 of account 55001 "House"'
     assert waited == [
         portal.host,

@@ -1,6 +1,7 @@
 """What was found, as rows, notes and JSON."""
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -54,7 +55,9 @@ def looked(
 ) -> LookAround:
     """A look around after it was taken."""
     login, clock = replace(LOGIN, name=name, zone=configured), ManualClock(NOW)
-    client = PortalClient(login, Lockout(login, StateFile(None), clock), clock, lambda *_: None)
+    with closing(StateFile(None)) as state:
+        client = PortalClient(login, Lockout(login, state, clock), clock, lambda *_: None)
+    client.close()
     look = LookAround(login, client, clock)
     look.found = [location for location, _ in locations]
     look.surveys = {location: survey for location, survey in locations if survey}

@@ -1,11 +1,12 @@
 """What a check says, as lines that tests compare whole."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from contextlib import closing
 
 from exporter.checks.findings import Bars, CheckItem, Finding, Heading
 from exporter.checks.login import LoginCheck
 from exporter.config import Login
+from exporter.portal.timezone_search import Busy
 from exporter.storage.state import StateFile
 
 from .clocks import ManualClock
@@ -28,16 +29,13 @@ def _line(part: CheckItem) -> str:
             return f"| {title}"
 
 
-def check_of(login: Login, clock: ManualClock) -> LoginCheck:
-    """The check of a login, with a state in memory."""
-    return LoginCheck(login, StateFile(None), clock)
+def run_check(login: Login, clock: ManualClock, busy: Busy = lambda _: None) -> tuple[LoginCheck, list[CheckItem]]:
+    """The check of a login after it was run, and all that it says; with a state in memory."""
+    with closing(StateFile(None)) as state:
+        check = LoginCheck(login, state, clock, busy=busy)
+        return check, list(check.run())
 
 
 def checked(login: Login, clock: ManualClock) -> list[str]:
     """All that the check of a login says."""
-    return lines(check_of(login, clock).run())
-
-
-def without_zone(login: Login) -> Login:
-    """The login as somebody has it who does not know the co-op's zone."""
-    return replace(login, zone=None)
+    return lines(run_check(login, clock)[1])
