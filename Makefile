@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-# So many tests at once: those with real databases mostly wait.
+# Tests run in parallel; three on two cores, because those with real databases mostly wait.
 JOBS ?= 3
 UV_VERSION := 0.13.9
 
@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK_VENV := .cache/lock/.venv
 
-# Stamps, so that an unchanged tree installs nothing again.
+# Stamp files: an unchanged tree installs nothing again.
 VENV_MADE := $(VENV)/.made
 RUNTIME_INSTALLED := $(VENV)/.runtime-installed
 DEV_INSTALLED := $(VENV)/.dev-installed
@@ -30,7 +30,7 @@ help: ## list the targets
 demo: $(PROJECT_INSTALLED) ## start the exporter on a simulated portal (ARGS="--web.listen-address :9000")
 	$(BIN)/smarthub-exporter demo $(ARGS)
 
-test: lint types programs ## everything that must pass: lint, types, all tests (ARGS="-k dst")
+test: lint types programs ## everything that must pass: lint, types and all tests (ARGS="-k dst")
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 lint: $(DEV_INSTALLED) ## style and format
@@ -40,20 +40,20 @@ lint: $(DEV_INSTALLED) ## style and format
 types: $(DEV_INSTALLED) ## mypy, strict
 	$(BIN)/mypy
 
-unit: $(DEV_INSTALLED) ## the tests that start no other processes (ARGS="-k dst")
-	$(BIN)/python -m pytest -n $(JOBS) -m "not e2e and not process" $(ARGS)
+unit: $(DEV_INSTALLED) ## the quick tests, under a minute: no other processes, nothing slow (ARGS="-k dst")
+	$(BIN)/python -m pytest -n $(JOBS) -m "not e2e and not process and not slow" $(ARGS)
 
 benchmarks: $(DEV_INSTALLED) programs ## measure speed and size
 	$(BIN)/python -m benchmarks $(ARGS)
 
-programs: ## the databases, scrapers and other programs that the tests start
+programs: ## install the databases, scrapers and other programs that the tests start
 	@.ci/debian-programs
 
-clean: ## remove all that make made
+clean: ## remove everything that make created
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Debian ships venv without the part that puts pip into it; as root that part is a package away.
+# Debian packages venv without ensurepip; root can install the missing package.
 define make_venv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo 'Python 3.11 or newer is needed: install it, or name it: make PYTHON=python3.12' >&2; exit 1; }
@@ -75,25 +75,25 @@ $(RUNTIME_INSTALLED): requirements.txt requirements-build.txt $(VENV_MADE)
 	$(PIP) $(QUIET_INSTALL) -r requirements.txt -r requirements-build.txt
 	@touch $@
 
-# Without isolation the locked build backend is used, and not the newest one of the day.
+# Without build isolation, pip uses the locked build backend instead of the newest one.
 $(PROJECT_INSTALLED): pyproject.toml exporter/__init__.py $(RUNTIME_INSTALLED)
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# After the project, so that also with make -j only one pip at a time works on the environment.
+# After the project, so that only one pip changes the environment at a time, even with make -j.
 $(DEV_INSTALLED): requirements-dev.txt $(RUNTIME_INSTALLED) | $(PROJECT_INSTALLED)
 	$(PIP) $(QUIET_INSTALL) -r requirements-dev.txt
 	@touch $@
 
-# Versions stay as they are where they still fit; ARGS=--upgrade takes the newest.
+# Keeps versions that still fit; ARGS=--upgrade takes the newest.
 UV_COMPILE = $(LOCK_VENV)/bin/uv pip compile --quiet --no-config --python $(LOCK_VENV)/bin/python \
 	--universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' $(ARGS)
-# What the build backend asks for to install editably stands in no file of this project: editables.
+# The build backend needs `editables` for an editable install, which no file of this project names.
 BUILD_REQUIREMENTS = $(LOCK_VENV)/bin/python -c 'import tomllib; \
 	requires = tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"]; \
 	print("\n".join([*requires, "editables~=0.3"]))'
 
-lock: $(LOCK_TOOL_INSTALLED) ## bring the lock files in step with pyproject.toml (ARGS=--upgrade: newest versions)
+lock: $(LOCK_TOOL_INSTALLED) ## update the lock files after a change of pyproject.toml (ARGS=--upgrade: newest versions)
 	$(BUILD_REQUIREMENTS) >.cache/lock/build.in
 	$(UV_COMPILE) pyproject.toml --output-file requirements.txt
 	$(UV_COMPILE) - <.cache/lock/build.in --constraint requirements.txt --output-file requirements-build.txt
