@@ -28,7 +28,7 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.portal.readings import read_intervals
 from exporter.portal.usage import decode
 from exporter.portal.walltime import WallClock
-from exporter.simulator.answers import Answerer, Question
+from exporter.simulator.answers import Question, usage_answer
 from exporter.simulator.household import Household
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
@@ -140,9 +140,7 @@ def decoding() -> None:
         portal = SimulatedPortal(World(zone=zone, locations=(location,)), SystemClock(), Settings())
         end = clock.days_before(int(time.time()), 0)
         start = clock.days_before(end, 30)
-        answer = Answerer(zone, portal.almanac).answer(
-            Question(location, "HOURLY", start, end, {}), portal.settings, time.time()
-        )
+        answer = usage_answer(Question(location, "HOURLY", start, end, {}), portal.almanac)
         body = json.dumps(answer).encode()
         best = min(timed(partial(json.loads, body)) for _ in range(5))
         whole = min(timed(partial(read, body, clock, start, end)) for _ in range(5))

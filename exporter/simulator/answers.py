@@ -1,21 +1,19 @@
-"""The JSON of the usage poll, as nasty as portals are: wall-clock x, doubled data, stretched ends (portal-facts 3)."""
+"""The JSON of the usage poll, with the oddities of portals (docs/portal.md, "Shape of a usage answer")."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from random import Random
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from .billing import BillingPeriod
-from .calendar import midnight
+from .calendar import BillingPeriod, midnight
 from .energy import ChannelValue
 from .points import OPEN_MONTH, Point, Points, Question, nothing
-from .settings import MonthlyBounds, Poll, Settings
+from .settings import MonthlyBounds, Poll
 from .specs import MeterSpec, Resolution
 from .truth import Almanac
 
-__all__ = ["Answerer", "Question"]
+__all__ = ["Question", "usage_answer"]
 
 _PERIODS = ("Super Off Peak", "Off Peak", "On Peak")
 _DAY = 86400
@@ -26,27 +24,22 @@ _EMPTY: dict[Poll, Json] = {
     Poll.NO_ELECTRIC: {"data": {}},
     Poll.NO_ENTRY: {"data": {"ELECTRIC": []}},
 }
-"""What answers without any entry have beside their status."""
+"""What answers without entries have besides their status."""
 
 
-class Answerer:
-    """Answers polls of one co-op. `now` is the present in seconds UTC."""
-
-    def __init__(self, zone: str, almanac: Almanac) -> None:
-        self._zone = ZoneInfo(zone)
-        self._almanac = almanac
-
-    def answer(self, question: Question, settings: Settings, now: float) -> Json:
-        """The whole answer of a finished job."""
-        if settings.poll in _EMPTY:
-            return {"status": "COMPLETE"} | _EMPTY[settings.poll]
-        entries = _Entries(Points(self._zone, self._almanac, question, settings, now)).all()
-        return {"status": "COMPLETE", "data": {"ELECTRIC": entries}}
+def usage_answer(question: Question, almanac: Almanac) -> Json:
+    """Return the complete answer of a finished job."""
+    if almanac.settings.poll in _EMPTY:
+        return {"status": "COMPLETE"} | _EMPTY[almanac.settings.poll]
+    return {"status": "COMPLETE", "data": {"ELECTRIC": _Entries(Points(almanac, question)).all()}}
 
 
 @dataclass(frozen=True, slots=True)
 class _Channel:
-    """A channel of a meter, with the meter's points. value: without energy. is_only: the meter has no other one."""
+    """A channel of a meter, with the points of the meter.
+
+    `value` is its value without energy. `is_only` says that the meter has no other channel.
+    """
 
     meter: MeterSpec
     number: int
@@ -56,17 +49,12 @@ class _Channel:
 
     @property
     def name(self) -> str:
-        """What joins an entry's meter to its series."""
+        """The name that joins a meter of an entry to its series."""
         return self.meter.number if self.is_only else f"{self.meter.number} - {self.value.label}"
 
     def values(self) -> Iterator[tuple[Point, ChannelValue | None]]:
-        """The points with the values of this channel, None for null."""
+        """Return the points with the values of this channel, None for null."""
         return ((point, point.values[self.number - 1] if point.values else None) for point in self.points)
-
-    def read_dates(self) -> dict[str, int]:
-        """Between which instants (seconds UTC) the meter has data (portal-facts 3.5)."""
-        read = [point.read for point in self.points if point.read]
-        return {"minReadDate": min(read)[0], "maxReadDate": max(end for _, end in read)} if read else {}
 
 
 class _Entries:
@@ -74,24 +62,25 @@ class _Entries:
 
     def __init__(self, points: Points) -> None:
         self._points = points
-        self._question, self._settings = points.question, points.settings
+        self._question, self._settings = points.question, points.almanac.settings
         location = points.question.location
         self._ids = {
-            "serviceLocationNumber": points.settings.identifier(location.number),
-            "accountNumber": points.settings.identifier(location.account),
+            "serviceLocationNumber": self._settings.identifier(location.number),
+            "accountNumber": self._settings.identifier(location.account),
         }
-        self._channels = [channel for meter in location.meters for channel in self._channels_of(meter)]
-
-    def _channels_of(self, meter: MeterSpec) -> list[_Channel]:
-        points = [] if self._settings.poll is Poll.NO_POINTS else self._points.of(meter)
-        channels = nothing(meter)
-        return [_Channel(meter, n, value, len(channels) == 1, points) for n, value in enumerate(channels, 1)]
+        self._channels: list[_Channel] = []
+        for meter in location.meters:
+            values = nothing(meter)
+            of_meter = [] if self._settings.poll is Poll.NO_POINTS else points.of(meter)
+            self._channels += [
+                _Channel(meter, number, value, len(values) == 1, of_meter) for number, value in enumerate(values, 1)
+            ]
 
     def all(self) -> list[Json]:
-        """Every entry: usage, cost and rate periods, as far as the co-op has them."""
+        """Return the entries for usage, cost and rate periods, as far as the co-op has them."""
         entries = [] if self._settings.poll is Poll.NO_USAGE else [self._usage()]
         if any(each.meter.cost and each.points for each in self._channels):
-            entries.insert(0, self._cost())  # the order of entries is not guaranteed
+            entries.insert(0, self._cost())  # USAGE is not always the first entry
         if not self._points.is_monthly and any(each.meter.periods and each.points for each in self._channels):
             entries.append(self._periods())
         return entries
@@ -99,9 +88,7 @@ class _Entries:
     def _usage(self) -> Json:
         question = self._question
         connected = date.fromisoformat(question.location.connected)
-        series = [self._series(each, _usage_points(each)) for each in self._channels]
-        for each, one in zip(self._channels, series, strict=True):
-            one["data"] += self._strays(each)
+        series = [self._series(each, _usage_points(each), self._strays(each)) for each in self._channels]
         first = series[0]["data"] if series else []
         entry: Json = {
             "type": "USAGE",
@@ -109,14 +96,11 @@ class _Entries:
             "timeFrame": question.time_frame,
             "unitOfMeasure": "KWH",
             **self._ids,
-            "startDateTime": question.start * 1000,
-            "endDateTime": question.end * 1000,
+            "startDateTime": _milliseconds(question.start),
+            "endDateTime": _milliseconds(question.end),
             "baseUsageParameters": question.echo,
             "connectDate": f"{connected:%B} {connected.day}, {connected.year}",
-            "meters": [
-                self._meter(each) | {name: instant * 1000 for name, instant in each.read_dates().items()}
-                for each in self._channels
-            ],
+            "meters": [self._meter(each, _milliseconds) for each in self._channels],
             "series": [] if self._settings.poll is Poll.NO_SERIES else series,
             "estimatedSeries": {},
             "editedSeries": {},
@@ -143,25 +127,25 @@ class _Entries:
         for each in self._channels:
             if not each.meter.periods or each.number > 1:
                 continue
-            dates = {key: self._points.wall(instant) * 1000 for key, instant in each.read_dates().items()}
             for period in _PERIODS:
                 name = f"{each.meter.number} - {period}"
-                data = [{"x": at.wall * 1000, "y": at.periods.get(period, 0.0)} for at in each.points if at.values]
+                data = [{"x": at.x, "y": at.periods.get(period, 0.0)} for at in each.points if at.values]
                 series.append(
                     {"name": name, "meterNumber": each.meter.number, "channel": 1, "rateName": period, "data": data}
                 )
                 rate = {"seriesId": name, "rate": period[:2].upper(), "rateName": period}
-                meters.append(self._meter(each) | dates | rate)
+                meters.append(self._meter(each, self._points.x) | rate)
         return {
             "type": "TIME_OF_USE",
             "unitOfMeasure": "KWH",
-            "startDateTime": self._points.wall(self._question.start) * 1000,
-            "endDateTime": self._points.wall(self._question.end) * 1000,
+            "startDateTime": self._points.x(self._question.start),
+            "endDateTime": self._points.x(self._question.end),
             "meters": meters,
             "series": series,
         }
 
-    def _meter(self, channel: _Channel) -> Json:
+    def _meter(self, channel: _Channel, shown: Callable[[int], int]) -> Json:
+        """Return a channel's entry among the meters. `shown` converts its read dates."""
         meter, direction = channel.meter, channel.value.direction
         entry: Json = {
             **self._ids,
@@ -177,13 +161,17 @@ class _Entries:
             "visible": True,
             "seriesId": channel.name,
         }
-        return entry | ({"flowDirection": direction} if direction and not self._points.is_monthly else {})
+        if direction and not self._points.is_monthly:
+            entry["flowDirection"] = direction
+        if read := [instant for point in channel.points for instant in point.read]:
+            entry |= {"minReadDate": shown(min(read)), "maxReadDate": shown(max(read))}
+        return entry
 
-    def _series(self, channel: _Channel, data: list[Json]) -> Json:
+    def _series(self, channel: _Channel, data: list[Json], strays: Sequence[Json] = ()) -> Json:
         if self._settings.shuffled:
-            # A repeated x keeps its order: it is all that tells the two autumn hours apart.
-            places = Random(len(data))  # noqa: S311 - disorder, not a secret
-            order = {x: places.random() for x in dict.fromkeys(point["x"] for point in data)}
+            # Points with the same x stay in order: nothing else distinguishes the two repeated hours in autumn.
+            random = Random(len(data))  # noqa: S311 - not a secret
+            order = {x: random.random() for x in dict.fromkeys(point["x"] for point in data)}
             data = sorted(data, key=lambda point: order[point["x"]])
         return {
             "name": channel.name,
@@ -191,7 +179,7 @@ class _Entries:
             "channel": channel.number,
             "isNet": channel.value.direction == "NET",
             "type": "column",
-            "data": data,
+            "data": [*data, *strays],
         }
 
     def _strays(self, channel: _Channel) -> list[Json]:
@@ -203,41 +191,41 @@ class _Entries:
             if stray.meter == channel.meter.number
         ]
 
-    def _chart(self, walls: Sequence[int]) -> Json:
-        """Each charted x with the next one as its end: it stretches over gaps, and a map cannot hold an x twice."""
+    def _chart(self, xs: Sequence[int]) -> Json:
+        """Return each charted x once, with the next one as its end, so that an interval stretches over gaps."""
         if self._points.is_monthly:
             periods = self._points.billing_periods
-            return {str(x): self._charted_month(x // 1000, periods[x // 1000]) for x in walls}
+            return {str(x): self._charted_month(x, periods[x]) for x in xs}
         steps = [meter.step for meter in self._question.location.meters]
         step = 1000 * (_DAY if self._question.time_frame == "DAILY" else min(steps, default=900))
-        ends = [*walls[1:], walls[-1] + step] if walls else []
+        ends = [*xs[1:], xs[-1] + step] if xs else []
         return {
             str(x): {"createTickDrillDownLink": False, "interval": {"start": x, "end": end}}
-            for x, end in zip(walls, ends, strict=True)
+            for x, end in zip(xs, ends, strict=True)
         }
 
     def _charted_month(self, x: int, period: BillingPeriod) -> Json:
-        start, end = period.start, period.end
-        if x == midnight(OPEN_MONTH, UTC):
-            end = midnight(_END_OF_TIME, self._points.zone) - self._settings.shifted
-        if self._settings.monthly_bounds is MonthlyBounds.WALL:
-            start, end = self._points.wall(start), self._points.wall(end)
+        end = period.end
+        if x == midnight(OPEN_MONTH, UTC) * 1000:
+            end = midnight(_END_OF_TIME, self._points.almanac.zone) - self._settings.shifted
+        shown = self._points.x if self._settings.monthly_bounds is MonthlyBounds.WALL else _milliseconds
         return {
-            "orderedName": f"{datetime.fromtimestamp(x, UTC):%b %Y}",
+            "orderedName": f"{datetime.fromtimestamp(x // 1000, UTC):%b %Y}",
             "createTickDrillDownLink": False,
-            "interval": {"start": start * 1000, "end": end * 1000},
+            "interval": {"start": shown(period.start), "end": shown(end)},
         }
 
 
+def _milliseconds(instant: int) -> int:
+    return instant * 1000
+
+
 def _usage_points(channel: _Channel) -> list[Json]:
-    data: list[Json] = []
-    for n, (point, value) in enumerate(channel.values()):
-        item: Json = {"x": point.wall * 1000, "enableDrilldown": False}
-        if value or n % 2:
-            item["y"] = value and value.kwh
-        data.append(item)
-    return data
+    return [
+        {"x": point.x, "enableDrilldown": False} | ({"y": value and value.kwh} if value or n % 2 else {})
+        for n, (point, value) in enumerate(channel.values())
+    ]
 
 
 def _cost_points(channel: _Channel) -> list[Json]:
-    return [{"x": point.wall * 1000, "y": value.usd} for point, value in channel.values() if value and point.cost]
+    return [{"x": point.x, "y": value.usd} for point, value in channel.values() if value and point.cost]

@@ -1,17 +1,17 @@
-"""The simulated portal behind its HTTP server: sign-in, lockout, tokens, discovery, jobs (portal-facts 1 to 3)."""
+"""The simulated portal: sign-in, lockout, tokens, accounts and the usage poll, as in docs/portal.md."""
 
 import json
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ..clock import Clock
 from ..config import second_factor
-from .answers import Answerer, Question
+from .answers import Question, usage_answer
 from .settings import Poll, Settings, SignIn
 from .specs import LocationSpec, MeterSpec, UserSpec
 from .truth import Almanac, Truth
@@ -26,7 +26,10 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class SimulatedResponse:
-    """An HTTP answer. cut_off: the connection breaks in the middle of the body."""
+    """An HTTP response.
+
+    `cut_off` breaks the connection in the middle of the body. `retry_after` is in seconds, or 0 without that header.
+    """
 
     status: int
     body: bytes
@@ -37,7 +40,7 @@ class SimulatedResponse:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An HTTP request, as far as the portal looks at it."""
+    """An HTTP request. The names of `headers` are in lower case."""
 
     method: str
     path: str
@@ -62,7 +65,7 @@ _NOT_SIGNING_IN = {
     SignIn.STATUS_500: _INTERNAL_ERROR,
     SignIn.PAGE: _OFFLINE,
 }
-"""Answers to a sign-in that was not even looked at, and does not count."""
+"""Responses to a sign-in that do not count as a rejection."""
 _REJECTIONS = {
     SignIn.STATUS_400: SimulatedResponse(400, b""),
     SignIn.STATUS_401: _UNAUTHORIZED,
@@ -79,52 +82,50 @@ _BROKEN = {
     Poll.NO_JSON: SimulatedResponse(200, b'{"status": "COMPLETE", "data": '),
     Poll.WRONG_SHAPE: _json({"status": "COMPLETE", "data": {"ELECTRIC": {"type": "USAGE"}}}),
 }
-"""Answers to a call for data, whatever was asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    user: UserSpec
-    expires_at: float
+"""Responses to a call for data, whatever is asked."""
 
 
 class SimulatedPortal:
-    """A co-op's portal. `settings` may be swapped at any time; `calls` counts requests by endpoint and status."""
+    """A co-op's portal.
+
+    `world`, `clock` and `settings` can be replaced at any time. `override` may answer a call in place of the portal;
+    if it returns None, the portal answers. `calls` counts requests by endpoint and status.
+    """
 
     def __init__(self, world: World, clock: Clock, settings: Settings | None = None) -> None:
         self.world = world
+        self.clock = clock
+        self.override: Callable[[Call], SimulatedResponse | None] = lambda _: None
         self.settings = settings or Settings()
         self.calls: Counter[tuple[str, int]] = Counter()
         self.rejected_sign_ins: Counter[str] = Counter()
         self.most_refused: Counter[str] = Counter()
-        self.almanac = Almanac(world.zone, lambda: self.world.locations, lambda: self.settings, clock.now)
-        self._clock = clock
-        self._answerer = Answerer(world.zone, self.almanac)
-        self._tokens: dict[str, _Token] = {}
-        self._jobs: dict[bytes, int] = {}
+        self._tokens: dict[str, tuple[UserSpec, float]] = {}
+        self._jobs: Counter[bytes] = Counter()
         self._lock = threading.Lock()
 
-    def truth(self, meter: MeterSpec, start: int, end: int) -> Truth:
-        """The exact kWh and USD of a meter from `start` to `end` (seconds UTC), as far as the portal has given them."""
-        return self.almanac.total(meter, start, end)
+    @property
+    def almanac(self) -> Almanac:
+        """What the co-op knows of its meters now."""
+        return Almanac(ZoneInfo(self.world.zone), self.world.locations, self.settings, self.clock.now())
 
-    def now(self) -> float:
-        """The portal's clock, seconds UTC."""
-        return self._clock.now()
+    def truth(self, meter: MeterSpec, start: int, end: int) -> Truth:
+        """Return the true kWh and USD of a meter from `start` to `end` (seconds UTC), as far as they are given."""
+        return self.almanac.total(meter, start, end)
 
     @property
     def count(self) -> int:
-        """How many requests there were, those to the simulator itself not counted."""
-        return sum(self.calls.values())
+        """The number of requests, without those to the simulator itself."""
+        return self.calls.total()
 
     def respond(self, call: Call) -> SimulatedResponse:
         """Answer a request and count it."""
         if self.settings.latency:
-            self._clock.sleep(self.settings.latency)
-        endpoint, answer = self._route(call)
+            self.clock.sleep(self.settings.latency)
+        endpoint, response = self._route(call)
         with self._lock:
-            self.calls[endpoint, answer.status] += 1
-        return answer
+            self.calls[endpoint, response.status] += 1
+        return response
 
     def _route(self, call: Call) -> tuple[str, SimulatedResponse]:
         routes = {
@@ -138,7 +139,9 @@ class SimulatedPortal:
         if call.path not in routes:
             return "other", replace(_OFFLINE, status=404)
         method, endpoint, handler = routes[call.path]
-        return (endpoint, handler(call)) if call.method == method else ("other", SimulatedResponse(405, b""))
+        if call.method != method:
+            return "other", SimulatedResponse(405, b"")
+        return endpoint, self.override(call) or handler(call)
 
     # -- signing in
 
@@ -151,24 +154,22 @@ class SimulatedPortal:
         with self._lock:
             is_locked = self.rejected_sign_ins[username] >= _LOCKOUT
             if user is None or user.password != call.form.get("password") or is_locked or how is not SignIn.OK:
-                return self._reject(username, _REJECTIONS.get(how, _FAILURE))
-            if user.totp_secret and not self._second_factor_fits(user, call.form.get("twoFactorCode", "")):
-                return self._reject(username, _WRONG_CODE)
-            self.rejected_sign_ins[username] = 0
-            return self._give_token(user)
-
-    def _reject(self, username: str, answer: SimulatedResponse) -> SimulatedResponse:
-        self.rejected_sign_ins[username] += 1
-        self.most_refused[username] = max(self.most_refused[username], self.rejected_sign_ins[username])
-        return answer
-
-    def _second_factor_fits(self, user: UserSpec, code: str) -> bool:
-        return second_factor(user.totp_secret).verify(code, for_time=int(self.now()), valid_window=1)
+                rejection = _REJECTIONS.get(how, _FAILURE)
+            elif user.totp_secret and not second_factor(user.totp_secret).verify(
+                call.form.get("twoFactorCode", ""), for_time=int(self.clock.now()), valid_window=1
+            ):
+                rejection = _WRONG_CODE
+            else:
+                self.rejected_sign_ins[username] = 0
+                return self._give_token(user)
+            self.rejected_sign_ins[username] += 1
+            self.most_refused[username] = max(self.most_refused[username], self.rejected_sign_ins[username])
+            return rejection
 
     def _give_token(self, user: UserSpec) -> SimulatedResponse:
         token = secrets.token_urlsafe(24)
-        expires_at = self.now() + self.settings.token_life
-        self._tokens[token] = _Token(user, expires_at)
+        expires_at = self.clock.now() + self.settings.token_life
+        self._tokens[token] = user, expires_at
         answer: dict[str, Json] = {
             "status": "SUCCESS",
             "authorizationToken": token,
@@ -193,13 +194,13 @@ class SimulatedPortal:
         return _json("TOTP" if is_on else "NONE")
 
     def sign_everybody_out(self) -> None:
-        """No token is worth anything any more."""
+        """Make all tokens invalid."""
         with self._lock:
             self._tokens.clear()
 
     def _user_of(self, token: str) -> UserSpec | None:
-        known = self._tokens.get(token)
-        return known.user if known and known.expires_at > self.now() else None
+        user, expires_at = self._tokens.get(token, (None, 0.0))
+        return user if expires_at > self.clock.now() else None
 
     def _user(self, call: Call) -> UserSpec | None:
         user = self._user_of(call.headers.get("authorization", "").removeprefix("Bearer "))
@@ -215,7 +216,7 @@ class SimulatedPortal:
             return _UNAUTHORIZED
         if call.query.get("userId") != (user.owner or user.username):
             return _FORBIDDEN
-        return _json(user_data(self._visible(user), ZoneInfo(self.world.zone), self.settings, self.now()))
+        return _json(user_data(self._visible(user), ZoneInfo(self.world.zone), self.settings, self.clock.now()))
 
     def _accounts(self, call: Call) -> SimulatedResponse:
         user = self._user(call)
@@ -253,8 +254,8 @@ class SimulatedPortal:
             return _json({"status": "FAILED"})
         if settings.poll is Poll.PENDING or days > settings.slow_days + 0.5 or self._is_pending(body):
             return _json({"status": "PENDING"})
-        answer = _json(self._answerer.answer(question, settings, self.now()))
-        return replace(answer, cut_off=settings.poll is Poll.CUT_OFF)
+        response = _json(usage_answer(question, replace(self.almanac, settings=settings)))
+        return replace(response, cut_off=settings.poll is Poll.CUT_OFF)
 
     def _question(self, asked: dict[str, Json], user: UserSpec) -> Question | None:
         said = asked["screen"], asked["industries"], asked["userId"]
@@ -267,10 +268,10 @@ class SimulatedPortal:
         return None
 
     def _is_pending(self, body: bytes) -> bool:
-        """The server keys its jobs on the body: another body is another job."""
+        """Count the requests for a job, which is identified by its body (docs/portal.md, "The usage poll")."""
         with self._lock:
-            asked = self._jobs.pop(body, 0)
-            is_pending = asked < self.settings.pending
-            if is_pending:
-                self._jobs[body] = asked + 1
-            return is_pending
+            self._jobs[body] += 1
+            if self._jobs[body] <= self.settings.pending:
+                return True
+            del self._jobs[body]
+            return False

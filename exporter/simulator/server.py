@@ -54,8 +54,7 @@ class PortalServer:
         self._thread.join()
         self._server.server_close()
 
-    def __enter__(self) -> Self:
-        return self.start()
+    __enter__ = start
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -85,7 +84,7 @@ def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:
             parts = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
             form = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-            is_form = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+            is_form = self.headers.get_content_type() == "application/x-www-form-urlencoded"
             query = dict(parse_qsl(parts.query, keep_blank_values=True))
             call = Call(self.command, parts.path, query, headers, body, dict(form) if is_form else {})
             self._send(_of_simulator(portal, call) or portal.respond(call))
@@ -104,7 +103,7 @@ def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:
 
         def date_time_string(self, timestamp: float | None = None) -> str:
             """The Date header, by the portal's own clock."""
-            return super().date_time_string(portal.now() if timestamp is None else timestamp)
+            return super().date_time_string(portal.clock.now() if timestamp is None else timestamp)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
             """Say nothing: the program that talks to us logs."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -141,18 +141,13 @@ class Settings:
 
     def changed(self, changes: dict[str, Any]) -> "Settings":
         """Other settings, from JSON. Raises ValueError for a switch or value that there is not."""
-        known = {each.name for each in fields(self)}
-        unknown = sorted(set(changes) - known)
-        if unknown:
-            raise ValueError(f"no such switch: {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
-        kinds = {"gaps": Span, "nulls": Span, "strays": Stray, "revisions": Revision}
+        known = asdict(self)
+        if unknown := sorted(set(changes) - set(known)):
+            raise ValueError(f"unknown switch: {', '.join(unknown)}; use one of {', '.join(sorted(known))}")
         values: dict[str, Any] = {}
         for name, value in changes.items():
             try:
-                if name in kinds:
-                    values[name] = tuple(kinds[name](**item) for item in value)
-                else:
-                    values[name] = _like(getattr(self, name), value)
+                values[name] = _converted(value, known[name], _ITEMS.get(name))
             except (TypeError, ValueError) as error:
                 raise ValueError(f"{name}: {error}") from None
         return replace(self, **values)
@@ -167,17 +162,21 @@ def covers(spans: Iterable[Span], meter: str, instant: int) -> bool:
     return any(span.meter == meter and span.start <= instant < span.end for span in spans)
 
 
-def _like(example: Any, value: Any) -> Any:  # noqa: ANN401 - JSON
-    """A value of the same kind as the example."""
+_ITEMS: dict[str, type] = {"gaps": Span, "nulls": Span, "strays": Stray, "revisions": Revision}
+"""What the lists of some switches consist of; the others hold text."""
+
+
+def _converted(value: Any, example: Any, item: type | None) -> Any:  # noqa: ANN401 - JSON
+    """Convert a value from JSON to the type of the example. `item` is what it is a list of."""
     if isinstance(example, StrEnum):
         kind = type(example)
         if str(value) not in list(kind):
-            raise ValueError(f"{json.dumps(value)} is none of {', '.join(kind)}")
+            raise ValueError(f"{json.dumps(value)} is not one of {', '.join(kind)}")
         return kind(str(value))
     if isinstance(example, tuple):
         if not isinstance(value, list):
             raise TypeError(f"{json.dumps(value)} is not a list")
-        return tuple(str(item) for item in value)
+        return tuple(item(**each) if item else str(each) for each in value)
     if isinstance(example, bool) is not isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{json.dumps(value)} is not a {type(example).__name__}")
+        raise TypeError(f"{json.dumps(value)} is not of type {type(example).__name__}")
     return type(example)(value)

@@ -8,7 +8,7 @@ from .household import Household
 
 
 class Channels(StrEnum):
-    """The sets of channels that meters were seen with (portal-facts 6), one word for each."""
+    """Sets of channels that meters were seen with, one word per channel (docs/portal.md, "Directions")."""
 
     FORWARD = "forward"
     TOTAL = "total"
@@ -21,13 +21,13 @@ class Channels(StrEnum):
     FORWARD_NET = "forward+net"
     REVERSE_NET = "reverse+net"
     SIGNED = "signed"
-    FORWARD_TOTAL = "forward+total"
-    TWO_FORWARD = "forward+forward"
-    SAME_TWICE = "forward=forward"
+    FORWARD_TOTAL = "forward+higher total"
+    TWO_FORWARD = "half+rest"
+    SAME_TWICE = "forward+copy"
 
 
 class Resolution(StrEnum):
-    """What the co-op reads of a meter."""
+    """The finest data that the co-op has of a meter."""
 
     INTERVALS = "intervals"
     DAYS = "days"
@@ -36,9 +36,10 @@ class Resolution(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MeterSpec:
-    """A meter. step: seconds. cost: the co-op gives it. periods: the co-op classifies its energy by rate period.
+    """A meter.
 
-    hourly_since: the local day (ISO) before which the co-op has only whole days of it; empty: since it is connected.
+    `step` is its interval in seconds. `cost` and `periods` say if the co-op gives its cost and sorts its energy into
+    rate periods. `hourly_since` is the local day (ISO) of its first intervals; before it there are daily values only.
     """
 
     number: str
@@ -54,9 +55,9 @@ class MeterSpec:
 
 @dataclass(frozen=True, slots=True)
 class LocationSpec:
-    """A service location. `nickname` is the member's own name for it.
+    """A service location.
 
-    connected: the local day (ISO) before which there are no data.
+    `nickname` is the member's own name for it. `connected` is the local day (ISO) of its first data.
     """
 
     account: str
@@ -72,9 +73,10 @@ class LocationSpec:
 
 @dataclass(frozen=True, slots=True)
 class UserSpec:
-    """A login. totp_secret: base32, where a second factor is on. owner: whose registration a secondary login uses.
+    """A login.
 
-    accounts: what it sees; empty for all.
+    `totp_secret` is base32, or empty without two-factor authentication. `owner` is the owner of the registration if
+    this is a secondary login. `accounts` are the accounts it may see, or empty for all.
     """
 
     username: str = "member@example.org"

@@ -1,24 +1,22 @@
-"""What is true of a meter, and what of it the portal has given so far: the figures that tests compare with.
+"""The true values of meters, as far as the portal has given them: what tests compare with.
 
-Written from contract 3 and the simulated energy alone, at real instants, without the exporter's code.
+Derived from the simulated energy by the rules in docs/samples.md, without the exporter's code.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from .calendar import local_days, midnight, steps, wall
+from .calendar import local_days, midnight, once_per_x, pieces, wall
 from .energy import MeteredEnergy, channels_of, metered_energy, together
 from .settings import Dst, Settings, covers
 from .specs import Channels, LocationSpec, MeterSpec, Resolution
 
-_EXPORTED = {"RETURN", "REVERSE", "NET"}
-
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """One interval: start and end in seconds UTC, kWh and USD; None where the portal has not given it."""
+    """The true kWh and USD from `start` to `end` (seconds UTC); None where the portal has not given them."""
 
     start: int
     end: int
@@ -28,130 +26,121 @@ class Truth:
     period: str = ""
 
 
+@dataclass(frozen=True, slots=True)
 class Almanac:
-    """The true intervals of the meters of one co-op, at its present locations.
+    """What a co-op knows of its meters at the instant `now` (seconds UTC)."""
 
-    `settings` and `now` tell what the portal has given so far.
-    """
+    zone: ZoneInfo
+    locations: tuple[LocationSpec, ...]
+    settings: Settings
+    now: float
 
-    def __init__(
-        self,
-        zone: str,
-        locations: Callable[[], Iterable[LocationSpec]],
-        settings: Callable[[], Settings],
-        now: Callable[[], float],
-    ) -> None:
-        self._zone = ZoneInfo(zone)
-        self._locations = locations
-        self._settings = settings
-        self._now = now
+    @property
+    def posted(self) -> float:
+        """The instant up to which energy is posted."""
+        return self.now - self.settings.lag
 
     def intervals(self, meter: MeterSpec, start: int, end: int) -> list[Truth]:
-        """The intervals that begin in [start, end) and that the portal has given by now."""
-        settings, now = self._settings(), self._now()
-        missing = (*settings.gaps, *settings.nulls)
+        """List the intervals that begin in [start, end) and that the portal has given."""
+        settings = self.settings
         given = [
             self._truth(meter, first, last, share)
-            for first, last in self._spans(meter, start, end)
-            if last <= now and not covers(missing, meter.number, first)
-            if (share := settings.share(first, last, now - settings.lag))
+            for first, last in self._own_spans(meter, start, end)
+            if last <= self.now and not covers(settings.gaps + settings.nulls, meter.number, first)
+            if (share := settings.share(first, last, self.posted))
         ]
-        return self._as_clocks_change(given, settings.dst)
+        if settings.dst not in (Dst.MERGED, Dst.LOST):
+            return given
+        # One point is left of the two for the repeated hour; it counts as the first.
+        join = _merged if settings.dst is Dst.MERGED else _second_in_place_of_first
+        return once_per_x(((wall(each.start, self.zone), each) for each in given), join)
 
     def total(self, meter: MeterSpec, start: int, end: int) -> Truth:
-        """The sums of all intervals that begin in [start, end), with six decimals."""
+        """Add up all intervals that begin in [start, end), to six decimals."""
         each = self.intervals(meter, start, end)
+        usage, export = _sum(one.usage for one in each), _sum(one.export for one in each)
+        return Truth(start, end, usage, export, _sum(one.cost for one in each))
 
-        def add(values: Iterable[float | None]) -> float | None:
-            known = [value for value in values if value is not None]
-            return round(sum(known), 6) if known else None
+    def spans(
+        self, meter: MeterSpec, connected: str, start: int, end: int, *, by_interval: bool
+    ) -> list[tuple[int, int]]:
+        """List the intervals or days that begin in [start, end) and of which a meter can have data.
 
-        return Truth(
-            start, end, add(one.usage for one in each), add(one.export for one in each), add(one.cost for one in each)
-        )
-
-    def _spans(self, meter: MeterSpec, start: int, end: int) -> Iterable[tuple[int, int]]:
-        if meter.resolution is Resolution.MONTHS:
-            return ()
-        begin = max(start, self._since(meter))
-        if meter.resolution is Resolution.INTERVALS:
-            return steps(begin, end, meter.step)
-        return local_days(begin, end, self._zone)
-
-    def _since(self, meter: MeterSpec) -> int:
-        """The instant before which the portal has nothing of a meter in its own resolution."""
-        places = [each for each in self._locations() if any(known.number == meter.number for known in each.meters)]
-        # A meter of a closed account may have gone to another member: then that one's connection counts.
-        days = [place.connected for place in sorted(places, key=lambda each: (each.inactive, each.connected))[:1]]
-        if meter.hourly_since and meter.resolution is Resolution.INTERVALS:
-            days.append(meter.hourly_since)
-        return max((midnight(date.fromisoformat(day), self._zone) for day in days), default=0)
+        `connected` is the ISO day on which its location is connected.
+        """
+        first = date.fromisoformat(max(connected, meter.hourly_since) if by_interval else connected)
+        begin = max(start, midnight(first, self.zone))
+        if by_interval:
+            return pieces(-(-begin // meter.step) * meter.step, end, meter.step)
+        return local_days(begin, end, self.zone)
 
     def metered_energy(self, meter: MeterSpec, start: int, end: int) -> MeteredEnergy:
-        """What crossed the meter, revisions included that are known by now."""
-        now = self._now()
+        """Meter a time, with the revisions that are due."""
         if meter.resolution is Resolution.DAYS:
-            parts = [metered_energy(meter, each, 3600, self._zone) for each in range(start, end, 3600)]
-            whole = replace(together(parts), price=0.11)
+            hours = [metered_energy(meter, each, 3600, self.zone) for each in range(start, end, 3600)]
+            energy = replace(together(hours), price=0.11)
         else:
-            whole = metered_energy(meter, start, end - start, self._zone)
-        for revision in self._settings().revisions:
-            if revision.meter == meter.number and revision.start == start and now >= revision.since:
-                whole = whole.scaled(revision.factor)
-        return whole
+            energy = metered_energy(meter, start, end - start, self.zone)
+        for revision in self.settings.revisions:
+            if (revision.meter, revision.start) == (meter.number, start) and self.now >= revision.since:
+                energy = energy.scaled(revision.factor)
+        return energy
+
+    def _own_spans(self, meter: MeterSpec, start: int, end: int) -> list[tuple[int, int]]:
+        """List the spans of a meter in its own resolution."""
+        if meter.resolution is Resolution.MONTHS:
+            return []
+        # A meter of a closed account may have moved to another member, whose connection then counts.
+        homes = [place for place in self.locations if meter.number in [each.number for each in place.meters]]
+        _, connected = min(((home.inactive, home.connected) for home in homes), default=(False, "1970-01-01"))
+        return self.spans(meter, connected, start, end, by_interval=meter.resolution is Resolution.INTERVALS)
 
     def _truth(self, meter: MeterSpec, start: int, end: int, share: float) -> Truth:
-        each = self.metered_energy(meter, start, end).scaled(share)
-        usage, export = _drawn_and_sent(meter, each)
-        shown = channels_of(meter, each)
-        exports = meter.channels is Channels.SIGNED or any(value.direction in _EXPORTED for value in shown)
-        paid = sum(value.usd for value in shown if value.direction != "NET" or len(shown) == 1)
-        settings = self._settings()
-        has_cost = meter.cost and end <= self._now() - settings.lag - settings.cost_lag
+        energy = self.metered_energy(meter, start, end).scaled(share)
+        usage, export = _usage_and_export(meter, energy)
+        shown = channels_of(meter, energy)
+        cost = sum(value.usd for value in shown if value.direction != "NET" or len(shown) == 1)
         return Truth(
             start,
             end,
             usage,
-            export if exports else None,
-            round(paid, 6) if has_cost else None,
-            each.period if meter.periods else "",
+            export if any(word in meter.channels for word in ("return", "reverse", "net", "signed")) else None,
+            round(cost, 6) if meter.cost and end <= self.posted - self.settings.cost_lag else None,
+            energy.period if meter.periods else "",
         )
 
-    def _as_clocks_change(self, truths: list[Truth], mode: Dst) -> list[Truth]:
-        """In the autumn hour that occurs twice, portals that merge or lose leave one point: it stands for the first."""
-        if mode not in (Dst.MERGED, Dst.LOST):
-            return truths
-        by_wall: dict[int, Truth] = {}
-        for each in truths:
-            x = wall(each.start, self._zone)
-            by_wall[x] = _one_of_two(by_wall[x], each, mode) if x in by_wall else each
-        return list(by_wall.values())
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(sum(known), 6) if known else None
 
 
-def _one_of_two(first: Truth, second: Truth, mode: Dst) -> Truth:
-    if mode is Dst.LOST:
-        return replace(second, start=first.start, end=first.end)
-
-    def add(one: float | None, other: float | None) -> float | None:
-        return None if one is None or other is None else round(one + other, 6)
-
+def _merged(first: Truth, second: Truth) -> Truth:
     return replace(
         first,
-        usage=add(first.usage, second.usage),
-        export=add(first.export, second.export),
-        cost=add(first.cost, second.cost),
+        usage=_sum((first.usage, second.usage)),
+        export=_sum((first.export, second.export)),
+        cost=None if second.cost is None else _sum((first.cost, second.cost)),
     )
 
 
-def _drawn_and_sent(meter: MeterSpec, each: MeteredEnergy) -> tuple[float, float]:
-    drawn, sent, net = round(each.drawn, 2), round(each.sent, 2), round(each.drawn - each.sent, 2)
-    near = 0.02
-    derived_sent, derived_drawn = round(max(0.0, drawn - net), 6), round(max(0.0, net + sent), 6)
+def _second_in_place_of_first(first: Truth, second: Truth) -> Truth:
+    return replace(second, start=first.start, end=first.end)
+
+
+def _usage_and_export(meter: MeterSpec, energy: MeteredEnergy) -> tuple[float, float]:
+    usage, export, net = round(energy.usage, 2), round(energy.export, 2), round(energy.usage - energy.export, 2)
+    by_sign = max(0.0, net), max(0.0, -net)
     cases = {
-        Channels.NET: (max(0.0, net), max(0.0, -net)),
-        Channels.SIGNED: (max(0.0, net), max(0.0, -net)),
-        Channels.FORWARD_NET: (drawn, derived_sent if derived_sent > near else 0.0),
-        Channels.REVERSE_NET: (derived_drawn if derived_drawn > near else 0.0, sent),
-        Channels.TWO_FORWARD: (round(drawn + 0.01, 2), sent),
+        Channels.NET: by_sign,
+        Channels.SIGNED: by_sign,
+        Channels.FORWARD_NET: (usage, _derived(usage - net)),
+        Channels.REVERSE_NET: (_derived(net + export), export),
+        Channels.TWO_FORWARD: (round(usage + 0.01, 2), export),
     }
-    return cases.get(meter.channels, (drawn, sent))
+    return cases.get(meter.channels, (usage, export))
+
+
+def _derived(kwh: float) -> float:
+    """A difference of rounded values, which counts as 0 if rounding may have made it."""
+    return round(kwh, 6) if round(kwh, 6) > 0.02 else 0.0  # noqa: PLR2004

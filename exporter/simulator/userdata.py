@@ -1,10 +1,10 @@
-"""The JSON of `user-data`: what a login sees, account by account (portal-facts 2.1)."""
+"""The JSON of `user-data`, account by account (docs/portal.md, "Accounts and locations")."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from .billing import billing_periods
+from .calendar import billing_periods
 from .settings import Settings
 from .specs import LocationSpec
 
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 def user_data(locations: Iterable[LocationSpec], zone: ZoneInfo, settings: Settings, now: float) -> list[Json]:
-    """An entry for each account, one for its closed locations apart. `now` is the present in seconds UTC."""
+    """Return an entry per account, and another one for its closed locations. `now` is in seconds UTC."""
     accounts: dict[tuple[str, bool], dict[LocationSpec, Json]] = {}
     for location in locations:
         entry = accounts.setdefault((location.account, location.inactive), {})
@@ -24,10 +24,10 @@ def user_data(locations: Iterable[LocationSpec], zone: ZoneInfo, settings: Setti
 
 
 def _account(account: str, summaries: Mapping[LocationSpec, Json]) -> Json:
-    """The entry of an account. summaries: what is told of each of its locations."""
+    """Return the entry of an account from the summaries of its locations."""
     first = next(iter(summaries))
     codes = list(dict.fromkeys(each.service_code for each in summaries))
-    services = list(dict.fromkeys(service for code in codes for service in code.split("|")))
+    by_service = {service: [provider] for code in codes for service, provider in _providers(code).items()}
     providers = {"ALL" if "|" in code else _PROVIDER: _CITY if "|" in code else "The Co-op" for code in codes}
     descriptions = {code: _description(code) for code in codes if code not in _NO_DESCRIPTION}
     entry = {
@@ -39,9 +39,14 @@ def _account(account: str, summaries: Mapping[LocationSpec, Json]) -> Json:
         "email": "member@example.org",
         "inactive": first.inactive,
         "primaryServiceLocationId": first.number,
-        "services": services,
+        "services": list(by_service),
         "serviceLocationIdToServiceLocationSummary": {
-            each.number: summary | {"meterNumbersToExternalMeterBaseIds": _base_ids(each)}
+            each.number: summary
+            | {
+                "meterNumbersToExternalMeterBaseIds": {
+                    meter.number: f"{each.number}+{count}" for count, meter in enumerate(each.meters, 1)
+                }
+            }
             for each, summary in summaries.items()
         },
         "serviceLocationToUserDataServiceLocationSummaries": {
@@ -49,7 +54,7 @@ def _account(account: str, summaries: Mapping[LocationSpec, Json]) -> Json:
         },
         "serviceLocationToIndustries": {each.number: list(each.industries) for each in summaries if each.industries},
         "serviceLocationToProviders": {each.number: [*_providers(each.service_code).values()] for each in summaries},
-        "serviceToProviders": {service: [provider] for code in codes for service, provider in _providers(code).items()},
+        "serviceToProviders": by_service,
         "providerToDescription": providers,
         "providerToProviderDescription": providers,
         "providerOrServiceDescription": next(iter(providers.values())),
@@ -60,7 +65,7 @@ def _account(account: str, summaries: Mapping[LocationSpec, Json]) -> Json:
         "isDisconnected": first.inactive,
         "isPendingDisconnect": False,
         "isUnCollectible": False,
-        "isMultiService": len(services) > 1,
+        "isMultiService": len(by_service) > 1,
         "disconnectNonPay": False,
     }
     return entry | ({"serviceToServiceDescription": descriptions} if descriptions else {})
@@ -77,23 +82,18 @@ def _summary(location: LocationSpec, zone: ZoneInfo, settings: Settings, now: fl
     }
     if location.nickname:
         summary["description"] = location.nickname
-    billed = [each for each in billing_periods(location.connected, zone, settings.shifted, now) if each.end <= now]
-    if billed:
+    periods = billing_periods(location.connected, zone, settings.shifted, now)
+    if billed := [each for each in periods if each.end <= now]:
         summary["lastBillPrevReadDtTm"] = billed[-1].start * 1000
         summary["lastBillPresReadDtTm"] = billed[-1].end * 1000
     return summary
 
 
-def _base_ids(location: LocationSpec) -> dict[str, str]:
-    return {meter.number: f"{location.number}+{count}" for count, meter in enumerate(location.meters, 1)}
-
-
 def _providers(code: str) -> dict[str, str]:
-    """The provider of each service: a city that sells everything numbers them."""
-    services = code.split("|")
-    if len(services) == 1:
+    """Return the provider of each service; a city that sells several numbers them."""
+    if "|" not in code:
         return {code: _PROVIDER}
-    return {service: f"{count}{service}" for count, service in enumerate(services, 1)}
+    return {service: f"{count}{service}" for count, service in enumerate(code.split("|"), 1)}
 
 
 def _description(code: str) -> str:

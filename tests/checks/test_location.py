@@ -80,8 +80,7 @@ def start(start_portal: StartPortal, clock: ManualClock) -> Start:
         house = replace(HOUSE, meters=(spec, *others), connected=connected)
         server = start_portal(World(locations=(house,)), switches.pop("history", None), **switches)
         own = ManualClock(datetime.fromisoformat(f"{on}T12:00").replace(tzinfo=ZONE).timestamp()) if on else clock
-        server.portal._clock = own
-        server.portal.almanac._now = own.now
+        server.portal.clock = own
         return House(server, own)
 
     return start_it

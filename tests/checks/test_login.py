@@ -11,12 +11,11 @@ import pytest
 
 from exporter.config import LocationChoice
 from exporter.portal.us_timezones import offset_at, other_season
-from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
 from exporter.simulator.specs import Channels, MeterSpec, Resolution, UserSpec
-from exporter.simulator.world import World
+from exporter.simulator.world import DEMO_HOMES, World
 
 from ..support.check_reports import Check, checked, lines, run_check
 from ..support.clocks import ManualClock
@@ -273,8 +272,7 @@ def zone_step(server: PortalServer, clock: ManualClock, zone: str | None = "Amer
 
 def at(server: PortalServer, now: int) -> ManualClock:
     """The clock of a portal and of those who ask it."""
-    clock = server.portal._clock = ManualClock(now)
-    server.portal.almanac._now = clock.now
+    clock = server.portal.clock = ManualClock(now)
     return clock
 
 

@@ -45,7 +45,7 @@ class Demo:
         return [float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")]
 
 
-def test_the_demo_shows_data_at_once_and_new_intervals_and_ends_while_its_portal_hangs(starter: Starter) -> None:
+def test_the_demo_shows_new_data_and_stops_on_a_signal(starter: Starter) -> None:
     demo = Demo(starter)
     demo.program.wait_for(lambda: demo.newest() > 0, "data")
     demo.program.wait_for(lambda: demo.values("smarthub_up") == [1.0], "the end of the first refresh")
@@ -76,7 +76,7 @@ def test_the_demo_shows_data_at_once_and_new_intervals_and_ends_while_its_portal
     assert "Traceback" not in demo.program.stderr
 
 
-def test_the_demo_needs_nothing_leaves_nothing_behind_and_ends_with_ctrl_c(starter: Starter) -> None:
+def test_the_demo_ignores_configuration_and_keeps_no_state(starter: Starter) -> None:
     starter.config("not: [a, configuration")
     variables = {"SMARTHUB_API_URL": "https://nosuch.invalid", "SMARTHUB_PASSWORD": "x", "SMARTHUB_WINDOW": "nonsense"}
     starter.environment |= variables

@@ -32,14 +32,14 @@ def settings_of(url: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_at_once(starter: Starter, number: signal.Signals) -> None:
+def test_a_signal_stops_it_at_once(starter: Starter, number: signal.Signals) -> None:
     program, _ = simulate(starter)
     code, seconds = program.end(number)
     assert (code, seconds < AT_ONCE) == (0, True)
     assert program.stderr == ""
 
 
-def test_the_configuration_that_it_prints_works(starter: Starter) -> None:
+def test_the_printed_configuration_works(starter: Starter) -> None:
     program, url = simulate(starter, "--timezone", "America/Denver", "--set", "pending=0")
     text = program.stdout[program.stdout.index("smarthub:") :].partition("\n\nIts ")[0]
     config = yaml.safe_load(text)
@@ -58,7 +58,7 @@ def test_switches_can_be_set_on_the_command_line(starter: Starter) -> None:
     assert (switches["lag"], switches["dst"], switches["placeholders"]) == (3600.0, "merged", True)
 
 
-def test_a_bad_command_line_is_one_line_and_exit_code_2(starter: Starter) -> None:
+def test_an_invalid_command_line_prints_one_line_and_exits_2(starter: Starter) -> None:
     programs = starter.run_all(
         {
             "--set: no such switch: nonsense; ": ("simulate", FREE, "--set", "nonsense=1"),
@@ -79,7 +79,7 @@ def test_a_bad_command_line_is_one_line_and_exit_code_2(starter: Starter) -> Non
         assert line.startswith(f"smarthub-exporter: {said}")
 
 
-def test_a_port_in_use_is_one_line_and_exit_code_1(starter: Starter) -> None:
+def test_a_port_in_use_prints_one_line_and_exits_1(starter: Starter) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         program = starter.run("simulate", "--listen-address", address)

@@ -143,7 +143,7 @@ def test_the_figures_in_the_browser_are_true(site: Site) -> None:
 
 def _last_whole_day(site: Site) -> date:
     # A refresh may need some seconds to see what has been posted.
-    return day_of(site.portal.portal.now() - 2 * HOUR - 10) - timedelta(days=1)
+    return day_of(site.portal.portal.clock.now() - 2 * HOUR - 10) - timedelta(days=1)
 
 
 def _truth(site: Site, meter: MeterSpec, first: date, last: date) -> list[float]:
@@ -237,7 +237,7 @@ def test_times_in_the_browser_are_instants(site: Site) -> None:
     site.open()
     times = site.browser.evaluate("[...document.querySelectorAll('.verdict time')].map(each => each.dateTime)")
     (newest,) = (datetime.fromisoformat(each).astimezone(UTC).timestamp() for each in times)
-    assert 0 <= site.portal.portal.now() - 2 * HOUR - newest < 1000
+    assert 0 <= site.portal.portal.clock.now() - 2 * HOUR - newest < 1000
 
 
 def test_the_browser_leaves_no_process_behind() -> None:

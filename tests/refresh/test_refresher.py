@@ -72,7 +72,7 @@ def name_of(exporter: Exporter, number: str = "70001") -> str:
 
 def assert_true(exporter: Exporter, portal: PortalServer, days: int = 35) -> None:
     """Everything served equals what is true, whole and no more."""
-    now = int(portal.portal._clock.now())
+    now = int(portal.portal.clock.now())
     start, end = WALL.days_before(now, days), WALL.days_before(now, -1)
     for location in portal.portal.world.locations:
         served = {meter.info.number: meter for meter in exporter.location(location.number).meters}

@@ -1,5 +1,6 @@
 """What happens when something that was settled changes: resolution, zone, clock, channels, what a login sees."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from exporter.portal.readings import read_intervals
 from exporter.portal.usage import decode
 from exporter.portal.walltime import WallClock
 from exporter.refresh.status import LocationStatus, LoginStatus, location_statuses
+from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.specs import LocationSpec
@@ -28,6 +30,7 @@ from ..support.worlds import DAY, NOW, WALL, ZONE
 
 KEY = LocationKey("novec", "55001", "70001")
 YESTERDAY = WALL.days_before(int(NOW), 1)
+FAILED = SimulatedResponse(200, b'{"status": "FAILED"}')
 
 
 class Fetched:
@@ -88,18 +91,18 @@ def test_periods_of_an_interval_that_changed_its_length_are_forgotten_with_it(tm
 
 
 def test_an_hourly_meter_is_not_taken_for_a_daily_one_because_its_hours_fail(
-    clock: ManualClock, portal: PortalServer, start_exporter: StartExporter, monkeypatch: pytest.MonkeyPatch
+    clock: ManualClock, portal: PortalServer, start_exporter: StartExporter
 ) -> None:
-    answer = portal.portal._answerer.answer
     asked: list[str] = []
 
-    def only_days(question: object, settings: object, now: float) -> object:
-        asked.append(question.time_frame)  # type: ignore[attr-defined]
-        failed = question.time_frame == "HOURLY" and not healed  # type: ignore[attr-defined]
-        return {"status": "FAILED"} if failed else answer(question, settings, now)  # type: ignore[arg-type]
+    def only_days(call: Call) -> SimulatedResponse | None:
+        if not call.path.endswith("/poll"):
+            return None
+        asked.append(json.loads(call.body)["timeFrame"])
+        return FAILED if asked[-1] == "HOURLY" and not healed else None
 
     healed = False
-    monkeypatch.setattr(portal.portal._answerer, "answer", only_days)
+    portal.portal.override = only_days
     exporter = start_exporter(login_of(portal))
     exporter.refresh()
     assert set(asked) == {"HOURLY", "DAILY"}
@@ -294,18 +297,19 @@ def test_a_location_whose_login_is_refused_is_read_by_the_next_login_that_sees_i
 
 
 def test_old_intervals_are_forgotten_also_while_refreshes_keep_failing(
-    clock: ManualClock, portal: PortalServer, start_exporter: StartExporter, monkeypatch: pytest.MonkeyPatch
+    clock: ManualClock, portal: PortalServer, start_exporter: StartExporter
 ) -> None:
     exporter = start_exporter(login_of(portal))
     exporter.refresh()
     oldest_day = clock.now()
-    answer = portal.portal._answerer.answer
 
-    def all_but_one_day(question: object, settings: object, now: float) -> object:
-        poisoned = question.start <= oldest_day < question.end  # type: ignore[attr-defined]
-        return {"status": "FAILED"} if poisoned else answer(question, settings, now)  # type: ignore[arg-type]
+    def all_but_one_day(call: Call) -> SimulatedResponse | None:
+        if not call.path.endswith("/poll"):
+            return None
+        asked = json.loads(call.body)
+        return FAILED if asked["startDateTime"] <= oldest_day * 1000 < asked["endDateTime"] else None
 
-    monkeypatch.setattr(portal.portal._answerer, "answer", all_but_one_day)
+    portal.portal.override = all_but_one_day
     for _ in range(8):
         clock.advance(5 * DAY)
         exporter.refresh()

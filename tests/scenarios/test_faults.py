@@ -73,7 +73,7 @@ def known(exporter: Exporter) -> Known:
 
 def truth(server: PortalServer) -> dict[str, list[tuple[float | None, ...]]]:
     """What is true of each meter, as far as an exporter of this moment keeps it."""
-    now = int(server.portal._clock.now())
+    now = int(server.portal.clock.now())
     return {
         meter.number: [
             (each.start, each.end, each.usage, each.export, each.cost)

@@ -17,13 +17,12 @@ import yaml
 
 from exporter import cli
 from exporter.commands import check, discover
-from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
 from exporter.simulator.specs import Channels, Resolution, UserSpec
-from exporter.simulator.world import World
+from exporter.simulator.world import DEMO_HOMES, World
 
 from ..support.clocks import ManualClock
 from ..support.portal import Intercept, StartPortal
@@ -233,7 +232,7 @@ def test_check_says_what_is_wrong(
 ) -> None:
     server = start_portal(trouble.world, **trouble.switches)
     if trouble.clock_ahead:
-        server.portal._clock = ManualClock(NOW)
+        server.portal.clock = ManualClock(NOW)
         clock.advance(trouble.clock_ahead)
 
     run = attempt("check", login_to(server, **trouble.login))

@@ -1,7 +1,7 @@
-"""Nothing before a location is connected, days before intervals: where the simulated portal's data begin and end."""
+"""When the simulated portal's data starts and ends: connection, first intervals, and read dates."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
@@ -10,13 +10,13 @@ from exporter.simulator.specs import Channels, LocationSpec, MeterSpec, Resoluti
 from exporter.simulator.truth import Truth
 
 from ..support.decoding import compare
-from ..support.member import AUTUMN, DAY, HOUR, MIDNIGHT, NEXT, Json, Member, at, june, meter, place, times, wall
+from ..support.member import AUTUMN, DAY, HOUR, MIDNIGHT, NEXT, Json, Member, at, home, june, meter, times, wall
 
 BEFORE = at(2026, 6, 7)
 
 
 def connected(day: str, *meters: MeterSpec) -> LocationSpec:
-    return replace(place(*meters or [meter()]), connected=day)
+    return replace(home(*meters or [meter()]), connected=day)
 
 
 def read_dates(entry: Json, number: int = 0) -> tuple[int | None, int | None]:
@@ -28,38 +28,39 @@ def read_dates(entry: Json, number: int = 0) -> tuple[int | None, int | None]:
 
 
 @pytest.mark.parametrize(
-    ("zone", "day", "hours_after_midnight_utc"),
+    ("zone", "day", "hour_utc"),
     [
-        ("America/Phoenix", (2026, 6, 10), 7),
-        ("America/New_York", (2026, 3, 8), 5),
-        ("America/New_York", (2026, 11, 2), 5),
+        ("America/Phoenix", "2026-06-10", 7),
+        ("America/New_York", "2026-03-08", 5),
+        ("America/New_York", "2026-11-02", 5),
     ],
 )
 @pytest.mark.parametrize("resolution", [Resolution.INTERVALS, Resolution.DAYS])
-def test_answers_and_truth_begin_at_midnight_of_the_connection(
-    resolution: Resolution, zone: str, day: tuple[int, int, int], hours_after_midnight_utc: int
+def test_data_starts_at_midnight_of_the_connection_day(
+    resolution: Resolution, zone: str, day: str, hour_utc: int
 ) -> None:
     spec = meter(resolution=resolution)
-    member = Member(connected("{:04}-{:02}-{:02}".format(*day), spec), zone=zone)
-    start = int(datetime(*day, hours_after_midnight_utc, tzinfo=UTC).timestamp())
+    member = Member(connected(day, spec), zone=zone)
+    midnight_utc = int(datetime.fromisoformat(f"{day}T00Z").timestamp())
+    start = midnight_utc + hour_utc * HOUR
     bounds = start - 2 * DAY, start + DAY
     assert min(compare(member, spec, *bounds)) == start
     assert member.portal.truth(spec, bounds[0], start) == Truth(bounds[0], start, None, None, None)
-    assert times(member.usage(*bounds, "DAILY"))[0] == wall(*day)
+    assert times(member.usage(*bounds, "DAILY"))[0] == midnight_utc * 1000
 
 
-def test_phantoms_are_not_given_before_the_connection() -> None:
+def test_there_are_no_phantoms_before_the_connection() -> None:
     for day, phantoms in (("2026-03-08", 4), ("2026-03-09", 0)):
         found = times(Member(connected(day), dst=Dst.PHANTOM).usage(at(2026, 3, 7), at(2026, 3, 10)))
         assert len([x for x in found if wall(2026, 3, 8, 2) <= x < wall(2026, 3, 8, 3)]) == phantoms
 
 
 @pytest.mark.parametrize(("day", "said"), [("2019-05-04", "May 4, 2019"), ("2026-06-10", "June 10, 2026")])
-def test_the_day_of_the_connection_is_told_in_words(day: str, said: str) -> None:
+def test_the_connection_date_is_written_in_english(day: str, said: str) -> None:
     assert Member(connected(day)).usage()["connectDate"] == said
 
 
-def test_a_meter_that_has_moved_begins_with_its_present_member() -> None:
+def test_a_moved_meter_starts_with_its_current_member() -> None:
     spec = meter()
     closed = LocationSpec("55009", "70009", (spec,), connected="2010-01-01", inactive=True)
     member = Member(connected("2026-06-10", spec), closed)
@@ -69,7 +70,7 @@ def test_a_meter_that_has_moved_begins_with_its_present_member() -> None:
 # -- days before intervals
 
 
-def test_days_before_the_intervals_are_those_of_any_meter() -> None:
+def test_days_exist_before_the_first_intervals() -> None:
     plain, late = (Member(meter(hourly_since=since)) for since in ("", "2026-06-10"))
     asked = BEFORE, at(2026, 6, 12), "DAILY"
     assert late.usage(*asked)["series"] == plain.usage(*asked)["series"]
@@ -77,23 +78,23 @@ def test_days_before_the_intervals_are_those_of_any_meter() -> None:
 
 
 @pytest.mark.parametrize(("day", "since"), [("2026-06-10", "2026-06-08"), ("2026-06-08", "2026-06-10")])
-def test_intervals_begin_with_connection_or_later_smart_meter(day: str, since: str) -> None:
+def test_intervals_start_with_connection_or_smart_meter(day: str, since: str) -> None:
     spec = meter(hourly_since=since)
     member = Member(connected(day, spec))
     assert min(compare(member, spec, BEFORE, NEXT)) == MIDNIGHT
     assert times(member.usage(BEFORE, NEXT, "DAILY"))[0] == wall(2026, 6, int(day[-2:]))
 
 
-def test_two_meters_of_a_location_can_begin_on_different_days() -> None:
+def test_two_meters_of_a_location_can_start_on_different_days() -> None:
     entry = Member(meter(), meter(number="81002", hourly_since="2026-06-10")).usage(BEFORE, NEXT)
     assert [times(entry, n)[0] for n in (0, 1)] == [wall(2026, 6, 7), june(0)]
     assert [read_dates(entry, n)[0] for n in (0, 1)] == [BEFORE * 1000, MIDNIGHT * 1000]
 
 
-# -- the range that has data
+# -- read dates
 
 
-def test_only_rate_periods_tell_their_range_by_wall_clock() -> None:
+def test_only_rate_periods_have_wall_clock_ranges() -> None:
     entries = Member(meter(periods=True)).entries()
     for kind, bounds in (("USAGE", (MIDNIGHT * 1000, NEXT * 1000)), ("TIME_OF_USE", (june(0), wall(2026, 6, 11)))):
         entry = entries[kind]
@@ -110,7 +111,7 @@ def test_only_rate_periods_tell_their_range_by_wall_clock() -> None:
         ({"nulls": (Span("81001", MIDNIGHT + 9 * HOUR, NEXT),)}, 9 * HOUR),
     ],
 )
-def test_the_range_ends_with_what_has_been_read(switches: Json, last: int) -> None:
+def test_read_dates_end_with_the_last_reading(switches: Json, last: int) -> None:
     entry = Member(now=MIDNIGHT + 12 * HOUR, **switches).usage()
     assert read_dates(entry) == (MIDNIGHT * 1000, (MIDNIGHT + last) * 1000)
 
@@ -119,10 +120,10 @@ def test_the_range_ends_with_what_has_been_read(switches: Json, last: int) -> No
 @pytest.mark.parametrize(
     ("start", "end", "frame"), [(AUTUMN[0], AUTUMN[0] + 3 * HOUR, "HOURLY"), (AUTUMN[0] - DAY, AUTUMN[1], "DAILY")]
 )
-def test_a_daylight_saving_change_is_within_the_range(mode: Dst, start: int, end: int, frame: str) -> None:
+def test_read_dates_cover_a_daylight_saving_change(mode: Dst, start: int, end: int, frame: str) -> None:
     assert read_dates(Member(dst=mode).usage(start, end, frame)) == (start * 1000, end * 1000)
 
 
-def test_without_data_there_is_no_range() -> None:
+def test_there_are_no_read_dates_without_data() -> None:
     for member in (Member(connected("2026-06-11")), Member(meter(Channels.THREE), poll=Poll.NO_POINTS)):
         assert read_dates(member.usage()) == (None, None)

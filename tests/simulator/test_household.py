@@ -1,4 +1,4 @@
-"""Simulated households behave like households: by day and night, on weekends, through the seasons, and every time."""
+"""Simulated households are plausible by day and night, on weekends and in each season, and never random."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.energy import metered_energy
 from exporter.simulator.household import Household
 from exporter.simulator.specs import MeterSpec
+from exporter.simulator.world import DEMO_HOMES
 
 ZONE = ZoneInfo("America/New_York")
 READ = [location for location in DEMO_HOMES if location.meters]
@@ -25,7 +25,7 @@ houses = pytest.mark.parametrize("house", HOUSES, ids=[location.nickname for loc
 
 
 def mean(power: Callable[[datetime], float], days: Iterable[datetime], *hours: int) -> float:
-    """The mean power of these days in these hours, by default in all."""
+    """Return the mean power on the given days, in the given hours or all day."""
     return fmean(
         power(day.replace(hour=hour, minute=minute))
         for day in days
@@ -35,7 +35,7 @@ def mean(power: Callable[[datetime], float], days: Iterable[datetime], *hours: i
 
 
 @houses
-def test_nights_are_below_evenings(house: Household) -> None:
+def test_a_household_uses_less_at_night_than_in_the_evening(house: Household) -> None:
     assert mean(house.load, YEAR, 2, 3, 4) < 0.7 * mean(house.load, YEAR, 18, 19, 20)
 
 
@@ -53,7 +53,7 @@ def test_winter_heats_at_night_and_summer_cools_in_the_afternoon() -> None:
 
 
 @houses
-def test_a_household_always_draws_something_and_nothing_absurd(house: Household) -> None:
+def test_usage_is_never_zero_or_absurd(house: Household) -> None:
     powers = [house.load(day.replace(hour=hour, minute=30)) for day in YEAR for hour in range(24)]
     assert 0 < min(powers) < 0.5
     assert max(powers) < 15
@@ -72,18 +72,18 @@ def test_the_sun_is_strongest_at_noon_and_in_summer() -> None:
     assert max(SOLAR.sun(day.replace(hour=hour)) for day in YEAR for hour in range(24)) <= 6.5
 
 
-def test_households_are_the_same_at_every_run() -> None:
+def test_households_are_the_same_in_every_run() -> None:
     powers = [mean(power, YEAR) for house in (HOUSES[0], SOLAR) for power in (house.load, house.sun)]
     assert powers == pytest.approx([1.0818001264393529, 0.0, 1.070620071386306, 0.9438198617387701], rel=1e-9)
 
 
-def test_drawn_and_sent_balance_load_and_sun() -> None:
+def test_usage_and_export_balance_load_and_sun() -> None:
     for hour in range(24):
         local = datetime(2026, 6, 10, hour, tzinfo=ZONE)
         each = metered_energy(MeterSpec("81002", SOLAR), int(local.timestamp()), 900, ZONE)
         load, sun = SOLAR.load(local) / 4, SOLAR.sun(local) / 4
-        assert each.drawn - each.sent == pytest.approx(load - sun)
-        assert min(each.drawn, each.sent) == pytest.approx(0.05 * min(load, sun))
+        assert each.usage - each.export == pytest.approx(load - sun)
+        assert min(each.usage, each.export) == pytest.approx(0.05 * min(load, sun))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_drawn_and_sent_balance_load_and_sun() -> None:
         (13, range(6, 24), "Off Peak", 0.11),
     ],
 )
-def test_rate_periods_follow_the_local_clock_on_workdays(day: int, hours: range, period: str, price: float) -> None:
+def test_rate_periods_follow_the_local_clock(day: int, hours: range, period: str, price: float) -> None:
     for hour in hours:
         start = int(datetime(2026, 6, day, hour, tzinfo=ZONE).timestamp())
         each = metered_energy(MeterSpec("81001", HOUSES[0]), start, 900, ZONE)

@@ -1,4 +1,4 @@
-"""The simulated portal's doors: sign-in, second factor, lockout, tokens, discovery, jobs, and switches over HTTP."""
+"""The simulated portal's endpoints: sign-in, two-factor, lockout, tokens, accounts, polls, and its switches."""
 
 import json
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ from exporter.simulator.settings import Poll, Settings, SignIn
 from exporter.simulator.specs import LocationSpec, UserSpec
 from exporter.simulator.world import World
 
-from ..support.member import AUTH, DAY, MIDNIGHT, NEXT, NOW, POLL, Json, Member, meter, place
+from ..support.member import AUTH, DAY, MIDNIGHT, NEXT, NOW, POLL, Json, Member, home, meter
 
 USER_DATA = "/services/secured/user-data"
 FAILURE = {"status": "FAILURE", "isBusinessUser": False}
 NOT_RENEWED = {"isBusinessUser": False}
 SHORT_SECRET = "JBSWY3DPEHPK3PXP"
-"""The 80 bits that many sites hand out, and the example of the configuration."""
+"""80 bits, as many sites issue them and as in the example configuration."""
 SECRET = SHORT_SECRET + SHORT_SECRET
 NAME = UserSpec().username
 OTHER = UserSpec("other@example.org", "another")
@@ -43,7 +43,7 @@ def poll(member: Member, **changes: Json) -> SimulatedResponse:
 
 @pytest.fixture
 def member() -> Member:
-    """A member who is signed in; the next sign-in is as good as the first."""
+    """Return a member who is signed in, with no calls counted yet."""
     member = Member()
     member.sign_in()
     member.portal.calls.clear()
@@ -53,7 +53,7 @@ def member() -> Member:
 # -- signing in
 
 
-def test_a_sign_in_gives_a_token_and_how_long_it_lives(member: Member) -> None:
+def test_a_sign_in_returns_a_token_and_its_lifetime(member: Member) -> None:
     said = member.sign_in()
     assert said.pop("authorizationToken")
     assert said == {
@@ -67,13 +67,13 @@ def test_a_sign_in_gives_a_token_and_how_long_it_lives(member: Member) -> None:
     }
 
 
-def test_the_end_of_a_token_can_be_told_in_milliseconds_alone() -> None:
+def test_the_expiration_can_be_in_milliseconds_only() -> None:
     said = Member(expires_in_ms=True).sign_in()
     assert (said["expiration"], said.get("expiresIn")) == ((NOW + 299) * 1000, None)
 
 
 @pytest.mark.parametrize("form", [{"password": "wrong"}, {"password": ""}, {"userId": "nobody@example.org"}])
-def test_a_wrong_password_or_name_is_a_failure_with_status_200(member: Member, form: dict[str, str]) -> None:
+def test_wrong_credentials_return_failure_with_status_200(member: Member, form: dict[str, str]) -> None:
     assert member.sign_in(**form) == FAILURE
     assert member.portal.calls == {("auth", 200): 1}
 
@@ -102,7 +102,7 @@ def test_a_login_is_locked_after_five_rejected_sign_ins_in_a_row() -> None:
         (SignIn.PAGE, 200, b"<!DOCTYPE html", False),
     ],
 )
-def test_a_sign_in_fails_as_it_is_set_to(how: SignIn, status: int, start: bytes, counts: bool) -> None:  # noqa: FBT001
+def test_a_sign_in_fails_as_configured(how: SignIn, status: int, start: bytes, counts: bool) -> None:  # noqa: FBT001
     member = Member(sign_in=how)
     answer = member.post_form(AUTH, userId=NAME, password=member.user.password)
     assert (answer.status, answer.body[: len(start)]) == (status, start)
@@ -110,18 +110,18 @@ def test_a_sign_in_fails_as_it_is_set_to(how: SignIn, status: int, start: bytes,
     assert member.portal.rejected_sign_ins[NAME] == counts
 
 
-# -- the second factor
+# -- two-factor authentication
 
 
 @pytest.mark.parametrize("secret", [SECRET, SHORT_SECRET], ids=["160 bits", "80 bits"])
-def test_a_login_with_a_second_factor_needs_the_code_of_now(secret: str) -> None:
+def test_the_current_two_factor_code_is_accepted(secret: str) -> None:
     member = Member(users=(UserSpec(totp_secret=secret),))
     code = second_factor(secret).at(int(member.clock.now()))
     assert member.sign_in(twoFactorCode=code)["status"] == "SUCCESS"
 
 
 @pytest.mark.parametrize("form", [{}, {"twoFactorCode": ""}, {"twoFactorCode": second_factor(SECRET).at(NOW - 120)}])
-def test_a_missing_or_old_code_is_500_with_a_text_and_counts(form: dict[str, str]) -> None:
+def test_a_missing_or_old_code_counts_as_a_rejection(form: dict[str, str]) -> None:
     member = Member(users=(UserSpec(totp_secret=SECRET),))
     answer = member.post_form(AUTH, userId=NAME, password=member.user.password, **form)
     assert (answer.status, answer.content_type) == (500, "text/plain")
@@ -130,7 +130,7 @@ def test_a_missing_or_old_code_is_500_with_a_text_and_counts(form: dict[str, str
 
 
 @pytest.mark.parametrize(("secret", "method"), [(SECRET, "TOTP"), ("", "NONE")])
-def test_anybody_can_ask_if_a_login_needs_a_second_factor(secret: str, method: str) -> None:
+def test_the_two_factor_method_needs_no_sign_in(secret: str, method: str) -> None:
     member = Member(users=(UserSpec(totp_secret=secret),))
     assert json.loads(member.get("/services/two-factor/method", userId=NAME).body) == method
 
@@ -139,7 +139,7 @@ def test_anybody_can_ask_if_a_login_needs_a_second_factor(secret: str, method: s
 
 
 @pytest.mark.parametrize("life", [299, 5])
-def test_a_token_is_worth_nothing_after_its_life(life: int) -> None:
+def test_a_token_expires(life: int) -> None:
     member = Member(token_life=float(life))
     assert member.sign_in()["expiresIn"] == life
     member.clock.advance(life - 1)
@@ -149,7 +149,7 @@ def test_a_token_is_worth_nothing_after_its_life(life: int) -> None:
     assert renew(member, member.token) == NOT_RENEWED
 
 
-def test_a_living_token_can_be_renewed_once(member: Member) -> None:
+def test_a_valid_token_can_be_renewed_once(member: Member) -> None:
     old = member.token
     said = renew(member, old)
     assert said["status"] == "SUCCESS"
@@ -159,7 +159,7 @@ def test_a_living_token_can_be_renewed_once(member: Member) -> None:
     assert renew(member, old) == NOT_RENEWED
 
 
-def test_all_tokens_work_until_everybody_is_signed_out(member: Member) -> None:
+def test_signing_everybody_out_invalidates_all_tokens(member: Member) -> None:
     tokens = member.token, member.sign_in()["authorizationToken"]
     for status in (200, 401):
         for member.token in tokens:
@@ -167,16 +167,16 @@ def test_all_tokens_work_until_everybody_is_signed_out(member: Member) -> None:
         member.portal.sign_everybody_out()
 
 
-def test_data_are_only_for_who_says_who_they_are(member: Member) -> None:
+def test_data_needs_both_token_and_user_name(member: Member) -> None:
     token, name = member.credentials().items()
     for headers in ({}, dict([token]), dict([name]), dict([token, (name[0], OTHER.username)])):
         assert member.call("POST", POLL, headers=headers).status == 401
 
 
-# -- discovery
+# -- accounts
 
 
-def test_the_plain_list_of_accounts_is_without_closed_locations(member: Member) -> None:
+def test_the_plain_list_of_accounts_omits_closed_locations(member: Member) -> None:
     member.portal.world = World()
     plain = json.loads(member.get("/services/secured/accounts", user=NAME).body)
     assert plain == [
@@ -185,7 +185,7 @@ def test_the_plain_list_of_accounts_is_without_closed_locations(member: Member) 
     ]
 
 
-def test_a_secondary_login_asks_for_the_data_of_its_owner() -> None:
+def test_a_secondary_login_reads_the_data_of_its_owner() -> None:
     member = Member(users=(UserSpec(owner="owner@example.org"),))
     said = member.sign_in()
     assert (said["primaryUsername"], said["isSecondaryRegistration"]) == ("owner@example.org", True)
@@ -194,13 +194,13 @@ def test_a_secondary_login_asks_for_the_data_of_its_owner() -> None:
 
 def test_a_login_sees_only_its_own_accounts() -> None:
     foreign = LocationSpec("55009", "79999", (meter(),))
-    member = Member(place(meter()), foreign, users=(UserSpec(accounts=("55001",)),))
+    member = Member(home(meter()), foreign, users=(UserSpec(accounts=("55001",)),))
     member.sign_in()
     assert [each["account"] for each in json.loads(member.user_data().body)] == ["55001"]
     assert poll(member, accountNumber="55009", serviceLocationNumber="79999").status == 403
 
 
-def test_discovery_or_one_location_can_fail_by_itself(member: Member) -> None:
+def test_user_data_or_one_location_can_fail_alone(member: Member) -> None:
     for switches, expected in (
         ({"discovery": Poll.STATUS_503}, [503, 200]),
         ({"refused_locations": ("70001",)}, [503, 403]),
@@ -209,16 +209,15 @@ def test_discovery_or_one_location_can_fail_by_itself(member: Member) -> None:
         assert [answer.status for answer in (member.user_data(), poll(member))] == expected
 
 
-# -- jobs
+# -- polls
 
 
 def statuses(member: Member, *days: int) -> str:
-    """The first letters of what is said when the member asks for so many days, one after the other."""
-    said = [json.loads(member.poll(MIDNIGHT, MIDNIGHT + count * DAY).body)["status"] for count in days]
-    return "".join(status[0] for status in said)
+    """Poll for so many days, one range after the other; return the first letter of each status."""
+    return "".join(json.loads(member.poll(MIDNIGHT, MIDNIGHT + count * DAY).body)["status"][0] for count in days)
 
 
-def test_each_body_is_a_job_pending_as_often_as_set(member: Member) -> None:
+def test_each_request_body_is_a_job_of_its_own(member: Member) -> None:
     set_to(member, pending=2)
     assert statuses(member, 1, 1, 2, 1, 1, 2, 2) == "PPPCPPC"
     set_to(member, pending=1)
@@ -228,7 +227,7 @@ def test_each_body_is_a_job_pending_as_often_as_set(member: Member) -> None:
     assert [b"COMPLETE" in answer for answer in answers] == [False, True]
 
 
-def test_ranges_can_be_too_long_or_stay_pending(member: Member) -> None:
+def test_long_ranges_can_fail_or_stay_pending(member: Member) -> None:
     set_to(member, longest_days=30)
     assert statuses(member, 30, 31) == "CF"
     set_to(member, longest_days=1000, slow_days=3)
@@ -247,7 +246,7 @@ def test_ranges_can_be_too_long_or_stay_pending(member: Member) -> None:
         ({"startDateTime": str(MIDNIGHT * 1000), "endDateTime": str(NEXT * 1000)}, 200),
     ],
 )
-def test_a_question_must_be_one_that_portals_understand(member: Member, change: Json, status: int) -> None:
+def test_a_poll_must_be_one_that_portals_accept(member: Member, change: Json, status: int) -> None:
     assert poll(member, **change).status == status
 
 
@@ -266,7 +265,7 @@ def test_a_question_must_be_one_that_portals_understand(member: Member, change: 
         (Poll.PENDING, 200, b'{"status": "PENDING"}'),
     ],
 )
-def test_a_poll_fails_as_it_is_set_to(member: Member, how: Poll, status: int, start: bytes) -> None:
+def test_a_poll_fails_as_configured(member: Member, how: Poll, status: int, start: bytes) -> None:
     set_to(member, poll=how)
     answer = poll(member)
     assert (answer.status, answer.body[: len(start)]) == (status, start)
@@ -277,11 +276,11 @@ def test_a_poll_fails_as_it_is_set_to(member: Member, how: Poll, status: int, st
     ("method", "path", "status"),
     [("GET", "/nothing", 404), ("GET", AUTH, 405), ("POST", USER_DATA, 405), ("GET", POLL, 405)],
 )
-def test_other_paths_and_methods_are_not_there(member: Member, method: str, path: str, status: int) -> None:
+def test_other_paths_and_methods_are_rejected(member: Member, method: str, path: str, status: int) -> None:
     assert member.call(method, path).status == status
 
 
-def test_every_call_is_counted_by_endpoint_and_status(member: Member) -> None:
+def test_calls_are_counted_by_endpoint_and_status(member: Member) -> None:
     member.sign_in()
     poll(member)
     member.user_data()
@@ -290,7 +289,13 @@ def test_every_call_is_counted_by_endpoint_and_status(member: Member) -> None:
     assert member.portal.count == 4
 
 
-def test_an_answer_can_take_its_time(member: Member) -> None:
+def test_a_call_can_be_answered_in_place_of_the_portal(member: Member) -> None:
+    member.portal.override = lambda call: SimulatedResponse(418, b"") if b"DAILY" in call.body else None
+    assert [poll(member, timeFrame=frame).status for frame in ("DAILY", "HOURLY")] == [418, 200]
+    assert member.portal.calls == {("poll", 418): 1, ("poll", 200): 1}
+
+
+def test_answers_can_be_slow(member: Member) -> None:
     set_to(member, latency=4.0)
     assert poll(member).status == 200
     assert member.clock.slept == [4.0]
@@ -318,7 +323,7 @@ def http(server: PortalServer) -> Iterator[requests.Session]:
 
 
 def sign_in(server: PortalServer, http: requests.Session) -> Json:
-    """What is said to a sign-in whose password has everything that a form must escape."""
+    """Sign in with a password that has every character that a form must escape."""
     form = {"userId": ODD.username, "password": ODD.password}
     return http.post(server.url + AUTH, data=form, timeout=5).json()
 
@@ -334,7 +339,7 @@ def test_switches_can_be_read_and_changed_over_http(server: PortalServer, http: 
 
 
 @pytest.mark.parametrize("body", [b'{"nonsense": 1}', b'{"poll": "nonsense"}', b"no json", b"[1]", b'"text"', b"3"])
-def test_nonsense_changes_nothing_and_is_400(server: PortalServer, http: requests.Session, body: bytes) -> None:
+def test_invalid_switches_are_rejected_with_400(server: PortalServer, http: requests.Session, body: bytes) -> None:
     answer = http.post(f"{server.url}/simulator/settings", data=body, timeout=5)
     assert (answer.status_code, answer.text[-1]) == (400, "\n")
     assert server.portal.settings == Settings(pending=0)
@@ -346,7 +351,7 @@ def test_calls_to_the_simulator_itself_are_not_counted(server: PortalServer, htt
     assert http.get(f"{server.url}/simulator/calls", timeout=5).json() == {"two_factor 200": 1, "other 404": 1}
 
 
-def test_a_cut_off_answer_breaks_in_the_middle(server: PortalServer, http: requests.Session) -> None:
+def test_a_response_can_be_cut_off(server: PortalServer, http: requests.Session) -> None:
     member = Member(*server.portal.world.locations)
     member.token = sign_in(server, http)["authorizationToken"]
     server.portal.settings = Settings(pending=0, poll=Poll.CUT_OFF)
@@ -354,7 +359,7 @@ def test_a_cut_off_answer_breaks_in_the_middle(server: PortalServer, http: reque
         http.post(server.url + POLL, json=member.question(MIDNIGHT, NEXT), headers=member.credentials(), timeout=5)
 
 
-def test_a_second_portal_cannot_have_the_same_address(server: PortalServer) -> None:
+def test_an_address_in_use_is_a_listen_error(server: PortalServer) -> None:
     host, _, port = server.host.rpartition(":")
     with pytest.raises(ListenError, match=f"the simulated portal cannot listen on {server.host}: "):
         PortalServer(server.portal, host, int(port))

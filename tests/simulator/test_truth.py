@@ -1,14 +1,14 @@
-"""What the simulator says is true equals what its answers say, worked out here from the JSON by the contract alone."""
+"""The simulator's truth equals its answers, which are decoded here without the exporter's code."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.settings import Dst, Revision, Span, Stray
 from exporter.simulator.specs import Channels, LocationSpec, Resolution
 from exporter.simulator.truth import Truth
+from exporter.simulator.world import DEMO_HOMES
 
 from ..support.decoding import compare
 from ..support.member import AUTUMN, DAY, HOUR, MIDNIGHT, NEXT, SPRING, Json, Member, at, june, meter
@@ -18,7 +18,7 @@ MISSING = (Span("81001", MIDNIGHT + HOUR, MIDNIGHT + 3 * HOUR),)
 
 
 @pytest.mark.parametrize("channels", Channels)
-def test_the_answer_for_each_set_of_channels_says_what_is_true(channels: Channels) -> None:
+def test_answers_are_true_for_each_set_of_channels(channels: Channels) -> None:
     spec = meter(channels)
     found = compare(Member(spec), spec, MIDNIGHT, NEXT)
     assert len(found) == 96
@@ -27,7 +27,7 @@ def test_the_answer_for_each_set_of_channels_says_what_is_true(channels: Channel
 
 
 @pytest.mark.parametrize("location", [each for each in DEMO_HOMES if each.meters], ids=lambda each: each.nickname)
-def test_the_homes_of_the_demo_tell_the_truth_for_a_month(location: LocationSpec) -> None:
+def test_answers_for_the_demo_homes_are_true_for_a_month(location: LocationSpec) -> None:
     (spec,) = location.meters
     found = compare(Member(location), spec, at(2026, 10, 20), at(2026, 11, 19))
     assert len(found) == (30 * DAY + HOUR) // spec.step
@@ -36,7 +36,7 @@ def test_the_homes_of_the_demo_tell_the_truth_for_a_month(location: LocationSpec
 @pytest.mark.parametrize("channels", [Channels.FORWARD, Channels.THREE, Channels.SIGNED])
 @pytest.mark.parametrize("step", [300, 900, 3600])
 @pytest.mark.parametrize("mode", Dst)
-def test_the_truth_knows_what_a_portal_does_when_clocks_change(mode: Dst, step: int, channels: Channels) -> None:
+def test_the_truth_follows_daylight_saving_changes(mode: Dst, step: int, channels: Channels) -> None:
     spec = meter(channels, step=step)
     autumn = 24 if mode in (Dst.MERGED, Dst.LOST) else 25
     for bounds, hours in ((SPRING, 23), (AUTUMN, autumn)):
@@ -45,14 +45,14 @@ def test_the_truth_knows_what_a_portal_does_when_clocks_change(mode: Dst, step: 
 
 
 @pytest.mark.parametrize("zone", ["America/Phoenix", "Pacific/Honolulu", "America/Denver", "Pacific/Palau"])
-def test_the_truth_holds_in_other_zones(zone: str) -> None:
+def test_answers_are_true_in_other_zones(zone: str) -> None:
     spec = meter()
     start, end = (int(datetime(2026, *day, tzinfo=ZoneInfo(zone)).timestamp()) for day in ((10, 30), (11, 3)))
     compare(Member(spec, zone=zone), spec, start, end)
 
 
 @pytest.mark.parametrize("bounds", [(MIDNIGHT, NEXT), SPRING, AUTUMN], ids=["24 hours", "23 hours", "25 hours"])
-def test_a_daily_meter_tells_the_truth(bounds: tuple[int, int]) -> None:
+def test_answers_of_a_daily_meter_are_true(bounds: tuple[int, int]) -> None:
     spec = meter(Channels.FORWARD_RETURN, resolution=Resolution.DAYS)
     member = Member(spec)
     assert list(compare(member, spec, *bounds)) == [bounds[0]]
@@ -60,7 +60,7 @@ def test_a_daily_meter_tells_the_truth(bounds: tuple[int, int]) -> None:
     assert (truth.start, truth.end) == bounds
 
 
-def test_a_monthly_meter_has_no_truth_to_tell() -> None:
+def test_a_monthly_meter_has_no_true_intervals() -> None:
     spec = meter(resolution=Resolution.MONTHS)
     assert Member(spec).portal.truth(spec, MIDNIGHT, NEXT) == Truth(MIDNIGHT, NEXT, None, None, None)
 
@@ -82,12 +82,12 @@ def test_a_monthly_meter_has_no_truth_to_tell() -> None:
     ],
 )
 @pytest.mark.parametrize("channels", [Channels.FORWARD, Channels.THREE, Channels.NET])
-def test_what_is_late_missing_or_not_final_is_so_in_truth(channels: Channels, switches: Json) -> None:
+def test_the_truth_lacks_what_is_late_or_missing(channels: Channels, switches: Json) -> None:
     spec = meter(channels)
     compare(Member(spec, now=NOON + 100, **switches), spec, MIDNIGHT, NEXT)
 
 
-def test_a_revision_takes_effect_when_it_is_due_and_not_before() -> None:
+def test_a_revision_takes_effect_when_it_is_due() -> None:
     spec = meter()
     at_one = MIDNIGHT + HOUR
     member = Member(spec, revisions=(Revision("81001", at_one, NOON, 3.0),), now=NOON - 1)
@@ -98,7 +98,7 @@ def test_a_revision_takes_effect_when_it_is_due_and_not_before() -> None:
     assert (after[at_one][0] or 0) == pytest.approx(3 * (before[at_one][0] or 0), abs=0.02)
 
 
-def test_two_meters_of_a_location_do_not_mix() -> None:
+def test_two_meters_of_a_location_are_kept_apart() -> None:
     both = meter(Channels.THREE), meter(number="81002", step=3600, cost=False)
     member = Member(*both)
     assert [series["meterNumber"] for series in member.usage()["series"]] == ["81001"] * 3 + ["81002"]

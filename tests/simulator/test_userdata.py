@@ -1,4 +1,4 @@
-"""What the simulated portal tells a login of its accounts: locations, services, providers, meters and last bills."""
+"""The simulated portal's `user-data`: accounts, locations, services, providers and last bills."""
 
 import json
 from dataclasses import replace
@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.specs import LocationSpec
+from exporter.simulator.world import DEMO_HOMES
 
-from ..support.member import HOUR, Json, Member, at, meter, place
+from ..support.member import HOUR, Json, Member, at, home, meter
 
-HOME = place(meter())
+HOME = home(meter())
 
 
 def accounts(*locations: LocationSpec, **more: Any) -> list[Json]:  # noqa: ANN401
@@ -31,7 +31,7 @@ def summary(account: Json, number: str = "70001") -> Json:
 
 
 def bills(now: float, connected: str = "2019-05-04", **more: Any) -> tuple[float | None, ...]:  # noqa: ANN401
-    """When the meter was read for the last bill, before and at its end, in seconds UTC."""
+    """Return the two read dates of the last bill, in seconds UTC."""
     (account,) = accounts(replace(HOME, connected=connected), now=now, **more)
     stamps = [summary(account).get(f"lastBill{which}ReadDtTm") for which in ("Prev", "Pres")]
     return tuple(stamp and stamp / 1000 for stamp in stamps)
@@ -40,7 +40,7 @@ def bills(now: float, connected: str = "2019-05-04", **more: Any) -> tuple[float
 # -- bills
 
 
-def test_a_bill_comes_with_the_midnight_of_the_fifth() -> None:
+def test_a_bill_appears_at_midnight_on_the_fifth() -> None:
     april, may, june = (at(2026, month, 5) for month in (4, 5, 6))
     assert bills(june - 1) == (april, may)
     assert bills(june) == (may, june)
@@ -55,16 +55,16 @@ def test_a_bill_comes_with_the_midnight_of_the_fifth() -> None:
         (at(2026, 8, 6), (at(2026, 7, 5), at(2026, 8, 5))),
     ],
 )
-def test_the_first_bill_counts_from_the_connection(now: int, expected: tuple[int | None, int | None]) -> None:
+def test_the_first_bill_starts_with_the_connection(now: int, expected: tuple[int | None, int | None]) -> None:
     assert bills(now, "2026-06-10") == expected
 
 
-def test_a_portal_in_another_zone_reads_at_its_own_midnight() -> None:
+def test_a_portal_in_another_zone_bills_at_its_own_midnight() -> None:
     assert bills(at(2026, 11, 20), shifted=-2 * HOUR) == (at(2026, 10, 5, 2), at(2026, 11, 5, 2))
 
 
 @given(
-    st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)),  # noqa: DTZ001 - the zone comes with it
+    st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)),  # noqa: DTZ001 - the zone is added below
     st.sampled_from(["America/New_York", "America/Phoenix", "America/Anchorage", "Pacific/Palau"]),
 )
 def test_the_last_bill_is_at_most_a_month_old(moment: datetime, zone: str) -> None:
@@ -78,8 +78,8 @@ def test_the_last_bill_is_at_most_a_month_old(moment: datetime, zone: str) -> No
 # -- accounts
 
 
-def test_an_account_tells_its_locations_twice() -> None:
-    (account,) = accounts(place(meter(), meter(number="81002")))
+def test_an_account_lists_its_locations_twice() -> None:
+    (account,) = accounts(home(meter(), meter(number="81002")))
     listed, single = summary(account), account["serviceLocationIdToServiceLocationSummary"]["70001"]
     assert {"lastBillPrevReadDtTm", "lastBillPresReadDtTm", "location"} <= single.keys()
     assert single == {key: value for key, value in listed.items() if key != "services"} | {
@@ -105,7 +105,7 @@ def test_an_account_tells_its_locations_twice() -> None:
         ),
     ],
 )
-def test_services_and_providers_are_told_as_portals_were_seen_to(
+def test_services_and_providers_follow_the_service_code(
     code: str, providers: dict[str, list[str]], name: dict[str, str], description: str | None
 ) -> None:
     (account,) = accounts(replace(HOME, service_code=code))
@@ -117,7 +117,7 @@ def test_services_and_providers_are_told_as_portals_were_seen_to(
     assert account["providerToDescription"] == name
 
 
-def test_an_account_tells_how_its_member_stands_with_the_coop() -> None:
+def test_an_account_has_the_status_of_its_member() -> None:
     active, closed = accounts(HOME, replace(HOME, number="70002", inactive=True))
     keys = ("inactive", "isDisconnected", "isAutoPay", "agreementStatus", "consumerClassCode", "invoiceGroupNumber")
     assert [[each[key] for key in keys] for each in (active, closed)] == [
@@ -127,13 +127,13 @@ def test_an_account_tells_how_its_member_stands_with_the_coop() -> None:
     assert active["additionalCustomerName"] == "ANOTHER MEMBER OF THE COOP"
 
 
-def test_numbers_of_locations_can_be_numbers() -> None:
+def test_location_numbers_can_be_numeric() -> None:
     (account,) = accounts(HOME, numeric_ids=True)
     assert summary(account)["id"] == {"srvLocNbr": 70001, "serviceLocation": 70001}
     assert list(account["serviceLocationIdToServiceLocationSummary"]) == ["70001"]
 
 
-def test_the_member_of_the_demo_has_more_than_homes_that_are_read() -> None:
+def test_the_demo_also_has_homes_that_are_not_read() -> None:
     found = accounts(*DEMO_HOMES)
     assert [(each["account"], each["serviceLocationToIndustries"], each["inactive"]) for each in found] == [
         ("55001", {"70001": ["ELECTRIC"], "70002": ["ELECTRIC"]}, False),

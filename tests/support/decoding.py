@@ -1,4 +1,4 @@
-"""The simulated portal's answers decoded by the contract alone, to be held against its truth."""
+"""Decode the simulated portal's answers without the exporter's code, and compare them with its truth."""
 
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
@@ -13,12 +13,12 @@ from .member import DAY, Member
 Json = Any
 Values = dict[int, float]
 Decoded = dict[int, tuple[float | None, float | None, float | None]]
-"""Usage, export and cost by instant."""
+"""Usage, export and cost by the start of their interval."""
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock has no zone
 
 
 def instants_of(x: int, zone: ZoneInfo) -> list[int]:
-    """The instants at which the clock shows x (ms, wall clock as if UTC): none, one or two."""
+    """Return the instants, none to two, at which the wall clock shows `x` (milliseconds as if it were UTC)."""
     naive = EPOCH + timedelta(milliseconds=x)
     found = {int(naive.replace(tzinfo=zone, fold=fold).timestamp()) for fold in (0, 1)}
     back = {
@@ -28,7 +28,7 @@ def instants_of(x: int, zone: ZoneInfo) -> list[int]:
 
 
 def placed(data: list[Json], zone: ZoneInfo) -> Values:
-    """The values of a series at real instants: the n-th point with the same x is its n-th instant."""
+    """Return the values of a series by instant: the n-th point with the same x is its n-th instant."""
     turns: defaultdict[int, int] = defaultdict(int)
     values: Values = {}
     for point in sorted(data, key=lambda point: int(point["x"])):
@@ -36,7 +36,7 @@ def placed(data: list[Json], zone: ZoneInfo) -> Values:
         turns[point["x"]] += 1
         instants = instants_of(point["x"], zone)
         if not instants:
-            assert not point.get("y"), "only zeros stand in the hour that there is not"
+            assert not point.get("y"), "only zeros are allowed in the skipped hour"
             continue
         if point.get("y") is not None:
             values[instants[turn]] = point["y"]
@@ -44,30 +44,30 @@ def placed(data: list[Json], zone: ZoneInfo) -> Values:
 
 
 def added(series: list[Values]) -> Values:
-    """Channels of one direction: added unless identical."""
+    """Add up the channels of one direction, identical ones once."""
     different = [values for n, values in enumerate(series) if values not in series[:n]]
     return {
         instant: sum(values.get(instant, 0.0) for values in different) for values in different for instant in values
     }
 
 
-def drawn_and_sent(channels: dict[str, list[Values]]) -> tuple[Values, Values]:
-    """Import and export by the directions of contract 3."""
+def usage_and_export(channels: dict[str, list[Values]]) -> tuple[Values, Values]:
+    """Return usage and export by direction (docs/portal.md, "Directions")."""
     total = channels.get("TOTAL")
-    drawn = added([values for name, each in channels.items() for values in each if name not in _OTHERS]) or (
+    usage = added([values for name, each in channels.items() for values in each if name not in _OTHERS]) or (
         added(total) if total else {}
     )
-    sent = {at: abs(kwh) for at, kwh in added(channels.get("RETURN", []) + channels.get("REVERSE", [])).items()}
+    export = {at: abs(kwh) for at, kwh in added(channels.get("RETURN", []) + channels.get("REVERSE", [])).items()}
     net = added(channels.get("NET", []))
-    if net and not drawn and not sent:
+    if net and not usage and not export:
         return {at: max(0.0, kwh) for at, kwh in net.items()}, {at: max(0.0, -kwh) for at, kwh in net.items()}
-    if net and not sent:
-        sent = {at: _over(drawn[at] - kwh) for at, kwh in net.items()}
-    if net and not drawn:
-        drawn = {at: _over(kwh + sent[at]) for at, kwh in net.items()}
-    if not sent and any(kwh < 0 for kwh in drawn.values()):
-        return {at: max(0.0, kwh) for at, kwh in drawn.items()}, {at: max(0.0, -kwh) for at, kwh in drawn.items()}
-    return drawn, sent
+    if net and not export:
+        export = {at: _over(usage[at] - kwh) for at, kwh in net.items()}
+    if net and not usage:
+        usage = {at: _over(kwh + export[at]) for at, kwh in net.items()}
+    if not export and any(kwh < 0 for kwh in usage.values()):
+        return {at: max(0.0, kwh) for at, kwh in usage.items()}, {at: max(0.0, -kwh) for at, kwh in usage.items()}
+    return usage, export
 
 
 _OTHERS = ("TOTAL", "RETURN", "REVERSE", "NET")
@@ -78,7 +78,7 @@ def _over(kwh: float) -> float:
 
 
 def decoded(member: Member, spec: MeterSpec, start: int, end: int) -> Decoded:
-    """What an answer says of one meter, without intervals that still run and without placeholders at the end."""
+    """Decode the answers for one meter, without unfinished intervals and without placeholders at the end."""
     zone = ZoneInfo(member.portal.world.zone)
     is_daily = spec.resolution is Resolution.DAYS
     entries = member.entries(start, end, "DAILY" if is_daily else "HOURLY")
@@ -92,11 +92,11 @@ def decoded(member: Member, spec: MeterSpec, start: int, end: int) -> Decoded:
         for series in entries.get("COST", {"series": []})["series"]
         if series["meterNumber"] == spec.number and (direction_of[series["name"]] != "NET" or len(direction_of) == 1)
     ]
-    drawn, sent = drawn_and_sent(dict(channels))
+    usage, export = usage_and_export(dict(channels))
     cost = {at: sum(values.get(at, 0.0) for values in costs) for values in costs for at in values}
     found = {
-        at: (_six(drawn.get(at)), _six(sent.get(at)), _six(cost.get(at)))
-        for at in sorted({*drawn, *sent, *cost})
+        at: (_six(usage.get(at)), _six(export.get(at)), _six(cost.get(at)))
+        for at in sorted({*usage, *export, *cost})
         if is_daily or (at + spec.step <= member.clock.now() and at % spec.step == 0)
     }
     while found and not any(found[max(found)][:2]) and member.clock.now() - max(found) < 2 * DAY:
@@ -118,7 +118,7 @@ def total(values: list[float | None]) -> float | None:
 
 
 def compare(member: Member, spec: MeterSpec, start: int, end: int) -> Decoded:
-    """Answer and truth agree, interval by interval and in their sums."""
+    """Assert that answer and truth agree, per interval and in total; return the decoded answer."""
     found = decoded(member, spec, start, end)
     assert found == shape(member.portal.almanac.intervals(spec, start, end))
     whole = member.portal.truth(spec, start, end)

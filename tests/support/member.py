@@ -1,4 +1,4 @@
-"""A member who asks the simulated portal for usage and takes its answers apart by hand."""
+"""A member who talks to the simulated portal directly, and helpers that read its answers."""
 
 import json
 from collections.abc import Mapping
@@ -27,17 +27,17 @@ SOLAR = Household(5, solar=7.0)
 
 
 def at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, *, fold: int = 0) -> int:
-    """An instant by the clock of New York."""
+    """Return an instant from the clock of New York."""
     return int(datetime(year, month, day, hour, minute, tzinfo=ZONE, fold=fold).timestamp())
 
 
 def wall(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> int:
-    """A wall-clock x in ms: local time written as if it were UTC."""
+    """Return a wall-clock x in milliseconds: local time written as if it were UTC."""
     return int(datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp()) * 1000
 
 
 def june(hour: int, minute: int = 0) -> int:
-    """A wall-clock x in ms on the day that most tests ask for."""
+    """Return a wall-clock x in milliseconds on the day that most tests read."""
     return wall(2026, 6, 10, hour, minute)
 
 
@@ -49,14 +49,14 @@ def meter(channels: Channels = Channels.FORWARD, number: str = "81001", **more: 
     return MeterSpec(number, household, channels, **more)
 
 
-def place(*meters: MeterSpec) -> LocationSpec:
+def home(*meters: MeterSpec) -> LocationSpec:
     return LocationSpec("55001", "70001", meters, "House")
 
 
 class Member:
-    """A member who talks to a portal as a browser does, without a network between.
+    """A member who calls a simulated portal without a network.
 
-    where: locations, or meters of one location; by default one meter. more: switches of the portal.
+    `where` are locations, or meters of one location; by default there is one meter. `switches` are the portal's.
     """
 
     def __init__(
@@ -65,14 +65,14 @@ class Member:
         now: float = NOW,
         users: tuple[UserSpec, ...] = (UserSpec(),),
         zone: str = ZONE.key,
-        **more: Any,  # noqa: ANN401
+        **switches: Any,  # noqa: ANN401
     ) -> None:
         self.user = users[0]
         self.clock = ManualClock(now)
         locations = [each for each in where if isinstance(each, LocationSpec)]
         meters = [each for each in where if isinstance(each, MeterSpec)]
-        world = World(zone, users, tuple(locations) or (place(*meters or [meter()]),))
-        self.portal = SimulatedPortal(world, self.clock, replace(Settings(pending=0), **more))
+        world = World(zone, users, tuple(locations) or (home(*meters or [meter()]),))
+        self.portal = SimulatedPortal(world, self.clock, replace(Settings(pending=0), **switches))
         self.token = ""
 
     def call(
@@ -99,10 +99,10 @@ class Member:
         return self.call("POST", path, urlencode(form).encode())
 
     def sign_in(self, **form: str) -> Json:
-        answer = self.post_form(AUTH, **{"userId": self.user.username, "password": self.user.password, **form})
-        said = json.loads(answer.body)
-        self.token = said.get("authorizationToken", "")
-        return said
+        response = self.post_form(AUTH, **{"userId": self.user.username, "password": self.user.password, **form})
+        answer = json.loads(response.body)
+        self.token = answer.get("authorizationToken", "")
+        return answer
 
     def question(self, start: int, end: int, time_frame: str = "HOURLY", **more: Json) -> Json:
         location = self.portal.world.locations[0]
@@ -124,12 +124,12 @@ class Member:
         return self.call("POST", POLL, body, headers=self.credentials())
 
     def entries(self, start: int = MIDNIGHT, end: int = NEXT, time_frame: str = "HOURLY") -> dict[str, Json]:
-        """The entries of a complete answer by their type."""
+        """Return the entries of a complete answer by their type."""
         if not self.token:
             self.sign_in()
-        said = json.loads(self.poll(start, end, time_frame).body)
-        assert said["status"] == "COMPLETE"
-        return {entry["type"]: entry for entry in said["data"]["ELECTRIC"]}
+        answer = json.loads(self.poll(start, end, time_frame).body)
+        assert answer["status"] == "COMPLETE"
+        return {entry["type"]: entry for entry in answer["data"]["ELECTRIC"]}
 
     def usage(self, start: int = MIDNIGHT, end: int = NEXT, time_frame: str = "HOURLY") -> Json:
         return self.entries(start, end, time_frame)["USAGE"]
