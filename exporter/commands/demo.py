@@ -1,4 +1,4 @@
-"""`demo`: the exporter on the simulated portal, with nothing to configure."""
+"""`demo`: the exporter on a simulated portal, with nothing to configure."""
 
 import argparse
 from dataclasses import replace
@@ -18,23 +18,23 @@ from ..web.auth import load_web_config
 from .serve import add_web_flags, checked_path
 from .simulate import DEFAULT_ADDRESS
 
-_BEHIND = 36 * 3600.0  # seconds that the demo's data lag at the start: late would be 48 hours
+_LAG_AT_START = 36 * 3600.0  # below 48 hours, so that the status page does not report the data as late
 _STEP = 900.0
-_SECONDS_PER_STEP = 3.0  # so often a new interval is posted while somebody watches
+_SECONDS_PER_STEP = 3.0  # one new interval each time, so that something happens on the status page
 _REFRESH_SECONDS = 3
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of `demo`."""
+    """Add the flags of `demo`."""
     add_web_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve the demo until asked to end. Raises ConfigError or ListenError."""
+    """Serve the demo until a signal stops it. Raises ConfigError or ListenError."""
     stopping = Stopping()
     clock = SystemClock()
     world = World()
-    portal = SimulatedPortal(world, clock, Settings(lag=_BEHIND, pending=0))
+    portal = SimulatedPortal(world, clock, Settings(lag=_LAG_AT_START, pending=0))
     server = _portal_server(portal).start()
     config = _config(server.url, world, arguments.listen_address)
     state = StateFile(Path(arguments.state_dir) if arguments.state_dir else None)
@@ -78,16 +78,16 @@ def _config(url: str, world: World, listen_address: str | None) -> Config:
 
 def _introduction(url: str, path: str, portal_url: str) -> str:
     return (
-        "Three homes of a simulated co-op: a house, a solar house and a barn, with the intervals of the last week.\n"
+        "The demo is running: a simulated co-op with a house, a solar house and a barn, and a week of data.\n"
         f"  Status page  {url}/\n"
         f"  Metrics      {url}{path}\n"
         f"  Portal       {portal_url} (simulated)\n"
-        f"A new interval is posted every {_SECONDS_PER_STEP:.0f} seconds. Ctrl-C ends the demo."
+        f"A new interval is posted every {_SECONDS_PER_STEP:.0f} seconds. Press Ctrl-C to stop."
     )
 
 
 def _post_intervals(portal: SimulatedPortal, stopping: Stopping) -> None:
-    """Let the portal catch up with the present, one interval after the other, until asked to end."""
+    """Post one interval after the other until the portal has caught up with the present, or a signal arrives."""
     while not stopping.wait(_SECONDS_PER_STEP):
         lag = max(0.0, portal.settings.lag - _STEP - _SECONDS_PER_STEP)
         portal.settings = replace(portal.settings, lag=lag)

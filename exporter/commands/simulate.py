@@ -1,4 +1,4 @@
-"""`simulate`: a SmartHub portal that is not there, for trying configurations, compose files and dashboards."""
+"""`simulate`: a simulated SmartHub portal, for trying out configurations, compose files and dashboards."""
 
 import argparse
 import json
@@ -17,48 +17,52 @@ DEFAULT_ADDRESS = "127.0.0.1:10059"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of `simulate`."""
+    """Add the flags of `simulate`."""
     parser.add_argument(
         "--listen-address",
         dest="portal_address",
         metavar="HOST:PORT",
         default=DEFAULT_ADDRESS,
-        help=f"where to listen (default {DEFAULT_ADDRESS})",
+        help=f"address to listen on (default {DEFAULT_ADDRESS})",
     )
-    parser.add_argument("--timezone", default=World().zone, help=f"the co-op's zone (default {World().zone})")
+    parser.add_argument("--timezone", default=World().zone, help=f"the co-op's time zone (default {World().zone})")
     parser.add_argument(
         "--set",
         dest="switches",
         metavar="SWITCH=VALUE",
         action="append",
         default=[],
-        help=f"make it misbehave, e.g. --set lag=3600 --set dst=merged (repeatable; {SETTINGS} lists them all)",
+        help=f"change how the portal behaves, such as lag=3600 (repeatable; {SETTINGS} lists all switches)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run until asked to end. Raises ConfigError or ListenError."""
+    """Serve the simulated portal until a signal stops it. Raises ConfigError or ListenError."""
     stopping = Stopping()
     try:
         host, port = parse_listen_address(arguments.portal_address)
+    except ValueError as error:
+        raise ConfigError(f"--listen-address: {error}") from None
+    try:
         zone = parse_zone(arguments.timezone).key
     except ValueError as error:
-        raise ConfigError(f"simulate: {error}") from None
+        raise ConfigError(f"--timezone: {error}") from None
     world = World(zone=zone)
     server = PortalServer(SimulatedPortal(world, SystemClock(), _settings(arguments.switches)), host, port).start()
     print(introduction(server.url, world), flush=True)  # noqa: T201 - the result
-    print(f'\nIts switches: curl {server.url}{SETTINGS}; change one with -d \'{{"sign_in": "failure"}}\'')  # noqa: T201
-    print(f"Its calls so far: curl {server.url}{CALLS}", flush=True)  # noqa: T201
+    print(f"\nList its switches: curl {server.url}{SETTINGS}")  # noqa: T201
+    print(f'Change a switch: curl {server.url}{SETTINGS} -d \'{{"sign_in": "failure"}}\'')  # noqa: T201
+    print(f"Count its calls: curl {server.url}{CALLS}", flush=True)  # noqa: T201
     stopping.wait()
     server.stop()
     return EXIT_DONE
 
 
 def introduction(url: str, world: World) -> str:
-    """Where the simulated portal is and what a configuration for it looks like."""
+    """Return the portal's address and a configuration for it."""
     user: UserSpec = world.users[0]
     return (
-        f"Simulated portal on {url}, for this configuration:\n\n"
+        f"The simulated portal is running on {url}. To use it, put this into config.yaml:\n\n"
         "smarthub:\n"
         f"  api_url: {url}\n"
         f"  username: {user.username}\n"
@@ -72,7 +76,7 @@ def _settings(switches: list[str]) -> Settings:
     for switch in switches:
         name, equals, value = switch.partition("=")
         if not equals:
-            raise ConfigError(f"--set {switch}: give SWITCH=VALUE, for example lag=3600")
+            raise ConfigError(f"--set {switch}: expected SWITCH=VALUE, such as lag=3600")
         try:
             changes[name] = json.loads(value)
         except ValueError:

@@ -1,1 +1,1 @@
-"""A SmartHub portal that is not there: an HTTP server with households whose true energy is known."""
+"""A simulated SmartHub portal: an HTTP server with households whose true energy is known."""

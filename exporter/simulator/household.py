@@ -1,4 +1,4 @@
-"""Households that look like households: nights, evenings, weekends, seasons, a solar roof. The same at every run."""
+"""Plausible households: nights, evenings, weekends, seasons, a solar roof. They are the same in every run."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ _MASK = 0xFFFFFFFFFFFFFFFF
 
 
 def noise(*parts: int) -> float:
-    """A number from 0 to 1 that depends on nothing but the parts (splitmix64)."""
+    """Return a number from 0 to 1 that depends only on the parts (splitmix64)."""
     state = 0
     for part in parts:
         state = (state ^ part) + 0x9E3779B97F4A7C15 & _MASK
@@ -20,10 +20,10 @@ def noise(*parts: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Household:
-    """Who lives behind a meter. Powers in kW, by the local clock.
+    """A household, with its power in kW by the local clock.
 
-    people: how busy mornings and evenings are. heating and cooling: kW on the coldest and hottest days.
-    solar: kW peak of the roof.
+    `people` is how busy mornings and evenings are. `heating` and `cooling` are kW on the coldest and hottest days.
+    `solar` is the peak power of the roof in kW.
     """
 
     seed: int
@@ -34,7 +34,7 @@ class Household:
     solar: float = 0.0
 
     def load(self, local: datetime) -> float:
-        """What it draws, in kW."""
+        """Return the power that the household uses, in kW."""
         hour = local.hour + local.minute / 60
         weekend = local.weekday() >= 5  # noqa: PLR2004 - Saturday and Sunday
         morning = _bump(hour, 9.5 if weekend else 7.0, 1.2)
@@ -52,7 +52,7 @@ class Household:
         return (self.idle + mood * (busy + self.heating * cold + self.cooling * hot)) * jitter
 
     def sun(self, local: datetime) -> float:
-        """What its roof produces, in kW."""
+        """Return the power that its roof produces, in kW."""
         if not self.solar:
             return 0.0
         season = math.cos((local.timetuple().tm_yday - 172) / 365.25 * math.tau)

@@ -1,4 +1,4 @@
-"""The simulated portal on a real socket, with a door for changing its switches while it runs."""
+"""HTTP server for the simulated portal, with endpoints to change its switches and to count its calls."""
 
 import json
 import socket
@@ -17,7 +17,7 @@ CALLS = "/simulator/calls"
 
 
 class PortalServer:
-    """Serves a SimulatedPortal on `host:port`; port 0 takes a free one. Raises ListenError."""
+    """Serves a SimulatedPortal on `host` and `port`, 0 for any free port. Raises ListenError."""
 
     def __init__(self, portal: SimulatedPortal, host: str = "127.0.0.1", port: int = 0) -> None:
         self.portal = portal
@@ -27,24 +27,24 @@ class PortalServer:
         except OSError as error:
             raise ListenError(
                 f"the simulated portal cannot listen on {host}:{port}: {error.strerror};"
-                " choose another address with --listen-address"
+                " use another address (--listen-address)"
             ) from None
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def host(self) -> str:
-        """Host and port, as in the `portal` label."""
+        """Host and port, as in the label `portal`."""
         host, port = str(self._server.server_address[0]), self._server.server_address[1]
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what a client can ask for
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - clients cannot connect to these
         return f"{bracketed(host)}:{port}"
 
     @property
     def url(self) -> str:
-        """The portal's api_url."""
+        """The portal's `api_url`."""
         return f"http://{self.host}"
 
     def start(self) -> Self:
-        """Serve from a thread of its own."""
+        """Serve in a background thread."""
         self._thread.start()
         return self
 
@@ -66,7 +66,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is no news."""
+        """Ignore clients that close the connection."""
 
 
 class _Server6(_Server):
@@ -89,30 +89,30 @@ def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:
             call = Call(self.command, parts.path, query, headers, body, dict(form) if is_form else {})
             self._send(_of_simulator(portal, call) or portal.respond(call))
 
-        do_POST = do_GET  # noqa: N815 - the base class names it so
+        do_POST = do_GET  # noqa: N815 - the name comes from the base class
 
-        def _send(self, answer: SimulatedResponse) -> None:
-            self.send_response(answer.status)
-            self.send_header("Content-Type", answer.content_type)
-            self.send_header("Content-Length", str(len(answer.body)))
-            if answer.retry_after:
-                self.send_header("Retry-After", str(answer.retry_after))
+        def _send(self, response: SimulatedResponse) -> None:
+            self.send_response(response.status)
+            self.send_header("Content-Type", response.content_type)
+            self.send_header("Content-Length", str(len(response.body)))
+            if response.retry_after:
+                self.send_header("Retry-After", str(response.retry_after))
             self.end_headers()
-            self.wfile.write(answer.body[: len(answer.body) // 2] if answer.cut_off else answer.body)
-            self.close_connection |= answer.cut_off
+            self.wfile.write(response.body[: len(response.body) // 2] if response.cut_off else response.body)
+            self.close_connection |= response.cut_off
 
         def date_time_string(self, timestamp: float | None = None) -> str:
-            """The Date header, by the portal's own clock."""
+            """Return the Date header by the portal's clock."""
             return super().date_time_string(portal.clock.now() if timestamp is None else timestamp)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-            """Say nothing: the program that talks to us logs."""
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name comes from the base class
+            """Log nothing; the exporter logs its own requests."""
 
     return Handler
 
 
 def _of_simulator(portal: SimulatedPortal, call: Call) -> SimulatedResponse | None:
-    """Requests that are not the portal's: reading and changing the switches, counting the calls."""
+    """Answer requests to the simulator itself: read or change its switches, count the portal's calls."""
     if call.path == CALLS:
         counts: Mapping[str, int] = {f"{endpoint} {status}": n for (endpoint, status), n in portal.calls.items()}
         return SimulatedResponse(200, json.dumps(counts).encode())
@@ -121,6 +121,6 @@ def _of_simulator(portal: SimulatedPortal, call: Call) -> SimulatedResponse | No
     if call.method == "POST":
         try:
             portal.settings = portal.settings.changed(json.loads(call.body))
-        except (ValueError, TypeError, AttributeError) as error:
+        except ValueError as error:
             return SimulatedResponse(400, f"{error}\n".encode(), "text/plain")
     return SimulatedResponse(200, portal.settings.as_json().encode())

@@ -1,4 +1,4 @@
-"""How the simulated portal behaves: every switch, changeable while it runs (portal-facts 12)."""
+"""The switches of the simulated portal, which can be changed while it runs."""
 
 import json
 from collections.abc import Iterable
@@ -8,7 +8,11 @@ from typing import Any
 
 
 class Dst(StrEnum):
-    """What the portal does with the days on which clocks change (portal-facts 4.3)."""
+    """What the portal does on the days of daylight saving changes.
+
+    In autumn the repeated hour comes twice (`duplicate`), merged into one, or once (`lost`, without the first). In
+    spring `phantom` writes zeros for the hour that does not exist. See docs/portal.md, "Daylight saving changes".
+    """
 
     DUPLICATE = "duplicate"
     MERGED = "merged"
@@ -17,18 +21,18 @@ class Dst(StrEnum):
 
 
 class MonthlyBounds(StrEnum):
-    """How the bounds of billing periods are written: as x is, or as real instants (portal-facts 4.1: nobody knows)."""
+    """Whether the bounds of billing periods are wall-clock times or real instants, which is not known."""
 
     WALL = "wall"
     REAL = "real"
 
 
 class SignIn(StrEnum):
-    """How a sign-in is answered (portal-facts 1.3)."""
+    """How a sign-in is answered (docs/portal.md, "Rejected sign-ins")."""
 
     OK = "ok"
     FAILURE = "failure"
-    NO_TOKEN = "no_token"  # noqa: S105 - a kind of answer
+    NO_TOKEN = "no_token"  # noqa: S105 - not a password
     STATUS_400 = "400"
     STATUS_401 = "401"
     STATUS_403 = "403"
@@ -38,7 +42,7 @@ class SignIn(StrEnum):
 
 
 class Poll(StrEnum):
-    """How a call for data is answered."""
+    """How a call for data is answered (docs/portal.md, "Oddities of usage answers")."""
 
     OK = "ok"
     PAGE = "page"
@@ -62,7 +66,7 @@ class Poll(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time of one meter, in seconds UTC."""
+    """A time span of one meter, in seconds UTC."""
 
     meter: str
     start: int
@@ -71,7 +75,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """From `since` on the portal gives `factor` times the energy of the interval of a meter that begins at `start`."""
+    """From `since` on, the interval of a meter that starts at `start` has `factor` times its energy."""
 
     meter: str
     start: int
@@ -81,7 +85,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A point of a meter's first channel that belongs to no interval; `wall` in seconds on the wall clock."""
+    """An extra point of a meter's first channel that belongs to no interval, at `wall` on the wall clock."""
 
     meter: str
     wall: int
@@ -90,18 +94,25 @@ class Stray:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The switches. Times and lengths in seconds.
+    """The switches. Times and durations are in seconds.
 
-    lag: how long after its end an interval is posted. cost_lag: how much later its cost is.
-    partial_newest: an interval that is posted in part is given with the energy so far.
-    placeholders: intervals not posted yet are given as zeros until the end of the day.
-    gaps: intervals that are missing. nulls: intervals given as null (or without y, every other one).
-    pending: how often a poll is answered PENDING. longest_days: longer ranges FAIL. slow_days: longer ranges stay
-    PENDING. sign_in, poll: how they fail, if they do. token_life: seconds. expires_in_ms: `expiration` in ms, without
-    `expiresIn`. shuffled: points in no order. numeric_ids: ids as numbers. latency: before each answer.
-    shifted: the wall clock of its times is that of another zone, so many seconds ahead; it bills by that clock too.
-    monthly_bounds: how the intervals of MONTHLY answers are written.
-    silent_flags: hasHourly and hasDaily are left out.
+    - `lag`: how long after its end an interval is posted; its cost follows `cost_lag` later
+    - `partial_newest`: the newest interval has the energy posted so far
+    - `placeholders`: intervals that are not posted yet are zeros, until the end of the range
+    - `gaps`, `nulls`: spans whose points are missing, or have no value
+    - `strays`, `revisions`: extra points, and energy that changes later
+    - `dst`, `sign_in`, `poll`, `discovery`: how daylight saving changes, sign-ins, polls and `user-data` are answered
+    - `refused_locations`: numbers of locations whose polls are answered with 403
+    - `pending`: how often a poll is PENDING first
+    - `longest_days`, `slow_days`: longer ranges are FAILED, or stay PENDING
+    - `token_life`: lifetime of a token
+    - `expires_in_ms`: `expiration` is in milliseconds, without `expiresIn`
+    - `shuffled`: the points are in no order
+    - `numeric_ids`: numbers of accounts, locations and meters are JSON numbers
+    - `latency`: wait before each answer
+    - `shifted`: how far the wall clock is ahead, as if it were another zone's; bills follow it
+    - `monthly_bounds`: how billing periods are written
+    - `silent_flags`: `hasHourly` and `hasDaily` are missing
     """
 
     lag: float = 0.0
@@ -130,17 +141,19 @@ class Settings:
     monthly_bounds: MonthlyBounds = MonthlyBounds.WALL
 
     def share(self, start: int, end: int, posted: float) -> float:
-        """How much of a time is posted, from 0 to 1: all or nothing, unless the newest is given in part."""
+        """Return the posted share of a time span: 0 or 1, or between them with `partial_newest`."""
         if end <= posted:
             return 1.0
         return max(0.0, (posted - start) / (end - start)) if self.partial_newest else 0.0
 
     def identifier(self, number: str) -> str | int:
-        """A number of a meter, location or account as the portal writes it."""
+        """Convert the number of a meter, location or account to the portal's form."""
         return int(number) if self.numeric_ids and number.isdecimal() else number
 
-    def changed(self, changes: dict[str, Any]) -> "Settings":
-        """Other settings, from JSON. Raises ValueError for a switch or value that there is not."""
+    def changed(self, changes: Any) -> "Settings":  # noqa: ANN401 - JSON
+        """Return the settings with changes from JSON. Raises ValueError for unknown switches and invalid values."""
+        if not isinstance(changes, dict):
+            raise ValueError('expected a JSON object, such as {"lag": 3600}')  # noqa: TRY004 - invalid input
         known = asdict(self)
         if unknown := sorted(set(changes) - set(known)):
             raise ValueError(f"unknown switch: {', '.join(unknown)}; use one of {', '.join(sorted(known))}")
@@ -153,21 +166,21 @@ class Settings:
         return replace(self, **values)
 
     def as_json(self) -> str:
-        """All switches and their values."""
+        """Return all switches and their values."""
         return json.dumps(asdict(self), indent=2)
 
 
 def covers(spans: Iterable[Span], meter: str, instant: int) -> bool:
-    """Whether an instant of a meter lies in one of the spans."""
+    """Return whether one of the spans contains an instant of a meter."""
     return any(span.meter == meter and span.start <= instant < span.end for span in spans)
 
 
 _ITEMS: dict[str, type] = {"gaps": Span, "nulls": Span, "strays": Stray, "revisions": Revision}
-"""What the lists of some switches consist of; the others hold text."""
+"""The items of the lists that do not hold text."""
 
 
 def _converted(value: Any, example: Any, item: type | None) -> Any:  # noqa: ANN401 - JSON
-    """Convert a value from JSON to the type of the example. `item` is what it is a list of."""
+    """Convert JSON to the type of the example. `item` is the type of the items of a list, or None for text."""
     if isinstance(example, StrEnum):
         kind = type(example)
         if str(value) not in list(kind):
@@ -178,5 +191,6 @@ def _converted(value: Any, example: Any, item: type | None) -> Any:  # noqa: ANN
             raise TypeError(f"{json.dumps(value)} is not a list")
         return tuple(item(**each) if item else str(each) for each in value)
     if isinstance(example, bool) is not isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{json.dumps(value)} is not of type {type(example).__name__}")
+        expected = "true or false" if isinstance(example, bool) else "a number"
+        raise TypeError(f"{json.dumps(value)} is not {expected}")
     return type(example)(value)

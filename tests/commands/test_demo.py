@@ -1,4 +1,4 @@
-"""`demo`: data at once, new intervals while one watches, and nothing to configure."""
+"""`demo`: data at once, new intervals every few seconds, and nothing to configure."""
 
 import re
 import signal
@@ -13,7 +13,7 @@ FREE = "--web.listen-address=127.0.0.1:0"
 
 
 class Demo:
-    """A running demo and what it says of itself."""
+    """A running demo and the addresses that it prints."""
 
     def __init__(self, starter: Starter, *arguments: str) -> None:
         self.program: Program = starter.start("demo", FREE, *arguments)
@@ -31,7 +31,7 @@ class Demo:
             session.post(url, json=switches, timeout=5).raise_for_status()
 
     def newest(self) -> int:
-        """The end of the newest interval of any meter, 0 where there is none."""
+        """Return the end of the newest interval of any meter, or 0 if there is none."""
         name = "smarthub_latest_interval_end_timestamp_seconds"
         return max((int(value) for value in self.values(name)), default=0)
 
@@ -62,13 +62,13 @@ def test_the_demo_shows_new_data_and_stops_on_a_signal(starter: Starter) -> None
     first = demo.newest()
     demo.program.wait_for(lambda: demo.newest() > first, "a new interval")
     newest = demo.newest()
-    # Usually one more; a refresh that comes late on a busy machine brings several.
+    # Usually there is one more; a late refresh on a busy machine brings several.
     text = demo.get(demo.metrics).text
     assert (newest - first) % 900 == 0
     for end in range(first, newest + 900, 900):
         assert re.search(rf"\nsmarthub_interval_usage_kwh\{{.+\}} \S+ {end - 1}\d{{3}}\n", text)
 
-    # The refresh that is under way, or the next one within some three seconds, gets no answer any more.
+    # The current refresh, or the next one in about three seconds, gets no answer.
     demo.post(f"{demo.portal}/simulator/settings", {"latency": 30})
     demo.program.wait_for(lambda: time.time() > demo.last_refresh_ended() + 3.3, "a refresh that hangs")
     code, seconds = demo.program.end()
