@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime
 from random import Random
 from typing import Any
 
-from .calendar import BillingPeriod, midnight
+from .calendar import midnight
 from .energy import ChannelValue
 from .points import OPEN_MONTH, Point, Points, Question, nothing
 from .settings import MonthlyBounds, Poll
 from .specs import MeterSpec, Resolution
-from .truth import Almanac
+from .truth import Almanac, BillingPeriod
 
 __all__ = ["Question", "usage_answer"]
 
@@ -124,9 +124,7 @@ class _Entries:
 
     def _periods(self) -> Json:
         series, meters = [], []
-        for each in self._channels:
-            if not each.meter.periods or each.number > 1:
-                continue
+        for each in (each for each in self._channels if each.meter.periods and each.number == 1):
             for period in _PERIODS:
                 name = f"{each.meter.number} - {period}"
                 data = [{"x": at.x, "y": at.periods.get(period, 0.0)} for at in each.points if at.values]

@@ -1,21 +1,10 @@
-"""The calendar of a co-op at instants in seconds UTC: days, intervals, billing periods and the wall clock."""
+"""The calendar of a co-op at instants in seconds UTC: days, intervals and the wall clock."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import TypeVar
 
-_BILLING_DAY = 5
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class BillingPeriod:
-    """A billing period in seconds UTC, and the month it ends in, which its bill is named after."""
-
-    start: int
-    end: int
-    month: date
 
 
 def midnight(day: date, zone: tzinfo) -> int:
@@ -45,27 +34,8 @@ def wall(instant: int, zone: tzinfo) -> int:
 
 
 def once_per_x(items: Iterable[tuple[int, T]], join: Callable[[T, T], T]) -> list[T]:
-    """Join the items that have the same x into one, in the place of the first."""
+    """Join items with the same x into one, at the position of the first."""
     by_x: dict[int, T] = {}
     for x, each in items:
         by_x[x] = join(by_x[x], each) if x in by_x else each
     return list(by_x.values())
-
-
-def billing_periods(connected: str, zone: tzinfo, shifted: int, until: float) -> list[BillingPeriod]:
-    """List the periods that begin before `until`, from the connection on; the last one may still be running.
-
-    A period runs from the 5th of a month to the 5th of the next, in local days. `shifted` is how many seconds the
-    portal's wall clock is ahead; its midnights come that much earlier.
-    """
-    day = date.fromisoformat(connected)
-    start = midnight(day, zone) - shifted
-    periods: list[BillingPeriod] = []
-    while start < until:
-        if day.day >= _BILLING_DAY:
-            day = day.replace(day=1) + timedelta(days=32)
-        day = day.replace(day=_BILLING_DAY)
-        end = midnight(day, zone) - shifted
-        periods.append(BillingPeriod(start, end, day.replace(day=1)))
-        start = end
-    return periods

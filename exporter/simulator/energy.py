@@ -41,7 +41,7 @@ class ChannelValue:
 
 @lru_cache(maxsize=400_000)
 def metered_energy(meter: MeterSpec, start: int, seconds: int, zone: ZoneInfo) -> MeteredEnergy:
-    """Meter the `seconds` from `start` (seconds UTC) on."""
+    """Meter `seconds` of energy from `start` (seconds UTC) on."""
     local = datetime.fromtimestamp(start, zone)
     load = meter.household.load(local) * seconds / 3600
     sun = meter.household.sun(local) * seconds / 3600

@@ -5,11 +5,11 @@ from datetime import UTC, date
 from functools import cached_property
 from typing import Any
 
-from .calendar import BillingPeriod, billing_periods, local_days, midnight, once_per_x, pieces, wall
+from .calendar import local_days, midnight, once_per_x, pieces, wall
 from .energy import ChannelValue, MeteredEnergy, channels_of, together
 from .settings import Dst, covers
 from .specs import LocationSpec, MeterSpec, Resolution
-from .truth import Almanac
+from .truth import Almanac, BillingPeriod
 
 OPEN_MONTH = date(9999, 12, 1)
 """The month of a billing period that is still running (docs/portal.md, "Monthly data")."""
@@ -74,13 +74,10 @@ class Points:
     @cached_property
     def billing_periods(self) -> dict[int, BillingPeriod]:
         """The billing periods that begin in the range and have posted energy, by x."""
-        almanac = self.almanac
-        periods = billing_periods(
-            self.question.location.connected, almanac.zone, almanac.settings.shifted, until=almanac.posted
-        )
+        posted = self.almanac.posted
         return {
-            midnight(each.month if each.end <= almanac.posted else OPEN_MONTH, UTC) * 1000: each
-            for each in periods
+            midnight(each.month if each.end <= posted else OPEN_MONTH, UTC) * 1000: each
+            for each in self.almanac.billing_periods(self.question.location.connected, until=posted)
             if self.question.start <= each.start < self.question.end
         }
 
@@ -89,7 +86,7 @@ class Points:
         return (wall(instant, self.almanac.zone) + self.almanac.settings.shifted) * 1000
 
     def _spans(self, meter: MeterSpec) -> list[tuple[int, tuple[int, int]]]:
-        """Return the times that the points of a meter stand for, each with its x."""
+        """Return start and end of each point of a meter, with its x."""
         if self.is_monthly:
             return [(x, (each.start, each.end)) for x, each in self.billing_periods.items()]
         question, by_interval = self.question, self._by_interval(meter)
@@ -117,7 +114,7 @@ class Points:
         return Point(x, values, periods, cost, (start, int(min(end, posted))))
 
     def _parts(self, meter: MeterSpec, start: int, end: int) -> list[MeteredEnergy]:
-        """Return the posted energy of a time, in the pieces in which the meter is read."""
+        """Return the posted energy from `start` to `end`, in the pieces in which the meter is read."""
         settings, posted = self.almanac.settings, self.almanac.posted
         if meter.resolution is Resolution.DAYS:
             spans = local_days(start, end, self.almanac.zone)

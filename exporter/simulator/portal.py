@@ -206,7 +206,7 @@ class SimulatedPortal:
         user = self._user_of(call.headers.get("authorization", "").removeprefix("Bearer "))
         return user if user and user.username == call.headers.get("x-nisc-smarthub-username") else None
 
-    # -- discovery
+    # -- accounts
 
     def _user_data(self, call: Call) -> SimulatedResponse:
         if self.settings.discovery in _BROKEN:
@@ -216,7 +216,7 @@ class SimulatedPortal:
             return _UNAUTHORIZED
         if call.query.get("userId") != (user.owner or user.username):
             return _FORBIDDEN
-        return _json(user_data(self._visible(user), ZoneInfo(self.world.zone), self.settings, self.clock.now()))
+        return _json(user_data(self._visible(user), self.almanac))
 
     def _accounts(self, call: Call) -> SimulatedResponse:
         user = self._user(call)
@@ -258,8 +258,7 @@ class SimulatedPortal:
         return replace(response, cut_off=settings.poll is Poll.CUT_OFF)
 
     def _question(self, asked: dict[str, Json], user: UserSpec) -> Question | None:
-        said = asked["screen"], asked["industries"], asked["userId"]
-        if said != ("USAGE_EXPLORER", ["ELECTRIC"], user.username):
+        if (asked["screen"], asked["industries"], asked["userId"]) != ("USAGE_EXPLORER", ["ELECTRIC"], user.username):
             raise ValueError
         for location in self._visible(user):
             if (location.account, location.number) == (asked["accountNumber"], asked["serviceLocationNumber"]):

@@ -5,13 +5,15 @@ Derived from the simulated energy by the rules in docs/samples.md, without the e
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from .calendar import local_days, midnight, once_per_x, pieces, wall
 from .energy import MeteredEnergy, channels_of, metered_energy, together
 from .settings import Dst, Settings, covers
 from .specs import Channels, LocationSpec, MeterSpec, Resolution
+
+_BILLING_DAY = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,17 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
+class BillingPeriod:
+    """A billing period in seconds UTC, and the month it ends in, which its bill is named after."""
+
+    start: int
+    end: int
+    month: date
+
+
+@dataclass(frozen=True, slots=True)
 class Almanac:
-    """What a co-op knows of its meters at the instant `now` (seconds UTC)."""
+    """What a co-op knows about its meters at the instant `now` (seconds UTC)."""
 
     zone: ZoneInfo
     locations: tuple[LocationSpec, ...]
@@ -41,7 +52,7 @@ class Almanac:
         return self.now - self.settings.lag
 
     def intervals(self, meter: MeterSpec, start: int, end: int) -> list[Truth]:
-        """List the intervals that begin in [start, end) and that the portal has given."""
+        """List the intervals that begin in [start, end), as far as the portal has given them."""
         settings = self.settings
         given = [
             self._truth(meter, first, last, share)
@@ -51,7 +62,7 @@ class Almanac:
         ]
         if settings.dst not in (Dst.MERGED, Dst.LOST):
             return given
-        # One point is left of the two for the repeated hour; it counts as the first.
+        # Two points of the repeated hour become one, which stands for the earlier hour.
         join = _merged if settings.dst is Dst.MERGED else _second_in_place_of_first
         return once_per_x(((wall(each.start, self.zone), each) for each in given), join)
 
@@ -64,7 +75,7 @@ class Almanac:
     def spans(
         self, meter: MeterSpec, connected: str, start: int, end: int, *, by_interval: bool
     ) -> list[tuple[int, int]]:
-        """List the intervals or days that begin in [start, end) and of which a meter can have data.
+        """List the intervals or days that begin in [start, end) and can have data of a meter.
 
         `connected` is the ISO day on which its location is connected.
         """
@@ -74,8 +85,25 @@ class Almanac:
             return pieces(-(-begin // meter.step) * meter.step, end, meter.step)
         return local_days(begin, end, self.zone)
 
+    def billing_periods(self, connected: str, until: float) -> list[BillingPeriod]:
+        """List the periods that begin before `until`, from an ISO day on; the last one may still be running.
+
+        A period runs from the 5th of a month to the 5th of the next, by the portal's wall clock.
+        """
+        day = date.fromisoformat(connected)
+        start = midnight(day, self.zone) - self.settings.shifted
+        periods: list[BillingPeriod] = []
+        while start < until:
+            if day.day >= _BILLING_DAY:
+                day = day.replace(day=1) + timedelta(days=32)
+            day = day.replace(day=_BILLING_DAY)
+            end = midnight(day, self.zone) - self.settings.shifted
+            periods.append(BillingPeriod(start, end, day.replace(day=1)))
+            start = end
+        return periods
+
     def metered_energy(self, meter: MeterSpec, start: int, end: int) -> MeteredEnergy:
-        """Meter a time, with the revisions that are due."""
+        """Meter the time from `start` to `end`, with the revisions that are due."""
         if meter.resolution is Resolution.DAYS:
             hours = [metered_energy(meter, each, 3600, self.zone) for each in range(start, end, 3600)]
             energy = replace(together(hours), price=0.11)
@@ -91,7 +119,7 @@ class Almanac:
         if meter.resolution is Resolution.MONTHS:
             return []
         # A meter of a closed account may have moved to another member, whose connection then counts.
-        homes = [place for place in self.locations if meter.number in [each.number for each in place.meters]]
+        homes = [home for home in self.locations if meter.number in [known.number for known in home.meters]]
         _, connected = min(((home.inactive, home.connected) for home in homes), default=(False, "1970-01-01"))
         return self.spans(meter, connected, start, end, by_interval=meter.resolution is Resolution.INTERVALS)
 

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from .calendar import billing_periods
-from .settings import Settings
 from .specs import LocationSpec
+from .truth import Almanac
 
 _PROVIDER = "COOP"
 _CITY = "City Utilities"
@@ -14,12 +12,12 @@ _NO_DESCRIPTION = ("VELEC", "GELEC")
 Json = dict[str, Any]
 
 
-def user_data(locations: Iterable[LocationSpec], zone: ZoneInfo, settings: Settings, now: float) -> list[Json]:
-    """Return an entry per account, and another one for its closed locations. `now` is in seconds UTC."""
+def user_data(locations: Iterable[LocationSpec], almanac: Almanac) -> list[Json]:
+    """Return an entry per account, and another one for its closed locations."""
     accounts: dict[tuple[str, bool], dict[LocationSpec, Json]] = {}
     for location in locations:
         entry = accounts.setdefault((location.account, location.inactive), {})
-        entry[location] = _summary(location, zone, settings, now)
+        entry[location] = _summary(location, almanac)
     return [_account(account, summaries) for (account, _), summaries in accounts.items()]
 
 
@@ -71,8 +69,8 @@ def _account(account: str, summaries: Mapping[LocationSpec, Json]) -> Json:
     return entry | ({"serviceToServiceDescription": descriptions} if descriptions else {})
 
 
-def _summary(location: LocationSpec, zone: ZoneInfo, settings: Settings, now: float) -> Json:
-    number = settings.identifier(location.number)
+def _summary(location: LocationSpec, almanac: Almanac) -> Json:
+    number = almanac.settings.identifier(location.number)
     summary: Json = {
         "id": {"srvLocNbr": number, "serviceLocation": number},
         "location": location.street,
@@ -82,8 +80,8 @@ def _summary(location: LocationSpec, zone: ZoneInfo, settings: Settings, now: fl
     }
     if location.nickname:
         summary["description"] = location.nickname
-    periods = billing_periods(location.connected, zone, settings.shifted, now)
-    if billed := [each for each in periods if each.end <= now]:
+    periods = almanac.billing_periods(location.connected, until=almanac.now)
+    if billed := [each for each in periods if each.end <= almanac.now]:
         summary["lastBillPrevReadDtTm"] = billed[-1].start * 1000
         summary["lastBillPresReadDtTm"] = billed[-1].end * 1000
     return summary

@@ -40,7 +40,7 @@ def charted(entry: Json) -> dict[int, int]:
 
 
 @pytest.mark.parametrize("step", [300, 900, 1800, 3600])
-def test_x_is_on_the_wall_clock_and_intervals_are_charted(step: int) -> None:
+def test_points_and_charted_intervals_follow_the_wall_clock(step: int) -> None:
     entry = Member(meter(step=step)).usage()
     starts = list(range(june(0), wall(2026, 6, 11), step * 1000))
     assert times(entry) == starts

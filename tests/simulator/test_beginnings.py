@@ -55,9 +55,9 @@ def test_there_are_no_phantoms_before_the_connection() -> None:
         assert len([x for x in found if wall(2026, 3, 8, 2) <= x < wall(2026, 3, 8, 3)]) == phantoms
 
 
-@pytest.mark.parametrize(("day", "said"), [("2019-05-04", "May 4, 2019"), ("2026-06-10", "June 10, 2026")])
-def test_the_connection_date_is_written_in_english(day: str, said: str) -> None:
-    assert Member(connected(day)).usage()["connectDate"] == said
+@pytest.mark.parametrize(("day", "text"), [("2019-05-04", "May 4, 2019"), ("2026-06-10", "June 10, 2026")])
+def test_the_connection_date_is_written_in_english(day: str, text: str) -> None:
+    assert Member(connected(day)).usage()["connectDate"] == text
 
 
 def test_a_moved_meter_starts_with_its_current_member() -> None:

@@ -86,7 +86,7 @@ def test_a_day_includes_what_its_intervals_lack(switch: str) -> None:
     assert daily_value(spec, **{switch: (span,)}) == daily_value(spec)
 
 
-def test_a_running_day_has_what_is_posted_so_far() -> None:
+def test_the_current_day_has_what_is_posted_so_far() -> None:
     spec = meter()
     found = daily_value(spec, partial_newest=True, lag=2 * HOUR, now=MIDNIGHT + 12 * HOUR)
     assert found == round(usage_of(spec, MIDNIGHT, MIDNIGHT + 10 * HOUR), 2)
@@ -152,10 +152,10 @@ def test_the_bounds_of_periods_can_be_real_instants(zone: str, shifted: int, hou
 
 def test_a_billing_period_has_the_energy_of_its_intervals() -> None:
     revised = at(2026, 5, 20, 19)
-    whole, added = usage_of(SPEC, *JUNE), 40 * usage_of(SPEC, revised, revised + HOUR)
-    assert dict(points(months()))[JUNE_X] == round(whole, 2)
+    usage, added = usage_of(SPEC, *JUNE), 40 * usage_of(SPEC, revised, revised + HOUR)
+    assert dict(points(months()))[JUNE_X] == round(usage, 2)
     entry = months(revisions=(Revision("81001", revised, 0.0, 41.0),), lag=2 * HOUR)
-    assert dict(points(entry))[JUNE_X] == pytest.approx(whole + added, abs=0.0051)
+    assert dict(points(entry))[JUNE_X] == pytest.approx(usage + added, abs=0.0051)
     so_far = NOVEMBER - 2 * HOUR
     assert points(entry)[-1] == (OPEN_X, round(usage_of(SPEC, at(2026, 11, 5), so_far), 2))
     assert entry["meters"][0]["maxReadDate"] == so_far * 1000

@@ -54,9 +54,9 @@ def member() -> Member:
 
 
 def test_a_sign_in_returns_a_token_and_its_lifetime(member: Member) -> None:
-    said = member.sign_in()
-    assert said.pop("authorizationToken")
-    assert said == {
+    answer = member.sign_in()
+    assert answer.pop("authorizationToken")
+    assert answer == {
         "status": "SUCCESS",
         "username": NAME,
         "primaryUsername": NAME,
@@ -68,8 +68,8 @@ def test_a_sign_in_returns_a_token_and_its_lifetime(member: Member) -> None:
 
 
 def test_the_expiration_can_be_in_milliseconds_only() -> None:
-    said = Member(expires_in_ms=True).sign_in()
-    assert (said["expiration"], said.get("expiresIn")) == ((NOW + 299) * 1000, None)
+    answer = Member(expires_in_ms=True).sign_in()
+    assert (answer["expiration"], answer.get("expiresIn")) == ((NOW + 299) * 1000, None)
 
 
 @pytest.mark.parametrize("form", [{"password": "wrong"}, {"password": ""}, {"userId": "nobody@example.org"}])
@@ -104,9 +104,9 @@ def test_a_login_is_locked_after_five_rejected_sign_ins_in_a_row() -> None:
 )
 def test_a_sign_in_fails_as_configured(how: SignIn, status: int, start: bytes, counts: bool) -> None:  # noqa: FBT001
     member = Member(sign_in=how)
-    answer = member.post_form(AUTH, userId=NAME, password=member.user.password)
-    assert (answer.status, answer.body[: len(start)]) == (status, start)
-    assert b"SUCCESS" not in answer.body
+    response = member.post_form(AUTH, userId=NAME, password=member.user.password)
+    assert (response.status, response.body[: len(start)]) == (status, start)
+    assert b"SUCCESS" not in response.body
     assert member.portal.rejected_sign_ins[NAME] == counts
 
 
@@ -123,9 +123,9 @@ def test_the_current_two_factor_code_is_accepted(secret: str) -> None:
 @pytest.mark.parametrize("form", [{}, {"twoFactorCode": ""}, {"twoFactorCode": second_factor(SECRET).at(NOW - 120)}])
 def test_a_missing_or_old_code_counts_as_a_rejection(form: dict[str, str]) -> None:
     member = Member(users=(UserSpec(totp_secret=SECRET),))
-    answer = member.post_form(AUTH, userId=NAME, password=member.user.password, **form)
-    assert (answer.status, answer.content_type) == (500, "text/plain")
-    assert answer.body == b"Your data could not be verified. Please contact customer service."
+    response = member.post_form(AUTH, userId=NAME, password=member.user.password, **form)
+    assert (response.status, response.content_type) == (500, "text/plain")
+    assert response.body == b"Your data could not be verified. Please contact customer service."
     assert member.portal.rejected_sign_ins[NAME] == 1
 
 
@@ -145,16 +145,16 @@ def test_a_token_expires(life: int) -> None:
     member.clock.advance(life - 1)
     assert poll(member).status == 200
     member.clock.advance(1)
-    assert [answer.status for answer in (poll(member), member.user_data())] == [401, 401]
+    assert [response.status for response in (poll(member), member.user_data())] == [401, 401]
     assert renew(member, member.token) == NOT_RENEWED
 
 
 def test_a_valid_token_can_be_renewed_once(member: Member) -> None:
     old = member.token
-    said = renew(member, old)
-    assert said["status"] == "SUCCESS"
+    answer = renew(member, old)
+    assert answer["status"] == "SUCCESS"
     assert poll(member).status == 401
-    member.token = said["authorizationToken"]
+    member.token = answer["authorizationToken"]
     assert poll(member).status == 200
     assert renew(member, old) == NOT_RENEWED
 
@@ -187,14 +187,14 @@ def test_the_plain_list_of_accounts_omits_closed_locations(member: Member) -> No
 
 def test_a_secondary_login_reads_the_data_of_its_owner() -> None:
     member = Member(users=(UserSpec(owner="owner@example.org"),))
-    said = member.sign_in()
-    assert (said["primaryUsername"], said["isSecondaryRegistration"]) == ("owner@example.org", True)
+    answer = member.sign_in()
+    assert (answer["primaryUsername"], answer["isSecondaryRegistration"]) == ("owner@example.org", True)
     assert [member.user_data(name).status for name in ("owner@example.org", NAME)] == [200, 403]
 
 
 def test_a_login_sees_only_its_own_accounts() -> None:
-    foreign = LocationSpec("55009", "79999", (meter(),))
-    member = Member(home(meter()), foreign, users=(UserSpec(accounts=("55001",)),))
+    elsewhere = LocationSpec("55009", "79999", (meter(),))
+    member = Member(home(meter()), elsewhere, users=(UserSpec(accounts=("55001",)),))
     member.sign_in()
     assert [each["account"] for each in json.loads(member.user_data().body)] == ["55001"]
     assert poll(member, accountNumber="55009", serviceLocationNumber="79999").status == 403
@@ -206,7 +206,7 @@ def test_user_data_or_one_location_can_fail_alone(member: Member) -> None:
         ({"refused_locations": ("70001",)}, [503, 403]),
     ):
         set_to(member, **switches)
-        assert [answer.status for answer in (member.user_data(), poll(member))] == expected
+        assert [response.status for response in (member.user_data(), poll(member))] == expected
 
 
 # -- polls
@@ -224,7 +224,7 @@ def test_each_request_body_is_a_job_of_its_own(member: Member) -> None:
     first = json.dumps(member.question(MIDNIGHT, NEXT)).encode()
     bodies = [first.replace(b": ", b":"), first]
     answers = [member.call("POST", POLL, body, headers=member.credentials()).body for body in bodies]
-    assert [b"COMPLETE" in answer for answer in answers] == [False, True]
+    assert [b"COMPLETE" in response for response in answers] == [False, True]
 
 
 def test_long_ranges_can_fail_or_stay_pending(member: Member) -> None:
@@ -267,9 +267,9 @@ def test_a_poll_must_be_one_that_portals_accept(member: Member, change: Json, st
 )
 def test_a_poll_fails_as_configured(member: Member, how: Poll, status: int, start: bytes) -> None:
     set_to(member, poll=how)
-    answer = poll(member)
-    assert (answer.status, answer.body[: len(start)]) == (status, start)
-    assert answer.retry_after == (7 if how is Poll.STATUS_429 else 0)
+    response = poll(member)
+    assert (response.status, response.body[: len(start)]) == (status, start)
+    assert response.retry_after == (7 if how is Poll.STATUS_429 else 0)
 
 
 @pytest.mark.parametrize(
@@ -331,8 +331,8 @@ def sign_in(server: PortalServer, http: requests.Session) -> Json:
 def test_switches_can_be_read_and_changed_over_http(server: PortalServer, http: requests.Session) -> None:
     url = f"{server.url}/simulator/settings"
     assert http.get(url, timeout=5).json() == json.loads(server.portal.settings.as_json())
-    answer = http.post(url, json={"sign_in": "failure", "lag": 60}, timeout=5)
-    assert (answer.status_code, answer.json()["sign_in"], answer.json()["lag"]) == (200, "failure", 60.0)
+    response = http.post(url, json={"sign_in": "failure", "lag": 60}, timeout=5)
+    assert (response.status_code, response.json()["sign_in"], response.json()["lag"]) == (200, "failure", 60.0)
     assert sign_in(server, http) == FAILURE
     assert http.post(url, json={"sign_in": "ok"}, timeout=5).json()["lag"] == 60.0
     assert sign_in(server, http)["status"] == "SUCCESS"
@@ -340,8 +340,8 @@ def test_switches_can_be_read_and_changed_over_http(server: PortalServer, http: 
 
 @pytest.mark.parametrize("body", [b'{"nonsense": 1}', b'{"poll": "nonsense"}', b"no json", b"[1]", b'"text"', b"3"])
 def test_invalid_switches_are_rejected_with_400(server: PortalServer, http: requests.Session, body: bytes) -> None:
-    answer = http.post(f"{server.url}/simulator/settings", data=body, timeout=5)
-    assert (answer.status_code, answer.text[-1]) == (400, "\n")
+    response = http.post(f"{server.url}/simulator/settings", data=body, timeout=5)
+    assert (response.status_code, response.text[-1]) == (400, "\n")
     assert server.portal.settings == Settings(pending=0)
 
 

@@ -65,22 +65,21 @@ def test_a_monthly_meter_has_no_true_intervals() -> None:
     assert Member(spec).portal.truth(spec, MIDNIGHT, NEXT) == Truth(MIDNIGHT, NEXT, None, None, None)
 
 
-@pytest.mark.parametrize(
-    "switches",
-    [
-        pytest.param({"lag": 5000.0}, id="lag"),
-        pytest.param({"cost_lag": 7000.0}, id="late cost"),
-        pytest.param({"lag": 5000.0, "partial_newest": True}, id="a partial newest interval"),
-        pytest.param({"partial_newest": True}, id="a newest interval that still runs"),
-        pytest.param({"lag": 5000.0, "placeholders": True}, id="placeholders"),
-        pytest.param({"gaps": MISSING}, id="a gap"),
-        pytest.param({"nulls": MISSING}, id="nulls"),
-        pytest.param({"gaps": (Span("80000", 0, 2**40),)}, id="a gap of another meter"),
-        pytest.param({"strays": (Stray("81001", june(5, 7) // 1000, 0.0),)}, id="a stray"),
-        pytest.param({"shuffled": True}, id="no order"),
-        pytest.param({"revisions": (Revision("81001", MIDNIGHT + HOUR, 0.0, 3.0),)}, id="a revision"),
-    ],
-)
+SWITCHES: dict[str, Json] = {
+    "lag": {"lag": 5000.0},
+    "cost_lag": {"cost_lag": 7000.0},
+    "a partial newest interval": {"lag": 5000.0, "partial_newest": True},
+    "a newest interval that still runs": {"partial_newest": True},
+    "placeholders": {"lag": 5000.0, "placeholders": True},
+    "a gap": {"gaps": MISSING},
+    "nulls": {"nulls": MISSING},
+    "a gap of another meter": {"gaps": (Span("80000", 0, 2**40),)},
+    "a stray": {"strays": (Stray("81001", june(5, 7) // 1000, 0.0),)},
+    "no order": {"shuffled": True},
+}
+
+
+@pytest.mark.parametrize("switches", SWITCHES.values(), ids=SWITCHES)
 @pytest.mark.parametrize("channels", [Channels.FORWARD, Channels.THREE, Channels.NET])
 def test_the_truth_lacks_what_is_late_or_missing(channels: Channels, switches: Json) -> None:
     spec = meter(channels)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from exporter.simulator.specs import LocationSpec
 from exporter.simulator.world import DEMO_HOMES
 
-from ..support.member import HOUR, Json, Member, at, home, meter
+from ..support.member import Json, Member, at, home, meter
 
 HOME = home(meter())
 
@@ -52,15 +52,10 @@ def test_a_bill_appears_at_midnight_on_the_fifth() -> None:
         (at(2026, 6, 1), (None, None)),
         (at(2026, 6, 20), (None, None)),
         (at(2026, 7, 6), (at(2026, 6, 10), at(2026, 7, 5))),
-        (at(2026, 8, 6), (at(2026, 7, 5), at(2026, 8, 5))),
     ],
 )
 def test_the_first_bill_starts_with_the_connection(now: int, expected: tuple[int | None, int | None]) -> None:
     assert bills(now, "2026-06-10") == expected
-
-
-def test_a_portal_in_another_zone_bills_at_its_own_midnight() -> None:
-    assert bills(at(2026, 11, 20), shifted=-2 * HOUR) == (at(2026, 10, 5, 2), at(2026, 11, 5, 2))
 
 
 @given(
@@ -117,7 +112,7 @@ def test_services_and_providers_follow_the_service_code(
     assert account["providerToDescription"] == name
 
 
-def test_an_account_has_the_status_of_its_member() -> None:
+def test_a_closed_account_is_inactive_and_disconnected() -> None:
     active, closed = accounts(HOME, replace(HOME, number="70002", inactive=True))
     keys = ("inactive", "isDisconnected", "isAutoPay", "agreementStatus", "consumerClassCode", "invoiceGroupNumber")
     assert [[each[key] for key in keys] for each in (active, closed)] == [

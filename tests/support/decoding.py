@@ -121,8 +121,8 @@ def compare(member: Member, spec: MeterSpec, start: int, end: int) -> Decoded:
     """Assert that answer and truth agree, per interval and in total; return the decoded answer."""
     found = decoded(member, spec, start, end)
     assert found == shape(member.portal.almanac.intervals(spec, start, end))
-    whole = member.portal.truth(spec, start, end)
+    truth = member.portal.truth(spec, start, end)
     sums = tuple(total([values[n] for values in found.values()]) for n in range(3))
-    assert (whole.usage, whole.export, whole.cost) == sums
-    assert (whole.start, whole.end) == (start, end)
+    assert (truth.usage, truth.export, truth.cost) == sums
+    assert (truth.start, truth.end) == (start, end)
     return found
