@@ -54,7 +54,7 @@ class Points:
         return self.question.time_frame == "MONTHLY"
 
     def of(self, meter: MeterSpec) -> list[Point]:
-        """List the points of a meter, oldest first."""
+        """List the points of a meter, oldest first and phantoms last."""
         settings = self.almanac.settings
         points: list[Point] = []
         for x, (start, end) in self._spans(meter):

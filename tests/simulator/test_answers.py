@@ -187,13 +187,6 @@ def test_reverse_is_negative_and_return_is_positive() -> None:
     assert [abs(y) for y in reverse] == back
 
 
-def test_every_value_has_two_decimals() -> None:
-    entries = Member(meter(Channels.THREE, periods=True)).entries().values()
-    values = [point["y"] for entry in entries for series in entry["series"] for point in series["data"]]
-    assert len(values) == 96 * (3 + 3 + 3)
-    assert values == [round(y, 2) for y in values]
-
-
 def test_each_interval_has_exactly_one_rate_period() -> None:
     entries = Member(meter(periods=True)).entries()
     periods = entries["TIME_OF_USE"]

@@ -280,15 +280,6 @@ def test_other_paths_and_methods_are_rejected(member: Member, method: str, path:
     assert member.call(method, path).status == status
 
 
-def test_calls_are_counted_by_endpoint_and_status(member: Member) -> None:
-    member.sign_in()
-    poll(member)
-    member.user_data()
-    member.call("GET", "/nothing")
-    assert member.portal.calls == {("auth", 200): 1, ("poll", 200): 1, ("user_data", 200): 1, ("other", 404): 1}
-    assert member.portal.count == 4
-
-
 def test_a_call_can_be_answered_in_place_of_the_portal(member: Member) -> None:
     member.portal.override = lambda call: SimulatedResponse(418, b"") if b"DAILY" in call.body else None
     assert [poll(member, timeFrame=frame).status for frame in ("DAILY", "HOURLY")] == [418, 200]
