@@ -29,9 +29,10 @@ _EMPTY: dict[Poll, Json] = {
 
 def usage_answer(question: Question, almanac: Almanac) -> Json:
     """Return the complete answer of a finished job."""
-    if almanac.settings.poll in _EMPTY:
-        return {"status": "COMPLETE"} | _EMPTY[almanac.settings.poll]
-    return {"status": "COMPLETE", "data": {"ELECTRIC": _Entries(Points(almanac, question)).all()}}
+    rest = _EMPTY.get(almanac.settings.poll)
+    if rest is None:
+        rest = {"data": {"ELECTRIC": _Entries(Points(almanac, question)).all()}}
+    return {"status": "COMPLETE"} | rest
 
 
 @dataclass(frozen=True, slots=True)

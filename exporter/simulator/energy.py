@@ -46,9 +46,7 @@ def metered_energy(meter: MeterSpec, start: int, seconds: int, zone: ZoneInfo) -
     load = meter.household.load(local) * seconds / 3600
     sun = meter.household.sun(local) * seconds / 3600
     overlap = _OVERLAP * min(load, sun)
-    return MeteredEnergy(
-        max(0.0, load - sun) + overlap, (max(0.0, sun - load) + overlap) if sun else 0.0, *_rate(local)
-    )
+    return MeteredEnergy(max(0.0, load - sun) + overlap, max(0.0, sun - load) + overlap, *_rate(local))
 
 
 def together(parts: Sequence[MeteredEnergy]) -> MeteredEnergy:

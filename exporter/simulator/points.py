@@ -60,7 +60,7 @@ class Points:
         for x, (start, end) in self._spans(meter):
             if covers(settings.gaps, meter.number, start):
                 continue
-            if self.is_monthly or settings.share(start, end, self.almanac.posted):
+            if self.is_monthly or self.almanac.share(start, end):
                 points.append(self._point(meter, x, start, end))
             elif settings.placeholders and self._by_interval(meter):
                 points.append(Point(x, nothing(meter)))
@@ -68,7 +68,7 @@ class Points:
             return points + self._phantoms(meter)
         if settings.dst is Dst.DUPLICATE:
             return points
-        join = _merged if settings.dst is Dst.MERGED else _second
+        join = _merged if settings.dst is Dst.MERGED else lambda _, second: second
         return once_per_x(((point.x, point) for point in points), join)
 
     @cached_property
@@ -105,26 +105,21 @@ class Points:
         cost = end <= posted - settings.cost_lag
         if covers(settings.nulls, meter.number, start):
             return Point(x, None, cost=cost)
-        parts = self._parts(meter, start, end)
+        if meter.resolution is Resolution.DAYS:
+            read = local_days(start, end, self.almanac.zone)
+        else:
+            read = pieces(start, end, meter.step if meter.resolution is Resolution.INTERVALS else 3600)
+        parts = [
+            self.almanac.metered_energy(meter, *span).scaled(share)
+            for span in read
+            if (share := self.almanac.share(*span))
+        ]
         values = channels_of(meter, together(parts))
         periods = {
             period: channels_of(meter, together([part for part in parts if part.period == period]))[0].kwh
             for period in ({part.period for part in parts} if meter.periods else ())
         }
         return Point(x, values, periods, cost, (start, int(min(end, posted))))
-
-    def _parts(self, meter: MeterSpec, start: int, end: int) -> list[MeteredEnergy]:
-        """Return the posted energy from `start` to `end`, in the pieces in which the meter is read."""
-        settings, posted = self.almanac.settings, self.almanac.posted
-        if meter.resolution is Resolution.DAYS:
-            spans = local_days(start, end, self.almanac.zone)
-        else:
-            spans = pieces(start, end, meter.step if meter.resolution is Resolution.INTERVALS else 3600)
-        return [
-            self.almanac.metered_energy(meter, *span).scaled(share)
-            for span in spans
-            if (share := settings.share(*span, posted))
-        ]
 
     def _phantoms(self, meter: MeterSpec) -> list[Point]:
         """Return zeros for the hour that does not exist in spring."""
@@ -141,10 +136,6 @@ def nothing(meter: MeterSpec) -> tuple[ChannelValue, ...]:
     """Return the channels of a meter with zeros."""
     empty = channels_of(meter, MeteredEnergy(0.0, 0.0, "", 0.0))
     return tuple(replace(each, kwh=0.0, usd=0.0) for each in empty)
-
-
-def _second(_: Point, second: Point) -> Point:
-    return second
 
 
 def _merged(first: Point, second: Point) -> Point:

@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
@@ -87,11 +86,7 @@ def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:
             is_form = self.headers.get_content_type() == "application/x-www-form-urlencoded"
             query = dict(parse_qsl(parts.query, keep_blank_values=True))
             call = Call(self.command, parts.path, query, headers, body, dict(form) if is_form else {})
-            self._send(_of_simulator(portal, call) or portal.respond(call))
-
-        do_POST = do_GET  # noqa: N815 - the name comes from the base class
-
-        def _send(self, response: SimulatedResponse) -> None:
+            response = _of_simulator(portal, call) or portal.respond(call)
             self.send_response(response.status)
             self.send_header("Content-Type", response.content_type)
             self.send_header("Content-Length", str(len(response.body)))
@@ -100,6 +95,8 @@ def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(response.body[: len(response.body) // 2] if response.cut_off else response.body)
             self.close_connection |= response.cut_off
+
+        do_POST = do_GET  # noqa: N815 - the name comes from the base class
 
         def date_time_string(self, timestamp: float | None = None) -> str:
             """Return the Date header by the portal's clock."""
@@ -114,7 +111,7 @@ def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:
 def _of_simulator(portal: SimulatedPortal, call: Call) -> SimulatedResponse | None:
     """Answer requests to the simulator itself: read or change its switches, count the portal's calls."""
     if call.path == CALLS:
-        counts: Mapping[str, int] = {f"{endpoint} {status}": n for (endpoint, status), n in portal.calls.items()}
+        counts = {f"{endpoint} {status}": n for (endpoint, status), n in portal.calls.items()}
         return SimulatedResponse(200, json.dumps(counts).encode())
     if call.path != SETTINGS:
         return None

@@ -140,12 +140,6 @@ class Settings:
     silent_flags: bool = False
     monthly_bounds: MonthlyBounds = MonthlyBounds.WALL
 
-    def share(self, start: int, end: int, posted: float) -> float:
-        """Return the posted share of a time span: 0 or 1, or between them with `partial_newest`."""
-        if end <= posted:
-            return 1.0
-        return max(0.0, (posted - start) / (end - start)) if self.partial_newest else 0.0
-
     def identifier(self, number: str) -> str | int:
         """Convert the number of a meter, location or account to the portal's form."""
         return int(number) if self.numeric_ids and number.isdecimal() else number

@@ -51,6 +51,12 @@ class Almanac:
         """The instant up to which energy is posted."""
         return self.now - self.settings.lag
 
+    def share(self, start: int, end: int) -> float:
+        """Return the posted share of a time span: 0 or 1, or between them with the switch `partial_newest`."""
+        if end <= self.posted:
+            return 1.0
+        return max(0.0, (self.posted - start) / (end - start)) if self.settings.partial_newest else 0.0
+
     def intervals(self, meter: MeterSpec, start: int, end: int) -> list[Truth]:
         """List the intervals that begin in [start, end), as far as the portal has given them."""
         settings = self.settings
@@ -58,7 +64,7 @@ class Almanac:
             self._truth(meter, first, last, share)
             for first, last in self._own_spans(meter, start, end)
             if last <= self.now and not covers(settings.gaps + settings.nulls, meter.number, first)
-            if (share := settings.share(first, last, self.posted))
+            if (share := self.share(first, last))
         ]
         if settings.dst not in (Dst.MERGED, Dst.LOST):
             return given
