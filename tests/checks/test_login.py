@@ -11,11 +11,12 @@ import pytest
 
 from exporter.config import LocationChoice
 from exporter.portal.us_timezones import offset_at, other_season
+from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
 from exporter.simulator.specs import Channels, MeterSpec, Resolution, UserSpec
-from exporter.simulator.world import DEMO_HOMES, World
+from exporter.simulator.world import World
 
 from ..support.check_reports import Check, checked, lines, run_check
 from ..support.clocks import ManualClock

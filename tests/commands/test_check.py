@@ -15,10 +15,11 @@ import pytest
 
 from exporter.clock import SystemClock
 from exporter.portal.walltime import WallClock
+from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.specs import MeterSpec, UserSpec
-from exporter.simulator.world import DEMO_HOMES, World
+from exporter.simulator.world import World
 from exporter.terminal import chart
 
 from ..support.deadlines import AT_ONCE, DEADLINE

@@ -17,12 +17,13 @@ import yaml
 
 from exporter import cli
 from exporter.commands import check, discover
+from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn, Span
 from exporter.simulator.specs import Channels, Resolution, UserSpec
-from exporter.simulator.world import DEMO_HOMES, World
+from exporter.simulator.world import World
 
 from ..support.clocks import ManualClock
 from ..support.portal import Intercept, StartPortal
@@ -66,7 +67,7 @@ def attempt(
     root, ours = logging.getLogger(), logging.getLogger("exporter")
     before = root.handlers[:], root.level, ours.level
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DEMO_HOMES", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state-home"))
     monkeypatch.setenv("NO_PROXY", "*")
     for module in (check, discover):

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.energy import metered_energy
 from exporter.simulator.household import Household
 from exporter.simulator.specs import MeterSpec
-from exporter.simulator.world import DEMO_HOMES
 
 ZONE = ZoneInfo("America/New_York")
 READ = [location for location in DEMO_HOMES if location.meters]

@@ -5,10 +5,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.settings import Dst, Revision, Span, Stray
 from exporter.simulator.specs import Channels, LocationSpec, Resolution
 from exporter.simulator.truth import Truth
-from exporter.simulator.world import DEMO_HOMES
 
 from ..support.decoding import compare
 from ..support.member import AUTUMN, DAY, HOUR, MIDNIGHT, NEXT, SPRING, Json, Member, at, june, meter

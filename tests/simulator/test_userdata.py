@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.specs import LocationSpec
-from exporter.simulator.world import DEMO_HOMES
 
 from ..support.member import Json, Member, at, home, meter
 
