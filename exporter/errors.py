@@ -19,6 +19,9 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import ClassVar
 
+TRY_LATER = "try again later"
+"""The advice for what passes by itself; `serve` says that it will retry instead."""
+
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -46,6 +49,11 @@ class Reason(StrEnum):
         return self in (Reason.CREDENTIALS, Reason.TWO_FACTOR)
 
 
+def one_line(what: str, about: str, advice: str) -> str:
+    """Return the line `about: what; advice`, without the parts that are empty."""
+    return "; ".join(filter(None, (f"{about}: {what}" if about else what, advice)))
+
+
 class SmartHubError(Exception):
     """Base of everything that this program reports in one line instead of a traceback.
 
@@ -60,7 +68,7 @@ class SmartHubError(Exception):
         self.what = what
         self.about = about
         self.advice = advice
-        super().__init__("; ".join(filter(None, (f"{about}: {what}" if about else what, advice))))
+        super().__init__(one_line(what, about, advice))
 
 
 class ConfigError(SmartHubError):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..intervals.model import LocationKey
-from .parsing import Json, flag, mapping, sequence, text
+from .parsing import Json, flag, mapping, mappings, sequence, text
 
 _LATEST_BILL = 4_102_444_800_000  # ms, the year 2100
 
@@ -37,10 +37,10 @@ class AccountLocation:
 def from_user_data(payload: Json) -> list[AccountLocation]:
     """Return every location of `user-data`; an active entry replaces an inactive one with the same numbers."""
     # One client expected a single object, so perhaps some portal sends one.
-    items = [payload] if isinstance(payload, dict) and "account" in payload else sequence(payload, "user-data")
+    is_single = isinstance(payload, dict) and "account" in payload
     found: dict[tuple[str, str], AccountLocation] = {}
-    for item in items:
-        for location in _of_account(mapping(item, "user-data[]")):
+    for item in mappings([payload] if is_single else payload, "user-data"):
+        for location in _of_account(item):
             key = (location.account, location.number)
             if key not in found or (location.active and not found[key].active):
                 found[key] = location
@@ -49,22 +49,21 @@ def from_user_data(payload: Json) -> list[AccountLocation]:
 
 def from_accounts(payload: Json) -> list[AccountLocation]:
     """Return every location of the plain list of accounts, which has no industries or names."""
-    found: dict[tuple[str, str], AccountLocation] = {}
-    for item in sequence(payload, "accounts"):
-        fields = mapping(item, "accounts[]")
-        account = text(fields.get("account"))
-        for entry in sequence(fields.get("serviceLocations"), "accounts[].serviceLocations"):
+    found: list[AccountLocation] = []
+    for item in mappings(payload, "accounts"):
+        account = text(item.get("account"))
+        for entry in sequence(item.get("serviceLocations"), "accounts[].serviceLocations"):
             number = text(entry.get("id") or entry.get("serviceLocation")) if isinstance(entry, dict) else text(entry)
             if account and number:
-                found[account, number] = AccountLocation(account, number, None, electric=True, active=True)
-    return list(found.values())
+                found.append(AccountLocation(account, number, None, electric=True, active=True))
+    return list(dict.fromkeys(found))
 
 
 def _of_account(item: dict[str, Json]) -> Iterator[AccountLocation]:
     account = text(item.get("account"))
-    industries = mapping(item.get("serviceLocationToIndustries") or {}, "serviceLocationToIndustries")
+    industries = _map(item, "serviceLocationToIndustries")
     summaries = _summaries(item)
-    descriptions = mapping(item.get("serviceToServiceDescription") or {}, "serviceToServiceDescription")
+    descriptions = _map(item, "serviceToServiceDescription")
     addresses = {_words(text(item.get("address")))}
     for key in dict.fromkeys([*industries, *summaries]):
         number, summary = key.strip(), summaries.get(key, {})
@@ -82,11 +81,15 @@ def _of_account(item: dict[str, Json]) -> Iterator[AccountLocation]:
         )
 
 
+def _map(item: dict[str, Json], key: str) -> dict[str, Json]:
+    return mapping(item.get(key) or {}, key)
+
+
 def _summaries(item: dict[str, Json]) -> dict[str, dict[str, Json]]:
     """Return one summary per location, from the map of lists or the map of single summaries."""
     found: dict[str, dict[str, Json]] = {}
-    single = mapping(item.get("serviceLocationIdToServiceLocationSummary") or {}, "service location summaries")
-    lists = mapping(item.get("serviceLocationToUserDataServiceLocationSummaries") or {}, "service location summaries")
+    single = _map(item, "serviceLocationIdToServiceLocationSummary")
+    lists = _map(item, "serviceLocationToUserDataServiceLocationSummaries")
     for key, value in {**single, **lists}.items():
         several = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
         found[key] = min(several, key=_rank, default={})
@@ -113,7 +116,7 @@ def _nickname(summary: dict[str, Json], addresses: set[str]) -> str:
 def _bill_reads(summary: dict[str, Json]) -> Iterator[int]:
     for key in ("lastBillPrevReadDtTm", "lastBillPresReadDtTm"):
         value = summary.get(key)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LATEST_BILL:
+        if type(value) is int and 0 < value < _LATEST_BILL:
             yield value // 1000
 
 

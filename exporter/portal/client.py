@@ -1,17 +1,17 @@
 """A signed-in client of one portal: it keeps and renews the token and makes the calls."""
 
 import logging
-from collections.abc import Mapping
 from itertools import chain, repeat
+from typing import Any
 
 from ..backoff import Backoff, retry
 from ..clock import Clock
 from ..config import Login
-from ..errors import AccessError, PendingError, ProtocolError, SmartHubError, TransportError
+from ..errors import TRY_LATER, AccessError, PendingError, ProtocolError, SmartHubError, TransportError
 from ..httpcall import Authorization, ClientResponse
 from .accounts import AccountLocation, from_accounts, from_user_data
 from .http import Observer, Transport, read_json
-from .parsing import Json, mapping, text
+from .parsing import Json, mapping, safe_word, text
 from .query import POLL, UsageQuery
 from .signin import SignInGate, Token, has_second_factor, renew, sign_in
 from .usage import UsageAnswer, decode
@@ -76,15 +76,18 @@ class PortalClient:
         """Return every location that this login sees. Raises PortalError."""
         owner = self._fresh_token().owner
         try:
-            response = self._ask("user_data", "GET", USER_DATA, params={"userId": owner})
-            return from_user_data(self._data(response, "the list of accounts"))
+            return from_user_data(
+                self._ask("the list of accounts", "user_data", "GET", USER_DATA, params={"userId": owner})
+            )
         except (AccessError, ProtocolError) as error:
             if error.while_signing_in:
                 raise
-            log.warning("login %s: %s; asking for the plain list of accounts instead", self._login.name, error)
+            log.warning("login %s: %s; requesting the plain list of accounts instead", self._login.name, error)
+            params = {"user": self._login.username}
             try:
-                response = self._ask("accounts", "GET", ACCOUNTS, params={"user": self._login.username})
-                return from_accounts(self._data(response, "the plain list of accounts"))
+                return from_accounts(
+                    self._ask("the plain list of accounts", "accounts", "GET", ACCOUNTS, params=params)
+                )
             except (AccessError, ProtocolError):
                 raise error from None
 
@@ -95,94 +98,87 @@ class PortalClient:
         unknown, and the other PortalErrors.
         """
         body = query.body(self._login.username)
-        what = f"{query.time_frame} data of location {query.location} from {query.first_day} to {query.last_day}"
+        what = query.what
+        location = f"location {query.location} of account {query.account}"
         waits = chain(_PENDING_WAITS, repeat(_LAST_PENDING_WAIT))
         backoff = Backoff(waits, self._clock, budget=self.pending_budget)
         while True:
-            response = self._ask("poll", "POST", POLL, data=body, headers={"Content-Type": "application/json"})
-            answer = mapping(self._data(response, what, f"location {query.location} of account {query.account}"), what)
+            answer = mapping(self._ask(what, "poll", "POST", POLL, location=location, json=body), what)
             status = text(answer.get("status")).upper()
             if status == "COMPLETE":
                 return decode(answer.get("data"))
             if status != "PENDING":
-                raise ProtocolError(f"the portal gave up on it (status {_shown(status)})", about=what)
+                raise ProtocolError(
+                    f"the portal could not compute it (status {safe_word(status) or 'missing'})", about=what
+                )
             if not backoff.wait():
                 raise PendingError(
-                    f"the portal was still computing after {self.pending_budget:.0f} s",
-                    about=what,
-                    advice="later it may work",
+                    f"the portal was still computing after {self.pending_budget:.0f} s", about=what, advice=TRY_LATER
                 )
 
-    def _data(self, response: ClientResponse, what: str, location: str = "") -> Json:
+    def _ask(
+        self,
+        what: str,
+        endpoint: str,
+        method: str,
+        path: str,
+        *,
+        location: str = "",
+        **content: Any,  # noqa: ANN401 - params, json: whatever requests takes
+    ) -> Json:
+        """Make a call and return its JSON, signing in once more if the portal no longer accepts the token.
+
+        what, location: what was asked for, for messages.
+        """
+        response = self._call(endpoint, method, path, **content)
+        if response.status == 401 and not self._token_is_second:  # noqa: PLR2004
+            self._token = None
+            self._token_is_second = True
+            response = self._call(endpoint, method, path, **content)
+        if response.status != 401:  # noqa: PLR2004
+            self._token_is_second = False
         login = self._login.name
         match response.status:
             case 200:
                 pass
             case 403:
                 raise AccessError(
-                    f"login {login} may not see it (status 403)",
+                    f"login {login} does not have access (status 403)",
                     about=location or what,
                     advice="check account and service_location, or leave both out to read every location that the login"
                     " sees",
                 )
             case 401:
-                raise AccessError(f"the portal gave a token and does not accept it for {what}", about=f"login {login}")
+                raise AccessError(f"the portal issued a token but rejects it for {what}", about=f"login {login}")
             case status if status >= 500:  # noqa: PLR2004
                 raise TransportError(
-                    f"the portal has trouble (status {status})", about=what, advice="later it may work"
+                    f"the portal returned a server error (status {status})", about=what, advice=TRY_LATER
                 )
             case status if not response.is_page:
                 raise ProtocolError(f"unexpected status {status}", about=what)
         return read_json(response, what)
 
-    def _ask(
-        self,
-        endpoint: str,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        data: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> ClientResponse:
-        """Make a call with the token, signing in once more if the portal no longer accepts it."""
-
+    def _call(self, endpoint: str, method: str, path: str, **content: Any) -> ClientResponse:  # noqa: ANN401
         def call() -> ClientResponse:
-            token = self._fresh_token()
-            names = {"X-Nisc-Smarthub-Username": self._login.username, **(headers or {})}
-            auth = Authorization.bearer(token.value)
-            return self._transport.call(endpoint, method, path, auth=auth, headers=names, params=params, data=data)
+            auth = Authorization.bearer(self._fresh_token().value)
+            headers = {"X-Nisc-Smarthub-Username": self._login.username}
+            return self._transport.call(endpoint, method, path, auth=auth, headers=headers, **content)
 
         def is_worth_it(error: SmartHubError) -> bool:
             return isinstance(error, TransportError) and error.retry_after is None and self._token is not None
 
-        response = retry(call, Backoff(_CONNECTION_WAITS, self._clock), if_=is_worth_it)
-        if response.status == 401 and not self._token_is_second:  # noqa: PLR2004
-            self._token = None
-            self._token_is_second = True
-            response = retry(call, Backoff(_CONNECTION_WAITS, self._clock), if_=is_worth_it)
-        if response.status != 401:  # noqa: PLR2004
-            self._token_is_second = False
-        return response
+        return retry(call, Backoff(_CONNECTION_WAITS, self._clock), if_=is_worth_it)
 
     def _fresh_token(self) -> Token:
         now = self._clock.now()
         left = self._token.expires_at - now if self._token else 0.0
-        if self._token and left > _RENEW_BEFORE:
-            return self._token
-        if self._token and left > _EXPIRED_BEFORE and self._renewal_works:
-            renewed = renew(self._token, self._transport, now)
-            self._renewal_works = renewed is not None
-            if renewed:
-                self._token = renewed
-                return renewed
         if self._token and left > _EXPIRED_BEFORE:
+            if left <= _RENEW_BEFORE and self._renewal_works:
+                renewed = renew(self._token, self._transport, now)
+                self._renewal_works = renewed is not None
+                self._token = renewed or self._token
             return self._token
         self._token = None
         self._token = sign_in(self._login, self._transport, self._gate, self._clock.now)
         self._renewal_works = True
         return self._token
-
-
-def _shown(status: str) -> str:
-    return status if status.replace("_", "").isalnum() and len(status) <= 30 else "missing"  # noqa: PLR2004

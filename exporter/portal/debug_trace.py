@@ -85,30 +85,26 @@ WORDS = _words(
 _TYPES = {str: "text", bool: "true/false", int: "number", float: "number", type(None): "null"}
 
 
-def trace_response(endpoint: str, method: str, path: str, seconds: float, answer: ClientResponse) -> None:
-    """Tell of a call that was answered, however it was."""
+def trace(endpoint: str, method: str, path: str, seconds: float, outcome: ClientResponse | Exception) -> None:
+    """Log a call and its response, or why there was none."""
     if not log.isEnabledFor(logging.DEBUG):
         return
-    media_type = answer.content_type.partition(";")[0].strip().lower() or "none"
-    told = {
-        "status": answer.status,
-        "seconds": round(seconds, 3),
-        "bytes": len(answer.body),
-        "content_type": media_type if media_type in _MEDIA_TYPES else "other",
-        "shape": "page" if answer.is_page else _shape_of_body(answer.body),
-    }
-    log.debug("portal call", extra=_call(endpoint, method, path) | told)
-
-
-def trace_failure(endpoint: str, method: str, path: str, seconds: float, error: Exception) -> None:
-    """Tell of a call without an answer: by the kind of error alone, since its words hold the whole address."""
-    told = {"seconds": round(seconds, 3), "error": type(error).__name__}
-    log.debug("portal call", extra=_call(endpoint, method, path) | told)
-
-
-def _call(endpoint: str, method: str, path: str) -> dict[str, object]:
     # Every path of ours is a constant; one that looks otherwise may have a value in it.
-    return {"endpoint": endpoint, "method": method, "path": path if _PATH.fullmatch(path) else "other"}
+    shown_path = path if _PATH.fullmatch(path) else "other"
+    fields: dict[str, object] = {"endpoint": endpoint, "method": method, "path": shown_path}
+    if isinstance(outcome, ClientResponse):
+        media_type = outcome.content_type.partition(";")[0].strip().lower() or "none"
+        fields |= {
+            "status": outcome.status,
+            "seconds": round(seconds, 3),
+            "bytes": len(outcome.body),
+            "content_type": media_type if media_type in _MEDIA_TYPES else "other",
+            "shape": "page" if outcome.is_page else _shape_of_body(outcome.body),
+        }
+    else:
+        # Only the kind of an error is shown, because its message contains the whole address.
+        fields |= {"seconds": round(seconds, 3), "error": type(outcome).__name__}
+    log.debug("portal call", extra=fields)
 
 
 def _shape_of_body(body: bytes) -> str:

@@ -1,6 +1,6 @@
 """From the channels of one meter to its usage and export (docs/portal.md, "Directions")."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -63,33 +63,33 @@ def resolve(channels: Sequence[tuple[Channel, Values]]) -> Energy:
     """Return usage and export, whatever channels the meter has. A channel without values is ignored."""
     given = [(channel, values) for channel, values in channels if any(value is not None for value in values.values())]
 
-    def of(flow: Flow) -> dict[int, float] | None:
-        return _added([values for channel, values in given if channel.flow is flow])
+    def of(*flows: Flow) -> dict[int, float] | None:
+        """Add up the channels of the first flow that has any, identical ones once."""
+        for flow in flows:
+            different: list[Values] = []
+            for channel, values in given:
+                if channel.flow is flow and values not in different:
+                    different.append(values)
+            if different:
+                return total(different)
+        return None
 
-    drawn, sent, net = of(Flow.IMPORT), of(Flow.EXPORT), of(Flow.NET)
-    if drawn is None:
-        drawn = of(Flow.TOTAL)
+    drawn, sent, net = of(Flow.IMPORT, Flow.TOTAL), of(Flow.EXPORT), of(Flow.NET)
     if sent is not None:
         return _with_export(drawn, sent, net)
-    if net is not None:
+    if net is not None and drawn is not None:
         return _with_net(drawn, net)
-    return _by_sign(drawn or {})
+    return _by_sign(drawn or net or {}, is_net=net is not None)
 
 
-def _added(channels: Sequence[Values]) -> dict[int, float] | None:
-    """Add up channels, identical ones once. Returns None if there is no channel."""
-    different: list[Values] = []
-    for values in channels:
-        if values not in different:
-            different.append(values)
-    if not different:
-        return None
-    total: dict[int, float] = {}
-    for values in different:
+def total(several: Iterable[Values]) -> dict[int, float]:
+    """Add up values by their instant, without those that are missing."""
+    added: dict[int, float] = {}
+    for values in several:
         for instant, value in values.items():
             if value is not None:
-                total[instant] = total.get(instant, 0.0) + value
-    return total
+                added[instant] = added.get(instant, 0.0) + value
+    return added
 
 
 def _with_export(drawn: dict[int, float] | None, sent: dict[int, float], net: dict[int, float] | None) -> Energy:
@@ -108,12 +108,8 @@ def _with_export(drawn: dict[int, float] | None, sent: dict[int, float], net: di
     return energy
 
 
-def _with_net(drawn: dict[int, float] | None, net: dict[int, float]) -> Energy:
+def _with_net(drawn: dict[int, float], net: dict[int, float]) -> Energy:
     energy = Energy(exports=True, signed=False)
-    if drawn is None:
-        energy.usage = {instant: max(0.0, value) for instant, value in net.items()}
-        energy.export = {instant: max(0.0, -value) for instant, value in net.items()}
-        return energy
     for instant, value in drawn.items():
         energy.usage[instant] = max(0.0, value)
         if value < 0:
@@ -123,11 +119,11 @@ def _with_net(drawn: dict[int, float] | None, net: dict[int, float]) -> Energy:
     return energy
 
 
-def _by_sign(drawn: dict[int, float]) -> Energy:
-    energy = Energy(exports=any(value < 0 for value in drawn.values()))
-    energy.usage = {instant: max(0.0, value) for instant, value in drawn.items()}
+def _by_sign(values: dict[int, float], *, is_net: bool) -> Energy:
+    energy = Energy(exports=is_net or any(value < 0 for value in values.values()), signed=not is_net)
+    energy.usage = {instant: max(0.0, value) for instant, value in values.items()}
     if energy.exports:
-        energy.export = {instant: max(0.0, -value) for instant, value in drawn.items()}
+        energy.export = {instant: max(0.0, -value) for instant, value in values.items()}
     return energy
 
 

@@ -1,12 +1,11 @@
 """A range of days of one location, asked for in pieces that the portal can answer (docs/portal.md, "Ranges")."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..errors import PendingError, PortalError, ProtocolError
 from ..intervals.model import DAILY as DAILY_STEP
-from ..intervals.model import Meter, MeterInfo, Reading
+from ..intervals.model import Meter
 from .query import DAILY, HOURLY, UsageQuery
 from .readings import MeterReadings, RangeReadings, read_days, read_intervals
 from .timezone import OffsetEvidence
@@ -46,7 +45,7 @@ class KnownMeters:
     @property
     def some_hourly(self) -> bool:
         """Whether some meter of this location has finer than daily data."""
-        return any(0 < step < DAILY_STEP for step in self.steps.values())
+        return any(map(self.hourly, self.steps))
 
 
 @dataclass(slots=True)
@@ -89,7 +88,9 @@ class LocationHistory:
         try:
             if try_hourly or not known.only_daily:
                 history.error = self._gather(HOURLY, start, end, known, hourly)
-            if self._needs_days(hourly, known) and not _is_broken(history.error):
+            # Other errors than this would meet the daily data too.
+            is_usable = history.error is None or isinstance(history.error, ProtocolError)
+            if is_usable and _needs_days(hourly, known):
                 error = self._gather(DAILY, start, end, known, daily)
                 if history.error is None or _are_daily(hourly, daily, known):
                     history.error = error
@@ -97,20 +98,17 @@ class LocationHistory:
                     daily = []  # there is finer data, which only failed now: days would take its place
         except PortalError as error:
             history.error = error
-        _take(history, hourly)
-        _take_days(history, daily, known)
+        for answer in (*hourly, *daily):
+            history.warnings += answer.warnings
+            history.evidence += answer.evidence
+            history.connected = answer.connected or history.connected
+            if answer.has_hourly is not None:
+                history.has_hourly = history.has_hourly or answer.has_hourly
+        history.warnings = list(dict.fromkeys(history.warnings))
+        history.meters = _joined(hourly, daily, known)
         if history.error is None and self._longest == asked_for:
             self._longest = min(LONGEST_RANGE, 2 * self._longest)
         return history
-
-    def _needs_days(self, hourly: list[RangeReadings], known: KnownMeters) -> bool:
-        if all(answer.is_empty for answer in hourly):
-            says_none = any(answer.has_hourly is False for answer in hourly)
-            return says_none or not known.some_hourly
-        with_data = {meter.info.number for answer in hourly for meter in answer.meters if meter.readings or meter.waits}
-        listed = {meter.info.number for answer in hourly for meter in answer.meters}
-        listed |= {number for number, step in known.steps.items() if step == DAILY_STEP}
-        return any(number not in with_data and not known.hourly(number) for number in listed)
 
     def _gather(
         self, time_frame: str, start: int, end: int, known: KnownMeters, answers: list[RangeReadings]
@@ -119,7 +117,11 @@ class LocationHistory:
 
         Returns why some of them are missing; raises an error that any other call would meet too.
         """
-        ranges = list(self._ranges(start, end))
+        midnights = self._clock.midnights(start, end)
+        ranges = [
+            (midnights[max(0, last - self._longest)], midnights[last])
+            for last in range(len(midnights) - 1, 0, -self._longest)
+        ]
         failed: PortalError | None = None
         failed_days = pending_ranges = 0
         while ranges:
@@ -148,14 +150,6 @@ class LocationHistory:
             return read_days(answer, self._clock, start, end)
         return read_intervals(answer, self._clock, start, end, known.steps)
 
-    def _ranges(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        midnights = self._clock.midnights(start, end)
-        last = len(midnights) - 1
-        while last > 0:
-            first = max(0, last - self._longest)
-            yield midnights[first], midnights[last]
-            last = first
-
     def _halves(self, start: int, end: int) -> list[tuple[int, int]]:
         """Split a range at a local midnight, newest half first, unless it is one day. Later ranges keep that length."""
         midnights = self._clock.midnights(start, end)
@@ -167,66 +161,46 @@ class LocationHistory:
         return [(middle, end), (start, middle)]
 
 
-def _is_broken(error: PortalError | None) -> bool:
-    """Check whether other calls would fail too; a range that failed does not stop daily data."""
-    return error is not None and not isinstance(error, ProtocolError)
+def _needs_days(hourly: list[RangeReadings], known: KnownMeters) -> bool:
+    """Check whether some meter has no finer data than daily, neither now nor before."""
+    if all(answer.is_empty for answer in hourly):
+        return not known.some_hourly or any(answer.has_hourly is False for answer in hourly)
+    listed = {meter.info.number for answer in hourly for meter in answer.meters}
+    listed |= {number for number, step in known.steps.items() if step == DAILY_STEP}
+    return any(not known.hourly(number) for number in listed - _with_data(hourly))
 
 
 def _are_daily(hourly: list[RangeReadings], daily: list[RangeReadings], known: KnownMeters) -> bool:
     """Check whether this location has only daily data: no HOURLY data came or was promised, and daily data did."""
     promised = known.some_hourly or any(answer.has_hourly for answer in (*hourly, *daily))
-    no_hourly = all(answer.is_empty for answer in hourly) and not promised
-    return no_hourly and not all(answer.is_empty for answer in daily)
+    return not promised and not _with_data(hourly) and bool(_with_data(daily))
 
 
-def _take(history: History, answers: list[RangeReadings]) -> None:
-    _note(history, answers)
-    history.meters = _joined(meter for answer in answers for meter in answer.meters)
+def _with_data(answers: list[RangeReadings]) -> set[str]:
+    return {meter.info.number for answer in answers for meter in answer.meters if meter.readings or meter.waits}
 
 
-def _take_days(history: History, answers: list[RangeReadings], known: KnownMeters) -> None:
-    """Add daily readings of the meters that have no finer ones, neither now nor before."""
-    _note(history, answers)
-    finer = {meter.info.number for meter in history.meters if meter.readings or meter.waits}
-    daily = _joined(
+def _joined(hourly: list[RangeReadings], daily: list[RangeReadings], known: KnownMeters) -> list[MeterReadings]:
+    """Join the answers into one entry per meter, with daily readings only where there are no finer ones."""
+    finer = _with_data(hourly)
+    days = [
         meter
-        for answer in answers
+        for answer in daily
         for meter in answer.meters
         if meter.info.number not in finer and not known.hourly(meter.info.number)
-    )
-    numbers = {meter.info.number for meter in daily}
-    history.meters = [meter for meter in history.meters if meter.info.number not in numbers] + daily
-
-
-def _note(history: History, answers: list[RangeReadings]) -> None:
-    for answer in answers:
-        history.warnings += answer.warnings
-        history.evidence += answer.evidence
-        history.connected = answer.connected or history.connected
-        if answer.has_hourly is not None:
-            history.has_hourly = history.has_hourly or answer.has_hourly
-    history.warnings = list(dict.fromkeys(history.warnings))
-
-
-def _joined(meters: Iterable[MeterReadings]) -> list[MeterReadings]:
-    """Join the answers, which come newest first, into one entry per meter."""
-    readings: dict[str, list[Reading]] = defaultdict(list)
-    infos: dict[str, MeterInfo] = {}
-    waiting: set[str] = set()
-    for meter in meters:
-        number = meter.info.number
-        if meter.waits:
-            waiting.add(number)
-        readings[number] += meter.readings
-        before = infos.get(number, meter.info)
-        infos[number] = replace(
-            before,
-            flows=tuple(sorted({*before.flows, *meter.info.flows})),
-            exports=before.exports or meter.info.exports,
-            signed=before.signed and meter.info.signed,
-            step=before.step or meter.info.step,
-        )
-    return [
-        MeterReadings(info, tuple(sorted(readings[number], key=lambda reading: reading.start)), number in waiting)
-        for number, info in infos.items()
     ]
+    replaced = {meter.info.number for meter in days}
+    hours = [meter for answer in hourly for meter in answer.meters if meter.info.number not in replaced]
+    joined: dict[str, MeterReadings] = {}
+    for meter in (*hours, *days):
+        before = joined.setdefault(meter.info.number, replace(meter, readings=()))
+        info = replace(
+            before.info,
+            flows=tuple(sorted({*before.info.flows, *meter.info.flows})),
+            exports=before.info.exports or meter.info.exports,
+            signed=before.info.signed and meter.info.signed,
+            step=before.info.step or meter.info.step,
+        )
+        # Answers come newest first.
+        joined[meter.info.number] = MeterReadings(info, meter.readings + before.readings, before.waits or meter.waits)
+    return list(joined.values())

@@ -1,35 +1,31 @@
 """One HTTP call to a portal: counted, traced, and a TransportError with advice if it fails."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..clock import Clock
-from ..errors import ProtocolError, TransportError
+from ..errors import TRY_LATER, ProtocolError, TransportError
 from ..httpcall import Authorization, CallFailedError, CallFailure, CallLimits, ClientResponse, HttpClient
-from . import debug_trace
+from .debug_trace import trace
 from .parsing import Json
 
 LIMITS = CallLimits(body=128 * 1024 * 1024)
 
 _BUSY = (429, 502, 503, 504)
-_LATER = "later it may work"
-_CHECK = "check api_url and the network"
+_UNREACHABLE = ("cannot reach {}, or the connection was lost", "check api_url and the network")
 _FAILURES = {
     CallFailure.UNTRUSTED: (
-        "{} has no certificate that this machine trusts",
+        "this machine does not trust the certificate of {}",
         "check api_url and the machine's clock",
     ),
-    CallFailure.TLS: ("{} does not speak TLS as it should", "check api_url, also whether it is https or http"),
-    CallFailure.UNKNOWN_HOST: ("there is no host {}", "check api_url"),
-    CallFailure.REFUSED: ("{} refuses the connection: nothing listens there", "check api_url"),
-    CallFailure.TIMED_OUT: ("{} did not answer in time", _LATER),
-    CallFailure.PROXY: ("cannot reach {}, or it broke off", _CHECK),
-    CallFailure.UNREACHABLE: ("cannot reach {}, or it broke off", _CHECK),
-    CallFailure.NO_CA_FILE: ("cannot reach {}, or it broke off", _CHECK),
-    CallFailure.BROKE_OFF: ("{} broke off in the middle of its answer", _LATER),
-    CallFailure.UNREADABLE: ("{} sent an answer that cannot be read", _LATER),
+    CallFailure.TLS: ("TLS handshake with {} failed", "check api_url, also whether it is https or http"),
+    CallFailure.UNKNOWN_HOST: ("host not found: {}", "check api_url"),
+    CallFailure.REFUSED: ("{} refused the connection: nothing is listening there", "check api_url"),
+    CallFailure.TIMED_OUT: ("{} did not answer in time", TRY_LATER),
+    CallFailure.BROKE_OFF: ("{} broke off in the middle of its response", TRY_LATER),
+    CallFailure.UNREADABLE: ("{} sent a response that cannot be read", TRY_LATER),
 }
 """What to say of each failure, and what to do."""
 
@@ -48,7 +44,7 @@ def read_json(response: ClientResponse, what: str) -> Json:
     try:
         return json.loads(response.body)
     except (ValueError, RecursionError):
-        raise ProtocolError(f"the portal's answer is no JSON ({len(response.body)} bytes)", about=what) from None
+        raise ProtocolError(f"the portal's response is not JSON ({len(response.body)} bytes)", about=what) from None
 
 
 class Transport:
@@ -71,36 +67,33 @@ class Transport:
         path: str,
         *,
         auth: Authorization | None = None,
-        headers: Mapping[str, str] | None = None,
-        **content: Any,  # noqa: ANN401 - params, data: whatever requests takes
+        **content: Any,  # noqa: ANN401 - headers, params, data: whatever requests takes
     ) -> ClientResponse:
         """Make one call and read the whole response. Raises TransportError; most bad statuses are not errors here.
 
         endpoint: the call's name in metrics and logs. Neither it nor the path contains a value of the user.
         """
         started = self._clock.monotonic()
-        code = "error"
-        try:
-            response = self._client.call(method, path, auth=auth or Authorization(), headers=headers, **content)
-            code = str(response.status)
-        except CallFailedError as failed:
-            debug_trace.trace_failure(endpoint, method, path, self._clock.monotonic() - started, failed.error)
-            what, advice = _FAILURES[failed.kind]
-            raise TransportError(what.format(self._host), advice=advice) from failed
-        finally:
+
+        def note(code: str, outcome: ClientResponse | Exception) -> None:
             seconds = self._clock.monotonic() - started
             self._observer(endpoint, code, seconds)
-        debug_trace.trace_response(endpoint, method, path, seconds, response)
-        self._refuse_trouble(endpoint, response)
-        return response
+            trace(endpoint, method, path, seconds, outcome)
 
-    def _refuse_trouble(self, endpoint: str, response: ClientResponse) -> None:
-        """Raise for statuses that mean the same for every call."""
+        try:
+            response = self._client.call(method, path, auth=auth or Authorization(), **content)
+        except CallFailedError as failed:
+            note("error", failed.error)
+            what, advice = _FAILURES.get(failed.kind, _UNREACHABLE)
+            raise TransportError(what.format(self._host), advice=advice) from failed
+        note(str(response.status), response)
+        # These statuses mean the same for every call.
         if 300 <= response.status < 400:  # noqa: PLR2004
             raise TransportError(f"{self._host} redirects elsewhere (status {response.status})", advice="check api_url")
         if response.status in _BUSY:
             error = TransportError(
-                f"{self._host} is busy or down ({endpoint}: status {response.status})", advice=_LATER
+                f"{self._host} is busy or down ({endpoint}: status {response.status})", advice=TRY_LATER
             )
             error.retry_after = response.retry_after
             raise error
+        return response

@@ -4,6 +4,7 @@ Messages name keys and types, never values, because a value may be a person's na
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from ..errors import ProtocolError
@@ -11,14 +12,14 @@ from ..errors import ProtocolError
 Json = Any
 """Anything that json.loads returns; the functions below give it a type."""
 
-_NUMBERS = (int, float)
-_ABSURD = 1e15  # times in the year 9999 are below it in ms; energies above it could not be added exactly
+_LONGEST_WORD = 30
+_LIMIT = 1e15  # times in the year 9999 are below it in ms; energies above it could not be added exactly
 
 
 def mapping(value: Json, where: str) -> dict[str, Json]:
     """Return an object."""
     if not isinstance(value, dict):
-        raise ProtocolError(f"the portal's answer is not understood: {where} is {_kind(value)}, not an object")
+        raise _unexpected(value, where, "an object")
     return value
 
 
@@ -27,8 +28,15 @@ def sequence(value: Json, where: str) -> list[Json]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise ProtocolError(f"the portal's answer is not understood: {where} is {_kind(value)}, not a list")
+        raise _unexpected(value, where, "a list")
     return value
+
+
+def mappings(value: Json, where: str) -> list[dict[str, Json]]:
+    """Return a list of objects, empty if it is absent."""
+    items = sequence(value, where)
+    # One look at all types is much faster than one per point.
+    return items if set(map(type, items)) <= {dict} else [mapping(item, f"{where}[]") for item in items]
 
 
 def text(value: Json) -> str:
@@ -40,52 +48,47 @@ def text(value: Json) -> str:
     return ""
 
 
+def safe_word(value: str) -> str:
+    """Return a word of the portal if it may be shown in a message; empty for anything else."""
+    return value if value.replace("_", "").isalnum() and len(value) <= _LONGEST_WORD else ""
+
+
 def flag(value: Json) -> bool | None:
     """Return true or false; None for anything else."""
     return value if isinstance(value, bool) else None
 
 
-def number(value: Json, where: str) -> float:
-    """Return a finite number of a plausible size."""
-    # JSON has no other number types, and NaN is in no range.
-    if type(value) not in _NUMBERS or not -_ABSURD < value < _ABSURD:
-        raise ProtocolError(f"the portal's answer is not understood: {where} is {_kind(value)}, not a number")
-    return float(value)
-
-
-def optional_number(value: Json, where: str) -> float | None:
-    """Return a finite number, or None for null."""
-    return None if value is None else number(value, where)
-
-
-def seconds(value: Json, where: str) -> int:
-    """Return a time as whole seconds; it arrives in milliseconds, as number or text."""
-    if isinstance(value, str):
-        try:
-            value = int(value)
-        except ValueError:
-            raise ProtocolError(f"the portal's answer is not understood: {where} is text, not a time") from None
-    if type(value) is int and -_ABSURD < value < _ABSURD:
-        return value // 1000
-    return int(number(value, where) // 1000)
-
-
 def all_seconds(values: Iterable[Json], where: str) -> list[int]:
-    """Return times as whole seconds, quickly: years of history have millions of them."""
+    """Return times as whole seconds; they arrive in milliseconds, as numbers or text."""
+    # Years of history have millions of times and values, and nearly all are of the type that is checked first.
     return [
-        value // 1000 if type(value) is int and -_ABSURD < value < _ABSURD else seconds(value, where)
-        for value in values
+        value // 1000 if type(value) is int and -_LIMIT < value < _LIMIT else _seconds(value, where) for value in values
     ]
 
 
 def optional_numbers(values: Iterable[Json], where: str) -> list[float | None]:
-    """Return finite numbers, None for each null."""
+    """Return finite numbers of a plausible size, None for each null."""
     return [
-        value if type(value) is float and -_ABSURD < value < _ABSURD else optional_number(value, where)
+        value if value is None or (type(value) is float and -_LIMIT < value < _LIMIT) else _number(value, where)
         for value in values
     ]
 
 
-def _kind(value: Json) -> str:
+def _seconds(value: Json, where: str) -> int:
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = int(value)
+    return int(_number(value, where) // 1000)
+
+
+def _number(value: Json, where: str) -> float:
+    # JSON has no other number types, and NaN is in no range.
+    if type(value) not in (int, float) or not -_LIMIT < value < _LIMIT:
+        raise _unexpected(value, where, "a finite number below 1e15")
+    return float(value)
+
+
+def _unexpected(value: Json, where: str, expected: str) -> ProtocolError:
     names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number out of range" if isinstance(value, float) else "a number")
+    kind = names.get(type(value), "a number")
+    return ProtocolError(f"unexpected response from the portal: {where} is {kind}, expected {expected}")

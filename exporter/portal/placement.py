@@ -1,7 +1,7 @@
 """From wall-clock points to values at instants, and the length of their intervals (docs/portal.md, "Resolution")."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -19,6 +19,10 @@ class Placed:
 
     values: dict[int, float | None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+
+Placing = Callable[[Sequence[WallPoint], WallClock, tuple[int, int]], Placed]
+"""`place` or `place_days`."""
 
 
 def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]) -> Placed:
@@ -121,10 +125,8 @@ def _most_common(lengths: Iterable[int]) -> int | None:
     return min(counts, key=lambda length: (-counts[length], length)) if counts else None
 
 
-def step_of_day(day: int, steps: Mapping[int, int], otherwise: int | None) -> int | None:
+def step_of_day(day: int, steps: Mapping[int, int]) -> int:
     """Return the step of a day, else of the nearest day that has one, the earlier first."""
     if day in steps:
         return steps[day]
-    if not steps:
-        return otherwise
     return steps[min(steps, key=lambda other: (abs(other - day), other))]

@@ -1,7 +1,7 @@
 """The request of the usage poll. The portal identifies a job by its body (docs/portal.md, "The usage poll")."""
 
-import json
 from dataclasses import dataclass
+from typing import Any
 
 from .usage import INDUSTRY
 from .walltime import WallClock
@@ -24,18 +24,14 @@ class UsageQuery:
     clock: WallClock
 
     @property
-    def first_day(self) -> str:
-        """The first local day, for messages."""
-        return self.clock.date_text(self.start)
+    def what(self) -> str:
+        """What it asks for, for messages."""
+        first, last = self.clock.date_text(self.start), self.clock.date_text(self.end - 1)
+        return f"{self.time_frame} data of location {self.location} from {first} to {last}"
 
-    @property
-    def last_day(self) -> str:
-        """The last local day, for messages."""
-        return self.clock.date_text(self.end - 1)
-
-    def body(self, username: str) -> bytes:
-        """Return the body of the request, the same bytes for each retry."""
-        question = {
+    def body(self, username: str) -> dict[str, Any]:
+        """Return the body of the request, the same for each retry."""
+        return {
             "timeFrame": self.time_frame,
             "userId": username,
             "screen": "USAGE_EXPLORER",
@@ -46,4 +42,3 @@ class UsageQuery:
             "startDateTime": self.start * 1000,
             "endDateTime": self.end * 1000,
         }
-        return json.dumps(question).encode()

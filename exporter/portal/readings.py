@@ -1,15 +1,15 @@
 """From a poll's answer to readings: each meter's energy and cost at instants. No wall-clock time is left."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..intervals.model import DAILY, MeterInfo, Reading
 from ..intervals.samples import amount
-from .directions import Channel, Energy, Flow, resolve
-from .placement import Placed, day_steps, place, place_days, step_of_day
+from .directions import Channel, Energy, Flow, Values, resolve, total
+from .placement import Placing, day_steps, place, place_days, step_of_day
 from .timezone import OffsetEvidence, evidence_in
-from .usage import ChannelSeries, UsageAnswer, WallPoint
+from .usage import ChannelSeries, UsageAnswer
 from .walltime import DAY, WallClock
 
 
@@ -49,23 +49,20 @@ def read_intervals(
 
     known_steps: the step of each meter in earlier answers, for an answer that is too short to show it.
     """
-    bounds = clock.wall(start), clock.wall(end)
-
-    def read(meter: _Meter) -> tuple[list[Reading], int]:
-        return _intervals_of(meter, clock, dict(answer.interval_ends), _finer(known_steps.get(meter.number)))
-
-    readings = _read(answer, lambda points: place(points, clock, bounds), read, clock)
-    return replace(readings, evidence=evidence_in(answer, start, end))
+    found = [
+        (meter, *_intervals_of(meter, clock, answer.interval_ends, known_steps.get(meter.number, 0)))
+        for meter in _meters(answer, place, clock, start, end)
+    ]
+    return replace(_read(answer, clock, found), evidence=evidence_in(answer, start, end))
 
 
 def read_days(answer: UsageAnswer, clock: WallClock, start: int, end: int) -> RangeReadings:
     """Read a DAILY answer: each reading is one local day."""
-    bounds = clock.wall(start), clock.wall(end)
-
-    def read(meter: _Meter) -> tuple[list[Reading], int]:
-        return [meter.reading(instant, clock.day(instant).end) for instant in meter.instants()], DAILY
-
-    return _read(answer, lambda points: place_days(points, clock, bounds), read, clock)
+    found = [
+        (meter, [meter.reading(instant, clock.day(instant).end) for instant in meter.instants()], DAILY)
+        for meter in _meters(answer, place_days, clock, start, end)
+    ]
+    return _read(answer, clock, found)
 
 
 @dataclass(slots=True)
@@ -84,121 +81,88 @@ class _Meter:
 
     def reading(self, start: int, end: int) -> Reading:
         usage, export, cost = self.energy.usage.get(start), self.energy.export.get(start), self.cost.get(start)
-        periods = self.periods
         return Reading(
             start,
             end,
             None if usage is None else amount(usage),
             None if export is None else amount(export),
             None if cost is None else amount(cost),
-            tuple((period, amount(values[start])) for period, values in periods.items() if start in values)
-            if periods
-            else (),
+            tuple((period, amount(values[start])) for period, values in self.periods.items() if start in values),
         )
 
 
-def _read(
-    answer: UsageAnswer,
-    placing: Callable[[Sequence[WallPoint]], Placed],
-    read: Callable[[_Meter], tuple[list[Reading], int]],
-    clock: WallClock,
-) -> RangeReadings:
+def _read(answer: UsageAnswer, clock: WallClock, found: Iterable[tuple[_Meter, list[Reading], int]]) -> RangeReadings:
+    """Make the result of each meter, its readings and their step."""
     warnings = list(answer.warnings)
     meters: list[MeterReadings] = []
-    for meter in _meters(answer, placing):
-        readings, step = read(meter)
-        warnings += [f"meter {meter.number}: {warning}" for warning in dict.fromkeys(meter.warnings)]
+    for meter, readings, step in found:
+        warnings += [f"meter {meter.number}: {warning}" for warning in meter.warnings]
         meters.append(MeterReadings(_info(meter, step), tuple(readings), bool(meter.instants()) and not readings))
     connected = clock.midnight_of(answer.connected) if answer.connected else None
     return RangeReadings(tuple(meters), answer.has_hourly, warnings=tuple(dict.fromkeys(warnings)), connected=connected)
 
 
-def _meters(answer: UsageAnswer, placing: Callable[[Sequence[WallPoint]], Placed]) -> list[_Meter]:
+def _meters(answer: UsageAnswer, placing: Placing, clock: WallClock, start: int, end: int) -> Iterable[_Meter]:
+    bounds = clock.wall(start), clock.wall(end)
     meters: dict[str, _Meter] = {}
     for channel in answer.channels:
-        meter = meters.setdefault(channel.meter, _Meter(channel.meter))
-        meter.channels.append(channel)
+        meters.setdefault(channel.meter, _Meter(channel.meter)).channels.append(channel)
 
-    def placed(series: ChannelSeries) -> dict[int, float | None]:
-        result = placing(series.points)
+    def placed(series: ChannelSeries) -> Values:
+        result = placing(series.points, clock, bounds)
         meters[series.channel.meter].warnings += result.warnings
         return result.values
 
-    energies: dict[str, list[tuple[Channel, dict[int, float | None]]]] = defaultdict(list)
+    energies: dict[str, list[tuple[Channel, Values]]] = defaultdict(list)
     for series in answer.usage:
         energies[series.channel.meter].append((series.channel, placed(series)))
         meters[series.channel.meter].walls += [wall for wall, _ in series.points]
-    costs: dict[str, list[tuple[Channel, dict[int, float | None]]]] = defaultdict(list)
+    costs: dict[str, list[tuple[Channel, Values]]] = defaultdict(list)
     for series in answer.cost:
         costs[series.channel.meter].append((series.channel, placed(series)))
-    known = {channel.meter for channel in answer.channels}
     for period, series in answer.periods:
-        if series.channel.meter in known:
-            _add(meters[series.channel.meter].periods.setdefault(period, {}), _positive(placed(series)))
+        if meter := meters.get(series.channel.meter):
+            used = {instant: value for instant, value in placed(series).items() if value is not None and value >= 0}
+            meter.periods[period] = total((meter.periods.get(period, {}), used))
     for number, meter in meters.items():
         meter.energy = resolve(energies[number])
         meter.warnings += meter.energy.warnings
-        meter.cost = _cost(costs[number])
-    return list(meters.values())
-
-
-def _cost(series: Sequence[tuple[Channel, Mapping[int, float | None]]]) -> dict[int, float]:
-    """Add up cost as signed, without that of NET if other channels have their own."""
-    others = [values for channel, values in series if channel.flow is not Flow.NET]
-    total: dict[int, float] = {}
-    for values in others or [values for _, values in series]:
-        _add(total, {instant: value for instant, value in values.items() if value is not None})
-    return total
-
-
-def _add(total: dict[int, float], values: Mapping[int, float]) -> None:
-    for instant, value in values.items():
-        total[instant] = total.get(instant, 0.0) + value
-
-
-def _positive(values: Mapping[int, float | None]) -> dict[int, float]:
-    return {instant: value for instant, value in values.items() if value is not None and value >= 0}
+        # As signed, without the cost of NET if other channels have their own.
+        own = [values for channel, values in costs[number] if channel.flow is not Flow.NET]
+        meter.cost = total(own or [values for _, values in costs[number]])
+    return meters.values()
 
 
 def _intervals_of(
-    meter: _Meter, clock: WallClock, interval_ends: Mapping[int, int], known_step: int | None
+    meter: _Meter, clock: WallClock, interval_ends: Mapping[int, int], known_step: int
 ) -> tuple[list[Reading], int]:
     steps = day_steps(meter.walls, interval_ends)
-    readings: list[Reading] = []
-    walls: list[int] = []
+    if not steps and 0 < known_step < DAILY:
+        steps = {0: known_step}
+    if not steps:
+        if meter.instants():
+            meter.warnings.append("too few points to know how long their intervals are; waiting for more")
+        return [], 0
+    found: list[tuple[Reading, int]] = []
     for instant in meter.instants():
         wall = clock.wall(instant)
-        step = step_of_day(wall // DAY, steps, known_step)
-        if step is None:
-            meter.warnings.append("too few points to tell how long their intervals are, they wait for more")
-            continue
-        readings.append(meter.reading(instant, instant + step))
-        walls.append(wall)
-    newest = step_of_day(max(steps, default=0), steps, known_step) or known_step or 0
-    return _without_strays(meter, readings, walls), newest
+        step = step_of_day(wall // DAY, steps)
+        found.append((meter.reading(instant, instant + step), wall % step))
+    return list(_without_strays(meter, found)), steps[max(steps)]
 
 
-def _finer(step: int | None) -> int | None:
-    """Return a known step, unless it is that of daily readings."""
-    return step if step and step < DAILY else None
-
-
-def _without_strays(meter: _Meter, readings: Sequence[Reading], walls: Sequence[int]) -> list[Reading]:
-    """Drop a stray zero off the grid (docs/portal.md, "Oddities of usage answers")."""
+def _without_strays(meter: _Meter, found: Sequence[tuple[Reading, int]]) -> Iterator[Reading]:
+    """Drop a stray zero off the grid (docs/portal.md, "Oddities of usage answers"). found: readings and their phase."""
     phases: dict[int, Counter[int]] = defaultdict(Counter)
-    for reading, wall in zip(readings, walls, strict=True):
-        step = reading.end - reading.start
-        phases[step][wall % step] += 1
+    for reading, phase in found:
+        phases[reading.end - reading.start][phase] += 1
     usual = {step: counts.most_common(1)[0][0] for step, counts in phases.items()}
-    kept: list[Reading] = []
-    for reading, wall in zip(readings, walls, strict=True):
-        step = reading.end - reading.start
-        if wall % step != usual[step]:
+    for reading, phase in found:
+        if phase != usual[reading.end - reading.start]:
             if not (reading.usage or reading.export or reading.cost):
                 continue
-            meter.warnings.append("an interval lies off the grid of the others")
-        kept.append(reading)
-    return kept
+            meter.warnings.append("an interval is off the grid of the others")
+        yield reading
 
 
 def _info(meter: _Meter, step: int) -> MeterInfo:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ..config import Login, second_factor
 from ..errors import (
+    TRY_LATER,
     AccessError,
     CredentialsError,
     PortalError,
@@ -17,7 +18,7 @@ from ..errors import (
 )
 from ..httpcall import ClientResponse
 from .http import Transport, read_json
-from .parsing import Json, text
+from .parsing import Json, safe_word, text
 
 SIGN_IN = "/services/oauth/auth/v2"
 RENEW = "/services/oauth/auth/v2/refresh"
@@ -73,7 +74,7 @@ def sign_in(login: Login, transport: Transport, gate: SignInGate, now: Callable[
     try:
         if login.has_placeholder:
             raise CredentialsError(
-                "the password is still the one of the example, the portal was not asked",
+                "the password is still the placeholder from the example; sign-in is skipped",
                 about=_about(login),
                 advice="set password",
             )
@@ -115,28 +116,30 @@ def renew(token: Token, transport: Transport, now: float) -> Token | None:
 
 def _judge(login: Login, response: ClientResponse, now: float) -> Token | None:
     """Return the token of a successful answer, None if user name or password were rejected."""
-    if response.status == 500 and _REJECTED_SECOND_FACTOR in response.body[:500].decode("utf-8", "replace").lower():  # noqa: PLR2004
-        raise second_factor_error(login, None if response.date is None else now - response.date)
-    if response.status >= 500:  # noqa: PLR2004
-        raise TransportError(
-            f"the portal has trouble signing anybody in (status {response.status})", about=_about(login)
-        )
-    if response.status in (400, 401):
-        return None
-    if response.status == 403:  # noqa: PLR2004
-        raise AccessError(
-            "the portal does not let this login or this machine sign in (status 403)", about=_about(login)
-        )
-    if response.status != 200:  # noqa: PLR2004
-        raise ProtocolError(
-            f"unexpected status {response.status} of the sign-in", about=_about(login), advice="check api_url"
-        )
-    answer = read_json(response, f"{_about(login)}: sign-in")
+    about = _about(login)
+    match response.status:
+        case 200:
+            answer = read_json(response, f"{about}: sign-in")
+        case 400 | 401:
+            return None
+        case 403:
+            raise AccessError(
+                "the portal blocked this sign-in (status 403)",
+                about=about,
+                advice="sign in on its web page from the same network; it may block this IP address or ask you to"
+                " accept new terms",
+            )
+        case 500 if _REJECTED_SECOND_FACTOR in response.body[:500].decode("utf-8", "replace").lower():
+            raise second_factor_error(login, None if response.date is None else now - response.date)
+        case status if status >= 500:  # noqa: PLR2004
+            raise TransportError(f"the portal's sign-in is failing (status {status})", about=about, advice=TRY_LATER)
+        case status:
+            raise ProtocolError(f"unexpected status {status} of the sign-in", about=about, advice="check api_url")
     if not isinstance(answer, dict):
-        raise ProtocolError("the answer to the sign-in is not understood", about=_about(login))
+        raise ProtocolError("unexpected response to the sign-in", about=about)
     token = _token(answer, login.username, now)
     if token is None and text(answer.get("status")).upper() == "SUCCESS":
-        raise ProtocolError("the portal accepted the sign-in but gave no token", about=_about(login))
+        raise ProtocolError("the portal accepted the sign-in but returned no token", about=about)
     return token
 
 
@@ -149,29 +152,27 @@ def _token(answer: dict[str, Json], owner: str, now: float) -> Token | None:
 
 def _life(answer: dict[str, Json], now: float) -> float:
     """Return how long a token is valid, in seconds: `expiresIn`, else `expiration` (docs/portal.md, "Tokens")."""
-    expires_in, expiration = answer.get("expiresIn"), answer.get("expiration")
-    if isinstance(expires_in, int | float) and not isinstance(expires_in, bool) and expires_in > 0:
-        return float(expires_in)
-    if isinstance(expiration, int | float) and not isinstance(expiration, bool):
-        seconds = expiration / 1000 if expiration > _MILLISECONDS else expiration
-        if 0 < seconds - now < 86400:  # noqa: PLR2004
-            return float(seconds - now)
-    return _LIFE
+    given: list[Json] = [answer.get("expiresIn"), answer.get("expiration")]
+    expires_in, expiration = [float(value) if type(value) in (int, float) else 0.0 for value in given]
+    if expires_in > 0:
+        return expires_in
+    left = (expiration / 1000 if expiration > _MILLISECONDS else expiration) - now
+    return left if 0 < left < 86400 else _LIFE  # noqa: PLR2004
 
 
 def _rejection(login: Login, transport: Transport, response: ClientResponse) -> PortalError:
-    """Tell a wrong password from a missing second factor, which many portals answer alike."""
+    """Tell a wrong password from a missing second factor, to which many portals respond alike."""
     with suppress(PortalError):
         if login.totp_secret is None and has_second_factor(login, transport):
             return second_factor_error(login)
-    said = ""
+    said = f"status {response.status}"
     if response.status == 200:  # noqa: PLR2004
-        word = text(read_json(response, "sign-in").get("status"))
-        said = f", it said {word}" if word.replace("_", "").isalnum() else ""
+        word = safe_word(text(read_json(response, "sign-in").get("status")))
+        said += f", {word}" if word else ""
     return CredentialsError(
-        f"the portal refused user name or password (status {response.status}{said})",
+        f"the portal rejected the user name or password ({said})",
         about=_about(login),
-        advice="check username and password by signing in on its web page, then correct the configuration",
+        advice="check username and password by signing in on its web page, then fix the configuration",
     )
 
 
@@ -186,16 +187,14 @@ def has_second_factor(login: Login, transport: Transport) -> bool:
 
 def second_factor_error(login: Login, ahead: float | None = None) -> TwoFactorError:
     """Return the error for a second factor that is missing or rejected. ahead: our clock minus theirs, in seconds."""
+    what = "the portal rejected the second factor"
+    advice = "check totp_secret and this machine's clock"
     if login.totp_secret is None:
-        what = "the portal wants a second factor"
+        what = "the portal requires a second factor"
         advice = "set totp_secret to the secret of the authenticator app (base32 or otpauth:// URI)"
     elif ahead is not None and abs(ahead) > _SKEW:
         side = "ahead of" if ahead > 0 else "behind"
-        what = "the portal refused the second factor"
-        advice = f"this machine's clock is {abs(ahead):.0f} s {side} the portal's: set it right"
-    else:
-        what = "the portal refused the second factor"
-        advice = "check totp_secret and this machine's clock"
+        advice = f"fix this machine's clock, which is {abs(ahead):.0f} s {side} the portal's"
     return TwoFactorError(what, about=_about(login), advice=advice)
 
 

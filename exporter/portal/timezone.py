@@ -38,14 +38,19 @@ class OffsetEvidence:
 
 def evidence_in(answer: UsageAnswer, start: int, end: int) -> tuple[OffsetEvidence, ...]:
     """Return what an HOURLY answer for the time from `start` to `end` (seconds UTC) shows: evidence, or nothing."""
-    walls = sorted({wall for series in answer.usage for wall, _ in series.points})
-    step = min(day_steps(walls, dict(answer.interval_ends)).values(), default=0)
+    walls, step = walls_and_step(answer)
     if not step:
         return ()
     first, last = walls[0] - start, walls[-1] + step - end
     if first != last or abs(first) > _FARTHEST or first % _QUARTER or may_change(start, end):
         return ()
     return (OffsetEvidence(start, end, first),)
+
+
+def walls_and_step(answer: UsageAnswer) -> tuple[list[int], int]:
+    """Return the wall times of all points in order, and the shortest step between them; 0 if none shows."""
+    walls = sorted({wall for series in answer.usage for wall, _ in series.points})
+    return walls, min(day_steps(walls, answer.interval_ends).values(), default=0)
 
 
 def bills_fit(zone: ZoneInfo, reads: Iterable[int]) -> bool:

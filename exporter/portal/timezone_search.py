@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from zoneinfo import ZoneInfo
 
 from ..clock import Clock
-from ..errors import AccessError, PendingError, PortalError, ProtocolError, TransportError
+from ..errors import TRY_LATER, AccessError, PendingError, PortalError, ProtocolError, TransportError
 from .accounts import AccountLocation
 from .client import PortalClient
-from .placement import day_steps
 from .query import HOURLY, UsageQuery
 from .timezone import (
     OffsetEvidence,
@@ -19,12 +18,11 @@ from .timezone import (
     has_both_seasons,
     judge_zone,
     matching_zones,
+    walls_and_step,
 )
 from .us_timezones import may_change, other_season
 from .usage import UsageAnswer
 from .walltime import WallClock
-
-_LATER = "later it may work"
 
 Busy = Callable[[str], None]
 """Called with what is waited for, and with "" when the wait is over."""
@@ -43,9 +41,11 @@ _SHORTEST_PROBE = 2 * _HOUR  # an hourly meter needs two points to show its step
 
 def not_asked(before: PortalError) -> PortalError:
     """Return the error for a location that was skipped because another one failed."""
+    kind: type[PortalError] = TransportError
+    why = "an earlier request failed"
     if isinstance(before, PendingError):
-        return PendingError("not asked, since the portal was still computing what was asked before", advice=_LATER)
-    return TransportError("not asked, since the portal had failed before", advice=_LATER)
+        kind, why = PendingError, "the portal was still computing an earlier request"
+    return kind(f"not requested because {why}", advice=TRY_LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,14 @@ def search_zone(client: PortalClient, locations: Sequence[AccountLocation], cloc
 
 
 def probe_other_season(client: PortalClient, location: AccountLocation, now: int) -> tuple[OffsetEvidence, ...]:
-    """Ask for two days in the other half of the year. Raises PortalError."""
+    """Return what two days in the other half of the year show. Raises PortalError."""
     start = _probe_start(other_season(now))
-    query = UsageQuery(location.account, location.number, HOURLY, start, start + _PROBE, _UTC)
-    return evidence_in(client.usage(query), start, start + _PROBE)
+    answer = _probe(client, location, start, start + _PROBE)
+    return evidence_in(answer, start, start + _PROBE)
+
+
+def _probe(client: PortalClient, location: AccountLocation, start: int, end: int) -> UsageAnswer:
+    return client.usage(UsageQuery(location.account, location.number, HOURLY, start, end, _UTC))
 
 
 def _probe_start(instant: int) -> int:
@@ -149,7 +153,7 @@ class _ZoneSearcher:
 
     def _ask(self, location: AccountLocation, start: int, end: int) -> UsageAnswer | None:
         try:
-            answer = self._client.usage(UsageQuery(location.account, location.number, HOURLY, start, end, _UTC))
+            answer = _probe(self._client, location, start, end)
         except PortalError as error:
             if error.while_signing_in:
                 raise
@@ -167,13 +171,12 @@ def _inside(answer: UsageAnswer) -> tuple[int, int] | None:
     Only a range with data at both its ends shows the offset, and when the data really begins and ends depends on the
     zone that is looked for.
     """
-    walls = sorted({wall for series in answer.usage for wall, _ in series.points})
-    step = min(day_steps(walls, dict(answer.interval_ends)).values(), default=0)
+    walls, step = walls_and_step(answer)
     if not step:
         return None
-    begins = [walls[0], *(later for earlier, later in pairwise(walls) if later - earlier > step)]
-    ends = [*(earlier + step for earlier, later in pairwise(walls) if later - earlier > step), walls[-1] + step]
-    begin, end = max(zip(begins, ends, strict=True), key=lambda run: run[1] - run[0])
+    gaps = [(earlier + step, later) for earlier, later in pairwise(walls) if later - earlier > step]
+    edges = [walls[0], *chain.from_iterable(gaps), walls[-1] + step]
+    begin, end = max(zip(edges[::2], edges[1::2], strict=True), key=lambda run: run[1] - run[0])
     last = (end - _FARTHEST_EAST) // _HOUR * _HOUR
     first = max(last - _DAY, -(-(begin + _FARTHEST_WEST) // _HOUR) * _HOUR)
     return (first, last) if last - first >= _SHORTEST_PROBE else None

@@ -330,7 +330,7 @@ def test_a_known_step_is_used_if_a_chunk_is_too_short_to_tell(clock: ManualClock
             yield first
 
         def __call__(self, query: UsageQuery) -> UsageAnswer:
-            return replace(super().__call__(query), interval_ends=())
+            return replace(super().__call__(query), interval_ends={})
 
     day = job("2026-01-05", "2026-01-05")
     (unknown,) = Asking(Lonely(), clock=clock).all(day)

@@ -212,7 +212,7 @@ def test_a_token_that_is_never_accepted_costs_one_more_sign_in_and_not_two(
     for _ in range(5):
         with pytest.raises(AccessError) as caught:
             client.usage(YESTERDAY)
-        assert str(caught.value) == f"login coop: the portal gave a token and does not accept it for {THE_DATA}"
+        assert str(caught.value) == f"login coop: the portal issued a token but rejects it for {THE_DATA}"
 
     assert portal.portal.calls["auth", 200] == 2
 
@@ -272,7 +272,7 @@ def test_pending_for_ever_is_given_up_after_no_less_than_two_minutes(
         client.usage(YESTERDAY)
 
     assert 120 <= clock.now() - NOW <= 300
-    assert str(caught.value) == f"{THE_DATA}: the portal was still computing after 150 s; later it may work"
+    assert str(caught.value) == f"{THE_DATA}: the portal was still computing after 150 s; try again later"
 
 
 def test_data_that_come_after_two_minutes_are_taken(
@@ -305,10 +305,12 @@ def test_a_token_that_ends_amid_pending_is_renewed_and_the_job_goes_on(
 
 # -- broken answers
 
-WRONG = "the portal's answer is not understood: "
+WRONG = "unexpected response from the portal: "
 PAGE = f"{THE_DATA}: the portal sent a web page instead of data (status 200); it may be down for maintenance, or"
 PAGE += " api_url is not a SmartHub portal"
-REFUSED = f"{THE_PLACE}: login coop may not see it (status 403); check account and service_location, or leave both"
+REFUSED = (
+    f"{THE_PLACE}: login coop does not have access (status 403); check account and service_location, or leave both"
+)
 REFUSED += " out to read every location that the login sees"
 
 
@@ -317,17 +319,21 @@ REFUSED += " out to read every location that the login sees"
     [
         (Poll.PAGE, TransportError, PAGE),
         (Poll.STATUS_403, AccessError, REFUSED),
-        (Poll.STATUS_429, TransportError, "{host} is busy or down (poll: status 429); later it may work"),
-        (Poll.STATUS_500, TransportError, f"{THE_DATA}: the portal has trouble (status 500); later it may work"),
-        (Poll.STATUS_503, TransportError, "{host} is busy or down (poll: status 503); later it may work"),
+        (Poll.STATUS_429, TransportError, "{host} is busy or down (poll: status 429); try again later"),
+        (
+            Poll.STATUS_500,
+            TransportError,
+            f"{THE_DATA}: the portal returned a server error (status 500); try again later",
+        ),
+        (Poll.STATUS_503, TransportError, "{host} is busy or down (poll: status 503); try again later"),
         (
             Poll.CUT_OFF,
             TransportError,
-            "{host} broke off in the middle of its answer; later it may work",
+            "{host} broke off in the middle of its response; try again later",
         ),
-        (Poll.NO_JSON, ProtocolError, f"{THE_DATA}: the portal's answer is no JSON (31 bytes)"),
-        (Poll.WRONG_SHAPE, ProtocolError, f"{WRONG}data.ELECTRIC is an object, not a list"),
-        (Poll.FAILED, ProtocolError, f"{THE_DATA}: the portal gave up on it (status FAILED)"),
+        (Poll.NO_JSON, ProtocolError, f"{THE_DATA}: the portal's response is not JSON (31 bytes)"),
+        (Poll.WRONG_SHAPE, ProtocolError, f"{WRONG}data.ELECTRIC is an object, expected a list"),
+        (Poll.FAILED, ProtocolError, f"{THE_DATA}: the portal could not compute it (status FAILED)"),
     ],
 )
 def test_a_broken_answer_has_its_class_and_one_line(
@@ -378,15 +384,18 @@ def test_an_empty_answer_is_an_answer(portal: PortalServer, client: PortalClient
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"[]", f"{WRONG}{THE_DATA} is a list, not an object"),
-        (b"null", f"{WRONG}{THE_DATA} is null, not an object"),
-        (b'"PENDING"', f"{WRONG}{THE_DATA} is text, not an object"),
-        (b"{}", f"{THE_DATA}: the portal gave up on it (status missing)"),
-        (b'{"status": 3}', f"{THE_DATA}: the portal gave up on it (status 3)"),
-        (b'{"status": "IN_PROGRESS"}', f"{THE_DATA}: the portal gave up on it (status IN_PROGRESS)"),
-        (b'{"status": "<b>no</b>"}', f"{THE_DATA}: the portal gave up on it (status missing)"),
-        (b'{"status": "COMPLETE", "data": []}', f"{WRONG}data is a list, not an object"),
-        (b'{"status": "COMPLETE", "data": {"ELECTRIC": [7]}}', f"{WRONG}data.ELECTRIC[] is a number, not an object"),
+        (b"[]", f"{WRONG}{THE_DATA} is a list, expected an object"),
+        (b"null", f"{WRONG}{THE_DATA} is null, expected an object"),
+        (b'"PENDING"', f"{WRONG}{THE_DATA} is text, expected an object"),
+        (b"{}", f"{THE_DATA}: the portal could not compute it (status missing)"),
+        (b'{"status": 3}', f"{THE_DATA}: the portal could not compute it (status 3)"),
+        (b'{"status": "IN_PROGRESS"}', f"{THE_DATA}: the portal could not compute it (status IN_PROGRESS)"),
+        (b'{"status": "<b>no</b>"}', f"{THE_DATA}: the portal could not compute it (status missing)"),
+        (b'{"status": "COMPLETE", "data": []}', f"{WRONG}data is a list, expected an object"),
+        (
+            b'{"status": "COMPLETE", "data": {"ELECTRIC": [7]}}',
+            f"{WRONG}data.ELECTRIC[] is a number, expected an object",
+        ),
     ],
 )
 def test_another_shape_is_a_failure(
@@ -407,8 +416,8 @@ def test_another_shape_is_a_failure(
         (404, ProtocolError, f"{THE_DATA}: unexpected status 404"),
         (405, ProtocolError, f"{THE_DATA}: unexpected status 405"),
         (302, TransportError, "{host} redirects elsewhere (status 302); check api_url"),
-        (501, TransportError, f"{THE_DATA}: the portal has trouble (status 501); later it may work"),
-        (502, TransportError, "{host} is busy or down (poll: status 502); later it may work"),
+        (501, TransportError, f"{THE_DATA}: the portal returned a server error (status 501); try again later"),
+        (502, TransportError, "{host} is busy or down (poll: status 502); try again later"),
     ],
 )
 def test_other_statuses(  # noqa: PLR0917 - fixtures
@@ -524,9 +533,9 @@ def test_where_user_data_is_of_no_use_the_plain_list_of_accounts_is(
         (
             Poll.STATUS_500,
             TransportError,
-            "the list of accounts: the portal has trouble (status 500); later it may work",
+            "the list of accounts: the portal returned a server error (status 500); try again later",
         ),
-        (Poll.STATUS_503, TransportError, "{host} is busy or down (user_data: status 503); later it may work"),
+        (Poll.STATUS_503, TransportError, "{host} is busy or down (user_data: status 503); try again later"),
     ],
 )
 def test_where_the_portal_is_down_the_list_of_accounts_is_too(

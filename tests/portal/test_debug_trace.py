@@ -21,7 +21,8 @@ from exporter import logs
 from exporter.errors import TransportError
 from exporter.httpcall import ClientResponse
 from exporter.portal.client import ACCOUNTS, USER_DATA
-from exporter.portal.debug_trace import FIELDS, WORDS, Kind, shape, trace_failure, trace_response
+from exporter.portal.debug_trace import FIELDS, WORDS, Kind, shape
+from exporter.portal.debug_trace import trace as trace_call
 from exporter.portal.http import Transport
 from exporter.portal.query import POLL
 from exporter.portal.signin import METHOD, RENEW, SIGN_IN
@@ -56,7 +57,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
 
 
 def trace(body: bytes = b"{}", content_type: str = "", *, path: str = POLL) -> None:
-    trace_response("poll", "POST", path, 0.07149, ClientResponse(200, {"Content-Type": content_type}, body))
+    trace_call("poll", "POST", path, 0.07149, ClientResponse(200, {"Content-Type": content_type}, body))
 
 
 # -- the line
@@ -100,7 +101,7 @@ def test_a_call_that_fails_is_traced_without_the_words_of_its_error(
 )
 def test_a_path_with_a_value_in_it_is_not_shown(lines: Lines, path: str, shown: str) -> None:
     trace(path=path)
-    trace_failure("x", "GET", path, 0.0, OSError(path))
+    trace_call("x", "GET", path, 0.0, OSError(path))
     assert [re.findall(r" path=(\S+) ", line) for line in lines()] == [[shown], [shown]]
 
 
@@ -166,8 +167,8 @@ def test_nothing_is_computed_at_another_level(lines: Lines) -> None:
             raise AssertionError(name)
 
     logs.set_up("info", "logfmt")
-    trace_response("x", "GET", POLL, 0.0, Untouchable(200, {}, b""))
-    trace_failure("x", "GET", POLL, 0.0, OSError())
+    trace_call("x", "GET", POLL, 0.0, Untouchable(200, {}, b""))
+    trace_call("x", "GET", POLL, 0.0, OSError())
     assert lines() == []
 
 

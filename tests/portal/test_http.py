@@ -59,22 +59,22 @@ def test_a_busy_portal_says_how_long_to_leave_it_alone(
     requests_mock.get(f"{URL}/x", status_code=status, headers={"Retry-After": "7"}, content=b"<html>")
     with pytest.raises(TransportError) as caught:
         transport.call("x", "GET", "/x")
-    assert str(caught.value) == f"{HOST} is busy or down (x: status {status}); later it may work"
+    assert str(caught.value) == f"{HOST} is busy or down (x: status {status}); try again later"
     assert caught.value.retry_after == 7.0
 
 
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (requests.ReadTimeout, f"{HOST} did not answer in time; later it may work"),
-        (requests.ConnectionError, f"cannot reach {HOST}, or it broke off; check api_url and the network"),
+        (requests.ReadTimeout, f"{HOST} did not answer in time; try again later"),
+        (requests.ConnectionError, f"cannot reach {HOST}, or the connection was lost; check api_url and the network"),
         (
             requests.exceptions.SSLError,
-            f"{HOST} does not speak TLS as it should; check api_url, also whether it is https or http",
+            f"TLS handshake with {HOST} failed; check api_url, also whether it is https or http",
         ),
         (
             requests.TooManyRedirects,
-            f"{HOST} sent an answer that cannot be read; later it may work",
+            f"{HOST} sent a response that cannot be read; try again later",
         ),
     ],
 )
@@ -137,7 +137,7 @@ def test_a_web_page_instead_of_data_is_no_usable_answer(body: bytes) -> None:
 def test_what_is_not_json_is_not_understood(body: bytes) -> None:
     with pytest.raises(ProtocolError) as caught:
         read_json(ClientResponse(200, {}, body), "the list")
-    assert str(caught.value) == f"the list: the portal's answer is no JSON ({len(body)} bytes)"
+    assert str(caught.value) == f"the list: the portal's response is not JSON ({len(body)} bytes)"
 
 
 def test_json_is_read_whatever_its_type_is_called() -> None:

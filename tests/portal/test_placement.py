@@ -281,17 +281,13 @@ def test_a_coarser_meter_keeps_its_step_on_a_day_that_has_just_begun() -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "day", "otherwise", "expected"),
+    ("steps", "expected"),
     [
-        ({5: QUARTER}, 5, HOUR, QUARTER),
-        ({4: QUARTER, 6: HOUR}, 5, None, QUARTER),
-        ({6: HOUR}, 5, QUARTER, HOUR),
-        ({1: QUARTER, 7: HOUR}, 5, None, HOUR),
-        ({}, 5, HOUR, HOUR),
-        ({}, 5, None, None),
+        ({5: QUARTER, 6: HOUR}, QUARTER),
+        ({4: QUARTER, 6: HOUR}, QUARTER),
+        ({6: HOUR}, HOUR),
+        ({1: QUARTER, 7: HOUR}, HOUR),
     ],
 )
-def test_a_day_that_tells_no_step_has_the_neighbouring_days(
-    steps: dict[int, int], day: int, otherwise: int | None, expected: int | None
-) -> None:
-    assert step_of_day(day, steps, otherwise) == expected
+def test_a_day_without_a_step_has_that_of_the_nearest_day(steps: dict[int, int], expected: int) -> None:
+    assert step_of_day(5, steps) == expected

@@ -41,11 +41,13 @@ TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # RFC 6238, appendix B
 OTHER_TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 PAGE = "<!DOCTYPE html><html>offline</html>"
 
-REFUSED = "login coop: the portal refused user name or password (status {}); check username and password by signing in"
-REFUSED += " on its web page, then correct the configuration"
-WANTS_SECOND_FACTOR = "login coop: the portal wants a second factor; set totp_secret to the secret of the"
+REFUSED = (
+    "login coop: the portal rejected the user name or password (status {}); check username and password by signing in"
+)
+REFUSED += " on its web page, then fix the configuration"
+WANTS_SECOND_FACTOR = "login coop: the portal requires a second factor; set totp_secret to the secret of the"
 WANTS_SECOND_FACTOR += " authenticator app (base32 or otpauth:// URI)"
-SECOND_FACTOR_REFUSED = "login coop: the portal refused the second factor; check totp_secret and this machine's clock"
+SECOND_FACTOR_REFUSED = "login coop: the portal rejected the second factor; check totp_secret and this machine's clock"
 
 
 class Gate:
@@ -99,7 +101,7 @@ def test_a_password_that_we_ship_is_never_sent_to_a_real_portal(
     with pytest.raises(CredentialsError) as caught:
         sign_in(login_of(url, password=password), transport, gate, lambda: NOW)
     assert str(caught.value) == (
-        "login coop: the password is still the one of the example, the portal was not asked; set password"
+        "login coop: the password is still the placeholder from the example; sign-in is skipped; set password"
     )
     assert (caught.value.while_signing_in, gate.told, requests_mock.call_count) == (True, [], 0)
 
@@ -269,9 +271,9 @@ def test_a_token_does_not_show_itself() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
-        (200, {"status": "FAILURE", "isBusinessUser": False}, "200, it said FAILURE"),
-        (200, {"status": "LOCKED_OUT", "authorizationToken": "", "message": ""}, "200, it said LOCKED_OUT"),
-        (200, {"status": "FAILURE", "authorizationToken": "something"}, "200, it said FAILURE"),
+        (200, {"status": "FAILURE", "isBusinessUser": False}, "200, FAILURE"),
+        (200, {"status": "LOCKED_OUT", "authorizationToken": "", "message": ""}, "200, LOCKED_OUT"),
+        (200, {"status": "FAILURE", "authorizationToken": "something"}, "200, FAILURE"),
         (200, {"isBusinessUser": False}, "200"),
         (200, {"status": "no such user: member@example.org"}, "200"),
         (400, None, "400"),
@@ -387,7 +389,7 @@ def test_with_a_second_factor_given_a_refusal_is_about_the_password(
     with pytest.raises(CredentialsError) as caught:
         sign_in(replace(login, totp_secret=Secret(TOTP)), transport, gate, lambda: NOW)
 
-    assert str(caught.value) == REFUSED.format("200, it said FAILURE")
+    assert str(caught.value) == REFUSED.format("200, FAILURE")
     assert len(requests_mock.request_history) == 1
 
 
@@ -408,7 +410,10 @@ def test_with_a_second_factor_given_a_refusal_is_about_the_password(
         (
             {"status_code": 403, "text": "The current user does not have access to make this service call"},
             AccessError,
-            "login coop: the portal does not let this login or this machine sign in (status 403)",
+            (
+                "login coop: the portal blocked this sign-in (status 403); sign in on its web page from the same"
+                " network; it may block this IP address or ask you to accept new terms"
+            ),
         ),
         (
             {"status_code": 404, "text": PAGE},
@@ -418,24 +423,24 @@ def test_with_a_second_factor_given_a_refusal_is_about_the_password(
         (
             {"status_code": 500, "text": "Internal error"},
             TransportError,
-            "login coop: the portal has trouble signing anybody in (status 500)",
+            "login coop: the portal's sign-in is failing (status 500); try again later",
         ),
-        ({"text": "nonsense"}, ProtocolError, "login coop: sign-in: the portal's answer is no JSON (8 bytes)"),
-        ({"text": '["SUCCESS"]'}, ProtocolError, "login coop: the answer to the sign-in is not understood"),
-        ({"text": "null"}, ProtocolError, "login coop: the answer to the sign-in is not understood"),
+        ({"text": "nonsense"}, ProtocolError, "login coop: sign-in: the portal's response is not JSON (8 bytes)"),
+        ({"text": '["SUCCESS"]'}, ProtocolError, "login coop: unexpected response to the sign-in"),
+        ({"text": "null"}, ProtocolError, "login coop: unexpected response to the sign-in"),
         (
             {"text": '{"status": "SUCCESS"}'},
             ProtocolError,
-            "login coop: the portal accepted the sign-in but gave no token",
+            "login coop: the portal accepted the sign-in but returned no token",
         ),
         ({"status_code": 302}, TransportError, f"{HOST} redirects elsewhere (status 302); check api_url"),
-        ({"status_code": 429}, TransportError, f"{HOST} is busy or down (auth: status 429); later it may work"),
-        ({"status_code": 503}, TransportError, f"{HOST} is busy or down (auth: status 503); later it may work"),
-        ({"exc": requests.ReadTimeout}, TransportError, f"{HOST} did not answer in time; later it may work"),
+        ({"status_code": 429}, TransportError, f"{HOST} is busy or down (auth: status 429); try again later"),
+        ({"status_code": 503}, TransportError, f"{HOST} is busy or down (auth: status 503); try again later"),
+        ({"exc": requests.ReadTimeout}, TransportError, f"{HOST} did not answer in time; try again later"),
         (
             {"exc": requests.ConnectionError},
             TransportError,
-            f"cannot reach {HOST}, or it broke off; check api_url and the network",
+            f"cannot reach {HOST}, or the connection was lost; check api_url and the network",
         ),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else None,
@@ -549,7 +554,7 @@ def test_a_clock_that_is_wrong_is_named_as_the_cause(
     login: Login, transport: Transport, requests_mock: requests_mock.Mocker, ahead: int, words: str
 ) -> None:
     assert skewed(transport, login, requests_mock, ahead) == (
-        f"login coop: the portal refused the second factor; this machine's clock is {words} the portal's: set it right"
+        f"login coop: the portal rejected the second factor; fix this machine's clock, which is {words} the portal's"
     )
 
 
@@ -563,7 +568,7 @@ def test_a_clock_that_is_right_enough_is_only_a_possible_cause(
 def test_a_simulated_portal_with_another_clock_shows_it(gate: Gate, clock: ManualClock, portal: PortalServer) -> None:
     portal.portal.world = World(users=(UserSpec(totp_secret=TOTP),), locations=(HOUSE,))
     ours = ManualClock(NOW + 300)
-    with pytest.raises(TwoFactorError, match="clock is 300 s ahead of the portal's: set it right"):
+    with pytest.raises(TwoFactorError, match="clock, which is 300 s ahead of the portal's"):
         sign_in_to(portal, login_of(portal, UserSpec(totp_secret=TOTP)), gate, ours)
 
 

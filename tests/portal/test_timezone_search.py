@@ -115,7 +115,7 @@ def test_a_portal_that_is_down_or_keeps_computing_is_not_asked_for_more(
     assert isinstance(search.error, expected)
     assert "HOURLY data of location 70001 from 2026-01-05 to 2026-01-06" in str(search.error) or how is Poll.STATUS_503
     assert isinstance(search.errors[second], expected)
-    assert str(search.errors[second]).startswith("not asked, since the portal ")
+    assert str(search.errors[second]).startswith("not requested because ")
     assert sum(clock.slept) <= 60
 
 
