@@ -52,7 +52,7 @@ class Site:
 
 def login(*, up: bool, message: str = "", **locations: bool) -> LoginStatus:
     keys = {LocationKey("novec", "55001", number.strip("_")): is_up for number, is_up in locations.items()}
-    failures = (Failure(FailureKind.FAILED, message, message=message),) if message else ()
+    failures = (Failure(FailureKind.FAILED, message),) if message else ()
     outcomes = {key: LocationStatus(is_up) for key, is_up in keys.items()}
     return LoginStatus(up=up, failures=failures, last_refresh=T, locations=outcomes)
 

@@ -23,25 +23,25 @@ class Ownership:
         self._told: set[tuple[int, LocationKey]] = set()
         self._condition = threading.Condition()
 
-    def failed(self, index: int) -> None:
-        """This login could not find out what it sees; the others need not wait for it."""
-        with self._condition:
-            self._asked.add(index)
-            self._condition.notify_all()
+    def failed(self, index: int, *, is_rejected: bool = False) -> None:
+        """Note that a login could not find out what it sees, so that the others need not wait for it.
 
-    def rejected(self, index: int) -> None:
-        """This login may not sign in any more: it sees nothing, and the others need not leave it anything."""
+        is_rejected: it may not sign in any more, so that the others take over its locations.
+        """
         with self._condition:
-            self._seen.pop(index, None)
-            self._asked.add(index)
-            self._condition.notify_all()
+            if is_rejected:
+                self._seen.pop(index, None)
+            self._note_answer(index)
+
+    def _note_answer(self, index: int) -> None:
+        self._asked.add(index)
+        self._condition.notify_all()
 
     def claim(self, index: int, keys: Iterable[LocationKey]) -> frozenset[LocationKey]:
-        """Note what a login sees and give what is its own to read."""
+        """Note which locations a login sees, and return those that it is to read."""
         with self._condition:
             self._seen[index] = frozenset(keys)
-            self._asked.add(index)
-            self._condition.notify_all()
+            self._note_answer(index)
             before = [other for other in range(index) if self._same_portal(other, index)]
             self._condition.wait_for(lambda: self._asked.issuperset(before), timeout=_PATIENCE)
             owner = owners({other: self._seen[other] for other in (*before, index) if other in self._seen})

@@ -2,10 +2,12 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
+from itertools import chain
+from typing import Protocol, TypeVar
 
 from ..clock import Clock, Stopped
 from ..config import ExporterConfig, Login
@@ -38,6 +40,8 @@ log = logging.getLogger(__name__)
 _LIST_EVERY = 24 * 3600  # seconds between two looks at what the login sees
 _NEVER = float("-inf")
 _LOOK_AT_STATE = 60.0
+_Result = TypeVar("_Result")
+
 _UNREACHABLE = 2  # so many locations in a row without a connection speak for the rest
 
 
@@ -87,18 +91,10 @@ class LoginRefresher:
         self._found_at = _NEVER
         self._waits = RefreshWaits(config.refresh_interval)
         self._zone = ZoneVerdict()
-        self._probed: frozenset[OffsetEvidence] = frozenset()
-        self._has_probed = False
+        self._probed: tuple[OffsetEvidence, ...] | None = None
         self._said: set[str] = set()
-        self.status = LoginStatus(locations=self._stored_locations())
-
-    def _stored_locations(self) -> dict[LocationKey, LocationStatus]:
-        known = self._store.snapshot.locations
-        return {
-            key: LocationStatus(up=False)
-            for key in known
-            if key.portal == self.login.portal.label and is_configured(self.login, key)
-        }
+        stored = [key for key in store.snapshot.locations if is_configured(login, key)]
+        self.status = LoginStatus(locations=dict.fromkeys(stored, LocationStatus(up=False)))
 
     def run(self) -> None:
         """Refresh at once, then again and again until the clock is stopped."""
@@ -115,53 +111,45 @@ class LoginRefresher:
         until = self._clock.monotonic() + seconds
         while (left := until - self._clock.monotonic()) > 0:
             self._clock.sleep(min(left, _LOOK_AT_STATE))
-            try:
-                self._store.reload_if_changed()
-            except Exception:  # noqa: BLE001 - nothing may end the thread
-                self._internal_error()
+            self._guard(self._store.reload_if_changed)
 
     def refresh(self) -> float:
         """Refresh once, whatever happens; gives the seconds until the next one."""
         started = self._clock.now()
         ticks = self._clock.monotonic()
+        result = self._guard(partial(self._attempt, started))
+        if isinstance(result, PortalError):
+            result = _RefreshResult(dict.fromkeys(self.status.locations, _down(result)), [result])
+        if any(error.reason.is_rejected_sign_in for error in result.errors):
+            self._ownership.failed(self._index, is_rejected=True)
+        return self._publish(result, started, ticks)
+
+    def _guard(self, action: Callable[[], _Result]) -> _Result | PortalError:
+        """Return the result of `action` or the error it ends with: nothing but Stopped may end the thread."""
         try:
-            result = self._attempt(started)
+            return action()
         except PortalError as error:
-            result = self._failed(error)
+            return error
         except Stopped:
             raise
-        except Exception:  # noqa: BLE001 - nothing may end the thread
-            result = self._failed(self._internal_error())
-        if any(error.reason.is_rejected_sign_in for error in result.errors):
-            self._ownership.rejected(self._index)
-        wait = self._waits.after(result.errors)
-        self._publish(result, started, self._clock.monotonic() - ticks, wait)
-        return wait
-
-    def _failed(self, error: PortalError) -> "_RefreshResult":
-        return _RefreshResult(dict.fromkeys(self.status.locations, _down(error)), [error])
+        except Exception:
+            log.exception(
+                "login %s: internal error during refresh (bug); please report it with this log", self.login.name
+            )
+            return ProtocolError("internal error (bug)", about=f"login {self.login.name}", advice="please report it with the log")
 
     # -- one refresh
 
     def _attempt(self, now: float) -> "_RefreshResult":
         self._store.reload_if_changed()
         self._client.begin()
-        result = _RefreshResult({}, [])
+        result = _RefreshResult()
         own = self._claim(self._discover(), result)
-        for location in own:
-            key = location.key(self.login.portal.label)
-            try:
-                error = self._refresh_location(key, location, now)
-            except PortalError as broken:
-                error = broken
-            except Stopped:
-                raise
-            except Exception:  # noqa: BLE001 - nor keep other locations from being read
-                error = self._internal_error()
+        for key, location in own.items():
+            error = self._guard(partial(self._refresh_location, key, location, now))
             result.add(key, error)
             if result.is_hopeless:
-                rest = {each.key(self.login.portal.label): _down(result.errors[-1]) for each in own}
-                result.locations = rest | result.locations
+                result.locations = dict.fromkeys(own, _down(result.errors[-1])) | result.locations
                 break
         else:
             self._zone = self._judge_zone(own, now)
@@ -184,24 +172,25 @@ class LoginRefresher:
             if self._found is None or error.while_signing_in:
                 self._ownership.failed(self._index)
                 raise
-            self._warn_once(f"{error}; going on with the locations that are known")
+            self._warn_once(f"{Failure.of(error).message}; using the locations that are already known")
         return self._found
 
-    def _claim(self, found: Sequence[AccountLocation], result: "_RefreshResult") -> list[AccountLocation]:
+    def _claim(self, found: Sequence[AccountLocation], result: "_RefreshResult") -> dict[LocationKey, AccountLocation]:
+        """Return the locations that this login reads, and note those that it should see and does not."""
         locations, missing = choose(self.login, found)
         if missing or not locations:
             self._found_at = _NEVER  # perhaps only for now: ask again at the next refresh
-        own = self._ownership.claim(self._index, [location.key(self.login.portal.label) for location in locations])
+        by_key = {location.key(self.login.portal.label): location for location in locations}
+        own = self._ownership.claim(self._index, by_key)
         all_locations = self._ownership.all_locations()
         if all_locations is not None:
             self._store.retain(all_locations)
         for choice in missing:
             error = AccessError(unseen_message(self.login, choice, found))
-            key = LocationKey(self.login.portal.label, choice.account or "", choice.service_location or "")
-            result.add(key, error)
+            result.add(as_account_location(choice).key(self.login.portal.label), error)
         if not locations and not missing:
             raise AccessError(nothing_to_read_message(self.login, found))
-        return [location for location in locations if location.key(self.login.portal.label) in own]
+        return {key: location for key, location in by_key.items() if key in own}
 
     def _refresh_location(self, key: LocationKey, location: AccountLocation, now: float) -> PortalError | None:
         """Fetch and merge; gives what kept some of it from coming."""
@@ -213,8 +202,9 @@ class LoginRefresher:
         full = state.full_refreshes.is_due(ticks)
         before = self._store.snapshot.locations.get(key)
         known = KnownMeters.of(before.meters if before else ())
-        start, keep_from, end = self._range(now, full=full)
-        fetched = state.history.fetch(start, end, known, try_hourly=full)
+        oldest = kept_from(self._wall, now, self._config.window)
+        start = oldest if full else recent_from(self._wall, now, self._config.window)
+        fetched = state.history.fetch(start, self._wall.days_before(int(now), -1), known, try_hourly=full)
         if full:
             state.full_refreshes.note(ticks, fetched.error)
         described = Location(key, location_name(told_name(self.login, location), before), str(self._wall.zone))
@@ -223,7 +213,7 @@ class LoginRefresher:
             fetched.meters,
             self._wall,
             now=self._clock.now(),
-            keep_from=keep_from,
+            keep_from=oldest,
             complete=fetched.error is None,
         )
         for revision in revisions:
@@ -234,29 +224,23 @@ class LoginRefresher:
         state.evidence = frozenset((*kept, *fetched.evidence))
         return fetched.error
 
-    def _judge_zone(self, locations: Sequence[AccountLocation], now: float) -> ZoneVerdict:
+    def _judge_zone(self, own: Mapping[LocationKey, AccountLocation], now: float) -> ZoneVerdict:
         """Judge the zone by all that was seen; where it is suspect, look once at the other half of the year."""
-        zone, reads = self._wall.zone, bill_reads_of(locations)
-        shown = {
-            each: state.evidence for each in locations if (state := self._states.get(each.key(self.login.portal.label)))
-        }
-        evidence = self._probed.union(*shown.values())
+        zone, reads = self._wall.zone, bill_reads_of(own.values())
+        shown = {own[key]: state.evidence for key, state in self._states.items() if key in own}
+        evidence = {*chain.from_iterable(shown.values()), *(self._probed or ())}
         verdict = judge_zone(zone, evidence, reads)
-        if verdict.state is ZoneState.SUSPECT and not self._has_probed:
+        if verdict.state is ZoneState.SUSPECT and self._probed is None:
             location = next(each for each, seen in shown.items() if seen)
-            with suppress(PortalError):  # asked again with the next refresh
-                self._probed = frozenset(probe_other_season(self._client, location, int(now)))
-                self._has_probed = True
-            verdict = judge_zone(zone, evidence | self._probed, reads)
-        if verdict.state is ZoneState.UNKNOWN and evidence:
-            self._warn_once(f"the portal's times tell nothing certain of the zone {zone}")
+            with suppress(PortalError):  # the next refresh tries again
+                self._probed = probe_other_season(self._client, location, int(now))
+                verdict = judge_zone(zone, evidence.union(self._probed), reads)
+        if verdict.is_contradicted:
+            zones = " or ".join(verdict.others)
+            self._warn_once(f"the portal's times do not fit the zone {zone}; set timezone to {zones}")
+        elif verdict.state is ZoneState.UNKNOWN and evidence:
+            self._warn_once(f"the portal's times do not show whether the zone {zone} is right")
         return verdict
-
-    def _range(self, now: float, *, full: bool) -> tuple[int, int, int]:
-        """Local midnights: what to fetch from, what to keep from, and the end of today."""
-        recent = recent_from(self._wall, now, self._config.window)
-        oldest = kept_from(self._wall, now, self._config.window)
-        return (oldest if full else recent), oldest, self._wall.days_before(int(now), -1)
 
     def _warn_once(self, warning: str) -> None:
         """Say each thing once: it would be said again at every refresh."""
@@ -264,22 +248,19 @@ class LoginRefresher:
             self._said.add(warning)
             log.warning("login %s: %s", self.login.name, warning)
 
-    def _internal_error(self) -> ProtocolError:
-        log.exception("login %s: the refresh broke; this is a mistake in the program", self.login.name)  # noqa: LOG004
-        return ProtocolError("a mistake in this program, its log tells more", about=f"login {self.login.name}")
-
     # -- what comes of it
 
-    def _publish(self, result: "_RefreshResult", started: float, duration: float, wait: float) -> None:
+    def _publish(self, result: "_RefreshResult", started: float, ticks: float) -> float:
         before = self.status
         errors = result.errors
+        wait = self._waits.after(errors)
         self._counters.refreshed({error.reason for error in errors})
         self.status = LoginStatus(
             up=not errors,
             failures=tuple(map(Failure.of, errors)),
             last_refresh=started,
             last_success=before.last_success if errors else started,
-            duration=duration,
+            duration=self._clock.monotonic() - ticks,
             next_refresh=self._clock.now() + wait,
             zone=self._zone,
             locations=result.locations,
@@ -288,11 +269,7 @@ class LoginRefresher:
             log.error("%s", self.status.message)
         elif not errors and not before.up:
             log.info("login %s: refreshed, %d locations", self.login.name, len(result.locations))
-        if self._zone.is_contradicted and not before.zone.is_contradicted:
-            log.warning(
-                "login %s: the portal's times do not fit the zone %s; set timezone to %s",
-                *(self.login.name, self._wall.zone, " or ".join(self._zone.others)),
-            )
+        return wait
 
 
 @dataclass(slots=True)
@@ -308,8 +285,8 @@ class _LocationState:
 class _RefreshResult:
     """How far one refresh came."""
 
-    locations: dict[LocationKey, LocationStatus]
-    errors: list[PortalError]
+    locations: dict[LocationKey, LocationStatus] = field(default_factory=dict)
+    errors: list[PortalError] = field(default_factory=list)
     unreachable: int = 0
 
     def add(self, key: LocationKey, error: PortalError | None) -> None:

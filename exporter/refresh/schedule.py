@@ -53,17 +53,15 @@ class RefreshWaits:
 
     def __init__(self, interval: float) -> None:
         self._interval = float(interval)
-        self._failures = 0
+        self._first = self._retry = min(_FIRST_RETRY, self._interval)
 
     def after(self, errors: Sequence[PortalError]) -> float:
         """Return the seconds until the next refresh, after one that ended with these errors."""
-        if not any(error.reason.passes_by_itself for error in errors):
-            self._failures = 0
-            wait = self._interval
-        else:
+        wait, next_retry = self._interval, self._first
+        if any(error.reason.passes_by_itself for error in errors):
             longest = max(self._interval, min(_LONGEST_RETRY, 8 * self._interval))
-            wait = min(min(_FIRST_RETRY, self._interval) * 2.0 ** min(self._failures, 20), longest)
-            self._failures += 1
+            wait, next_retry = self._retry, min(2 * self._retry, longest)
+        self._retry = next_retry
         requested = max((error.retry_after or 0.0 for error in errors), default=0.0)
         jitter = 1 + random.uniform(-_JITTER, _JITTER)  # noqa: S311 - spreads load, keeps no secret
         return max(wait * jitter, min(requested, _LONGEST_REQUESTED_WAIT))

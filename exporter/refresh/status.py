@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from ..errors import PortalError, Reason
+from ..errors import TRY_LATER, PortalError, Reason, one_line
 from ..intervals.model import LocationKey
 from ..portal.timezone import ZoneVerdict
 
@@ -32,17 +32,21 @@ class Failure:
     what: str
     about: str = ""
     advice: str = ""
-    message: str = ""
 
     @classmethod
     def of(cls, error: PortalError) -> "Failure":
-        """The failure that an error tells of."""
+        """Return the failure for an error."""
         kind = FailureKind.FAILED
         if error.is_pause:
             kind = FailureKind.PAUSED
         elif error.reason is Reason.PENDING:
             kind = FailureKind.COMPUTING
-        return cls(kind, error.what, error.about, error.advice, str(error))
+        return cls(kind, error.what, error.about, "will retry" if error.advice == TRY_LATER else error.advice)
+
+    @property
+    def message(self) -> str:
+        """All of it in one line."""
+        return one_line(self.what, self.about, self.advice)
 
 
 @dataclass(frozen=True, slots=True)

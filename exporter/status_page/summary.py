@@ -126,7 +126,7 @@ def _problems(status: LoginStatus, snapshot: Snapshot) -> Iterator[Condition]:
 
 
 def _alike(failure: Failure) -> Failure:
-    return replace(failure, about="", message="")
+    return replace(failure, about="")
 
 
 def _sentence(failure: Failure) -> str:

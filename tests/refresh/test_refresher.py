@@ -576,7 +576,7 @@ def test_a_mistake_in_the_program_does_not_end_refreshing(  # noqa: PLR0917 - fi
 
     assert exporter.metric("smarthub_refreshes_total", login="coop") == 5
     assert exporter.failures() == {"protocol": 5}
-    assert exporter.status.message == "login coop: a mistake in this program, its log tells more"
+    assert exporter.status.message == "login coop: internal error (bug); please report it with the log"
     assert "ZeroDivisionError" in caplog.text
 
     exporter.refresh()

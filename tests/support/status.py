@@ -41,7 +41,7 @@ def snapshot_of(*locations: Location) -> Snapshot:
 def login(*up: Location, down: Mapping[str, Iterable[Location]] | None = None, next_refresh: float = 0) -> LoginStatus:
     """A login ten minutes after a refresh. down: what failed, and where."""
     found = {each.key: LocationStatus(up=True) for each in up}
-    failures = {what: Failure(FailureKind.FAILED, what, "there", "", f"there: {what}") for what in down or {}}
+    failures = {what: Failure(FailureKind.FAILED, what, "there") for what in down or {}}
     for what, places in (down or {}).items():
         found |= {each.key: LocationStatus(up=False, failure=failures[what]) for each in places}
     return LoginStatus(
