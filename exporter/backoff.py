@@ -1,4 +1,4 @@
-"""Trying again: the waits between the tries of one thing, and the loop around them."""
+"""Retries: the waits between attempts, and the loop around them."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -6,19 +6,20 @@ from typing import TypeVar
 from .clock import Clock
 from .errors import SmartHubError
 
-_LONGEST_REQUESTED_WAIT = 300.0  # seconds for which a server that asks for patience gets it
+_LONGEST_REQUESTED_WAIT = 300.0  # seconds; a server may ask for a longer wait, and does not get it
 
 _Result = TypeVar("_Result")
 
 
-def _say_nothing(_: str) -> None:
-    """Nobody wants to know."""
+def _ignore(_: str) -> None:
+    """Announce nothing."""
 
 
 class Backoff:
-    """The waits between tries. They end with the list, or with the time that all tries together may take.
+    """The waits between attempts, until the list ends or the budget is used up.
 
-    waits, budget: seconds. announce: told why it waits and for how long; told "" when the wait is over.
+    waits: the wait before each retry, in seconds. budget: the time for all attempts together, in seconds.
+    announce: called with the reason and length of each wait, and with "" when it is over.
     """
 
     def __init__(
@@ -27,7 +28,7 @@ class Backoff:
         clock: Clock,
         *,
         budget: float = float("inf"),
-        announce: Callable[[str], None] = _say_nothing,
+        announce: Callable[[str], None] = _ignore,
     ) -> None:
         self._waits = iter(waits)
         self._clock = clock
@@ -35,23 +36,26 @@ class Backoff:
         self._announce = announce
 
     def wait(self, error: SmartHubError | None = None) -> bool:
-        """Wait before the next try, at least as long as the server asked for. False: there is no next try.
+        """Wait before the next attempt, at least as long as the server asked for.
 
-        Raises Stopped.
+        Returns False without waiting if no attempt is left. Raises Stopped.
         """
         wait = next(self._waits, None)
         if wait is None or self._clock.monotonic() + wait > self._until:
             return False
         requested = (error and error.retry_after) or 0.0
         pause = max(wait, min(requested, _LONGEST_REQUESTED_WAIT))
-        self._announce(f"{error}; trying again in {pause:.0f} s")
+        self._announce(f"{error}; retrying in {pause:.0f} s")
         self._clock.sleep(pause)
         self._announce("")
         return True
 
 
 def retry(action: Callable[[], _Result], backoff: Backoff, *, if_: Callable[[SmartHubError], bool]) -> _Result:
-    """Call `action` until it succeeds. Raises its error where `if_` says that a retry is useless or no try is left."""
+    """Call `action` until it succeeds.
+
+    Raises its last error if `if_` rejects a retry or no attempt is left.
+    """
     while True:
         try:
             return action()

@@ -1,18 +1,18 @@
-"""The errors that reach a person, each one line that says what happened and what to do next.
+"""The errors that users see: each is one line with what happened and what to do.
 
 SmartHubError
 ├── ConfigError            the configuration or the command line is wrong (exit 2)
-├── ListenError            the HTTP server cannot have its address (exit 1)
-├── DatabaseError          a database did not do what was asked of it (exit 1)
-└── PortalError            a portal did not give what was asked for (exit 1)
-    ├── CredentialsError   user name or password refused
-    ├── TwoFactorError     second factor missing or refused
-    ├── AccessError        signed in, but not allowed to see this
-    ├── PendingError       the portal keeps computing
-    ├── TransportError     no usable answer: network, server trouble, a maintenance page
-    └── ProtocolError      an answer, but not one that can be understood
+├── ListenError            the HTTP server cannot listen on its address (exit 1)
+├── DatabaseError          a database call failed (exit 1)
+└── PortalError            a portal did not return the requested data (exit 1)
+    ├── CredentialsError   user name or password rejected
+    ├── TwoFactorError     second factor missing or rejected
+    ├── AccessError        signed in, but without access to this
+    ├── PendingError       the portal is still computing
+    ├── TransportError     no usable response: network, server error, maintenance page
+    └── ProtocolError      a response of unknown shape
 
-Messages never hold passwords, tokens, names of people or addresses.
+Messages never contain passwords, tokens, names of people or addresses.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 TRY_LATER = "try again later"
-"""The advice for what passes by itself; `serve` says that it will retry instead."""
+"""The advice for temporary failures; `serve` says "will retry" instead."""
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -40,12 +40,12 @@ class Reason(StrEnum):
 
     @property
     def passes_by_itself(self) -> bool:
-        """Whether trying again soon can help, without anybody changing anything."""
+        """Whether the failure may be temporary, so that an early retry makes sense."""
         return self in (Reason.PENDING, Reason.TRANSPORT, Reason.PROTOCOL)
 
     @property
     def is_rejected_sign_in(self) -> bool:
-        """Whether the portal may count this towards locking the account."""
+        """Whether the portal may count this toward locking the account."""
         return self in (Reason.CREDENTIALS, Reason.TWO_FACTOR)
 
 
@@ -55,10 +55,10 @@ def one_line(what: str, about: str, advice: str) -> str:
 
 
 class SmartHubError(Exception):
-    """Base of everything that this program reports in one line instead of a traceback.
+    """Base of all errors that are reported in one line instead of a traceback.
 
-    The line is `about: what; advice`. about: the login, location or database that it concerns. advice: what to do next.
-    retry_after: seconds for which a server asked to be left alone, if it did.
+    The line is `about: what; advice`. about: the login, location or database in question. advice: what to do next.
+    retry_after: how long the server asked clients to wait, in seconds; None if it did not.
     """
 
     exit_code: ClassVar[int] = EXIT_FAILED
@@ -72,7 +72,7 @@ class SmartHubError(Exception):
 
 
 class ConfigError(SmartHubError):
-    """One or several mistakes in the configuration, each a line of its own."""
+    """One or more mistakes in the configuration, each on its own line."""
 
     exit_code = EXIT_USAGE
 
@@ -82,14 +82,14 @@ class ConfigError(SmartHubError):
 
 
 class ListenError(SmartHubError):
-    """The listen address is taken, not ours, or not an address of this machine."""
+    """The listen address is in use, not permitted, or not an address of this machine."""
 
 
 class DatabaseError(SmartHubError):
-    """A database cannot be reached, refused a call, or answered what cannot be understood.
+    """A database is unreachable, refused a call, or sent an unexpected response.
 
-    passes_by_itself: trying again soon can help, as with one that is being restarted. said: the body of its refusal,
-    for looking at and not for showing.
+    passes_by_itself: whether a retry may help, for example because the database is restarting. said: the body of its
+    error response, which is examined but never shown.
     """
 
     def __init__(
@@ -101,10 +101,11 @@ class DatabaseError(SmartHubError):
 
 
 class PortalError(SmartHubError):
-    """A portal did not give what was asked for; `reason` is its class for the metrics.
+    """A portal did not return the requested data.
 
-    while_signing_in: nobody is signed in, so that other calls would fail alike.
-    is_pause: nothing was asked of the portal, since sign-ins wait for somebody.
+    reason: the label value for the metrics.
+    while_signing_in: whether the sign-in failed, so that other calls would fail the same way.
+    is_pause: whether nothing was sent, because sign-ins are paused until the configuration is fixed.
     """
 
     reason: ClassVar[Reason]
@@ -113,36 +114,54 @@ class PortalError(SmartHubError):
 
 
 class CredentialsError(PortalError):
-    """The portal refused user name or password (portal-facts 1.3)."""
+    """The portal rejected the user name or password.
+
+    See docs/portal.md, "Rejected sign-ins".
+    """
 
     reason = Reason.CREDENTIALS
 
 
 class TwoFactorError(PortalError):
-    """The portal wants a second factor, or refused the one it got (portal-facts 1.3)."""
+    """The portal requires a second factor, or rejected it.
+
+    See docs/portal.md, "Rejected sign-ins".
+    """
 
     reason = Reason.TWO_FACTOR
 
 
 class AccessError(PortalError):
-    """Signed in, but this login may not see what was asked for (portal-facts 1.3, status 403)."""
+    """This login may not see the account or location.
+
+    See docs/portal.md, "Accounts and locations".
+    """
 
     reason = Reason.PERMISSION
 
 
 class PendingError(PortalError):
-    """The portal answered PENDING until the time for it was used up (portal-facts 3.2)."""
+    """The portal was still computing when time was up.
+
+    See docs/portal.md, "Pending answers".
+    """
 
     reason = Reason.PENDING
 
 
 class TransportError(PortalError):
-    """No usable answer: unreachable, TLS, server trouble, or a page instead of data (portal-facts 8)."""
+    """No usable response: network, TLS, server error or a web page instead of data.
+
+    See docs/portal.md, "Trouble and maintenance".
+    """
 
     reason = Reason.TRANSPORT
 
 
 class ProtocolError(PortalError):
-    """An answer whose shape is not the one that is known (portal-facts 3.5)."""
+    """A response of unknown shape.
+
+    See docs/portal.md, "Shape of a usage answer".
+    """
 
     reason = Reason.PROTOCOL

@@ -1,4 +1,4 @@
-"""One HTTP call, for portals and databases alike: bounded in time and size, and classified if it fails."""
+"""HTTP calls to portals and databases: limited in time and size."""
 
 import codecs
 import ssl
@@ -23,7 +23,7 @@ _CHUNK = 64 * 1024
 
 
 class CallFailure(Enum):
-    """Why a call brought no response."""
+    """Why a call got no response."""
 
     UNTRUSTED = auto()
     NO_CA_FILE = auto()
@@ -43,16 +43,16 @@ _KINDS: tuple[tuple[tuple[type[BaseException], ...], CallFailure], ...] = (
     ((requests.exceptions.ProxyError,), CallFailure.PROXY),
     ((NameResolutionError,), CallFailure.UNKNOWN_HOST),
     ((ConnectionRefusedError,), CallFailure.REFUSED),
-    ((NewConnectionError,), CallFailure.UNREACHABLE),  # which is a kind of time-out to urllib3
+    ((NewConnectionError,), CallFailure.UNREACHABLE),  # urllib3 derives it from its timeout error
     ((requests.Timeout, TimedOut), CallFailure.TIMED_OUT),
     ((requests.ConnectionError,), CallFailure.UNREACHABLE),
     ((BrokenMessage,), CallFailure.BROKE_OFF),
 )
-"""What each failure is told by; the first that fits counts."""
+"""The errors behind each kind of failure; the first match counts."""
 
 
 class CallFailedError(Exception):
-    """A call brought no response, or none that could be read to its end."""
+    """A call got no response, or one that could not be read to the end."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(type(error).__name__)
@@ -61,7 +61,7 @@ class CallFailedError(Exception):
 
 
 def _kind_of(error: Exception) -> CallFailure:
-    if type(error) is OSError:  # requests looks for the file of authorities itself
+    if type(error) is OSError:  # requests raises it if the CA file is missing
         return CallFailure.NO_CA_FILE
     behind = tuple(_causes(error))
     fitting = (kind for types, kind in _KINDS if any(isinstance(cause, types) for cause in behind))
@@ -69,7 +69,7 @@ def _kind_of(error: Exception) -> CallFailure:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and everything that it came from: libraries wrap errors several times over."""
+    """Return an error and all errors behind it: libraries wrap them several times."""
     pending: list[object] = [error]
     seen: set[int] = set()
     while pending:
@@ -83,7 +83,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 class Authorization(requests.auth.AuthBase):
     """The `Authorization` header of a call, or none.
 
-    Always given explicitly and never falsy, so that requests does not look into ~/.netrc for one.
+    Every call passes one, and it is never falsy, so that requests does not read ~/.netrc.
     """
 
     def __init__(self, header: str = "") -> None:
@@ -100,18 +100,18 @@ class Authorization(requests.auth.AuthBase):
 
     @classmethod
     def basic(cls, username: str, password: str) -> "Authorization":
-        """User name and password, in UTF-8."""
+        """Return the header for a user name and password, in UTF-8."""
         return cls("Basic " + b64encode(f"{username}:{password}".encode()).decode())
 
     @classmethod
     def bearer(cls, token: str) -> "Authorization":
-        """A token."""
+        """Return the header for a token."""
         return cls(f"Bearer {token}")
 
 
 @dataclass(frozen=True, slots=True)
 class ClientResponse:
-    """A response, read whole. Header names in any case."""
+    """A complete response. Header names are case-insensitive."""
 
     status: int
     headers: Mapping[str, str]
@@ -119,23 +119,26 @@ class ClientResponse:
 
     @property
     def is_page(self) -> bool:
-        """An HTML page, where data were expected."""
+        """Whether the body is an HTML page instead of data."""
         return self.body.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<"
 
     @property
     def content_type(self) -> str:
-        """The header of that name, empty if there is none."""
+        """The Content-Type header, empty if there is none."""
         return self.headers.get("Content-Type", "")
 
     @property
     def retry_after(self) -> float | None:
-        """The seconds of a Retry-After header; its date form is not worth a dependency on the server's clock."""
+        """The seconds of a Retry-After header.
+
+        Its date form is ignored, because it depends on the server's clock.
+        """
         value = self.headers.get("Retry-After", "")
         return float(value) if value.isdecimal() else None
 
     @property
     def date(self) -> float | None:
-        """The server's clock, seconds UTC, if it tells."""
+        """The server's clock in seconds UTC; None if there is no valid Date header."""
         try:
             date = parsedate_to_datetime(self.headers["Date"])
         except (KeyError, ValueError):
@@ -145,7 +148,11 @@ class ClientResponse:
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """What a call may take: seconds to connect, between two packets and in all; bytes of a body and of a line."""
+    """Limits of a call.
+
+    connect, read, total: seconds to connect, between two packets, and for a complete response. stream: seconds for a
+    response that is read line by line. body, line: bytes.
+    """
 
     connect: float = 10.0
     read: float = 60.0
@@ -161,7 +168,7 @@ DEFAULT_LIMITS = CallLimits()
 class HttpClient:
     """The connections to one server. Redirects are not followed.
 
-    ticks: a clock that only grows, for the total time. options: what requests takes for every call.
+    ticks: a monotonic clock for the total time. options: arguments of requests for every call.
     """
 
     def __init__(
@@ -171,7 +178,7 @@ class HttpClient:
         *,
         headers: Mapping[str, str] | None = None,
         ticks: Callable[[], float] = time.monotonic,
-        **options: Any,  # noqa: ANN401 - verify, proxies: whatever requests takes
+        **options: Any,  # noqa: ANN401 - verify, proxies: arguments of requests
     ) -> None:
         self._base_url = base_url
         self._limits = limits
@@ -181,17 +188,23 @@ class HttpClient:
         self._session.headers.update({"User-Agent": f"smarthub-exporter/{__version__}", **(headers or {})})
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         self._session.close()
 
     def call(self, method: str, path: str, **content: Any) -> ClientResponse:  # noqa: ANN401
-        """Make one call and read its response whole. Raises CallFailedError; a bad status is not one."""
+        """Make one call and read the complete response.
+
+        Raises CallFailedError, but not for an error status.
+        """
         with self.open(method, path, **content) as response:
             return self.read(response)
 
     @contextmanager
     def open(self, method: str, path: str, **content: Any) -> Iterator[requests.Response]:  # noqa: ANN401
-        """Make one call whose body is still to be read. Raises CallFailedError, also out of the block."""
+        """Make one call without reading the body.
+
+        Raises CallFailedError, also for errors inside the block.
+        """
         limits = self._limits
         try:
             with self._session.request(
@@ -217,7 +230,7 @@ class HttpClient:
         return ClientResponse(response.status_code, response.headers, bytes(body))
 
     def lines(self, response: requests.Response) -> Iterator[bytes]:
-        """Read an open response line by line, however long it is; empty lines are left out."""
+        """Read an open response of any length line by line, without empty lines."""
         rest = b""
         for part in self._parts(response, self._limits.stream):
             *whole, rest = (rest + part).split(b"\n")
@@ -228,9 +241,12 @@ class HttpClient:
             yield rest
 
     def _parts(self, response: requests.Response, seconds: float) -> Iterator[bytes]:
-        """The body as it comes. A read timeout alone would bear one that dribbles in forever."""
+        """Read the body as it arrives.
+
+        A read timeout alone would not end one that trickles in forever.
+        """
         until = self._ticks() + seconds
-        # read1 gives what has come so far; iter_content would wait for a full chunk.
+        # read1 returns what has arrived so far; iter_content would wait for a full chunk.
         while part := response.raw.read1(_CHUNK, decode_content=True):
             yield part
             if self._ticks() > until:

@@ -1,4 +1,4 @@
-"""The waits between tries, and when there is no next one."""
+"""Tests of the waits between attempts, and of their end."""
 
 from itertools import repeat
 
@@ -18,7 +18,7 @@ def away(retry_after: float | None = None) -> DatabaseError:
 
 
 class Flaky:
-    """Fails so often, then gives its name."""
+    """Fail a number of times, then return its name."""
 
     def __init__(self, failures: int) -> None:
         self.left = failures
@@ -30,21 +30,21 @@ class Flaky:
         return "done"
 
 
-def test_an_action_is_repeated_until_it_succeeds(clock: ManualClock) -> None:
+def test_action_is_repeated_until_it_succeeds(clock: ManualClock) -> None:
     said: list[str] = []
     backoff = Backoff((2.0, 10.0, 30.0), clock, announce=said.append)
     assert retry(Flaky(2), backoff, if_=lambda _: True) == "done"
     assert clock.slept == [2.0, 10.0]
-    assert said == ["it is away; trying again in 2 s", "", "it is away; trying again in 10 s", ""]
+    assert said == ["it is away; retrying in 2 s", "", "it is away; retrying in 10 s", ""]
 
 
-def test_the_last_error_is_raised_when_no_try_is_left(clock: ManualClock) -> None:
+def test_last_error_is_raised_when_no_attempt_is_left(clock: ManualClock) -> None:
     with pytest.raises(DatabaseError):
         retry(Flaky(3), Backoff((1.0, 2.0), clock), if_=lambda _: True)
     assert clock.slept == [1.0, 2.0]
 
 
-def test_what_a_retry_cannot_help_is_raised_at_once(clock: ManualClock) -> None:
+def test_permanent_error_is_raised_at_once(clock: ManualClock) -> None:
     seen: list[SmartHubError] = []
 
     def is_useless(error: SmartHubError) -> bool:
@@ -57,18 +57,18 @@ def test_what_a_retry_cannot_help_is_raised_at_once(clock: ManualClock) -> None:
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(None, 5.0), (3.0, 5.0), (60.0, 60.0), (86400.0, 300.0)])
-def test_a_server_that_asks_for_time_gets_it(clock: ManualClock, asked: float | None, waited: float) -> None:
+def test_requested_wait_is_obeyed(clock: ManualClock, asked: float | None, waited: float) -> None:
     assert Backoff((5.0,), clock).wait(away(asked))
     assert clock.slept == [waited]
 
 
-def test_the_budget_ends_the_tries(clock: ManualClock) -> None:
+def test_budget_ends_the_attempts(clock: ManualClock) -> None:
     backoff = Backoff(repeat(4.0), clock, budget=10.0)
     assert [backoff.wait() for _ in range(4)] == [True, True, False, False]
     assert clock.slept == [4.0, 4.0]
 
 
-def test_a_stop_ends_the_wait(clock: ManualClock) -> None:
+def test_stop_ends_the_wait(clock: ManualClock) -> None:
     clock.stop()
     with pytest.raises(Stopped):
         Backoff((1.0,), clock).wait()

@@ -1,4 +1,4 @@
-"""One HTTP call: what goes out as it was meant, what comes back whole, and each way to fail told apart."""
+"""Tests of one HTTP call: requests, responses and kinds of failures."""
 
 import gzip
 import socket
@@ -35,7 +35,7 @@ def client() -> Iterator[HttpClient]:
 
 @pytest.fixture
 def listen() -> Iterator[Listen]:
-    """Serves every connection with a function; gives host and port."""
+    """Serve every connection with a function. Returns host and port."""
     with ExitStack() as stack:
 
         def start(serve: Serve) -> str:
@@ -82,11 +82,11 @@ def failure_of(
     return caught.value.kind
 
 
-# -- what goes out
+# -- requests
 
 
 @pytest.mark.parametrize("password", [*"&$*#+% é\"'=;\\", "日本", "a&userId=x", "p%41ss", " end ", "&$*#+% é日本\"'"])
-def test_a_form_field_arrives_as_typed(client: HttpClient, requests_mock: requests_mock.Mocker, password: str) -> None:
+def test_form_field_arrives_unchanged(client: HttpClient, requests_mock: requests_mock.Mocker, password: str) -> None:
     requests_mock.post(f"{URL}/sign-in", text="{}")
     client.call("POST", "/sign-in", data={"userId": "member@example.org", "password": password})
     sent = requests_mock.request_history[0]
@@ -98,7 +98,7 @@ def test_a_form_field_arrives_as_typed(client: HttpClient, requests_mock: reques
     assert not sent.query
 
 
-def test_a_call_says_who_asks_and_for_what(client: HttpClient, requests_mock: requests_mock.Mocker) -> None:
+def test_call_sends_user_agent_and_accept(client: HttpClient, requests_mock: requests_mock.Mocker) -> None:
     requests_mock.get(f"{URL}/x")
     client.call("GET", "/x")
     sent = requests_mock.request_history[0].headers
@@ -113,7 +113,7 @@ def test_a_call_says_who_asks_and_for_what(client: HttpClient, requests_mock: re
         (Authorization.basic("me", "p:w ä"), "Basic bWU6cDp3IMOk"),
     ],
 )
-def test_credentials_are_those_given_whatever_netrc_says(  # noqa: PLR0917 - fixtures
+def test_netrc_is_never_used(  # noqa: PLR0917 - fixtures
     client: HttpClient,
     requests_mock: requests_mock.Mocker,
     tmp_path: Path,
@@ -130,15 +130,15 @@ def test_credentials_are_those_given_whatever_netrc_says(  # noqa: PLR0917 - fix
     assert requests_mock.request_history[0].headers.get("Authorization") == header
 
 
-def test_credentials_do_not_show_themselves() -> None:
+def test_credentials_are_not_in_their_repr() -> None:
     assert repr(Authorization.basic("me", "hidden")) == repr(Authorization.bearer("hidden")) == "<authorization>"
 
 
-# -- what comes back
+# -- responses
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 404, 500, 503])
-def test_whatever_the_status_it_is_a_response(
+def test_any_status_is_a_response(
     client: HttpClient, requests_mock: requests_mock.Mocker, status: int
 ) -> None:
     requests_mock.get(f"{URL}/x", status_code=status, headers={"Location": "https://elsewhere.example/"}, content=b"b")
@@ -148,7 +148,7 @@ def test_whatever_the_status_it_is_a_response(
 
 @pytest.mark.parametrize("encoding", ["", "Content-Encoding: gzip\r\n"], ids=["plain", "gzip"])
 @pytest.mark.parametrize("how", ["length", "chunked", "closed"])
-def test_a_large_body_arrives_whole_in_whatever_pieces(listen: Listen, how: str, encoding: str) -> None:
+def test_large_body_arrives_complete(listen: Listen, how: str, encoding: str) -> None:
     text = b"".join(b"%d," % number for number in range(60_000))
     body = gzip.compress(text) if encoding else text
     heads = {"length": f"Content-Length: {len(body)}", "chunked": "Transfer-Encoding: chunked", "closed": "X-Y: z"}
@@ -159,13 +159,13 @@ def test_a_large_body_arrives_whole_in_whatever_pieces(listen: Listen, how: str,
     assert call(f"http://{host}").body == text
 
 
-def test_lines_come_one_by_one_and_without_empty_ones(client: HttpClient, requests_mock: requests_mock.Mocker) -> None:
+def test_lines_are_read_one_by_one_without_empty_ones(client: HttpClient, requests_mock: requests_mock.Mocker) -> None:
     requests_mock.get(f"{URL}/x", content=b"one\n\ntwo\n" + b"3" * 200_000 + b"\nlast")
     with client.open("GET", "/x") as response:
         assert list(client.lines(response)) == [b"one", b"two", b"3" * 200_000, b"last"]
 
 
-def test_memory_does_not_grow_with_the_lines(listen: Listen) -> None:
+def test_memory_does_not_grow_with_the_number_of_lines(listen: Listen) -> None:
     body = gzip.compress((b"x" * 9_999 + b"\n") * 10_000)
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     client = HttpClient(f"http://{listen(sends(head, body))}", LIMITS)
@@ -178,7 +178,7 @@ def test_memory_does_not_grow_with_the_lines(listen: Listen) -> None:
         tracemalloc.stop()
 
 
-def test_headers_are_found_in_any_case(client: HttpClient, requests_mock: requests_mock.Mocker) -> None:
+def test_header_names_are_case_insensitive(client: HttpClient, requests_mock: requests_mock.Mocker) -> None:
     requests_mock.get(f"{URL}/x", headers={"content-TYPE": "text/plain"})
     assert client.call("GET", "/x").content_type == "text/plain"
 
@@ -187,7 +187,7 @@ def test_headers_are_found_in_any_case(client: HttpClient, requests_mock: reques
     ("body", "is_page"),
     [(b"<!DOCTYPE html>", True), (b"\r\n \t<html>", True), (b"\xef\xbb\xbf<html>", True), (b'{"a": "<"}', False)],
 )
-def test_a_web_page_is_known_by_its_beginning(body: bytes, *, is_page: bool) -> None:
+def test_web_page_is_recognized_by_its_start(body: bytes, *, is_page: bool) -> None:
     assert ClientResponse(200, {}, body).is_page is is_page
 
 
@@ -208,21 +208,21 @@ def test_retry_after_is_read_in_seconds(header: str, seconds: float | None) -> N
         ("Wed, 99 Jan 99999 99:99:99 GMT", None),
     ],
 )
-def test_the_servers_date_is_read(header: str, date: float | None) -> None:
+def test_server_date_is_read(header: str, date: float | None) -> None:
     assert ClientResponse(200, {"Date": header}, b"").date == date
     assert ClientResponse(200, {}, b"").date is None
 
 
-# -- what fails
+# -- failures
 
 
-def test_a_refused_connection() -> None:
+def test_connection_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert failure_of(f"http://127.0.0.1:{port}") is CallFailure.REFUSED
 
 
-def test_an_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -264,12 +264,12 @@ def test_errors_of_the_library_are_told_apart(
     ],
     ids=["nothing", "cut off", "no chunk", "half a chunk", "no gzip", "another protocol", "no status"],
 )
-def test_an_answer_that_breaks_off_or_is_no_http(listen: Listen, answer: bytes, kind: CallFailure) -> None:
+def test_response_that_breaks_off_or_is_not_http(listen: Listen, answer: bytes, kind: CallFailure) -> None:
     assert failure_of(f"http://{listen(sends(answer))}") is kind
 
 
 @pytest.mark.parametrize("head", ["Content-Length: 100000", "Connection: close", "Content-Encoding: identity"])
-def test_a_body_that_never_ends_is_given_up(listen: Listen, clock: ManualClock, head: str) -> None:
+def test_endless_body_is_given_up(listen: Listen, clock: ManualClock, head: str) -> None:
     def serve(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode())
@@ -283,7 +283,7 @@ def test_a_body_that_never_ends_is_given_up(listen: Listen, clock: ManualClock, 
     assert 120.0 < clock.monotonic() - started < 500.0
 
 
-def test_a_body_that_stops_coming_is_given_up(listen: Listen) -> None:
+def test_stalled_body_is_given_up(listen: Listen) -> None:
     finished = threading.Event()
 
     def serve(connection: socket.socket) -> None:
@@ -294,7 +294,7 @@ def test_a_body_that_stops_coming_is_given_up(listen: Listen) -> None:
     finished.set()
 
 
-def test_a_body_and_a_line_have_a_largest_size(requests_mock: requests_mock.Mocker) -> None:
+def test_body_and_line_have_a_maximum_size(requests_mock: requests_mock.Mocker) -> None:
     requests_mock.get(f"{URL}/x", content=b"x" * 200_000)
     assert len(call(URL, CallLimits(body=200_000)).body) == 200_000
     assert failure_of(URL, CallLimits(body=199_999)) is CallFailure.UNREACHABLE
@@ -323,7 +323,7 @@ def secure(listen: Listen, authority: trustme.CA) -> str:
     return f"https://{listen(serve)}"
 
 
-def test_a_certificate_needs_a_trusted_authority(secure: str, authority: trustme.CA, tmp_path: Path) -> None:
+def test_certificate_needs_a_trusted_authority(secure: str, authority: trustme.CA, tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(file))
     assert failure_of(secure) is CallFailure.UNTRUSTED

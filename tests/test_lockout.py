@@ -1,4 +1,4 @@
-"""Refused sign-ins never add up to a locked account, whoever tries and however often it is restarted (contract 2)."""
+"""Tests that rejected sign-ins never lock an account (docs/portal.md, "Rejected sign-ins")."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -33,16 +33,16 @@ OTHER_TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 HOUR = 3600
 MEMBER = "member@example.org"
 
-PAUSED = "login coop: sign-ins are paused, the portal refused {} {} times in a row and locks accounts after five; {},"
-PAUSED += " or at once when the configuration is corrected"
-TOMORROW = "one more try after 2026-01-15 17:00 UTC"
+PAUSED = "login coop: sign-ins are paused: the portal rejected {} {} times in a row and locks accounts after five;"
+PAUSED += " {} to sign in at once; otherwise {}"
+TOMORROW = "the next attempt is after 2026-01-15 17:00 UTC"
 
 StartState = Callable[[], StateFile]
 
 
 @pytest.fixture
 def start_state(tmp_path: Path) -> Iterator[StartState]:
-    """Opens the same state again, as a restart or another command does."""
+    """Open the same state again, like a restart or another command."""
     with ExitStack() as stack:
 
         def start() -> StateFile:
@@ -69,10 +69,10 @@ def is_open(lockout: Lockout) -> bool:
     return True
 
 
-# -- the gate
+# -- the limit
 
 
-def test_two_tries_in_a_row_are_free(lockout: Lockout) -> None:
+def test_two_attempts_in_a_row_are_allowed(lockout: Lockout) -> None:
     assert is_open(lockout)
     lockout.rejected(Reason.CREDENTIALS)
     assert is_open(lockout)
@@ -80,7 +80,7 @@ def test_two_tries_in_a_row_are_free(lockout: Lockout) -> None:
     assert not is_open(lockout)
 
 
-def test_a_day_later_there_is_one_more_and_then_none(lockout: Lockout, clock: ManualClock) -> None:
+def test_one_more_attempt_is_allowed_a_day_later(lockout: Lockout, clock: ManualClock) -> None:
     lockout.rejected(Reason.CREDENTIALS)
     lockout.rejected(Reason.CREDENTIALS)
     clock.advance(DAY - 1)
@@ -94,7 +94,7 @@ def test_a_day_later_there_is_one_more_and_then_none(lockout: Lockout, clock: Ma
         assert not is_open(lockout)
 
 
-def test_the_day_counts_from_the_second_refusal(lockout: Lockout, clock: ManualClock) -> None:
+def test_day_counts_from_the_second_rejection(lockout: Lockout, clock: ManualClock) -> None:
     lockout.rejected(Reason.CREDENTIALS)
     clock.advance(5 * DAY)
     assert is_open(lockout)
@@ -108,24 +108,24 @@ def test_the_day_counts_from_the_second_refusal(lockout: Lockout, clock: ManualC
 @pytest.mark.parametrize(
     ("reason", "kind", "what"),
     [
-        (Reason.CREDENTIALS, CredentialsError, "user name or password"),
+        (Reason.CREDENTIALS, CredentialsError, "the user name or password"),
         (Reason.TWO_FACTOR, TwoFactorError, "the second factor"),
     ],
 )
-def test_a_pause_says_what_was_refused_and_when_it_ends(
+def test_pause_says_what_was_rejected_and_when_it_ends(
     lockout: Lockout, clock: ManualClock, reason: Reason, kind: type[PortalError], what: str
 ) -> None:
     lockout.rejected(reason)
     lockout.rejected(reason)
     with pytest.raises(kind) as caught:
         lockout.check()
-    assert str(caught.value) == PAUSED.format(what, 2, TOMORROW)
+    assert str(caught.value) == PAUSED.format(what, 2, "fix the configuration", TOMORROW)
 
     clock.advance(DAY)
     lockout.rejected(reason)
     with pytest.raises(kind) as caught:
         lockout.check()
-    assert str(caught.value) == PAUSED.format(what, 3, "no more tries")
+    assert str(caught.value) == PAUSED.format(what, 3, "fix the configuration", "there are no more attempts")
 
 
 def test_passwords_and_second_factors_count_together(lockout: Lockout) -> None:
@@ -136,7 +136,7 @@ def test_passwords_and_second_factors_count_together(lockout: Lockout) -> None:
         lockout.check()
 
 
-def test_a_success_forgets_them(lockout: Lockout) -> None:
+def test_success_forgets_rejections(lockout: Lockout) -> None:
     lockout.rejected(Reason.CREDENTIALS)
     lockout.accepted()
     lockout.rejected(Reason.CREDENTIALS)
@@ -145,7 +145,7 @@ def test_a_success_forgets_them(lockout: Lockout) -> None:
     assert not is_open(lockout)
 
 
-def test_a_success_of_the_third_try_forgets_them(lockout: Lockout, clock: ManualClock) -> None:
+def test_success_of_the_third_attempt_forgets_rejections(lockout: Lockout, clock: ManualClock) -> None:
     for _ in range(2):
         lockout.rejected(Reason.TWO_FACTOR)
     clock.advance(DAY)
@@ -166,7 +166,7 @@ def test_a_success_of_the_third_try_forgets_them(lockout: Lockout, clock: Manual
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_another_login_or_secret_may_try_at_once(
+def test_another_login_or_secret_may_sign_in_at_once(
     login: Login, start_state: StartState, clock: ManualClock, changes: dict[str, object]
 ) -> None:
     before = Lockout(login, start_state(), clock)
@@ -183,7 +183,7 @@ def test_another_login_or_secret_may_try_at_once(
 
 
 @pytest.mark.parametrize("changes", [{"name": "home"}, {"zone": None}, {"locations": ()}])
-def test_another_name_or_zone_gives_no_new_tries(
+def test_another_name_or_zone_allows_no_new_attempts(
     login: Login, start_state: StartState, clock: ManualClock, changes: dict[str, object]
 ) -> None:
     before = Lockout(login, start_state(), clock)
@@ -193,7 +193,7 @@ def test_another_name_or_zone_gives_no_new_tries(
     assert not is_open(Lockout(replace(login, **changes), start_state(), clock))  # type: ignore[arg-type]
 
 
-def test_every_restart_remembers(login: Login, start_state: StartState, clock: ManualClock) -> None:
+def test_rejections_survive_restarts(login: Login, start_state: StartState, clock: ManualClock) -> None:
     for _ in range(2):
         lockout = Lockout(login, start_state(), clock)
         assert is_open(lockout)
@@ -204,7 +204,7 @@ def test_every_restart_remembers(login: Login, start_state: StartState, clock: M
     assert is_open(Lockout(login, start_state(), clock))
 
 
-def test_commands_that_run_together_count_together(login: Login, start_state: StartState, clock: ManualClock) -> None:
+def test_parallel_commands_count_together(login: Login, start_state: StartState, clock: ManualClock) -> None:
     serve, backfill, check = (Lockout(login, start_state(), clock) for _ in range(3))
 
     serve.rejected(Reason.CREDENTIALS)
@@ -215,7 +215,7 @@ def test_commands_that_run_together_count_together(login: Login, start_state: St
     assert [is_open(each) for each in (serve, backfill, check)] == [True, True, True]
 
 
-def test_logins_do_not_share_their_refusals(login: Login, start_state: StartState, clock: ManualClock) -> None:
+def test_logins_do_not_share_rejections(login: Login, start_state: StartState, clock: ManualClock) -> None:
     state = start_state()
     first = Lockout(login, state, clock)
     second = Lockout(replace(login, username="second@example.org"), state, clock)
@@ -225,7 +225,7 @@ def test_logins_do_not_share_their_refusals(login: Login, start_state: StartStat
     assert is_open(second)
 
 
-def test_the_state_holds_neither_user_name_nor_secrets(lockout: Lockout, login: Login, tmp_path: Path) -> None:
+def test_state_contains_no_user_name_or_secrets(lockout: Lockout, login: Login, tmp_path: Path) -> None:
     lockout.rejected(Reason.CREDENTIALS)
 
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
@@ -234,7 +234,7 @@ def test_the_state_holds_neither_user_name_nor_secrets(lockout: Lockout, login: 
         assert text.encode() not in stored
 
 
-def test_a_new_secret_elsewhere_gives_the_old_one_no_tries(
+def test_new_secret_allows_the_old_one_no_attempts(
     login: Login, start_state: StartState, clock: ManualClock
 ) -> None:
     serve = Lockout(login, start_state(), clock)
@@ -252,7 +252,7 @@ def test_a_new_secret_elsewhere_gives_the_old_one_no_tries(
 
 
 def attempt(server: PortalServer, login: Login, folder: Path | None, clock: ManualClock) -> str:
-    """Start, sign in and end; gives what came of it."""
+    """Start, sign in and exit. Returns the outcome."""
     with (
         closing(StateFile(folder)) as state,
         closing(Transport(server.url, clock, lambda *_: None)) as transport,
@@ -274,7 +274,7 @@ def attempt(server: PortalServer, login: Login, folder: Path | None, clock: Manu
     ],
     ids=["password", "second factor", "no second factor", "both"],
 )
-def test_a_year_of_restarts_is_rejected_three_times(  # noqa: PLR0917 - fixtures
+def test_year_of_restarts_has_three_rejections(  # noqa: PLR0917 - fixtures
     clock: ManualClock,
     start_portal: StartPortal,
     tmp_path: Path,
@@ -305,7 +305,7 @@ def test_a_year_of_restarts_is_rejected_three_times(  # noqa: PLR0917 - fixtures
         (SignIn.SECOND_FACTOR, "two_factor"),
     ],
 )
-def test_every_way_of_refusing_counts(
+def test_every_kind_of_rejection_counts(
     clock: ManualClock, portal: PortalServer, tmp_path: Path, how: SignIn, reason: str
 ) -> None:
     change(portal, sign_in=how)
@@ -319,7 +319,7 @@ def test_every_way_of_refusing_counts(
     ("how", "reason"),
     [(SignIn.STATUS_403, "permission"), (SignIn.STATUS_500, "transport"), (SignIn.PAGE, "transport")],
 )
-def test_trouble_of_the_portal_is_not_counted(
+def test_portal_errors_are_not_counted(
     clock: ManualClock, portal: PortalServer, tmp_path: Path, how: SignIn, reason: str
 ) -> None:
     change(portal, sign_in=how)
@@ -329,7 +329,7 @@ def test_trouble_of_the_portal_is_not_counted(
     assert attempt(portal, login_of(portal), tmp_path, clock) == "signed in"
 
 
-def test_trouble_between_two_refusals_does_not_forget_the_first(
+def test_portal_error_does_not_forget_a_rejection(
     clock: ManualClock, portal: PortalServer, tmp_path: Path
 ) -> None:
     outcomes = []
@@ -341,7 +341,7 @@ def test_trouble_between_two_refusals_does_not_forget_the_first(
     assert portal.portal.most_refused[MEMBER] == 2
 
 
-def test_a_corrected_password_signs_in_at_once(clock: ManualClock, portal: PortalServer, tmp_path: Path) -> None:
+def test_corrected_password_signs_in_at_once(clock: ManualClock, portal: PortalServer, tmp_path: Path) -> None:
     wrong = login_of(portal, password="wrong")
     for _ in range(5):
         attempt(portal, wrong, tmp_path, clock)
@@ -350,7 +350,7 @@ def test_a_corrected_password_signs_in_at_once(clock: ManualClock, portal: Porta
     assert portal.portal.most_refused[MEMBER] == 2
 
 
-def test_a_portal_that_mends_itself_is_noticed_a_day_later(
+def test_recovered_portal_is_noticed_a_day_later(
     clock: ManualClock, portal: PortalServer, tmp_path: Path
 ) -> None:
     change(portal, sign_in=SignIn.FAILURE)
@@ -411,7 +411,7 @@ def test_processes_at_the_same_moment_do_not_lock_the_account(
     assert portal.portal.most_refused[MEMBER] < 5
 
 
-def test_without_a_folder_they_count_while_the_program_runs(clock: ManualClock, portal: PortalServer) -> None:
+def test_rejections_count_without_a_state_directory(clock: ManualClock, portal: PortalServer) -> None:
     login = login_of(portal, password="wrong")
     with (
         closing(StateFile(None)) as state,
@@ -425,7 +425,7 @@ def test_without_a_folder_they_count_while_the_program_runs(clock: ManualClock, 
     assert portal.portal.most_refused[MEMBER] == 3
 
 
-# -- whatever is tried
+# -- properties
 
 
 @given(
@@ -433,7 +433,7 @@ def test_without_a_folder_they_count_while_the_program_runs(clock: ManualClock, 
 )
 @examples
 def test_no_fifth_rejection_within_a_day(sequence: list[tuple[str, int]]) -> None:
-    """Whatever passwords are tried, and however long apart."""
+    """This holds for any passwords and any time between the attempts."""
     clock, rejections = ManualClock(NOW), [float("-inf")]
     with closing(StateFile(None)) as state:
         for password, hours in sequence:
@@ -445,7 +445,7 @@ def test_no_fifth_rejection_within_a_day(sequence: list[tuple[str, int]]) -> Non
     assert all(later - earlier >= DAY for earlier, later in zip(rejections, rejections[4:], strict=False))
 
 
-def test_after_four_in_all_only_a_new_secret_and_only_daily(start_state: StartState, clock: ManualClock) -> None:
+def test_only_a_new_secret_signs_in_after_four_in_all(start_state: StartState, clock: ManualClock) -> None:
     def lockout(password: str) -> Lockout:
         return Lockout(replace(login_of(URL), password=Secret(password)), start_state(), clock)
 

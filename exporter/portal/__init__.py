@@ -1,1 +1,1 @@
-"""The SmartHub portal: sign-in, accounts, the usage poll, and wall-clock times turned into instants."""
+"""The SmartHub portal: sign-in, accounts, usage, and wall-clock times as instants."""

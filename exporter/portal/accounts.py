@@ -1,6 +1,7 @@
-"""The accounts and service locations of a login (docs/portal.md, "Accounts and locations").
+"""The accounts and service locations of a login.
 
-Electric locations are found by their industry, because service codes have too many spellings.
+See docs/portal.md, "Accounts and locations". Electric locations are found by their industry, because service codes
+have too many spellings.
 """
 
 import re
@@ -35,7 +36,10 @@ class AccountLocation:
 
 
 def from_user_data(payload: Json) -> list[AccountLocation]:
-    """Return every location of `user-data`; an active entry replaces an inactive one with the same numbers."""
+    """Return every location of `user-data`.
+
+    An active entry replaces an inactive one with the same numbers.
+    """
     # One client expected a single object, so perhaps some portal sends one.
     is_single = isinstance(payload, dict) and "account" in payload
     found: dict[tuple[str, str], AccountLocation] = {}
@@ -48,7 +52,7 @@ def from_user_data(payload: Json) -> list[AccountLocation]:
 
 
 def from_accounts(payload: Json) -> list[AccountLocation]:
-    """Return every location of the plain list of accounts, which has no industries or names."""
+    """Return every location of the plain list, which has no industries or names."""
     found: list[AccountLocation] = []
     for item in mappings(payload, "accounts"):
         account = text(item.get("account"))
@@ -86,7 +90,7 @@ def _map(item: dict[str, Json], key: str) -> dict[str, Json]:
 
 
 def _summaries(item: dict[str, Json]) -> dict[str, dict[str, Json]]:
-    """Return one summary per location, from the map of lists or the map of single summaries."""
+    """Return one summary per location, from either map of summaries."""
     found: dict[str, dict[str, Json]] = {}
     single = _map(item, "serviceLocationIdToServiceLocationSummary")
     lists = _map(item, "serviceLocationToUserDataServiceLocationSummaries")
@@ -97,7 +101,7 @@ def _summaries(item: dict[str, Json]) -> dict[str, dict[str, Json]]:
 
 
 def _rank(summary: dict[str, Json]) -> tuple[bool, bool]:
-    """Rank the summaries of a location, one per service: those in use first, then the electric one."""
+    """Rank the summaries of a location: those in use first, then the electric one."""
     codes = " ".join(text(code) for code in sequence(summary.get("services"), "services"))
     return _is_closed(summary), "ELEC" not in codes.upper()
 

@@ -1,4 +1,4 @@
-"""A signed-in client of one portal: it keeps and renews the token and makes the calls."""
+"""A signed-in client of one portal, which keeps and renews its token."""
 
 import logging
 from itertools import chain, repeat
@@ -26,13 +26,13 @@ _EXPIRED_BEFORE = 10.0  # seconds before its end at which a token counts as expi
 _PENDING_BUDGET = 150.0  # seconds; a range that nobody asked for before may take over a minute
 _PENDING_WAITS = (1.0, 2.0, 4.0)  # then always 5
 _LAST_PENDING_WAIT = 5.0
-_CONNECTION_WAITS = (2.0,)  # one retry here costs the portal less than a whole new refresh
+_CONNECTION_WAITS = (2.0,)  # one retry here costs the portal less than another refresh
 
 
 class PortalClient:
-    """The client of one login. Not safe for several threads: one poll at a time per login.
+    """The client of one login, for one thread: one poll at a time per login.
 
-    pending_budget: how long to ask again while the portal is computing, in seconds; may be changed between calls.
+    pending_budget: how long to keep polling while the portal is computing, in seconds; may be changed between calls.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class PortalClient:
         self._renewal_works = True
 
     def begin(self) -> None:
-        """Begin a new round of calls, in which one more sign-in is allowed if a token is not accepted."""
+        """Begin a round of calls, in which a rejected token allows one more sign-in."""
         self._token_is_second = False
 
     def has_second_factor(self) -> bool:
-        """Check whether this login has a second factor, which the portal says without a sign-in.
+        """Check whether this login has a second factor, without a sign-in.
 
         Raises TransportError if the portal cannot be reached.
         """
@@ -124,11 +124,11 @@ class PortalClient:
         path: str,
         *,
         location: str = "",
-        **content: Any,  # noqa: ANN401 - params, json: whatever requests takes
+        **content: Any,  # noqa: ANN401 - params, json: arguments of requests
     ) -> Json:
-        """Make a call and return its JSON, signing in once more if the portal no longer accepts the token.
+        """Make a call and return its JSON, signing in again if the token is rejected.
 
-        what, location: what was asked for, for messages.
+        what, location: what was requested, for messages.
         """
         response = self._call(endpoint, method, path, **content)
         if response.status == 401 and not self._token_is_second:  # noqa: PLR2004

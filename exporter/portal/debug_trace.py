@@ -1,8 +1,7 @@
-"""The trace of a portal's answers at level debug: what they look like, and nothing of whom they are about.
+"""The debug log of portal calls: the shape of each response, no personal data.
 
-A line of it may be pasted into a public issue. What the portal sends, keys and values alike, is shown where one list
-allows it; anything else is only told by its type. The portal keys maps by location, by meter and by whatever it likes,
-so a key is as personal as a value.
+Users may paste these lines into a public issue. Keys and values are shown only if a list below allows them; of anything
+else only the type is shown. The portal uses location and meter numbers as keys, so keys can be personal too.
 """
 
 import json
@@ -16,9 +15,9 @@ from .parsing import Json
 
 log = logging.getLogger(__name__)
 
-_LONGEST_SHAPE = 3500  # characters, which leaves room for the rest of a line of 4000
-_LARGEST_BODY = 16 * 1024 * 1024  # no range that is asked for gives so much
-_LOOKED_AT = 10  # elements of a list: an answer of the poll has an entry of each type
+_LONGEST_SHAPE = 3500  # characters; leaves room for the rest of a line of 4000
+_LARGEST_BODY = 16 * 1024 * 1024  # more than any range has
+_LOOKED_AT = 10  # elements of a list; a poll has one entry of each type
 
 
 def _words(line: str) -> frozenset[str]:
@@ -33,9 +32,9 @@ _MEDIA_TYPES = _words(
 
 
 class Kind(Enum):
-    """What a field holds, and the names of the fields that do: the only keys that are shown."""
+    """What a field contains, with the names of these fields: no other keys are shown."""
 
-    PARTS = (  # an object or a list, and nothing of its own
+    PARTS = (  # an object or a list
         "services serviceLocations serviceLocationIdToServiceLocationSummary"
         " serviceLocationToUserDataServiceLocationSummaries serviceLocationToProviders serviceToProviders"
         " serviceToServiceDescription providerToDescription providerToProviderDescription id activeRateSchedules"
@@ -43,26 +42,26 @@ class Kind(Enum):
         " xToOrderedInterval baseSeries series estimatedSeries editedSeries meters meterToChartData yAxis dataGrouping"
         " interval"
     )
-    WORD = (  # one of the portal's words
+    WORD = (  # one of the words below
         "status type timeFrame unitOfMeasure flowDirection industry industries selectedIndustry"
         " serviceLocationToIndustries"
     )
-    FLAG = "hasHourly hasDaily isNet isNetMeter isParentMeter"  # what there is, and what a meter is
+    FLAG = "hasHourly hasDaily isNet isNetMeter isParentMeter"  # which data there are, and what kind of meter it is
     TIME = (
         "expiration expiresIn lastBillPrevReadDtTm lastBillPresReadDtTm startDateTime endDateTime connectDate"
         " minReadDate maxReadDate start end x"
     )
     AMOUNT = "y amountDue totalBalance lastPayment"  # energy or money
-    SETTING = (  # what was asked for, and how it is drawn
+    SETTING = (  # what was requested, and how it is drawn
         "channel color visible screen includeDemand enableDrilldown stack turboThreshold zIndex lineWidth"
         " createTickDrillDownLink"
     )
-    ID = (  # what tells a login, an account, a location or a meter from others
+    ID = (  # identifies a login, an account, a location or a meter
         "username primaryUsername userId account accountNumber accountNumbers customer customerId"
         " primaryServiceLocationId srvLocNbr serviceLocation serviceLocationNumber meterNumber parentMeters meterName"
         " seriesId name"
     )
-    PRIVATE = (  # anything else about a person: a name, an address, a contract
+    PRIVATE = (  # anything else about a member: name, address, contract
         "authorizationToken isSecondaryRegistration isBusinessUser message errorCode customerName"
         " additionalCustomerName address email inactive providerOrServiceDescription consumerClassCode"
         " invoiceGroupNumber agreementStatus isAutoPay isDisconnected isPendingDisconnect isUnCollectible"
@@ -72,7 +71,7 @@ class Kind(Enum):
 
 
 FIELDS: Mapping[str, Kind] = {name: kind for kind in Kind for name in kind.value.split()}
-"""The kind of each field. What stands below a name that is not here is of the kind of the field around it."""
+"""The kind of each field. Values below an unknown field have the kind of the field around it."""
 
 WORDS = _words(
     "SUCCESS FAILURE COMPLETE PENDING IN_PROGRESS FAILED INVALID_TOKEN LOCKED_OUT"
@@ -80,7 +79,7 @@ WORDS = _words(
     " ACTUAL FIFTEEN_MINUTE THIRTY_MINUTE HOURLY DAILY WEEKLY MONTHLY YEARLY"
     " WH KWH MWH KW USD GAL KGAL FT3 CCF FORWARD TOTAL RETURN REVERSE NET"
 )
-"""The words that are shown, in a field of that kind alone."""
+"""The words that are shown, only in fields of kind WORD."""
 
 _TYPES = {str: "text", bool: "true/false", int: "number", float: "number", type(None): "null"}
 
@@ -89,7 +88,7 @@ def trace(endpoint: str, method: str, path: str, seconds: float, outcome: Client
     """Log a call and its response, or why there was none."""
     if not log.isEnabledFor(logging.DEBUG):
         return
-    # Every path of ours is a constant; one that looks otherwise may have a value in it.
+    # All paths are constants; one that looks different may contain a value.
     shown_path = path if _PATH.fullmatch(path) else "other"
     fields: dict[str, object] = {"endpoint": endpoint, "method": method, "path": shown_path}
     if isinstance(outcome, ClientResponse):
@@ -119,10 +118,10 @@ def _shape_of_body(body: bytes) -> str:
 
 
 def shape(value: Json) -> str:
-    """The structure of a value as in `{status:COMPLETE,data:{ELECTRIC:[2 of {...}|{...}]}}`, cut where it is too long.
+    """Return the structure of a value, cut if it is too long.
 
-    Of a list the first element is shown, and the first of each other type of entry if it comes early; of all values
-    whose key is not shown, one.
+    For example `{status:COMPLETE,data:{ELECTRIC:[2 of {...}|{...}]}}`. A list shows its first element, and the first of
+    each other type among the first elements. Values with hidden keys are shown once for all of them.
     """
     written = ""
     for part in _parts(value, Kind.PARTS):
@@ -160,7 +159,7 @@ def _first_of_each_type(items: list[Json]) -> Iterable[Json]:
 
 
 def _leaf(value: Json, kind: Kind) -> str:
-    """The type of a value, or the value itself where it is one of those that are shown."""
+    """Return the type of a value, or the value itself if it may be shown."""
     if kind is Kind.WORD and isinstance(value, str) and value in WORDS:
         return value
     if kind is Kind.FLAG and isinstance(value, bool):

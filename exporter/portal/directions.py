@@ -1,4 +1,4 @@
-"""From the channels of one meter to its usage and export (docs/portal.md, "Directions")."""
+"""From the channels of a meter to usage and export (docs/portal.md, "Directions")."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,10 @@ FLOWS = {
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One channel of a meter. direction: the portal's word for `flow` in upper case, or empty."""
+    """One channel of a meter.
+
+    direction: the portal's word for `flow` in upper case, or empty.
+    """
 
     meter: str
     series_id: str
@@ -46,10 +49,10 @@ _ROUNDING = 0.02  # kWh: the portal rounds NET and the channels it comes from in
 
 @dataclass(slots=True)
 class Energy:
-    """Usage and export of one meter in kWh, by the start of the interval; missing values are absent.
+    """Usage and export of one meter in kWh, by the start of the interval.
 
-    exports: it has a channel for export or net energy, or exported energy in this answer. signed: it has no such
-    channel, so that only a negative value can show export.
+    Missing values are absent. exports: whether it has a channel for export or net energy, or exported energy in this
+    answer. signed: whether it has no such channel, so that only a negative value can show export.
     """
 
     usage: dict[int, float] = field(default_factory=dict)
@@ -60,7 +63,10 @@ class Energy:
 
 
 def resolve(channels: Sequence[tuple[Channel, Values]]) -> Energy:
-    """Return usage and export, whatever channels the meter has. A channel without values is ignored."""
+    """Return usage and export, whatever channels the meter has.
+
+    A channel without values is ignored.
+    """
     given = [(channel, values) for channel, values in channels if any(value is not None for value in values.values())]
 
     def of(*flows: Flow) -> dict[int, float] | None:
@@ -102,7 +108,7 @@ def _with_export(drawn: dict[int, float] | None, sent: dict[int, float], net: di
         }
     for instant, value in (drawn or {}).items():
         if value < 0:
-            energy.warnings.append("negative import beside an export channel was dropped")
+            energy.warnings.append("negative usage beside an export channel was dropped")
         else:
             energy.usage[instant] = value
     return energy

@@ -1,4 +1,7 @@
-"""A range of days of one location, asked for in pieces that the portal can answer (docs/portal.md, "Ranges")."""
+"""A range of days of one location, requested in ranges that the portal can answer.
+
+See docs/portal.md, "Ranges".
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,7 +27,10 @@ Watch = Callable[[UsageAnswer, str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class KnownMeters:
-    """What earlier answers showed of a location's meters. steps: their resolution in seconds, by number."""
+    """What earlier answers showed of a location's meters.
+
+    steps: their resolution in seconds, by meter number.
+    """
 
     steps: Mapping[str, int] = field(default_factory=dict)
 
@@ -76,10 +82,11 @@ class LocationHistory:
         self._longest = LONGEST_RANGE
 
     def fetch(self, start: int, end: int, known: KnownMeters, *, try_hourly: bool) -> History:
-        """Fetch the days from `start` to `end` (local midnights, seconds UTC), newest range first.
+        """Fetch the days from `start` to `end`, newest range first.
 
-        HOURLY data is used; a meter that has none gets its DAILY data. try_hourly: ask for HOURLY data even if only
-        daily data is known. What came before an error is kept.
+        start, end: local midnights, in seconds UTC. HOURLY data is used; a meter that has none gets its DAILY data.
+        try_hourly: request HOURLY data even if only daily data is known. If an error occurs, the data fetched so far is
+        kept.
         """
         history = History()
         hourly: list[RangeReadings] = []
@@ -151,7 +158,10 @@ class LocationHistory:
         return read_intervals(answer, self._clock, start, end, known.steps)
 
     def _halves(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Split a range at a local midnight, newest half first, unless it is one day. Later ranges keep that length."""
+        """Split a range at a local midnight, newest half first, unless it is one day.
+
+        Later ranges keep that length.
+        """
         midnights = self._clock.midnights(start, end)
         days = len(midnights) - 1
         if days < 2:  # noqa: PLR2004
@@ -171,7 +181,10 @@ def _needs_days(hourly: list[RangeReadings], known: KnownMeters) -> bool:
 
 
 def _are_daily(hourly: list[RangeReadings], daily: list[RangeReadings], known: KnownMeters) -> bool:
-    """Check whether this location has only daily data: no HOURLY data came or was promised, and daily data did."""
+    """Check whether this location has only daily data.
+
+    That is so if no HOURLY data came or was promised, and daily data did.
+    """
     promised = known.some_hourly or any(answer.has_hourly for answer in (*hourly, *daily))
     return not promised and not _with_data(hourly) and bool(_with_data(daily))
 
@@ -181,7 +194,10 @@ def _with_data(answers: list[RangeReadings]) -> set[str]:
 
 
 def _joined(hourly: list[RangeReadings], daily: list[RangeReadings], known: KnownMeters) -> list[MeterReadings]:
-    """Join the answers into one entry per meter, with daily readings only where there are no finer ones."""
+    """Join the answers into one entry per meter.
+
+    Daily readings are used only for meters without finer ones.
+    """
     finer = _with_data(hourly)
     days = [
         meter

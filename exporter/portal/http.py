@@ -1,4 +1,4 @@
-"""One HTTP call to a portal: counted, traced, and a TransportError with advice if it fails."""
+"""HTTP calls to a portal: counted, traced, and failures turned into advice."""
 
 import json
 from collections.abc import Callable
@@ -20,21 +20,24 @@ _FAILURES = {
         "this machine does not trust the certificate of {}",
         "check api_url and the machine's clock",
     ),
-    CallFailure.TLS: ("TLS handshake with {} failed", "check api_url, also whether it is https or http"),
+    CallFailure.TLS: ("TLS handshake with {} failed", "check api_url, and whether it should be https or http"),
     CallFailure.UNKNOWN_HOST: ("host not found: {}", "check api_url"),
     CallFailure.REFUSED: ("{} refused the connection: nothing is listening there", "check api_url"),
     CallFailure.TIMED_OUT: ("{} did not answer in time", TRY_LATER),
     CallFailure.BROKE_OFF: ("{} broke off in the middle of its response", TRY_LATER),
     CallFailure.UNREADABLE: ("{} sent a response that cannot be read", TRY_LATER),
 }
-"""What to say of each failure, and what to do."""
+"""What happened, and what to do."""
 
 Observer = Callable[[str, str, float], None]
 """Called for each call with its endpoint, its status code or `error`, and its duration in seconds."""
 
 
 def read_json(response: ClientResponse, what: str) -> Json:
-    """Read a response as JSON. Raises TransportError for a web page, ProtocolError for anything else."""
+    """Read a response as JSON.
+
+    Raises TransportError for a web page and ProtocolError for anything else.
+    """
     if response.is_page:
         raise TransportError(
             f"the portal sent a web page instead of data (status {response.status})",
@@ -67,11 +70,12 @@ class Transport:
         path: str,
         *,
         auth: Authorization | None = None,
-        **content: Any,  # noqa: ANN401 - headers, params, data: whatever requests takes
+        **content: Any,  # noqa: ANN401 - headers, params, data: arguments of requests
     ) -> ClientResponse:
-        """Make one call and read the whole response. Raises TransportError; most bad statuses are not errors here.
+        """Make one call and read the complete response.
 
-        endpoint: the call's name in metrics and logs. Neither it nor the path contains a value of the user.
+        endpoint: the call's name in metrics and logs. Neither it nor the path may contain personal data. Raises
+        TransportError, but only for error statuses that mean the same for every call.
         """
         started = self._clock.monotonic()
 

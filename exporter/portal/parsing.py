@@ -1,6 +1,7 @@
-"""Reading JSON of unknown shape: each function returns the type it promises or raises ProtocolError.
+"""Reading JSON of unknown shape.
 
-Messages name keys and types, never values, because a value may be a person's name or address.
+Each function returns the type it promises or raises ProtocolError. Messages name keys and types, never values,
+because a value may be a person's name or address.
 """
 
 from collections.abc import Iterable
@@ -40,7 +41,7 @@ def mappings(value: Json, where: str) -> list[dict[str, Json]]:
 
 
 def text(value: Json) -> str:
-    """Return an identifier or label, which arrives as text or as number; empty for anything else."""
+    """Return an identifier or label, sent as text or number; empty for anything else."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode().strip()
     if isinstance(value, int) and not isinstance(value, bool):
@@ -49,7 +50,7 @@ def text(value: Json) -> str:
 
 
 def safe_word(value: str) -> str:
-    """Return a word of the portal if it may be shown in a message; empty for anything else."""
+    """Return a word of the portal if it is safe to show; empty for anything else."""
     return value if value.replace("_", "").isalnum() and len(value) <= _LONGEST_WORD else ""
 
 

@@ -1,4 +1,7 @@
-"""From wall-clock points to values at instants, and the length of their intervals (docs/portal.md, "Resolution")."""
+"""From wall-clock points to values at instants, and the length of their intervals.
+
+See docs/portal.md, "Resolution".
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +18,10 @@ _ENOUGH = 3  # distances between points that are enough to know the step of a me
 
 @dataclass(slots=True)
 class Placed:
-    """The values of one series by the start of the interval (seconds UTC), with warnings about them."""
+    """The values of one series by the start of the interval, with warnings.
+
+    Starts are in seconds UTC.
+    """
 
     values: dict[int, float | None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -26,11 +32,12 @@ Placing = Callable[[Sequence[WallPoint], WallClock, tuple[int, int]], Placed]
 
 
 def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]) -> Placed:
-    """Place sorted points at their instants. bounds: the wall times of the request, [start, end).
+    """Place sorted points at their instants.
 
-    The n-th point with the same wall time gets its n-th instant. A point at a wall time that does not exist is dropped
-    if it has no energy; otherwise it is added at the instant that the offset before the change gives. Any other
-    repeated point is dropped if equal; if different, it wins with a warning.
+    bounds: the wall times of the request, [start, end). The n-th point with the same wall time gets its n-th instant. A
+    point at a wall time that does not exist is dropped if it has no energy; otherwise it is added at the instant that
+    the offset before the change gives. Any other repeated point is dropped if equal; if different, it wins with a
+    warning.
     """
     placed = Placed()
     values = placed.values
@@ -40,7 +47,7 @@ def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]
     start, end = plausible(bounds)
     for wall, value in points:
         if not start <= wall < end:
-            placed.warnings.append("points outside the range that was asked for were dropped")
+            placed.warnings.append("points outside the requested range were dropped")
             continue
         if wall >= next_day:
             next_day, ahead = (wall // DAY + 1) * DAY, clock.ahead_on(wall // DAY)
@@ -53,7 +60,7 @@ def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]
         if not instants:
             if value:
                 if nowhere.get(wall, value) != value:
-                    placed.warnings.append("a time is given twice with different values, the later one is used")
+                    placed.warnings.append("a time occurs twice with different values; the later one is used")
                 nowhere[wall] = value
             continue
         turn, last = (turn + 1 if wall == last else 0), wall
@@ -72,7 +79,7 @@ def _repeat(placed: Placed, instant: int, value: float | None) -> None:
     if value is None or value == before:
         return
     if before is not None:
-        placed.warnings.append("a time is given twice with different values, the later one is used")
+        placed.warnings.append("a time occurs twice with different values; the later one is used")
     placed.values[instant] = value
 
 
@@ -84,7 +91,7 @@ def place_days(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int,
         if wall % DAY == 0:
             at_midnight.append((wall, value))
         elif value:
-            placed.warnings.append("a daily value off midnight was dropped")
+            placed.warnings.append("a daily value that is not at midnight was dropped")
     result = place(at_midnight, clock, bounds)
     # If clocks change at midnight, 00:00 may not exist or exist twice; the day begins once.
     for instant, value in result.values.items():
@@ -120,13 +127,16 @@ def day_steps(walls: Iterable[int], interval_ends: Mapping[int, int]) -> dict[in
 
 
 def _most_common(lengths: Iterable[int]) -> int | None:
-    """Return the most common length, the shorter in a draw; more than an hour can only be a gap."""
+    """Return the most common length, the shorter in a draw.
+
+    More than an hour can only be a gap.
+    """
     counts = Counter(length for length in lengths if 0 < length <= HOUR)
     return min(counts, key=lambda length: (-counts[length], length)) if counts else None
 
 
 def step_of_day(day: int, steps: Mapping[int, int]) -> int:
-    """Return the step of a day, else of the nearest day that has one, the earlier first."""
+    """Return the step of a day, or of the nearest day that has one, earlier first."""
     if day in steps:
         return steps[day]
     return steps[min(steps, key=lambda other: (abs(other - day), other))]

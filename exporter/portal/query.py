@@ -1,4 +1,4 @@
-"""The request of the usage poll. The portal identifies a job by its body (docs/portal.md, "The usage poll")."""
+"""The request of the usage poll (docs/portal.md, "The usage poll")."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,10 @@ MONTHLY = "MONTHLY"
 
 @dataclass(frozen=True, slots=True)
 class UsageQuery:
-    """A range of local days of one location. start, end: local midnights, in seconds UTC."""
+    """A range of local days of one location.
+
+    start, end: local midnights, in seconds UTC. The portal identifies a job by the body of the request.
+    """
 
     account: str
     location: str

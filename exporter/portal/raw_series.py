@@ -1,4 +1,7 @@
-"""The series of an answer at their instants, before usage and export are told apart: the Go tool's layout."""
+"""The series of an answer at their instants, as the Go tool stores them.
+
+Usage and export are not told apart yet.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +26,10 @@ class RawSeries:
 
 
 def raw_series(answer: UsageAnswer, time_frame: str, clock: WallClock, start: int, end: int) -> tuple[RawSeries, ...]:
-    """Return every USAGE series of the local days from `start` to `end` (local midnights, seconds UTC)."""
+    """Return every USAGE series of the local days from `start` to `end`.
+
+    start, end: local midnights, in seconds UTC.
+    """
     bounds = clock.wall(start), clock.wall(end)
     is_daily = time_frame == DAILY
     placing = place_days if is_daily else place

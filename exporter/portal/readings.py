@@ -1,4 +1,4 @@
-"""From a poll's answer to readings: each meter's energy and cost at instants. No wall-clock time is left."""
+"""From a poll's answer to readings: each meter's energy and cost at instants."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,10 @@ from .walltime import DAY, WallClock
 
 @dataclass(frozen=True, slots=True)
 class MeterReadings:
-    """One meter of a location and its readings, by start. waits: it has too few points to know their length."""
+    """One meter of a location and its readings, by start.
+
+    waits: whether it has too few points to know how long its intervals are.
+    """
 
     info: MeterInfo
     readings: tuple[Reading, ...]
@@ -45,9 +48,10 @@ class RangeReadings:
 def read_intervals(
     answer: UsageAnswer, clock: WallClock, start: int, end: int, known_steps: Mapping[str, int]
 ) -> RangeReadings:
-    """Read an HOURLY answer for the local days from `start` to `end` (local midnights, seconds UTC).
+    """Read an HOURLY answer for the local days from `start` to `end`.
 
-    known_steps: the step of each meter in earlier answers, for an answer that is too short to show it.
+    start, end: local midnights, in seconds UTC. known_steps: the step of each meter in earlier answers, for an answer
+    that is too short to show it.
     """
     found = [
         (meter, *_intervals_of(meter, clock, answer.interval_ends, known_steps.get(meter.number, 0)))
@@ -152,7 +156,10 @@ def _intervals_of(
 
 
 def _without_strays(meter: _Meter, found: Sequence[tuple[Reading, int]]) -> Iterator[Reading]:
-    """Drop a stray zero off the grid (docs/portal.md, "Oddities of usage answers"). found: readings and their phase."""
+    """Drop stray zeros off the grid (docs/portal.md, "Oddities of usage answers").
+
+    found: readings with their phase.
+    """
     phases: dict[int, Counter[int]] = defaultdict(Counter)
     for reading, phase in found:
         phases[reading.end - reading.start][phase] += 1
@@ -161,7 +168,7 @@ def _without_strays(meter: _Meter, found: Sequence[tuple[Reading, int]]) -> Iter
         if phase != usual[reading.end - reading.start]:
             if not (reading.usage or reading.export or reading.cost):
                 continue
-            meter.warnings.append("an interval is off the grid of the others")
+            meter.warnings.append("an interval does not line up with the others")
         yield reading
 
 

@@ -1,4 +1,7 @@
-"""Signing in: one form post, and the many ways in which a portal rejects it (docs/portal.md, "Rejected sign-ins")."""
+"""Signing in: one form post, and the many ways in which a portal rejects it.
+
+See docs/portal.md, "Rejected sign-ins".
+"""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -50,7 +53,7 @@ class SignInGate(Protocol):
     """Remembers rejected sign-ins, so that they never lock the account."""
 
     def turn(self) -> AbstractContextManager[None]:
-        """Wait until no other sign-in of this login is under way, so that each knows of the others."""
+        """Wait until no other sign-in of this login is in progress."""
         ...
 
     def check(self) -> None:
@@ -67,9 +70,10 @@ class SignInGate(Protocol):
 
 
 def sign_in(login: Login, transport: Transport, gate: SignInGate, now: Callable[[], float]) -> Token:
-    """Sign in once. Raises PortalError; the gate has counted those that may lock the account.
+    """Sign in once.
 
-    now: the clock, read when it is this login's turn: a code is valid for half a minute only.
+    now: the clock, read when this login may sign in, because a code is valid for half a minute only. Raises
+    PortalError; the gate has counted it if it may lock the account.
     """
     try:
         if login.has_placeholder:
@@ -105,7 +109,7 @@ def _try(login: Login, transport: Transport, gate: SignInGate, now: float) -> To
 
 
 def renew(token: Token, transport: Transport, now: float) -> Token | None:
-    """Renew a valid token without another sign-in. Returns None if the portal does not do that."""
+    """Renew a valid token without a sign-in; None if the portal does not support it."""
     try:
         response = transport.call("renew", "POST", RENEW, data={"token": token.value})
         answer = read_json(response, "renewing the token") if response.status == 200 else None  # noqa: PLR2004
@@ -115,7 +119,7 @@ def renew(token: Token, transport: Transport, now: float) -> Token | None:
 
 
 def _judge(login: Login, response: ClientResponse, now: float) -> Token | None:
-    """Return the token of a successful answer, None if user name or password were rejected."""
+    """Return the token of a response; None if the credentials were rejected."""
     about = _about(login)
     match response.status:
         case 200:
@@ -151,7 +155,7 @@ def _token(answer: dict[str, Json], owner: str, now: float) -> Token | None:
 
 
 def _life(answer: dict[str, Json], now: float) -> float:
-    """Return how long a token is valid, in seconds: `expiresIn`, else `expiration` (docs/portal.md, "Tokens")."""
+    """Return how long a token is valid, in seconds (docs/portal.md, "Tokens")."""
     given: list[Json] = [answer.get("expiresIn"), answer.get("expiration")]
     expires_in, expiration = [float(value) if type(value) in (int, float) else 0.0 for value in given]
     if expires_in > 0:
@@ -161,7 +165,10 @@ def _life(answer: dict[str, Json], now: float) -> float:
 
 
 def _rejection(login: Login, transport: Transport, response: ClientResponse) -> PortalError:
-    """Tell a wrong password from a missing second factor, to which many portals respond alike."""
+    """Return the error for a wrong password or a missing second factor.
+
+    Many portals respond to both in the same way.
+    """
     with suppress(PortalError):
         if login.totp_secret is None and has_second_factor(login, transport):
             return second_factor_error(login)
@@ -177,7 +184,10 @@ def _rejection(login: Login, transport: Transport, response: ClientResponse) -> 
 
 
 def has_second_factor(login: Login, transport: Transport) -> bool:
-    """Ask the portal whether a login has a second factor. Raises TransportError if it cannot be reached."""
+    """Check whether a login has a second factor.
+
+    Raises TransportError if the portal cannot be reached.
+    """
     response = transport.call("two_factor", "GET", METHOD, params={"userId": login.username})
     try:
         return response.status == 200 and read_json(response, "second factor") == "TOTP"  # noqa: PLR2004
@@ -186,7 +196,10 @@ def has_second_factor(login: Login, transport: Transport) -> bool:
 
 
 def second_factor_error(login: Login, ahead: float | None = None) -> TwoFactorError:
-    """Return the error for a second factor that is missing or rejected. ahead: our clock minus theirs, in seconds."""
+    """Return the error for a second factor that is missing or rejected.
+
+    ahead: how far this machine's clock is ahead of the portal's, in seconds; None if that is not known.
+    """
     what = "the portal rejected the second factor"
     advice = "check totp_secret and this machine's clock"
     if login.totp_secret is None:

@@ -1,4 +1,4 @@
-"""Which zone a portal's wall clock keeps: the evidence in its answers, and the one verdict on a configured zone.
+"""Which zone a portal's clock keeps: the evidence, and the verdict on a zone.
 
 An answer shows the portal's offset if its points begin and end with the range that was asked for, shifted by the same
 offset (docs/portal.md, "Which zone"). Gaps, late data and other labels shift one end only, and show nothing.
@@ -21,7 +21,7 @@ _DAY = 86400
 
 @dataclass(frozen=True, slots=True)
 class OffsetEvidence:
-    """By how much the portal's clock was ahead of UTC, in seconds, from `start` to `end` in seconds UTC."""
+    """How far the portal's clock was ahead of UTC from `start` to `end`, in seconds."""
 
     start: int
     end: int
@@ -37,7 +37,10 @@ class OffsetEvidence:
 
 
 def evidence_in(answer: UsageAnswer, start: int, end: int) -> tuple[OffsetEvidence, ...]:
-    """Return what an HOURLY answer for the time from `start` to `end` (seconds UTC) shows: evidence, or nothing."""
+    """Return the evidence that an HOURLY answer contains: one offset, or none.
+
+    start, end: the range that was requested, in seconds UTC.
+    """
     walls, step = walls_and_step(answer)
     if not step:
         return ()
@@ -48,13 +51,16 @@ def evidence_in(answer: UsageAnswer, start: int, end: int) -> tuple[OffsetEviden
 
 
 def walls_and_step(answer: UsageAnswer) -> tuple[list[int], int]:
-    """Return the wall times of all points in order, and the shortest step between them; 0 if none shows."""
+    """Return the wall times of all points in order, and the shortest step; 0 if none."""
     walls = sorted({wall for series in answer.usage for wall, _ in series.points})
     return walls, min(day_steps(walls, answer.interval_ends).values(), default=0)
 
 
 def bills_fit(zone: ZoneInfo, reads: Iterable[int]) -> bool:
-    """Check whether most read dates of bills, which are instants, lie at local midnights."""
+    """Check whether most read dates of bills are at local midnights.
+
+    reads: the read dates, in seconds UTC.
+    """
     plausible = [instant for instant in set(reads) if instant % _QUARTER == 0]
     at_midnight = [instant for instant in plausible if (instant + offset_at(zone, instant)) % _DAY == 0]
     return 2 * len(at_midnight) > len(plausible)
@@ -72,7 +78,10 @@ class ZoneState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ZoneVerdict:
-    """The verdict on a zone. others: the zones that fit all evidence if this one does not, likeliest first."""
+    """The verdict on a zone.
+
+    others: if this zone does not fit, the zones that fit all evidence, likeliest first.
+    """
 
     state: ZoneState = ZoneState.UNKNOWN
     others: tuple[str, ...] = ()
@@ -108,9 +117,10 @@ def judge_zone(zone: ZoneInfo, evidence: Collection[OffsetEvidence], bill_reads:
 
 
 def matching_zones(evidence: Collection[OffsetEvidence], bill_reads: Collection[int] = ()) -> tuple[str, ...]:
-    """Return the zones that fit all evidence, likeliest first; without evidence those that fit the bills.
+    """Return the zones that fit all evidence, likeliest first.
 
-    Standard time all year is a candidate only if no zone of a co-op fits, with evidence from both seasons.
+    Without evidence these are the zones that fit the bills. Standard time all year is a candidate only if no zone of a
+    co-op fits, with evidence from both seasons.
     """
     if not evidence:
         return tuple(name for name in US_ZONES if bills_fit(ZoneInfo(name), bill_reads))

@@ -1,4 +1,4 @@
-"""Looking for a portal's zone, to propose one or to verify the configured one. Nothing is stored."""
+"""Searching for a portal's zone, to propose one or to verify the configured one."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,11 +68,11 @@ def bill_reads_of(locations: Iterable[AccountLocation]) -> list[int]:
 
 
 def search_zone(client: PortalClient, locations: Sequence[AccountLocation], clock: Clock) -> ZoneSearch:
-    """Look for the zone of a portal, in summer and in winter. Raises PortalError if the sign-in fails.
+    """Search for the zone of a portal, in summer and in winter.
 
-    It asks for two days in each half of the year, location by location until one zone is left. If all locations are
-    too young for that, it asks for a day inside their data. A portal that is down or keeps computing is not asked for
-    more.
+    Requests two days in each half of the year, location by location, until one zone is left. If all locations are too
+    new for that, it requests a day inside their data. It stops if the portal is down or still computing. Raises
+    PortalError if the sign-in fails.
     """
     searcher = _ZoneSearcher(client, locations)
     try:
@@ -96,7 +96,7 @@ def _probe(client: PortalClient, location: AccountLocation, start: int, end: int
 
 
 def _probe_start(instant: int) -> int:
-    """Return the last midnight (UTC) before an instant after which no clock changes within a probe."""
+    """Return the last midnight (UTC) that starts a probe without a clock change."""
     start = _UTC.day(instant).start
     while may_change(start, start + _PROBE):
         start -= _DAY
@@ -114,7 +114,10 @@ class _ZoneSearcher:
         self._errors: dict[AccountLocation, PortalError] = {}
 
     def search(self, now: int) -> None:
-        """Ask until one zone is left or there is nothing else to ask. Raises errors that other calls would meet too."""
+        """Probe until one zone is left or nothing is left to probe.
+
+        Raises errors that other calls would meet too.
+        """
         for location in self._locations:
             for instant in (now - _PROBE_AGE, other_season(now - _PROBE_AGE)):
                 start = _probe_start(instant)
@@ -166,7 +169,7 @@ class _ZoneSearcher:
 
 
 def _inside(answer: UsageAnswer) -> tuple[int, int] | None:
-    """Return a range of up to a day that lies inside the data of an answer whatever the zone; None if there is none.
+    """Return a range of up to a day inside the data of an answer in any zone, or None.
 
     Only a range with data at both its ends shows the offset, and when the data really begins and ends depends on the
     zone that is looked for.
@@ -190,15 +193,16 @@ def verify_zone(  # noqa: PLR0917
     clock: Clock,
     busy: Busy,
 ) -> tuple[ZoneVerdict, PortalError | None]:
-    """Judge a zone by this evidence and by both halves of the year, since several zones agree in one of them.
+    """Judge a zone by this evidence and by both halves of the year.
 
-    Also returns the error that kept the portal from showing its clock, if that leaves doubt.
+    Several zones are equal in one half. Also returns the error that kept the portal from showing its clock, if doubt
+    remains.
     """
     reads = bill_reads_of(locations)
     verdict = judge_zone(zone, evidence, reads)
     if verdict.state is ZoneState.FITS and has_both_seasons(evidence):
         return verdict, None
-    busy("more data that tell the zone")
+    busy("more data to verify the zone")
     try:
         search = search_zone(client, locations, clock)
     except PortalError as error:

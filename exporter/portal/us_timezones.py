@@ -24,12 +24,12 @@ STANDARD_ZONES = tuple(f"Etc/GMT+{hours}" for hours in range(4, 11))
 
 
 def is_summer(instant: int) -> bool:
-    """Check whether an instant lies in the half of the year in which most co-ops have daylight saving time."""
+    """Check whether most co-ops have daylight saving time at an instant."""
     return bool(datetime.fromtimestamp(instant, ZoneInfo(US_ZONES[0])).dst())
 
 
 def other_season(instant: int) -> int:
-    """Return noon (UTC) of the last 20 January or 20 July before that lies in the other half of the clock's year."""
+    """Return noon (UTC) of the last 20 January or 20 July in the other season."""
     year = datetime.fromtimestamp(instant, UTC).year
     days = [int(datetime(each, month, 20, 12, tzinfo=UTC).timestamp()) for each in (year - 1, year) for month in (1, 7)]
     return max(day for day in days if day < instant and is_summer(day) != is_summer(instant))

@@ -1,6 +1,7 @@
-"""The answer of the usage poll as typed series (docs/portal.md, "Shape of a usage answer"). Times are wall-clock.
+"""The answer of the usage poll as typed series with wall-clock times.
 
-`meterToChartData` and `baseSeries` repeat the same points and are never read.
+See docs/portal.md, "Shape of a usage answer". `meterToChartData` and `baseSeries` repeat the same points and are never
+read.
 """
 
 from collections.abc import Iterable
@@ -21,7 +22,10 @@ WallPoint = tuple[int, float | None]
 
 @dataclass(frozen=True, slots=True)
 class ChannelSeries:
-    """The points of one channel, sorted by wall time; repeated times stay in the portal's order."""
+    """The points of one channel, sorted by wall time.
+
+    Repeated times stay in the portal's order.
+    """
 
     channel: Channel
     points: tuple[WallPoint, ...]
@@ -49,9 +53,10 @@ class UsageAnswer:
 
 
 def decode(data: Json) -> UsageAnswer:
-    """Decode the `data` of a COMPLETE poll. Raises ProtocolError if its shape is unknown.
+    """Decode the `data` of a COMPLETE poll.
 
-    No data, no ELECTRIC in it, an empty list or no USAGE entry are normal and make an empty answer.
+    Raises ProtocolError if its shape is unknown. No data, no ELECTRIC in it, an empty list or no USAGE entry are normal
+    and make an empty answer.
     """
     industries = mapping({} if data is None else data, "data")
     entries = mappings(industries.get(INDUSTRY), "data.ELECTRIC")
@@ -165,7 +170,10 @@ def _channel_of_series(series: dict[str, Json]) -> Channel:
 
 
 def _channel_of_meter(answer: UsageAnswer, meter: str, number: str | None = None) -> Channel | None:
-    """Return a meter's channel in USAGE: the one with this number, else the one for usage, else any."""
+    """Return a meter's channel in USAGE.
+
+    This is the channel with this number, or the one for usage, or any.
+    """
     same_meter = [channel for channel in answer.channels if channel.meter == meter]
     return min(
         same_meter,
@@ -175,7 +183,10 @@ def _channel_of_meter(answer: UsageAnswer, meter: str, number: str | None = None
 
 
 def _join(series: dict[str, Json], channels: Iterable[Channel]) -> Channel | None:
-    """Find the channel of a series: by seriesId, by meter and channel, or as the meter's only one."""
+    """Find the channel of a series.
+
+    A series is joined by seriesId, by meter and channel number, or because the meter has only one channel.
+    """
     name, meter, number = (text(series.get(key)) for key in ("name", "meterNumber", "channel"))
     by_id = [channel for channel in channels if name and channel.series_id == name]
     same_meter = [channel for channel in channels if (meter or name) and channel.meter in (meter, name)]

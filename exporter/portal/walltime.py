@@ -1,7 +1,8 @@
-"""A co-op's wall clock and the instants behind it (docs/portal.md, "Wall-clock times").
+"""A co-op's wall clock and the instants behind it.
 
-The portal writes local times as if they were UTC. Here, and nowhere else, they become instants, by the zone's rules at
-that date. `wall` is always seconds since 1970 on the wall clock, `instant` seconds since 1970 UTC.
+See docs/portal.md, "Wall-clock times". The portal writes local times as if they were UTC. Here, and nowhere else, they
+become instants, by the zone's rules at that date. `wall` is always seconds since 1970 on the wall clock, `instant`
+seconds since 1970 UTC.
 """
 
 from collections import defaultdict
@@ -19,7 +20,7 @@ _LATEST = 4_102_444_800
 
 
 def plausible(bounds: tuple[int, int]) -> tuple[int, int]:
-    """Cut a range of wall times to 1970 to 2100, where the conversions below are defined."""
+    """Cut a range of wall times to the years that can be converted, 1970 to 2100."""
     return max(bounds[0], _EARLIEST), min(bounds[1], _LATEST)
 
 
@@ -34,12 +35,18 @@ class WallClock:
         self._ahead_at = lru_cache(maxsize=4096)(self._find_ahead_at)
 
     def instants(self, wall: int) -> tuple[int, ...]:
-        """Return the instants at which the clock shows this: none in spring's gap, two in autumn's hour, else one."""
+        """Return the instants at which the clock shows this time.
+
+        There are none in spring's gap, two in autumn's repeated hour, and one otherwise.
+        """
         ahead = self._ahead_on(wall // DAY)
         return self._instants(wall) if ahead is None else (wall - ahead,)
 
     def ahead_on(self, day: int) -> int | None:
-        """Return how far the clock is ahead of UTC on one of its days, in seconds; None if that changes."""
+        """Return how far the clock is ahead of UTC on a day; None if that changes.
+
+        day: its number on the wall clock. The result is in seconds.
+        """
         return self._ahead_on(day)
 
     def _find_ahead_on(self, day: int) -> int | None:
@@ -55,7 +62,7 @@ class WallClock:
         return (first, second) if first < second else ()
 
     def instant_before_change(self, wall: int) -> int:
-        """Return the instant that the offset before a change gives to a wall time that does not exist."""
+        """Return a missing wall time's instant, by the offset before the change."""
         return self._with_fold(wall, 0)
 
     def _with_fold(self, wall: int, fold: int) -> int:
@@ -103,12 +110,15 @@ class WallClock:
         return self.wall(end) // DAY - self.wall(start) // DAY
 
     def midnights(self, start: int, end: int) -> list[int]:
-        """Return every local midnight from `start` to `end`, which are local midnights too."""
+        """Return every local midnight from `start` to `end`, both included."""
         first, last = (self.wall(instant) // DAY for instant in (start, end))
         return [self._start_of_day(day * DAY) for day in range(first, last + 1)]
 
     def grid(self, day: Day, step: int) -> tuple[tuple[int, ...], ...]:
-        """Return the interval starts of a day, one tuple per wall time: two instants in the autumn hour, else one."""
+        """Return the interval starts of a day, one tuple per wall time.
+
+        A tuple has two instants in autumn's repeated hour, and one otherwise.
+        """
         by_wall: dict[int, list[int]] = defaultdict(list)
         for start in range(day.start, day.end, step):
             by_wall[self.wall(start)].append(start)

@@ -1,4 +1,4 @@
-"""Which login reads a location that several logins see: the first in the file that does (contract 3)."""
+"""Which login reads a location that several logins see: the first one in the file."""
 
 import logging
 import threading
@@ -10,11 +10,11 @@ from ..locations import owners
 
 log = logging.getLogger(__name__)
 
-_PATIENCE = 60.0  # seconds to wait for the first answer of the logins before
+_PATIENCE = 60.0  # seconds to wait for the first answer of earlier logins
 
 
 class Ownership:
-    """What each login of the file sees. Shared by all of them."""
+    """Which locations each login sees. One object is shared by all logins."""
 
     def __init__(self, logins: Sequence[Login]) -> None:
         self._logins = logins
@@ -24,9 +24,9 @@ class Ownership:
         self._condition = threading.Condition()
 
     def failed(self, index: int, *, is_rejected: bool = False) -> None:
-        """Note that a login could not find out what it sees, so that the others need not wait for it.
+        """Note that a login could not get its locations, so that others need not wait.
 
-        is_rejected: it may not sign in any more, so that the others take over its locations.
+        is_rejected: whether its sign-in was rejected, so that other logins take over its locations.
         """
         with self._condition:
             if is_rejected:
@@ -50,13 +50,13 @@ class Ownership:
                 if (index, key) not in self._told:
                     self._told.add((index, key))
                     log.info(
-                        "location %s of account %s is read by login %s, which stands first; login %s leaves it out",
+                        "location %s of account %s is read by login %s, the first in the file; login %s skips it",
                         *(key.location, key.account, self._logins[owner[key]].name, self._logins[index].name),
                     )
             return own
 
     def all_locations(self) -> frozenset[LocationKey] | None:
-        """All that any login sees, None as long as one of them has not answered yet."""
+        """Return the locations that any login sees; None until all logins have answered."""
         with self._condition:
             if len(self._seen) < len(self._logins):
                 return None

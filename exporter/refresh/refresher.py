@@ -1,4 +1,4 @@
-"""Refreshing: from one login's portal into the store, again and again, each login in a thread of its own."""
+"""The background refresh: one thread per login reads its portal into the store."""
 
 import logging
 import threading
@@ -37,16 +37,16 @@ from .status import Failure, LocationStatus, LoginStatus
 
 log = logging.getLogger(__name__)
 
-_LIST_EVERY = 24 * 3600  # seconds between two looks at what the login sees
+_LIST_EVERY = 24 * 3600  # seconds between two requests for the list of locations
 _NEVER = float("-inf")
 _LOOK_AT_STATE = 60.0
 _Result = TypeVar("_Result")
 
-_UNREACHABLE = 2  # so many locations in a row without a connection speak for the rest
+_UNREACHABLE = 2  # locations in a row; after these the rest are not requested
 
 
 class RefreshCounters(Protocol):
-    """Counts what one login's refreshes do."""
+    """Counters of one login's refreshes."""
 
     def refreshed(self, failures: Iterable[Reason]) -> None:
         """Count a refresh, and each reason why some of it failed."""
@@ -62,7 +62,7 @@ class RefreshCounters(Protocol):
 
 
 class LoginRefresher:
-    """Refreshes one login. `refresh` does it once; `run` for ever, in its thread."""
+    """Refreshes one login: `refresh` once, `run` until the clock is stopped."""
 
     def __init__(
         self,
@@ -92,12 +92,12 @@ class LoginRefresher:
         self._waits = RefreshWaits(config.refresh_interval)
         self._zone = ZoneVerdict()
         self._probed: tuple[OffsetEvidence, ...] | None = None
-        self._said: set[str] = set()
+        self._warned: set[str] = set()
         stored = [key for key in store.snapshot.locations if is_configured(login, key)]
         self.status = LoginStatus(locations=dict.fromkeys(stored, LocationStatus(up=False)))
 
     def run(self) -> None:
-        """Refresh at once, then again and again until the clock is stopped."""
+        """Refresh now and then periodically, until the clock is stopped."""
         try:
             while True:
                 self._rest(self.refresh())
@@ -107,14 +107,14 @@ class LoginRefresher:
             self._client.close()
 
     def _rest(self, seconds: float) -> None:
-        """Wait, and take over meanwhile what a backfill on the same state has done."""
+        """Wait, and meanwhile load what a backfill with the same state has written."""
         until = self._clock.monotonic() + seconds
         while (left := until - self._clock.monotonic()) > 0:
             self._clock.sleep(min(left, _LOOK_AT_STATE))
             self._guard(self._store.reload_if_changed)
 
     def refresh(self) -> float:
-        """Refresh once, whatever happens; gives the seconds until the next one."""
+        """Refresh once, whatever happens. Returns the seconds until the next refresh."""
         started = self._clock.now()
         ticks = self._clock.monotonic()
         result = self._guard(partial(self._attempt, started))
@@ -125,7 +125,7 @@ class LoginRefresher:
         return self._publish(result, started, ticks)
 
     def _guard(self, action: Callable[[], _Result]) -> _Result | PortalError:
-        """Return the result of `action` or the error it ends with: nothing but Stopped may end the thread."""
+        """Return the result of `action`, or its error: only Stopped may end the thread."""
         try:
             return action()
         except PortalError as error:
@@ -136,7 +136,9 @@ class LoginRefresher:
             log.exception(
                 "login %s: internal error during refresh (bug); please report it with this log", self.login.name
             )
-            return ProtocolError("internal error (bug)", about=f"login {self.login.name}", advice="please report it with the log")
+            return ProtocolError(
+                "internal error (bug)", about=f"login {self.login.name}", advice="please report it with the log"
+            )
 
     # -- one refresh
 
@@ -156,8 +158,11 @@ class LoginRefresher:
         return result
 
     def _discover(self) -> list[AccountLocation]:
-        """What the login sees, asked once a day; where the portal does not tell now, what it told before."""
-        # Not by the time of day, which may be put right by years while we run.
+        """Return the locations that the login sees, requested once per day.
+
+        If that fails, the last known ones are used.
+        """
+        # Monotonic, because the system clock may be corrected by years at any time.
         ticks = self._clock.monotonic()
         if self._found is not None and ticks - self._found_at < _LIST_EVERY:
             return self._found
@@ -176,10 +181,13 @@ class LoginRefresher:
         return self._found
 
     def _claim(self, found: Sequence[AccountLocation], result: "_RefreshResult") -> dict[LocationKey, AccountLocation]:
-        """Return the locations that this login reads, and note those that it should see and does not."""
+        """Return the locations that this login reads.
+
+        Locations that are configured but not found are added to the result as failed.
+        """
         locations, missing = choose(self.login, found)
         if missing or not locations:
-            self._found_at = _NEVER  # perhaps only for now: ask again at the next refresh
+            self._found_at = _NEVER  # may be temporary, so request the list again at the next refresh
         by_key = {location.key(self.login.portal.label): location for location in locations}
         own = self._ownership.claim(self._index, by_key)
         all_locations = self._ownership.all_locations()
@@ -193,7 +201,7 @@ class LoginRefresher:
         return {key: location for key, location in by_key.items() if key in own}
 
     def _refresh_location(self, key: LocationKey, location: AccountLocation, now: float) -> PortalError | None:
-        """Fetch and merge; gives what kept some of it from coming."""
+        """Fetch and merge one location. Returns why some of it is missing, if so."""
         if key not in self._states:
             history = LocationHistory(self._client.usage, location.account, location.number, self._wall)
             self._states[key] = _LocationState(history)
@@ -225,7 +233,10 @@ class LoginRefresher:
         return fetched.error
 
     def _judge_zone(self, own: Mapping[LocationKey, AccountLocation], now: float) -> ZoneVerdict:
-        """Judge the zone by all that was seen; where it is suspect, look once at the other half of the year."""
+        """Judge the zone by all evidence.
+
+        If it is suspect, look once at the other half of the year.
+        """
         zone, reads = self._wall.zone, bill_reads_of(own.values())
         shown = {own[key]: state.evidence for key, state in self._states.items() if key in own}
         evidence = {*chain.from_iterable(shown.values()), *(self._probed or ())}
@@ -239,16 +250,16 @@ class LoginRefresher:
             zones = " or ".join(verdict.others)
             self._warn_once(f"the portal's times do not fit the zone {zone}; set timezone to {zones}")
         elif verdict.state is ZoneState.UNKNOWN and evidence:
-            self._warn_once(f"the portal's times do not show whether the zone {zone} is right")
+            self._warn_once(f"the portal's times do not show clearly whether the zone {zone} is right")
         return verdict
 
     def _warn_once(self, warning: str) -> None:
-        """Say each thing once: it would be said again at every refresh."""
-        if warning not in self._said:
-            self._said.add(warning)
+        """Log a warning once instead of at every refresh."""
+        if warning not in self._warned:
+            self._warned.add(warning)
             log.warning("login %s: %s", self.login.name, warning)
 
-    # -- what comes of it
+    # -- the result
 
     def _publish(self, result: "_RefreshResult", started: float, ticks: float) -> float:
         before = self.status
@@ -274,7 +285,7 @@ class LoginRefresher:
 
 @dataclass(slots=True)
 class _LocationState:
-    """What is remembered of a location from refresh to refresh."""
+    """What is kept of a location between refreshes."""
 
     history: LocationHistory
     full_refreshes: FullRefreshes = field(default_factory=FullRefreshes)
@@ -283,7 +294,7 @@ class _LocationState:
 
 @dataclass(slots=True)
 class _RefreshResult:
-    """How far one refresh came."""
+    """The result of one refresh so far."""
 
     locations: dict[LocationKey, LocationStatus] = field(default_factory=dict)
     errors: list[PortalError] = field(default_factory=list)
@@ -297,9 +308,9 @@ class _RefreshResult:
 
     @property
     def is_hopeless(self) -> bool:
-        """The rest would fail alike: nobody is signed in, or nobody is there."""
-        nobody_in = bool(self.errors) and self.errors[-1].while_signing_in
-        return nobody_in or self.unreachable >= _UNREACHABLE
+        """Whether the other locations would fail too: signed out, or portal down."""
+        is_signed_out = bool(self.errors) and self.errors[-1].while_signing_in
+        return is_signed_out or self.unreachable >= _UNREACHABLE
 
 
 def _down(error: PortalError) -> LocationStatus:
@@ -307,7 +318,7 @@ def _down(error: PortalError) -> LocationStatus:
 
 
 class Refresher:
-    """All logins, each in its own thread."""
+    """The refreshes of all logins, each in its own thread."""
 
     def __init__(self, logins: Sequence[LoginRefresher]) -> None:
         self.logins = tuple(logins)
@@ -326,5 +337,5 @@ class Refresher:
         return all(thread.is_alive() for thread in self._threads)
 
     def statuses(self) -> dict[str, LoginStatus]:
-        """How each login does, by name."""
+        """Return the status of each login, by name."""
         return {login.login.name: login.status for login in self.logins}

@@ -1,4 +1,7 @@
-"""When a login is refreshed next, and how far back. Times in seconds: UTC for instants, monotonic for `ticks`."""
+"""When a login is refreshed next, and how far back.
+
+Times are in seconds: UTC for instants, monotonic for `ticks`.
+"""
 
 import random
 from collections.abc import Sequence
@@ -7,9 +10,9 @@ from ..errors import PortalError
 from ..portal.walltime import WallClock
 
 REACH = 35  # days that a full refresh reads: the first one, and one per day
-_SHORTEST_REACH = 2 * 86400  # placeholders are decided on at 48 hours, so every refresh must see that far
+_SHORTEST_REACH = 2 * 86400  # zeros may be placeholders for 48 hours, so every refresh reads that far back
 _FULL_EVERY = 24 * 3600
-_PROMPT_RETRIES = 12  # full refreshes that failed in a row; after these the portal's trouble is not a passing one
+_PROMPT_RETRIES = 12  # full refreshes that failed in a row before the next one waits longer
 _LATE_RETRY = 6 * 3600
 _FIRST_RETRY = 60.0
 _LONGEST_RETRY = 900.0
@@ -18,7 +21,10 @@ _JITTER = 0.05
 
 
 def recent_from(wall: WallClock, now: float, window: int) -> int:
-    """Return the local midnight from which every refresh reads: a day more than the window of /metrics."""
+    """Return the local midnight from which every refresh reads.
+
+    This is a day more than the window of /metrics.
+    """
     return wall.days_before(int(now - max(window, _SHORTEST_REACH)), 1)
 
 
@@ -28,7 +34,7 @@ def kept_from(wall: WallClock, now: float, window: int) -> int:
 
 
 class FullRefreshes:
-    """When the next full refresh of a location is due: at once, then daily; sooner after a failure."""
+    """When the next full refresh is due: now, then daily, or sooner after a failure."""
 
     def __init__(self) -> None:
         self._due_at = float("-inf")
@@ -49,14 +55,14 @@ class FullRefreshes:
 
 
 class RefreshWaits:
-    """How long to wait between refreshes: the interval, or a growing backoff while the portal has trouble."""
+    """How long to wait between refreshes: the interval, or a growing backoff."""
 
     def __init__(self, interval: float) -> None:
         self._interval = float(interval)
         self._first = self._retry = min(_FIRST_RETRY, self._interval)
 
     def after(self, errors: Sequence[PortalError]) -> float:
-        """Return the seconds until the next refresh, after one that ended with these errors."""
+        """Return the seconds until the next refresh, after one with these errors."""
         wait, next_retry = self._interval, self._first
         if any(error.reason.passes_by_itself for error in errors):
             longest = max(self._interval, min(_LONGEST_RETRY, 8 * self._interval))

@@ -1,4 +1,7 @@
-"""How the refreshing goes: what each login and location last said. Immutable, swapped as a whole."""
+"""The results of the last refresh of each login and location.
+
+They are immutable and replaced as a whole.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,20 +15,20 @@ NOT_REFRESHED = "the first refresh is under way"
 
 
 class FailureKind(Enum):
-    """What kept something from being refreshed, as far as it asks different things of a person."""
+    """Kinds of failures, by what the user has to do."""
 
     FAILED = auto()
     COMPUTING = auto()
-    """The portal keeps computing: the data come by themselves."""
+    """The portal is still computing; nothing to do."""
     PAUSED = auto()
-    """Sign-ins wait for somebody to correct the configuration."""
+    """Sign-ins are paused until the configuration is fixed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What kept something from being refreshed: an error without its traceback.
+    """Why a refresh failed: an error without its traceback.
 
-    about: the login or the range that it concerns. what, advice: the same for every location that fails alike.
+    about: the login or range in question. what, advice: the same for all locations that fail for the same reason.
     """
 
     kind: FailureKind
@@ -45,13 +48,16 @@ class Failure:
 
     @property
     def message(self) -> str:
-        """All of it in one line."""
+        """What happened and what to do, in one line."""
         return one_line(self.what, self.about, self.advice)
 
 
 @dataclass(frozen=True, slots=True)
 class LocationStatus:
-    """The result of a location's last refresh. failure: what kept it from succeeding, once it was tried."""
+    """The result of a location's last refresh.
+
+    failure: why it failed; None if it succeeded or was not refreshed yet.
+    """
 
     up: bool
     failure: Failure | None = None
@@ -59,10 +65,10 @@ class LocationStatus:
 
 @dataclass(frozen=True, slots=True)
 class LoginStatus:
-    """The result of a login's last refresh; times in seconds UTC, 0 where there was none yet.
+    """The result of a login's last refresh.
 
-    up: every location of the last refresh succeeded. failures: what kept it from that. zone: the verdict on the
-    configured zone.
+    Times are in seconds UTC, 0 before the first refresh. up: whether every location succeeded. failures: why not. zone:
+    the verdict on the configured zone.
     """
 
     up: bool = False
@@ -76,14 +82,14 @@ class LoginStatus:
 
     @property
     def message(self) -> str:
-        """Why it is not up, in one line; empty where it is."""
+        """Why it is not up, in one line; empty if it is."""
         if not self.last_refresh:
             return NOT_REFRESHED
         return "; ".join(dict.fromkeys(failure.message for failure in self.failures))
 
 
 def location_statuses(statuses: Iterable[LoginStatus]) -> dict[LocationKey, LocationStatus]:
-    """How each location does: where several logins know it, as the one says that reads it."""
+    """Return the status of each location, as reported by the login that reads it."""
     found: dict[LocationKey, LocationStatus] = {}
     for status in statuses:
         for key, location in status.locations.items():

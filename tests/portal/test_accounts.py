@@ -1,4 +1,4 @@
-"""What a login sees: every spelling of portal-facts 2.1, its oddities, and the plain list of accounts."""
+"""Tests of the locations of a login (docs/portal.md, "Accounts and locations")."""
 
 from collections.abc import Callable
 from functools import partial
@@ -28,7 +28,7 @@ def only(*items: Json) -> AccountLocation:
     return location
 
 
-def test_a_location_comes_with_the_account_that_holds_it() -> None:
+def test_location_has_the_account_that_lists_it() -> None:
     assert from_user_data([account()]) == [
         AccountLocation("55001", "4411", "", electric=True, active=True, industries=("ELECTRIC",))
     ]
@@ -48,7 +48,7 @@ SPELLINGS: dict[str, tuple[list[str], dict[str, str]]] = {
 
 @pytest.mark.parametrize("industries", [None, {}, {"4411": []}, {"4411": None}])
 @pytest.mark.parametrize(("codes", "descriptions"), SPELLINGS.values(), ids=SPELLINGS)
-def test_industries_tell_else_descriptions_and_codes(
+def test_industries_decide_before_descriptions_and_codes(
     codes: list[str], descriptions: dict[str, str], industries: Json
 ) -> None:
     item = {"services": codes, "serviceToServiceDescription": descriptions, INDUSTRIES: industries}
@@ -80,27 +80,27 @@ def test_one_location_may_belong_to_two_accounts() -> None:
 
 
 @pytest.mark.parametrize("number", ["0012345001", 55001])
-def test_an_account_is_text_or_number(number: Json) -> None:
+def test_account_is_text_or_number(number: Json) -> None:
     assert only(account(number)).account == str(number)
 
 
 @pytest.mark.parametrize("number", [None, " ", {}, True])
-def test_an_entry_without_account_is_passed_over(number: Json) -> None:
+def test_entry_without_account_is_skipped(number: Json) -> None:
     assert found(account(number), {}, {"account": "1"}, account()) == [FOUND]
 
 
 @pytest.mark.parametrize("payload", [[], None])
-def test_a_login_may_see_nothing(payload: Json) -> None:
+def test_login_may_see_nothing(payload: Json) -> None:
     assert from_user_data(payload) == from_accounts(payload) == []
 
 
-def test_a_single_object_instead_of_a_list_is_one_account() -> None:
+def test_single_object_counts_as_a_list_of_one() -> None:
     assert from_user_data(account()) == from_user_data([account()])
 
 
 @pytest.mark.parametrize("key", [SUMMARIES, SINGLE])
 @pytest.mark.parametrize("as_list", [True, False])
-def test_a_location_is_found_in_either_map_of_summaries(key: str, *, as_list: bool) -> None:
+def test_location_is_found_in_either_map_of_summaries(key: str, *, as_list: bool) -> None:
     one = summary(description="Barn")
     maps: Json = {INDUSTRIES: None, SUMMARIES: None, key: {"4411": [one] if as_list else one}}
     location = only(account(**maps))
@@ -111,7 +111,7 @@ def test_a_location_is_found_in_either_map_of_summaries(key: str, *, as_list: bo
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_an_inactive_duplicate_never_hides_the_active_entry(order: int) -> None:
+def test_inactive_duplicate_never_hides_the_active_entry(order: int) -> None:
     closed = account(inactive=True)
     assert found(closed) == [("55001", "4411", True, False)]
     assert found(*[closed, account(), account()][::order]) == [FOUND]
@@ -120,12 +120,12 @@ def test_an_inactive_duplicate_never_hides_the_active_entry(order: int) -> None:
 @pytest.mark.parametrize(
     ("status", "active"), [("active", True), (None, True), ("INACTIVE", False), ("Closed", False), ("FINAL", False)]
 )
-def test_the_status_of_a_location_counts(status: str | None, *, active: bool) -> None:
+def test_closed_location_is_inactive(status: str | None, *, active: bool) -> None:
     assert only(account(**{SUMMARIES: {"4411": [summary(serviceStatus=status)]}})).active is active
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_of_several_services_the_active_electric_one_counts(order: int) -> None:
+def test_active_electric_service_is_preferred(order: int) -> None:
     closed = summary(serviceStatus="INACTIVE", description="closed")
     water = summary(services=["WATER"], description="water")
     item = account(**{SUMMARIES: {"4411": [closed, water, summary(description="Barn")][::order]}})
@@ -142,12 +142,12 @@ def named(description: Json, *, address: Json = None, line: str = "12 OAK RD SPR
 
 
 @pytest.mark.parametrize("nickname", ["Farm house", "Großmutters Hütte", "Unit B", "Well pump 2"])
-def test_a_nickname_is_kept(nickname: str) -> None:
+def test_nickname_is_kept(nickname: str) -> None:
     assert named(f"  {nickname} ") == nickname
 
 
 @pytest.mark.parametrize("description", [None, "  ", {"addr1": "12 OAK RD"}, ["12 OAK RD"], True])
-def test_without_a_nickname_the_name_is_empty(description: Json) -> None:
+def test_name_is_empty_without_a_nickname(description: Json) -> None:
     assert named(description) == ""
 
 
@@ -162,19 +162,19 @@ def test_without_a_nickname_the_name_is_empty(description: Json) -> None:
         "Springfield, VA",
     ],
 )
-def test_an_address_is_never_a_name(description: str) -> None:
+def test_address_is_never_a_name(description: str) -> None:
     assert named(description) == ""
 
 
 @pytest.mark.parametrize("address", [{}, "12 OAK RD", {"addr1": None}])
-def test_an_address_is_known_from_the_line_of_the_account(address: Json) -> None:
+def test_address_line_of_the_account_is_recognized(address: Json) -> None:
     assert named("12 Oak Rd, Springfield, VA", address=address) == ""
 
 
 @pytest.mark.parametrize(
     "address", ["12  OAK RD", {"addr1": " 12 OAK RD."}, {"addr1": "PO BOX 9", "addr2": "12 OAK RD"}]
 )
-def test_an_address_is_known_whatever_its_spaces_and_stops(address: Json) -> None:
+def test_address_is_recognized_with_other_punctuation(address: Json) -> None:
     assert named("House at 12 Oak Rd", address=address, line="") == ""
 
 
@@ -194,18 +194,18 @@ def test_an_address_is_known_whatever_its_spaces_and_stops(address: Json) -> Non
         (None, []),
     ],
 )
-def test_the_plain_list_gives_active_locations(entries: Json, numbers: list[str]) -> None:
+def test_plain_list_has_active_locations(entries: Json, numbers: list[str]) -> None:
     assert from_accounts([{"account": "55001", "serviceLocations": entries}]) == [
         AccountLocation("55001", number, None, electric=True, active=True) for number in numbers
     ]
 
 
-def test_the_plain_list_keeps_accounts_apart() -> None:
+def test_plain_list_keeps_accounts_apart() -> None:
     payload = [{"account": 1, "serviceLocations": ["7"]}, {"account": "2", "serviceLocations": ["7"]}, {}]
     assert [(each.account, each.number) for each in from_accounts(payload)] == [("1", "7"), ("2", "7")]
 
 
-# -- whatever else a portal may write
+# -- any other JSON
 
 KEYS = {*account(), *summary(), "serviceLocations", INDUSTRIES, SUMMARIES, SINGLE}
 ANYTHING = hostile(*sorted(KEYS))
@@ -214,7 +214,7 @@ ANYTHING = hostile(*sorted(KEYS))
 @pytest.mark.parametrize("read", [from_user_data, from_accounts])
 @examples
 @given(payload=ANYTHING)
-def test_any_json_gives_locations_or_an_error(read: Callable[[Json], object], payload: Json) -> None:
+def test_any_list_of_locations_is_read_or_refused(read: Callable[[Json], object], payload: Json) -> None:
     for answer in (payload, [payload], [{"account": "1", **payload}] if isinstance(payload, dict) else []):
         assert_read_or_refused(partial(read, answer))
 
@@ -222,7 +222,7 @@ def test_any_json_gives_locations_or_an_error(read: Callable[[Json], object], pa
 @pytest.mark.parametrize("key", [INDUSTRIES, SUMMARIES, SINGLE, "services", "serviceToServiceDescription", "address"])
 @examples
 @given(junk=ANYTHING)
-def test_one_strange_field_gives_locations_or_an_error(key: str, junk: Json) -> None:
+def test_any_strange_field_is_read_or_refused(key: str, junk: Json) -> None:
     assert_read_or_refused(partial(from_user_data, [account(**{key: junk})]))
 
 
@@ -231,12 +231,12 @@ def test_one_strange_field_gives_locations_or_an_error(key: str, junk: Json) -> 
 PREVIOUS, PRESENT = 1764910800000, 1767589200000  # local midnights of 5 December and 5 January in Virginia
 
 
-def test_the_dates_of_the_last_bills_are_instants_in_seconds() -> None:
+def test_bill_dates_are_instants_in_seconds() -> None:
     bills = {"lastBillPrevReadDtTm": PREVIOUS, "lastBillPresReadDtTm": PRESENT}
     assert only(account(**{SUMMARIES: {"4411": [summary(**bills)]}})).bill_reads == (1764910800, 1767589200)
 
 
 @pytest.mark.parametrize("strange", [None, 0, -1, True, "1764910800000", 1764910800000.5, {}, 253402300799000])
-def test_what_is_no_date_of_a_bill_is_passed_over(strange: Json) -> None:
+def test_invalid_bill_date_is_skipped(strange: Json) -> None:
     bills = {"lastBillPrevReadDtTm": strange, "lastBillPresReadDtTm": PRESENT}
     assert only(account(**{SUMMARIES: {"4411": [summary(**bills)]}})).bill_reads == (1767589200,)

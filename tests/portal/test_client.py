@@ -1,4 +1,7 @@
-"""A signed-in client: its token, its patience, and what it makes of broken answers (portal-facts 1.4, 3)."""
+"""Tests of the signed-in client: tokens, pending polls and broken responses.
+
+See docs/portal.md, "Tokens", and docs/portal.md, "Pending answers".
+"""
 
 import json
 import logging
@@ -55,7 +58,7 @@ def client(portal: PortalServer, start_client: StartClient) -> PortalClient:
 
 
 def calls(portal: PortalServer) -> dict[str, int]:
-    """How often each endpoint was called."""
+    """Return how often each endpoint was called."""
     counts: dict[str, int] = {}
     for (endpoint, _), count in portal.portal.calls.items():
         counts[endpoint] = counts.get(endpoint, 0) + count
@@ -69,7 +72,7 @@ def points(answer: Decoded) -> int:
 # -- headers and bodies
 
 
-def test_every_call_for_data_names_the_login_and_its_token(
+def test_calls_for_data_carry_user_name_and_token(
     portal: PortalServer, client: PortalClient, record: Record
 ) -> None:
     sent = record(portal)
@@ -85,7 +88,7 @@ def test_every_call_for_data_names_the_login_and_its_token(
     assert "authorization" not in sent[0].headers
 
 
-def test_a_secondary_login_asks_for_the_owner_and_signs_with_its_own_name(
+def test_secondary_login_requests_the_owners_data(
     start_portal: StartPortal, start_client: StartClient, record: Record
 ) -> None:
     second = UserSpec(username="second@example.org", password="other", owner="member@example.org")
@@ -103,7 +106,7 @@ def test_a_secondary_login_asks_for_the_owner_and_signs_with_its_own_name(
     assert json.loads(poll.body)["userId"] == "second@example.org"
 
 
-def test_the_poll_asks_for_electricity_between_local_midnights(
+def test_poll_requests_electricity_between_local_midnights(
     portal: PortalServer, client: PortalClient, record: Record
 ) -> None:
     sent = record(portal)
@@ -127,7 +130,7 @@ def test_the_poll_asks_for_electricity_between_local_midnights(
 # -- the token
 
 
-def test_a_token_is_used_for_as_long_as_it_lives(
+def test_token_is_used_while_it_is_valid(
     portal: PortalServer, client: PortalClient, clock: ManualClock
 ) -> None:
     for _ in range(8):
@@ -137,7 +140,7 @@ def test_a_token_is_used_for_as_long_as_it_lives(
     assert calls(portal) == {"auth": 1, "poll": 8}
 
 
-def test_a_token_is_renewed_before_it_ends(portal: PortalServer, client: PortalClient, clock: ManualClock) -> None:
+def test_token_is_renewed_before_it_expires(portal: PortalServer, client: PortalClient, clock: ManualClock) -> None:
     for _ in range(60):
         client.usage(YESTERDAY)
         clock.advance(30)
@@ -148,7 +151,7 @@ def test_a_token_is_renewed_before_it_ends(portal: PortalServer, client: PortalC
     assert counts["poll"] == 60
 
 
-def test_a_token_that_has_ended_is_followed_by_one_sign_in(
+def test_expired_token_costs_one_sign_in(
     portal: PortalServer, client: PortalClient, clock: ManualClock
 ) -> None:
     for _ in range(3):
@@ -166,7 +169,7 @@ def test_a_token_that_has_ended_is_followed_by_one_sign_in(
         SimulatedResponse(200, b'{"isBusinessUser": false}'),
     ],
 )
-def test_where_renewal_does_not_work_the_token_is_used_up_and_a_sign_in_follows(
+def test_failed_renewal_is_followed_by_a_sign_in_at_expiry(
     portal: PortalServer, client: PortalClient, clock: ManualClock, intercept: Intercept, refusal: SimulatedResponse
 ) -> None:
     intercept(portal, "/refresh", refusal)
@@ -179,7 +182,7 @@ def test_where_renewal_does_not_work_the_token_is_used_up_and_a_sign_in_follows(
     assert portal.portal.calls == {("auth", 200): 3, ("poll", 200): 21}
 
 
-def test_a_token_in_ms_and_without_a_life_is_understood(
+def test_expiration_in_ms_without_a_duration_is_read(
     start_portal: StartPortal, start_client: StartClient, clock: ManualClock
 ) -> None:
     server = start_portal(expires_in_ms=True, token_life=120.0)
@@ -195,7 +198,7 @@ def test_a_token_in_ms_and_without_a_life_is_understood(
     assert calls(server) == {"auth": 1, "poll": 3, "renew": 1}
 
 
-def test_a_token_that_the_portal_forgot_costs_one_sign_in(portal: PortalServer, client: PortalClient) -> None:
+def test_forgotten_token_costs_one_sign_in(portal: PortalServer, client: PortalClient) -> None:
     client.usage(YESTERDAY)
     portal.portal.sign_everybody_out()
 
@@ -204,7 +207,7 @@ def test_a_token_that_the_portal_forgot_costs_one_sign_in(portal: PortalServer, 
     assert portal.portal.calls == {("auth", 200): 2, ("poll", 200): 2, ("poll", 401): 1}
 
 
-def test_a_token_that_is_never_accepted_costs_one_more_sign_in_and_not_two(
+def test_token_that_is_never_accepted_costs_one_sign_in(
     portal: PortalServer, client: PortalClient
 ) -> None:
     change(portal, poll=Poll.STATUS_401)
@@ -217,7 +220,7 @@ def test_a_token_that_is_never_accepted_costs_one_more_sign_in_and_not_two(
     assert portal.portal.calls["auth", 200] == 2
 
 
-def test_after_a_time_of_401_the_next_forgotten_token_is_replaced_again(
+def test_forgotten_token_is_replaced_after_a_time_of_401(
     portal: PortalServer, client: PortalClient
 ) -> None:
     change(portal, poll=Poll.STATUS_401)
@@ -232,7 +235,7 @@ def test_after_a_time_of_401_the_next_forgotten_token_is_replaced_again(
     assert portal.portal.calls["auth", 200] == 3
 
 
-def test_a_forgotten_token_and_a_refused_sign_in_is_a_refusal(portal: PortalServer, client: PortalClient) -> None:
+def test_rejected_sign_in_after_a_forgotten_token_is_raised(portal: PortalServer, client: PortalClient) -> None:
     client.usage(YESTERDAY)
     portal.portal.sign_everybody_out()
     change(portal, sign_in=SignIn.FAILURE)
@@ -246,7 +249,7 @@ def test_a_forgotten_token_and_a_refused_sign_in_is_a_refusal(portal: PortalServ
 # -- PENDING
 
 
-def test_pending_is_asked_again_with_the_same_body_after_growing_waits(
+def test_pending_poll_is_repeated_with_growing_waits(
     portal: PortalServer, client: PortalClient, clock: ManualClock, record: Record
 ) -> None:
     change(portal, pending=6)
@@ -263,7 +266,7 @@ def test_pending_is_asked_again_with_the_same_body_after_growing_waits(
     assert max(clock.slept) <= 30
 
 
-def test_pending_for_ever_is_given_up_after_no_less_than_two_minutes(
+def test_endless_pending_ends_after_two_minutes_or_more(
     portal: PortalServer, client: PortalClient, clock: ManualClock
 ) -> None:
     change(portal, poll=Poll.PENDING)
@@ -275,7 +278,7 @@ def test_pending_for_ever_is_given_up_after_no_less_than_two_minutes(
     assert str(caught.value) == f"{THE_DATA}: the portal was still computing after 150 s; try again later"
 
 
-def test_data_that_come_after_two_minutes_are_taken(
+def test_data_that_takes_two_minutes_is_received(
     portal: PortalServer, client: PortalClient, clock: ManualClock, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change(portal, poll=Poll.PENDING)
@@ -291,7 +294,7 @@ def test_data_that_come_after_two_minutes_are_taken(
     assert points(client.usage(YESTERDAY)) == 24
 
 
-def test_a_token_that_ends_amid_pending_is_renewed_and_the_job_goes_on(
+def test_token_is_renewed_while_a_poll_is_pending(
     portal: PortalServer, client: PortalClient, record: Record
 ) -> None:
     change(portal, pending=25, token_life=40.0)
@@ -303,7 +306,7 @@ def test_a_token_that_ends_amid_pending_is_renewed_and_the_job_goes_on(
     assert portal.portal.calls["auth", 200] == 1
 
 
-# -- broken answers
+# -- broken responses
 
 WRONG = "unexpected response from the portal: "
 PAGE = f"{THE_DATA}: the portal sent a web page instead of data (status 200); it may be down for maintenance, or"
@@ -336,7 +339,7 @@ REFUSED += " out to read every location that the login sees"
         (Poll.FAILED, ProtocolError, f"{THE_DATA}: the portal could not compute it (status FAILED)"),
     ],
 )
-def test_a_broken_answer_has_its_class_and_one_line(
+def test_broken_response_is_one_line_of_its_class(
     portal: PortalServer, client: PortalClient, how: Poll, kind: type[PortalError], message: str
 ) -> None:
     change(portal, poll=how)
@@ -349,7 +352,7 @@ def test_a_broken_answer_has_its_class_and_one_line(
 
 
 @pytest.mark.parametrize("how", list(Poll))
-def test_nothing_that_is_said_holds_a_secret(
+def test_no_message_or_log_contains_a_secret(
     start_portal: StartPortal, start_client: StartClient, record: Record, caplog: pytest.LogCaptureFixture, how: Poll
 ) -> None:
     user = UserSpec(password=THE_PASSWORD)
@@ -375,7 +378,7 @@ def test_nothing_that_is_said_holds_a_secret(
 @pytest.mark.parametrize(
     "how", [Poll.NO_DATA, Poll.NO_ELECTRIC, Poll.NO_ENTRY, Poll.NO_USAGE, Poll.NO_SERIES, Poll.NO_POINTS]
 )
-def test_an_empty_answer_is_an_answer(portal: PortalServer, client: PortalClient, how: Poll) -> None:
+def test_empty_answer_is_no_error(portal: PortalServer, client: PortalClient, how: Poll) -> None:
     change(portal, poll=how)
 
     assert points(client.usage(YESTERDAY)) == 0
@@ -398,7 +401,7 @@ def test_an_empty_answer_is_an_answer(portal: PortalServer, client: PortalClient
         ),
     ],
 )
-def test_another_shape_is_a_failure(
+def test_another_shape_is_a_protocol_error(
     portal: PortalServer, client: PortalClient, intercept: Intercept, body: bytes, message: str
 ) -> None:
     intercept(portal, "/poll", SimulatedResponse(200, body))
@@ -437,7 +440,7 @@ def test_other_statuses(  # noqa: PLR0917 - fixtures
     assert str(caught.value) == message.replace("{host}", portal.host)
 
 
-def test_how_long_to_leave_the_portal_alone_is_handed_on_and_nothing_asked_in_between(
+def test_retry_after_is_passed_on_without_a_retry(
     portal: PortalServer, client: PortalClient
 ) -> None:
     change(portal, poll=Poll.STATUS_429)
@@ -449,7 +452,7 @@ def test_how_long_to_leave_the_portal_alone_is_handed_on_and_nothing_asked_in_be
     assert portal.portal.calls["poll", 429] == 1
 
 
-def test_an_answer_that_breaks_off_once_is_asked_for_again(
+def test_lost_connection_is_retried_once(
     portal: PortalServer, client: PortalClient, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change(portal, poll=Poll.CUT_OFF)
@@ -465,7 +468,7 @@ def test_an_answer_that_breaks_off_once_is_asked_for_again(
     assert calls(portal) == {"auth": 1, "poll": 2}
 
 
-def test_an_answer_that_keeps_breaking_off_is_asked_for_twice_only(portal: PortalServer, client: PortalClient) -> None:
+def test_connection_that_stays_lost_is_tried_twice_only(portal: PortalServer, client: PortalClient) -> None:
     change(portal, poll=Poll.CUT_OFF)
 
     with pytest.raises(TransportError):
@@ -475,7 +478,7 @@ def test_an_answer_that_keeps_breaking_off_is_asked_for_twice_only(portal: Porta
 
 
 @pytest.mark.parametrize("how", [SignIn.STATUS_500, SignIn.PAGE, SignIn.STATUS_403, SignIn.FAILURE])
-def test_a_failed_sign_in_is_tried_once_and_asks_for_nothing_else(
+def test_failed_sign_in_is_not_retried(
     portal: PortalServer, client: PortalClient, how: SignIn
 ) -> None:
     change(portal, sign_in=how)
@@ -488,10 +491,10 @@ def test_a_failed_sign_in_is_tried_once_and_asks_for_nothing_else(
     assert "poll" not in counts
 
 
-# -- what the login sees
+# -- locations
 
 
-def test_the_locations_with_their_accounts_and_nicknames(start_portal: StartPortal, start_client: StartClient) -> None:
+def test_locations_have_accounts_and_nicknames(start_portal: StartPortal, start_client: StartClient) -> None:
     gone = LocationSpec("55003", "70003", (METER,), inactive=True)
     water = LocationSpec("55002", "70004", (), industries=("WATER",), service_code="WATER")
     server = start_portal(World(locations=(*TWO.locations, water, gone)))
@@ -509,7 +512,7 @@ def test_the_locations_with_their_accounts_and_nicknames(start_portal: StartPort
 
 
 @pytest.mark.parametrize("how", [Poll.STATUS_403, Poll.STATUS_401, Poll.NO_JSON, Poll.WRONG_SHAPE])
-def test_where_user_data_is_of_no_use_the_plain_list_of_accounts_is(
+def test_plain_list_replaces_unusable_user_data(
     start_portal: StartPortal, start_client: StartClient, how: Poll
 ) -> None:
     server = start_portal(TWO, discovery=how)
@@ -538,7 +541,7 @@ def test_where_user_data_is_of_no_use_the_plain_list_of_accounts_is(
         (Poll.STATUS_503, TransportError, "{host} is busy or down (user_data: status 503); try again later"),
     ],
 )
-def test_where_the_portal_is_down_the_list_of_accounts_is_too(
+def test_plain_list_is_not_requested_from_a_failing_portal(
     portal: PortalServer, client: PortalClient, how: Poll, kind: type[PortalError], message: str
 ) -> None:
     change(portal, discovery=how)
@@ -549,7 +552,7 @@ def test_where_the_portal_is_down_the_list_of_accounts_is_too(
     assert str(caught.value) == message.replace("{host}", portal.host)
 
 
-def test_where_both_lists_are_refused_the_first_refusal_is_told(
+def test_first_error_is_raised_if_both_lists_fail(
     portal: PortalServer, client: PortalClient, intercept: Intercept
 ) -> None:
     change(portal, discovery=Poll.STATUS_403)
@@ -562,7 +565,7 @@ def test_where_both_lists_are_refused_the_first_refusal_is_told(
     assert "403" in caught.value.what
 
 
-def test_a_location_of_another_member_is_refused_with_advice(portal: PortalServer, client: PortalClient) -> None:
+def test_location_without_access_is_an_error_with_advice(portal: PortalServer, client: PortalClient) -> None:
     query = UsageQuery(BARN.account, BARN.number, "HOURLY", TODAY - DAY, TODAY, WALL)
 
     with pytest.raises(AccessError) as caught:
@@ -575,7 +578,7 @@ def count(calls_made: list[Call], ending: str) -> int:
     return sum(call.path.endswith(ending) for call in calls_made)
 
 
-def test_one_sign_in_serves_a_whole_round(start_portal: StartPortal, start_client: StartClient, record: Record) -> None:
+def test_one_sign_in_is_enough_for_a_round(start_portal: StartPortal, start_client: StartClient, record: Record) -> None:
     server = start_portal(TWO)
     client = start_client(login_of(server))
     sent = record(server)

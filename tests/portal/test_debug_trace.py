@@ -1,4 +1,4 @@
-"""The trace at level debug: one line a call, what an answer looks like, and nothing of whom it is about."""
+"""Tests of the debug log of portal calls: one line per call, and no personal data."""
 
 import json
 import logging
@@ -44,7 +44,7 @@ CALL = 'level=debug msg="portal call" '
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
-    """Reads what the log has got so far, at level debug and without its times."""
+    """Return a function that reads the log so far, at level debug and without times."""
     loggers = [logging.getLogger(name) for name in (None, "exporter", "urllib3")]
     levels = [logger.level for logger in loggers]
     written = StringIO()
@@ -63,7 +63,7 @@ def trace(body: bytes = b"{}", content_type: str = "", *, path: str = POLL) -> N
 # -- the line
 
 
-def test_a_call_is_one_line_with_all_that_is_known_of_it(lines: Lines) -> None:
+def test_call_is_logged_in_one_line(lines: Lines) -> None:
     trace(b'{"status": "PENDING"}', "application/json;charset=UTF-8")
     told = "status=200 seconds=0.071 bytes=21 content_type=application/json shape={status:PENDING}"
     assert lines() == [f"{CALL}endpoint=poll method=POST path=/services/secured/utility-usage/poll {told}"]
@@ -80,7 +80,7 @@ PAGE: dict[str, Json] = {"content": b"<html>", "headers": {"Content-Type": "text
         (PAGE | {"status_code": 503}, "status=503 seconds=0.0 bytes=6 content_type=text/html shape=page"),
     ],
 )
-def test_a_call_that_fails_is_traced_without_the_words_of_its_error(
+def test_failed_call_is_logged_without_its_error_message(
     lines: Lines, clock: ManualClock, requests_mock: Mocker, answer: dict[str, Json], told: str
 ) -> None:
     requests_mock.post(ANY, **answer)
@@ -99,7 +99,7 @@ def test_a_call_that_fails_is_traced_without_the_words_of_its_error(
         (f"{USER_DATA}\n", "other"),
     ],
 )
-def test_a_path_with_a_value_in_it_is_not_shown(lines: Lines, path: str, shown: str) -> None:
+def test_path_with_a_value_is_not_shown(lines: Lines, path: str, shown: str) -> None:
     trace(path=path)
     trace_call("x", "GET", path, 0.0, OSError(path))
     assert [re.findall(r" path=(\S+) ", line) for line in lines()] == [[shown], [shown]]
@@ -140,7 +140,7 @@ LARGEST = 16 * 1024 * 1024
         pytest.param(b" " * (LARGEST - 1) + b"{}", '"too large to look at"', id="too large"),
     ],
 )
-def test_what_is_no_json_is_only_told_by_its_size(lines: Lines, body: bytes, shown: str) -> None:
+def test_only_the_size_of_other_bodies_is_shown(lines: Lines, body: bytes, shown: str) -> None:
     trace(body)
     assert lines()[0].endswith(f" bytes={len(body)} content_type=none shape={shown}")
 
@@ -155,13 +155,13 @@ def test_what_is_no_json_is_only_told_by_its_size(lines: Lines, body: bytes, sho
         pytest.param(json.dumps({"a" * 8_000_000: "a" * 8_000_000, "status": "COMPLETE" * 10**6}).encode(), id="long"),
     ],
 )
-def test_the_line_of_a_hostile_answer_is_short(lines: Lines, body: bytes) -> None:
+def test_line_of_a_hostile_response_is_short(lines: Lines, body: bytes) -> None:
     trace(body)
     (line,) = lines()
     assert len(line) < LONGEST
 
 
-def test_nothing_is_computed_at_another_level(lines: Lines) -> None:
+def test_nothing_is_computed_at_other_levels(lines: Lines) -> None:
     class Untouchable(ClientResponse):
         def __getattribute__(self, name: str) -> Never:
             raise AssertionError(name)
@@ -198,11 +198,11 @@ def test_nothing_is_computed_at_another_level(lines: Lines) -> None:
         ({"inactive": True, "x": {"status": "FAILED"}}, "{inactive:true/false,x:{status:FAILED}}"),
     ],
 )
-def test_the_shape_of_a_value(value: Json, shown: str) -> None:
+def test_shape_of_a_value(value: Json, shown: str) -> None:
     assert shape(value) == shown
 
 
-def test_a_shape_that_is_too_long_ends_in_dots() -> None:
+def test_long_shape_is_cut() -> None:
     assert re.fullmatch(r"\{services:.{3490}\.\.\.", shape(EVERYTHING))
 
 
@@ -218,13 +218,13 @@ ANSWERS = st.recursive(
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ANSWERS)
-def test_a_shape_holds_nothing_but_what_the_list_allows(answer: Json) -> None:
+def test_shape_contains_only_listed_words(answer: Json) -> None:
     shown = shape(answer)
     assert SHAPE.fullmatch(shown)
     assert all(int(count) < 100 for count in re.findall(r"\d+", shown))
 
 
-def test_no_field_is_of_two_kinds() -> None:
+def test_no_field_has_two_kinds() -> None:
     assert len(FIELDS) == sum(len(kind.value.split()) for kind in Kind)
 
 
@@ -256,7 +256,7 @@ SWITCHES: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("name", SWITCHES)
-def test_a_refresh_leaves_nothing_personal_in_the_trace(
+def test_refresh_logs_nothing_personal(
     lines: Lines,
     clock: ManualClock,
     start_portal: StartPortal,
@@ -283,7 +283,7 @@ def test_a_refresh_leaves_nothing_personal_in_the_trace(
     assert not [line for line in written for secret in secrets if secret in line]
 
 
-def test_the_shapes_of_real_answers(lines: Lines, start_portal: StartPortal, start_exporter: StartExporter) -> None:
+def test_shapes_of_real_responses(lines: Lines, start_portal: StartPortal, start_exporter: StartExporter) -> None:
     start_exporter(login_of(start_portal(PRIVATE, 2), USER)).refresh()
     written = "".join(lines())
     for part in (
@@ -295,7 +295,7 @@ def test_the_shapes_of_real_answers(lines: Lines, start_portal: StartPortal, sta
         assert part in written
 
 
-def test_libraries_do_not_print_addresses_unless_they_are_let(
+def test_libraries_do_not_log_addresses_by_default(
     lines: Lines, start_portal: StartPortal, start_exporter: StartExporter
 ) -> None:
     login = login_of(start_portal(PRIVATE, 2), USER)

@@ -1,4 +1,4 @@
-"""Import and export of a meter told apart: every rule of contract 3, Direction, and every meter of portal-facts 6."""
+"""Tests of usage and export, derived from channels (docs/portal.md, "Directions")."""
 
 from itertools import permutations
 
@@ -68,7 +68,7 @@ CASES: dict[str, tuple[list[Given], Table, Table]] = {
 
 
 @pytest.mark.parametrize(("given", "usage", "export"), CASES.values(), ids=CASES)
-def test_channels_in_any_order_are_told_apart(given: list[Given], usage: Table, export: Table) -> None:
+def test_channels_are_resolved_in_any_order(given: list[Given], usage: Table, export: Table) -> None:
     for order in permutations(given):
         found = energy(*order)
         assert found.usage == pytest.approx(usage, abs=1e-9)
@@ -94,13 +94,13 @@ def test_which_meters_export(given: list[Given], *, exports: bool, signed: bool)
     assert (found.exports, found.signed) == (exports, signed)
 
 
-def test_a_negative_import_beside_an_export_channel_is_dropped() -> None:
+def test_negative_usage_beside_an_export_channel_is_dropped() -> None:
     found = energy((IMPORT, {0: 0.3, 1: -0.4}), (EXPORT, {0: 0.1}))
     assert (found.usage, found.export) == ({0: 0.3}, {0: 0.1})
     assert len(found.warnings) == 1
 
 
-# -- up to 0.02 kWh counts as 0 where a direction is derived
+# -- derived energy of up to 0.02 kWh counts as 0
 
 
 @examples
@@ -108,14 +108,14 @@ def test_a_negative_import_beside_an_export_channel_is_dropped() -> None:
 @example(20, 310)
 @example(21, 279)
 @example(-30, 300)
-def test_a_derived_direction_up_to_the_rounding_is_none(derived: int, given: int) -> None:
-    """In thousandths: what is derived, and the channel that is there."""
+def test_derived_energy_within_rounding_is_zero(derived: int, given: int) -> None:
+    """derived, given: the derived energy and the given channel, in thousandths of a kWh."""
     expected = 0.0 if derived <= 20 else pytest.approx(derived / 1000, abs=1e-9)
     assert energy((IMPORT, {0: given / 1000}), (NET, {0: (given - derived) / 1000})).export[0] == expected
     assert energy((EXPORT, {0: -given / 1000}), (NET, {0: (derived - given) / 1000})).usage[0] == expected
 
 
-# -- what always holds
+# -- properties
 
 VALUES = st.dictionaries(
     st.integers(0, 5), st.none() | st.floats(-50, 50).map(lambda value: round(value, 2)), max_size=6
@@ -124,7 +124,7 @@ VALUES = st.dictionaries(
 
 @examples
 @given(st.lists(st.tuples(st.sampled_from(list(Flow)), VALUES), max_size=5))
-def test_neither_direction_is_ever_negative_nor_out_of_nothing(given: list[Given]) -> None:
+def test_energy_is_never_negative_or_made_up(given: list[Given]) -> None:
     found = energy(*given)
     known = {time for _, values in given for time, value in values.items() if value is not None}
     assert all(value >= 0 for value in (*found.usage.values(), *found.export.values()))
@@ -134,7 +134,7 @@ def test_neither_direction_is_ever_negative_nor_out_of_nothing(given: list[Given
 
 @examples
 @given(st.dictionaries(st.integers(0, 20), st.floats(-50, 50), min_size=1))
-def test_a_signed_series_loses_nothing(values: dict[int, float]) -> None:
+def test_signed_series_loses_nothing(values: dict[int, float]) -> None:
     for flow in (IMPORT, TOTAL, NET):
         found = energy((flow, values))
         assert {time: found.usage[time] - found.export.get(time, 0.0) for time in values} == values

@@ -1,4 +1,4 @@
-"""A range of days asked for in pieces: how it is cut, what a failure leaves, and which resolution each meter has."""
+"""Tests of histories: ranges, failures, and the resolution of each meter."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -76,7 +76,7 @@ def dates(days: int, first: date = FIRST) -> set[str]:
 
 
 @pytest.mark.parametrize(("days", "ranges"), [(1, [1]), (30, [30]), (31, [30, 1]), (90, [30, 30, 30])])
-def test_a_piece_has_at_most_30_days(days: int, ranges: list[int]) -> None:
+def test_range_has_at_most_30_days(days: int, ranges: list[int]) -> None:
     portal = Portal()
     history = fetch(portal, days)
     assert portal.days() == ranges
@@ -85,7 +85,7 @@ def test_a_piece_has_at_most_30_days(days: int, ranges: list[int]) -> None:
 
 @settings(examples, max_examples=25)
 @given(st.sampled_from(US_ZONES), st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(1, 100))
-def test_pieces_join_at_local_midnights_newest_first(zone: str, first: date, days: int) -> None:
+def test_ranges_join_at_local_midnights_newest_first(zone: str, first: date, days: int) -> None:
     portal = Portal(zone=zone)
     history = fetch(portal, days, first=first, zone=zone)
     assert all(0 < days_of(query) <= 30 for query in portal.asked)
@@ -98,7 +98,7 @@ def test_pieces_join_at_local_midnights_newest_first(zone: str, first: date, day
     assert len(starts) == 3 * days
 
 
-def test_a_query_holds_what_the_portal_wants_to_know() -> None:
+def test_query_contains_what_the_portal_needs() -> None:
     portal = Portal()
     fetch(portal, 1, first=date(2026, 11, 1))
     (query,) = portal.asked
@@ -116,23 +116,23 @@ def test_a_query_holds_what_the_portal_wants_to_know() -> None:
     assert query.what == "HOURLY data of location 4411 from 2026-11-01 to 2026-11-01"
 
 
-def test_no_days_are_no_question() -> None:
+def test_no_days_need_no_request() -> None:
     portal = Portal()
     assert fetch(portal, 0) == History()
     assert portal.asked == []
 
 
-# -- a portal that cannot answer so long a range
+# -- ranges that fail
 
 
 def beyond(longest: int, kind: type[PortalError] = ProtocolError) -> Callable[[UsageQuery], PortalError | None]:
-    """Refuses ranges of more days."""
+    """Return a function that refuses longer ranges."""
     return lambda query: kind("FAILED") if days_of(query) > longest else None
 
 
 @pytest.mark.parametrize("first", [date(2026, 2, 20), date(2026, 10, 15)])
 @pytest.mark.parametrize("longest", [1, 4, 15, 29])
-def test_a_range_that_fails_is_halved_down_to_whole_days(longest: int, first: date) -> None:
+def test_failed_range_is_halved_down_to_single_days(longest: int, first: date) -> None:
     portal = Portal(refuses=beyond(longest))
     history = fetch(portal, 35, first=first)
     assert (days_had(history), history.error) == (dates(35, first), None)
@@ -140,7 +140,7 @@ def test_a_range_that_fails_is_halved_down_to_whole_days(longest: int, first: da
     assert all(later.start == earlier.end for later, earlier in pairwise(answered))
 
 
-def test_a_range_that_stays_pending_is_halved() -> None:
+def test_pending_range_is_halved() -> None:
     portal = Portal(refuses=beyond(15, PendingError))
     history = fetch(portal, 35)
     assert portal.days()[:3] == [30, 15, 15]
@@ -148,14 +148,14 @@ def test_a_range_that_stays_pending_is_halved() -> None:
 
 
 @pytest.mark.parametrize("longest", [1, 2, 3, 5, 7])
-def test_a_portal_that_bears_few_days_is_soon_asked_for_so_few(longest: int) -> None:
+def test_length_that_the_portal_can_answer_is_found_soon(longest: int) -> None:
     portal = Portal(refuses=beyond(longest, PendingError))
     location = history_of(portal)
     history = [fetch(location, 35) for _ in range(6)][-1]
     assert (days_had(history), history.error) == (dates(35), None)
 
 
-def test_a_portal_that_is_always_pending_is_not_kept_busy() -> None:
+def test_portal_that_is_always_pending_gets_few_requests() -> None:
     portal = Portal(refuses=beyond(0, PendingError))
     location = history_of(portal)
     for _ in range(8):
@@ -166,7 +166,7 @@ def test_a_portal_that_is_always_pending_is_not_kept_busy() -> None:
     assert days_of(portal.asked[-1]) == 1
 
 
-def test_a_shorter_range_is_remembered_and_recovers() -> None:
+def test_shorter_range_is_remembered_and_recovers() -> None:
     troubled = True
     portal = Portal(refuses=lambda query: ProtocolError("FAILED") if troubled and days_of(query) > 4 else None)
     location = history_of(portal)
@@ -187,14 +187,14 @@ def fails_on(*days: date) -> Callable[[UsageQuery], PortalError | None]:
 
 
 @pytest.mark.parametrize("numbers", [[0], [12], [34], [3, 20]])
-def test_a_day_that_fails_costs_no_other_day(numbers: list[int]) -> None:
+def test_failed_day_costs_no_other_day(numbers: list[int]) -> None:
     bad = [FIRST + timedelta(days=number) for number in numbers]
     history = fetch(Portal(refuses=fails_on(*bad)), 35)
     assert isinstance(history.error, ProtocolError)
     assert days_had(history) == dates(35) - {day.isoformat() for day in bad}
 
 
-def test_a_portal_that_fails_on_everything_is_not_asked_for_every_day() -> None:
+def test_portal_that_always_fails_is_not_asked_for_every_day() -> None:
     portal = Portal(refuses=beyond(0))
     history = fetch(portal, 35)
     assert isinstance(history.error, ProtocolError)
@@ -203,7 +203,7 @@ def test_a_portal_that_fails_on_everything_is_not_asked_for_every_day() -> None:
 
 
 @pytest.mark.parametrize("error", [TransportError("gone"), CredentialsError("no")])
-def test_what_came_before_an_error_is_kept_with_the_error(error: PortalError) -> None:
+def test_data_before_an_error_is_kept(error: PortalError) -> None:
     portal = Portal(refuses=lambda query: error if len(portal.asked) == 3 else None)
     history = fetch(portal, 100)
     assert history.error is error
@@ -211,7 +211,7 @@ def test_what_came_before_an_error_is_kept_with_the_error(error: PortalError) ->
     assert portal.days() == [30, 30, 30]
 
 
-def test_daily_data_do_not_stand_for_hourly_ones_that_failed() -> None:
+def test_daily_data_never_replaces_failed_hourly_data() -> None:
     error = ProtocolError("FAILED")
     portal = Portal(["A"], has_hourly=True, refuses=lambda query: error if query.time_frame == HOURLY else None)
     history = fetch(portal)
@@ -220,7 +220,7 @@ def test_daily_data_do_not_stand_for_hourly_ones_that_failed() -> None:
 
 
 @pytest.mark.parametrize("daily_error", [TransportError("gone"), ProtocolError("FAILED"), PendingError("PENDING")])
-def test_an_error_of_the_daily_data_keeps_the_hourly_ones(daily_error: PortalError) -> None:
+def test_error_of_the_daily_data_keeps_the_hourly_data(daily_error: PortalError) -> None:
     portal = Portal(["A"], ["B"], refuses=lambda query: daily_error if query.time_frame == DAILY else None)
     history = fetch(portal)
     assert history.error is daily_error
@@ -234,7 +234,7 @@ def test_an_error_of_the_daily_data_keeps_the_hourly_ones(daily_error: PortalErr
 
 @dataclass
 class Case:
-    """A location, what is known of it, and the length of each meter's readings."""
+    """A location, its known steps, and the expected length of each meter's readings."""
 
     portal: Portal
     expected: dict[str, set[int]]
@@ -274,7 +274,7 @@ def cases() -> dict[str, Case]:
 
 
 @pytest.mark.parametrize("name", cases())
-def test_each_meter_has_hourly_readings_else_daily_ones(name: str) -> None:
+def test_each_meter_has_hourly_or_daily_readings(name: str) -> None:
     case = cases()[name]
     history = fetch(case.portal, 5, KnownMeters(case.steps), try_hourly=case.try_hourly)
     assert {number: lengths(history, number) for number in readings_of(history)} == case.expected
@@ -282,7 +282,7 @@ def test_each_meter_has_hourly_readings_else_daily_ones(name: str) -> None:
     assert history.error is None
 
 
-def test_daily_data_are_asked_for_in_pieces_too() -> None:
+def test_daily_data_is_requested_in_ranges_too() -> None:
     portal = Portal([], ["A"])
     history = fetch(portal, 70)
     assert portal.days(DAILY) == [30, 30, 10]
@@ -290,7 +290,7 @@ def test_daily_data_are_asked_for_in_pieces_too() -> None:
 
 
 def one_meter(points_of: Callable[[UsageQuery], list[Pair]], flow: str = "FORWARD") -> LocationHistory:
-    """A location with one meter that has these points."""
+    """Return a location with one meter that has these points."""
 
     def ask(query: UsageQuery) -> UsageAnswer:
         return decode(electric(usage([meter("A", flow=flow)], [series("A", points_of(query))])))
@@ -298,7 +298,7 @@ def one_meter(points_of: Callable[[UsageQuery], list[Pair]], flow: str = "FORWAR
     return LocationHistory(ask, "55001", "4411", WallClock(ZoneInfo(ZONE)))
 
 
-def test_a_first_hourly_point_is_not_taken_for_a_daily_one() -> None:
+def test_first_hourly_point_is_not_a_daily_one() -> None:
     def first(query: UsageQuery) -> list[Pair]:
         return [(wall_of(query.start, ZONE) + (0 if query.time_frame == DAILY else 23 * HOUR), 1.0)]
 
@@ -307,7 +307,7 @@ def test_a_first_hourly_point_is_not_taken_for_a_daily_one() -> None:
     assert {each.info.step for each in history.meters}.isdisjoint({DAY_STEP})
 
 
-# -- what is said about it
+# -- warnings and evidence
 
 
 def hours_in(zone: str, *values: float) -> Callable[[UsageQuery], list[Pair]]:
@@ -317,17 +317,17 @@ def hours_in(zone: str, *values: float) -> Callable[[UsageQuery], list[Pair]]:
     ]
 
 
-def test_a_warning_of_several_pieces_is_said_once() -> None:
+def test_warning_of_several_ranges_is_reported_once() -> None:
     assert len(fetch(one_meter(hours_in(ZONE, 1.0), "SIDEWAYS"), 65).warnings) == 1
 
 
-def test_what_all_pieces_show_of_the_zone_is_kept() -> None:
+def test_evidence_of_all_ranges_is_kept() -> None:
     found = fetch(one_meter(hours_in("America/Chicago", 1.0)), 65).evidence
     assert len(found) > 1
     assert all(evidence.agrees(ZoneInfo("America/Chicago")) for evidence in found)
 
 
-def test_a_meter_that_exported_in_one_piece_exports_in_all() -> None:
+def test_meter_that_exports_in_one_range_exports_in_all() -> None:
     def negative_at_first(query: UsageQuery) -> list[Pair]:
         return hours_in(ZONE, -1.0 if query.start == bounds_of(FIRST, ZONE)[0] else 1.0)(query)
 

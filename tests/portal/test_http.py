@@ -1,4 +1,4 @@
-"""One call to a portal: what is told of it, and each way to fail as one line with advice."""
+"""Tests of one call to a portal: counts, logs, and messages for each failure."""
 
 import logging
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def message_of(transport: Transport) -> str:
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 405, 500])
-def test_a_status_that_each_call_reads_in_its_own_way_is_no_error(
+def test_statuses_left_to_the_caller_are_no_errors(
     transport: Transport, requests_mock: requests_mock.Mocker, seen: Seen, status: int
 ) -> None:
     requests_mock.get(f"{URL}/x", status_code=status, content=b"body")
@@ -46,14 +46,14 @@ def test_a_status_that_each_call_reads_in_its_own_way_is_no_error(
     assert seen == [("x", str(status), 0.0)]
 
 
-def test_a_redirect_is_not_followed(transport: Transport, requests_mock: requests_mock.Mocker, seen: Seen) -> None:
+def test_redirect_is_not_followed(transport: Transport, requests_mock: requests_mock.Mocker, seen: Seen) -> None:
     requests_mock.get(f"{URL}/x", status_code=307, headers={"Location": "https://elsewhere.example/"})
     assert message_of(transport) == f"{HOST} redirects elsewhere (status 307); check api_url"
     assert seen == [("x", "307", 0.0)]
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_a_busy_portal_says_how_long_to_leave_it_alone(
+def test_busy_portal_says_how_long_to_wait(
     transport: Transport, requests_mock: requests_mock.Mocker, status: int
 ) -> None:
     requests_mock.get(f"{URL}/x", status_code=status, headers={"Retry-After": "7"}, content=b"<html>")
@@ -70,7 +70,7 @@ def test_a_busy_portal_says_how_long_to_leave_it_alone(
         (requests.ConnectionError, f"cannot reach {HOST}, or the connection was lost; check api_url and the network"),
         (
             requests.exceptions.SSLError,
-            f"TLS handshake with {HOST} failed; check api_url, also whether it is https or http",
+            f"TLS handshake with {HOST} failed; check api_url, and whether it should be https or http",
         ),
         (
             requests.TooManyRedirects,
@@ -78,7 +78,7 @@ def test_a_busy_portal_says_how_long_to_leave_it_alone(
         ),
     ],
 )
-def test_a_failure_is_one_line_with_advice(
+def test_failure_is_one_line_with_advice(
     transport: Transport, requests_mock: requests_mock.Mocker, seen: Seen, error: type[Exception], message: str
 ) -> None:
     requests_mock.get(f"{URL}/x", exc=error("userId=member@example.org\nsecond line"))
@@ -86,7 +86,7 @@ def test_a_failure_is_one_line_with_advice(
     assert seen == [("x", "error", 0.0)]
 
 
-def test_a_call_is_told_with_its_endpoint_status_and_seconds(
+def test_observer_gets_endpoint_status_and_seconds(
     transport: Transport, requests_mock: requests_mock.Mocker, clock: ManualClock, seen: Seen
 ) -> None:
     def answer(*_: object) -> str:
@@ -98,7 +98,7 @@ def test_a_call_is_told_with_its_endpoint_status_and_seconds(
     assert seen == [("user_data", "200", 1.5)]
 
 
-def test_the_log_of_a_call_holds_nothing_personal(
+def test_log_of_a_call_contains_nothing_personal(
     transport: Transport, requests_mock: requests_mock.Mocker, caplog: pytest.LogCaptureFixture
 ) -> None:
     requests_mock.post(f"{URL}/x", text="{}")
@@ -120,7 +120,7 @@ def test_the_log_of_a_call_holds_nothing_personal(
 
 
 @pytest.mark.parametrize("body", [b"<!DOCTYPE html><html>offline</html>", b"<?xml version='1.0'?><html/>"])
-def test_a_web_page_instead_of_data_is_no_usable_answer(body: bytes) -> None:
+def test_web_page_instead_of_data_is_a_transport_error(body: bytes) -> None:
     with pytest.raises(TransportError) as caught:
         read_json(ClientResponse(200, {}, body), "the list")
     assert str(caught.value) == (
@@ -134,12 +134,12 @@ def test_a_web_page_instead_of_data_is_no_usable_answer(body: bytes) -> None:
     [b"", b'{"status": "COMPLETE", "data": ', b"nonsense", b"\xff\xfe\x00", b"[" * 200_000, b"1" * 10_000],
     ids=["empty", "cut", "words", "bytes", "deep", "huge number"],
 )
-def test_what_is_not_json_is_not_understood(body: bytes) -> None:
+def test_other_bodies_are_protocol_errors(body: bytes) -> None:
     with pytest.raises(ProtocolError) as caught:
         read_json(ClientResponse(200, {}, body), "the list")
     assert str(caught.value) == f"the list: the portal's response is not JSON ({len(body)} bytes)"
 
 
-def test_json_is_read_whatever_its_type_is_called() -> None:
+def test_json_is_read_with_any_media_type() -> None:
     body = '{"name": "é"}'.encode()
     assert read_json(ClientResponse(200, {"Content-Type": "text/plain"}, body), "it") == {"name": "é"}

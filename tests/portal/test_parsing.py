@@ -1,4 +1,4 @@
-"""Reading foreign JSON: the promised type or a ProtocolError that names the place and never the value."""
+"""Tests of reading JSON of unknown shape: a type, or an error that quotes no value."""
 
 import json
 import math
@@ -26,7 +26,7 @@ HUGE = json.loads("9" * 400)
         (math.inf, "a number"),
     ],
 )
-def test_anything_but_an_object_is_refused_by_its_kind(value: object, kind: str) -> None:
+def test_message_names_what_is_not_an_object(value: object, kind: str) -> None:
     assert parsing.mapping({"a": 1}, "data") == {"a": 1}
     with pytest.raises(ProtocolError) as caught:
         parsing.mapping(value, "data.ELECTRIC[]")
@@ -34,12 +34,12 @@ def test_anything_but_an_object_is_refused_by_its_kind(value: object, kind: str)
 
 
 @pytest.mark.parametrize(("value", "items"), [([], []), ([1, None], [1, None]), (None, [])])
-def test_an_absent_list_counts_as_empty(value: object, items: list[object]) -> None:
+def test_absent_list_counts_as_empty(value: object, items: list[object]) -> None:
     assert parsing.sequence(value, "series") == items
 
 
 @pytest.mark.parametrize("value", [{}, LEAK, 0, False, 1.5])
-def test_anything_else_is_no_list(value: object) -> None:
+def test_anything_else_is_not_a_list(value: object) -> None:
     with pytest.raises(ProtocolError, match=r"series is .*, expected a list"):
         parsing.sequence(value, "series")
 
@@ -59,16 +59,16 @@ def test_anything_else_is_no_list(value: object) -> None:
         ({"addr1": "12 OAK RD"}, ""),
     ],
 )
-def test_ids_are_text_or_whole_numbers_else_empty(value: object, text: str) -> None:
+def test_ids_are_text_or_whole_numbers(value: object, text: str) -> None:
     assert parsing.text(value) == text
 
 
 @pytest.mark.parametrize(("value", "answer"), [(True, True), (False, False), (None, None), ("true", None), (1, None)])
-def test_only_true_and_false_say_yes_and_no(value: object, *, answer: bool | None) -> None:
+def test_only_booleans_are_flags(value: object, *, answer: bool | None) -> None:
     assert parsing.flag(value) is answer
 
 
-def test_a_value_is_a_float_or_null() -> None:
+def test_value_is_a_float_or_null() -> None:
     assert str(parsing.optional_numbers([0.5, None, -2, 57.029999999999994], "y")) == (
         "[0.5, None, -2.0, 57.029999999999994]"
     )
@@ -92,7 +92,7 @@ def test_other_values_are_refused(value: object) -> None:
         (253402300799000, 253402300799),
     ],
 )
-def test_a_time_in_ms_becomes_whole_seconds(value: object, seconds: int) -> None:
+def test_time_in_ms_becomes_whole_seconds(value: object, seconds: int) -> None:
     assert parsing.all_seconds([5000, value], "x") == [5, seconds]
 
 
@@ -104,7 +104,7 @@ ENDLESS = [
 
 
 @pytest.mark.parametrize("value", [None, True, "", "2026-01-01T00:00", [], {}, math.inf, "1e400", *ENDLESS])
-def test_what_is_no_time_is_refused(value: object) -> None:
+def test_other_times_are_refused(value: object) -> None:
     with pytest.raises(ProtocolError, match=r"x is .*, expected a finite number below 1e15"):
         parsing.all_seconds([5000, value], "x")
 
@@ -121,7 +121,7 @@ READERS: dict[str, Callable[[Json, str], object]] = {
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
 @examples
 @given(value=hostile("a"))
-def test_any_json_gives_a_value_or_an_error(read: Callable[[Json, str], object], value: Json) -> None:
+def test_any_json_is_read_or_refused(read: Callable[[Json, str], object], value: Json) -> None:
     assert_read_or_refused(lambda: read(value, "the place"))
     assert isinstance(parsing.text(value), str)
     assert parsing.flag(value) in (True, False, None)

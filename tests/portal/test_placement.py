@@ -1,4 +1,7 @@
-"""From wall-clock points to instants, and the step of a meter on each local day (contract 3, portal-facts 4.3)."""
+"""Tests of placing points at instants, and of the step of a meter on each day.
+
+See docs/portal.md, "Daylight saving changes", and docs/portal.md, "Resolution".
+"""
 
 from collections.abc import Sequence
 from datetime import date
@@ -38,7 +41,7 @@ from ..support.portal_answers import (
 ZONE = "America/New_York"
 SPRING, AUTUMN = date(2026, 3, 8), date(2026, 11, 1)
 WIDE = (0, wall("2099-01-01"))
-LATER_WINS = "a time is given twice with different values, the later one is used"
+LATER_WINS = "a time occurs twice with different values; the later one is used"
 
 
 def placed(points: Sequence[Pair], zone: str = ZONE, bounds: tuple[int, int] = WIDE) -> Placed:
@@ -49,7 +52,7 @@ def day_bounds(day: date) -> tuple[int, int]:
     return wall(day.isoformat()), wall(day.isoformat()) + DAY
 
 
-# -- the four ways in which a portal may write a day on which clocks change
+# -- the four ways to write a day with a clock change
 
 
 def days_of(zone: str, year: int = 2026) -> Sequence[date]:
@@ -57,8 +60,8 @@ def days_of(zone: str, year: int = 2026) -> Sequence[date]:
 
 
 @pytest.mark.parametrize("zone", [*US_ZONES, ODD_ZONE])
-def test_a_day_gives_exactly_its_instants(zone: str) -> None:
-    """With the repeated hour twice or once, and with or without zeros in the hour that does not exist."""
+def test_day_has_exactly_its_instants(zone: str) -> None:
+    """The repeated hour may come twice or once, and the missing hour with or without zeros."""
     for number, step in enumerate(STEPS if zone != ODD_ZONE else (5 * MINUTE, QUARTER, 2 * QUARTER)):
         for day in days_of(zone, 2024 + 2 * (number % 2)):
             instants, firsts = instants_of(day, zone, step), firsts_of(day, zone, step)
@@ -72,7 +75,7 @@ def test_a_day_gives_exactly_its_instants(zone: str) -> None:
 
 
 @pytest.mark.parametrize("zone", CHANGING_ZONES)
-def test_energy_at_a_time_that_does_not_exist_goes_an_hour_later(zone: str) -> None:
+def test_energy_at_a_missing_time_is_an_hour_later(zone: str) -> None:
     for year in (2022, 2026):
         gap = day_bounds(spring(zone, year))[0] + 2 * HOUR
         for time in range(gap, gap + HOUR, 5 * MINUTE):
@@ -92,7 +95,7 @@ def test_energy_at_a_time_that_does_not_exist_goes_an_hour_later(zone: str) -> N
         ([0.5, 0.25], [0.2], 0.45),
     ],
 )
-def test_a_time_that_does_not_exist_joins_the_point_that_is_there(
+def test_energy_at_a_missing_time_is_added_to_the_point_there(
     missing: list[float | None], there: list[float | None], expected: float | None
 ) -> None:
     points = [(wall("2026-03-08 02:00"), value) for value in missing]
@@ -119,7 +122,7 @@ DOUBLED = wall("2026-11-01 01:30")
         ([1.0, 2.0, 2.0], {FIRST: 1.0, SECOND: 2.0}),
     ],
 )
-def test_the_nth_point_of_the_repeated_hour_is_the_nth_instant(
+def test_nth_point_of_the_repeated_hour_is_the_nth_instant(
     values: list[float | None], expected: dict[int, float | None]
 ) -> None:
     found = placed([(DOUBLED, value) for value in values])
@@ -138,7 +141,7 @@ def test_the_nth_point_of_the_repeated_hour_is_the_nth_instant(
         ([None, None], None, 0),
     ],
 )
-def test_elsewhere_the_later_of_different_points_wins(
+def test_later_of_different_points_wins_elsewhere(
     values: list[float | None], kept: float | None, warnings: int
 ) -> None:
     found = placed([(wall("2026-06-01 01:30"), value) for value in values])
@@ -160,30 +163,30 @@ def test_elsewhere_the_later_of_different_points_wins(
         ("1969-12-31 00:00", False),
     ],
 )
-def test_the_range_includes_its_start_and_not_its_end(shown: str, *, inside: bool) -> None:
+def test_range_includes_its_start_but_not_its_end(shown: str, *, inside: bool) -> None:
     found = placed([(wall(shown), 1.0)], bounds=day_bounds(AUTUMN))
     assert len(found.values) == int(inside)
     assert len(found.warnings) == int(not inside)
 
 
 @pytest.mark.parametrize("time", [wall("9999-12-31 23:59"), 10**15, 10**300, -(10**15), -1])
-def test_an_impossible_time_does_no_harm_whatever_the_range(time: int) -> None:
+def test_impossible_time_is_dropped_in_any_range(time: int) -> None:
     found = placed([(time, 1.0)], bounds=(-(10**18), 10**18))
     assert found.values == {}
     assert len(found.warnings) == 1
 
 
-# -- whole days
+# -- daily points
 
 
 @pytest.mark.parametrize("zone", [*US_ZONES, ODD_ZONE])
-def test_a_daily_point_is_the_start_of_its_local_day(zone: str) -> None:
+def test_daily_point_is_at_the_start_of_its_local_day(zone: str) -> None:
     for day in days_of(zone):
         found = place_days([(wall(day.isoformat()), 24.5)], WallClock(ZoneInfo(zone)), day_bounds(day))
         assert (found.values, found.warnings) == ({bounds_of(day, zone)[0]: 24.5}, [])
 
 
-def test_a_daily_point_off_midnight_or_off_the_range_is_dropped() -> None:
+def test_daily_point_off_midnight_or_range_is_dropped() -> None:
     points = [(wall("2026-10-31"), 1.0), (wall("2026-11-01"), 2.0), (wall("2026-11-01 05:00"), 3.0)]
     found = place_days([*points, (wall("2026-11-01 06:00"), 0.0)], WallClock(ZoneInfo(ZONE)), day_bounds(AUTUMN))
     assert found.values == {instant("2026-11-01 00:00-04:00"): 2.0}
@@ -191,7 +194,7 @@ def test_a_daily_point_off_midnight_or_off_the_range_is_dropped() -> None:
 
 
 @pytest.mark.parametrize(("day", "start"), [("2026-03-08", "01:00-04:00"), ("2026-11-01", "00:00-04:00")])
-def test_a_day_that_begins_with_the_change_begins_once(day: str, start: str) -> None:
+def test_day_that_begins_with_a_clock_change_begins_once(day: str, start: str) -> None:
     found = place_days([(wall(day), 1.0)] * 2, WallClock(ZoneInfo("America/Havana")), WIDE)
     assert found.values == {instant(f"{day} {start}"): 1.0}
 
@@ -203,7 +206,7 @@ NUMBER = MONDAY // DAY
 
 
 def chart_of(walls: Sequence[int], last: int = QUARTER) -> dict[int, int]:
-    """Each charted time ends at the next one, as the portal writes it."""
+    """Return charted intervals in which each time ends at the next one, as the portal does."""
     times = sorted(set(walls))
     return dict(zip(times, [*times[1:], times[-1] + last], strict=True))
 
@@ -224,29 +227,29 @@ def test_gaps_and_disorder_do_not_stretch_the_step(step: int, missing: set[int],
 
 @pytest.mark.parametrize("day", [SPRING, AUTUMN])
 @pytest.mark.parametrize("step", STEPS)
-def test_a_change_of_clocks_leaves_the_step(step: int, day: date) -> None:
+def test_clock_change_does_not_alter_the_step(step: int, day: date) -> None:
     walls = [wall_of(moment, ZONE) for moment in instants_of(day, ZONE, step)]
     assert day_steps(walls, chart_of(walls, step)) == day_steps(walls, {}) == {walls[0] // DAY: step}
 
 
-def test_the_chart_counts_before_the_distance() -> None:
+def test_chart_is_preferred_to_distances() -> None:
     walls = [MONDAY, MONDAY + 30 * MINUTE]
     assert day_steps(walls, {time: time + QUARTER for time in walls}) == {NUMBER: QUARTER}
 
 
-def test_the_most_common_of_several_lengths_counts() -> None:
+def test_most_common_length_counts() -> None:
     walls = [*every(QUARTER, span=6 * HOUR), *every(HOUR, MONDAY + 6 * HOUR, 18 * HOUR)]
     assert day_steps(walls, chart_of(walls, HOUR)) == {NUMBER: QUARTER}
 
 
 @pytest.mark.parametrize("numbers", [(0, 1, 3), (0, 2, 3)])
-def test_of_two_lengths_equally_common_the_longer_is_a_gap(numbers: Sequence[int]) -> None:
+def test_longer_of_two_equally_common_lengths_is_a_gap(numbers: Sequence[int]) -> None:
     walls = [MONDAY + number * QUARTER for number in numbers]
     assert day_steps(walls, {}) == {NUMBER: QUARTER}
 
 
 @pytest.mark.parametrize("chart", [{}, {MONDAY: MONDAY}, {MONDAY: MONDAY + 3 * HOUR}])
-def test_a_single_point_without_a_sensible_interval_tells_nothing(chart: dict[int, int]) -> None:
+def test_single_point_without_an_interval_shows_no_step(chart: dict[int, int]) -> None:
     assert day_steps([MONDAY], chart) == {}
     assert day_steps([MONDAY], {MONDAY: MONDAY + QUARTER}) == {NUMBER: QUARTER}
 
@@ -270,11 +273,11 @@ COARSE = every(HOUR)
         [time for number, time in enumerate(COARSE) if number not in (3, 4, 10, 15)],
     ],
 )
-def test_a_coarser_meter_on_a_finer_chart_keeps_its_own_step(walls: list[int]) -> None:
+def test_coarser_meter_on_a_finer_chart_keeps_its_step(walls: list[int]) -> None:
     assert day_steps(walls, chart_of(every(QUARTER))) == {NUMBER: HOUR}
 
 
-def test_a_coarser_meter_keeps_its_step_on_a_day_that_has_just_begun() -> None:
+def test_coarser_meter_keeps_its_step_early_in_the_day() -> None:
     today = MONDAY + DAY
     walls = [*COARSE, *every(HOUR, today, 2 * HOUR)]
     assert day_steps(walls, chart_of(every(QUARTER, span=2 * DAY))) == {NUMBER: HOUR, NUMBER + 1: HOUR}
@@ -289,5 +292,5 @@ def test_a_coarser_meter_keeps_its_step_on_a_day_that_has_just_begun() -> None:
         ({1: QUARTER, 7: HOUR}, HOUR),
     ],
 )
-def test_a_day_without_a_step_has_that_of_the_nearest_day(steps: dict[int, int], expected: int) -> None:
+def test_day_without_a_step_uses_the_nearest_day(steps: dict[int, int], expected: int) -> None:
     assert step_of_day(5, steps) == expected

@@ -1,4 +1,4 @@
-"""The series of an answer as they are: what the layout with a point a minute is made of (contract 6)."""
+"""Tests of the unchanged series of an answer (docs/samples.md, "InfluxDB layouts")."""
 
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -46,7 +46,7 @@ def one(pairs: list[Pair], *more: Json) -> tuple[Json, ...]:
     return usage([meter()], [series(pairs=pairs)], xToOrderedInterval=charted), *more
 
 
-def test_each_interval_has_its_real_bounds_and_its_value_unrounded() -> None:
+def test_interval_has_real_bounds_and_an_unrounded_value() -> None:
     (only,) = read(*one(day_of(0.1234567891)))
     assert (only.meter, only.name) == ("M1", "M1")
     assert only.points == tuple((each, each + HOUR, 0.1234567891, None) for each in instants_of(MONDAY, ZONE, HOUR))
@@ -56,12 +56,12 @@ def test_each_interval_has_its_real_bounds_and_its_value_unrounded() -> None:
     ("series_id", "name"),
     [("M1", "M1"), ("M1 - Consumption", "Consumption"), ("M1 - Net Usage", "Usage"), ("81001\t FWD  ", "FWD")],
 )
-def test_a_series_is_called_by_the_last_word_of_its_name(series_id: str, name: str) -> None:
+def test_series_is_named_by_the_last_word_of_its_name(series_id: str, name: str) -> None:
     entry = usage([meter("M1", series_id)], [series(series_id, day_of(), meterNumber="M1")])
     assert [each.name for each in read(entry)] == [name]
 
 
-def test_each_channel_is_a_series_with_its_signed_values() -> None:
+def test_each_channel_is_a_series_with_signed_values() -> None:
     drawn, sent, net = day_of(3.0), day_of(-1.25), day_of(1.75)
     found = read(usage(NET_METER, net_series(drawn, sent, net)))
     values = [(each.meter, each.name, {value for _, _, value, _ in each.points}) for each in found]
@@ -82,23 +82,23 @@ def test_two_costs_of_one_series_are_added() -> None:
     assert {usd for _, _, _, usd in second.points} == {0.75}
 
 
-def test_what_has_no_value_has_no_point() -> None:
+def test_missing_value_has_no_point() -> None:
     pairs = day_of(1.0)
     pairs[3] = (pairs[3][0], None)
     del pairs[8]
     (only,) = read(*one(pairs))
     starts = instants_of(MONDAY, ZONE, HOUR)
     assert [each[0] for each in only.points] == starts[:3] + starts[4:8] + starts[9:]
-    # A chart's interval stretches over the gap; the meter's does not.
+    # A charted interval includes the gap; an interval of the meter does not.
     assert {end - start for start, end, *_ in only.points} == {HOUR}
 
 
-def test_a_lone_point_of_unknown_length_is_left_out() -> None:
+def test_single_point_of_unknown_length_is_omitted() -> None:
     (only,) = read(usage([meter()], [series(pairs=[(wall("2026-01-05 23:00"), 1.0)])]))
     assert only.points == ()
 
 
-def test_in_autumn_the_second_point_of_a_time_is_its_second_instant() -> None:
+def test_second_point_in_autumn_is_the_second_instant() -> None:
     day = autumn(ZONE, 2026)
     (only,) = read(*one(sorted([*day_of(1.0, day=day), (wall("2026-11-01 01:00"), 5.0)])), day=day)
     assert [each[0] for each in only.points] == instants_of(day, ZONE, HOUR)

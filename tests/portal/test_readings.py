@@ -1,4 +1,4 @@
-"""A whole answer made readings: times, energy, cost and periods of each meter (contract 3)."""
+"""Tests of readings from an answer: times, energy, cost and periods of each meter."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -64,7 +64,7 @@ def read(
 
 
 def priced(pairs: Sequence[Pair], costs: Sequence[Pair]) -> Json:
-    """The data of one meter with its cost."""
+    """Return the data of one meter with its cost."""
     return electric(usage([meter()], [series(pairs=pairs)]), cost([series(pairs=costs)]))
 
 
@@ -86,7 +86,7 @@ def energies(found: MeterReadings) -> list[tuple[float | None, float | None]]:
 
 @settings(examples, max_examples=12)
 @given(st.sampled_from(CHANGING_ZONES), st.integers(2020, 2035), st.sampled_from(STEPS), st.integers(-3, 0))
-def test_days_around_a_change_join_without_gap_or_overlap(zone: str, year: int, step: int, before: int) -> None:
+def test_days_around_a_clock_change_have_no_gap_or_overlap(zone: str, year: int, step: int, before: int) -> None:
     for change in (spring(zone, year), autumn(zone, year)):
         first = change + timedelta(days=before)
         every = [moment for number in range(4) for moment in instants_of(first + timedelta(days=number), zone, step)]
@@ -98,7 +98,7 @@ def test_days_around_a_change_join_without_gap_or_overlap(zone: str, year: int, 
 
 
 @pytest.mark.parametrize("zone", [*US_ZONES, "Australia/Lord_Howe"])
-def test_a_daily_reading_lasts_until_the_next_local_midnight(zone: str) -> None:
+def test_daily_reading_lasts_until_the_next_local_midnight(zone: str) -> None:
     clock = WallClock(ZoneInfo(zone))
     for change in [*changes(zone, 2026), date(2026, 6, 1)]:
         days = [change + timedelta(days=number) for number in (-1, 0, 1)]
@@ -116,13 +116,13 @@ def quarters(numbers: Sequence[int], value: float | None = 0.25) -> list[Pair]:
     return [(T0 + number * QUARTER, value) for number in numbers]
 
 
-def test_an_interval_before_a_gap_is_not_stretched_over_it() -> None:
+def test_interval_before_a_gap_keeps_its_length() -> None:
     present = [number for number in range(96) if number not in (3, 4, 5, 20, 50, 51)]
     found = only(read(one_meter(quarters(present))))
     assert spans(found) == [(START + number * QUARTER, START + (number + 1) * QUARTER) for number in present]
 
 
-def test_only_what_has_a_value_is_a_reading() -> None:
+def test_only_values_are_readings() -> None:
     data = one_meter([*quarters([0], 0.0), *quarters([1], None), *quarters([2])])
     del data["ELECTRIC"][0]["series"][0]["data"][2]["y"]
     assert only(read(data)).readings == (Reading(START, START + QUARTER, 0.0),)
@@ -130,13 +130,13 @@ def test_only_what_has_a_value_is_a_reading() -> None:
     assert read(one_meter(quarters(range(96), None))).is_empty
 
 
-def test_a_day_of_one_point_has_the_step_of_the_day_beside_it() -> None:
+def test_day_of_one_point_has_the_step_of_the_next_day() -> None:
     pairs = [*quarters(range(96)), (T0 + DAY, 0.5)]
     found = only(read(one_meter(pairs, charted=False), days=2))
     assert spans(found)[-1] == (START + DAY, START + DAY + QUARTER)
 
 
-def test_a_single_point_has_the_charted_step_or_the_known_one() -> None:
+def test_single_point_has_the_charted_or_known_step() -> None:
     uncharted = one_meter(quarters([0]), charted=False)
     assert spans(only(read(one_meter(quarters([0]))))) == [(START, START + QUARTER)]
     assert spans(only(read(uncharted, known={"M1": HOUR}))) == [(START, START + HOUR)]
@@ -145,12 +145,12 @@ def test_a_single_point_has_the_charted_step_or_the_known_one() -> None:
     assert len(waiting.warnings) == 1
 
 
-def test_an_hourly_point_of_a_daily_meter_is_not_a_day_long() -> None:
+def test_hourly_point_of_a_daily_meter_is_not_a_day_long() -> None:
     found = only(read(one_meter([(T0 + 13 * HOUR, 1.0)], charted=False), known={"M1": DAILY}))
     assert all(reading.end - reading.start <= HOUR for reading in found.readings)
 
 
-def test_a_coarser_meter_beside_a_finer_one_keeps_its_hours() -> None:
+def test_coarser_meter_beside_a_finer_one_keeps_its_step() -> None:
     fine, coarse = quarters(range(96)), [(T0 + number * HOUR, 1.0) for number in range(24) if number != 5]
     times = [time for time, _ in fine]
     entry = usage([meter("F"), meter("C")], [series("F", fine), series("C", coarse)], xToOrderedInterval=chart(times))
@@ -160,20 +160,20 @@ def test_a_coarser_meter_beside_a_finer_one_keeps_its_hours() -> None:
     assert (found["F"].info.step, found["C"].info.step) == (QUARTER, HOUR)
 
 
-# -- what does not belong
+# -- strays and repeated times
 
 
 @pytest.mark.parametrize("charted", [True, False])
 @pytest.mark.parametrize("stray", [0.0, 0.5])
 def test_only_a_zero_off_the_grid_is_dropped(stray: float, *, charted: bool) -> None:
-    """The day on which a meter is connected can begin with one (portal-facts 3.5)."""
+    """The day a meter is connected can begin with one (docs/portal.md, "Oddities of usage answers")."""
     hours: list[Pair] = [(T0 + number * HOUR, 1.0) for number in range(13, 24)]
     found = read(one_meter([*hours, (T0 + 13 * HOUR + 7 * MINUTE, stray)], charted=charted))
     assert len(only(found).readings) == (12 if stray else 11)
     assert len(found.warnings) == (1 if stray else 0)
 
 
-def test_a_repeated_time_is_the_later_one_with_one_warning() -> None:
+def test_later_of_two_values_is_used_with_one_warning() -> None:
     pairs: list[Pair] = [*quarters(range(8)), (T0, 0.5), (T0 + QUARTER, 0.25), (T0 + 2 * QUARTER, 0.75)]
     found = read(one_meter(pairs))
     assert [reading.usage for reading in only(found).readings] == [0.5, 0.25, 0.75, *[0.25] * 5]
@@ -183,7 +183,7 @@ def test_a_repeated_time_is_the_later_one_with_one_warning() -> None:
 # -- energy
 
 
-def test_a_meter_tells_its_channels_and_what_it_is() -> None:
+def test_meter_info_describes_the_channels() -> None:
     drawn, sent, net = quarters([0, 1], 0.3), quarters([0, 1], -0.5), quarters([0, 1], -0.2)
     found = only(read(electric(usage(NET_METER, net_series(drawn, sent, net)))))
     assert energies(found) == [(0.3, 0.5)] * 2
@@ -194,7 +194,7 @@ def test_a_meter_tells_its_channels_and_what_it_is() -> None:
     assert only(read(parent)).info == MeterInfo("M1", (), parent=True, step=QUARTER)
 
 
-def test_the_meters_of_a_location_are_never_added() -> None:
+def test_meters_of_a_location_are_never_added() -> None:
     meters = [meter("P", isParentMeter=True), meter("C", parentMeters=["P"]), meter("S")]
     serieses = [series("P", quarters([0, 1], 3.0)), series("C", quarters([0, 1], 1.0)), series("S", quarters([0], 7.0))]
     found = read(electric(usage(meters, serieses, xToOrderedInterval=chart([T0, T0 + QUARTER]))))
@@ -210,7 +210,7 @@ def test_the_meters_of_a_location_are_never_added() -> None:
 
 
 @pytest.mark.parametrize("values", [[0.04, 0.03], [0.04, None], [0.0, -0.02], [None, None]])
-def test_cost_is_that_of_the_same_interval(values: list[float | None]) -> None:
+def test_cost_belongs_to_the_same_interval(values: list[float | None]) -> None:
     pairs = [(T0 + number * QUARTER, value) for number, value in enumerate(values)]
     assert only(read(priced(quarters([0, 1]), pairs[::-1]))).readings == (
         Reading(START, START + QUARTER, 0.25, None, values[0]),
@@ -218,7 +218,7 @@ def test_cost_is_that_of_the_same_interval(values: list[float | None]) -> None:
     )
 
 
-def test_cost_at_a_time_without_usage_is_an_interval_of_its_own() -> None:
+def test_cost_without_usage_is_an_interval_of_its_own() -> None:
     found = only(read(priced(quarters([0, 1]), [(T0 + 2 * QUARTER, 0.05)]))).readings
     assert found[2:] == (Reading(START + 2 * QUARTER, START + 3 * QUARTER, cost=0.05),)
     assert [reading.cost for reading in found] == [None, None, 0.05]
@@ -248,7 +248,7 @@ def net_cost(*serieses: Json) -> float | None:
         ({"Net": 0.03}, 0.03),
     ],
 )
-def test_cost_is_the_signed_sum_and_net_counts_only_alone(labels: dict[str, float], total: float) -> None:
+def test_cost_is_a_signed_sum_without_net(labels: dict[str, float], total: float) -> None:
     assert net_cost(*(series(f"M7 - {label}", [(T0, value)]) for label, value in labels.items())) == total
 
 
@@ -273,22 +273,22 @@ def test_energy_is_classified_by_period() -> None:
     assert energies(found) == [(0.25, None)] * 2
 
 
-def test_periods_make_no_meters_of_their_own() -> None:
+def test_periods_create_no_meters() -> None:
     found = with_periods(("On Peak", quarters([0, 1])), number="M9")
     assert [each.info.number for each in found.meters] == ["M1"]
 
 
-# -- a zone that does not fit
+# -- evidence of the zone
 
 
-def test_readings_come_with_what_they_show_of_the_zone() -> None:
+def test_readings_have_evidence_of_the_zone() -> None:
     moments = range(*bounds_of(MONDAY, "America/New_York"), HOUR)
     pairs: list[Pair] = [(wall_of(moment, "America/Chicago"), 0.5) for moment in moments]
     (evidence,) = read(one_meter(pairs), zone="America/New_York").evidence
     assert evidence.agrees(ZoneInfo("America/Chicago"))
 
 
-# -- whatever is written
+# -- properties
 
 HOURS = st.integers(-2, 26).map(lambda number: T0 + number * HOUR)
 VALUES = st.none() | st.floats(-100, 100)
@@ -296,7 +296,7 @@ VALUES = st.none() | st.floats(-100, 100)
 
 @examples
 @given(st.lists(st.tuples(HOURS | st.integers(-(10**12), 10**12), VALUES), max_size=12), st.booleans())
-def test_any_points_give_sound_readings(pairs: list[Pair], charted: bool) -> None:  # noqa: FBT001 - drawn by position
+def test_any_points_make_valid_readings(pairs: list[Pair], charted: bool) -> None:  # noqa: FBT001 - drawn by position
     found = only(read(one_meter(pairs, charted=charted)))
     starts = [reading.start for reading in found.readings]
     assert starts == sorted(set(starts))

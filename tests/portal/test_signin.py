@@ -1,4 +1,7 @@
-"""Signing in: what is sent, and every way in which a portal says no (portal-facts 1)."""
+"""Tests of signing in: requests, tokens, and all kinds of rejections.
+
+See docs/portal.md, "Signing in", and docs/portal.md, "Rejected sign-ins".
+"""
 
 import json
 from collections.abc import Iterator
@@ -51,14 +54,14 @@ SECOND_FACTOR_REFUSED = "login coop: the portal rejected the second factor; chec
 
 
 class Gate:
-    """Remembers what it was told; closed: lets nobody through."""
+    """A gate that records calls. closed: the error that every sign-in gets, if any."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
         self.closed: PortalError | None = None
 
     def ask(self) -> None:
-        """Nobody is there to be asked."""
+        """Wait for nothing."""
 
     def turn(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -95,7 +98,7 @@ def login() -> Login:
     ("url", "password"),
     [(URL, PLACEHOLDER), (URL, DEMO_PASSWORD), ("http://127.0.0.1:9", PLACEHOLDER)],
 )
-def test_a_password_that_we_ship_is_never_sent_to_a_real_portal(
+def test_example_password_is_never_sent(
     url: str, password: str, gate: Gate, transport: Transport, requests_mock: requests_mock.Mocker
 ) -> None:
     with pytest.raises(CredentialsError) as caught:
@@ -125,7 +128,7 @@ def success(**fields: object) -> str:
     return json.dumps({key: value for key, value in (answer | fields).items() if value is not None})
 
 
-# -- what is sent
+# -- requests
 
 
 @pytest.mark.parametrize(
@@ -138,7 +141,7 @@ def success(**fields: object) -> str:
         "&$*#+% é日本\"'",
     ],
 )
-def test_a_nasty_password_signs_in(clock: ManualClock, gate: Gate, start_portal: StartPortal, password: str) -> None:
+def test_password_with_special_characters_signs_in(clock: ManualClock, gate: Gate, start_portal: StartPortal, password: str) -> None:
     user = UserSpec(password=password)
     server = start_portal(World(users=(user,), locations=(HOUSE,)))
 
@@ -148,7 +151,7 @@ def test_a_nasty_password_signs_in(clock: ManualClock, gate: Gate, start_portal:
     assert server.portal.calls == {("auth", 200): 1}
 
 
-def test_a_nasty_user_name_signs_in(clock: ManualClock, gate: Gate, start_portal: StartPortal) -> None:
+def test_user_name_with_special_characters_signs_in(clock: ManualClock, gate: Gate, start_portal: StartPortal) -> None:
     user = UserSpec(username="first+tag&more%@example.org")
     server = start_portal(World(users=(user,), locations=(HOUSE,)))
 
@@ -157,7 +160,7 @@ def test_a_nasty_user_name_signs_in(clock: ManualClock, gate: Gate, start_portal
     assert gate.told == ["check", "accepted"]
 
 
-def test_without_a_second_factor_only_the_two_fields_are_sent(
+def test_only_two_fields_are_sent_without_a_second_factor(
     login: Login, gate: Gate, transport: Transport, requests_mock: requests_mock.Mocker
 ) -> None:
     requests_mock.post(SIGN_IN, text=success())
@@ -179,7 +182,7 @@ def test_without_a_second_factor_only_the_two_fields_are_sent(
         f"otpauth://totp/Coop:member?secret={TOTP}&issuer=Coop",
     ],
 )
-def test_the_second_factor_is_the_code_of_this_moment(
+def test_second_factor_is_the_current_code(
     clock: ManualClock, gate: Gate, start_portal: StartPortal, secret: str
 ) -> None:
     user = UserSpec(totp_secret=TOTP)
@@ -191,7 +194,7 @@ def test_the_second_factor_is_the_code_of_this_moment(
     assert gate.told == ["check", "accepted"]
 
 
-def test_the_second_factor_goes_in_a_field_of_its_own(
+def test_second_factor_has_its_own_field(
     login: Login, gate: Gate, transport: Transport, requests_mock: requests_mock.Mocker
 ) -> None:
     requests_mock.post(SIGN_IN, text=success())
@@ -202,7 +205,7 @@ def test_the_second_factor_goes_in_a_field_of_its_own(
     assert sent.body == "userId=member%40example.org&password=p&twoFactorCode=081804"
 
 
-def test_a_second_factor_of_eighty_bits_signs_in(clock: ManualClock, gate: Gate, start_portal: StartPortal) -> None:
+def test_second_factor_of_80_bits_signs_in(clock: ManualClock, gate: Gate, start_portal: StartPortal) -> None:
     user = UserSpec(totp_secret="JBSWY3DPEHPK3PXP")
     server = start_portal(World(users=(user,), locations=(HOUSE,)))
 
@@ -214,7 +217,7 @@ def test_a_second_factor_of_eighty_bits_signs_in(clock: ManualClock, gate: Gate,
 # -- the token
 
 
-def test_a_secondary_login_acts_for_the_owner_of_the_registration(
+def test_secondary_login_acts_for_the_owner(
     clock: ManualClock, gate: Gate, start_portal: StartPortal
 ) -> None:
     user = UserSpec(username="second@example.org", owner="member@example.org")
@@ -224,7 +227,7 @@ def test_a_secondary_login_acts_for_the_owner_of_the_registration(
 
 
 @pytest.mark.parametrize("owner", [None, "", 7.5, []])
-def test_without_an_owner_the_login_acts_for_itself(
+def test_login_without_an_owner_acts_for_itself(
     login: Login, gate: Gate, transport: Transport, requests_mock: requests_mock.Mocker, owner: object
 ) -> None:
     requests_mock.post(SIGN_IN, text=success(primaryUsername=owner))
@@ -248,7 +251,7 @@ def test_without_an_owner_the_login_acts_for_itself(
         ({"expiresIn": 299, "expiration": NOW + 7200}, 299),
     ],
 )
-def test_a_token_lives_as_long_as_the_portal_says(  # noqa: PLR0917 - fixtures
+def test_token_is_valid_as_long_as_the_portal_says(  # noqa: PLR0917 - fixtures
     login: Login,
     gate: Gate,
     transport: Transport,
@@ -261,11 +264,11 @@ def test_a_token_lives_as_long_as_the_portal_says(  # noqa: PLR0917 - fixtures
     assert sign_in(login, transport, gate, lambda: NOW) == Token("the-token", "member@example.org", NOW + life)
 
 
-def test_a_token_does_not_show_itself() -> None:
+def test_token_is_not_in_its_repr() -> None:
     assert repr(Token("abc", "member@example.org", 1.0)) == "<token>"
 
 
-# -- refusals
+# -- rejections
 
 
 @pytest.mark.parametrize(
@@ -280,7 +283,7 @@ def test_a_token_does_not_show_itself() -> None:
         (401, None, "401"),
     ],
 )
-def test_refused_credentials_are_told_to_the_gate_and_to_people(  # noqa: PLR0917 - fixtures
+def test_rejected_credentials_are_counted_and_reported(  # noqa: PLR0917 - fixtures
     login: Login,
     gate: Gate,
     transport: Transport,
@@ -308,7 +311,7 @@ def test_refused_credentials_are_told_to_the_gate_and_to_people(  # noqa: PLR091
     ],
 )
 @pytest.mark.parametrize(("totp", "message"), [(None, WANTS_SECOND_FACTOR), (TOTP, SECOND_FACTOR_REFUSED)])
-def test_a_500_with_the_known_text_means_the_second_factor(  # noqa: PLR0917 - fixtures
+def test_known_text_with_status_500_means_second_factor(  # noqa: PLR0917 - fixtures
     login: Login,
     gate: Gate,
     transport: Transport,
@@ -327,7 +330,7 @@ def test_a_500_with_the_known_text_means_the_second_factor(  # noqa: PLR0917 - f
     assert len(requests_mock.request_history) == 1
 
 
-def test_a_wrong_second_factor_is_a_refusal_of_the_second_factor(
+def test_wrong_second_factor_is_rejected(
     clock: ManualClock, gate: Gate, start_portal: StartPortal
 ) -> None:
     server = start_portal(World(users=(UserSpec(totp_secret=TOTP),), locations=(HOUSE,)))
@@ -339,7 +342,7 @@ def test_a_wrong_second_factor_is_a_refusal_of_the_second_factor(
     assert gate.told == ["check", "two_factor"]
 
 
-def test_a_refusal_of_a_login_that_needs_a_second_factor_asks_for_it(
+def test_rejection_asks_for_a_required_second_factor(
     login: Login, gate: Gate, transport: Transport, requests_mock: requests_mock.Mocker
 ) -> None:
     requests_mock.post(SIGN_IN, text='{"status": "FAILURE", "isBusinessUser": false}')
@@ -368,7 +371,7 @@ def test_a_refusal_of_a_login_that_needs_a_second_factor_asks_for_it(
     ],
     ids=str,
 )
-def test_a_portal_that_knows_of_no_second_factor_refused_the_password(
+def test_rejection_without_second_factor_is_the_password(
     login: Login, gate: Gate, transport: Transport, requests_mock: requests_mock.Mocker, answer: dict[str, object]
 ) -> None:
     requests_mock.post(SIGN_IN, status_code=401)
@@ -381,7 +384,7 @@ def test_a_portal_that_knows_of_no_second_factor_refused_the_password(
     assert gate.told == ["check", "credentials"]
 
 
-def test_with_a_second_factor_given_a_refusal_is_about_the_password(
+def test_rejection_with_second_factor_is_the_password(
     login: Login, gate: Gate, transport: Transport, requests_mock: requests_mock.Mocker
 ) -> None:
     requests_mock.post(SIGN_IN, text='{"status": "FAILURE"}')
@@ -393,7 +396,7 @@ def test_with_a_second_factor_given_a_refusal_is_about_the_password(
     assert len(requests_mock.request_history) == 1
 
 
-# -- everything else that goes wrong is no refusal
+# -- errors that are not rejections
 
 
 @pytest.mark.parametrize(
@@ -445,7 +448,7 @@ def test_with_a_second_factor_given_a_refusal_is_about_the_password(
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else None,
 )
-def test_other_trouble_is_not_counted(  # noqa: PLR0917 - fixtures
+def test_other_errors_are_not_counted(  # noqa: PLR0917 - fixtures
     login: Login,
     gate: Gate,
     transport: Transport,
@@ -466,7 +469,7 @@ def test_other_trouble_is_not_counted(  # noqa: PLR0917 - fixtures
 
 
 @pytest.mark.parametrize("how", [each for each in SignIn if each is not SignIn.OK])
-def test_no_message_holds_password_or_user_name(
+def test_no_message_contains_password_or_user_name(
     clock: ManualClock, gate: Gate, portal: PortalServer, how: SignIn
 ) -> None:
     change(portal, sign_in=how)
@@ -479,7 +482,7 @@ def test_no_message_holds_password_or_user_name(
     assert not [word for word in ("Swordfish7", "member", "@") if word in message]
 
 
-def test_a_closed_gate_lets_no_call_through(
+def test_closed_gate_prevents_any_call(
     login: Login, gate: Gate, transport: Transport, requests_mock: requests_mock.Mocker
 ) -> None:
     gate.closed = CredentialsError("paused")
@@ -494,7 +497,7 @@ def test_a_closed_gate_lets_no_call_through(
 # -- renewing
 
 
-def test_a_renewal_gives_the_next_token(transport: Transport, requests_mock: requests_mock.Mocker) -> None:
+def test_renewal_returns_the_next_token(transport: Transport, requests_mock: requests_mock.Mocker) -> None:
     requests_mock.post(RENEW, text=success(authorizationToken="next", expiresIn=200, primaryUsername="o@example.org"))
 
     renewed = renew(Token("a+b&c", "o@example.org", NOW + 20), transport, NOW)
@@ -503,7 +506,7 @@ def test_a_renewal_gives_the_next_token(transport: Transport, requests_mock: req
     assert requests_mock.request_history[0].body == "token=a%2Bb%26c"
 
 
-def test_a_renewed_token_stays_with_its_owner(transport: Transport, requests_mock: requests_mock.Mocker) -> None:
+def test_renewed_token_keeps_its_owner(transport: Transport, requests_mock: requests_mock.Mocker) -> None:
     requests_mock.post(RENEW, text=success(primaryUsername=None))
 
     assert renew(Token("a", "owner@example.org", NOW + 20), transport, NOW) == Token(
@@ -528,7 +531,7 @@ def test_a_renewed_token_stays_with_its_owner(transport: Transport, requests_moc
     ],
     ids=str,
 )
-def test_a_renewal_that_does_not_work_gives_nothing(
+def test_failed_renewal_returns_none(
     transport: Transport, requests_mock: requests_mock.Mocker, answer: dict[str, object]
 ) -> None:
     requests_mock.post(RENEW, **answer)  # type: ignore[arg-type]
@@ -536,11 +539,11 @@ def test_a_renewal_that_does_not_work_gives_nothing(
     assert renew(Token("a", "member@example.org", NOW + 20), transport, NOW) is None
 
 
-# -- a clock that is wrong
+# -- wrong clocks
 
 
 def skewed(transport: Transport, login: Login, mocker: requests_mock.Mocker, ahead: float) -> str:
-    """What is said of a refused second factor where our clock is ahead of the portal's."""
+    """Return the message for a rejected second factor if our clock is ahead by this many seconds."""
     date = formatdate(NOW - ahead, usegmt=True)
     body = "Your data could not be verified. Please contact customer service."
     mocker.post(SIGN_IN, status_code=500, text=body, headers={"Date": date})
@@ -550,7 +553,7 @@ def skewed(transport: Transport, login: Login, mocker: requests_mock.Mocker, ahe
 
 
 @pytest.mark.parametrize(("ahead", "words"), [(90, "90 s ahead of"), (-3600, "3600 s behind"), (26, "26 s ahead of")])
-def test_a_clock_that_is_wrong_is_named_as_the_cause(
+def test_wrong_clock_is_named_as_the_cause(
     login: Login, transport: Transport, requests_mock: requests_mock.Mocker, ahead: int, words: str
 ) -> None:
     assert skewed(transport, login, requests_mock, ahead) == (
@@ -559,20 +562,20 @@ def test_a_clock_that_is_wrong_is_named_as_the_cause(
 
 
 @pytest.mark.parametrize("ahead", [0, 20, -20])
-def test_a_clock_that_is_right_enough_is_only_a_possible_cause(
+def test_small_clock_difference_is_only_a_possible_cause(
     login: Login, transport: Transport, requests_mock: requests_mock.Mocker, ahead: int
 ) -> None:
     assert skewed(transport, login, requests_mock, ahead) == SECOND_FACTOR_REFUSED
 
 
-def test_a_simulated_portal_with_another_clock_shows_it(gate: Gate, clock: ManualClock, portal: PortalServer) -> None:
+def test_simulated_portal_with_another_clock_shows_it(gate: Gate, clock: ManualClock, portal: PortalServer) -> None:
     portal.portal.world = World(users=(UserSpec(totp_secret=TOTP),), locations=(HOUSE,))
     ours = ManualClock(NOW + 300)
     with pytest.raises(TwoFactorError, match="clock, which is 300 s ahead of the portal's"):
         sign_in_to(portal, login_of(portal, UserSpec(totp_secret=TOTP)), gate, ours)
 
 
-def test_without_a_second_factor_the_clock_is_not_blamed(
+def test_clock_is_not_blamed_without_a_second_factor(
     login: Login, transport: Transport, requests_mock: requests_mock.Mocker
 ) -> None:
     date = formatdate(NOW - 9999, usegmt=True)

@@ -1,4 +1,4 @@
-"""Which zone a portal keeps, told from its answers, at any time of the year and with whatever is missing."""
+"""Tests of the zone of a portal, from its answers at any time of the year."""
 
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
@@ -44,7 +44,7 @@ COOP_ZONES = (
     "Pacific/Palau",
     "America/Puerto_Rico",
 )
-"""Zones in which co-ops are, no two of which show the same times all year round."""
+"""Zones of co-ops that differ from each other at some time of the year."""
 SUMMER, WINTER = date(2025, 7, 20), date(2026, 1, 13)
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -55,17 +55,17 @@ days = st.dates(date(2025, 1, 2), date(2026, 12, 1))
 
 
 def shown(zone: str, start: int, end: int, step: int = QUARTER) -> UsageAnswer:
-    """What a portal of this zone answers for a range of real time in which it has everything."""
+    """Return the complete answer of a portal in this zone for a range of instants."""
     return decode(one_meter([(wall_of(moment, zone), 0.25) for moment in range(start, end, step)]))
 
 
 def offset(zone: str, moment: int) -> int:
-    """How far the zone is ahead of UTC, by the standard library alone."""
+    """Return how far the zone is ahead of UTC, by the standard library alone."""
     return wall_of(moment, zone) - moment
 
 
 def two_days(zone: str, day: date, step: int = QUARTER) -> tuple[OffsetEvidence, ...]:
-    """What a portal of this zone shows in two days from a midnight of UTC."""
+    """Return the evidence of a portal in this zone for two days from a UTC midnight."""
     start = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
     return evidence_in(shown(zone, start, start + 2 * DAY, step), start, start + 2 * DAY)
 
@@ -79,7 +79,7 @@ def both_seasons(zone: str, step: int = QUARTER) -> tuple[OffsetEvidence, ...]:
 
 @given(zone=zones, day=days, step=steps)
 @examples
-def test_a_full_answer_shows_the_offset(zone: str, day: date, step: int) -> None:
+def test_full_answer_shows_the_offset(zone: str, day: date, step: int) -> None:
     for seen in two_days(zone, day, step):
         assert seen.offset == offset(zone, seen.start) == offset(zone, seen.end - 1)
 
@@ -90,7 +90,7 @@ def test_most_full_answers_show_it() -> None:
 
 @given(zone=zones, day=days, step=steps, gap=st.integers(0, 30), lag=st.integers(0, 30))
 @examples
-def test_no_gap_and_no_lag_feigns_an_offset(zone: str, day: date, step: int, gap: int, lag: int) -> None:
+def test_gap_and_lag_never_fake_an_offset(zone: str, day: date, step: int, gap: int, lag: int) -> None:
     start = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
     end = start + 7 * DAY
     for seen in evidence_in(shown(zone, start + gap * step, end - lag * step, step), start, end):
@@ -98,7 +98,7 @@ def test_no_gap_and_no_lag_feigns_an_offset(zone: str, day: date, step: int, gap
 
 
 @pytest.mark.parametrize(("gap", "lag"), [(HOUR, 0), (0, HOUR), (30 * MINUTE, 30 * MINUTE)])
-def test_a_missing_hour_over_a_change_of_clocks_shows_nothing(gap: int, lag: int) -> None:
+def test_missing_hour_across_a_clock_change_shows_nothing(gap: int, lag: int) -> None:
     start, end = instant("2026-03-06 00:00-05:00"), instant("2026-03-12 00:00-04:00")
     assert evidence_in(shown("America/New_York", start + gap, end - lag), start, end) == ()
 
@@ -108,7 +108,7 @@ def test_a_missing_hour_over_a_change_of_clocks_shows_nothing(gap: int, lag: int
     [(HOUR, 0), (0, -3 * HOUR), (MINUTE, 0), (21 * HOUR, 21 * HOUR), (6 * HOUR, -5 * HOUR), (0, HOUR)],
     ids=["gap", "lag", "off the quarter", "far away", "daylight only", "end bound included"],
 )
-def test_what_is_shifted_at_one_end_shows_nothing(begin: int, end: int) -> None:
+def test_data_shifted_at_one_end_shows_nothing(begin: int, end: int) -> None:
     first, last = bounds_of(WINTER, "America/New_York")
     assert evidence_in(shown("America/New_York", first + begin, last + end), first, last) == ()
 
@@ -124,19 +124,19 @@ def test_too_few_points_show_nothing(points: list[tuple[int, float]]) -> None:
 
 @given(zone=zones, day=days)
 @examples
-def test_a_bill_read_at_local_midnight_fits_its_zone(zone: str, day: date) -> None:
+def test_bill_read_at_local_midnight_fits_its_zone(zone: str, day: date) -> None:
     assert bills_fit(ZoneInfo(zone), [midnight(day, zone)])
     assert not bills_fit(ZoneInfo(zone), [midnight(day, zone) + 12 * HOUR])
 
 
-def test_most_bills_decide() -> None:
+def test_majority_of_bills_decides() -> None:
     reads = [midnight(day, "America/New_York") for day in (date(2025, 7, 5), date(2025, 12, 5), WINTER)]
     assert bills_fit(NEW_YORK, [reads[0], reads[1] + 3 * HOUR, reads[2]])
     assert not bills_fit(NEW_YORK, [reads[0], reads[1] + 3 * HOUR])
     assert not bills_fit(NEW_YORK, [])
 
 
-def test_a_bill_off_the_quarter_of_an_hour_does_not_count() -> None:
+def test_bill_read_off_the_quarter_hour_does_not_count() -> None:
     read = midnight(WINTER, "America/New_York")
     assert bills_fit(NEW_YORK, [read, read + 1, read + 7 * MINUTE])
     assert not bills_fit(NEW_YORK, [read + 1])
@@ -145,18 +145,18 @@ def test_a_bill_off_the_quarter_of_an_hour_does_not_count() -> None:
 # -- which zones fit
 
 
-def test_where_nothing_was_seen_no_zone_is_told() -> None:
+def test_no_zone_matches_without_evidence() -> None:
     assert matching_zones(()) == ()
 
 
-def test_bills_of_both_seasons_tell_the_zone() -> None:
+def test_bills_of_both_seasons_show_the_zone() -> None:
     for zone in COOP_ZONES:
         assert matching_zones((), [midnight(day, zone) for day in (SUMMER, WINTER)]) == (zone,)
 
 
 @given(zone=zones, step=steps)
 @examples
-def test_one_range_in_each_season_leaves_exactly_the_zone(zone: str, step: int) -> None:
+def test_one_range_per_season_leaves_one_zone(zone: str, step: int) -> None:
     assert matching_zones(both_seasons(zone, step))[0] == zone
     assert [name for name in COOP_ZONES if name in matching_zones(both_seasons(zone, step))] == [zone]
 
@@ -172,11 +172,11 @@ def test_one_range_in_each_season_leaves_exactly_the_zone(zone: str, step: int) 
         ("Pacific/Palau", SUMMER, ("Pacific/Palau",)),
     ],
 )
-def test_one_season_leaves_the_zones_alike_in_it(zone: str, day: date, expected: tuple[str, ...]) -> None:
+def test_one_season_leaves_the_zones_that_are_equal_in_it(zone: str, day: date, expected: tuple[str, ...]) -> None:
     assert matching_zones(two_days(zone, day)) == expected
 
 
-def test_bills_tell_zones_apart_that_are_alike() -> None:
+def test_bills_tell_equal_zones_apart() -> None:
     reads = [midnight(SUMMER, "America/Phoenix")]
     assert matching_zones(two_days("America/Phoenix", WINTER), reads) == ("America/Phoenix",)
     assert matching_zones(two_days("America/Phoenix", WINTER), [reads[0] + HOUR * 5]) == (
@@ -185,14 +185,14 @@ def test_bills_tell_zones_apart_that_are_alike() -> None:
     )
 
 
-def test_standard_time_all_the_year_needs_both_seasons() -> None:
+def test_standard_time_all_year_needs_both_seasons() -> None:
     assert matching_zones(two_days("Etc/GMT+5", WINTER)) == ("America/New_York",)
     assert matching_zones(both_seasons("Etc/GMT+5")) == ("Etc/GMT+5",)
 
 
 @given(zone=zones, moment=instants, step=steps)
 @examples
-def test_a_probe_now_and_one_in_the_other_season_tell_the_zone(zone: str, moment: int, step: int) -> None:
+def test_probes_in_both_seasons_show_the_zone(zone: str, moment: int, step: int) -> None:
     seen: list[OffsetEvidence] = []
     for age in (moment, other_season(moment)):
         start = age // DAY * DAY
@@ -213,24 +213,24 @@ def test_all_evidence_for_a_zone_makes_it_fit() -> None:
 
 @given(zone=zones, step=steps, configured=zones)
 @examples
-def test_a_wrong_zone_is_contradicted_by_both_seasons(zone: str, step: int, configured: str) -> None:
+def test_wrong_zone_is_contradicted_by_both_seasons(zone: str, step: int, configured: str) -> None:
     verdict = judge_zone(ZoneInfo(configured), both_seasons(zone, step))
     if zone == configured:
         assert verdict == ZoneVerdict(ZoneState.FITS)
     elif verdict.is_contradicted:
         assert verdict.others[0] == zone
         assert configured not in verdict.others
-    else:  # alike in one of the seasons
+    else:  # equal in one of the seasons
         assert verdict.fits is None
 
 
 @pytest.mark.parametrize("wrong", ["UTC", "America/Chicago", "America/Los_Angeles"])
-def test_a_zone_that_users_mistake_is_contradicted(wrong: str) -> None:
+def test_common_wrong_zone_is_contradicted(wrong: str) -> None:
     verdict = judge_zone(ZoneInfo(wrong), both_seasons("America/New_York"))
     assert (verdict.fits, verdict.others) == (False, ("America/New_York",))
 
 
-def test_one_range_alone_only_makes_a_zone_suspect() -> None:
+def test_one_range_only_makes_a_zone_suspect() -> None:
     seen = two_days("America/New_York", WINTER)
     assert judge_zone(ZoneInfo("America/Chicago"), seen).state is ZoneState.SUSPECT
     (one,) = seen
@@ -240,25 +240,25 @@ def test_one_range_alone_only_makes_a_zone_suspect() -> None:
     assert judge_zone(ZoneInfo("America/Chicago"), [one, apart]).is_contradicted
 
 
-def test_a_zone_that_fits_a_part_is_not_contradicted() -> None:
+def test_zone_that_fits_in_part_is_not_contradicted() -> None:
     verdict = judge_zone(NEW_YORK, both_seasons("Etc/GMT+5"))
     assert (verdict.fits, verdict.others) == (None, ("Etc/GMT+5",))
 
 
-def test_where_no_zone_fits_nothing_can_be_told() -> None:
+def test_verdict_is_unknown_if_no_zone_fits() -> None:
     odd = [OffsetEvidence(each.start, each.end, each.offset + 45 * MINUTE) for each in both_seasons("America/Chicago")]
     assert judge_zone(NEW_YORK, odd) == ZoneVerdict(ZoneState.UNKNOWN)
 
 
-def test_bills_speak_for_a_zone_whose_labels_are_shifted() -> None:
-    """As where a label is the end of its interval: an hour later, which looks like the next zone."""
+def test_bills_support_a_zone_with_shifted_labels() -> None:
+    """If labels are the ends of intervals, they are an hour later, like the next zone."""
     shifted = [OffsetEvidence(each.start, each.end, each.offset + HOUR) for each in both_seasons("America/Chicago")]
     chicago, reads = ZoneInfo("America/Chicago"), [midnight(WINTER, "America/Chicago")]
     assert judge_zone(chicago, shifted).is_contradicted
     assert judge_zone(chicago, shifted, reads).fits is None
 
 
-def test_bills_alone_can_speak_for_a_zone_and_not_against_it() -> None:
+def test_bills_alone_support_but_never_contradict_a_zone() -> None:
     reads = [midnight(day, "America/Chicago") for day in (SUMMER, WINTER)]
     assert judge_zone(ZoneInfo("America/Chicago"), (), reads).fits
     assert judge_zone(NEW_YORK, (), reads).fits is None
@@ -270,7 +270,7 @@ def test_bills_alone_can_speak_for_a_zone_and_not_against_it() -> None:
 
 @given(moment=instants)
 @examples
-def test_the_other_season_is_past_within_a_year_and_has_the_other_time(moment: int) -> None:
+def test_other_season_is_within_the_last_year(moment: int) -> None:
     new_york = ZoneInfo("America/New_York")
     other = other_season(moment)
     assert 0 < moment - other <= 366 * DAY
@@ -288,5 +288,5 @@ def test_the_other_season_is_past_within_a_year_and_has_the_other_time(moment: i
         ("2026-11-22 10:00+00:00", "2026-07-20 12:00+00:00"),
     ],
 )
-def test_the_other_season_is_the_nearest_one_before(now: str, other: str) -> None:
+def test_other_season_is_the_nearest_one_before(now: str, other: str) -> None:
     assert other_season(instant(now)) == instant(other)

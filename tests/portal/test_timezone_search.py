@@ -1,4 +1,4 @@
-"""Which zone a portal keeps, told by few calls before anybody knows it."""
+"""Tests of the search for the zone of a portal with few calls."""
 
 import json
 from dataclasses import replace
@@ -33,7 +33,7 @@ def zones_of(client: PortalClient, clock: ManualClock) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("zone", ["America/New_York", "America/Denver", "America/Phoenix", "Pacific/Honolulu"])
 @pytest.mark.parametrize("step", [900, 3600])
-def test_two_calls_tell_the_zone(
+def test_two_calls_show_the_zone(
     start_portal: StartPortal, sign_in: Sign, clock: ManualClock, zone: str, step: int
 ) -> None:
     portal = start_portal(world(replace(METER, step=step), zone=zone))
@@ -44,7 +44,7 @@ def test_two_calls_tell_the_zone(
 
 @pytest.mark.parametrize("now", [f"2026-{month:02}-{day:02}" for month in (3, 11) for day in (1, 9, 12, 16, 20)])
 @pytest.mark.parametrize("zone", ["America/Phoenix", "America/Denver", "Pacific/Honolulu", "America/Adak"])
-def test_the_zone_is_told_also_just_after_the_clocks_have_changed(
+def test_zone_is_found_just_after_a_clock_change(
     start_portal: StartPortal, sign_in: Sign, clock: ManualClock, zone: str, now: str
 ) -> None:
     clock.move_to(datetime.fromisoformat(now).replace(hour=17, tzinfo=UTC).timestamp())
@@ -52,12 +52,12 @@ def test_the_zone_is_told_also_just_after_the_clocks_have_changed(
     assert zones_of(client, clock) == (zone,)
 
 
-def test_palau_is_told_too(start_portal: StartPortal, sign_in: Sign, clock: ManualClock) -> None:
+def test_palau_is_found_too(start_portal: StartPortal, sign_in: Sign, clock: ManualClock) -> None:
     client = sign_in(start_portal(world(zone="Pacific/Palau")))
     assert zones_of(client, clock) == ("Pacific/Palau",)
 
 
-def test_where_one_location_shows_nothing_the_next_is_asked(
+def test_next_location_is_probed_if_one_shows_nothing(
     start_portal: StartPortal, sign_in: Sign, clock: ManualClock
 ) -> None:
     zone = "America/Phoenix"
@@ -67,7 +67,7 @@ def test_where_one_location_shows_nothing_the_next_is_asked(
     assert polls(portal) <= 6
 
 
-def test_a_location_that_may_not_be_read_does_not_keep_the_zone_away(
+def test_location_without_access_does_not_hide_the_zone(
     start_portal: StartPortal, sign_in: Sign, clock: ManualClock
 ) -> None:
     portal = start_portal(World(locations=(HOUSE, BARN)), refused_locations=("70001",))
@@ -75,14 +75,14 @@ def test_a_location_that_may_not_be_read_does_not_keep_the_zone_away(
     assert zones_of(client, clock) == ("America/New_York",)
 
 
-def test_a_meter_that_is_read_by_the_day_shows_the_zone_by_its_bills(
+def test_daily_meter_shows_the_zone_by_its_bills(
     start_portal: StartPortal, sign_in: Sign, clock: ManualClock
 ) -> None:
     client = sign_in(start_portal(world(DAYS_METER)))
     assert zones_of(client, clock) == ("America/New_York",)
 
 
-def test_a_history_of_one_season_leaves_the_zones_that_look_alike_in_it(
+def test_history_of_one_season_leaves_the_equal_zones(
     start_portal: StartPortal, sign_in: Sign, clock: ManualClock
 ) -> None:
     client = sign_in(start_portal(world(connected="2025-12-01", zone="America/Phoenix")))
@@ -90,7 +90,7 @@ def test_a_history_of_one_season_leaves_the_zones_that_look_alike_in_it(
 
 
 def unbilled(*meters: MeterSpec, connected: str = "2026-01-14", zone: str = "America/New_York") -> World:
-    """Houses that were connected lately, so that no bill tells the zone."""
+    """Return a world of houses connected recently, so that no bill shows the zone."""
     houses = [
         replace(HOUSE, number=f"7000{number}", meters=(meter,), connected=connected)
         for number, meter in enumerate(meters, start=1)
@@ -99,7 +99,7 @@ def unbilled(*meters: MeterSpec, connected: str = "2026-01-14", zone: str = "Ame
 
 
 @pytest.mark.parametrize("how", [Poll.STATUS_500, Poll.STATUS_503, Poll.PENDING])
-def test_a_portal_that_is_down_or_keeps_computing_is_not_asked_for_more(
+def test_search_ends_if_the_portal_is_down_or_computing(
     start_portal: StartPortal, sign_in: Sign, clock: ManualClock, how: Poll
 ) -> None:
     portal = start_portal(unbilled(METER, BARN_METER))
@@ -119,7 +119,7 @@ def test_a_portal_that_is_down_or_keeps_computing_is_not_asked_for_more(
     assert sum(clock.slept) <= 60
 
 
-def test_what_was_seen_before_a_portal_fails_is_kept(
+def test_evidence_before_a_failure_is_kept(
     start_portal: StartPortal, sign_in: Sign, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     portal = start_portal(unbilled(METER, connected="2025-12-01"))
@@ -137,7 +137,7 @@ def test_what_was_seen_before_a_portal_fails_is_kept(
     assert search.errors == {}
 
 
-def test_what_every_location_refuses_is_told_of_each(
+def test_error_of_each_location_is_reported(
     start_portal: StartPortal, sign_in: Sign, clock: ManualClock
 ) -> None:
     portal = start_portal(unbilled(METER, BARN_METER), poll=Poll.STATUS_403)
@@ -150,10 +150,10 @@ def test_what_every_location_refuses_is_told_of_each(
     assert search.error is list(search.errors.values())[-1]
 
 
-def test_a_location_that_answers_something_has_no_error(
+def test_location_that_answers_has_no_error(
     start_portal: StartPortal, sign_in: Sign, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only its old data are refused, as by a portal that keeps a year."""
+    """Only old data is refused, as by a portal that keeps one year."""
     portal = start_portal(unbilled(METER))
     client = sign_in(portal)
     refuse_before(portal, midnight("2026-01-05"), monkeypatch)
@@ -162,7 +162,7 @@ def test_a_location_that_answers_something_has_no_error(
 
 
 def refuse_before(portal: PortalServer, instant: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a portal refuse what begins before an instant."""
+    """Make a portal refuse ranges that begin before an instant."""
     poll = portal.portal._poll
 
     def poll_or_refuse(call: Call) -> SimulatedResponse:
@@ -177,10 +177,10 @@ ZONES = ("America/New_York", "America/Los_Angeles", "Pacific/Honolulu", "Pacific
 
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("days", [2, 3, 5, 8])
-def test_a_location_of_two_days_shows_the_zone(
+def test_location_with_two_days_of_data_shows_the_zone(
     start_portal: StartPortal, sign_in: Sign, clock: ManualClock, zone: str, days: int
 ) -> None:
-    """Whatever the zone, the range that is asked for last lies inside the data."""
+    """In any zone, the range that is requested last is inside the data."""
     connected = (datetime.fromtimestamp(NOW, ZoneInfo(zone)).date() - timedelta(days=days)).isoformat()
     for step in (900, 3600):
         portal = start_portal(unbilled(replace(METER, step=step), connected=connected, zone=zone), lag=3.0 * HOUR)
@@ -197,20 +197,20 @@ def offset(zone: str) -> timedelta:
     return found
 
 
-def test_a_gap_in_young_data_feigns_no_zone(start_portal: StartPortal, sign_in: Sign, clock: ManualClock) -> None:
+def test_gap_in_new_data_fakes_no_zone(start_portal: StartPortal, sign_in: Sign, clock: ManualClock) -> None:
     gap = midnight("2026-01-13") + 5 * HOUR
     portal = start_portal(unbilled(METER, connected="2026-01-10"), gaps=(Span("81001", gap, gap + 2 * HOUR),))
     assert zones_of(sign_in(portal), clock) == ("America/New_York",)
 
 
-def test_data_of_half_a_day_tell_no_zone(start_portal: StartPortal, sign_in: Sign, clock: ManualClock) -> None:
+def test_half_a_day_of_data_shows_no_zone(start_portal: StartPortal, sign_in: Sign, clock: ManualClock) -> None:
     portal = start_portal(unbilled(METER))
     client = sign_in(portal)
     search = search_zone(client, client.locations(), clock)
     assert (search.evidence, search.error, polls(portal)) == ((), None, 5)
 
 
-def test_who_is_signed_out_meanwhile_gets_the_reason(
+def test_failed_sign_in_during_the_search_is_raised(
     start_portal: StartPortal, sign_in: Sign, clock: ManualClock
 ) -> None:
     portal = start_portal()

@@ -1,4 +1,4 @@
-"""The answer of the usage poll decoded: every shape of portal-facts 3.5, and any other shape refused cleanly."""
+"""Tests of decoding the usage poll (docs/portal.md, "Shape of a usage answer")."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ PAIRS = [(T0, 0.31), (T1, 0.28)]
 ONE = [(T0, 1.0)]
 
 
-# -- nothing there
+# -- empty answers
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ ONE = [(T0, 1.0)]
         electric({"type": "USAGE", "meters": None, "series": None, "xToOrderedInterval": None}),
     ],
 )
-def test_an_answer_without_data_is_empty_and_no_mistake(data: Json) -> None:
+def test_answer_without_data_is_empty(data: Json) -> None:
     assert decode(data) == UsageAnswer()
 
 
@@ -73,18 +73,18 @@ def test_an_answer_without_data_is_empty_and_no_mistake(data: Json) -> None:
         ({"x": float(T0 * 1000), "y": 1, "enableDrilldown": True, "name": "00:00"}, 1.0),
     ],
 )
-def test_a_point_has_a_wall_time_and_a_value_or_none(point: Json, value: float | None) -> None:
+def test_point_has_a_wall_time_and_a_value_or_none(point: Json, value: float | None) -> None:
     (only,) = answer(usage([meter()], [series(data=[point])])).usage
     assert only.points == ((T0, value),)
 
 
-def test_points_are_sorted_by_x_and_repeated_ones_keep_their_order() -> None:
+def test_points_are_sorted_and_repeated_ones_keep_their_order() -> None:
     mixed = [(T2, 5.0), (T1, 3.0), (T0, 1.0), (T1, 2.0), (T1, 4.0)]
     (only,) = decode(one_meter(mixed)).usage
     assert only.points == ((T0, 1.0), (T1, 3.0), (T1, 2.0), (T1, 4.0), (T2, 5.0))
 
 
-def test_the_doubled_and_base_copies_of_the_points_are_never_read() -> None:
+def test_copies_of_the_points_are_never_read() -> None:
     copies: dict[str, Any] = {"meterToChartData": {"Meter{}": points(PAIRS * 2)}, "baseSeries": "junk"}
     assert decode(one_meter(PAIRS, **copies)) == decode(one_meter(PAIRS))
 
@@ -100,12 +100,12 @@ def test_the_doubled_and_base_copies_of_the_points_are_never_read() -> None:
         [{"x": T0 * 1000, "interval": {"end": T1 * 1000}}],
     ],
 )
-def test_charted_intervals_are_a_map_by_x_or_a_list(intervals: Json) -> None:
+def test_charted_intervals_are_a_map_or_a_list(intervals: Json) -> None:
     assert answer(usage([meter()], [], xToOrderedInterval=intervals)).interval_ends == {T0: T1}
 
 
 @pytest.mark.parametrize("item", [{}, {"interval": None}, {"interval": {"start": 1, "end": None}}])
-def test_an_interval_without_an_end_tells_nothing(item: Json) -> None:
+def test_interval_without_an_end_is_ignored(item: Json) -> None:
     assert answer(usage([meter()], [], xToOrderedInterval={str(T0 * 1000): item})).interval_ends == {}
 
 
@@ -122,7 +122,7 @@ def test_an_interval_without_an_end_tells_nothing(item: Json) -> None:
         ([{}, {"hasHourly": False, "hasDaily": False}], False),
     ],
 )
-def test_the_flags_of_several_entries_hold_where_one_says_yes(
+def test_one_positive_flag_of_several_entries_is_enough(
     entries: list[dict[str, Json]], *, hourly: bool | None
 ) -> None:
     found = answer(*(usage([], [], **each) for each in entries))
@@ -130,7 +130,7 @@ def test_the_flags_of_several_entries_hold_where_one_says_yes(
 
 
 @pytest.mark.parametrize(("text", "day"), [("May 4, 2019", date(2019, 5, 4)), ("2019-05-04", None), (None, None)])
-def test_the_day_of_connection_is_an_english_date(text: str | None, day: date | None) -> None:
+def test_connection_day_is_an_english_date(text: str | None, day: date | None) -> None:
     assert answer(usage([], [], connectDate=text)).connected == day
 
 
@@ -152,7 +152,7 @@ def test_the_day_of_connection_is_an_english_date(text: str | None, day: date | 
         ("ÜBER-ALL\n<script>", Flow.IMPORT, True),
     ],
 )
-def test_an_unknown_direction_is_import_with_one_warning(direction: str | None, flow: Flow, *, warned: bool) -> None:
+def test_unknown_direction_is_usage_with_one_warning(direction: str | None, flow: Flow, *, warned: bool) -> None:
     meters = [meter(number, flowDirection=direction) for number in ("A", "B")]
     entry = usage(meters, [series(number, PAIRS) for number in ("A", "B")])
     found = answer(entry, cost([], meters), time_of_use(meters, []))
@@ -171,12 +171,12 @@ def test_an_unknown_direction_is_import_with_one_warning(direction: str | None, 
         ({"meterNumber": "", "seriesId": 8}, "8"),
     ],
 )
-def test_a_meter_is_its_number_else_its_series_id(fields: dict[str, Json], number: str) -> None:
+def test_meter_is_identified_by_number_or_series_id(fields: dict[str, Json], number: str) -> None:
     (only,) = answer(usage([meter(**fields)], [])).channels
     assert only.meter == number
 
 
-def test_what_a_meter_is_said_to_be_is_kept() -> None:
+def test_parent_and_net_flags_are_kept() -> None:
     plain, parent = answer(usage([meter("A"), meter("B", isParentMeter=True, isNetMeter=True)], [])).channels
     assert (plain.parent, plain.net, parent.parent, parent.net) == (False, False, True, True)
 
@@ -217,7 +217,7 @@ JOINS: dict[str, tuple[Sequence[Json], Sequence[Json], list[tuple[str, Flow]]]] 
 
 
 @pytest.mark.parametrize(("meters", "serieses", "joined"), JOINS.values(), ids=JOINS)
-def test_a_series_is_joined_to_its_channel(
+def test_series_is_joined_to_its_channel(
     meters: Sequence[Json], serieses: Sequence[Json], joined: list[tuple[str, Flow]]
 ) -> None:
     assert [(each.channel.meter, each.channel.flow) for each in answer(usage(meters, serieses)).usage] == joined
@@ -228,13 +228,13 @@ def test_several_usage_entries_are_read_together() -> None:
     assert [(each.channel.meter, each.points) for each in found.usage] == [("A", tuple(PAIRS)), ("B", ((T2, 1.0),))]
 
 
-def test_the_order_of_entries_does_not_matter() -> None:
+def test_order_of_entries_does_not_matter() -> None:
     entries = [usage([meter()], [series(pairs=PAIRS)]), cost([series(pairs=[(T0, 0.04)])])]
     assert answer(*entries) == answer(*reversed(entries))
 
 
 @pytest.mark.parametrize(("unit", "kept"), [("KWH", 1), ("kWh", 1), ("", 1), (None, 1), ("KW", 0)])
-def test_energy_is_kwh_or_has_no_unit(unit: str | None, kept: int) -> None:
+def test_only_kwh_is_energy(unit: str | None, kept: int) -> None:
     found = answer(usage([meter(unitOfMeasure=unit)], [series(pairs=PAIRS)], unitOfMeasure=unit))
     assert (len(found.usage), len(found.warnings)) == (kept, 1 - kept)
 
@@ -269,14 +269,14 @@ def test_cost_is_joined_through_its_own_meters() -> None:
     assert only.channel.flow is Flow.EXPORT
 
 
-def test_cost_that_cannot_be_joined_is_dropped_with_one_warning() -> None:
+def test_cost_without_a_meter_is_skipped_with_one_warning() -> None:
     found = answer(usage([meter()], []), cost([series("M99", ONE), series("M98", ONE), series("M1", ONE)]))
     assert [each.points for each in found.cost] == [tuple(ONE)]
     assert found.warnings == ["skipped a COST series that belongs to no meter of USAGE"]
 
 
 @pytest.mark.parametrize(("unit", "kept"), [("USD", 1), ("usd", 1), (None, 1), ("CAD", 0)])
-def test_only_dollars_are_cost(unit: str | None, kept: int) -> None:
+def test_only_usd_is_cost(unit: str | None, kept: int) -> None:
     found = answer(usage([meter()], []), cost([series(pairs=ONE)], unitOfMeasure=unit))
     assert (len(found.cost), len(found.warnings)) == (kept, 1 - kept)
 
@@ -287,7 +287,7 @@ def test_only_dollars_are_cost(unit: str | None, kept: int) -> None:
 @pytest.mark.parametrize(
     ("fields", "own"), [({"rateName": "Peak"}, {}), ({}, {"rateName": "Peak"}), ({}, {"rate": "Peak"}), ({}, {})]
 )
-def test_a_period_is_named_by_series_or_meter_or_label(fields: dict[str, Json], own: dict[str, Json]) -> None:
+def test_period_is_named_by_series_meter_or_label(fields: dict[str, Json], own: dict[str, Json]) -> None:
     entry = time_of_use([meter("M1", "M1 - Peak", **own)], [series("M1 - Peak", ONE, **fields), series("M9", ONE)])
     found = answer(usage([meter()], []), entry)
     assert [(name, each.channel.meter, each.points) for name, each in found.periods] == [("Peak", "M1", tuple(ONE))]
@@ -295,18 +295,18 @@ def test_a_period_is_named_by_series_or_meter_or_label(fields: dict[str, Json], 
 
 
 @pytest.mark.parametrize("flow", ["REVERSE", "RETURN", "NET"])
-def test_periods_are_of_the_energy_drawn_only(flow: str) -> None:
+def test_periods_are_for_usage_only(flow: str) -> None:
     entry = time_of_use([meter("M1", "M1 - On Peak", flow=flow)], [series("M1 - On Peak", ONE)])
     assert answer(usage([meter()], []), entry).periods == []
 
 
-# -- whatever else a portal may write
+# -- any other JSON
 
 KEYS = ("ELECTRIC", "type", "meters", "series", "data", "x", "y", "interval", "start", "end", "xToOrderedInterval")
 
 
 def full() -> Json:
-    """A valid answer with every kind of entry."""
+    """Return a valid answer with every kind of entry."""
     own = [meter("M7", "M7 - On Peak", rateName="On Peak")]
     return electric(
         usage(NET_METER, net_series(PAIRS, [(T0, -0.1)], [(T0, 0.21)]), xToOrderedInterval=chart([T0, T1])),
@@ -327,14 +327,14 @@ PLACES = list(places(full()))
 
 @examples
 @given(hostile(*KEYS))
-def test_any_json_gives_an_answer_or_an_error(data: Json) -> None:
+def test_any_json_is_decoded_or_refused(data: Json) -> None:
     for answered in (data, electric(data, {"type": "USAGE", "meters": data}), electric(usage([], [series(data=data)]))):
         assert_read_or_refused(partial(decode, answered))
 
 
 @settings(examples, max_examples=200)
 @given(path=st.sampled_from(PLACES), junk=hostile("x", "y"), remove=st.booleans())
-def test_one_change_gives_an_answer_or_an_error(path: tuple[Any, ...], junk: Json, *, remove: bool) -> None:
+def test_any_single_change_is_decoded_or_refused(path: tuple[Any, ...], junk: Json, *, remove: bool) -> None:
     data = copy.deepcopy(full())
     node = data
     for key in path[:-1]:
@@ -371,7 +371,7 @@ def of_point(**point: Json) -> Json:
         electric(usage([], [], xToOrderedInterval={LEAK: {"interval": {"end": 1}}})),
     ],
 )
-def test_an_unknown_shape_is_a_protocol_error_without_values(data: Json) -> None:
+def test_unknown_shape_is_an_error_without_values(data: Json) -> None:
     assert_read_or_refused(partial(decode, data))
     with pytest.raises(ProtocolError):
         decode(data)

@@ -1,4 +1,7 @@
-"""Wall clock and real instants, measured against the zone's rules at each date (contract 3, portal-facts 4)."""
+"""Tests of wall time and instants, against the zone's rules at each date.
+
+See docs/portal.md, "Wall-clock times".
+"""
 
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -41,7 +44,7 @@ def clock_of(zone: str) -> WallClock:
 
 @examples
 @given(ZONES, MOMENTS)
-def test_an_instant_is_shown_by_the_zones_own_offset(zone: str, moment: int) -> None:
+def test_instant_is_shown_with_the_offset_of_the_zone(zone: str, moment: int) -> None:
     clock = clock_of(zone)
     shown = clock.wall(moment)
     instants = clock.instants(shown)
@@ -52,7 +55,7 @@ def test_an_instant_is_shown_by_the_zones_own_offset(zone: str, moment: int) -> 
 
 
 @pytest.mark.parametrize("zone", US_ZONES)
-def test_days_of_a_change_go_round_from_wall_to_instant_to_wall(zone: str) -> None:
+def test_wall_times_of_a_clock_change_convert_back(zone: str) -> None:
     clock = clock_of(zone)
     for year, step in enumerate(STEPS, start=2022):
         for day in changes(zone, year):
@@ -79,12 +82,12 @@ def test_days_of_a_change_go_round_from_wall_to_instant_to_wall(zone: str) -> No
         ("Australia/Lord_Howe", "2026-10-04 02:30", ["2026-10-03 15:30+00:00"]),
     ],
 )
-def test_a_wall_time_has_no_instant_in_spring_and_two_in_autumn(zone: str, shown: str, instants: list[str]) -> None:
+def test_wall_time_has_no_instant_in_spring_and_two_in_autumn(zone: str, shown: str, instants: list[str]) -> None:
     assert clock_of(zone).instants(wall(shown)) == tuple(map(instant, instants))
 
 
 @pytest.mark.parametrize("zone", CHANGING_ZONES)
-def test_a_time_in_the_spring_gap_has_the_offset_before_the_change(zone: str) -> None:
+def test_time_in_the_spring_gap_has_the_offset_before_it(zone: str) -> None:
     clock = clock_of(zone)
     for year in (2020, 2026, 2029):
         for minutes in (0, 30, 59):
@@ -93,14 +96,14 @@ def test_a_time_in_the_spring_gap_has_the_offset_before_the_change(zone: str) ->
             assert clock.wall(clock.instant_before_change(missing)) == missing + HOUR
 
 
-def test_the_offset_before_the_change_is_half_an_hour_away_on_lord_howe() -> None:
+def test_spring_gap_of_lord_howe_is_half_an_hour() -> None:
     clock = clock_of(ODD_ZONE)
     assert clock.instant_before_change(wall("2026-10-04 02:15")) == instant("2026-10-04 02:45+11:00")
 
 
 @examples
 @given(ZONES, DAYS)
-def test_a_local_day_runs_from_midnight_to_midnight(zone: str, day: date) -> None:
+def test_local_day_is_from_midnight_to_midnight(zone: str, day: date) -> None:
     clock = clock_of(zone)
     start, end = bounds_of(day, zone)
     for moment in (start, (start + end) // 2, end - 1):
@@ -118,18 +121,18 @@ def test_a_local_day_runs_from_midnight_to_midnight(zone: str, day: date) -> Non
         ("America/Havana", "2026-11-01 12:00-05:00", "2026-11-01 00:00-04:00", "2026-11-02 00:00-05:00"),
     ],
 )
-def test_a_day_begins_once_where_clocks_change_at_midnight(zone: str, noon: str, start: str, end: str) -> None:
+def test_day_begins_once_if_clocks_change_at_midnight(zone: str, noon: str, start: str, end: str) -> None:
     assert clock_of(zone).day(instant(noon)) == Day(instant(start), instant(end))
 
 
 @examples
 @given(ZONES, DAYS, st.integers(0, 400), st.integers(0, DAY // 2))
-def test_days_before_counts_local_days_not_spans_of_24_hours(zone: str, day: date, days: int, seconds: int) -> None:
+def test_days_before_counts_local_days(zone: str, day: date, days: int, seconds: int) -> None:
     moment = bounds_of(day, zone)[0] + seconds
     assert clock_of(zone).days_before(moment, days) == bounds_of(day - timedelta(days=days), zone)[0]
 
 
-def test_days_before_reaches_forward_over_a_change_too() -> None:
+def test_days_before_can_go_forward_across_a_change() -> None:
     clock = clock_of("America/New_York")
     assert clock.days_before(instant("2026-11-01 23:30-05:00"), -1) == instant("2026-11-02 00:00-05:00")
     assert clock.days_before(instant("2026-03-08 00:00-05:00"), -1) == instant("2026-03-09 00:00-04:00")
@@ -144,20 +147,20 @@ def test_days_before_reaches_forward_over_a_change_too() -> None:
         ("2026-07-01 03:59+00:00", "2026-06-30"),
     ],
 )
-def test_a_date_in_a_message_is_the_local_one(moment: str, text: str) -> None:
+def test_date_in_a_message_is_local(moment: str, text: str) -> None:
     assert clock_of("America/New_York").date_text(instant(moment)) == text
 
 
 @examples
 @given(ZONES, DAYS, st.integers(0, 60))
-def test_midnights_are_those_of_every_day_both_ends_included(zone: str, day: date, days: int) -> None:
+def test_midnights_include_both_ends(zone: str, day: date, days: int) -> None:
     every = [bounds_of(day + timedelta(days=number), zone)[0] for number in range(days + 1)]
     assert clock_of(zone).midnights(every[0], every[-1]) == every
     assert clock_of(zone).days_between(every[0], every[-1]) == len(every) - 1
 
 
 @pytest.mark.parametrize("zone", US_ZONES)
-def test_a_grid_has_each_instant_once_and_a_group_a_wall_time(zone: str) -> None:
+def test_grid_has_each_instant_once(zone: str) -> None:
     clock = clock_of(zone)
     for year, step in enumerate(STEPS, start=2022):
         for day in [*changes(zone, year), date(year, 6, 1)]:
@@ -169,7 +172,7 @@ def test_a_grid_has_each_instant_once_and_a_group_a_wall_time(zone: str) -> None
             assert set.union(*shown) <= set(walls_of(day, step))
 
 
-def test_only_times_from_1970_to_2100_can_be_meant() -> None:
+def test_only_times_from_1970_to_2100_are_plausible() -> None:
     assert plausible((-5, wall("9999-12-31"))) == (0, wall("2100-01-01"))
     assert plausible((wall("2026-01-01"), wall("2026-02-01"))) == (wall("2026-01-01"), wall("2026-02-01"))
 

@@ -1,4 +1,4 @@
-"""A location that several logins see belongs to the first in the file that does (contract 3)."""
+"""Tests of which login reads a location that several logins see."""
 
 import logging
 import threading
@@ -24,11 +24,11 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records]
 
 
-def test_a_single_login_reads_all_that_it_sees() -> None:
+def test_single_login_reads_everything_it_sees() -> None:
     assert Ownership(logins(1)).claim(0, [HOUSE, BARN]) == {HOUSE, BARN}
 
 
-def test_a_shared_location_belongs_to_the_first_in_the_file_and_the_other_says_so(
+def test_first_login_in_the_file_reads_a_shared_location(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -38,11 +38,11 @@ def test_a_shared_location_belongs_to_the_first_in_the_file_and_the_other_says_s
     assert ownership.claim(1, [BARN, MILL]) == {MILL}
 
     assert lines(caplog) == [
-        "location 70002 of account 55001 is read by login login0, which stands first; login login1 leaves it out"
+        "location 70002 of account 55001 is read by login login0, the first in the file; login login1 skips it"
     ]
 
 
-def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_skipped_location_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     ownership = Ownership(logins(2))
     for _ in range(5):
@@ -52,7 +52,7 @@ def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     assert len(lines(caplog)) == 1
 
 
-def test_of_three_the_first_has_it_and_both_others_are_told_of_the_first(caplog: pytest.LogCaptureFixture) -> None:
+def test_first_of_three_logins_reads_a_shared_location(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     ownership = Ownership(logins(3))
 
@@ -60,25 +60,25 @@ def test_of_three_the_first_has_it_and_both_others_are_told_of_the_first(caplog:
 
     assert owned == [{HOUSE}, frozenset(), frozenset()]
     assert lines(caplog) == [
-        f"location 70001 of account 55001 is read by login login0, which stands first; login login{index} leaves it out"
+        f"location 70001 of account 55001 is read by login login0, the first in the file; login login{index} skips it"
         for index in (1, 2)
     ]
 
 
-def test_the_same_numbers_at_another_portal_are_another_location() -> None:
+def test_same_numbers_at_another_portal_are_another_location() -> None:
     ownership = Ownership([login_of(URL, name="here"), login_of("https://sawnee.smarthub.coop", name="there")])
 
     assert ownership.claim(0, [HOUSE]) == {HOUSE}
     assert ownership.claim(1, [ELSEWHERE]) == {ELSEWHERE}
 
 
-def test_a_login_of_another_portal_is_not_waited_for() -> None:
+def test_login_of_another_portal_is_not_waited_for() -> None:
     ownership = Ownership([login_of("https://sawnee.smarthub.coop", name="there"), login_of(URL, name="here")])
 
     assert ownership.claim(1, [HOUSE]) == {HOUSE}
 
 
-def test_a_login_waits_for_the_answer_of_the_one_before_it() -> None:
+def test_login_waits_for_the_one_before_it() -> None:
     ownership = Ownership(logins(2))
     owned: list[frozenset[LocationKey]] = []
     second = threading.Thread(target=lambda: owned.append(ownership.claim(1, [HOUSE, BARN])))
@@ -92,14 +92,14 @@ def test_a_login_waits_for_the_answer_of_the_one_before_it() -> None:
     assert owned == [{BARN}]
 
 
-def test_a_login_that_failed_is_not_waited_for_and_owns_nothing() -> None:
+def test_failed_login_is_not_waited_for() -> None:
     ownership = Ownership(logins(2))
     ownership.failed(0)
 
     assert ownership.claim(1, [HOUSE]) == {HOUSE}
 
 
-def test_a_login_that_failed_at_first_gets_its_own_as_soon_as_it_sees_it() -> None:
+def test_login_that_recovers_gets_its_locations_back() -> None:
     ownership = Ownership(logins(2))
     ownership.failed(0)
     ownership.claim(1, [HOUSE])
@@ -108,7 +108,7 @@ def test_a_login_that_failed_at_first_gets_its_own_as_soon_as_it_sees_it() -> No
     assert ownership.claim(1, [HOUSE]) == frozenset()
 
 
-def test_a_login_that_fails_later_keeps_its_own() -> None:
+def test_login_that_fails_later_keeps_its_locations() -> None:
     ownership = Ownership(logins(2))
     ownership.claim(0, [HOUSE])
     ownership.failed(0)
@@ -116,7 +116,7 @@ def test_a_login_that_fails_later_keeps_its_own() -> None:
     assert ownership.claim(1, [HOUSE]) == frozenset()
 
 
-def test_what_the_first_does_not_see_any_longer_goes_to_the_second() -> None:
+def test_location_the_first_no_longer_sees_goes_to_the_second() -> None:
     ownership = Ownership(logins(2))
     ownership.claim(0, [HOUSE])
     ownership.claim(1, [HOUSE])
@@ -126,7 +126,7 @@ def test_what_the_first_does_not_see_any_longer_goes_to_the_second() -> None:
     assert ownership.claim(1, [HOUSE]) == {HOUSE}
 
 
-def test_everything_is_known_once_all_have_answered() -> None:
+def test_all_locations_are_known_once_all_logins_answered() -> None:
     ownership = Ownership(logins(2))
     assert ownership.all_locations() is None
     ownership.claim(0, [HOUSE])

@@ -1,4 +1,4 @@
-"""Refreshing: what is asked of the portal and when, and what each login and location is said to be (contract 3, 4)."""
+"""Tests of the refresh: requests and their times, and the status of logins and locations."""
 
 import json
 import logging
@@ -30,7 +30,7 @@ from ..support.portal import Intercept, Record, StartPortal, change, login_of
 from ..support.worlds import BARN, BARN_METER, DAY, HOUSE, METER, NOW, SMALL, TWO, WALL, ZONE
 
 HOUR = 3600
-LITTLE = 3  # days of history are enough where it is not about the data
+LITTLE = 3  # days of history, enough for tests that are not about data
 ADVICE = "; correct the configuration"
 
 
@@ -45,7 +45,7 @@ def old_portal(start_portal: StartPortal) -> PortalServer:
 
 
 def asked(calls: list[Call]) -> list[tuple[str, str, int, int]]:
-    """Each distinct poll: time frame, location, first and last local day counted from today."""
+    """Return each distinct poll: time frame, location, first and last local day from today."""
     found = []
     for call in calls:
         if call.path.endswith("/poll"):
@@ -71,7 +71,7 @@ def name_of(exporter: Exporter, number: str = "70001") -> str:
 
 
 def assert_true(exporter: Exporter, portal: PortalServer, days: int = 35) -> None:
-    """Everything served equals what is true, whole and no more."""
+    """Check that everything true is served, and nothing else."""
     now = int(portal.portal.clock.now())
     start, end = WALL.days_before(now, days), WALL.days_before(now, -1)
     for location in portal.portal.world.locations:
@@ -84,10 +84,10 @@ def assert_true(exporter: Exporter, portal: PortalServer, days: int = 35) -> Non
             ]
 
 
-# -- what is asked
+# -- requests
 
 
-def test_the_first_refresh_reaches_back_35_days_in_ranges_of_at_most_30(
+def test_first_refresh_reads_35_days(
     portal: PortalServer, start_exporter: StartExporter, record: Record
 ) -> None:
     sent = record(portal)
@@ -97,7 +97,7 @@ def test_the_first_refresh_reaches_back_35_days_in_ranges_of_at_most_30(
     assert asked(sent) == [("HOURLY", "70001", -29, 0), ("HOURLY", "70001", -35, -30)]
 
 
-def test_later_ones_ask_for_the_window_and_the_day_before(
+def test_later_refreshes_read_the_window_and_a_day(
     portal: PortalServer, start_exporter: StartExporter, clock: ManualClock, record: Record
 ) -> None:
     exporter = start_exporter(login_of(portal))
@@ -116,7 +116,7 @@ def test_later_ones_ask_for_the_window_and_the_day_before(
     ("window", "ranges"),
     [(3600, [(-3, 0)]), (DAY, [(-3, 0)]), (3 * DAY, [(-4, 0)]), (35 * DAY, [(-29, 0), (-36, -30)])],
 )
-def test_the_reach_follows_the_window(  # noqa: PLR0917 - fixtures
+def test_days_read_follow_the_window(  # noqa: PLR0917 - fixtures
     portal: PortalServer,
     start_exporter: StartExporter,
     clock: ManualClock,
@@ -134,7 +134,7 @@ def test_the_reach_follows_the_window(  # noqa: PLR0917 - fixtures
     assert asked(sent) == [("HOURLY", "70001", *days) for days in ranges]
 
 
-def test_once_a_day_a_refresh_is_deep_and_looks_for_locations_again(
+def test_daily_refresh_is_full_and_lists_locations(
     portal: PortalServer, start_exporter: StartExporter, clock: ManualClock, record: Record
 ) -> None:
     exporter = start_exporter(login_of(portal))
@@ -152,7 +152,7 @@ def test_once_a_day_a_refresh_is_deep_and_looks_for_locations_again(
     assert deep == [0, 24, 48]
 
 
-def test_a_restart_is_deep_at_once(
+def test_first_refresh_after_a_restart_is_full(
     portal: PortalServer, start_exporter: StartExporter, clock: ManualClock, record: Record, tmp_path: Path
 ) -> None:
     start_exporter(login_of(portal), folder=tmp_path).refresh()
@@ -164,7 +164,7 @@ def test_a_restart_is_deep_at_once(
     assert asked(sent) == [("HOURLY", "70001", -29, 0), ("HOURLY", "70001", -35, -30)]
 
 
-def test_a_failed_deep_refresh_is_made_up_for(
+def test_failed_full_refresh_is_made_up_for(
     old_portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
 ) -> None:
     exporter = start_exporter(login_of(old_portal))
@@ -181,7 +181,7 @@ def test_a_failed_deep_refresh_is_made_up_for(
 @pytest.mark.parametrize(
     ("switches", "refreshes"), [({"longest_days": 4}, 1), ({"slow_days": 12}, 2), ({"pending": 2}, 1)], ids=str
 )
-def test_a_portal_that_bears_little_is_asked_for_less(
+def test_portal_that_fails_on_long_ranges_gets_shorter_ones(
     start_portal: StartPortal, start_exporter: StartExporter, switches: dict[str, int], refreshes: int
 ) -> None:
     portal = start_portal(SMALL, **switches)
@@ -195,7 +195,7 @@ def test_a_portal_that_bears_little_is_asked_for_less(
 
 
 @pytest.mark.parametrize("channels", list(Channels))
-def test_every_kind_of_meter_comes_as_it_truly_is(
+def test_every_kind_of_meter_is_read_correctly(
     start_portal: StartPortal, start_exporter: StartExporter, channels: Channels
 ) -> None:
     meter = MeterSpec("81001", Household(4, solar=6.0), channels=channels, step=3600)
@@ -208,7 +208,7 @@ def test_every_kind_of_meter_comes_as_it_truly_is(
     assert_true(exporter, portal)
 
 
-def test_a_meter_that_is_read_by_the_day_comes_by_the_day(
+def test_daily_meter_has_daily_intervals(
     start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock, record: Record
 ) -> None:
     meter = replace(METER, resolution=Resolution.DAYS)
@@ -225,7 +225,7 @@ def test_a_meter_that_is_read_by_the_day_comes_by_the_day(
     assert {frame for frame, *_ in asked(sent)} == {"DAILY"}
 
 
-def test_a_meter_that_is_read_by_the_month_is_a_success_without_samples(
+def test_monthly_meter_is_a_success_without_samples(
     start_portal: StartPortal, start_exporter: StartExporter
 ) -> None:
     portal = start_portal(
@@ -239,10 +239,10 @@ def test_a_meter_that_is_read_by_the_month_is_a_success_without_samples(
     assert [meter.intervals for meter in exporter.location().meters] == [()]
 
 
-# -- when
+# -- schedule
 
 
-def test_the_waits_are_the_interval_give_or_take_a_twentieth(
+def test_waits_are_the_interval_within_five_percent(
     portal: PortalServer, start_exporter: StartExporter
 ) -> None:
     exporter = start_exporter(login_of(portal), window=DAY)
@@ -263,7 +263,7 @@ def test_the_waits_are_the_interval_give_or_take_a_twentieth(
         (10, [10, 20, 40, 80, 80]),
     ],
 )
-def test_what_passes_by_itself_is_tried_again_soon_and_then_less_and_less(
+def test_temporary_failure_is_retried_with_a_backoff(
     portal: PortalServer, start_exporter: StartExporter, interval: int, expected: list[int]
 ) -> None:
     exporter = start_exporter(login_of(portal), interval=interval)
@@ -275,7 +275,7 @@ def test_what_passes_by_itself_is_tried_again_soon_and_then_less_and_less(
     assert all(abs(wait / length - 1) <= 0.05 for wait, length in zip(waits, expected, strict=True))
 
 
-def test_a_success_ends_the_back_off(portal: PortalServer, start_exporter: StartExporter) -> None:
+def test_success_ends_the_backoff(portal: PortalServer, start_exporter: StartExporter) -> None:
     exporter = start_exporter(login_of(portal))
     for how in (Poll.STATUS_500, Poll.STATUS_500, Poll.OK):
         change(portal, poll=how)
@@ -286,7 +286,7 @@ def test_a_success_ends_the_back_off(portal: PortalServer, start_exporter: Start
 
 
 @pytest.mark.parametrize("switches", [{"poll": Poll.STATUS_403}, {"sign_in": SignIn.FAILURE}], ids=str)
-def test_what_somebody_must_change_is_tried_at_the_interval(
+def test_permanent_failure_is_retried_at_the_interval(
     portal: PortalServer, start_exporter: StartExporter, switches: dict[str, object]
 ) -> None:
     exporter = start_exporter(login_of(portal))
@@ -296,7 +296,7 @@ def test_what_somebody_must_change_is_tried_at_the_interval(
 
 
 @pytest.mark.parametrize(("seconds", "least", "most"), [(7, 57, 63), (5000, 5000, 5000), (10_000_000, DAY, DAY)])
-def test_a_portal_that_wants_to_be_left_alone_is(  # noqa: PLR0917 - fixtures
+def test_requested_wait_is_obeyed(  # noqa: PLR0917 - fixtures
     portal: PortalServer,
     start_exporter: StartExporter,
     intercept: Intercept,
@@ -311,7 +311,7 @@ def test_a_portal_that_wants_to_be_left_alone_is(  # noqa: PLR0917 - fixtures
     assert least <= wait <= most
 
 
-def test_running_refreshes_at_once_and_ends_with_the_clock(
+def test_run_refreshes_now_and_ends_with_the_clock(
     portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
 ) -> None:
     exporter = start_exporter(login_of(portal), window=DAY)
@@ -320,11 +320,11 @@ def test_running_refreshes_at_once_and_ends_with_the_clock(
     exporter.logins[0].run()
 
     assert exporter.metric("smarthub_refreshes_total", login="coop") == 6
-    # Every minute it looks whether a backfill wrote into the state.
+    # Every minute it checks whether a backfill wrote to the state.
     assert max(clock.slept) == 60
 
 
-def test_refreshing_lives_in_a_thread_that_ends_with_the_clock(
+def test_refresh_thread_ends_with_the_clock(
     portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
 ) -> None:
     refresher = Refresher(start_exporter(login_of(portal, name="one"), window=DAY).logins)
@@ -340,10 +340,10 @@ def test_refreshing_lives_in_a_thread_that_ends_with_the_clock(
     assert clock.now() >= clock.ends_at
 
 
-# -- what is said of it
+# -- status
 
 
-def test_before_the_first_refresh_all_is_zero(portal: PortalServer, start_exporter: StartExporter) -> None:
+def test_status_is_zero_before_the_first_refresh(portal: PortalServer, start_exporter: StartExporter) -> None:
     exporter = start_exporter(login_of(portal))
 
     for name in (
@@ -362,7 +362,7 @@ def test_before_the_first_refresh_all_is_zero(portal: PortalServer, start_export
             assert exporter.metric("smarthub_interval_revisions_total", login="coop", **labels) == 0
 
 
-def test_a_refresh_that_succeeds_says_when_and_how_long(
+def test_status_shows_time_and_duration_of_a_success(
     start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock
 ) -> None:
     portal = start_portal(SMALL, pending=1)
@@ -373,14 +373,14 @@ def test_a_refresh_that_succeeds_says_when_and_how_long(
     assert exporter.metric("smarthub_up", login="coop") == 1
     assert exporter.metric("smarthub_last_refresh_timestamp_seconds", login="coop") == NOW
     assert exporter.metric("smarthub_last_refresh_success_timestamp_seconds", login="coop") == NOW
-    # Two ranges, each a second PENDING.
+    # Two ranges, each pending for a second.
     assert exporter.metric("smarthub_last_refresh_duration_seconds", login="coop") == 2.0
     assert up(exporter, portal, HOUSE) == 1
     assert exporter.status.message == ""
     assert clock.now() == NOW + 2
 
 
-def test_a_refresh_that_fails_keeps_the_time_of_the_last_success(
+def test_failure_keeps_the_time_of_the_last_success(
     portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
 ) -> None:
     exporter = start_exporter(login_of(portal))
@@ -400,7 +400,7 @@ def test_a_refresh_that_fails_keeps_the_time_of_the_last_success(
 @pytest.mark.parametrize(
     "how", [Poll.NO_DATA, Poll.NO_ELECTRIC, Poll.NO_ENTRY, Poll.NO_USAGE, Poll.NO_SERIES, Poll.NO_POINTS]
 )
-def test_an_empty_answer_is_a_success(portal: PortalServer, start_exporter: StartExporter, how: Poll) -> None:
+def test_empty_answer_is_a_success(portal: PortalServer, start_exporter: StartExporter, how: Poll) -> None:
     exporter = start_exporter(login_of(portal))
     change(portal, poll=how)
 
@@ -411,7 +411,7 @@ def test_an_empty_answer_is_a_success(portal: PortalServer, start_exporter: Star
     assert exporter.failures() == {}
 
 
-def test_a_restart_knows_its_locations_and_has_not_refreshed_them(
+def test_restart_knows_locations_that_are_not_refreshed_yet(
     portal: PortalServer, start_exporter: StartExporter, tmp_path: Path
 ) -> None:
     first = start_exporter(login_of(portal), folder=tmp_path)
@@ -425,7 +425,7 @@ def test_a_restart_knows_its_locations_and_has_not_refreshed_them(
     assert again.status.message == "the first refresh is under way"
 
 
-def test_the_same_trouble_is_logged_once(
+def test_same_error_is_logged_once(
     portal: PortalServer, start_exporter: StartExporter, caplog: pytest.LogCaptureFixture
 ) -> None:
     exporter = start_exporter(login_of(portal))
@@ -440,7 +440,7 @@ def test_the_same_trouble_is_logged_once(
 # -- failures
 
 
-def test_the_failure_of_a_location_is_its_own(
+def test_location_fails_alone(
     start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock
 ) -> None:
     portal = start_portal(TWO, LITTLE)
@@ -464,7 +464,7 @@ def test_the_failure_of_a_location_is_its_own(
     assert exporter.status.locations[key_of(portal, BARN)].failure is None
 
 
-def test_a_reason_counts_once_a_refresh_however_many_locations_fail(
+def test_reason_counts_once_per_refresh(
     start_portal: StartPortal, start_exporter: StartExporter
 ) -> None:
     portal = start_portal(TWO, LITTLE, poll=Poll.STATUS_403)
@@ -485,7 +485,7 @@ def test_a_reason_counts_once_a_refresh_however_many_locations_fail(
         (SignIn.PAGE, "transport"),
     ],
 )
-def test_a_failed_sign_in_fails_every_location(
+def test_failed_sign_in_fails_every_location(
     start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock, how: SignIn, reason: str
 ) -> None:
     portal = start_portal(TWO, LITTLE)
@@ -504,7 +504,7 @@ def test_a_failed_sign_in_fails_every_location(
 
 
 @pytest.mark.parametrize(("how", "reason"), [(SignIn.FAILURE, "credentials"), (SignIn.SECOND_FACTOR, "two_factor")])
-def test_a_refresh_that_is_skipped_because_sign_ins_are_paused_is_a_failure_of_that_reason(
+def test_paused_sign_in_is_a_failure_with_that_reason(
     portal: PortalServer, start_exporter: StartExporter, how: SignIn, reason: str
 ) -> None:
     exporter = start_exporter(login_of(portal))
@@ -515,10 +515,10 @@ def test_a_refresh_that_is_skipped_because_sign_ins_are_paused_is_a_failure_of_t
 
     assert exporter.failures() == {reason: 5}
     assert portal.portal.most_refused["member@example.org"] == 2
-    assert exporter.status.message.startswith("login coop: sign-ins are paused, the portal refused ")
+    assert exporter.status.message.startswith("login coop: sign-ins are paused: the portal rejected ")
 
 
-def test_an_unreachable_portal_fails_every_location_of_it(
+def test_unreachable_portal_fails_all_its_locations(
     start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock
 ) -> None:
     third = LocationSpec("55003", "70003", (replace(METER, number="81003"),))
@@ -534,7 +534,7 @@ def test_an_unreachable_portal_fails_every_location_of_it(
     assert exporter.failures() == {"transport": 1}
 
 
-def test_what_came_before_a_failure_is_kept(
+def test_data_before_a_failure_is_kept(
     old_portal: PortalServer, start_exporter: StartExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exporter = start_exporter(login_of(old_portal))
@@ -554,7 +554,7 @@ def test_what_came_before_a_failure_is_kept(
 
 
 @pytest.mark.parametrize("broken", ["merge", "reload_if_changed"])
-def test_a_mistake_in_the_program_does_not_end_refreshing(  # noqa: PLR0917 - fixtures
+def test_internal_error_does_not_end_the_refresh(  # noqa: PLR0917 - fixtures
     portal: PortalServer,
     start_exporter: StartExporter,
     clock: ManualClock,
@@ -583,10 +583,10 @@ def test_a_mistake_in_the_program_does_not_end_refreshing(  # noqa: PLR0917 - fi
     assert exporter.status.up
 
 
-# -- which locations
+# -- locations
 
 
-def test_without_a_choice_every_active_electric_location_is_read(
+def test_all_active_electric_locations_are_read_by_default(
     start_portal: StartPortal, start_exporter: StartExporter
 ) -> None:
     others = (
@@ -626,7 +626,7 @@ def test_locations_are_chosen_by_account_and_number(
     assert sorted(key.location for key in exporter.status.locations) == numbers
 
 
-def test_an_inactive_location_is_read_where_it_is_named(
+def test_configured_inactive_location_is_read(
     start_portal: StartPortal, start_exporter: StartExporter
 ) -> None:
     portal = start_portal(World(locations=(replace(HOUSE, inactive=True), BARN)), LITTLE)
@@ -655,7 +655,7 @@ SEES = "it sees location 70001 of account 55001, location 70002 of account 55002
     ],
     ids=str,
 )
-def test_a_location_that_the_login_does_not_see_is_a_permission_with_advice(
+def test_location_the_login_does_not_see_fails_with_advice(
     start_portal: StartPortal, start_exporter: StartExporter, choice: LocationChoice, what: str
 ) -> None:
     portal = start_portal(TWO, LITTLE)
@@ -668,7 +668,7 @@ def test_a_location_that_the_login_does_not_see_is_a_permission_with_advice(
     assert exporter.metric("smarthub_up", login="coop") == 0
 
 
-def test_a_location_that_is_not_there_does_not_keep_the_others_from_being_read(
+def test_missing_location_does_not_stop_the_others(
     start_portal: StartPortal, start_exporter: StartExporter
 ) -> None:
     portal = start_portal(TWO, LITTLE)
@@ -685,7 +685,7 @@ def test_a_location_that_is_not_there_does_not_keep_the_others_from_being_read(
     assert exporter.failures() == {"permission": 1}
 
 
-def test_a_login_that_sees_nothing_electric_says_what_it_sees(
+def test_login_without_electric_locations_lists_what_it_sees(
     start_portal: StartPortal, start_exporter: StartExporter
 ) -> None:
     water = LocationSpec("55004", "70004", (), industries=("WATER",), service_code="WATER")
@@ -700,7 +700,7 @@ def test_a_login_that_sees_nothing_electric_says_what_it_sees(
     )
 
 
-def test_a_location_that_is_fully_named_is_read_even_if_the_lists_are_refused(
+def test_fully_configured_location_is_read_without_lists(
     portal: PortalServer, start_exporter: StartExporter, intercept: Intercept
 ) -> None:
     change(portal, discovery=Poll.STATUS_403)
@@ -714,7 +714,7 @@ def test_a_location_that_is_fully_named_is_read_even_if_the_lists_are_refused(
     assert_intervals(exporter)
 
 
-def test_a_location_that_the_login_has_lost_is_not_served_any_longer(
+def test_location_that_the_login_lost_is_no_longer_served(
     start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock
 ) -> None:
     portal = start_portal(TWO, LITTLE)
@@ -745,7 +745,7 @@ def test_a_location_that_the_login_has_lost_is_not_served_any_longer(
         ("12 SECRET LANE, Springfield", [], ""),
     ],
 )
-def test_a_location_is_called_as_configured_else_as_the_member_calls_it_and_never_by_its_address(
+def test_location_name_is_configured_or_the_nickname(
     start_portal: StartPortal,
     start_exporter: StartExporter,
     nickname: str,
@@ -768,7 +768,7 @@ TENANT = UserSpec(username="tenant@example.org", password="other", accounts=("55
 SHARED = World(users=(OWNER, TENANT), locations=TWO.locations)
 
 
-def test_a_shared_location_is_read_by_the_first_login_and_the_other_says_so_once(
+def test_second_login_logs_a_shared_location_once(
     start_portal: StartPortal,
     start_exporter: StartExporter,
     clock: ManualClock,
@@ -787,7 +787,7 @@ def test_a_shared_location_is_read_by_the_first_login_and_the_other_says_so_once
     readers = {(body["serviceLocationNumber"], body["userId"]) for body in map(body_of, sent) if body}
     assert readers == {("70002", "tenant@example.org"), ("70001", "member@example.org")}
     assert [record.getMessage() for record in caplog.records if record.name == "exporter.refresh.ownership"] == [
-        "location 70002 of account 55002 is read by login tenant, which stands first; login owner leaves it out"
+        "location 70002 of account 55002 is read by login tenant, the first in the file; login owner skips it"
     ]
     assert [sorted(key.location for key in each.status.locations) for each in exporter.logins] == [["70002"], ["70001"]]
     assert [key.location for key in exporter.locations] == ["70001", "70002"]
@@ -797,7 +797,7 @@ def body_of(call: Call) -> dict[str, str]:
     return dict(json.loads(call.body)) if call.path.endswith("/poll") else {}
 
 
-def test_a_login_whose_locations_all_belong_to_others_is_up(
+def test_login_with_only_shared_locations_is_up(
     start_portal: StartPortal, start_exporter: StartExporter
 ) -> None:
     portal = start_portal(SHARED, LITTLE)
@@ -809,7 +809,7 @@ def test_a_login_whose_locations_all_belong_to_others_is_up(
     assert exporter.failures("tenant") == {}
 
 
-def test_while_the_first_login_fails_the_second_reads_what_both_see(
+def test_second_login_reads_while_the_first_fails(
     start_portal: StartPortal, start_exporter: StartExporter
 ) -> None:
     portal = start_portal(SHARED, LITTLE)
@@ -842,10 +842,10 @@ def test_logins_of_two_portals_fail_alone(
     assert len(exporter.locations) == 2
 
 
-# -- revisions and what only a backfill can mend
+# -- revisions
 
 
-def test_revisions_are_counted_and_those_that_the_window_no_longer_carries_need_a_backfill(
+def test_revisions_are_counted_inside_and_outside_the_window(
     old_portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
 ) -> None:
     exporter = start_exporter(login_of(old_portal))
@@ -867,7 +867,7 @@ def test_revisions_are_counted_and_those_that_the_window_no_longer_carries_need_
     assert_true(exporter, old_portal)
 
 
-def test_the_first_refresh_needs_no_backfill(old_portal: PortalServer, start_exporter: StartExporter) -> None:
+def test_first_refresh_needs_no_backfill(old_portal: PortalServer, start_exporter: StartExporter) -> None:
     exporter = start_exporter(login_of(old_portal))
 
     exporter.refresh()
@@ -875,7 +875,7 @@ def test_the_first_refresh_needs_no_backfill(old_portal: PortalServer, start_exp
     assert exporter.store.backfill_needed == {}
 
 
-def test_a_gap_that_is_filled_within_the_window_is_filled(
+def test_gap_filled_by_the_portal_is_filled(
     portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
 ) -> None:
     start = WALL.days_before(NOW, 3)
@@ -890,7 +890,7 @@ def test_a_gap_that_is_filled_within_the_window_is_filled(
     assert_true(exporter, portal)
 
 
-def test_placeholders_of_a_portal_that_is_behind_are_not_served(
+def test_placeholders_are_not_served(
     start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock
 ) -> None:
     portal = start_portal(SMALL, lag=20.0 * HOUR, placeholders=True)
@@ -910,7 +910,7 @@ def test_placeholders_of_a_portal_that_is_behind_are_not_served(
 
 
 @pytest.mark.parametrize(("hours", "mismatch"), [(-5, 1), (-3, 1), (-1, 1), (1, 0), (2, 0), (6, 0)])
-def test_another_wall_clock_contradicts_where_some_zone_has_it(
+def test_other_wall_clock_contradicts_if_a_zone_has_it(
     old_portal: PortalServer, start_exporter: StartExporter, hours: int, mismatch: int
 ) -> None:
     change(old_portal, shifted=hours * HOUR)
@@ -929,13 +929,13 @@ def test_another_wall_clock_contradicts_where_some_zone_has_it(
         ("America/Chicago", 1),
         ("America/Denver", 1),
         ("America/Los_Angeles", 1),
-        ("America/Puerto_Rico", 0),  # alike in summer
+        ("America/Puerto_Rico", 0),  # equal in summer
         ("America/Anchorage", 1),
         ("Pacific/Honolulu", 1),
         ("UTC", 1),
     ],
 )
-def test_a_wrong_zone_is_contradicted_and_the_right_one_is_not(
+def test_wrong_zone_is_contradicted_and_the_right_one_is_not(
     old_portal: PortalServer, start_exporter: StartExporter, zone: str, mismatch: int
 ) -> None:
     exporter = start_exporter(login_of(old_portal, zone=ZoneInfo(zone)))
@@ -945,7 +945,7 @@ def test_a_wrong_zone_is_contradicted_and_the_right_one_is_not(
     assert exporter.metric("smarthub_timezone_mismatch", login="coop") == mismatch
 
 
-def test_a_wrong_zone_is_told_with_the_one_that_fits(
+def test_wrong_zone_is_logged_with_the_one_that_fits(
     old_portal: PortalServer, start_exporter: StartExporter, caplog: pytest.LogCaptureFixture
 ) -> None:
     exporter = start_exporter(login_of(old_portal, zone=ZoneInfo("America/Chicago")))
@@ -957,7 +957,7 @@ def test_a_wrong_zone_is_told_with_the_one_that_fits(
     ]
 
 
-def test_a_contradiction_lasts_until_the_times_fit_and_is_said_once(
+def test_contradiction_lasts_until_the_times_fit(
     start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     portal = start_portal(World(zone="America/Denver", locations=(HOUSE,)))
@@ -981,7 +981,7 @@ def test_a_contradiction_lasts_until_the_times_fit_and_is_said_once(
     assert exporter.metric("smarthub_timezone_mismatch", login="coop") == 0
 
 
-def test_no_data_contradict_nothing(portal: PortalServer, start_exporter: StartExporter) -> None:
+def test_no_data_contradicts_nothing(portal: PortalServer, start_exporter: StartExporter) -> None:
     change(portal, poll=Poll.NO_POINTS)
     exporter = start_exporter(login_of(portal))
 
@@ -990,7 +990,7 @@ def test_no_data_contradict_nothing(portal: PortalServer, start_exporter: StartE
     assert exporter.metric("smarthub_timezone_mismatch", login="coop") == 0
 
 
-def test_a_meter_of_another_location_is_never_mixed_in(
+def test_meter_of_another_location_is_never_mixed_in(
     start_portal: StartPortal, start_exporter: StartExporter
 ) -> None:
     same = replace(BARN, meters=(replace(BARN_METER, number="81001"),))
@@ -1009,7 +1009,7 @@ NEEDED = "smarthub_backfill_needed_since_timestamp_seconds"
 
 
 def during_rests(clock: ManualClock, monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) -> None:
-    """Do something at each wait of up to a minute, by its number, before it is over."""
+    """Call an action during each wait of up to a minute, with the number of the wait."""
     sleep, count = clock.sleep, iter(range(10**6))
 
     def act_and_sleep(seconds: float) -> None:
@@ -1020,7 +1020,7 @@ def during_rests(clock: ManualClock, monkeypatch: pytest.MonkeyPatch, act: Calla
     monkeypatch.setattr(clock, "sleep", act_and_sleep)
 
 
-def test_what_a_backfill_did_is_taken_over_within_a_minute_and_without_a_refresh(
+def test_data_of_a_backfill_is_loaded_within_a_minute(
     portal: PortalServer,
     start_exporter: StartExporter,
     clock: ManualClock,
@@ -1050,7 +1050,7 @@ def test_what_a_backfill_did_is_taken_over_within_a_minute_and_without_a_refresh
 
 
 @pytest.mark.parametrize("error", [sqlite3.DatabaseError("malformed"), OSError("gone"), ValueError("secret")])
-def test_a_state_that_is_broken_while_it_rests_does_not_end_refreshing(  # noqa: PLR0917 - fixtures
+def test_broken_state_file_does_not_end_the_refresh(  # noqa: PLR0917 - fixtures
     portal: PortalServer,
     start_exporter: StartExporter,
     clock: ManualClock,
@@ -1068,7 +1068,7 @@ def test_a_state_that_is_broken_while_it_rests_does_not_end_refreshing(  # noqa:
         take_over()
 
     monkeypatch.setattr(exporter.store, "reload_if_changed", fail_at_first)
-    # The refresh itself looks too, and must not be the one that fails.
+    # The refresh checks too, and must not be the one that fails.
     attempt = exporter.logins[0]._attempt
 
     def attempt_with_a_whole_state(now: float) -> object:

@@ -1,4 +1,4 @@
-"""When a login is refreshed next, and how far back: pure rules on a clock that is only a number."""
+"""Tests of when a login is refreshed next, and how far back."""
 
 import pytest
 
@@ -17,13 +17,13 @@ def failed(kind: type[PortalError] = TransportError, retry_after: float | None =
     return error
 
 
-def test_the_interval_is_the_usual_wait() -> None:
+def test_usual_wait_is_the_interval() -> None:
     waits = RefreshWaits(HOUR)
     for _ in range(50):
         assert waits.after([]) == pytest.approx(HOUR, rel=JITTER)
 
 
-def test_waits_double_while_the_portal_has_trouble() -> None:
+def test_waits_double_while_the_portal_fails() -> None:
     waits = RefreshWaits(HOUR)
     for expected in (60, 120, 240, 480, 960, 1920, HOUR, HOUR):
         assert waits.after([failed()]) == pytest.approx(expected, rel=JITTER)
@@ -31,23 +31,23 @@ def test_waits_double_while_the_portal_has_trouble() -> None:
     assert waits.after([failed(ProtocolError)]) == pytest.approx(60, rel=JITTER)
 
 
-def test_what_only_a_person_can_mend_is_not_retried_early() -> None:
+def test_permanent_failure_is_not_retried_early() -> None:
     waits = RefreshWaits(HOUR)
     assert waits.after([failed(AccessError)]) == pytest.approx(HOUR, rel=JITTER)
     assert waits.after([failed(AccessError), failed()]) == pytest.approx(60, rel=JITTER)
 
 
-def test_a_short_interval_is_never_outwaited_by_its_first_retry() -> None:
+def test_first_retry_is_not_later_than_the_interval() -> None:
     waits = RefreshWaits(1.0)
     assert [round(waits.after([failed()])) for _ in range(5)] == [1, 2, 4, 8, 8]
 
 
 @pytest.mark.parametrize(("asked", "granted"), [(7200.0, 7200.0), (10.0, 60.0), (10 * 86400.0, 86400.0)])
-def test_a_portal_that_asks_for_time_gets_it_for_a_day_at_most(asked: float, granted: float) -> None:
+def test_requested_wait_is_obeyed_for_a_day_at_most(asked: float, granted: float) -> None:
     assert RefreshWaits(HOUR).after([failed(retry_after=asked)]) == pytest.approx(granted, rel=JITTER)
 
 
-def test_a_full_refresh_is_due_at_once_and_then_daily() -> None:
+def test_full_refresh_is_due_now_and_then_daily() -> None:
     full = FullRefreshes()
     assert full.is_due(0.0)
     full.note(100.0, None)
@@ -55,7 +55,7 @@ def test_a_full_refresh_is_due_at_once_and_then_daily() -> None:
     assert full.is_due(100.0 + DAY)
 
 
-def test_a_failed_full_refresh_is_due_again_until_it_failed_often() -> None:
+def test_failed_full_refresh_is_soon_due_again_a_few_times() -> None:
     full = FullRefreshes()
     for turn in range(11):
         full.note(float(turn), failed())
@@ -65,13 +65,13 @@ def test_a_failed_full_refresh_is_due_again_until_it_failed_often() -> None:
     assert full.is_due(11.0 + 6 * HOUR)
 
 
-def test_a_refusal_waits_for_the_next_day() -> None:
+def test_permanent_failure_waits_for_the_next_day() -> None:
     full = FullRefreshes()
     full.note(0.0, failed(AccessError))
     assert not full.is_due(DAY - 1)
 
 
 @pytest.mark.parametrize(("window", "recent", "kept"), [(HOUR, 3, 35), (7 * DAY, 8, 35), (35 * DAY, 36, 36)])
-def test_a_refresh_reads_a_day_more_than_the_window(window: int, recent: int, kept: int) -> None:
+def test_refresh_reads_a_day_more_than_the_window(window: int, recent: int, kept: int) -> None:
     assert recent_from(WALL, NOW, window) == WALL.days_before(NOW, recent)
     assert kept_from(WALL, NOW, window) == WALL.days_before(NOW, kept)

@@ -12,7 +12,7 @@ ZONE = "America/New_York"
 
 
 class Portal:
-    """Answers queries from simple data: an interval at noon, one and two o'clock of each day, and daily values.
+    """Answers queries from simple data: three intervals per day from noon, and daily values.
 
     hourly, daily: the meters that have such data; every meter is listed in each answer, as far as `lists` says so.
     refuses: the error with which a query ends, if any. longest: days of a range that can be answered.
@@ -59,7 +59,7 @@ class Portal:
                 yield from ((day + hour * HOUR, 1.0) for hour in (12, 13, 14))
 
     def days(self, time_frame: str = HOURLY) -> list[int]:
-        """How many days each query asked for."""
+        """Return how many days each query requested."""
         return [days_of(query) for query in self.asked if query.time_frame == time_frame]
 
     def frames(self) -> set[str]:

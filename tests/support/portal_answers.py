@@ -1,6 +1,6 @@
-"""Answers of the portal, built as it writes them (portal-facts 2.1 and 3.5), and an own reckoning of local days.
+"""Answers in the portal's format, and local days computed independently.
 
-The reckoning uses nothing but the standard library, so that what is under test is measured against something else.
+The days are computed with the standard library only, so that tests compare with something independent.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +18,7 @@ from exporter.portal.directions import Channel, Flow
 from exporter.portal.usage import UsageAnswer, decode
 
 Json = Any
-"""Whatever JSON holds."""
+"""Any JSON value."""
 Pair = tuple[int, float | None]
 """A point: wall-clock seconds and a value."""
 
@@ -38,14 +38,14 @@ US_ZONES = (
     *sorted(name for name in available_timezones() if name.startswith("America/Indiana/")),
 )
 CHANGING_ZONES = tuple(name for name in US_ZONES if name.startswith("America/") and name != "America/Phoenix")
-ODD_ZONE = "Australia/Lord_Howe"  # its clocks change by half an hour, and the other way round in the year
+ODD_ZONE = "Australia/Lord_Howe"  # clocks change by half an hour, in the opposite seasons
 
 examples = settings(max_examples=40, derandomize=True, deadline=None)
-"""The same examples on every run, few enough to be quick."""
+"""The same examples on every run, and few of them to save time."""
 
 
 LEAK = "Xq7vKz"
-"""What no message may quote."""
+"""Text that no message may quote."""
 _SCALARS = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats()
 _TEXTS = st.sampled_from(
     [LEAK, f"12 {LEAK} Road", "", "-1", "9" * 400, 10**400, -(10**400), "USAGE", "ELECTRIC", "KWH"]
@@ -53,7 +53,7 @@ _TEXTS = st.sampled_from(
 
 
 def hostile(*keys: str) -> st.SearchStrategy[Json]:
-    """Any JSON, with these keys or others."""
+    """Return a strategy for any JSON, with these keys or others."""
     names = st.sampled_from([*keys, LEAK])
     return st.recursive(
         _SCALARS | _TEXTS,
@@ -63,7 +63,7 @@ def hostile(*keys: str) -> st.SearchStrategy[Json]:
 
 
 def assert_read_or_refused(read: Callable[[], object]) -> None:
-    """Reading gives something or ends with a ProtocolError that quotes nothing of the answer."""
+    """Check that reading works, or fails with a ProtocolError that quotes no value."""
     said = ""
     try:
         read()
@@ -73,45 +73,45 @@ def assert_read_or_refused(read: Callable[[], object]) -> None:
     assert said.isprintable()
 
 
-# -- local days, reckoned without the program
+# -- local days, without the code under test
 
 
 def wall(text: str) -> int:
-    """Wall-clock seconds of `2026-01-05 13:45` or of `2026-01-05`."""
+    """Return the wall-clock seconds of `2026-01-05 13:45` or of `2026-01-05`."""
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
 def instant(text: str) -> int:
-    """The instant of `2026-01-05 13:45-05:00`."""
+    """Return the instant of `2026-01-05 13:45-05:00`."""
     return int(datetime.fromisoformat(text).timestamp())
 
 
 @cache
 def wall_of(moment: int, zone: str) -> int:
-    """What the clock of a zone shows at an instant."""
+    """Return what the clock of a zone shows at an instant."""
     offset = datetime.fromtimestamp(moment, ZoneInfo(zone)).utcoffset()
     assert offset is not None
     return moment + int(offset.total_seconds())
 
 
 def midnight(day: date, zone: str) -> int:
-    """The instant at which a local day begins, in a zone whose clocks never change at midnight."""
+    """Return the instant at which a local day begins, in a zone whose clocks never change at midnight."""
     return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp())
 
 
 @cache
 def bounds_of(day: date, zone: str) -> tuple[int, int]:
-    """The instants at which a local day begins and ends."""
+    """Return the instants at which a local day begins and ends."""
     return midnight(day, zone), midnight(day + timedelta(days=1), zone)
 
 
 def instants_of(day: date, zone: str, step: int) -> list[int]:
-    """The instants at which the intervals of a local day begin."""
+    """Return the instants at which the intervals of a local day begin."""
     return list(range(*bounds_of(day, zone), step))
 
 
 def firsts_of(day: date, zone: str, step: int) -> list[int]:
-    """The same without the second half of the hour that occurs twice."""
+    """Return the same without the second instants of the repeated hour."""
     by_wall: dict[int, int] = {}
     for moment in instants_of(day, zone, step):
         by_wall.setdefault(wall_of(moment, zone), moment)
@@ -119,25 +119,25 @@ def firsts_of(day: date, zone: str, step: int) -> list[int]:
 
 
 def walls_of(day: date, step: int) -> list[int]:
-    """Every wall time on the grid of a day, those that do not exist in spring too."""
+    """Return every wall time on the grid of a day, including those missing in spring."""
     start = wall(day.isoformat())
     return list(range(start, start + DAY, step))
 
 
 @cache
 def changes(zone: str, year: int) -> tuple[date, ...]:
-    """The days of a year on which the clocks of a zone change."""
+    """Return the days of a year on which the clocks of a zone change."""
     days = (date(year, month, 1) + timedelta(days=number) for month in (3, 4, 10, 11) for number in range(30))
     return tuple(day for day in days if bounds_of(day, zone)[1] - bounds_of(day, zone)[0] != DAY)
 
 
 def spring(zone: str, year: int) -> date:
-    """The short day of a year."""
+    """Return the short day of a year."""
     return next(day for day in changes(zone, year) if bounds_of(day, zone)[1] - bounds_of(day, zone)[0] < DAY)
 
 
 def autumn(zone: str, year: int) -> date:
-    """The long day of a year."""
+    """Return the long day of a year."""
     return next(day for day in changes(zone, year) if bounds_of(day, zone)[1] - bounds_of(day, zone)[0] > DAY)
 
 
@@ -149,7 +149,7 @@ def points(pairs: Iterable[Pair]) -> list[Json]:
 
 
 def meter(number: Json = "M1", series_id: Json = None, *, flow: str | None = "FORWARD", **more: Json) -> Json:
-    """An item of `meters`; no flowDirection with flow None."""
+    """Return an item of `meters`, without flowDirection if flow is None."""
     label = number if series_id is None else series_id
     item: dict[str, Json] = {"meterNumber": number, "seriesId": label, "channel": 1}
     item |= {"unitOfMeasure": "KWH", "isParentMeter": False, "isNetMeter": False, "parentMeters": [], "visible": True}
@@ -159,13 +159,16 @@ def meter(number: Json = "M1", series_id: Json = None, *, flow: str | None = "FO
 
 
 def series(name: str = "M1", pairs: Iterable[Pair] = (), **more: Json) -> Json:
-    """An item of `series`; its meterNumber is what stands before the dash of its name, unless given."""
+    """Return an item of `series`, with the part of its name before " - " as meterNumber."""
     item: dict[str, Json] = {"name": name, "meterNumber": name.partition(" - ")[0], "channel": 1, "type": "column"}
     return item | {"data": points(pairs)} | more
 
 
 def chart(walls: Iterable[int], last: int = QUARTER) -> Json:
-    """`xToOrderedInterval`: every charted time ends at the next one, the last one `last` seconds after its start."""
+    """Return `xToOrderedInterval`, in which every charted time ends at the next one.
+
+    last: the length of the last interval, in seconds.
+    """
     times = sorted(set(walls))
     ends = [following for _, following in pairwise(times)] + [times[-1] + last] if times else []
     return {
@@ -175,29 +178,29 @@ def chart(walls: Iterable[int], last: int = QUARTER) -> Json:
 
 
 def usage(meters: Sequence[Json], serieses: Sequence[Json], **more: Json) -> Json:
-    """A USAGE entry."""
+    """Return a USAGE entry."""
     entry: dict[str, Json] = {"type": "USAGE", "industry": "ELECTRIC", "timeFrame": "HOURLY", "unitOfMeasure": "KWH"}
     entry |= {"connectDate": "May 4, 2019", "baseSeries": {"data": []}, "estimatedSeries": {}, "editedSeries": {}}
     return entry | {"meters": list(meters), "series": list(serieses), "xToOrderedInterval": {}} | more
 
 
 def cost(serieses: Sequence[Json], meters: Sequence[Json] = (), **more: Json) -> Json:
-    """A COST entry."""
+    """Return a COST entry."""
     return {"type": "COST", "unitOfMeasure": "USD", "series": list(serieses), "meters": list(meters)} | more
 
 
 def time_of_use(meters: Sequence[Json], serieses: Sequence[Json], **more: Json) -> Json:
-    """A TIME_OF_USE entry."""
+    """Return a TIME_OF_USE entry."""
     return {"type": "TIME_OF_USE", "unitOfMeasure": "KWH", "meters": list(meters), "series": list(serieses)} | more
 
 
 def electric(*entries: Json) -> Json:
-    """The `data` of a COMPLETE poll."""
+    """Return the `data` of a COMPLETE poll."""
     return {"ELECTRIC": list(entries)}
 
 
 def one_meter(pairs: Sequence[Pair], *, charted: bool = True, flow: str | None = "FORWARD", **more: Json) -> Json:
-    """The `data` of the ordinary location: one meter with one channel."""
+    """Return the `data` of an ordinary location: one meter with one channel."""
     interval_map = chart(time for time, _ in pairs) if charted else {}
     return electric(usage([meter(flow=flow)], [series(pairs=pairs)], xToOrderedInterval=interval_map, **more))
 
@@ -211,7 +214,7 @@ NET_METER = (
     meter("M7", "M7 - Generation", flow="REVERSE", channel=2, isNetMeter=True),
     meter("M7", "M7 - Net", flow="NET", channel=3, isNetMeter=True),
 )
-"""One physical meter with three channels (portal-facts 6)."""
+"""One physical meter with three channels."""
 
 
 def net_series(drawn: Iterable[Pair], sent: Iterable[Pair], net: Iterable[Pair]) -> list[Json]:
@@ -223,15 +226,15 @@ def net_series(drawn: Iterable[Pair], sent: Iterable[Pair], net: Iterable[Pair])
 
 
 def channel(flow: Flow = Flow.IMPORT, number: str = "M1") -> Channel:
-    """A channel as it comes out of an answer."""
+    """Return a channel as decoded from an answer."""
     return Channel(number, f"{number} - {flow.value}", "1", flow, flow.name)
 
 
-# -- JSON of discovery
+# -- JSON of accounts
 
 
 def account(number: Json = "55001", **more: Json) -> Json:
-    """An object of `user-data` with one electric location."""
+    """Return an object of `user-data` with one electric location."""
     item: dict[str, Json] = {"account": number, "customer": "9", "inactive": False}
     item["address"] = "12 OAK RD SPRINGFIELD VA 22150"
     item |= {"services": ["ELEC"], "serviceToServiceDescription": {"ELEC": "Electric Service"}}
@@ -240,7 +243,7 @@ def account(number: Json = "55001", **more: Json) -> Json:
 
 
 def summary(**more: Json) -> Json:
-    """What `user-data` says of one location."""
+    """Return the summary of one location in `user-data`."""
     item: dict[str, Json] = {"services": ["ELEC"], "serviceStatus": "ACTIVE"}
     item["id"] = {"srvLocNbr": 4411, "serviceLocation": "4411"}
     return item | {"address": {"addr1": "12 OAK RD", "city": "SPRINGFIELD", "state": "VA", "zip": "22150"}} | more
