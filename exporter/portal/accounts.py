@@ -74,6 +74,7 @@ def _of_account(item: dict[str, Json]) -> Iterator[AccountLocation]:
         if not account or not number:
             continue
         kinds = tuple(text(kind).upper() for kind in sequence(industries.get(key), "serviceLocationToIndustries[]"))
+        reads = map(summary.get, ("lastBillPrevReadDtTm", "lastBillPresReadDtTm"))
         yield AccountLocation(
             account,
             number,
@@ -81,7 +82,7 @@ def _of_account(item: dict[str, Json]) -> Iterator[AccountLocation]:
             electric="ELECTRIC" in kinds if kinds else _sounds_electric(item, summary, descriptions),
             active=not flag(item.get("inactive")) and not _is_closed(summary),
             industries=kinds,
-            bill_reads=tuple(_bill_reads(summary)),
+            bill_reads=tuple(each // 1000 for each in reads if type(each) is int and 0 < each < _LATEST_BILL),
         )
 
 
@@ -115,13 +116,6 @@ def _nickname(summary: dict[str, Json], addresses: set[str]) -> str:
     streets = {*lines[:2], " ".join(filter(None, lines)), *addresses} - {""}
     words = _words(name)
     return "" if any(f" {street} " in f" {words} " or f" {words} " in f" {street} " for street in streets) else name
-
-
-def _bill_reads(summary: dict[str, Json]) -> Iterator[int]:
-    for key in ("lastBillPrevReadDtTm", "lastBillPresReadDtTm"):
-        value = summary.get(key)
-        if type(value) is int and 0 < value < _LATEST_BILL:
-            yield value // 1000
 
 
 def _words(value: str) -> str:

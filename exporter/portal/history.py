@@ -95,14 +95,14 @@ class LocationHistory:
         try:
             if try_hourly or not known.only_daily:
                 history.error = self._gather(HOURLY, start, end, known, hourly)
-            # Other errors than this would meet the daily data too.
+            # Any other error would also affect the daily data.
             is_usable = history.error is None or isinstance(history.error, ProtocolError)
             if is_usable and _needs_days(hourly, known):
                 error = self._gather(DAILY, start, end, known, daily)
                 if history.error is None or _are_daily(hourly, daily, known):
                     history.error = error
                 elif not hourly:
-                    daily = []  # there is finer data, which only failed now: days would take its place
+                    daily = []  # finer data exists but failed this time; daily data would replace it
         except PortalError as error:
             history.error = error
         for answer in (*hourly, *daily):
@@ -122,26 +122,27 @@ class LocationHistory:
     ) -> PortalError | None:
         """Add the answers of all ranges, halving a range that fails or stays pending.
 
+        Ranges are halved at a local midnight, and later ones keep the shorter length.
         Returns why some of them are missing; raises an error that any other call would meet too.
         """
         midnights = self._clock.midnights(start, end)
-        ranges = [
-            (midnights[max(0, last - self._longest)], midnights[last])
-            for last in range(len(midnights) - 1, 0, -self._longest)
-        ]
+        ranges = [(max(0, last - self._longest), last) for last in range(len(midnights) - 1, 0, -self._longest)]
         failed: PortalError | None = None
         failed_days = pending_ranges = 0
         while ranges:
             first, last = ranges.pop(0)
             try:
-                answers.append(self._one(time_frame, first, last, known))
+                answers.append(self._one(time_frame, midnights[first], midnights[last], known))
                 pending_ranges = 0
             except (PendingError, ProtocolError) as error:
-                halves = self._halves(first, last)
+                days = last - first
+                middle = first + days // 2
                 pending_ranges += isinstance(error, PendingError)
-                if halves and pending_ranges < _PENDING_RANGES:
-                    ranges[:0] = halves
-                    continue
+                if days > 1:
+                    self._longest = min(self._longest, (days + 1) // 2)
+                    if pending_ranges < _PENDING_RANGES:
+                        ranges[:0] = [(middle, last), (first, middle)]
+                        continue
                 failed = failed or error
                 failed_days += 1
                 if isinstance(error, PendingError) or failed_days == _FAILED_DAYS:
@@ -156,19 +157,6 @@ class LocationHistory:
         if time_frame == DAILY:
             return read_days(answer, self._clock, start, end)
         return read_intervals(answer, self._clock, start, end, known.steps)
-
-    def _halves(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Split a range at a local midnight, newest half first, unless it is one day.
-
-        Later ranges keep that length.
-        """
-        midnights = self._clock.midnights(start, end)
-        days = len(midnights) - 1
-        if days < 2:  # noqa: PLR2004
-            return []
-        self._longest = max(1, min(self._longest, (days + 1) // 2))
-        middle = midnights[days // 2]
-        return [(middle, end), (start, middle)]
 
 
 def _needs_days(hourly: list[RangeReadings], known: KnownMeters) -> bool:

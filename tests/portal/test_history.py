@@ -181,6 +181,14 @@ def test_shorter_range_is_remembered_and_recovers() -> None:
     assert portal.days() == [30, 30]
 
 
+def test_failed_single_day_does_not_shorten_later_ranges() -> None:
+    portal = Portal(refuses=lambda query: ProtocolError("FAILED") if len(portal.asked) <= 2 else None)
+    location = history_of(portal)
+    fetch(location, 1)
+    fetch(location, 60)
+    assert portal.days() == [1, 30, 30]
+
+
 def fails_on(*days: date) -> Callable[[UsageQuery], PortalError | None]:
     starts = [bounds_of(day, ZONE)[0] for day in days]
     return lambda query: ProtocolError("FAILED") if any(query.start <= each < query.end for each in starts) else None
