@@ -138,9 +138,7 @@ def test_credentials_are_not_in_their_repr() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 404, 500, 503])
-def test_any_status_is_a_response(
-    client: HttpClient, requests_mock: requests_mock.Mocker, status: int
-) -> None:
+def test_any_status_is_a_response(client: HttpClient, requests_mock: requests_mock.Mocker, status: int) -> None:
     requests_mock.get(f"{URL}/x", status_code=status, headers={"Location": "https://elsewhere.example/"}, content=b"b")
     assert client.call("GET", "/x").status == status
     assert len(requests_mock.request_history) == 1

@@ -128,6 +128,19 @@ def test_pause_says_what_was_rejected_and_when_it_ends(
     assert str(caught.value) == PAUSED.format(what, 3, "fix the configuration", "there are no more attempts")
 
 
+def test_pause_without_a_second_factor_asks_for_totp_secret(
+    login: Login, start_state: StartState, clock: ManualClock
+) -> None:
+    lockout = Lockout(replace(login, totp_secret=None), start_state(), clock)
+    lockout.rejected(Reason.TWO_FACTOR)
+    lockout.rejected(Reason.TWO_FACTOR)
+
+    with pytest.raises(TwoFactorError) as caught:
+        lockout.check()
+
+    assert str(caught.value) == PAUSED.format("sign-ins without a second factor", 2, "set totp_secret", TOMORROW)
+
+
 def test_passwords_and_second_factors_count_together(lockout: Lockout) -> None:
     lockout.rejected(Reason.TWO_FACTOR)
     lockout.rejected(Reason.CREDENTIALS)
@@ -234,9 +247,7 @@ def test_state_contains_no_user_name_or_secrets(lockout: Lockout, login: Login, 
         assert text.encode() not in stored
 
 
-def test_new_secret_allows_the_old_one_no_attempts(
-    login: Login, start_state: StartState, clock: ManualClock
-) -> None:
+def test_new_secret_allows_the_old_one_no_attempts(login: Login, start_state: StartState, clock: ManualClock) -> None:
     serve = Lockout(login, start_state(), clock)
     for _ in range(2):
         serve.rejected(Reason.CREDENTIALS)
@@ -329,9 +340,7 @@ def test_portal_errors_are_not_counted(
     assert attempt(portal, login_of(portal), tmp_path, clock) == "signed in"
 
 
-def test_portal_error_does_not_forget_a_rejection(
-    clock: ManualClock, portal: PortalServer, tmp_path: Path
-) -> None:
+def test_portal_error_does_not_forget_a_rejection(clock: ManualClock, portal: PortalServer, tmp_path: Path) -> None:
     outcomes = []
     for how in (SignIn.FAILURE, SignIn.STATUS_500, SignIn.FAILURE, SignIn.PAGE, SignIn.FAILURE):
         change(portal, sign_in=how)
@@ -350,9 +359,7 @@ def test_corrected_password_signs_in_at_once(clock: ManualClock, portal: PortalS
     assert portal.portal.most_refused[MEMBER] == 2
 
 
-def test_recovered_portal_is_noticed_a_day_later(
-    clock: ManualClock, portal: PortalServer, tmp_path: Path
-) -> None:
+def test_recovered_portal_is_noticed_a_day_later(clock: ManualClock, portal: PortalServer, tmp_path: Path) -> None:
     change(portal, sign_in=SignIn.FAILURE)
     for _ in range(2):
         attempt(portal, login_of(portal), tmp_path, clock)

@@ -23,7 +23,7 @@ ACCOUNTS = "/services/secured/accounts"
 
 _RENEW_BEFORE = 60.0  # seconds before its end at which a token is renewed
 _EXPIRED_BEFORE = 10.0  # seconds before its end at which a token counts as expired
-_PENDING_BUDGET = 150.0  # seconds; a range that nobody asked for before may take over a minute
+_PENDING_BUDGET = 150.0  # seconds; a range that is requested for the first time may take over a minute
 _PENDING_WAITS = (1.0, 2.0, 4.0)  # then always 5
 _LAST_PENDING_WAIT = 5.0
 _CONNECTION_WAITS = (2.0,)  # one retry here costs the portal less than another refresh

@@ -80,12 +80,12 @@ def resolve(channels: Sequence[tuple[Channel, Values]]) -> Energy:
                 return total(different)
         return None
 
-    drawn, sent, net = of(Flow.IMPORT, Flow.TOTAL), of(Flow.EXPORT), of(Flow.NET)
-    if sent is not None:
-        return _with_export(drawn, sent, net)
-    if net is not None and drawn is not None:
-        return _with_net(drawn, net)
-    return _by_sign(drawn or net or {}, is_net=net is not None)
+    usage, export, net = of(Flow.IMPORT, Flow.TOTAL), of(Flow.EXPORT), of(Flow.NET)
+    if export is not None:
+        return _with_export(usage, export, net)
+    if net is not None and usage is not None:
+        return _with_net(usage, net)
+    return _by_sign(usage or net or {}, is_net=net is not None)
 
 
 def total(several: Iterable[Values]) -> dict[int, float]:
@@ -98,15 +98,15 @@ def total(several: Iterable[Values]) -> dict[int, float]:
     return added
 
 
-def _with_export(drawn: dict[int, float] | None, sent: dict[int, float], net: dict[int, float] | None) -> Energy:
-    energy = Energy(export={instant: abs(value) for instant, value in sent.items()}, exports=True, signed=False)
-    if drawn is None and net is not None:
-        drawn = {
+def _with_export(usage: dict[int, float] | None, export: dict[int, float], net: dict[int, float] | None) -> Energy:
+    energy = Energy(export={instant: abs(value) for instant, value in export.items()}, exports=True, signed=False)
+    if usage is None and net is not None:
+        usage = {
             instant: _above_rounding(value + energy.export[instant])
             for instant, value in net.items()
             if instant in energy.export
         }
-    for instant, value in (drawn or {}).items():
+    for instant, value in (usage or {}).items():
         if value < 0:
             energy.warnings.append("negative usage beside an export channel was dropped")
         else:
@@ -114,9 +114,9 @@ def _with_export(drawn: dict[int, float] | None, sent: dict[int, float], net: di
     return energy
 
 
-def _with_net(drawn: dict[int, float], net: dict[int, float]) -> Energy:
+def _with_net(usage: dict[int, float], net: dict[int, float]) -> Energy:
     energy = Energy(exports=True, signed=False)
-    for instant, value in drawn.items():
+    for instant, value in usage.items():
         energy.usage[instant] = max(0.0, value)
         if value < 0:
             energy.export[instant] = -value

@@ -131,7 +131,7 @@ def _meters(answer: UsageAnswer, placing: Placing, clock: WallClock, start: int,
     for number, meter in meters.items():
         meter.energy = resolve(energies[number])
         meter.warnings += meter.energy.warnings
-        # As signed, without the cost of NET if other channels have their own.
+        # The cost of NET counts only if no other channel has its own; costs keep their sign.
         own = [values for channel, values in costs[number] if channel.flow is not Flow.NET]
         meter.cost = total(own or [values for _, values in costs[number]])
     return meters.values()

@@ -27,7 +27,7 @@ SIGN_IN = "/services/oauth/auth/v2"
 RENEW = "/services/oauth/auth/v2/refresh"
 METHOD = "/services/two-factor/method"
 
-_LIFE = 299.0  # seconds, if the portal does not say
+_LIFE = 299.0  # seconds, if the response does not say
 _MILLISECONDS = 10**11
 _SKEW = 25.0  # seconds: a code is valid for half a minute, and portals accept the previous one
 _REJECTED_SECOND_FACTOR = "your data could not be verified"  # status 500, plain text

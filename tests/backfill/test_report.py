@@ -162,7 +162,7 @@ def test_figures_in_a_few_words() -> None:
 
 LINES = [
     "location 70001, 2024-03-02 to 2024-03-31: 2,880 intervals, 12.50 kWh drawn, 8,640 samples sent",
-    "is in trouble; trying again in 2 s",
+    "is in trouble; retrying in 2 s",
     "location 70001: odd [bold]data[/bold] :smile:",
 ]
 

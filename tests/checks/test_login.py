@@ -78,7 +78,7 @@ def test_a_portal_that_is_not_running_fails_at_its_address(clock: ManualClock) -
         host = f"127.0.0.1:{nobody.getsockname()[1]}"
         assert checked(login_of(f"http://{host}"), clock) == [
             "# Login coop",
-            f"failed address: {host} refuses the connection: nothing listens there; check api_url",
+            f"failed address: {host} refused the connection: nothing is listening there; check api_url",
         ]
 
 
@@ -240,7 +240,7 @@ def test_whoever_is_signed_out_meanwhile_asks_nothing_more(
     sabotage(server, close)
     said = checked(replace(login_of(server), zone=zone), clock)[4:]
     assert verdicts(said) == ["failed poll" if zone else "failed zone"]
-    assert "login coop: the portal has trouble signing anybody in" in said[0]
+    assert "login coop: the portal's sign-in is failing" in said[0]
     assert sign_ins(server) == 2
 
 
@@ -449,6 +449,6 @@ def test_what_is_waited_for_is_told(portal: PortalServer, clock: ManualClock) ->
         portal.host,
         "the list of accounts",
         f"the data of {house}",
-        "more data that tell the zone",
+        "more data to verify the zone",
         f"the daily figures of {house}",
     ]

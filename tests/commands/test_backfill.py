@@ -466,7 +466,7 @@ def test_a_database_that_is_not_there_is_told_first(bench: Bench) -> None:
     bench.configure([login(portal, UserSpec(), "farm")], "http://127.0.0.1:9")
     program = bench.backfill(*MARCH, code=1)
     *tries, last = program.stderr.splitlines()
-    assert (program.stdout, tries) == ("", [f"{last.partition(': ')[2]}; trying again in 0 s"] * 3)
+    assert (program.stdout, tries) == ("", [f"{last.partition(': ')[2]}; retrying in 0 s"] * 3)
     assert polls(portal) == 0
     bench.run("backfill", *MARCH, "--dry-run")
     assert len(bench.run("backfill", *MARCH, "--dry-run").stderr.splitlines()) == 1
@@ -478,7 +478,7 @@ def test_a_database_in_trouble_is_tried_again_and_then_told(bench: Bench) -> Non
     program = bench.run("backfill", *MARCH)
     assert program.wait() == 1
     *tries, trouble = program.stderr.splitlines()
-    assert tries == [f"{trouble}; trying again in 0 s"] * 3
+    assert tries == [f"{trouble}; retrying in 0 s"] * 3
     assert bench.vm.count("/api/v1/import") == 4
     del bench.vm.always["/api/v1/import"]
     bench.vm.replies["/api/v1/import"] = [(503, "")] * 3

@@ -199,7 +199,7 @@ def assert_down(serving: Serving, label: str, reason: str, said: str, *secrets: 
             UserSpec(password="another"),
             PLAIN,
             {},
-            ("credentials", "refused user name or password"),
+            ("credentials", "rejected the user name or password"),
             id="wrong password",
         ),
         pytest.param(
@@ -209,7 +209,7 @@ def assert_down(serving: Serving, label: str, reason: str, said: str, *secrets: 
             USER,
             replace(PLAIN, sign_in=SignIn.SECOND_FACTOR),
             {"SMARTHUB_TOTP_SECRET": SECRET},
-            ("two_factor", "refused the second factor"),
+            ("two_factor", "rejected the second factor"),
             id="wrong TOTP",
         ),
         pytest.param(USER, replace(PLAIN, sign_in=SignIn.PAGE), {}, ("transport", "page"), id="HTML at sign-in"),
@@ -240,7 +240,7 @@ def test_a_portal_that_nobody_runs_is_a_state_that_is_told(starter: Starter) -> 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host = f"127.0.0.1:{listener.getsockname()[1]}"
     serving = serve(starter, "--log.level=debug", **variables(f"http://{host}"))
-    assert_down(serving, host, "transport", f"{host} refuses the connection")
+    assert_down(serving, host, "transport", f"{host} refused the connection")
 
 
 def test_a_location_that_is_not_seen_is_down_by_its_own_labels(starter: Starter) -> None:

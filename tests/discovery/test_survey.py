@@ -150,7 +150,7 @@ def test_after_two_locations_that_stay_pending_no_other_is_asked(
     _, surveys = look(start_portal(houses(8), poll=Poll.PENDING))
     errors: list[PortalError | None] = [survey.error for survey in surveys]
     assert all(isinstance(error, PendingError) for error in errors)
-    assert ["not asked" in str(error) for error in errors] == [False] * 2 + [True] * 6
+    assert ["not requested" in str(error) for error in errors] == [False] * 2 + [True] * 6
     assert 60 <= sum(clock.slept) <= 2 * (60 + 10)
 
 

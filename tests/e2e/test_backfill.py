@@ -309,7 +309,7 @@ def test_a_database_that_comes_up_later_is_waited_for(services: Services, tmp_pa
     database.terminate()
 
     running = Backfiller(tmp_path, portal.url, database.url).start(*A_MONTH)
-    running.wait_for(lambda: running.stderr.count("trying again in") == 2, "two tries")
+    running.wait_for(lambda: running.stderr.count("retrying in") == 2, "two tries")
     database.start()
 
     assert running.wait() == EXIT_DONE

@@ -72,9 +72,7 @@ def points(answer: Decoded) -> int:
 # -- headers and bodies
 
 
-def test_calls_for_data_carry_user_name_and_token(
-    portal: PortalServer, client: PortalClient, record: Record
-) -> None:
+def test_calls_for_data_carry_user_name_and_token(portal: PortalServer, client: PortalClient, record: Record) -> None:
     sent = record(portal)
 
     client.locations()
@@ -130,9 +128,7 @@ def test_poll_requests_electricity_between_local_midnights(
 # -- the token
 
 
-def test_token_is_used_while_it_is_valid(
-    portal: PortalServer, client: PortalClient, clock: ManualClock
-) -> None:
+def test_token_is_used_while_it_is_valid(portal: PortalServer, client: PortalClient, clock: ManualClock) -> None:
     for _ in range(8):
         client.usage(YESTERDAY)
         clock.advance(28)
@@ -151,9 +147,7 @@ def test_token_is_renewed_before_it_expires(portal: PortalServer, client: Portal
     assert counts["poll"] == 60
 
 
-def test_expired_token_costs_one_sign_in(
-    portal: PortalServer, client: PortalClient, clock: ManualClock
-) -> None:
+def test_expired_token_costs_one_sign_in(portal: PortalServer, client: PortalClient, clock: ManualClock) -> None:
     for _ in range(3):
         client.usage(YESTERDAY)
         clock.advance(3600)
@@ -207,9 +201,7 @@ def test_forgotten_token_costs_one_sign_in(portal: PortalServer, client: PortalC
     assert portal.portal.calls == {("auth", 200): 2, ("poll", 200): 2, ("poll", 401): 1}
 
 
-def test_token_that_is_never_accepted_costs_one_sign_in(
-    portal: PortalServer, client: PortalClient
-) -> None:
+def test_token_that_is_never_accepted_costs_one_sign_in(portal: PortalServer, client: PortalClient) -> None:
     change(portal, poll=Poll.STATUS_401)
 
     for _ in range(5):
@@ -220,9 +212,7 @@ def test_token_that_is_never_accepted_costs_one_sign_in(
     assert portal.portal.calls["auth", 200] == 2
 
 
-def test_forgotten_token_is_replaced_after_a_time_of_401(
-    portal: PortalServer, client: PortalClient
-) -> None:
+def test_forgotten_token_is_replaced_after_a_time_of_401(portal: PortalServer, client: PortalClient) -> None:
     change(portal, poll=Poll.STATUS_401)
     with pytest.raises(AccessError):
         client.usage(YESTERDAY)
@@ -294,9 +284,7 @@ def test_data_that_takes_two_minutes_is_received(
     assert points(client.usage(YESTERDAY)) == 24
 
 
-def test_token_is_renewed_while_a_poll_is_pending(
-    portal: PortalServer, client: PortalClient, record: Record
-) -> None:
+def test_token_is_renewed_while_a_poll_is_pending(portal: PortalServer, client: PortalClient, record: Record) -> None:
     change(portal, pending=25, token_life=40.0)
     sent = record(portal)
 
@@ -440,9 +428,7 @@ def test_other_statuses(  # noqa: PLR0917 - fixtures
     assert str(caught.value) == message.replace("{host}", portal.host)
 
 
-def test_retry_after_is_passed_on_without_a_retry(
-    portal: PortalServer, client: PortalClient
-) -> None:
+def test_retry_after_is_passed_on_without_a_retry(portal: PortalServer, client: PortalClient) -> None:
     change(portal, poll=Poll.STATUS_429)
 
     with pytest.raises(TransportError) as caught:
@@ -478,9 +464,7 @@ def test_connection_that_stays_lost_is_tried_twice_only(portal: PortalServer, cl
 
 
 @pytest.mark.parametrize("how", [SignIn.STATUS_500, SignIn.PAGE, SignIn.STATUS_403, SignIn.FAILURE])
-def test_failed_sign_in_is_not_retried(
-    portal: PortalServer, client: PortalClient, how: SignIn
-) -> None:
+def test_failed_sign_in_is_not_retried(portal: PortalServer, client: PortalClient, how: SignIn) -> None:
     change(portal, sign_in=how)
 
     with pytest.raises(PortalError):
@@ -578,7 +562,9 @@ def count(calls_made: list[Call], ending: str) -> int:
     return sum(call.path.endswith(ending) for call in calls_made)
 
 
-def test_one_sign_in_is_enough_for_a_round(start_portal: StartPortal, start_client: StartClient, record: Record) -> None:
+def test_one_sign_in_is_enough_for_a_round(
+    start_portal: StartPortal, start_client: StartClient, record: Record
+) -> None:
     server = start_portal(TWO)
     client = start_client(login_of(server))
     sent = record(server)

@@ -141,7 +141,9 @@ def success(**fields: object) -> str:
         "&$*#+% é日本\"'",
     ],
 )
-def test_password_with_special_characters_signs_in(clock: ManualClock, gate: Gate, start_portal: StartPortal, password: str) -> None:
+def test_password_with_special_characters_signs_in(
+    clock: ManualClock, gate: Gate, start_portal: StartPortal, password: str
+) -> None:
     user = UserSpec(password=password)
     server = start_portal(World(users=(user,), locations=(HOUSE,)))
 
@@ -217,9 +219,7 @@ def test_second_factor_of_80_bits_signs_in(clock: ManualClock, gate: Gate, start
 # -- the token
 
 
-def test_secondary_login_acts_for_the_owner(
-    clock: ManualClock, gate: Gate, start_portal: StartPortal
-) -> None:
+def test_secondary_login_acts_for_the_owner(clock: ManualClock, gate: Gate, start_portal: StartPortal) -> None:
     user = UserSpec(username="second@example.org", owner="member@example.org")
     server = start_portal(World(users=(UserSpec(), user), locations=(HOUSE,)))
 
@@ -330,9 +330,7 @@ def test_known_text_with_status_500_means_second_factor(  # noqa: PLR0917 - fixt
     assert len(requests_mock.request_history) == 1
 
 
-def test_wrong_second_factor_is_rejected(
-    clock: ManualClock, gate: Gate, start_portal: StartPortal
-) -> None:
+def test_wrong_second_factor_is_rejected(clock: ManualClock, gate: Gate, start_portal: StartPortal) -> None:
     server = start_portal(World(users=(UserSpec(totp_secret=TOTP),), locations=(HOUSE,)))
 
     with pytest.raises(TwoFactorError) as caught:

@@ -75,9 +75,7 @@ def test_location_without_access_does_not_hide_the_zone(
     assert zones_of(client, clock) == ("America/New_York",)
 
 
-def test_daily_meter_shows_the_zone_by_its_bills(
-    start_portal: StartPortal, sign_in: Sign, clock: ManualClock
-) -> None:
+def test_daily_meter_shows_the_zone_by_its_bills(start_portal: StartPortal, sign_in: Sign, clock: ManualClock) -> None:
     client = sign_in(start_portal(world(DAYS_METER)))
     assert zones_of(client, clock) == ("America/New_York",)
 
@@ -137,9 +135,7 @@ def test_evidence_before_a_failure_is_kept(
     assert search.errors == {}
 
 
-def test_error_of_each_location_is_reported(
-    start_portal: StartPortal, sign_in: Sign, clock: ManualClock
-) -> None:
+def test_error_of_each_location_is_reported(start_portal: StartPortal, sign_in: Sign, clock: ManualClock) -> None:
     portal = start_portal(unbilled(METER, BARN_METER), poll=Poll.STATUS_403)
     client = sign_in(portal)
     search = search_zone(client, client.locations(), clock)

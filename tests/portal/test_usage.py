@@ -122,9 +122,7 @@ def test_interval_without_an_end_is_ignored(item: Json) -> None:
         ([{}, {"hasHourly": False, "hasDaily": False}], False),
     ],
 )
-def test_one_positive_flag_of_several_entries_is_enough(
-    entries: list[dict[str, Json]], *, hourly: bool | None
-) -> None:
+def test_one_positive_flag_of_several_entries_is_enough(entries: list[dict[str, Json]], *, hourly: bool | None) -> None:
     found = answer(*(usage([], [], **each) for each in entries))
     assert found.has_hourly is hourly
 

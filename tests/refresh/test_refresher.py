@@ -87,9 +87,7 @@ def assert_true(exporter: Exporter, portal: PortalServer, days: int = 35) -> Non
 # -- requests
 
 
-def test_first_refresh_reads_35_days(
-    portal: PortalServer, start_exporter: StartExporter, record: Record
-) -> None:
+def test_first_refresh_reads_35_days(portal: PortalServer, start_exporter: StartExporter, record: Record) -> None:
     sent = record(portal)
 
     start_exporter(login_of(portal)).refresh()
@@ -225,9 +223,7 @@ def test_daily_meter_has_daily_intervals(
     assert {frame for frame, *_ in asked(sent)} == {"DAILY"}
 
 
-def test_monthly_meter_is_a_success_without_samples(
-    start_portal: StartPortal, start_exporter: StartExporter
-) -> None:
+def test_monthly_meter_is_a_success_without_samples(start_portal: StartPortal, start_exporter: StartExporter) -> None:
     portal = start_portal(
         World(locations=(replace(HOUSE, meters=(replace(METER, resolution=Resolution.MONTHS),)),)), LITTLE
     )
@@ -242,9 +238,7 @@ def test_monthly_meter_is_a_success_without_samples(
 # -- schedule
 
 
-def test_waits_are_the_interval_within_five_percent(
-    portal: PortalServer, start_exporter: StartExporter
-) -> None:
+def test_waits_are_the_interval_within_five_percent(portal: PortalServer, start_exporter: StartExporter) -> None:
     exporter = start_exporter(login_of(portal), window=DAY)
     change(portal, poll=Poll.NO_POINTS)
 
@@ -440,9 +434,7 @@ def test_same_error_is_logged_once(
 # -- failures
 
 
-def test_location_fails_alone(
-    start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock
-) -> None:
+def test_location_fails_alone(start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock) -> None:
     portal = start_portal(TWO, LITTLE)
     exporter = start_exporter(login_of(portal))
     exporter.refresh()
@@ -464,9 +456,7 @@ def test_location_fails_alone(
     assert exporter.status.locations[key_of(portal, BARN)].failure is None
 
 
-def test_reason_counts_once_per_refresh(
-    start_portal: StartPortal, start_exporter: StartExporter
-) -> None:
+def test_reason_counts_once_per_refresh(start_portal: StartPortal, start_exporter: StartExporter) -> None:
     portal = start_portal(TWO, LITTLE, poll=Poll.STATUS_403)
     exporter = start_exporter(login_of(portal))
 
@@ -626,9 +616,7 @@ def test_locations_are_chosen_by_account_and_number(
     assert sorted(key.location for key in exporter.status.locations) == numbers
 
 
-def test_configured_inactive_location_is_read(
-    start_portal: StartPortal, start_exporter: StartExporter
-) -> None:
+def test_configured_inactive_location_is_read(start_portal: StartPortal, start_exporter: StartExporter) -> None:
     portal = start_portal(World(locations=(replace(HOUSE, inactive=True), BARN)), LITTLE)
     exporter = start_exporter(login_of(portal, None, LocationChoice("55001", "70001")))
 
@@ -668,9 +656,7 @@ def test_location_the_login_does_not_see_fails_with_advice(
     assert exporter.metric("smarthub_up", login="coop") == 0
 
 
-def test_missing_location_does_not_stop_the_others(
-    start_portal: StartPortal, start_exporter: StartExporter
-) -> None:
+def test_missing_location_does_not_stop_the_others(start_portal: StartPortal, start_exporter: StartExporter) -> None:
     portal = start_portal(TWO, LITTLE)
     exporter = start_exporter(
         login_of(portal, None, LocationChoice("55001", "79999"), LocationChoice("55002", "70002"))
@@ -797,9 +783,7 @@ def body_of(call: Call) -> dict[str, str]:
     return dict(json.loads(call.body)) if call.path.endswith("/poll") else {}
 
 
-def test_login_with_only_shared_locations_is_up(
-    start_portal: StartPortal, start_exporter: StartExporter
-) -> None:
+def test_login_with_only_shared_locations_is_up(start_portal: StartPortal, start_exporter: StartExporter) -> None:
     portal = start_portal(SHARED, LITTLE)
     exporter = start_exporter(login_of(portal, OWNER, name="owner"), login_of(portal, TENANT, name="tenant"))
 
@@ -809,9 +793,7 @@ def test_login_with_only_shared_locations_is_up(
     assert exporter.failures("tenant") == {}
 
 
-def test_second_login_reads_while_the_first_fails(
-    start_portal: StartPortal, start_exporter: StartExporter
-) -> None:
+def test_second_login_reads_while_the_first_fails(start_portal: StartPortal, start_exporter: StartExporter) -> None:
     portal = start_portal(SHARED, LITTLE)
     exporter = start_exporter(
         login_of(portal, TENANT, name="tenant", password="wrong"), login_of(portal, OWNER, name="owner")
@@ -990,9 +972,7 @@ def test_no_data_contradicts_nothing(portal: PortalServer, start_exporter: Start
     assert exporter.metric("smarthub_timezone_mismatch", login="coop") == 0
 
 
-def test_meter_of_another_location_is_never_mixed_in(
-    start_portal: StartPortal, start_exporter: StartExporter
-) -> None:
+def test_meter_of_another_location_is_never_mixed_in(start_portal: StartPortal, start_exporter: StartExporter) -> None:
     same = replace(BARN, meters=(replace(BARN_METER, number="81001"),))
     portal = start_portal(World(locations=(HOUSE, same)), LITTLE)
     exporter = start_exporter(login_of(portal))

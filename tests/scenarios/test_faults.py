@@ -306,7 +306,7 @@ def test_a_portal_that_is_gone_and_comes_back(server: PortalServer, restart: Res
         if turn == 2:
             exporter = restart()
         assert_fails(exporter, "transport", before)
-    assert exporter.status.message == f"{server.host} refuses the connection: nothing listens there; check api_url"
+    assert exporter.status.message == f"{server.host} refused the connection: nothing is listening there; check api_url"
 
     with PortalServer(server.portal, port=int(server.host.rpartition(":")[2])):
         exporter.refresh()

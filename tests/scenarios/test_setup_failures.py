@@ -113,8 +113,8 @@ def house(**meter: object) -> World:
 
 # -- what goes wrong, and what is said
 
-REJECTED = "failed sign-in login coop: the portal refused user name or password"
-SECOND_FACTOR = "failed sign-in login coop: the portal wants a second factor"
+REJECTED = "failed sign-in login coop: the portal rejected the user name or password"
+SECOND_FACTOR = "failed sign-in login coop: the portal requires a second factor"
 OF_HOUSE = 'poll location 70001 of account 55001 "House"'
 EMPTY = f"warning {OF_HOUSE} has no data"
 OUTSIDE = f"warning {OF_HOUSE}: meter 81001: points outside"
@@ -145,13 +145,13 @@ TROUBLES = [
     Trouble("10: second factor missing", [SECOND_FACTOR], CAREFUL),
     Trouble(
         "10: another second factor",
-        ["failed sign-in login coop: the portal refused the second factor; check totp_secret"],
+        ["failed sign-in login coop: the portal rejected the second factor; check totp_secret"],
         CAREFUL,
         login={"totp_secret": OTHER_TOTP},
     ),
     Trouble(
         "10: a wrong clock",
-        ["failed sign-in login coop: the portal refused the second factor; this machine's clock is 300 s ahead"],
+        ["failed sign-in login coop: the portal rejected the second factor; fix this machine's clock"],
         CAREFUL,
         login={"totp_secret": TOTP},
         clock_ahead=300,
@@ -180,7 +180,7 @@ TROUBLES = [
         Trouble(f"20, 40: {each}", [EMPTY], switches={"poll": each})
         for each in (Poll.NO_POINTS, Poll.NO_DATA, Poll.NO_ELECTRIC, Poll.NO_ENTRY)
     ),
-    Trouble("22: no USAGE", [EMPTY, f"warning {OF_HOUSE}: a COST series"], switches={"poll": Poll.NO_USAGE}),
+    Trouble("22: no USAGE", [EMPTY, f"warning {OF_HOUSE}: skipped a COST series"], switches={"poll": Poll.NO_USAGE}),
     Trouble(
         "24: a direction that nobody knows",
         [f"warning {OF_HOUSE}: unknown flow direction SIDEWAYS"],
@@ -264,9 +264,9 @@ def test_no_trouble_costs_a_second_sign_in_or_tells_a_secret(attempt: Try, start
 
 # 1.3 and 7: a host that there is not, and the host `https`; 48: nothing there.
 BAD_ADDRESSES = {
-    "https://nobody.invalid/": "there is no host nobody.invalid; check api_url",
-    "https//novec.smarthub.coop": "there is no host https.smarthub.coop; check api_url",
-    "http://127.0.0.1:9": "127.0.0.1:9 refuses the connection",
+    "https://nobody.invalid/": "host not found: nobody.invalid; check api_url",
+    "https//novec.smarthub.coop": "host not found: https.smarthub.coop; check api_url",
+    "http://127.0.0.1:9": "127.0.0.1:9 refused the connection",
 }
 
 
@@ -351,14 +351,16 @@ def test_a_missing_second_factor_costs_no_sign_in(attempt: Try, start_portal: St
     for _ in range(6):
         run = attempt(command, login_to(server))
         (told,) = run.troubles or run.errors
-        assert "login coop: the portal wants a second factor" in told
+        assert "login coop: the portal requires a second factor" in told
     assert set(server.portal.calls) == {("two_factor", 200)}
     assert attempt(command, login_to(server, totp_secret=TOTP)).code == 0
 
 
 def test_discover_asks_no_portal_with_the_password_of_the_example(attempt: Try, portal: PortalServer) -> None:
     run = attempt("discover", login_to(portal, password="CHANGE-ME"))
-    assert run.errors[-1].startswith("smarthub-exporter: login coop: the password is still the one of the example")
+    assert run.errors[-1].startswith(
+        "smarthub-exporter: login coop: the password is still the placeholder from the example"
+    )
     assert (run.code, portal.portal.count) == (1, 0)
 
 
@@ -407,7 +409,7 @@ def test_without_a_zone_what_the_portal_refuses_is_a_failure(
     ]
     assert run.lines[3].startswith("coop: the portal did not tell its time zone")
     assert [line.partition(": ")[0] for line in run.lines[4:]] == ["coop, location 70001", "coop, location 70002"]
-    assert ("not asked" in run.lines[5]) == (how in (Poll.PENDING, Poll.STATUS_500))
+    assert ("not requested" in run.lines[5]) == (how in (Poll.PENDING, Poll.STATUS_500))
     assert sum(clock.slept) <= 60
 
 
