@@ -1,1 +1,1 @@
-"""What `check` looks at, step by step; each step says ok or what to do."""
+"""The steps of `check`; each says ok or what to do."""

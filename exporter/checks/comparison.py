@@ -1,38 +1,39 @@
-"""Whether a VictoriaMetrics holds what the portal gave in the last days, and if not, which mistake it was."""
+"""Compare what VictoriaMetrics holds of the last days with what the portal gave, and explain differences."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from math import ceil
+from zoneinfo import ZoneInfo
 
 from ..databases.victoriametrics import VictoriaMetrics
 from ..databases.vm_flags import DAY
 from ..errors import DatabaseError
-from ..formatting import counted
+from ..formatting import counted, local_time
 from ..intervals.model import LocationKey, Meter
 from ..metrics.exposition import escaped
 from ..metrics.families import TIMESTAMPED
-from .findings import Finding, by_count, failed, ok, skipped, warning
+from .findings import Finding, failed, ok, skipped, warning
 from .stored_series import SeriesKey, StoredData, collect_stored, mistakes, series_of
 from .vm_settings import deduplication, page_size, retention
 
 STEP = "victoriametrics"
 
-_LAST_DECIMAL = 5e-7  # of kWh and USD (contract 3)
+_LAST_DECIMAL = 5e-7  # of kWh and USD: docs/samples.md, "Intervals and days"
 _FAMILIES = "|".join(each.family.name for each in TIMESTAMPED)
 _LONGEST_HISTORY = "20y"
+_UTC = ZoneInfo("UTC")
 
 ValueKey = tuple[str, int]
-"""A meter and the end of one of its intervals or days."""
+"""A meter and the end of one of its intervals or days, in seconds UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class PortalValues:
-    """What the portal gave of one location in (since, until], seconds UTC, and hence what a database should hold.
+    """What the portal gave for one location in (since, until], and so what a database should hold. Seconds UTC.
 
-    steps: the resolution of each meter in seconds. values: of each series by the end of its interval or day. midnights:
-    where local days end, from `since` until now.
+    steps: the resolution of each meter in seconds. values: for each series by the end of its interval or day.
+    midnights: the ends of local days from `since` until now.
     """
 
     key: LocationKey
@@ -46,7 +47,7 @@ class PortalValues:
     def of(
         cls, key: LocationKey, meters: Iterable[Meter], since: int, until: int, midnights: Iterable[int]
     ) -> "PortalValues":
-        """Made of meters with their intervals and days, as /metrics is."""
+        """Build it from meters with their intervals and days, as /metrics is built."""
         steps: dict[str, int] = {}
         values: dict[SeriesKey, dict[int, float]] = defaultdict(dict)
         for meter in meters:
@@ -61,12 +62,12 @@ class PortalValues:
 
     @property
     def step(self) -> str:
-        """The step of `check` that its findings belong to."""
+        """The step of `check` for its findings."""
         return f"{STEP} {self.key.location}"
 
     @property
     def selector(self) -> str:
-        """Everything that is stored of the location with the time of an interval."""
+        """A query for every sample of the location that carries the time of an interval."""
         wanted = ",".join(f'{name}="{escaped(value)}"' for name, value in asdict(self.key).items())
         return f'{{__name__=~"{_FAMILIES}",{wanted}}}'
 
@@ -79,14 +80,14 @@ def stored_findings(
     page_bytes: int | None = None,
     has_others: bool = False,
 ) -> list[Finding]:
-    """Read back the last days of some locations and judge the database by them. Warnings; FAILED only without answer.
+    """Read back the last days of these locations and judge the database by them; FAILED only if it does not answer.
 
-    now: seconds UTC. page_bytes: the size of the page of the intervals as text, if it is known. has_others: the portal
-    did not give these days of other locations, or did not even tell them.
+    now: seconds UTC. page_bytes: the size of the interval page as text, if it is known. has_others: there are other
+    locations whose data or numbers the portal did not give.
     """
     if not vm.reads_back:
-        advice = "set query_url, such as http://vmselect:8481/select/0/prometheus with the tenant of url"
-        return [warning(STEP, "cannot read back: url is the one of a vminsert", advice)]
+        advice = "set query_url, such as http://vmselect:8481/select/0/prometheus with the tenant from url"
+        return [warning(STEP, "url points to vminsert, which cannot be queried", advice)]
     findings: list[Finding] = []
     try:
         vm.ping()
@@ -94,7 +95,7 @@ def stored_findings(
         oldest: list[float] = []
         repeated = False
         for recent in locations:
-            # Until now, whatever is expected: that is where scrapes stamp what has lost its own time.
+            # Until now, not `until`: samples that lost their own time have that of a scrape.
             parts = vm.export(recent.selector, recent.since * 1000 + 1, int(now * 1000))
             found = collect_stored(parts, recent.steps)
             first = _oldest(vm, recent, now)
@@ -104,8 +105,9 @@ def stored_findings(
     except DatabaseError as error:
         return [*findings, failed(STEP, str(error))]
     is_asked = bool(locations) and not has_others
+    who = "other locations " if locations else ""
     about_all = (
-        None if is_asked else _not_asked(locations),
+        None if is_asked else skipped(STEP, f"{who}not read back; the portal gave no data to compare with"),
         retention(flags, min(oldest, default=None), now, STEP, is_asked=is_asked),
         None if repeated else deduplication(flags, STEP),
         None if page_bytes is None else page_size(page_bytes, flags, STEP),
@@ -113,34 +115,29 @@ def stored_findings(
     return [*findings, *filter(None, about_all)]
 
 
-def _not_asked(locations: Sequence[PortalValues]) -> Finding:
-    who, what = ("the other locations are ", " of them") if locations else ("", "")
-    return skipped(STEP, f"{who}not read back: the portal gave nothing{what} to compare with")
-
-
 def _oldest(vm: VictoriaMetrics, recent: PortalValues, now: float) -> list[float]:
-    """The time of the oldest sample, in seconds UTC, if there is one."""
+    """Return the time of the oldest sample, in seconds UTC, if there is one."""
     return [when for _, when in vm.query(f"min(tfirst_over_time({recent.selector}[{_LONGEST_HISTORY}]))", now)]
 
 
 def judged(recent: PortalValues, found: StoredData, now: float, *, has_history: bool) -> Iterator[Finding]:
-    """What is to say of one location."""
+    """Judge what is stored of one location."""
     if not (found.samples or found.stale or has_history):
         advice = (
-            "see whether the scrape job of the intervals is there and its target up, or run smarthub-exporter backfill"
+            "check that the smarthub_intervals scrape job has a target that is up, or run smarthub-exporter backfill"
         )
-        yield warning(recent.step, "nothing of this location is stored", advice)
+        yield warning(recent.step, "no data stored for this location", advice)
         return
     yield from mistakes(found, recent.step)
     if found.samples == found.astray > 0:
         return
     yield from _foreign_days(recent, found)
     compared = [*_compared(recent, found, _INTERVALS, now), *_compared(recent, found, _DAYS, now)]
-    yield from compared or [skipped(recent.step, "the portal has no intervals of these days to compare with")]
+    yield from compared or [skipped(recent.step, "the portal has no intervals for these days to compare with")]
 
 
 def _foreign_days(recent: PortalValues, found: StoredData) -> Iterator[Finding]:
-    """Day totals from when another zone was configured: they lie beside the right ones, and nothing deletes them."""
+    """Report day totals stored under another timezone: they stay next to the right ones until they are deleted."""
     ends = {
         (dict(labels).get("meter", ""), end)
         for (family, labels), values in found.values.items()
@@ -149,11 +146,10 @@ def _foreign_days(recent: PortalValues, found: StoredData) -> Iterator[Finding]:
         if end not in recent.midnights
     }
     if ends:
-        end = by_count(len(ends), "ends", "end")
-        text = f"{counted(len(ends), _NOUNS[_DAYS])} {end} at no local midnight, so sums count these days twice"
+        text = f"{counted(len(ends), _NOUNS[_DAYS])} not ending at local midnight; sums count these days twice"
         advice = (
-            "another timezone was configured when they were stored: delete the series smarthub_day_* of this location"
-            " in the database, then run smarthub-exporter backfill"
+            "they were stored under another timezone; delete the smarthub_day_* series of this location from the"
+            " database, then run smarthub-exporter backfill"
         )
         yield warning(recent.step, text, advice)
 
@@ -163,37 +159,37 @@ _NOUNS = {_INTERVALS: "interval", _DAYS: "day total"}
 
 
 def _compared(recent: PortalValues, found: StoredData, prefix: str, now: float) -> Iterator[Finding]:
-    """What is missing of the portal's, and what differs; an interval is the same only with all its samples."""
+    """Report what is missing and what differs; an interval matches only if all its samples do."""
     wanted, missing, differing = _items(recent, found, prefix)
-    days = max(1, round((now - recent.since) / DAY))
-    total = f"{counted(len(wanted), _NOUNS[prefix])} of the last {f'{days} days' if days > 1 else 'day'}"
+    total = f"{counted(len(wanted), _NOUNS[prefix])} of the last {counted(round((now - recent.since) / DAY), 'day')}"
 
     def start(items: Collection[ValueKey]) -> int:
         return min(end - (DAY if prefix == _DAYS else recent.steps.get(meter, 0)) for meter, end in items)
 
+    def when(items: Collection[ValueKey]) -> str:
+        return f"{local_time(start(items), _UTC)} UTC"
+
     def backfill(items: Collection[ValueKey]) -> str:
-        # Two more: today counts, and the local day may have begun a day before the interval did.
-        return f"smarthub-exporter backfill --days {int(now - start(items)) // DAY + 2}"
+        # Two more: for today, and because the local day may have started a day before the interval.
+        return f"run smarthub-exporter backfill --days {int(now - start(items)) // DAY + 2}"
 
     if missing:
-        count = len(missing)
-        text, since = f"{count} of {total} {by_count(count, 'is', 'are')} missing", _moment(start(missing))
+        text = f"missing {len(missing)} of {total}"
         if _only_newest(missing, wanted):
-            advice = "see whether the target of the scrape job is up; the newest come with the next refresh and scrape"
-            yield warning(recent.step, f"{text} since {since}", advice)
+            advice = "check that the scrape target is up; the newest values arrive with the next refresh and scrape"
+            yield warning(recent.step, f"{text}, all since {when(missing)}", advice)
         else:
-            advice = f"{backfill(missing)} brings {by_count(count, 'it', 'them')}"
-            yield warning(recent.step, f"{text}, the first from {since}", advice)
+            yield warning(recent.step, f"{text}, first at {when(missing)}", backfill(missing))
     if differing:
-        text = f"{len(differing)} of {total} {by_count(len(differing), 'differs', 'differ')} from the portal's"
-        advice = f"the next refresh and scrape correct what the window carries, {backfill(differing)} the rest"
-        yield warning(recent.step, f"{text}, the first from {_moment(start(differing))}", advice)
+        text = f"values differ from the portal in {len(differing)} of {total}, first at {when(differing)}"
+        advice = f"the next refresh and scrape fix those inside the window; for older ones, {backfill(differing)}"
+        yield warning(recent.step, text, advice)
     if wanted and not missing and not differing:
-        yield ok(recent.step, f"{total} {by_count(len(wanted), 'equals', 'equal')} the portal's")
+        yield ok(recent.step, f"values match the portal in {total}")
 
 
 def _items(recent: PortalValues, found: StoredData, prefix: str) -> tuple[set[ValueKey], set[ValueKey], set[ValueKey]]:
-    """All that should be there, what of it is missing, and what else of it has another value."""
+    """Return what should be there, what of it is missing, and what else of it has another value."""
     pairs = [
         ((dict(labels).get("meter", ""), end), value, found.values.get((family, labels), {}).get(end))
         for (family, labels), values in recent.values.items()
@@ -206,10 +202,6 @@ def _items(recent: PortalValues, found: StoredData, prefix: str) -> tuple[set[Va
 
 
 def _only_newest(missing: set[ValueKey], wanted: set[ValueKey]) -> bool:
-    """Whether nothing that is there is younger than something of the same meter that is missing."""
+    """Whether every missing item is newer than all that is there of the same meter."""
     newest = dict(sorted(wanted - missing))
     return all(end > newest.get(meter, 0) for meter, end in missing)
-
-
-def _moment(instant: int) -> str:
-    return f"{datetime.fromtimestamp(instant, UTC):%Y-%m-%d %H:%M} UTC"

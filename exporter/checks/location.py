@@ -1,4 +1,4 @@
-"""The steps of `check` that concern one location: what its meters give, how fresh it is, and whether it adds up."""
+"""The steps of `check` for one location: what its meters have, how recent it is, and whether it adds up."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -10,20 +10,20 @@ from ..errors import PortalError
 from ..formatting import counted, length, local_date, local_time
 from ..intervals.model import DAILY, Interval, Meter, Reading
 from ..portal.walltime import WallClock
-from .findings import Bars, CheckItem, Finding, Heading, by_count, ok, skipped, warning
+from .findings import Bars, CheckItem, Finding, Heading, ok, skipped, warning
 
 _STALE = 72 * 3600
 _HOUR = 3600
-_ROUNDING = 0.005  # kWh: the portal rounds every value to two decimals by itself (portal-facts 3.4)
-_DERIVING = 4  # a direction derived from another and NET is good to 0.02 kWh (contract 3)
+_ROUNDING = 0.005  # kWh, since the portal rounds each value to two decimals: docs/portal.md, "Resolution"
+_DERIVING = 4  # times that for a direction derived from NET: docs/samples.md, "Usage and export"
 
 
 def location_findings(
     survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo, *, now: float, is_doubtful: bool
 ) -> Iterator[CheckItem]:
-    """Everything about a location that has data; nothing of one without, which was said already.
+    """Report on a location that has data; one without data was reported when it was polled.
 
-    is_doubtful: days may lack intervals for another reason, as with a wrong zone.
+    now: seconds UTC. is_doubtful: days may lack intervals for another reason, such as a wrong zone.
     """
     newest = survey.newest
     if newest is None:
@@ -52,36 +52,36 @@ def _freshness(newest: int, zone: ZoneInfo, now: float) -> Finding:
     text = f"until {local_time(newest, zone)}, {length(now - newest)} ago"
     if now - newest <= _STALE:
         return ok("newest data", text)
-    advice = "see whether the portal's own page has newer data; if not, the co-op has to read the meter"
+    advice = "check whether the SmartHub website has newer data; if not, ask the co-op"
     return warning("newest data", text, advice)
 
 
 def _silence(meter: Meter, zone: ZoneInfo, now: float) -> Finding:
-    """A meter that gives nothing any more, beside one that does."""
+    """Report a meter that has stopped, next to one that has not."""
     assert meter.latest is not None
     end = meter.latest.end
-    text = f"meter {meter.info.number} has nothing since {local_time(end, zone)}, {length(now - end)} ago"
-    advice = "fine for a meter that was exchanged; else see whether the portal's own page has newer data of it"
+    text = f"meter {meter.info.number} has had no data since {local_time(end, zone)}, {length(now - end)} ago"
+    advice = "expected if the meter was replaced; otherwise check whether the SmartHub website has newer data for it"
     return warning("newest data", text, advice)
 
 
 def _day_totals(
     survey: LocationSurvey, surveyor: Surveyor, zone: ZoneInfo, now: float, *, is_doubtful: bool
 ) -> Iterator[Finding]:
-    """The sums of intervals against what the portal itself says of the same days, and days that have no sum."""
+    """Compare day totals with the portal's own daily figures, and report days that have no total."""
     meters = [meter for meter in survey.meters if meter.info.step != DAILY and meter.latest]
     wall = WallClock(zone)
     today = wall.day(int(now)).start
     past = wall.midnights(wall.days_before(today, survey.days), today)[:-1]
     if not any(meter.intervals[0].start < today for meter in meters):
         if meters:
-            yield skipped("day totals", "no day is complete yet")
+            yield skipped("day totals", "no full day yet")
         return
     figures: Mapping[str, Mapping[int, Reading]] | None = None
     try:
         figures = surveyor.daily_figures(survey)
     except PortalError as error:
-        yield warning("day totals", f"the portal gives no daily figures to compare with: {error}")
+        yield warning("day totals", f"could not get the portal's daily figures to compare with: {error}")
     for meter in meters:
         own = (figures or {}).get(meter.info.number, {})
         lacking = [] if is_doubtful else _lacking(meter, own, past, wall, survey.connected)
@@ -90,35 +90,35 @@ def _day_totals(
         if meter.days and figures is not None:
             yield _compared(meter, own, zone)
         elif not meter.days and not lacking:
-            yield skipped("day totals", f"meter {meter.info.number}: no day is complete yet")
+            yield skipped("day totals", f"meter {meter.info.number}: no full day yet")
 
 
 def _lacking(
     meter: Meter, figures: Mapping[int, Reading], past: Sequence[int], wall: WallClock, connected: int | None
 ) -> list[int]:
-    """The starts of those of the past days that lack intervals though there are later ones.
+    """Return the starts of past days that lack intervals although later days have some.
 
-    The days at the end of the data may still come. The day on which the data begin need not be whole, nor are days
-    missing before it: they begin with the first interval, or with the first day for which the portal has a figure.
+    Days at the end of the data may still arrive. Days before the data begins lack nothing, and its first day need not
+    be full. Data begins with the first interval, or with the first day for which the portal has a figure.
     """
     assert meter.latest is not None
     newest = wall.day(meter.latest.start).start
-    whole = {day.start for day in meter.days if day.has_energy}
+    full = {day.start for day in meter.days if day.has_energy}
     known = {wall.day(each.start).start for each in meter.intervals if each.has_energy}
     known |= {start for start, figure in figures.items() if figure.usage or figure.export}
     first = min(known)
     begins = first if first > past[0] or first == connected else None
-    return [day for day in past if first <= day < newest and day not in whole and day != begins]
+    return [day for day in past if first <= day < newest and day not in full and day != begins]
 
 
 def _incomplete(meter: Meter, lacking: Sequence[int], days: int, zone: ZoneInfo) -> Finding:
-    count = len(lacking)
-    lack = by_count(count, "lacks intervals,", "lack intervals, the first")
     text = (
-        f"meter {meter.info.number}: {count} of the last {days} days {lack} {local_date(lacking[0], zone)}: no day"
-        f" total is exported for {by_count(count, 'it', 'them')}"
+        f"meter {meter.info.number}: missing intervals on {len(lacking)} of the last {days} days, first on"
+        f" {local_date(lacking[0], zone)}; incomplete days have no day total"
     )
-    advice = "see whether the portal's own page has these hours; if not, the co-op may still post them, or be asked to"
+    advice = (
+        "check whether the SmartHub website has these hours; if not, the co-op may still post them, or ask for them"
+    )
     return warning("day totals", text, advice)
 
 
@@ -133,17 +133,17 @@ def _compared(meter: Meter, figures: Mapping[int, Reading], zone: ZoneInfo) -> F
         if ours is not None and theirs is not None
     ]
     if not pairs:
-        return skipped("day totals", f"meter {number}: the portal has no daily figures of these days")
+        return skipped("day totals", f"meter {number}: the portal has no daily figures for these days")
     wrong = [
-        f"{local_date(start, zone)}: {ours:.2f} kWh in its intervals, {theirs:.2f} kWh by the portal's day"
+        f"{local_date(start, zone)}: {ours:.2f} kWh from intervals, {theirs:.2f} kWh from the portal"
         for start, ours, theirs in pairs
         if abs(ours - theirs) > tolerance
     ]
     if not wrong:
         days = counted(len({start for start, _, _ in pairs}), "day")
-        return ok("day totals", f"meter {number}: the intervals of {days} add up to the portal's own daily figures")
-    text = f"meter {number}: {len(wrong)} of {len(pairs)} daily figures differ, {wrong[-1]}"
-    advice = "the portal may still be correcting these days: look again tomorrow"
+        return ok("day totals", f"meter {number}: intervals add up to the portal's own daily figures for {days}")
+    text = f"meter {number}: {len(wrong)} of {len(pairs)} daily figures differ, last on {wrong[-1]}"
+    advice = "the portal may still be correcting these days; check again tomorrow"
     return warning("day totals", text, advice)
 
 
@@ -153,7 +153,7 @@ def _derives(meter: Meter) -> bool:
 
 
 def _figures_of(day: Interval | Reading, meter: Meter) -> tuple[float | None, float | None]:
-    """What can be compared of a day: kWh drawn and sent; their difference where the portal nets them over a day too."""
+    """Return kWh used and exported on a day; only their difference if the portal nets them over the day too."""
     nets = meter.info.exports and (meter.info.signed or meter.info.flows == ("NET",))
     if nets and day.usage is not None:
         return day.usage - (day.export or 0.0), None
@@ -161,28 +161,29 @@ def _figures_of(day: Interval | Reading, meter: Meter) -> tuple[float | None, fl
 
 
 def _last_day(meter: Meter, zone: ZoneInfo) -> Iterator[Bars]:
-    """The last complete day by the hour; of a meter that is read once a day its last days."""
+    """Show the last full day by the hour, or the last days of a meter that is read daily."""
     if not meter.days:
         return
     day = meter.days[-1]
     number = meter.info.number
     if meter.info.step == DAILY:
         bars = [(f"{datetime.fromtimestamp(each.start, zone):%d}", each.usage) for each in meter.days]
-        yield Bars(f"Meter {number}, kWh a day until {local_date(day.start, zone)}", bars)
+        yield Bars(f"Meter {number}, kWh per day until {local_date(day.start, zone)}", bars)
         return
     title = f"Meter {number}, {datetime.fromtimestamp(day.start, zone):%A %Y-%m-%d}: {_sums(day)}"
     inside = [each for each in meter.intervals if day.start <= each.start < day.end]
     yield Bars(title, _by_hour(day, ((each.start, each.usage) for each in inside), zone))
     if day.export:
-        sent = _by_hour(day, ((each.start, each.export) for each in inside), zone)
-        yield Bars(f"Meter {number}, sent to the grid", sent)
+        exported = _by_hour(day, ((each.start, each.export) for each in inside), zone)
+        yield Bars(f"Meter {number}, exported to the grid", exported)
 
 
 def _sums(day: Interval) -> str:
-    drawn = [] if day.usage is None else [f"{day.usage:.2f} kWh drawn"]
-    sent = [] if day.export is None else [f"{day.export:.2f} kWh sent"]
-    cost = [] if day.cost is None else [f"{'-' if day.cost < 0 else ''}${abs(day.cost):.2f}"]
-    return ", ".join([*drawn, *sent, *cost])
+    energy = ((day.usage, "used"), (day.export, "exported"))
+    sums = [f"{value:.2f} kWh {what}" for value, what in energy if value is not None]
+    if day.cost is not None:
+        sums.append(f"{'-' if day.cost < 0 else ''}${abs(day.cost):.2f}")
+    return ", ".join(sums)
 
 
 def _by_hour(

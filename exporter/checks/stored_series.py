@@ -1,4 +1,4 @@
-"""What a database holds of one location, as it was exported: its values, and the traces of classic mistakes."""
+"""What a database holds of one location: its values, and the signs of common mistakes."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,13 +8,13 @@ from math import gcd
 from ..databases.victoriametrics import StoredSeries
 from ..formatting import counted
 from ..metrics.families import DATA_LABELS
-from .findings import Finding, by_count, ok, warning
+from .findings import Finding, ok, warning
 
 Labels = tuple[tuple[str, str], ...]
 """The labels of a series, sorted."""
 
 SeriesKey = tuple[str, Labels]
-"""A family and those labels that the exporter gives, sorted: what a scrape or a database adds is left out."""
+"""A family and the labels that the exporter sets, sorted; those that a scrape adds are left out."""
 
 _OWN = frozenset((*DATA_LABELS, "period"))
 _OF_SCRAPES = frozenset(("job", "instance"))
@@ -22,22 +22,22 @@ _QUARTER = 900
 _FINEST = 300
 
 HONOR = (
-    "set honor_timestamps: true in the scrape job of the intervals; what is stored wrongly goes by deleting the series,"
-    " then run smarthub-exporter backfill"
+    "set honor_timestamps: true in the smarthub_intervals scrape job, delete the series with wrong timestamps, then run"
+    " smarthub-exporter backfill"
 )
 DEDUP = "start VictoriaMetrics with -dedup.minScrapeInterval=1s (in a cluster: vmselect and vmstorage)"
 NO_STALE_MARKERS = (
-    "start the scraper (VictoriaMetrics or vmagent) with -promscrape.noStaleMarkers; smarthub-exporter backfill brings"
-    " back what they hide"
+    "start the scraper (VictoriaMetrics or vmagent) with -promscrape.noStaleMarkers, then run smarthub-exporter"
+    " backfill to restore what they hide"
 )
 LABELDROP = (
-    'add metric_relabel_configs: [{action: labeldrop, regex: "instance|job"}] to the scrape job of the intervals, then'
-    " delete the series that have these labels"
+    'add metric_relabel_configs: [{action: labeldrop, regex: "instance|job"}] to the smarthub_intervals scrape job,'
+    " then delete the series with these labels"
 )
 
 
 def series_of(labels: Mapping[str, str]) -> SeriesKey:
-    """Which of the exporter's series it is, whatever labels were added to it."""
+    """Return which of the exporter's series this is, whatever labels were added to it."""
     own = sorted((name, value) for name, value in labels.items() if name in _OWN and value)
     return labels["__name__"], tuple(own)
 
@@ -46,11 +46,11 @@ def series_of(labels: Mapping[str, str]) -> SeriesKey:
 class StoredData:
     """What was found.
 
-    values: of each interval or day, by its end in seconds UTC, the newest version.
-    series, samples: how many are stored; a stale marker is no sample.
-    astray: samples outside the last second of any interval. repeated: seconds of a series with several samples.
-    stale: stale markers. scraped: series with `job` or `instance`. doubled: series stored under several such labels,
-    or with and without. others: labels in which copies of a series differ otherwise.
+    values: the newest version for each interval or day, by its end in seconds UTC. series, samples: how many are
+    stored, without stale markers. astray: samples outside the last second of any interval. repeated: seconds of a
+    series with more than one sample. stale: stale markers. scraped: series with `job` or `instance`. doubled: series
+    stored with several values of these labels, or both with and without them. others: further labels in which copies of
+    a series differ.
     """
 
     values: Mapping[SeriesKey, Mapping[int, float]]
@@ -65,7 +65,7 @@ class StoredData:
 
 
 def collect_stored(parts: Iterable[StoredSeries], steps: Mapping[str, int]) -> StoredData:
-    """Take stock of an export with deduplication. Memory grows with the intervals, not with their copies.
+    """Summarize an export that was made with deduplication. Memory grows with the intervals, not with their copies.
 
     steps: the resolution of each meter, in seconds.
     """
@@ -73,7 +73,7 @@ def collect_stored(parts: Iterable[StoredSeries], steps: Mapping[str, int]) -> S
     newest: dict[Labels, dict[int, tuple[int, float]]] = defaultdict(dict)
     repeated: set[tuple[Labels, int]] = set()
     for part in parts:
-        # Zones are whole quarters of an hour from UTC: hours and days may end on any of them.
+        # Zones differ from UTC by whole quarters of an hour, so hours and days may end on any of those.
         grid = gcd(steps.get(part.labels.get("meter", ""), _FINEST), _QUARTER)
         labels = tuple(sorted(part.labels.items()))
         own = newest[labels]
@@ -83,7 +83,7 @@ def collect_stored(parts: Iterable[StoredSeries], steps: Mapping[str, int]) -> S
                 continue
             samples += 1
             end = _end(stamp)
-            # An edge of an interval is not in it: k goes from 1 to 999 (contract 3).
+            # Versions go from 1 to 999, so no sample is on an edge: docs/samples.md, "Timestamps and versions".
             astray += end % grid != 0 or stamp % 1000 == 0
             if end in own:
                 repeated.add((labels, end))
@@ -109,38 +109,33 @@ def collect_stored(parts: Iterable[StoredSeries], steps: Mapping[str, int]) -> S
 
 
 def _end(stamp: int) -> int:
-    """The end in seconds of the interval whose sample has this time in milliseconds."""
+    """Return the end, in seconds, of the interval whose sample has this time in milliseconds."""
     return -(-stamp // 1000)
 
 
 def mistakes(found: StoredData, step: str) -> Iterator[Finding]:
-    """A warning for each classic mistake of a scrape job or a database; one line that all is well where there is none.
+    """Warn about each common mistake of a scrape job or a database; say ok if there is none.
 
-    Sources: tsdb-facts C1 (timestamps), C2 (copies), C4 (stale markers), C9 (labels).
+    The mistakes: docs/samples.md, "Explicit timestamps", "Copies", "Stale markers" and "Labels".
     """
-    again, series = "so sums count them again", f"{found.series} series"
-    stored, doubled = by_count(found.repeated, "is", "are"), by_count(found.doubled, "is", "are")
+    again, series = "sums count each copy", f"{found.series} series"
     possible = (
         (
             found.astray,
-            f"{found.astray} of {found.samples} samples have the time of a scrape, not of their interval",
+            f"{found.astray} of {found.samples} samples have the time of a scrape instead of their interval",
             HONOR,
         ),
-        (found.repeated, f"{counted(found.repeated, 'value')} {stored} stored more than once, {again}", DEDUP),
-        (found.stale, f"{counted(found.stale, 'stale marker')} among the values", NO_STALE_MARKERS),
-        (found.scraped, f"{found.scraped} of {series} have the labels job or instance", LABELDROP),
-        (
-            found.doubled,
-            f"{found.doubled} series {doubled} stored with and without job and instance, {again}",
-            LABELDROP,
-        ),
+        (found.repeated, f"{counted(found.repeated, 'value')} stored more than once; {again}", DEDUP),
+        (found.stale, f"{counted(found.stale, 'stale marker')} hiding values", NO_STALE_MARKERS),
+        (found.scraped, f"{found.scraped} of {series} have a job or instance label", LABELDROP),
+        (found.doubled, f"{found.doubled} series stored with different job and instance labels; {again}", LABELDROP),
         (
             len(found.others),
-            f"series are stored several times, with different {' and '.join(found.others)}: sums count them again",
-            "give the scrape job and extra_labels of victoriametrics the same labels",
+            f"series stored more than once, with different {' and '.join(found.others)} labels; {again}",
+            "set the same labels in the scrape job and in extra_labels of victoriametrics",
         ),
     )
     warnings = [warning(step, text, advice) for count, text, advice in possible if count]
     yield from warnings
     if not warnings and found.samples:
-        yield ok(step, f"{found.samples} samples in {series}, each once and in the last second of its interval")
+        yield ok(step, f"{found.samples} samples in {series}, each stored once, in the last second of its interval")

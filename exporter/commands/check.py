@@ -1,26 +1,29 @@
-"""`check`: every step from the configuration to the database, each ok or with what to do."""
+"""`check`: test every step from the configuration to the database and explain what to fix."""
 
 import argparse
 import os
 from collections.abc import Iterator
+from contextlib import closing
 
 from ..checks.databases import database_findings
-from ..checks.findings import CheckItem, Finding, Heading, Verdict
-from ..checks.login import LoginCheck
+from ..checks.findings import CheckItem, Finding, Heading, Verdict, ok, warning
+from ..checks.login import login_findings
 from ..clock import SystemClock
 from ..config import Config, Overrides, load_config
+from ..discovery.look_around import LookAround
 from ..errors import EXIT_DONE, EXIT_FAILED
+from ..formatting import counted
 from ..portal.timezone_search import Busy
 from ..storage.state import StateFile
 from ..terminal import Terminal
 
 
 def add_flags(_: argparse.ArgumentParser) -> None:
-    """`check` has none of its own."""
+    """`check` has no flags of its own."""
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check everything; gives EXIT_DONE with warnings too, EXIT_FAILED where a step failed. Raises ConfigError."""
+    """Check everything; return EXIT_DONE, also with warnings, or EXIT_FAILED if a step failed. Raises ConfigError."""
     config = load_config(
         arguments.config_file, os.environ, Overrides(state_dir=arguments.state_dir), require_zone=False
     )
@@ -39,25 +42,21 @@ def run(arguments: argparse.Namespace) -> int:
 def _parts(config: Config, busy: Busy) -> Iterator[CheckItem]:
     yield Heading("Configuration")
     names = ", ".join(login.name for login in config.logins)
-    count = len(config.logins)
-    yield Finding(Verdict.OK, "configuration", f"valid, {count} login{'' if count == 1 else 's'}: {names}")
-    for warning in config.warnings:
-        yield Finding(Verdict.WARNING, "configuration", warning)
+    yield ok("configuration", f"valid, {counted(len(config.logins), 'login')}: {names}")
+    for text in config.warnings:
+        yield warning("configuration", text)
     clock = SystemClock()
     state = StateFile(config.exporter.state_dir)
-    checks = [LoginCheck(login, state, clock, busy=busy) for login in config.logins]
-    try:
-        for check in checks:
-            yield from check.run()
-    finally:
-        state.close()
+    looks = [LookAround(login, state, clock, busy) for login in config.logins]
+    with closing(state):
+        for look in looks:
+            yield from login_findings(look)
     busy("the databases")
-    yield from database_findings(config, checks, now=clock.now())
+    yield from database_findings(config, looks, now=clock.now())
 
 
 def _summary(verdicts: list[Verdict]) -> str:
-    failed, count = verdicts.count(Verdict.FAILED), verdicts.count(Verdict.WARNING)
-    warnings = f"{count} warning" + ("" if count == 1 else "s")
+    failed, warnings = verdicts.count(Verdict.FAILED), counted(verdicts.count(Verdict.WARNING), "warning")
     if failed:
         return f"{failed} failed, {warnings}."
-    return f"Good, with {warnings}." if count else "All good."
+    return f"No failures, {warnings}." if Verdict.WARNING in verdicts else "All good."

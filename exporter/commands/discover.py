@@ -1,11 +1,13 @@
-"""`discover`: what a login sees, as a table or JSON, and as a configuration that is ready to be used."""
+"""`discover`: show what a login can see, as a table or JSON, and write a ready-to-use configuration."""
 
 import argparse
 import logging
 import os
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from ..clock import Clock, SystemClock
@@ -24,11 +26,8 @@ from ..config.writer import DiscoveredLogin, check_is_free, config_text, write_p
 from ..discovery.describe import unread_reason
 from ..discovery.inventory import COLUMNS, as_json, notes, rows
 from ..discovery.look_around import LookAround
-from ..discovery.survey import PENDING_BUDGET
 from ..errors import EXIT_DONE, EXIT_FAILED, ConfigError, CredentialsError, PortalError, TwoFactorError
 from ..locations import unseen_message
-from ..lockout import Lockout
-from ..portal.client import PortalClient
 from ..portal.timezone_search import Busy
 from ..storage.state import StateFile
 from ..terminal import Terminal, is_interactive
@@ -36,24 +35,26 @@ from ..terminal import Terminal, is_interactive
 log = logging.getLogger(__name__)
 
 _QUESTIONS = {
-    "api_url": "The co-op's SmartHub (name, host or URL, such as novec.smarthub.coop)",
-    "username": "User name (the e-mail address that you sign in with)",
+    "api_url": "Your co-op's SmartHub (name, host or URL, such as novec.smarthub.coop)",
+    "username": "User name (the e-mail address you sign in with)",
     "password": "Password (not shown)",
 }
-_TOTP_QUESTION = "Secret of your authenticator app, base32 or otpauth:// URI (not shown, empty to stop)"
+_TOTP_QUESTION = "Authenticator app secret, base32 or otpauth:// URI (not shown, press Enter to stop)"
 _MOST_QUESTIONS = 2
 _FILE, _OMIT = "file", "omit"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of `discover`."""
-    parser.add_argument("--format", dest="form", choices=("table", "json"), default="table", help="default table")
-    parser.add_argument("--write", metavar="FILE", type=Path, help="write a configuration that is ready to be used")
+    """Add the flags of `discover`."""
+    parser.add_argument(
+        "--format", dest="form", choices=("table", "json"), default="table", help="output format (default: table)"
+    )
+    parser.add_argument("--write", metavar="FILE", type=Path, help="write a ready-to-use configuration to FILE")
     parser.add_argument(
         "--secrets",
         choices=(_FILE, _OMIT),
-        help="with --write: put the password into a file of its own beside FILE, or leave it out (asked on a terminal,"
-        " else omit)",
+        help="with --write: save the password in a separate file next to FILE, or omit it (default: ask on a terminal,"
+        " otherwise omit)",
     )
     parser.add_argument(
         "--force", action="store_true", help="with --write: write over FILE, keeping it as FILE.bak (.bak.2 ...)"
@@ -61,15 +62,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Sign in, look around, print and write. Raises ConfigError, or PortalError for a single login."""
+    """Sign in, look around, print and write. Raises ConfigError; PortalError if the only login fails."""
     if arguments.write:
         check_is_free(arguments.write, force=arguments.force)
     elif arguments.secrets or arguments.force:
-        raise ConfigError("--secrets and --force belong to --write FILE")
+        raise ConfigError("--secrets and --force can only be used with --write FILE")
     terminal = Terminal()
     discovery = _Discovery(terminal, is_interactive())
     if is_interactive() and arguments.config_file is None and DEFAULT_FILE.exists():
-        terminal.complain(f"Reads {DEFAULT_FILE}; --config.file /dev/null asks for another login.")
+        terminal.complain(f"Using {DEFAULT_FILE}; to sign in with another login, add --config.file /dev/null.")
     config = _load(arguments, discovery)
     for warning in config.warnings:
         log.warning("%s", warning)
@@ -79,23 +80,25 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.form == "json":
         terminal.say(as_json(found, now))
     else:
-        terminal.table(COLUMNS, rows(found, now))
+        terminal.table(COLUMNS, [row for look in found for row in rows(look, now)])
         terminal.say()
-        for note in notes(found):
+        for note in chain.from_iterable(map(notes, found)):
             terminal.say(note)
     if arguments.write and len(found) < len(config.logins):
-        terminal.complain(f"{arguments.write} is not written: it would lack a login that could not be read just now")
+        terminal.complain(
+            f"{arguments.write} was not written, since it would lack a login that failed; fix it or try again later"
+        )
     elif arguments.write:
         discovery.write(found, arguments.write, secrets=arguments.secrets, force=arguments.force)
     return EXIT_DONE if len(found) == len(config.logins) and all(map(_could_read, found)) else EXIT_FAILED
 
 
 def _load(arguments: argparse.Namespace, discovery: "_Discovery") -> Config:
-    """The configuration. Raises ConfigError, also where something is in the way of files for its secrets."""
+    """Load the configuration. Raises ConfigError, also if a file for its secrets already exists."""
     into_files = arguments.secrets == _FILE
 
     def ask(key: str) -> str:
-        if into_files:  # whoever is asked has one login, with a password at least
+        if into_files:  # questions are about one login, which has a password at least
             _check_files_are_free(arguments.write, [["password"]], force=arguments.force)
         return discovery.ask(key)
 
@@ -112,30 +115,30 @@ def _load(arguments: argparse.Namespace, discovery: "_Discovery") -> Config:
 
 
 def _could_read(look: LookAround) -> bool:
-    """Whether the portal gave data of some location, or said that there are none."""
+    """Whether the portal gave the data of some location, or said that there is none."""
     surveys = look.surveys.values()
     return not surveys or any(survey.error is None for survey in surveys)
 
 
 def _secrets_of(login: Login) -> dict[str, Secret]:
-    """The secrets of a login, by their keys in the configuration."""
+    """Return the secrets of a login by their configuration keys."""
     return {"password": login.password} | ({"totp_secret": login.totp_secret} if login.totp_secret else {})
 
 
 def _secret_file(path: Path, key: str, number: int, count: int) -> Path:
-    """The file beside a configuration for a secret of its login `number`, of `count` in all."""
+    """Return the file next to a configuration for a secret of login `number`, of `count` logins."""
     return path.with_name(f"{path.stem}{f'.{number + 1}' if count > 1 else ''}.{key}")
 
 
 def _check_files_are_free(path: Path, keys: Sequence[Iterable[str]], *, force: bool) -> None:
-    """Raises ConfigError where a file for one of the secrets, given by the keys of each login, is in the way."""
+    """Raise ConfigError if a file for a secret already exists. keys: the secrets of each login."""
     for number, each in enumerate(keys):
         for key in each:
             check_is_free(_secret_file(path, key, number, len(keys)), force=force)
 
 
 class _Discovery:
-    """The talk with the person who runs the command, where there is one."""
+    """The dialog with the user, if there is a terminal."""
 
     def __init__(self, terminal: Terminal, interactive: bool) -> None:  # noqa: FBT001 - one word for one fact
         self._terminal = terminal
@@ -144,7 +147,7 @@ class _Discovery:
         self.clock: Clock = SystemClock()
 
     def ask(self, key: str) -> str:
-        """The value of a key of the configuration."""
+        """Ask for the value of a configuration key."""
         question = _QUESTIONS[key]
         if key == "password":
             self._is_typed = True
@@ -152,43 +155,36 @@ class _Discovery:
         return self._terminal.ask(question, portal_address if key == "api_url" else str)
 
     def look_at_all(self, config: Config, busy: Busy) -> list[LookAround]:
-        """What each login sees. A single one that fails raises its PortalError, one of several is passed over."""
-        state = StateFile(config.exporter.state_dir)
+        """Look at what each login can see; log those that fail. Raises PortalError if there is only one."""
         looks: list[LookAround] = []
-        try:
+        with closing(StateFile(config.exporter.state_dir)) as state:
             for login in config.logins:
                 try:
                     looks.append(self._look_at(login, state, busy))
                 except PortalError as error:
                     if len(config.logins) == 1:
                         raise
-                    log.error("%s", error)  # noqa: TRY400 - said in one line
-        finally:
-            state.close()
+                    log.error("%s", error)  # noqa: TRY400 - one line, no traceback
         return looks
 
     def _look_at(self, login: Login, state: StateFile, busy: Busy) -> LookAround:
         for turn in range(_MOST_QUESTIONS + 1):
-            gate = Lockout(login, state, self.clock)
-            client = PortalClient(login, gate, self.clock, lambda *_: None, pending_budget=PENDING_BUDGET)
-            look = LookAround(login, client, self.clock, busy=busy, pick_zone=self._pick_zone, every_location=True)
-            try:
-                deque(look.run(), maxlen=0)
-            except (CredentialsError, TwoFactorError) as error:
-                other = self._other_secret(login, error) if turn < _MOST_QUESTIONS and not error.is_pause else None
-                if other is None:
-                    raise
-                login = other
-            else:
-                for choice in look.missing:
-                    log.warning("%s", unseen_message(login, choice, look.found))
-                return look
-            finally:
-                client.close()
+            with closing(LookAround(login, state, self.clock, busy, self._pick_zone, every_location=True)) as look:
+                try:
+                    deque(look.run(), maxlen=0)
+                except (CredentialsError, TwoFactorError) as error:
+                    other = self._other_secret(login, error) if turn < _MOST_QUESTIONS and not error.is_pause else None
+                    if other is None:
+                        raise
+                    login = other
+                else:
+                    for choice in look.missing:
+                        log.warning("%s", unseen_message(login, choice, look.found))
+                    return look
         raise AssertionError
 
     def _other_secret(self, login: Login, error: PortalError) -> Login | None:
-        """The login with what was missing or wrong typed anew; None where nobody is there or gives up."""
+        """Ask for the secret that is missing or wrong; None if there is no terminal or no answer."""
         if not self._interactive:
             return None
         if isinstance(error, TwoFactorError) and login.totp_secret is None:
@@ -197,26 +193,26 @@ class _Discovery:
             return replace(login, totp_secret=Secret(secret)) if secret else None
         if isinstance(error, CredentialsError) and self._is_typed:
             self._terminal.complain(str(error))
-            password = self._terminal.ask_secret("Password (not shown, empty to stop)")
+            password = self._terminal.ask_secret("Password (not shown, press Enter to stop)")
             return replace(login, password=Secret(password)) if password else None
         return None
 
     def _pick_zone(self, zones: Sequence[str]) -> str:
         if not self._interactive:
             return zones[0]
-        self._terminal.complain(f"The portal's times fit several zones: {', '.join(zones)}")
+        self._terminal.complain(f"Several time zones fit the portal's times: {', '.join(zones)}")
 
         def check(answer: str) -> None:
             if answer not in zones:
-                raise ValueError(f"give one of {', '.join(zones)}")
+                raise ValueError(f"enter one of {', '.join(zones)}")
 
-        return self._terminal.ask(f"The co-op's zone [{zones[0]}]", check) or zones[0]
+        return self._terminal.ask(f"Your co-op's time zone [{zones[0]}]", check) or zones[0]
 
     # -- writing
 
     def write(self, found: Sequence[LookAround], path: Path, *, secrets: str | None, force: bool) -> None:
-        """Write the configuration, and files for its secrets where these are wanted. Raises ConfigError."""
-        into_files = (secrets or self._where_to()) == _FILE
+        """Write the configuration, and files for its secrets if wanted. Raises ConfigError."""
+        into_files = (secrets or self._where_to(path)) == _FILE
         known = [_secrets_of(look.login) for look in found]
         if into_files:
             _check_files_are_free(path, known, force=force)
@@ -228,7 +224,7 @@ class _Discovery:
                 if file:
                     backup = write_private(file, secret.reveal() + "\n", force=force)
                     kept = f"; the one before is {backup}" if backup else ""
-                    self._terminal.complain(f"Wrote {file}, readable by you alone{kept}.")
+                    self._terminal.complain(f"Wrote {file}, readable only by you{kept}.")
                 files.append((key, Path(file.name) if file else None))
             logins.append(_as_found(look, files))
         backup = write_private(path, config_text(logins), force=force)
@@ -236,10 +232,10 @@ class _Discovery:
         named = "" if path == Path("config.yaml") else f" --config.file {path}"
         self._terminal.complain(f"Wrote {path}{kept}. Next: smarthub-exporter check{named}")
 
-    def _where_to(self) -> str:
+    def _where_to(self, path: Path) -> str:
         if not self._interactive:
             return _OMIT
-        question = "Put the password into a file of its own beside it, readable by you alone?"
+        question = f"Save the password in a separate file next to {path.name}, readable only by you?"
         return _FILE if self._terminal.confirm(question) else _OMIT
 
 

@@ -1,1 +1,1 @@
-"""What a login sees: shared by `discover` and `check`."""
+"""What a login can see; shared by `discover` and `check`."""

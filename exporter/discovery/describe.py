@@ -1,24 +1,32 @@
-"""What a location and its meters are, in words for people."""
+"""Locations and meters in words for people."""
 
+from ..errors import PortalError
 from ..formatting import counted, every
 from ..intervals.model import Meter
 from ..portal.accounts import AccountLocation
 
 
 def location_text(location: AccountLocation) -> str:
-    """A location by its numbers, and the member's nickname for it."""
-    return f"location {location.number} of account {location.account}" + (
-        f' "{location.name}"' if location.name else ""
-    )
+    """Name a location by its numbers and the member's nickname for it."""
+    return _numbers(location) + (f' "{location.name}"' if location.name else "")
+
+
+def _numbers(location: AccountLocation) -> str:
+    return f"location {location.number} of account {location.account}"
+
+
+def problem_text(location: AccountLocation, error: PortalError) -> str:
+    """Return an error for a line that already names the location."""
+    return str(error).removeprefix(f"{_numbers(location)}: ")
 
 
 def resolution_text(meter: Meter) -> str:
-    """How often a meter is read, and the words of the portal for the directions of its channels."""
+    """Say how often a meter is read, with the portal's words for the directions of its channels."""
     return every(meter.info.step) + (f" ({', '.join(meter.info.flows)})" if meter.info.flows else "")
 
 
 def values_text(meter: Meter) -> str:
-    """What there is of a meter."""
+    """List the values that a meter has."""
     values = ["usage"]
     if meter.info.exports:
         values.append("export")
@@ -30,7 +38,7 @@ def values_text(meter: Meter) -> str:
 
 
 def has_cost(meter: Meter) -> bool:
-    """Whether the portal tells what the energy costs."""
+    """Whether the portal gives the cost of the energy."""
     return any(interval.cost is not None for interval in meter.intervals)
 
 
@@ -40,9 +48,9 @@ def periods_of(meter: Meter) -> list[str]:
 
 
 def unread_reason(location: AccountLocation) -> str:
-    """Why a location is not read unless it is chosen by its number; empty where it is."""
+    """Why a location is skipped unless it is chosen by its number; empty if it is read."""
     if not location.active:
         return "closed"
     if not location.electric:
-        return f"no electricity ({', '.join(location.industries).lower() or 'unknown service'})"
+        return f"no electricity, only {', '.join(location.industries).lower() or 'unknown services'}"
     return ""

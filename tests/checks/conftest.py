@@ -20,7 +20,7 @@ def database() -> Iterator[Database]:
 
 @pytest.fixture
 def check(start_portal: StartPortal, clock: ManualClock) -> Check:
-    """Gives what the check says of a portal of its own: check(world, zone=..., poll=...); zone None: not configured."""
+    """Returns what the check says about a new portal: check(world, poll=...)."""
 
     def run(world: World = SMALL, login: Login | None = None, **switches: object) -> list[str]:
         server = start_portal(world, **switches)

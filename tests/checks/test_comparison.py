@@ -1,4 +1,4 @@
-"""What is stored held against what the portal gave."""
+"""What is stored, compared with what the portal gave."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -38,11 +38,11 @@ RECENT = PortalValues.of(KEY, [METER], SINCE, NOW, MIDNIGHTS)
 
 Stored = dict[str, dict[int, float | None]]
 ALL: Stored = {family: dict(values) for (family, _), values in RECENT.values.items()}
-"""Everything, as the portal gave it: 168 hours of energy and of power, and a day."""
+"""Everything as the portal gave it: 168 hours of energy and of power, and a day."""
 
 
 class Fake(VictoriaMetrics):
-    """A VictoriaMetrics that holds what it is given, by family and end."""
+    """A VictoriaMetrics that holds the given values, by family and end."""
 
     def __init__(self, stored: Stored = ALL, *, oldest: float | None = SINCE) -> None:
         super().__init__(VictoriaMetricsConfig("http://vm:8428"))
@@ -57,7 +57,7 @@ class Fake(VictoriaMetrics):
         self.queries.append(expression)
         if expression == "1":
             return [({}, 1.0)]
-        # There is a year more of another location.
+        # Another location has a year more.
         oldest = NOW - 400 * DAY if "70002" in expression else self.oldest
         return [] if oldest is None else [({}, oldest)]
 
@@ -84,32 +84,31 @@ def found_in(stored: Stored, oldest: float | None = SINCE) -> list[str]:
     return [line for line in said(Fake(stored, oldest=oldest), RECENT) if STEP in line]
 
 
-SOUND = f"ok {STEP}: 337 samples in 3 series, each once and in the last second of its interval"
-INTERVALS = f"ok {STEP}: 168 intervals of the last 7 days equal the portal's"
-DAYS = f"ok {STEP}: 1 day total of the last 7 days equals the portal's"
+SOUND = f"ok {STEP}: 337 samples in 3 series, each stored once, in the last second of its interval"
+INTERVALS = f"ok {STEP}: values match the portal in 168 intervals of the last 7 days"
+DAYS = f"ok {STEP}: values match the portal in 1 day total of the last 7 days"
 KEPT = "ok victoriametrics: -retentionPeriod=10y"
 DEDUPLICATED = "ok victoriametrics: -dedup.minScrapeInterval=1s"
 
 
-def test_everything_there_is_told_with_figures() -> None:
+def test_complete_data_is_reported_with_figures() -> None:
     first, *flags = said(Fake(), RECENT, page_bytes=300_000)[2:]
     assert found_in(ALL) == [SOUND, INTERVALS, first] == [SOUND, INTERVALS, DAYS]
     assert flags == [
-        f"{KEPT}; history before 2026-11-15 UTC is not there -> smarthub-exporter backfill --start DATE brings it",
+        f"{KEPT}; history starts 2026-11-15 UTC -> for earlier days, run smarthub-exporter backfill --start DATE",
         DEDUPLICATED,
-        (
-            "ok victoriametrics: the page of the intervals has 293.0 KiB, less than 16.0 MiB, the default of"
-            " -promscrape.maxScrapeSize"
-        ),
+        ("ok victoriametrics: interval page: 293.0 KiB (scraper limit 16.0 MiB, default of -promscrape.maxScrapeSize)"),
     ]
 
 
 MIDNIGHT = NOW - 5 * 3600
 KWH, WATTS, DAY_KWH = "smarthub_interval_usage_kwh", "smarthub_interval_usage_watts", "smarthub_day_usage_kwh"
-REFRESH = "the next refresh and scrape correct what the window carries, smarthub-exporter backfill --days {} the rest"
+REFRESH = (
+    "the next refresh and scrape fix those inside the window; for older ones, run smarthub-exporter backfill --days {}"
+)
 FOREIGN = (
-    " at no local midnight, so sums count these days twice -> another timezone was configured when they were stored:"
-    " delete the series smarthub_day_* of this location in the database, then run smarthub-exporter backfill"
+    " not ending at local midnight; sums count these days twice -> they were stored under another timezone; delete the"
+    " smarthub_day_* series of this location from the database, then run smarthub-exporter backfill"
 )
 
 
@@ -121,8 +120,8 @@ FOREIGN = (
             range(NOW - 11 * 3600, NOW + 1, 3600),
             {},
             (
-                "12 of 168 intervals of the last 7 days are missing since 2026-11-21 22:00 UTC -> see whether the"
-                " target of the scrape job is up; the newest come with the next refresh and scrape"
+                "missing 12 of 168 intervals of the last 7 days, all since 2026-11-21 22:00 UTC -> check that the"
+                " scrape target is up; the newest values arrive with the next refresh and scrape"
             ),
         ),
         (
@@ -130,8 +129,8 @@ FOREIGN = (
             (NOW - 50 * 3600, NOW),
             {},
             (
-                "2 of 168 intervals of the last 7 days are missing, the first from 2026-11-20 07:00 UTC"
-                " -> smarthub-exporter backfill --days 4 brings them"
+                "missing 2 of 168 intervals of the last 7 days, first at 2026-11-20 07:00 UTC"
+                " -> run smarthub-exporter backfill --days 4"
             ),
         ),
         (
@@ -139,29 +138,29 @@ FOREIGN = (
             (NOW - 3600,),
             {},
             (
-                "1 of 168 intervals of the last 7 days is missing, the first from 2026-11-22 08:00 UTC"
-                " -> smarthub-exporter backfill --days 2 brings it"
+                "missing 1 of 168 intervals of the last 7 days, first at 2026-11-22 08:00 UTC"
+                " -> run smarthub-exporter backfill --days 2"
             ),
         ),
         (
             (KWH,),
             (),
             {NOW - 3600: 1.500001, NOW - 7200: 1.4},
-            "2 of 168 intervals of the last 7 days differ from the portal's, the first from 2026-11-22 07:00 UTC -> "
+            "values differ from the portal in 2 of 168 intervals of the last 7 days, first at 2026-11-22 07:00 UTC -> "
             + REFRESH.format(2),
         ),
         (
             (DAY_KWH,),
             (),
             {MIDNIGHT: 35.0},
-            "1 of 1 day total of the last 7 days differs from the portal's, the first from 2026-11-21 05:00 UTC -> "
+            "values differ from the portal in 1 of 1 day total of the last 7 days, first at 2026-11-21 05:00 UTC -> "
             + REFRESH.format(3),
         ),
-        ((DAY_KWH, "smarthub_day_cost_usd"), (), {MIDNIGHT + 3600 - DAY: 36.0}, f"1 day total ends{FOREIGN}"),
-        ((DAY_KWH,), (), {MIDNIGHT + 3600 - DAY: 36.0, MIDNIGHT - 3600: 36.0}, f"2 day totals end{FOREIGN}"),
+        ((DAY_KWH, "smarthub_day_cost_usd"), (), {MIDNIGHT + 3600 - DAY: 36.0}, f"1 day total{FOREIGN}"),
+        ((DAY_KWH,), (), {MIDNIGHT + 3600 - DAY: 36.0, MIDNIGHT - 3600: 36.0}, f"2 day totals{FOREIGN}"),
     ],
 )
-def test_what_is_missing_or_different_is_told(
+def test_missing_and_different_values_are_reported(
     families: tuple[str, ...], gone: range, changed: dict[int, float], expected: str
 ) -> None:
     stored = {family: dict(values) for family, values in ALL.items()}
@@ -172,77 +171,77 @@ def test_what_is_missing_or_different_is_told(
     assert told == f"warning {STEP}: {expected}"
 
 
-def test_the_thirteenth_digit_is_no_difference() -> None:
+def test_a_difference_in_the_thirteenth_digit_is_ignored() -> None:
     assert INTERVALS in found_in({**ALL, KWH: {**ALL[KWH], NOW: 1.5000000000001}})
 
 
-def test_nothing_at_all_is_told_with_what_to_do() -> None:
+def test_an_empty_database_is_reported_with_what_to_do() -> None:
     assert found_in({}, oldest=None) == [
         (
-            f"warning {STEP}: nothing of this location is stored -> see whether the scrape job of the intervals is"
-            " there and its target up, or run smarthub-exporter backfill"
+            f"warning {STEP}: no data stored for this location -> check that the smarthub_intervals scrape job has a"
+            " target that is up, or run smarthub-exporter backfill"
         )
     ]
 
 
-def test_a_history_without_the_last_days_is_a_scrape_that_ended() -> None:
+def test_history_without_the_last_days_means_scrapes_stopped() -> None:
     intervals, day = found_in({}, oldest=NOW - 90 * DAY)
-    assert "168 of 168 intervals of the last 7 days are missing since 2026-11-15 10:00 UTC" in intervals
-    assert "1 of 1 day total of the last 7 days is missing since 2026-11-21 05:00 UTC" in day
+    assert "missing 168 of 168 intervals of the last 7 days, all since 2026-11-15 10:00 UTC" in intervals
+    assert "missing 1 of 1 day total of the last 7 days, all since 2026-11-21 05:00 UTC" in day
 
 
-def test_only_stale_markers_are_not_nothing() -> None:
+def test_stale_markers_alone_count_as_stored_data() -> None:
     assert "stale marker" in found_in({KWH: {NOW: None}}, oldest=None)[0]
 
 
-def test_where_all_samples_are_astray_nothing_else_is_told() -> None:
+def test_with_scrape_times_only_nothing_else_is_reported() -> None:
     (told,) = found_in({KWH: {NOW - 77: 1.0, NOW - 99: 1.0}})
     assert "2 of 2 samples have the time of a scrape" in told
 
 
-def test_a_portal_without_intervals_gives_nothing_to_compare_with() -> None:
+def test_without_intervals_there_is_nothing_to_compare_with() -> None:
     nothing = PortalValues.of(KEY, [], SINCE, NOW, MIDNIGHTS)
-    assert said(Fake(), nothing)[1] == f"skipped {STEP}: the portal has no intervals of these days to compare with"
+    assert said(Fake(), nothing)[1] == f"skipped {STEP}: the portal has no intervals for these days to compare with"
 
 
 @pytest.mark.parametrize("others", [False, True])
-def test_without_locations_only_the_flags_are_told(*, others: bool) -> None:
+def test_without_locations_only_the_flags_are_reported(*, others: bool) -> None:
     fake = Fake()
-    not_read = "skipped victoriametrics: not read back: the portal gave nothing to compare with"
+    not_read = "skipped victoriametrics: not read back; the portal gave no data to compare with"
     assert said(fake, others=others) == [not_read, KEPT, DEDUPLICATED]
     assert (fake.asked, fake.queries) == ([], ["1"])
 
 
-def test_with_locations_not_asked_for_nothing_is_called_empty() -> None:
-    not_read = "the other locations are not read back: the portal gave nothing of them to compare with"
+def test_other_locations_may_hold_the_stored_data() -> None:
+    not_read = "other locations not read back; the portal gave no data to compare with"
     told = said(Fake({}, oldest=None), RECENT, others=True)
     assert told[1:] == [f"skipped victoriametrics: {not_read}", KEPT, DEDUPLICATED]
 
 
-def test_the_flags_say_nothing_again_that_the_samples_have_said() -> None:
+def test_flags_do_not_repeat_what_samples_show() -> None:
     fake = Fake()
     fake.copies, fake.told = 2, {"retentionPeriod": "10y"}
     told = said(fake, RECENT)
-    assert "337 values are stored more than once" in told[0]
+    assert "337 values stored more than once" in told[0]
     assert "is not set" not in "".join(told)
 
 
-def test_the_oldest_of_all_locations_is_the_beginning_of_history() -> None:
+def test_history_starts_with_the_oldest_location() -> None:
     told = said(Fake(), RECENT, replace(RECENT, key=replace(KEY, location="70002")))
-    assert told[-2] == f"{KEPT}; history begins 2025-10-18 UTC"
+    assert told[-2] == f"{KEPT}; history starts 2025-10-18 UTC"
 
 
-def test_a_database_that_fails_is_told_after_what_was_found() -> None:
+def test_a_failure_is_reported_after_what_was_found() -> None:
     broken = replace(RECENT, key=replace(KEY, location="fails"))
     assert said(Fake(), RECENT, broken) == [SOUND, INTERVALS, DAYS, "failed victoriametrics: did not answer in time"]
 
 
-def test_a_vminsert_alone_is_not_asked() -> None:
+def test_a_vminsert_is_not_queried() -> None:
     with VictoriaMetrics(VictoriaMetricsConfig("http://vminsert:8480/insert/0/prometheus")) as vm:
         assert said(vm, RECENT) == [
             (
-                "warning victoriametrics: cannot read back: url is the one of a vminsert -> set query_url, such as"
-                " http://vmselect:8481/select/0/prometheus with the tenant of url"
+                "warning victoriametrics: url points to vminsert, which cannot be queried -> set query_url, such as"
+                " http://vmselect:8481/select/0/prometheus with the tenant from url"
             )
         ]
 
@@ -250,7 +249,7 @@ def test_a_vminsert_alone_is_not_asked() -> None:
 # -- what is asked for
 
 
-def test_everything_from_the_first_sample_until_now_is_read() -> None:
+def test_everything_until_now_is_read_back() -> None:
     fake = Fake()
     said(fake, replace(RECENT, until=NOW - 7200))
     assert fake.asked == [(RECENT.selector, SINCE * 1000 + 1, NOW * 1000)]
@@ -262,12 +261,12 @@ def test_everything_from_the_first_sample_until_now_is_read() -> None:
     )
 
 
-def test_labels_are_escaped_in_what_is_asked_for() -> None:
+def test_labels_are_escaped_in_queries() -> None:
     odd = replace(RECENT, key=LocationKey('a"b', "c\\d", "e"))
     assert odd.selector.endswith(',portal="a\\"b",account="c\\\\d",location="e"}')
 
 
-def test_what_is_expected_is_on_the_metrics_page_and_in_the_time() -> None:
+def test_expected_values_are_those_on_the_metrics_page() -> None:
     each = replace(
         interval(NOW), export=0.5, export_k=2, cost=0.2, cost_k=4, periods=(("peak", 1.0, 1), ("off", 0.5, 9))
     )

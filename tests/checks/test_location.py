@@ -1,4 +1,4 @@
-"""The steps of `check` that concern one location, against what is true of the simulated meters."""
+"""The steps of `check` for one location, compared with the truth of the simulated meters."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -29,21 +29,21 @@ HOURLY = "ok resolution: meter 81001: usage, cost every hour (FORWARD)"
 FRESH = "ok newest data: until 2026-01-14 12:00, 0 seconds ago"
 SUNNY = Household(2, heating=0.2, solar=6.5)
 OTHER = MeterSpec("81002", Household(5), step=3600, cost=False)
-OLD = "see whether the portal's own page has newer data; if not, the co-op has to read the meter"
+OLD = "check whether the SmartHub website has newer data; if not, ask the co-op"
 ASK_FOR_THEM = (
-    "see whether the portal's own page has these hours; if not, the co-op may still post them, or be asked to"
+    "check whether the SmartHub website has these hours; if not, the co-op may still post them, or ask for them"
 )
 
 
 @dataclass
 class House:
-    """A portal of one house, and what the check says of it."""
+    """A portal with one house, and what the check says about it."""
 
     server: PortalServer
     clock: ManualClock
 
     def parts(self, zone: ZoneInfo = ZONE) -> list[CheckItem]:
-        """What is said from the heading of the location on."""
+        """Return the check from the heading of the location on."""
         _, parts = run_check(login_of(self.server, zone=zone), self.clock)
         first = next((at for at, line in enumerate(lines(parts)) if line.startswith("# Location")), len(parts))
         return parts[first:]
@@ -61,7 +61,7 @@ class House:
         return [part for part in self.parts() if isinstance(part, Bars)]
 
     def truth(self, start: int = TODAY - DAY, end: int = TODAY) -> Truth:
-        """What is true of the first meter; of the day before today."""
+        """Return the truth of the first meter, by default for yesterday."""
         return self.server.portal.truth(self.server.portal.world.locations[0].meters[0], start, end)
 
 
@@ -70,7 +70,7 @@ Start = Callable[..., House]
 
 @pytest.fixture
 def start(start_portal: StartPortal, clock: ManualClock) -> Start:
-    """Starts a portal of one house: start(lag=3600.0, meter={"step": 900}); others: its other meters."""
+    """Starts a portal with one house: start({"step": 900}, lag=3600.0). others: further meters."""
 
     def start_it(
         meter: dict[str, object] | None = None, others: Sequence[MeterSpec] = (), on: str = "", **switches: object
@@ -87,20 +87,20 @@ def start(start_portal: StartPortal, clock: ManualClock) -> Start:
 
 
 def adds_up(days: str) -> str:
-    return f"ok day totals: meter 81001: the intervals of {days} add up to the portal's own daily figures"
+    return f"ok day totals: meter 81001: intervals add up to the portal's own daily figures for {days}"
 
 
 def lack(days: str, first: str) -> str:
     return (
-        f"warning day totals: meter 81001: {days} lack intervals, the first {first}: no day total is exported for them"
-        f" -> {ASK_FOR_THEM}"
+        f"warning day totals: meter 81001: missing intervals on {days}, first on {first}; incomplete days have no day"
+        f" total -> {ASK_FOR_THEM}"
     )
 
 
 # -- everything of a location
 
 
-def test_each_step_says_what_there_is_and_the_sums_are_true(start: Start) -> None:
+def test_each_step_reports_the_true_values(start: Start) -> None:
     house = start({"step": 900})
     day = house.truth()
     assert house.said() == [
@@ -108,7 +108,7 @@ def test_each_step_says_what_there_is_and_the_sums_are_true(start: Start) -> Non
         "ok resolution: meter 81001: usage, cost every 15 minutes (FORWARD)",
         FRESH,
         adds_up("7 days"),
-        f"| Meter 81001, Tuesday 2026-01-13: {day.usage:.2f} kWh drawn, ${day.cost:.2f}",
+        f"| Meter 81001, Tuesday 2026-01-13: {day.usage:.2f} kWh used, ${day.cost:.2f}",
     ]
     (bars,) = house.bars()
     assert [label for label, _ in bars.bars] == [f"{hour:02}" for hour in range(24)]
@@ -116,7 +116,7 @@ def test_each_step_says_what_there_is_and_the_sums_are_true(start: Start) -> Non
     assert [value for _, value in bars.bars] == pytest.approx(hours, abs=1e-9)
 
 
-def test_meters_of_a_location_are_told_one_after_the_other(start: Start) -> None:
+def test_each_meter_of_a_location_is_reported(start: Start) -> None:
     assert [line.partition(": ")[0] for line in start(others=[OTHER]).said()[1:]] == [
         "ok resolution",
         "ok resolution",
@@ -128,11 +128,11 @@ def test_meters_of_a_location_are_told_one_after_the_other(start: Start) -> None
     ]
 
 
-def test_a_location_without_data_is_not_told_twice(start: Start) -> None:
+def test_a_location_without_data_is_not_reported_again(start: Start) -> None:
     assert start(poll=Poll.NO_DATA).said() == []
 
 
-def test_a_meter_without_data_beside_one_with_data_is_a_warning(start: Start) -> None:
+def test_one_meter_of_two_without_data_is_a_warning(start: Start) -> None:
     house = start(others=[OTHER], gaps=(Span("81002", 0, NOW + DAY),))
     assert house.step("resolution") == [HOURLY, "warning resolution: meter 81002 has no data"]
 
@@ -148,102 +148,97 @@ def test_a_meter_without_data_beside_one_with_data_is_a_warning(start: Start) ->
         (73, f"warning newest data: until 2026-01-11 11:00, 3 days 1 hour ago -> {OLD}"),
     ],
 )
-def test_data_are_stale_after_three_days(start: Start, hours: int, line: str) -> None:
+def test_data_is_stale_after_three_days(start: Start, hours: int, line: str) -> None:
     assert start(lag=hours * 3600.0).step("newest data") == [line]
 
 
-def test_data_older_than_a_week_are_checked_all_the_same(start: Start) -> None:
+def test_data_older_than_a_week_is_still_checked(start: Start) -> None:
     totals, bars = start(lag=9 * 86400.0).said()[-2:]
     assert totals == adds_up("26 days")
     assert bars.startswith("| Meter 81001, Sunday 2026-01-04: ")
 
 
-def test_a_meter_that_fell_silent_beside_another_is_told(start: Start) -> None:
+def test_one_meter_of_two_that_stopped_is_reported(start: Start) -> None:
     gap = Span("81001", TODAY - 4 * DAY + 8 * HOUR, NOW + DAY)
     report = start(others=[OTHER], gaps=(gap,)).said()
     assert [line for line in report if " newest data: " in line] == [
         FRESH,
         (
-            "warning newest data: meter 81001 has nothing since 2026-01-10 08:00, 4 days 4 hours ago -> fine for a"
-            " meter that was exchanged; else see whether the portal's own page has newer data of it"
+            "warning newest data: meter 81001 has had no data since 2026-01-10 08:00, 4 days 4 hours ago -> expected if"
+            " the meter was replaced; otherwise check whether the SmartHub website has newer data for it"
         ),
     ]
     assert [line.partition(":")[0] for line in report if line.startswith("|")] == ["| Meter 81002, Tuesday 2026-01-13"]
-    assert not any("lack" in line for line in report)
+    assert not any("missing intervals" in line for line in report)
 
 
-def test_two_meters_that_fell_silent_are_one_warning(start: Start) -> None:
+def test_two_meters_that_stopped_are_one_warning(start: Start) -> None:
     house = start(others=[OTHER], lag=96 * 3600.0)
     assert house.step("newest data") == [f"warning newest data: until 2026-01-10 12:00, 4 days ago -> {OLD}"]
     assert len(house.bars()) == 2
 
 
-# -- whole days against the portal's own figures
+# -- full days against the portal's own figures
 
 
 @pytest.mark.parametrize(("days", "words"), [(1, "1 day"), (2, "2 days")])
-def test_only_whole_days_are_compared(start: Start, days: int, words: str) -> None:
+def test_only_full_days_are_compared(start: Start, days: int, words: str) -> None:
     assert start(history=days).totals() == [adds_up(words)]
 
 
-def test_before_the_first_day_is_complete_nothing_is_compared(start: Start) -> None:
-    assert start(history=0).said() == [HEADING, HOURLY, FRESH, "skipped day totals: no day is complete yet"]
+def test_before_the_first_full_day_nothing_is_compared(start: Start) -> None:
+    assert start(history=0).said() == [HEADING, HOURLY, FRESH, "skipped day totals: no full day yet"]
 
 
-def test_a_first_day_that_is_not_whole_yet_is_no_gap(start: Start) -> None:
+def test_an_incomplete_first_day_is_not_a_gap(start: Start) -> None:
     house = start(gaps=(Span("81001", 0, TODAY - 10 * HOUR),))
-    assert house.totals() == ["skipped day totals: meter 81001: no day is complete yet"]
+    assert house.totals() == ["skipped day totals: meter 81001: no full day yet"]
 
 
-def test_a_day_with_a_gap_is_told_and_not_compared(start: Start) -> None:
+def test_a_day_with_a_gap_is_reported_and_not_compared(start: Start) -> None:
     noon = TODAY - 3 * DAY + 12 * HOUR
-    assert start(gaps=(Span("81001", noon, noon + HOUR),)).totals() == [
-        (
-            "warning day totals: meter 81001: 1 of the last 7 days lacks intervals, 2026-01-11: no day total is"
-            f" exported for it -> {ASK_FOR_THEM}"
-        ),
-        adds_up("6 days"),
-    ]
+    house = start(gaps=(Span("81001", noon, noon + HOUR),))
+    assert house.totals() == [lack("1 of the last 7 days", "2026-01-11"), adds_up("6 days")]
 
 
-def test_an_hour_that_is_missing_every_day_is_told(start: Start) -> None:
+def test_an_hour_missing_every_day_is_reported(start: Start) -> None:
     gaps = tuple(Span("81001", TODAY - back * DAY + HOUR, TODAY - back * DAY + 2 * HOUR) for back in range(8))
     assert start(gaps=gaps).totals() == [lack("7 of the last 7 days", "2026-01-07")]
 
 
-def test_whole_days_that_are_missing_amid_others_are_told(start: Start) -> None:
+def test_missing_days_between_others_are_reported(start: Start) -> None:
     house = start(gaps=(Span("81001", TODAY - 5 * DAY, TODAY - 3 * DAY),))
     assert house.totals() == [lack("2 of the last 7 days", "2026-01-09"), adds_up("5 days")]
 
 
-def test_days_with_only_the_portals_own_figures_are_told(start: Start) -> None:
+def test_days_with_only_daily_figures_are_reported(start: Start) -> None:
     house = start({"hourly_since": "2026-01-11"})
     assert house.totals() == [lack("4 of the last 7 days", "2026-01-07"), adds_up("3 days")]
 
 
 @pytest.mark.parametrize("hours", [12, 35, 60])
-def test_days_at_the_end_of_the_data_may_still_come(start: Start, hours: int) -> None:
+def test_days_at_the_end_of_the_data_may_still_arrive(start: Start, hours: int) -> None:
     assert start(lag=hours * 3600.0).totals() == [adds_up(f"{(7 * 24 + 12 - hours) // 24} days")]
 
 
 @pytest.mark.parametrize(("first", "whole"), [(TODAY - 3 * DAY, 3), (TODAY - 3 * DAY + 10 * HOUR, 2)])
-def test_days_before_the_data_begin_lack_nothing(start: Start, first: int, whole: int) -> None:
+def test_days_before_the_data_begins_are_not_missing(start: Start, first: int, whole: int) -> None:
     assert start(gaps=(Span("81001", 0, first),)).totals() == [adds_up(f"{whole} days")]
 
 
 @pytest.mark.parametrize(("connected", "count"), [("2026-01-07", 1), ("2026-01-06", 2)])
-def test_the_day_of_the_connection_need_not_be_whole(start: Start, connected: str, count: int) -> None:
+def test_the_day_of_the_connection_need_not_be_full(start: Start, connected: str, count: int) -> None:
     totals = start(connected=connected, gaps=(Span("81001", 0, TODAY - 7 * DAY + 10 * HOUR),)).totals()
     assert len(totals) == count
     assert totals[-1] == adds_up("6 days")
 
 
 @pytest.mark.parametrize("connected", ["2019-05-04", "2025-12-20"])
-def test_a_wrong_zone_feigns_no_gaps(start: Start, connected: str) -> None:
-    """Neither one that is contradicted nor one that is in doubt, as data of one season alone leave it."""
+def test_a_wrong_zone_is_not_reported_as_gaps(start: Start, connected: str) -> None:
+    """This goes for a contradicted zone and for one in doubt because there is data of one season only."""
     report = lines(start(connected=connected).parts(ZoneInfo("America/Chicago")))
     assert report[0] == HEADING
-    assert not any("lack" in line for line in report)
+    assert not any("missing intervals" in line for line in report)
 
 
 Answer = Callable[[Call], SimulatedResponse | None]
@@ -252,7 +247,7 @@ Otherwise = Callable[[House, Answer], None]
 
 @pytest.fixture
 def otherwise(monkeypatch: pytest.MonkeyPatch) -> Otherwise:
-    """Lets a portal answer otherwise where the function gives an answer."""
+    """Makes a portal give the answers of a function, where that returns one."""
 
     def change(house: House, answer: Answer) -> None:
         respond = house.server.portal.respond
@@ -261,8 +256,8 @@ def otherwise(monkeypatch: pytest.MonkeyPatch) -> Otherwise:
     return change
 
 
-def test_ranges_that_the_portal_gave_up_on_are_no_gaps(start: Start, otherwise: Otherwise) -> None:
-    """What is missing was told by the step that failed."""
+def test_failed_ranges_are_not_gaps(start: Start, otherwise: Otherwise) -> None:
+    """The failed step has reported what is missing."""
     house = start()
 
     def fail_old(call: Call) -> SimulatedResponse | None:
@@ -270,7 +265,7 @@ def test_ranges_that_the_portal_gave_up_on_are_no_gaps(start: Start, otherwise: 
         return SimulatedResponse(200, b'{"status": "FAILED"}') if is_old else None
 
     otherwise(house, fail_old)
-    assert not any("lack" in line for line in house.said())
+    assert not any("missing intervals" in line for line in house.said())
 
 
 Revise = Callable[[Callable[[str, float], float | None], House], None]
@@ -278,7 +273,7 @@ Revise = Callable[[Callable[[str, float], float | None], House], None]
 
 @pytest.fixture
 def revise(otherwise: Otherwise) -> Revise:
-    """Makes the portal's daily figures of a house other ones: revise(date, kWh) gives them; None leaves a day out."""
+    """Changes the portal's daily figures of a house to figure(date, kWh); None leaves a day out."""
 
     def start_it(figure: Callable[[str, float], float | None], house: House) -> None:
         respond = house.server.portal.respond
@@ -301,14 +296,14 @@ def revise(otherwise: Otherwise) -> Revise:
     return start_it
 
 
-def test_days_that_differ_are_a_warning_with_the_newest(start: Start, revise: Revise) -> None:
+def test_days_that_differ_are_reported_with_the_newest(start: Start, revise: Revise) -> None:
     house = start()
     revise({"2026-01-10": 50.0, "2026-01-12": 12.5}.get, house)
     assert house.totals() == [
         (
-            "warning day totals: meter 81001: 2 of 7 daily figures differ, 2026-01-12:"
-            f" {house.truth(TODAY - 2 * DAY, TODAY - DAY).usage:.2f} kWh in its intervals, 12.50 kWh by the portal's"
-            " day -> the portal may still be correcting these days: look again tomorrow"
+            "warning day totals: meter 81001: 2 of 7 daily figures differ, last on 2026-01-12:"
+            f" {house.truth(TODAY - 2 * DAY, TODAY - DAY).usage:.2f} kWh from intervals, 12.50 kWh from the portal"
+            " -> the portal may still be correcting these days; check again tomorrow"
         )
     ]
 
@@ -317,10 +312,8 @@ def test_days_that_differ_are_a_warning_with_the_newest(start: Start, revise: Re
     ("step", "amount", "verdict"),
     [(3600, 0.115, "ok"), (3600, -0.135, "warning"), (900, -0.475, "ok"), (900, 0.495, "warning")],
 )
-def test_what_may_come_from_rounding_is_no_difference(
-    start: Start, revise: Revise, step: int, amount: float, verdict: str
-) -> None:
-    """Each interval and each day is rounded to two decimals by itself (portal-facts 3.4)."""
+def test_rounding_is_not_a_difference(start: Start, revise: Revise, step: int, amount: float, verdict: str) -> None:
+    """The portal rounds each value to two decimals: docs/portal.md, "Resolution"."""
     house = start({"step": step})
     ours = house.truth().usage
     assert ours is not None
@@ -328,31 +321,29 @@ def test_what_may_come_from_rounding_is_no_difference(
     assert house.totals()[0].startswith(f"{verdict} day totals: ")
 
 
-def test_days_of_which_the_portal_has_no_figures_are_skipped(start: Start, revise: Revise) -> None:
+def test_days_without_a_daily_figure_are_skipped(start: Start, revise: Revise) -> None:
     house = start()
     revise(lambda _date, _kwh: None, house)
-    assert house.totals() == ["skipped day totals: meter 81001: the portal has no daily figures of these days"]
+    assert house.totals() == ["skipped day totals: meter 81001: the portal has no daily figures for these days"]
 
 
 @pytest.mark.parametrize("answer", [SimulatedResponse(200, b'{"status": "FAILED"}'), SimulatedResponse(500, b"")])
-def test_daily_figures_that_cannot_be_had_are_a_warning(
-    start: Start, otherwise: Otherwise, answer: SimulatedResponse
-) -> None:
+def test_daily_figures_that_fail_are_a_warning(start: Start, otherwise: Otherwise, answer: SimulatedResponse) -> None:
     house = start()
     otherwise(house, lambda call: answer if b'"DAILY"' in call.body else None)
     totals, bars = house.said()[3:]
-    assert totals.startswith("warning day totals: the portal gives no daily figures to compare with: DAILY data of ")
+    assert totals.startswith("warning day totals: could not get the portal's daily figures to compare with: ")
     assert bars.startswith("| Meter 81001, Tuesday 2026-01-13: ")
 
 
 @pytest.mark.parametrize("channels", [each for each in Channels if each is not Channels.TWO_FORWARD])
 def test_days_add_up_with_every_set_of_channels(start: Start, channels: Channels) -> None:
-    """A meter with net energy alone nets it over an interval, and the portal's day over a day: only that compares."""
+    """With net energy only, the portal nets over a day and the exporter over each interval; just the net compares."""
     assert start({"channels": channels, "household": SUNNY}).totals() == [adds_up("7 days")]
 
 
 @pytest.mark.parametrize("channels", [Channels.NET, Channels.SIGNED, Channels.FORWARD_REVERSE])
-def test_net_figures_and_exports_that_differ_are_a_warning(start: Start, revise: Revise, channels: Channels) -> None:
+def test_net_and_exported_energy_is_compared_too(start: Start, revise: Revise, channels: Channels) -> None:
     house = start({"channels": channels, "household": SUNNY})
     nets = channels is not Channels.FORWARD_REVERSE
     revise(lambda date, kwh: -37.5 if date == "2026-01-13" and (nets or kwh <= 0) else kwh, house)
@@ -362,16 +353,16 @@ def test_net_figures_and_exports_that_differ_are_a_warning(start: Start, revise:
     ours, theirs, count = (truth.usage - truth.export, -37.5, 7) if nets else (truth.export, 37.5, 14)
     (line,) = house.totals()
     assert line.startswith(
-        f"warning day totals: meter 81001: 1 of {count} daily figures differ, 2026-01-13: {ours:.2f} kWh in its"
-        f" intervals, {theirs:.2f} kWh by the portal's day"
+        f"warning day totals: meter 81001: 1 of {count} daily figures differ, last on 2026-01-13: {ours:.2f} kWh"
+        f" from intervals, {theirs:.2f} kWh from the portal"
     )
 
 
 # -- the bars
 
 
-def test_a_meter_that_is_read_once_a_day_shows_its_days(start: Start) -> None:
-    """It is not compared with itself. Two of the days are of 23 hours and of 24."""
+def test_a_meter_read_daily_shows_its_days(start: Start) -> None:
+    """Its days are not compared with themselves. One of them has 23 hours."""
     house = start({"resolution": Resolution.DAYS}, on="2026-03-09")
     *said, title = house.said()
     assert said == [
@@ -379,38 +370,39 @@ def test_a_meter_that_is_read_once_a_day_shows_its_days(start: Start) -> None:
         "ok resolution: meter 81001: usage, cost once a day (FORWARD)",
         "ok newest data: until 2026-03-09 00:00, 12 hours ago",
     ]
-    assert title == "| Meter 81001, kWh a day until 2026-03-08"
+    assert title == "| Meter 81001, kWh per day until 2026-03-08"
     (bars,) = house.bars()
     now = int(house.clock.now())
     days = [house.truth(WALL.days_before(now, back), WALL.days_before(now, back - 1)) for back in range(7, 0, -1)]
     assert bars.bars == [(f"{number:02}", day.usage) for number, day in zip(range(2, 9), days, strict=True)]
 
 
-def test_a_meter_that_exports_has_bars_of_both_directions(start: Start) -> None:
+def test_an_exporting_meter_has_bars_for_both_directions(start: Start) -> None:
     house = start({"channels": Channels.THREE, "household": SUNNY})
-    drawn, sent = house.bars()
+    used, exported = house.bars()
     truth = house.truth()
-    assert drawn.title == (
-        f"Meter 81001, Tuesday 2026-01-13: {truth.usage:.2f} kWh drawn, {truth.export:.2f} kWh sent, ${truth.cost:.2f}"
+    assert used.title == (
+        f"Meter 81001, Tuesday 2026-01-13: {truth.usage:.2f} kWh used, {truth.export:.2f} kWh exported,"
+        f" ${truth.cost:.2f}"
     )
-    assert sent.title == "Meter 81001, sent to the grid"
+    assert exported.title == "Meter 81001, exported to the grid"
     hours = [house.truth(hour, hour + HOUR) for hour in range(TODAY - DAY, TODAY, HOUR)]
-    assert [value for _, value in drawn.bars] == pytest.approx([each.usage for each in hours], abs=1e-9)
-    assert [value for _, value in sent.bars] == pytest.approx([each.export for each in hours], abs=1e-9)
+    assert [value for _, value in used.bars] == pytest.approx([each.usage for each in hours], abs=1e-9)
+    assert [value for _, value in exported.bars] == pytest.approx([each.export for each in hours], abs=1e-9)
 
 
-def test_a_day_that_earns_money_has_its_sign_before_the_currency(start: Start) -> None:
+def test_a_negative_cost_has_its_sign_before_the_currency(start: Start) -> None:
     earning = Household(2, heating=0, people=0, idle=0.01, solar=9)
     house = start({"channels": Channels.FORWARD_REVERSE, "household": earning})
     cost = house.truth().cost
     assert cost is not None
     assert cost < -0.1
-    assert house.bars()[0].title.endswith(f" kWh sent, -${-cost:.2f}")
+    assert house.bars()[0].title.endswith(f" kWh exported, -${-cost:.2f}")
 
 
-def test_a_meter_that_sent_nothing_all_day_has_no_bars_of_it(start: Start) -> None:
+def test_a_day_without_export_has_no_bars_for_it(start: Start) -> None:
     (bars,) = start({"channels": Channels.FORWARD_REVERSE}).bars()
-    assert " 0.00 kWh sent" in bars.title
+    assert " 0.00 kWh exported" in bars.title
 
 
 @pytest.mark.parametrize("mode", Dst)
@@ -435,6 +427,6 @@ def test_the_day_that_gains_an_hour_has_25_bars(start: Start, mode: Dst) -> None
     assert [value for _, value in bars.bars] == [truths.get(first + hour * HOUR) for hour in range(25)]
     (totals,) = house.totals()
     if mode is Dst.LOST:
-        assert totals.startswith("warning day totals: meter 81001: 1 of 7 daily figures differ, 2025-11-02: ")
+        assert totals.startswith("warning day totals: meter 81001: 1 of 7 daily figures differ, last on 2025-11-02: ")
     else:
         assert totals == adds_up("7 days")

@@ -1,10 +1,10 @@
-"""What the flags of a database say of what it will keep and take."""
+"""What the flags of a database say about what it will keep and accept."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from exporter.checks.findings import Finding
+from exporter.checks.findings import Finding, Verdict
 from exporter.checks.stored_series import DEDUP
 from exporter.checks.vm_settings import deduplication, page_size, retention
 
@@ -13,9 +13,9 @@ from ..support.check_reports import lines
 DAY = 86400
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC).timestamp()
 MORE = "start VictoriaMetrics with -retentionPeriod=10y (in a cluster: vmstorage), then run smarthub-exporter backfill"
-UNSET = f"-retentionPeriod is not set: VictoriaMetrics keeps one month and drops what is older without a word -> {MORE}"
-BACKFILL = "smarthub-exporter backfill --start DATE brings it"
-YOUNG = f"history before 2026-11-15 UTC is not there -> {BACKFILL}"
+UNSET = f"-retentionPeriod is not set; VictoriaMetrics keeps one month and silently drops older samples -> {MORE}"
+BACKFILL = "for earlier days, run smarthub-exporter backfill --start DATE"
+YOUNG = f"history starts 2026-11-15 UTC -> {BACKFILL}"
 RAISE = "raise -promscrape.maxScrapeSize on the scraper (VictoriaMetrics or vmagent), or shorten window"
 MIB = 2**20
 
@@ -25,28 +25,28 @@ def line(finding: Finding | None) -> str:
 
 
 def kept(value: str | None, days: float | None = None, *, is_asked: bool = True) -> str:
-    """What is said of a -retentionPeriod and a history of so many days."""
+    """Return what is said about a -retentionPeriod and a history of this many days."""
     flags = {"httpListenAddr": ":8428"} | ({"retentionPeriod": value} if value else {})
     return line(retention(flags, None if days is None else NOW - days * DAY, NOW, "s", is_asked=is_asked))
 
 
 @pytest.mark.parametrize("days", [None, 3, 31])
-def test_no_flag_is_a_month(days: float | None) -> None:
+def test_no_flag_means_a_month(days: float | None) -> None:
     assert kept(None, days) == f"warning s: {UNSET}"
 
 
 @pytest.mark.parametrize(("value", "days"), [("1", 31), ("35d", 35), ("6w", 42), ("1.5", 46), ("59d", 59)])
 def test_a_short_retention_is_named_in_days(value: str, days: int) -> None:
-    text = f"-retentionPeriod={value}: samples older than {days} days are dropped without a word"
+    text = f"-retentionPeriod={value}; samples older than {days} days are silently dropped"
     assert kept(value) == f"warning s: {text} -> {MORE}"
 
 
 @pytest.mark.parametrize("value", ["100y", "12", "60d", "a new notation"])
-def test_a_long_retention_is_well_and_a_young_series_no_fault_of_it(value: str) -> None:
+def test_a_long_retention_is_ok_even_if_history_is_short(value: str) -> None:
     said = f"ok s: -retentionPeriod={value}"
     assert kept(value, 7) == f"{said}; {YOUNG}"
-    assert kept(value, 50) == kept(value, 50, is_asked=False) == f"{said}; history begins 2026-10-03 UTC"
-    assert kept(value) == f"{said}; nothing is stored yet"
+    assert kept(value, 50) == kept(value, 50, is_asked=False) == f"{said}; history starts 2026-10-03 UTC"
+    assert kept(value) == f"{said}; nothing stored yet"
     assert kept(value, is_asked=False) == said
 
 
@@ -55,61 +55,60 @@ def test_a_long_retention_is_well_and_a_young_series_no_fault_of_it(value: str) 
     [
         (None, ""),
         (7, f"ok s: {YOUNG}"),
-        (29.9, f"ok s: history before 2026-10-23 UTC is not there -> {BACKFILL}"),
-        (30.1, "warning s: nothing is stored before 2026-10-23 UTC, a month ago: perhaps -retentionPeriod is not set"),
-        (31.9, "warning s: nothing is stored before 2026-10-21 UTC, a month ago: perhaps -retentionPeriod is not set"),
-        (50, "ok s: history begins 2026-10-03 UTC"),
+        (29.9, f"ok s: history starts 2026-10-23 UTC -> {BACKFILL}"),
+        (30.1, "warning s: history starts 2026-10-23 UTC, a month ago; -retentionPeriod may not be set"),
+        (31.9, "warning s: history starts 2026-10-21 UTC, a month ago; -retentionPeriod may not be set"),
+        (50, "ok s: history starts 2026-10-03 UTC"),
     ],
 )
-def test_without_flags_a_history_of_just_a_month_is_suspicious(days: float | None, said: str) -> None:
+def test_a_history_of_exactly_a_month_is_suspicious(days: float | None, said: str) -> None:
     found = line(retention(None, None if days is None else NOW - days * DAY, NOW, "s"))
     assert found == (f"{said} -> {MORE}" if "warning" in said else said)
 
 
-ONCE_MORE = f"every scrape stores its samples once more -> {DEDUP}"
-OLDER = f"older versions of a corrected value beside the new one -> {DEDUP}"
+ONCE_MORE = f"every scrape stores another copy of its samples -> {DEDUP}"
+OLDER = f"old versions of corrected values stay visible -> {DEDUP}"
 
 
 @pytest.mark.parametrize(
     ("value", "said"),
     [
         *((value, f"ok s: -dedup.minScrapeInterval={value}") for value in ("1s", "15s", "1000ms", "a new notation")),
-        *((value, f"warning s: -dedup.minScrapeInterval is not set: {ONCE_MORE}") for value in (None, "0s", "0")),
-        ("999ms", f"warning s: -dedup.minScrapeInterval=999ms leaves {OLDER}"),
+        *((value, f"warning s: -dedup.minScrapeInterval is not set; {ONCE_MORE}") for value in (None, "0s", "0")),
+        ("999ms", f"warning s: -dedup.minScrapeInterval=999ms is too short; {OLDER}"),
     ],
 )
-def test_deduplication_by_the_second_or_more_is_well(value: str | None, said: str) -> None:
+def test_deduplication_of_a_second_or_more_is_ok(value: str | None, said: str) -> None:
     assert line(deduplication({"dedup.minScrapeInterval": value} if value else {}, "s")) == said
 
 
-def test_unknown_flags_say_nothing_of_deduplication() -> None:
+def test_unknown_flags_say_nothing_about_deduplication() -> None:
     assert deduplication(None, "s") is None
 
 
 @pytest.mark.parametrize(
-    ("size", "text"),
+    ("size", "verdict", "text"),
     [
-        (100_000, "97.7 KiB, less than"),
-        (MIB, "1.0 MiB, less than"),
-        (12 * MIB, "12.0 MiB, less than"),
-        (13 * MIB, "13.0 MiB, close to"),
-        (16 * MIB - 1, "16.0 MiB, close to"),
-        (16 * MIB, "16.0 MiB, more than"),
+        (100_000, "ok", "97.7 KiB"),
+        (MIB, "ok", "1.0 MiB"),
+        (12 * MIB, "ok", "12.0 MiB"),
+        (13 * MIB, "warning", "13.0 MiB"),
     ],
 )
 @pytest.mark.parametrize("flags", [None, {}, {"promscrape.maxScrapeSize": "lots"}])
-def test_a_page_is_held_against_the_default_limit(size: int, text: str, flags: dict[str, str] | None) -> None:
-    said = f"the page of the intervals has {text} 16.0 MiB, the default of -promscrape.maxScrapeSize"
-    expected = f"ok s: {said}" if "less" in said else f"warning s: {said} -> {RAISE}"
-    assert line(page_size(size, flags, "s")) == expected
+def test_a_page_is_compared_with_the_default_limit(
+    size: int, verdict: str, text: str, flags: dict[str, str] | None
+) -> None:
+    said = f"interval page: {text} (scraper limit 16.0 MiB, default of -promscrape.maxScrapeSize)"
+    advice = f" -> {RAISE}" if verdict == "warning" else ""
+    assert line(page_size(size, flags, "s")) == f"{verdict} s: {said}{advice}"
 
 
 @pytest.mark.parametrize(
     ("value", "limit"),
     [("1048576", MIB), ("1MiB", MIB), ("1.5MB", 1_500_000), ("512KiB", MIB // 2), ("2GB", 2 * 10**9)],
 )
-def test_a_page_is_held_against_the_limit_of_the_flags(value: str, limit: int) -> None:
-    flags = {"promscrape.maxScrapeSize": value}
-    said = [page_size(size, flags, "s").text for size in (limit * 8 // 10, limit - 1, limit)]
-    words = ["less than", "close to", "more than"]
-    assert [text.partition(", ")[2] for text in said] == [f"{word} -promscrape.maxScrapeSize={value}" for word in words]
+def test_a_page_is_compared_with_the_limit_of_the_flags(value: str, limit: int) -> None:
+    near, over = (page_size(limit * 8 // 10 + more, {"promscrape.maxScrapeSize": value}, "s") for more in (0, 1))
+    assert (near.verdict, over.verdict) == (Verdict.OK, Verdict.WARNING)
+    assert over.text.endswith(f", -promscrape.maxScrapeSize={value})")

@@ -1,4 +1,4 @@
-"""`check` as people run it: what it prints, its exit codes, what it does on a terminal, and what it never tells."""
+"""`check` as people run it: its output, its exit codes, its behavior on a terminal, and what it never shows."""
 
 import re
 import signal
@@ -41,7 +41,7 @@ Sit = Callable[..., Typist]
 
 @pytest.fixture
 def clock() -> SystemClock:
-    """The portals here keep the real time, as the program does."""
+    """The portals use the real time, as the program does."""
     return SystemClock()
 
 
@@ -75,7 +75,7 @@ def configure(starter: Starter, server: PortalServer, **more: object) -> None:
 
 
 def said(program: Program) -> list[str]:
-    """The lines of its output, which hold nothing personal and no traceback."""
+    """Return the lines of its output, which contain nothing personal and no traceback."""
     for word in (*PERSONAL, "Traceback", "\x1b"):
         assert word not in program.stdout + program.stderr
     return program.stdout.splitlines()
@@ -87,7 +87,7 @@ def yesterday() -> tuple[int, int]:
 
 
 def bars(server: PortalServer, meter: MeterSpec, what: str = "usage", *, plain: bool = False) -> list[str]:
-    """The chart of the last whole day as it must be, from what is true of the meter."""
+    """Return the chart of the last full day from the truth of the meter."""
     start, end = yesterday()
     values = [
         (f"{datetime.fromtimestamp(hour, ZONE):%H}", getattr(server.portal.truth(meter, hour, hour + HOUR), what))
@@ -97,21 +97,21 @@ def bars(server: PortalServer, meter: MeterSpec, what: str = "usage", *, plain: 
 
 
 def day_of(server: PortalServer, meter: MeterSpec) -> str:
-    """The title over the bars of the last whole day."""
+    """Return the title of the chart of the last full day."""
     start, end = yesterday()
     truth = server.portal.truth(meter, start, end)
-    sent = "" if truth.export is None else f", {truth.export:.2f} kWh sent"
+    exported = "" if truth.export is None else f", {truth.export:.2f} kWh exported"
     cost = "" if truth.cost is None else f", {'-' if truth.cost < 0 else ''}${abs(truth.cost):.2f}"
     return (
-        f"  Meter {meter.number}, {datetime.fromtimestamp(start, ZONE):%A %Y-%m-%d}: {truth.usage:.2f} kWh drawn{sent}"
-        f"{cost}"
+        f"  Meter {meter.number}, {datetime.fromtimestamp(start, ZONE):%A %Y-%m-%d}: {truth.usage:.2f} kWh used"
+        f"{exported}{cost}"
     )
 
 
 def at_rest(
     run: Callable[[], Program], server: PortalServer, *, plain: bool = False
 ) -> tuple[Program, dict[str, list[str]]]:
-    """Run while no midnight passes, so that the day before is the same for both; gives the expected charts too."""
+    """Run the program without a midnight passing; return the expected charts too."""
     while True:
         before = yesterday()
         program = run()
@@ -138,12 +138,12 @@ def test_the_whole_output_for_a_healthy_home(starter: Starter, start_portal: Sta
 
     assert (program.wait(), program.stderr) == (0, "")
     solar = DEMO_HOMES[1].meters[0]
-    sent = (
-        ["", "  Meter 81002, sent to the grid", *bars(server, solar, "export")]
+    exported = (
+        ["", "  Meter 81002, exported to the grid", *bars(server, solar, "export")]
         if server.portal.truth(solar, *yesterday()).export
         else []
     )
-    added = "  ok       day totals        meter {}: the intervals of 7 days add up to the portal's own daily figures"
+    added = "  ok       day totals        meter {}: intervals add up to the portal's own daily figures for 7 days"
     assert [AGE.sub(r"\1<age>", line) for line in said(program)] == [
         "",
         "Configuration",
@@ -151,14 +151,14 @@ def test_the_whole_output_for_a_healthy_home(starter: Starter, start_portal: Sta
         "",
         "Login coop",
         f"  ok       address           {server.host} answers",
-        "  ok       sign-in           the portal accepted user name and password",
+        "  ok       sign-in           signed in with user name and password",
         (
-            "  ok       accounts          3 of 5 locations are read, the others not (location 70005: no electricity"
-            " (water); location 70004: closed)"
+            "  ok       accounts          reading 3 of 5 locations; skipped: location 70005 (no electricity, only"
+            " water), location 70004 (closed)"
         ),
-        '  ok       poll              location 70001 of account 55001 "House" answers',
-        '  ok       poll              location 70002 of account 55001 "Solar house" answers',
-        '  ok       poll              location 70003 of account 55002 "Barn" answers',
+        '  ok       poll              location 70001 of account 55001 "House" has data',
+        '  ok       poll              location 70002 of account 55001 "Solar house" has data',
+        '  ok       poll              location 70003 of account 55002 "Barn" has data',
         "  ok       zone              the portal's times fit America/New_York",
         "",
         'Location 70001 of account 55001 "House"',
@@ -172,7 +172,7 @@ def test_the_whole_output_for_a_healthy_home(starter: Starter, start_portal: Sta
         "  ok       newest data       until <age>",
         added.format("81002"),
         *charts["81002"],
-        *sent,
+        *exported,
         "",
         'Location 70003 of account 55002 "Barn"',
         "  ok       resolution        meter 81003: usage every hour (FORWARD)",
@@ -184,7 +184,7 @@ def test_the_whole_output_for_a_healthy_home(starter: Starter, start_portal: Sta
     ]
 
 
-def test_the_next_step_stands_under_the_text_of_what_failed(starter: Starter, start_portal: StartPortal) -> None:
+def test_what_to_do_is_on_the_line_below_a_failure(starter: Starter, start_portal: StartPortal) -> None:
     configure(starter, start_portal(HOUSE_ONLY), timezone="UTC")
     program = starter.run("check")
     assert program.wait() == 1
@@ -193,7 +193,7 @@ def test_the_next_step_stands_under_the_text_of_what_failed(starter: Starter, st
     assert lines[failure + 1] == "                             -> set timezone: America/New_York"
 
 
-def test_a_login_that_fails_stops_no_other(starter: Starter, start_portal: StartPortal) -> None:
+def test_a_failed_login_does_not_stop_the_others(starter: Starter, start_portal: StartPortal) -> None:
     server = start_portal(World(users=(USER, UserSpec("other@example.org", "other")), locations=(HOUSE,)))
     login = {"api_url": server.url, "password": PASSWORD, "timezone": "America/New_York"}
     logins = [
@@ -207,7 +207,7 @@ def test_a_login_that_fails_stops_no_other(starter: Starter, start_portal: Start
     assert lines[:3] == ["", "Configuration", "  ok       configuration     valid, 2 logins: wrong, farm"]
     assert any(line.startswith("  failed   sign-in           login wrong: ") for line in lines)
     assert lines.index("Login wrong") < lines.index("Login farm") < len(lines) - 1
-    assert '  ok       poll              location 70001 of account 55001 "House" answers' in lines
+    assert '  ok       poll              location 70001 of account 55001 "House" has data' in lines
     assert lines[-1] == "1 failed, 0 warnings."
 
 
@@ -218,8 +218,8 @@ def test_a_login_that_fails_stops_no_other(starter: Starter, start_portal: Start
     ("switches", "code", "last"),
     [
         ({}, 0, "All good."),
-        ({"lag": 4 * 86400.0}, 0, "Good, with 1 warning."),
-        ({"poll": Poll.NO_USAGE}, 0, "Good, with 2 warnings."),
+        ({"lag": 4 * 86400.0}, 0, "No failures, 1 warning."),
+        ({"poll": Poll.NO_USAGE}, 0, "No failures, 2 warnings."),
         ({"poll": Poll.PAGE}, 1, "1 failed, 0 warnings."),
         ({"sign_in": SignIn.STATUS_500}, 1, "1 failed, 0 warnings."),
     ],
@@ -233,7 +233,7 @@ def test_warnings_end_with_0_and_failures_with_1(
     assert (program.wait(), program.stderr, said(program)[-1]) == (code, "", last)
 
 
-def test_a_wrong_configuration_ends_with_2_and_all_its_mistakes(starter: Starter, start_portal: StartPortal) -> None:
+def test_a_wrong_configuration_ends_with_2_and_all_errors(starter: Starter, start_portal: StartPortal) -> None:
     server = start_portal(HOUSE_ONLY)
     starter.config(
         "smarthub:\n"
@@ -252,7 +252,7 @@ def test_a_wrong_configuration_ends_with_2_and_all_its_mistakes(starter: Starter
     assert server.portal.count == 0
 
 
-def test_what_the_configuration_warns_of_is_part_of_its_step(starter: Starter, start_portal: StartPortal) -> None:
+def test_warnings_of_the_configuration_are_part_of_its_step(starter: Starter, start_portal: StartPortal) -> None:
     configure(starter, start_portal(HOUSE_ONLY))
     (starter.folder / "config.yaml").chmod(0o644)
     program = starter.run("check", SMARTHUB_USERNAMES="x")
@@ -263,7 +263,7 @@ def test_what_the_configuration_warns_of_is_part_of_its_step(starter: Starter, s
     assert third.startswith("  warning  configuration     SMARTHUB_USERNAMES: ")
 
 
-def test_databases_that_do_not_answer_fail_behind_the_portal(starter: Starter, start_portal: StartPortal) -> None:
+def test_databases_are_checked_after_the_portal(starter: Starter, start_portal: StartPortal) -> None:
     closed = "http://127.0.0.1:9"
     databases = {"victoriametrics": {"url": closed}, "influxdb": {"host": closed, "database": "electric"}}
     configure(starter, start_portal(HOUSE_ONLY), **databases)
@@ -274,9 +274,9 @@ def test_databases_that_do_not_answer_fail_behind_the_portal(starter: Starter, s
     assert lines[-1] == "2 failed, 0 warnings."
 
 
-def test_a_state_folder_that_cannot_be_written_stops_nothing(starter: Starter, start_portal: StartPortal) -> None:
+def test_an_unwritable_state_directory_stops_nothing(starter: Starter, start_portal: StartPortal) -> None:
     configure(starter, start_portal(HOUSE_ONLY))
-    (starter.folder / "file").write_text("no folder")
+    (starter.folder / "file").write_text("not a directory")
     program = starter.run("check", "--state.dir", "file")
     assert (program.wait(), said(program)[-1]) == (0, "All good.")
     (line,) = program.stderr.splitlines()
@@ -286,7 +286,7 @@ def test_a_state_folder_that_cannot_be_written_stops_nothing(starter: Starter, s
 # -- where the output goes
 
 
-def test_where_only_ascii_can_be_shown_the_bars_are_ascii(starter: Starter, start_portal: StartPortal) -> None:
+def test_on_an_ascii_terminal_the_bars_are_ascii(starter: Starter, start_portal: StartPortal) -> None:
     server = start_portal(World(users=(USER,), locations=(replace(HOUSE, nickname="Käthes Häuschen"),)))
     configure(starter, server)
     variables = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
@@ -295,13 +295,13 @@ def test_where_only_ascii_can_be_shown_the_bars_are_ascii(starter: Starter, star
     assert (program.wait(), program.stderr) == (0, "")
     assert program.stdout.isascii()
     lines = said(program)
-    # Letters that cannot be shown stand as question marks.
-    assert '  ok       poll              location 70001 of account 55001 "K?thes H?uschen" answers' in lines
+    # Letters that cannot be shown become question marks.
+    assert '  ok       poll              location 70001 of account 55001 "K?thes H?uschen" has data' in lines
     assert lines[-2 - len(expected) : -2] == expected
     assert "##" in expected[-2]
 
 
-def test_a_reader_that_goes_away_is_no_traceback(starter: Starter, start_portal: StartPortal) -> None:
+def test_a_closed_pipe_causes_no_traceback(starter: Starter, start_portal: StartPortal) -> None:
     configure(starter, start_portal(ALL))
     done = subprocess.run(
         ["/bin/sh", "-c", '"$0" -m exporter check | head -n 1', sys.executable],
@@ -317,7 +317,7 @@ def test_a_reader_that_goes_away_is_no_traceback(starter: Starter, start_portal:
 # -- on a terminal
 
 
-def test_on_a_terminal_there_are_colours_a_spinner_and_the_same_words(
+def test_a_terminal_has_colors_a_spinner_and_the_same_text(
     starter: Starter, sit_down: Sit, start_portal: StartPortal
 ) -> None:
     server = start_portal(HOUSE_ONLY, latency=0.3)
@@ -329,7 +329,7 @@ def test_on_a_terminal_there_are_colours_a_spinner_and_the_same_words(
     assert "\x1b[32mok" in screen.shown
     assert "\x1b[1mLogin coop\x1b[0m" in screen.shown
     assert "waiting" not in screen.text
-    assert "  ok       sign-in           the portal accepted user name and password\n" in screen.text
+    assert "  ok       sign-in           signed in with user name and password\n" in screen.text
     assert screen.text.rstrip().endswith("All good.")
     # The cursor is shown again.
     assert screen.shown.rfind("\x1b[?25h") > screen.shown.rfind("\x1b[?25l")
@@ -346,7 +346,7 @@ def test_a_failure_is_red_and_a_warning_yellow(starter: Starter, sit_down: Sit, 
 # -- interrupted
 
 
-def test_ctrl_c_ends_it_with_one_line(starter: Starter, sit_down: Sit, start_portal: StartPortal) -> None:
+def test_ctrl_c_ends_check_with_one_line(starter: Starter, sit_down: Sit, start_portal: StartPortal) -> None:
     server = start_portal(HOUSE_ONLY)
     configure(starter, server)
     change(server, latency=30.0)
@@ -359,7 +359,7 @@ def test_ctrl_c_ends_it_with_one_line(starter: Starter, sit_down: Sit, start_por
     assert screen.shown.rfind("\x1b[?25h") > screen.shown.rfind("\x1b[?25l")
 
 
-def test_an_interrupt_without_a_terminal_is_one_line_too(starter: Starter, start_portal: StartPortal) -> None:
+def test_an_interrupt_without_a_terminal_is_one_line(starter: Starter, start_portal: StartPortal) -> None:
     server = start_portal(HOUSE_ONLY)
     change(server, latency=30.0)
     configure(starter, server)

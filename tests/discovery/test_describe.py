@@ -1,8 +1,9 @@
-"""What a location and its meters are, in words for people."""
+"""Locations and meters in words for people."""
 
 import pytest
 
-from exporter.discovery.describe import location_text, resolution_text, unread_reason, values_text
+from exporter.discovery.describe import location_text, problem_text, resolution_text, unread_reason, values_text
+from exporter.errors import AccessError
 from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.portal.accounts import AccountLocation
 
@@ -15,9 +16,17 @@ def location(
     return AccountLocation("55001", "70001", name, electric=electric, active=active, industries=tuple(kinds.split()))
 
 
-def test_a_location_is_named_by_its_numbers_and_nickname() -> None:
+def test_a_location_is_named_by_numbers_and_nickname() -> None:
     assert location_text(location()) == HOUSE
     assert location_text(location("")) == location_text(location(None)) == HOUSE.removesuffix(' "House"')
+
+
+@pytest.mark.parametrize(
+    ("about", "text"),
+    [(HOUSE.removesuffix(' "House"'), "no; why"), ("login coop", "login coop: no; why"), ("", "no; why")],
+)
+def test_a_problem_does_not_name_its_location_again(about: str, text: str) -> None:
+    assert problem_text(location(), AccessError("no", about=about, advice="why")) == text
 
 
 PLAIN = Interval(0, 3600, 1.0, 1)
@@ -36,13 +45,11 @@ TWO = Interval(10800, 14400, 1.0, 1, periods=(("On Peak", 0.4, 1), ("Off Peak", 
         ((COSTLESS, ONE, TWO), True, "usage, export, cost, 2 rate periods"),
     ],
 )
-def test_what_a_meter_gives_is_what_its_intervals_have(
-    intervals: tuple[Interval, ...], text: str, *, exports: bool
-) -> None:
+def test_a_meter_has_the_values_of_its_intervals(intervals: tuple[Interval, ...], text: str, *, exports: bool) -> None:
     assert values_text(Meter(MeterInfo("81001", exports=exports), intervals)) == text
 
 
-def test_the_resolution_has_the_words_of_the_portal() -> None:
+def test_the_resolution_includes_the_words_of_the_portal() -> None:
     assert resolution_text(Meter(MeterInfo("81001", ("FORWARD", "NET"), step=900))) == "every 15 minutes (FORWARD, NET)"
     assert resolution_text(Meter(MeterInfo("81001", step=86400))) == "once a day"
 
@@ -53,9 +60,9 @@ def test_the_resolution_has_the_words_of_the_portal() -> None:
         (location(kinds="ELECTRIC WATER"), ""),
         (location(active=False), "closed"),
         (location(active=False, electric=False), "closed"),
-        (location(electric=False, kinds="WATER SEWER"), "no electricity (water, sewer)"),
-        (location(electric=False), "no electricity (unknown service)"),
+        (location(electric=False, kinds="WATER SEWER"), "no electricity, only water, sewer"),
+        (location(electric=False), "no electricity, only unknown services"),
     ],
 )
-def test_it_is_told_why_a_location_is_not_read(found: AccountLocation, why: str) -> None:
+def test_a_skipped_location_has_a_reason(found: AccountLocation, why: str) -> None:
     assert unread_reason(found) == why

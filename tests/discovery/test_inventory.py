@@ -1,4 +1,4 @@
-"""What was found, as rows, notes and JSON."""
+"""What was found, as rows, as notes and as JSON."""
 
 import json
 from contextlib import closing
@@ -12,9 +12,7 @@ from exporter.discovery.look_around import LookAround
 from exporter.discovery.survey import LocationSurvey
 from exporter.errors import AccessError
 from exporter.intervals.model import Interval, Meter, MeterInfo
-from exporter.lockout import Lockout
 from exporter.portal.accounts import AccountLocation
-from exporter.portal.client import PortalClient
 from exporter.storage.state import StateFile
 
 from ..support.clocks import ManualClock
@@ -53,12 +51,10 @@ def looked(
     zones: tuple[str, ...] = (),
     fits: bool | None = True,
 ) -> LookAround:
-    """A look around after it was taken."""
-    login, clock = replace(LOGIN, name=name, zone=configured), ManualClock(NOW)
+    """Return a look around that is done."""
     with closing(StateFile(None)) as state:
-        client = PortalClient(login, Lockout(login, state, clock), clock, lambda *_: None)
-    client.close()
-    look = LookAround(login, client, clock)
+        look = LookAround(replace(LOGIN, name=name, zone=configured), state, ManualClock(NOW))
+    look.close()
     look.found = [location for location, _ in locations]
     look.surveys = {location: survey for location, survey in locations if survey}
     look.zone, look.zones, look.zone_fits = zone, zones, fits
@@ -70,25 +66,25 @@ def zoneless(*locations: Seen) -> LookAround:
 
 
 def table(*locations: Seen, now: float = NOW) -> list[tuple[str, ...]]:
-    return rows([looked(*locations)], now)
+    return list(rows(looked(*locations), now))
 
 
 # -- the table
 
 
-def test_a_meter_is_shown_with_all_that_it_gives() -> None:
+def test_a_meter_is_shown_with_all_its_values() -> None:
     assert COLUMNS == ("Account", "Location", "Name", "Meter", "Data")
     first, second = table(seen(HOUSE, SOLAR, SILENT, connected=CONNECTED))
     data = (
         "every 15 minutes (FORWARD, REVERSE): usage, export, cost, 2 rate periods\n"
-        "since 2024-12-10, newest 2026-01-14 07:00, 5 h ago\nthe location has water too"
+        "since 2024-12-10, newest 2026-01-14 07:00, 5 h ago\nlocation also has water"
     )
     assert first == ("0055001", "70001", "House", "81001", data)
     assert second[:4] == ("0055001", "70001", "House", "81004")
-    assert second[4] == "at unknown intervals (FORWARD): usage\nno recent data\nthe location has water too"
+    assert second[4] == "at unknown intervals (FORWARD): usage\nno recent data\nlocation also has water"
 
 
-def test_what_the_portal_does_not_tell_is_left_out() -> None:
+def test_what_the_portal_does_not_give_is_left_out() -> None:
     assert table(seen(BARN, PLAIN)) == [
         ("55002", "70003", "", "81003", "once a day: usage\nnewest 2026-01-12 12:00, 2 d ago")
     ]
@@ -97,28 +93,28 @@ def test_what_the_portal_does_not_tell_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("location", "why"),
     [
-        ((CLOSED, None), "not read: closed"),
-        ((WELL, None), "not read: no electricity (water)"),
+        ((CLOSED, None), "skipped: closed"),
+        ((WELL, None), "skipped: no electricity, only water"),
         (seen(BARN), "no data"),
-        (seen(BARN, monthly=True), "figures by the month only"),
+        (seen(BARN, monthly=True), "monthly figures only"),
         (seen(BARN, error=AccessError("not for you")), "not readable, see below"),
     ],
 )
-def test_what_has_no_meter_is_listed_with_the_reason(location: Seen, why: str) -> None:
+def test_a_location_without_meters_has_a_reason(location: Seen, why: str) -> None:
     assert [row[3:] for row in table(location)] == [("-", why)]
 
 
-def test_without_a_zone_a_location_is_listed_all_the_same() -> None:
+def test_without_a_zone_locations_are_still_listed() -> None:
     refused = seen(BARN, error=AccessError("not for you"))
     look = zoneless(seen(HOUSE), (CLOSED, None), refused)
-    assert [row[4] for row in rows([look], NOW)] == [
-        "the zone is not known",
-        "not read: closed",
+    assert [row[4] for row in rows(look, NOW)] == [
+        "time zone unknown",
+        "skipped: closed",
         "not readable, see below",
     ]
 
 
-def test_a_clock_that_is_behind_the_data_gives_no_negative_age() -> None:
+def test_data_from_the_future_has_no_negative_age() -> None:
     assert table(seen(BARN, SOLAR), now=NOW - DAY)[0][4].endswith(", 0 s ago")
 
 
@@ -133,24 +129,25 @@ def test_a_clock_that_is_behind_the_data_gives_no_negative_age() -> None:
             looked(fits=False, zones=("America/Denver", "America/Phoenix")),
             "the portal's times do not fit the zone America/New_York; set timezone: America/Denver",
         ),
-        (looked(fits=None), "nothing at the portal tells whether the zone America/New_York is right"),
+        (looked(fits=None), "not enough data yet to verify the zone America/New_York"),
         (
             looked(configured=None, zone=ZoneInfo("America/Phoenix"), zones=("America/Denver", "America/Phoenix")),
-            "the portal's times fit the zone America/Phoenix; America/Denver would fit as well",
+            "the portal's times fit the zone America/Phoenix; America/Denver would also fit",
         ),
         (
             zoneless(),
-            "the portal did not tell its time zone; set timezone to the co-op's, such as America/New_York",
+            "could not find the time zone; set timezone to the co-op's, such as America/New_York",
         ),
     ],
 )
-def test_the_zone_is_told_of_each_login(look: LookAround, note: str) -> None:
-    assert notes([look, look]) == [f"novec: {note}"] * 2
+def test_the_first_note_is_about_the_zone(look: LookAround, note: str) -> None:
+    assert list(notes(look)) == [f"novec: {note}"]
 
 
-def test_errors_and_warnings_of_a_location_are_told() -> None:
-    location = seen(BARN, error=AccessError("not for you"), warnings=("one", "two"))
-    assert notes([looked(location)])[1:] == [f"novec, location 70003: {what}" for what in ("not for you", "one", "two")]
+def test_errors_and_warnings_of_a_location_are_notes() -> None:
+    refusal = AccessError("not for you", about="location 70003 of account 55002")
+    look = looked(seen(BARN, error=refusal, warnings=("one", "two")))
+    assert list(notes(look))[1:] == [f"novec, location 70003: {what}" for what in ("not for you", "one", "two")]
 
 
 # -- JSON
@@ -212,7 +209,7 @@ def test_the_json_holds_everything() -> None:
     assert (barn["name"], barn["is_read"], barn["monthly_only"], barn["warnings"]) == ("", True, True, ["one"])
 
 
-def test_the_json_names_every_zone_that_fits() -> None:
+def test_the_json_lists_every_zone_that_fits() -> None:
     zones = ("America/Denver", "America/Phoenix")
     looks = [
         looked(configured=None, zone=ZoneInfo("America/Denver"), zones=zones),
@@ -235,8 +232,8 @@ def test_the_json_has_an_entry_for_each_login() -> None:
     assert json.loads(as_json([], NOW)) == {"logins": []}
 
 
-def test_neither_password_nor_user_name_is_in_any_form() -> None:
-    looks = [looked(seen(HOUSE, SOLAR))]
-    everything = as_json(looks, NOW) + repr(rows(looks, NOW)) + repr(notes(looks))
+def test_no_format_shows_the_password_or_user_name() -> None:
+    look = looked(seen(HOUSE, SOLAR))
+    everything = as_json([look], NOW) + repr([*rows(look, NOW), *notes(look)])
     assert LOGIN.username not in everything
     assert LOGIN.password.reveal() not in everything

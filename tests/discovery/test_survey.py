@@ -1,4 +1,4 @@
-"""What a location has, against the simulated portal: what is found, and with how few calls."""
+"""What is found at the simulated portal, and in how few calls."""
 
 import json
 from collections.abc import Callable
@@ -29,7 +29,7 @@ Look = Callable[..., tuple[Surveyor, list[LocationSurvey]]]
 
 @pytest.fixture
 def look(sign_in: Sign, clock: ManualClock) -> Look:
-    """Looks at each location of a portal; gives the surveyor too."""
+    """Looks at each location of a portal; returns the surveyor too."""
 
     def run(portal: PortalServer) -> tuple[Surveyor, list[LocationSurvey]]:
         client = sign_in(portal)
@@ -45,7 +45,7 @@ Answer = Callable[[PortalServer, Callable[[Call], bool], SimulatedResponse], Non
 
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
-    """Lets a portal give an answer to the polls for which the function is true."""
+    """Makes a portal give one answer to every poll for which a function is true."""
 
     def start(portal: PortalServer, when: Callable[[Call], bool], response: SimulatedResponse) -> None:
         poll = portal.portal._poll
@@ -54,7 +54,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
     return start
 
 
-def test_the_last_seven_days_and_today_take_one_call(start_portal: StartPortal, look: Look) -> None:
+def test_seven_days_and_today_take_one_call(start_portal: StartPortal, look: Look) -> None:
     portal = start_portal(lag=5.0 * HOUR)
     _, (survey,) = look(portal)
 
@@ -68,7 +68,7 @@ def test_the_last_seven_days_and_today_take_one_call(start_portal: StartPortal, 
     assert (survey.connected, polls(portal)) == (midnight("2019-05-04"), 1)
 
 
-def test_without_recent_data_five_weeks_are_looked_at(start_portal: StartPortal, look: Look) -> None:
+def test_without_recent_data_five_weeks_are_read(start_portal: StartPortal, look: Look) -> None:
     portal = start_portal(gaps=(Span("81001", days_ago(20), NOW),))
     _, (survey,) = look(portal)
 
@@ -78,7 +78,7 @@ def test_without_recent_data_five_weeks_are_looked_at(start_portal: StartPortal,
     assert polls(portal) <= 4
 
 
-def test_a_meter_that_is_read_by_the_day_has_whole_days(start_portal: StartPortal, look: Look) -> None:
+def test_a_meter_read_daily_has_full_days(start_portal: StartPortal, look: Look) -> None:
     portal = start_portal(world(DAYS_METER))
     _, (survey,) = look(portal)
 
@@ -89,7 +89,7 @@ def test_a_meter_that_is_read_by_the_day_has_whole_days(start_portal: StartPorta
 
 
 @pytest.mark.parametrize(("switches", "monthly"), [({}, True), ({"poll": Poll.NO_POINTS}, False)])
-def test_a_meter_that_is_read_by_the_month_is_told_as_such(
+def test_a_meter_read_monthly_is_recognized(
     start_portal: StartPortal, look: Look, switches: dict[str, object], *, monthly: bool
 ) -> None:
     portal = start_portal(world(MONTHS_METER), **switches)
@@ -99,10 +99,10 @@ def test_a_meter_that_is_read_by_the_month_is_told_as_such(
 
 
 @pytest.mark.parametrize(("status", "error"), [(500, TransportError), (200, type(None))])
-def test_figures_by_the_month_may_fail(
+def test_monthly_figures_may_fail(
     start_portal: StartPortal, look: Look, answer: Answer, status: int, error: type
 ) -> None:
-    """What is not understood only shows that there are none."""
+    """An unexpected answer only means that there are none."""
     portal = start_portal(world(MONTHS_METER))
     answer(portal, lambda call: b"MONTHLY" in call.body, SimulatedResponse(status, b"nonsense"))
     _, (survey,) = look(portal)
@@ -110,7 +110,7 @@ def test_figures_by_the_month_may_fail(
     assert not survey.monthly
 
 
-def test_what_the_portal_refuses_is_part_of_the_survey(start_portal: StartPortal, look: Look) -> None:
+def test_a_refusal_is_part_of_the_survey(start_portal: StartPortal, look: Look) -> None:
     portal = start_portal(TWO, refused_locations=("70001",))
     _, (refused, other) = look(portal)
     assert isinstance(refused.error, AccessError)
@@ -118,10 +118,10 @@ def test_what_the_portal_refuses_is_part_of_the_survey(start_portal: StartPortal
     assert (other.error, polls(portal)) == (None, 2)
 
 
-# -- the portal's own figures of days
+# -- the portal's own daily figures
 
 
-def test_the_portals_own_days_agree_with_their_intervals(portal: PortalServer, look: Look) -> None:
+def test_daily_figures_agree_with_the_intervals(portal: PortalServer, look: Look) -> None:
     surveyor, (survey,) = look(portal)
     figures = surveyor.daily_figures(survey)
     assert set(figures) == {"81001"}
@@ -130,7 +130,7 @@ def test_the_portals_own_days_agree_with_their_intervals(portal: PortalServer, l
     assert polls(portal) == 2
 
 
-def test_figures_of_days_that_fail_raise(portal: PortalServer, look: Look, answer: Answer) -> None:
+def test_failing_daily_figures_raise(portal: PortalServer, look: Look, answer: Answer) -> None:
     surveyor, (survey,) = look(portal)
     answer(portal, lambda _: True, SimulatedResponse(500, b""))
     with pytest.raises(TransportError):
@@ -144,7 +144,7 @@ def houses(count: int) -> World:
     return World(locations=tuple(replace(HOUSE, number=f"7000{number}") for number in range(1, count + 1)))
 
 
-def test_after_two_locations_that_stay_pending_no_other_is_asked(
+def test_after_two_pending_locations_no_other_is_asked(
     start_portal: StartPortal, look: Look, clock: ManualClock
 ) -> None:
     _, surveys = look(start_portal(houses(8), poll=Poll.PENDING))
@@ -154,7 +154,7 @@ def test_after_two_locations_that_stay_pending_no_other_is_asked(
     assert 60 <= sum(clock.slept) <= 2 * (60 + 10)
 
 
-def test_one_location_that_stays_pending_hides_no_other(start_portal: StartPortal, look: Look, answer: Answer) -> None:
+def test_one_pending_location_does_not_hide_the_others(start_portal: StartPortal, look: Look, answer: Answer) -> None:
     portal = start_portal(houses(5), pending=1)
 
     def is_stuck(call: Call) -> bool:

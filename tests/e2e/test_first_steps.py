@@ -65,7 +65,7 @@ def test_the_commands_of_readme_lead_to_a_scraped_page(portal: PortalServer, sta
 
         discover = types("discover", "--write", "config.yaml")
         discover.answer("such as novec.smarthub.coop):", portal.url)
-        discover.answer("that you sign in with):", "member@example.org")
+        discover.answer("you sign in with):", "member@example.org")
         discover.answer("Password (not shown):", PASSWORD)
         discover.answer("[y/N]:", "y")
         assert discover.wait() == 0

@@ -208,7 +208,7 @@ TROUBLES = [
     ),
     Trouble(
         "31: no zone",
-        ["failed zone timezone is missing, serve and backfill need it -> set timezone: America/New_York"],
+        ["failed zone timezone is missing; serve and backfill need it -> set timezone: America/New_York"],
         login={"timezone": None},
     ),
     Trouble(
@@ -221,7 +221,7 @@ TROUBLES = [
     Trouble("8: in section 8, maintenance", ["failed accounts "], switches={"discovery": Poll.STATUS_503}),
     Trouble(
         "42: figures by the month only",
-        [f"warning {OF_HOUSE} has figures by the month only"],
+        [f"warning {OF_HOUSE} has only monthly figures"],
         house(resolution=Resolution.MONTHS),
     ),
 ]
@@ -245,7 +245,7 @@ def test_check_says_what_is_wrong(
     failed = sum(line.startswith("failed ") for line in run.troubles)
     warnings = len(run.troubles) - failed
     count = f"{warnings} warning{'' if warnings == 1 else 's'}"
-    end = f"{failed} failed, {count}." if failed else f"Good, with {count}." if warnings else "All good."
+    end = f"{failed} failed, {count}." if failed else f"No failures, {count}." if warnings else "All good."
     assert (run.code, run.lines[-1]) == (int(failed > 0), end)
 
 
@@ -407,7 +407,7 @@ def test_without_a_zone_what_the_portal_refuses_is_a_failure(
         "55001 70001 - not readable, see below",
         "55002 70002 - not readable, see below",
     ]
-    assert run.lines[3].startswith("coop: the portal did not tell its time zone")
+    assert run.lines[3].startswith("coop: could not find the time zone")
     assert [line.partition(": ")[0] for line in run.lines[4:]] == ["coop, location 70001", "coop, location 70002"]
     assert ("not requested" in run.lines[5]) == (how in (Poll.PENDING, Poll.STATUS_500))
     assert sum(clock.slept) <= 60
@@ -417,7 +417,7 @@ def test_without_a_zone_one_location_that_answers_is_enough(attempt: Try, start_
     silent = replace(YOUNG, locations=tuple(replace(each, connected="2026-01-14") for each in YOUNG.locations))
     run = attempt("discover", login_to(start_portal(silent, refused_locations=("70002",)), timezone=None))
     assert run.code == 0
-    assert run.lines[1:3] == ["55001 70001 - the zone is not known", "55002 70002 - not readable, see below"]
+    assert run.lines[1:3] == ["55001 70001 - time zone unknown", "55002 70002 - not readable, see below"]
 
 
 # -- what must simply not happen
@@ -479,7 +479,7 @@ def test_nobody_has_to_know_a_location_and_each_goes_with_its_own_account(
     assert found_by(attempt("discover --format json", login)) == [("55001", "70001"), ("55002", "70002")]
     run = attempt("check", login)
     assert (run.code, run.troubles) == (0, [])
-    assert "ok accounts 2 of 2 locations are read" in run.lines
+    assert "ok accounts reading 2 of 2 locations" in run.lines
 
 
 @pytest.mark.parametrize("code", ["1ELEC", "VELEC", "GELEC", "WATER|NGAS|ELEC|SEWER|TRASH", "ELEC"])
@@ -496,7 +496,7 @@ def test_water_beside_electricity_harms_nothing_and_is_named(attempt: Try, start
     server = start_portal(World(locations=(HOUSE, DEMO_HOMES[4])))
     run = attempt("check", login_to(server))
     assert (run.code, run.troubles) == (0, [])
-    assert "ok accounts 1 of 2 locations is read, the others not (location 70005: no electricity (water))" in run.lines
+    assert "ok accounts reading 1 of 2 locations; skipped: location 70005 (no electricity, only water)" in run.lines
 
 
 def test_numbers_may_be_numbers(attempt: Try, start_portal: StartPortal) -> None:
@@ -504,7 +504,7 @@ def test_numbers_may_be_numbers(attempt: Try, start_portal: StartPortal) -> None
     numbers = {"account": 55002, "service_location": 70002}
     assert found_by(attempt("discover --format json", login_to(server))) == [("55001", "70001"), ("55002", "70002")]
     run = attempt("check", login_to(server, **numbers))
-    assert "ok accounts 1 of 2 locations is read, the others not (location 70001: not chosen)" in run.lines
+    assert "ok accounts reading 1 of 2 locations; skipped: location 70001 (not chosen)" in run.lines
     assert run.code == 0
 
 
@@ -517,7 +517,7 @@ def test_a_secondary_login_and_a_second_factor_are_no_trouble(attempt: Try, star
     for secret in (TOTP, spaced, f"otpauth://totp/Coop:child?secret={TOTP}"):
         run = attempt("check", login_to(server, totp_secret=secret, **who))
         assert (run.code, run.troubles) == (0, [])
-        assert "ok sign-in the portal accepted user name and password with a second factor" in run.lines
+        assert "ok sign-in signed in with user name, password and second factor" in run.lines
 
 
 WELL: dict[str, tuple[World, dict[str, object], str]] = {
@@ -590,4 +590,4 @@ def test_the_go_tools_configuration_works_with_its_numbers_unquoted(attempt: Try
         ),
     )
     assert (run.code, run.troubles) == (0, [])
-    assert "ok accounts 1 of 2 locations is read, the others not (location 70002: not chosen)" in run.lines
+    assert "ok accounts reading 1 of 2 locations; skipped: location 70002 (not chosen)" in run.lines

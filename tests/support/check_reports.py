@@ -1,11 +1,12 @@
-"""What a check says, as lines that tests compare whole."""
+"""The output of a check, as lines that tests compare whole."""
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
 
 from exporter.checks.findings import Bars, CheckItem, Finding, Heading
-from exporter.checks.login import LoginCheck
+from exporter.checks.login import login_findings
 from exporter.config import Login
+from exporter.discovery.look_around import LookAround
 from exporter.portal.timezone_search import Busy
 from exporter.storage.state import StateFile
 
@@ -15,7 +16,7 @@ Check = Callable[..., list[str]]
 
 
 def lines(parts: Iterable[CheckItem]) -> list[str]:
-    """A line for each part: `# heading`, `ok step: text -> advice`, `| title of bars`."""
+    """Return a line for each part: `# heading`, `ok step: text -> advice`, `| title of bars`."""
     return [_line(part) for part in parts]
 
 
@@ -29,13 +30,13 @@ def _line(part: CheckItem) -> str:
             return f"| {title}"
 
 
-def run_check(login: Login, clock: ManualClock, busy: Busy = lambda _: None) -> tuple[LoginCheck, list[CheckItem]]:
-    """The check of a login after it was run, and all that it says; with a state in memory."""
+def run_check(login: Login, clock: ManualClock, busy: Busy = lambda _: None) -> tuple[LookAround, list[CheckItem]]:
+    """Check a login with a state in memory; return its look around and what the check says."""
     with closing(StateFile(None)) as state:
-        check = LoginCheck(login, state, clock, busy=busy)
-        return check, list(check.run())
+        look = LookAround(login, state, clock, busy)
+        return look, list(login_findings(look))
 
 
 def checked(login: Login, clock: ManualClock) -> list[str]:
-    """All that the check of a login says."""
+    """Return what the check of a login says."""
     return lines(run_check(login, clock)[1])

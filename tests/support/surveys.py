@@ -1,4 +1,4 @@
-"""What tests of looking around a login share."""
+"""Shared by the tests that look around a login."""
 
 from collections.abc import Callable
 from dataclasses import replace
