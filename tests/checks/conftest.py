@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from exporter.config import Login
+from exporter.config import LocationChoice
 from exporter.simulator.world import World
 
 from ..support.check_reports import Check, checked
@@ -22,8 +22,7 @@ def database() -> Iterator[Database]:
 def check(start_portal: StartPortal, clock: ManualClock) -> Check:
     """Returns what the check says about a new portal: check(world, poll=...)."""
 
-    def run(world: World = SMALL, login: Login | None = None, **switches: object) -> list[str]:
-        server = start_portal(world, **switches)
-        return checked(login_of(server) if login is None else login, clock)
+    def run(world: World = SMALL, *choices: LocationChoice, **switches: object) -> list[str]:
+        return checked(login_of(start_portal(world, **switches), world.users[0], *choices), clock)
 
     return run

@@ -54,44 +54,38 @@ def nobody() -> Iterator[str]:
 
 # -- InfluxDB
 
-NAMES = {"results": [{"series": [{"name": "databases", "values": [["_internal"], ["electric"]]}]}]}
+
+def named(name: str) -> object:
+    """Return the answer of an InfluxDB 1 with one database."""
+    return {"results": [{"series": [{"name": "databases", "values": [["_internal"], [name]]}]}]}
 
 
 def influx(url: str, name: str = "electric", token: str = "user:password") -> InfluxDBConfig:
     return InfluxDBConfig(url, Secret(token), "", name)
 
 
-def absent(product: str, name: str) -> str:
-    return (
-        f"failed influxdb: {product} answers, but has no database {name} -> create it with CREATE DATABASE"
-        f' "{name}", in InfluxDB 2 as a bucket with that name'
-    )
+HAS = "ok influxdb: InfluxDB {} answers and has database electric"
+LACKS = (
+    "failed influxdb: InfluxDB {} answers, but has no database electric -> create it with CREATE DATABASE"
+    ' "electric", in InfluxDB 2 as a bucket with that name'
+)
 
 
 @pytest.mark.parametrize(
-    ("name", "line"),
+    ("version", "path", "answer", "line"),
     [
-        ("electric", "ok influxdb: InfluxDB 1.8.10 answers and has database electric"),
-        ("energy", absent("InfluxDB 1.8.10", "energy")),
+        ("1.8.10", "/query", named("electric"), HAS),
+        ("1.8.10", "/query", named("energy"), LACKS),
+        ("2.7.4", "/api/v2/buckets", {"buckets": [{"name": "electric"}]}, HAS),
+        ("2.7.4", "/api/v2/buckets", {"buckets": []}, LACKS),
     ],
 )
-def test_influxdb_1_is_checked_for_the_database(database: Database, name: str, line: str) -> None:
-    database.answer("/ping", status=204, X_Influxdb_Version="1.8.10", X_Influxdb_Build="OSS")
-    database.answer("/query", json.dumps(NAMES))
-    assert said(influxdb=influx(database.url, name)) == [f"# InfluxDB {database.url}", line]
-
-
-@pytest.mark.parametrize(
-    ("buckets", "line"),
-    [
-        ([{"name": "electric"}], "ok influxdb: InfluxDB 2.7.4 answers and has database electric"),
-        ([], absent("InfluxDB 2.7.4", "electric")),
-    ],
-)
-def test_influxdb_2_is_checked_for_the_bucket(database: Database, buckets: list[object], line: str) -> None:
-    database.answer("/ping", status=204, X_Influxdb_Version="v2.7.4", X_Influxdb_Build="OSS")
-    database.answer("/api/v2/buckets", json.dumps({"buckets": buckets}))
-    assert said(influxdb=influx(database.url, token=TOKEN))[1:] == [line]
+def test_influxdb_is_checked_for_the_database(
+    database: Database, version: str, path: str, answer: object, line: str
+) -> None:
+    database.answer("/ping", status=204, X_Influxdb_Version=version, X_Influxdb_Build="OSS")
+    database.answer(path, json.dumps(answer))
+    assert said(influxdb=influx(database.url)) == [f"# InfluxDB {database.url}", line.format(version)]
 
 
 def test_victoriametrics_as_influxdb_has_any_database(database: Database) -> None:

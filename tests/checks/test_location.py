@@ -20,6 +20,7 @@ from exporter.simulator.world import World
 from ..support.check_reports import lines, run_check
 from ..support.clocks import ManualClock
 from ..support.portal import StartPortal, login_of
+from ..support.surveys import answer_polls
 from ..support.worlds import DAY, HOUSE, METER, NOW, WALL, ZONE
 
 HOUR = 3600
@@ -241,22 +242,7 @@ def test_a_wrong_zone_is_not_reported_as_gaps(start: Start, connected: str) -> N
     assert not any("missing intervals" in line for line in report)
 
 
-Answer = Callable[[Call], SimulatedResponse | None]
-Otherwise = Callable[[House, Answer], None]
-
-
-@pytest.fixture
-def otherwise(monkeypatch: pytest.MonkeyPatch) -> Otherwise:
-    """Makes a portal give the answers of a function, where that returns one."""
-
-    def change(house: House, answer: Answer) -> None:
-        respond = house.server.portal.respond
-        monkeypatch.setattr(house.server.portal, "respond", lambda call: answer(call) or respond(call))
-
-    return change
-
-
-def test_failed_ranges_are_not_gaps(start: Start, otherwise: Otherwise) -> None:
+def test_failed_ranges_are_not_gaps(start: Start) -> None:
     """The failed step has reported what is missing."""
     house = start()
 
@@ -264,41 +250,33 @@ def test_failed_ranges_are_not_gaps(start: Start, otherwise: Otherwise) -> None:
         is_old = b'"HOURLY"' in call.body and json.loads(call.body)["startDateTime"] / 1000 < TODAY - 3 * DAY
         return SimulatedResponse(200, b'{"status": "FAILED"}') if is_old else None
 
-    otherwise(house, fail_old)
+    answer_polls(house.server, fail_old)
     assert not any("missing intervals" in line for line in house.said())
 
 
-Revise = Callable[[Callable[[str, float], float | None], House], None]
+def revise(house: House, figure: Callable[[str, float], float | None]) -> None:
+    """Change the portal's daily figures of a house to figure(date, kWh); None leaves a day out."""
+    respond = house.server.portal.respond
+
+    def answer(call: Call) -> SimulatedResponse | None:
+        if b'"DAILY"' not in call.body:
+            return None
+        response = respond(call)
+        content = json.loads(response.body)
+        for entry in content["data"]["ELECTRIC"]:
+            for series in entry["series"] if entry["type"] == "USAGE" else ():
+                for point in series["data"]:
+                    date = datetime.fromtimestamp(point["x"] / 1000, UTC).date().isoformat()
+                    point["y"] = figure(date, point["y"])
+                series["data"] = [point for point in series["data"] if point["y"] is not None]
+        return replace(response, body=json.dumps(content).encode())
+
+    answer_polls(house.server, answer)
 
 
-@pytest.fixture
-def revise(otherwise: Otherwise) -> Revise:
-    """Changes the portal's daily figures of a house to figure(date, kWh); None leaves a day out."""
-
-    def start_it(figure: Callable[[str, float], float | None], house: House) -> None:
-        respond = house.server.portal.respond
-
-        def answer(call: Call) -> SimulatedResponse | None:
-            if not call.path.endswith("/poll") or b'"DAILY"' not in call.body:
-                return None
-            response = respond(call)
-            content = json.loads(response.body)
-            for entry in content["data"]["ELECTRIC"]:
-                for series in entry["series"] if entry["type"] == "USAGE" else ():
-                    for point in series["data"]:
-                        date = datetime.fromtimestamp(point["x"] / 1000, UTC).date().isoformat()
-                        point["y"] = figure(date, point["y"])
-                    series["data"] = [point for point in series["data"] if point["y"] is not None]
-            return replace(response, body=json.dumps(content).encode())
-
-        otherwise(house, answer)
-
-    return start_it
-
-
-def test_days_that_differ_are_reported_with_the_newest(start: Start, revise: Revise) -> None:
+def test_days_that_differ_are_reported_with_the_newest(start: Start) -> None:
     house = start()
-    revise({"2026-01-10": 50.0, "2026-01-12": 12.5}.get, house)
+    revise(house, {"2026-01-10": 50.0, "2026-01-12": 12.5}.get)
     assert house.totals() == [
         (
             "warning day totals: meter 81001: 2 of 7 daily figures differ, last on 2026-01-12:"
@@ -312,25 +290,25 @@ def test_days_that_differ_are_reported_with_the_newest(start: Start, revise: Rev
     ("step", "amount", "verdict"),
     [(3600, 0.115, "ok"), (3600, -0.135, "warning"), (900, -0.475, "ok"), (900, 0.495, "warning")],
 )
-def test_rounding_is_not_a_difference(start: Start, revise: Revise, step: int, amount: float, verdict: str) -> None:
+def test_rounding_is_not_a_difference(start: Start, step: int, amount: float, verdict: str) -> None:
     """The portal rounds each value to two decimals: docs/portal.md, "Resolution"."""
     house = start({"step": step})
     ours = house.truth().usage
     assert ours is not None
-    revise(lambda date, kwh: round(ours + amount, 6) if date == "2026-01-13" else kwh, house)
+    revise(house, lambda date, kwh: round(ours + amount, 6) if date == "2026-01-13" else kwh)
     assert house.totals()[0].startswith(f"{verdict} day totals: ")
 
 
-def test_days_without_a_daily_figure_are_skipped(start: Start, revise: Revise) -> None:
+def test_days_without_a_daily_figure_are_skipped(start: Start) -> None:
     house = start()
-    revise(lambda _date, _kwh: None, house)
+    revise(house, lambda _date, _kwh: None)
     assert house.totals() == ["skipped day totals: meter 81001: the portal has no daily figures for these days"]
 
 
 @pytest.mark.parametrize("answer", [SimulatedResponse(200, b'{"status": "FAILED"}'), SimulatedResponse(500, b"")])
-def test_daily_figures_that_fail_are_a_warning(start: Start, otherwise: Otherwise, answer: SimulatedResponse) -> None:
+def test_daily_figures_that_fail_are_a_warning(start: Start, answer: SimulatedResponse) -> None:
     house = start()
-    otherwise(house, lambda call: answer if b'"DAILY"' in call.body else None)
+    answer_polls(house.server, lambda call: answer if b'"DAILY"' in call.body else None)
     totals, bars = house.said()[3:]
     assert totals.startswith("warning day totals: could not get the portal's daily figures to compare with: ")
     assert bars.startswith("| Meter 81001, Tuesday 2026-01-13: ")
@@ -343,10 +321,10 @@ def test_days_add_up_with_every_set_of_channels(start: Start, channels: Channels
 
 
 @pytest.mark.parametrize("channels", [Channels.NET, Channels.SIGNED, Channels.FORWARD_REVERSE])
-def test_net_and_exported_energy_is_compared_too(start: Start, revise: Revise, channels: Channels) -> None:
+def test_net_and_exported_energy_is_compared_too(start: Start, channels: Channels) -> None:
     house = start({"channels": channels, "household": SUNNY})
     nets = channels is not Channels.FORWARD_REVERSE
-    revise(lambda date, kwh: -37.5 if date == "2026-01-13" and (nets or kwh <= 0) else kwh, house)
+    revise(house, lambda date, kwh: -37.5 if date == "2026-01-13" and (nets or kwh <= 0) else kwh)
     truth = house.truth()
     assert truth.usage is not None
     assert truth.export is not None
@@ -405,28 +383,22 @@ def test_a_day_without_export_has_no_bars_for_it(start: Start) -> None:
     assert " 0.00 kWh exported" in bars.title
 
 
-@pytest.mark.parametrize("mode", Dst)
-def test_the_day_that_loses_an_hour_has_23_bars(start: Start, mode: Dst) -> None:
-    house = start(on="2026-03-09", dst=mode)
-    first = WALL.days_before(int(house.clock.now()), 1)
-    (bars,) = house.bars()
-    assert [label for label, _ in bars.bars] == [f"{hour:02}" for hour in range(24) if hour != 2]
-    hours = range(first, first + 23 * HOUR, HOUR)
-    assert [value for _, value in bars.bars] == [house.truth(hour, hour + HOUR).usage for hour in hours]
-    assert house.totals() == [adds_up("7 days")]
+SPRING = [f"{hour:02}" for hour in range(24) if hour != 2]
+AUTUMN = ["00", "01", *(f"{hour:02}" for hour in range(1, 24))]
 
 
 @pytest.mark.parametrize("mode", Dst)
-def test_the_day_that_gains_an_hour_has_25_bars(start: Start, mode: Dst) -> None:
-    house = start(on="2025-11-03", dst=mode)
+@pytest.mark.parametrize(("on", "labels"), [("2026-03-09", SPRING), ("2025-11-03", AUTUMN)])
+def test_the_day_of_a_clock_change_has_a_bar_for_each_hour(start: Start, mode: Dst, on: str, labels: list[str]) -> None:
+    house = start(on=on, dst=mode)
     first = WALL.days_before(int(house.clock.now()), 1)
+    hours = range(first, first + len(labels) * HOUR, HOUR)
+    truths = {
+        each.start: each.usage for each in house.server.portal.almanac.intervals(METER, hours[0], hours[-1] + HOUR)
+    }
     (bars,) = house.bars()
-    assert [label for label, _ in bars.bars] == ["00", "01", *(f"{hour:02}" for hour in range(1, 24))]
-    intervals = house.server.portal.almanac.intervals(METER, first, first + 25 * HOUR)
-    truths = {each.start: each.usage for each in intervals}
-    assert [value for _, value in bars.bars] == [truths.get(first + hour * HOUR) for hour in range(25)]
+    assert list(bars.bars) == [(label, truths.get(hour)) for label, hour in zip(labels, hours, strict=True)]
+    is_lost = mode is Dst.LOST and labels is AUTUMN
+    differs = "warning day totals: meter 81001: 1 of 7 daily figures differ, last on 2025-11-02: "
     (totals,) = house.totals()
-    if mode is Dst.LOST:
-        assert totals.startswith("warning day totals: meter 81001: 1 of 7 daily figures differ, last on 2025-11-02: ")
-    else:
-        assert totals == adds_up("7 days")
+    assert totals.startswith(differs if is_lost else adds_up("7 days"))

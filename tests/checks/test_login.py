@@ -2,7 +2,6 @@
 
 import json
 import socket
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -21,6 +20,7 @@ from exporter.simulator.world import World
 from ..support.check_reports import Check, checked, lines, run_check
 from ..support.clocks import ManualClock
 from ..support.portal import Intercept, StartPortal, change, login_of
+from ..support.surveys import answer_polls
 from ..support.worlds import BARN, DAY, HOUSE, METER, NOW, SMALL, TWO
 
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -79,18 +79,19 @@ def test_a_portal_that_is_down_fails_at_its_address(clock: ManualClock) -> None:
         assert verdicts(checked(login_of(f"http://{host}"), clock)) == ["# Login coop", "failed address"]
 
 
-@pytest.mark.parametrize("status", [301, 429, 503])
-def test_a_server_that_redirects_or_fails_fails_at_its_address(
-    portal: PortalServer, clock: ManualClock, intercept: Intercept, status: int
+@pytest.mark.parametrize(
+    ("path", "status", "steps"),
+    [
+        *(("/method", status, ["failed address"]) for status in (301, 429, 503)),
+        ("", 404, ["ok address", "failed sign-in"]),
+    ],
+)
+def test_a_server_that_is_not_a_working_portal_fails(  # noqa: PLR0917
+    portal: PortalServer, clock: ManualClock, intercept: Intercept, path: str, status: int, steps: list[str]
 ) -> None:
-    intercept(portal, "/method", SimulatedResponse(status, b""))
-    assert verdicts(checked(login_of(portal), clock)[1:]) == ["failed address"]
+    intercept(portal, path, SimulatedResponse(status, b"<html>not found</html>", "text/html"))
+    assert verdicts(checked(login_of(portal), clock)[1:]) == steps
     assert sign_ins(portal) == 0
-
-
-def test_another_server_fails_when_signing_in(portal: PortalServer, clock: ManualClock, intercept: Intercept) -> None:
-    intercept(portal, "", SimulatedResponse(404, b"<html>not found</html>", "text/html"))
-    assert verdicts(checked(login_of(portal), clock)[1:]) == ["ok address", "failed sign-in"]
 
 
 @pytest.mark.parametrize("how", [each for each in SignIn if each is not SignIn.OK])
@@ -106,23 +107,23 @@ def test_a_missing_second_factor_costs_no_sign_in(start_portal: StartPortal, clo
     assert server.portal.calls == {("two_factor", 200): 1}
 
 
-def test_an_accepted_second_factor_is_mentioned(start_portal: StartPortal, clock: ManualClock) -> None:
-    said = checked(login_of(start_portal(CAREFUL), CAREFUL.users[0]), clock)
-    assert said[2:6] == ["ok sign-in: signed in with user name, password and second factor", ONE_READ, HAS_DATA, FITS]
+def test_an_accepted_second_factor_is_mentioned(check: Check) -> None:
+    assert check(CAREFUL)[2:6] == [
+        "ok sign-in: signed in with user name, password and second factor",
+        ONE_READ,
+        HAS_DATA,
+        FITS,
+    ]
 
 
 # -- the accounts
 
 
-def chosen(start_portal: StartPortal, clock: ManualClock, world: World, *choices: LocationChoice) -> list[str]:
-    return checked(login_of(start_portal(world), None, *choices), clock)[3:]
-
-
-def test_a_chosen_location_that_is_not_there_fails(start_portal: StartPortal, clock: ManualClock) -> None:
+def test_a_chosen_location_that_is_not_there_fails(check: Check) -> None:
     wrong, right = LocationChoice("55001", "70009"), LocationChoice("55002", "70002")
-    (alone,) = chosen(start_portal, clock, TWO, wrong)
+    (alone,) = check(TWO, wrong)[3:]
     assert alone.startswith("failed accounts: login coop does not see location 70009 of account 55001; it sees ")
-    assert chosen(start_portal, clock, TWO, wrong, right)[:5] == [
+    assert check(TWO, wrong, right)[3:8] == [
         alone,
         "ok accounts: reading 1 of 2 locations; skipped: location 70001 (not chosen)",
         'ok poll: location 70002 of account 55002 "Barn" has data',
@@ -138,8 +139,8 @@ def test_skipped_locations_are_listed_with_the_reason(check: Check) -> None:
     )
 
 
-def test_a_location_chosen_by_number_is_read(start_portal: StartPortal, clock: ManualClock) -> None:
-    said = chosen(start_portal, clock, World(locations=DEMO_HOMES), LocationChoice("55002", "70005"))
+def test_a_location_chosen_by_number_is_read(check: Check) -> None:
+    said = check(World(locations=DEMO_HOMES), LocationChoice("55002", "70005"))[3:]
     assert verdicts(said) == ["ok accounts", "warning poll", "ok zone"]
     assert said[0].startswith("ok accounts: reading 1 of 5 locations; skipped: ")
 
@@ -207,23 +208,9 @@ def test_unknown_words_in_answers_are_reported(check: Check) -> None:
     assert said[5].startswith(f"warning {POLL}: unknown flow direction SIDEWAYS")
 
 
-Sabotage = Callable[[PortalServer, Callable[[Call], SimulatedResponse | None]], None]
-
-
-@pytest.fixture
-def sabotage(monkeypatch: pytest.MonkeyPatch) -> Sabotage:
-    """Makes a portal answer polls as a function does, where that returns an answer."""
-
-    def start(server: PortalServer, otherwise: Callable[[Call], SimulatedResponse | None]) -> None:
-        poll = server.portal._poll
-        monkeypatch.setattr(server.portal, "_poll", lambda call: otherwise(call) or poll(call))
-
-    return start
-
-
 @pytest.mark.parametrize("zone", [ZoneInfo("America/New_York"), None])
 def test_a_login_that_is_signed_out_asks_nothing_more(
-    start_portal: StartPortal, clock: ManualClock, sabotage: Sabotage, zone: ZoneInfo | None
+    start_portal: StartPortal, clock: ManualClock, zone: ZoneInfo | None
 ) -> None:
     """The portal ends all sessions and rejects new sign-ins, as when it shuts down."""
     server = start_portal(TWO)
@@ -233,7 +220,7 @@ def test_a_login_that_is_signed_out_asks_nothing_more(
         change(server, sign_in=SignIn.STATUS_500)
         return SimulatedResponse(401, b"")
 
-    sabotage(server, close)
+    answer_polls(server, close)
     said = checked(replace(login_of(server), zone=zone), clock)[4:]
     assert verdicts(said) == ["failed poll" if zone else "failed zone"]
     assert "login coop: " in said[0]
@@ -306,15 +293,13 @@ def test_a_zone_outside_the_us_contradicts_none(start_portal: StartPortal, clock
     assert zone_step(server, clock, "Asia/Kathmandu") == "ok zone: the portal's times fit Asia/Kathmandu"
 
 
-def test_bills_may_confirm_a_zone_against_the_other_times(
-    start_portal: StartPortal, clock: ManualClock, sabotage: Sabotage
-) -> None:
+def test_bills_may_confirm_a_zone_against_the_other_times(start_portal: StartPortal, clock: ManualClock) -> None:
     """A portal that stamps intervals with their end seems to be one zone further east."""
     server = start_portal(in_zone("America/Chicago"))
-    poll = server.portal._poll
+    respond = server.portal.respond
 
     def stamp_ends(call: Call) -> SimulatedResponse:
-        content = json.loads(poll(call).body)
+        content = json.loads(respond(call).body)
         for entry in content["data"]["ELECTRIC"] if "data" in content else ():
             for series in entry["series"]:
                 for point in series["data"]:
@@ -322,7 +307,7 @@ def test_bills_may_confirm_a_zone_against_the_other_times(
             entry.pop("xToOrderedInterval", None)
         return SimulatedResponse(200, json.dumps(content).encode())
 
-    sabotage(server, stamp_ends)
+    answer_polls(server, stamp_ends)
     assert zone_step(server, clock, "America/Chicago") == (
         "warning zone: the portal's billing dates fit America/Chicago, its other times do not"
         " -> keep America/Chicago; the portal may stamp its intervals with their end"
@@ -352,7 +337,7 @@ def test_a_failing_portal_leaves_the_zone_open(start_portal: StartPortal, clock:
 
 @pytest.mark.parametrize("status", [403, 500])
 def test_failures_of_old_data_do_not_affect_the_zone(
-    start_portal: StartPortal, clock: ManualClock, sabotage: Sabotage, status: int
+    start_portal: StartPortal, clock: ManualClock, status: int
 ) -> None:
     server = start_portal(in_zone("America/Phoenix"))
 
@@ -360,7 +345,7 @@ def test_failures_of_old_data_do_not_affect_the_zone(
         is_old = json.loads(call.body)["startDateTime"] / 1000 < NOW - 60 * DAY
         return SimulatedResponse(status, b"no access", "text/plain") if is_old else None
 
-    sabotage(server, refuse_old_data)
+    answer_polls(server, refuse_old_data)
     assert zone_step(server, clock, "America/Phoenix") == "ok zone: the portal's times fit America/Phoenix"
     assert zone_step(server, clock).endswith("set timezone: America/Denver (America/Phoenix would also fit)")
 

@@ -18,7 +18,7 @@ from exporter.simulator.world import World
 
 from ..support.clocks import ManualClock
 from ..support.portal import StartPortal
-from ..support.surveys import HOUR, Sign, days_ago, midnight, polls, world
+from ..support.surveys import HOUR, Sign, answer_polls, days_ago, midnight, polls, world
 from ..support.worlds import DAY, HOUSE, METER, NOW, TWO, ZONE
 
 DAYS_METER = MeterSpec("81009", Household(9), resolution=Resolution.DAYS)
@@ -38,20 +38,6 @@ def look(sign_in: Sign, clock: ManualClock) -> Look:
         return surveyor, [surveyor.recent(location) for location in client.locations()]
 
     return run
-
-
-Answer = Callable[[PortalServer, Callable[[Call], bool], SimulatedResponse], None]
-
-
-@pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
-    """Makes a portal give one answer to every poll for which a function is true."""
-
-    def start(portal: PortalServer, when: Callable[[Call], bool], response: SimulatedResponse) -> None:
-        poll = portal.portal._poll
-        monkeypatch.setattr(portal.portal, "_poll", lambda call: response if when(call) else poll(call))
-
-    return start
 
 
 def test_seven_days_and_today_take_one_call(start_portal: StartPortal, look: Look) -> None:
@@ -99,12 +85,11 @@ def test_a_meter_read_monthly_is_recognized(
 
 
 @pytest.mark.parametrize(("status", "error"), [(500, TransportError), (200, type(None))])
-def test_monthly_figures_may_fail(
-    start_portal: StartPortal, look: Look, answer: Answer, status: int, error: type
-) -> None:
+def test_monthly_figures_may_fail(start_portal: StartPortal, look: Look, status: int, error: type) -> None:
     """An unexpected answer only means that there are none."""
     portal = start_portal(world(MONTHS_METER))
-    answer(portal, lambda call: b"MONTHLY" in call.body, SimulatedResponse(status, b"nonsense"))
+    nonsense = SimulatedResponse(status, b"nonsense")
+    answer_polls(portal, lambda call: nonsense if b"MONTHLY" in call.body else None)
     _, (survey,) = look(portal)
     assert isinstance(survey.error, error)
     assert not survey.monthly
@@ -130,9 +115,9 @@ def test_daily_figures_agree_with_the_intervals(portal: PortalServer, look: Look
     assert polls(portal) == 2
 
 
-def test_failing_daily_figures_raise(portal: PortalServer, look: Look, answer: Answer) -> None:
+def test_failing_daily_figures_raise(portal: PortalServer, look: Look) -> None:
     surveyor, (survey,) = look(portal)
-    answer(portal, lambda _: True, SimulatedResponse(500, b""))
+    answer_polls(portal, lambda _: SimulatedResponse(500, b""))
     with pytest.raises(TransportError):
         surveyor.daily_figures(survey)
 
@@ -154,12 +139,13 @@ def test_after_two_pending_locations_no_other_is_asked(
     assert 60 <= sum(clock.slept) <= 2 * (60 + 10)
 
 
-def test_one_pending_location_does_not_hide_the_others(start_portal: StartPortal, look: Look, answer: Answer) -> None:
+def test_one_pending_location_does_not_hide_the_others(start_portal: StartPortal, look: Look) -> None:
     portal = start_portal(houses(5), pending=1)
 
-    def is_stuck(call: Call) -> bool:
-        return json.loads(call.body)["serviceLocationNumber"] in {"70001", "70003"}
+    def keep_computing(call: Call) -> SimulatedResponse | None:
+        is_stuck = json.loads(call.body)["serviceLocationNumber"] in {"70001", "70003"}
+        return SimulatedResponse(200, b'{"status": "PENDING"}') if is_stuck else None
 
-    answer(portal, is_stuck, SimulatedResponse(200, b'{"status": "PENDING"}'))
+    answer_polls(portal, keep_computing)
     _, surveys = look(portal)
     assert [survey.newest == NOW for survey in surveys] == [False, True, False, True, True]

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from exporter.portal.client import PortalClient
+from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.specs import MeterSpec
 from exporter.simulator.world import World
@@ -19,6 +20,16 @@ Sign = Callable[..., PortalClient]
 
 def world(meter: MeterSpec = METER, connected: str = "2019-05-04", zone: str = "America/New_York") -> World:
     return World(zone=zone, locations=(replace(HOUSE, meters=(meter,), connected=connected),))
+
+
+def answer_polls(portal: PortalServer, answer: Callable[[Call], SimulatedResponse | None]) -> None:
+    """Make a portal answer polls as a function does, where that returns a response."""
+    respond = portal.portal.respond
+
+    def changed(call: Call) -> SimulatedResponse:
+        return (answer(call) if call.path.endswith("/poll") else None) or respond(call)
+
+    portal.portal.respond = changed  # type: ignore[method-assign]
 
 
 def polls(portal: PortalServer) -> int:
