@@ -105,9 +105,9 @@ def stored_findings(
     except DatabaseError as error:
         return [*findings, failed(STEP, str(error))]
     is_asked = bool(locations) and not has_others
-    who = "other locations " if locations else ""
+    who = "other locations" if locations else "locations"
     about_all = (
-        None if is_asked else skipped(STEP, f"{who}not read back; the portal gave no data to compare with"),
+        None if is_asked else skipped(STEP, f"{who} not read back; the portal gave no data to compare with"),
         retention(flags, min(oldest, default=None), now, STEP, is_asked=is_asked),
         None if repeated else deduplication(flags, STEP),
         None if page_bytes is None else page_size(page_bytes, flags, STEP),

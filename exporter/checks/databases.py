@@ -77,7 +77,7 @@ def _influxdb(config: InfluxDBConfig) -> Iterator[CheckItem]:
             return
     product = f"{state.product} {state.version}".strip()
     if state.exists is False:
-        advice = f'create it with CREATE DATABASE "{config.database}", in InfluxDB 2 as a bucket with that name'
+        advice = f'create it with CREATE DATABASE "{config.database}" (InfluxDB 2: create a bucket with that name)'
         yield failed(_INFLUXDB, f"{product} answers, but has no database {config.database}", advice)
         return
     known = f" and has database {config.database}" if state.exists else ""

@@ -117,7 +117,7 @@ def _incomplete(meter: Meter, lacking: Sequence[int], days: int, zone: ZoneInfo)
         f" {local_date(lacking[0], zone)}; incomplete days have no day total"
     )
     advice = (
-        "check whether the SmartHub website has these hours; if not, the co-op may still post them, or ask for them"
+        "check whether the SmartHub website has these hours; if not, wait for the co-op to post them, or ask for them"
     )
     return warning("day totals", text, advice)
 

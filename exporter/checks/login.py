@@ -75,7 +75,7 @@ def _poll(survey: LocationSurvey) -> Iterator[Finding]:
     elif survey.newest is not None:
         yield ok(step, f"{location} has data")
     elif survey.monthly:
-        text = f"{location} has only monthly figures; nothing is exported for it, and its refreshes do not fail"
+        text = f"{location} has only monthly figures; its refreshes succeed, but there is nothing to export"
         yield warning(step, text, "ask the co-op for a meter that reports hourly or daily")
     else:
         advice = "check whether the SmartHub website shows any; a new or unused location may have none"

@@ -207,7 +207,7 @@ def test_without_intervals_there_is_nothing_to_compare_with() -> None:
 @pytest.mark.parametrize("others", [False, True])
 def test_without_locations_only_the_flags_are_reported(*, others: bool) -> None:
     fake = Fake()
-    not_read = "skipped victoriametrics: not read back; the portal gave no data to compare with"
+    not_read = "skipped victoriametrics: locations not read back; the portal gave no data to compare with"
     assert said(fake, others=others) == [not_read, KEPT, DEDUPLICATED]
     assert (fake.asked, fake.queries) == ([], ["1"])
 

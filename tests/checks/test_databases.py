@@ -18,12 +18,13 @@ from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.portal.accounts import AccountLocation
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll
+from exporter.simulator.world import World
 
 from ..support.check_reports import lines, run_check
 from ..support.clocks import ManualClock
 from ..support.fake_database import Database
 from ..support.portal import StartPortal, login_of
-from ..support.worlds import DAY, NOW, TWO, WALL
+from ..support.worlds import DAY, HOUSE, NOW, TWO, WALL
 
 TODAY = WALL.day(NOW).start
 TOKEN = "a-token-to-keep-secret"
@@ -67,7 +68,7 @@ def influx(url: str, name: str = "electric", token: str = "user:password") -> In
 HAS = "ok influxdb: InfluxDB {} answers and has database electric"
 LACKS = (
     "failed influxdb: InfluxDB {} answers, but has no database electric -> create it with CREATE DATABASE"
-    ' "electric", in InfluxDB 2 as a bucket with that name'
+    ' "electric" (InfluxDB 2: create a bucket with that name)'
 )
 
 
@@ -121,7 +122,7 @@ def test_findings_contain_no_secret_and_no_path(database: Database, tmp_path: Pa
 
 KEPT = "ok victoriametrics: -retentionPeriod=10y"
 DEDUPLICATED = "ok victoriametrics: -dedup.minScrapeInterval=1s"
-NOT_READ = "skipped victoriametrics: not read back; the portal gave no data to compare with"
+NOT_READ = "skipped victoriametrics: locations not read back; the portal gave no data to compare with"
 NOTHING = "warning victoriametrics {}: no data stored for this location"
 
 
@@ -178,13 +179,18 @@ def test_without_data_stored_values_are_not_judged(
     assert not [asked for asked in empty.asked if asked.path == "/api/v1/export"]
 
 
-def test_locations_of_a_failed_login_are_not_read_back(portal: PortalServer, polled: Polled, empty: Database) -> None:
-    wrong = polled(portal, "wrong")
-    report = said(victoriametrics=VictoriaMetricsConfig(empty.url), looks=[wrong])
-    assert report[1:] == [NOT_READ, KEPT, DEDUPLICATED]
-    report = said(victoriametrics=VictoriaMetricsConfig(empty.url), looks=[polled(portal), wrong])[1:]
-    assert report[0].startswith(NOTHING.format(70001))
-    assert report[1:4] == [NOT_READ.replace("not", "other locations not", 1), KEPT, DEDUPLICATED]
+def test_locations_that_were_not_read_are_not_read_back(
+    start_portal: StartPortal, portal: PortalServer, polled: Polled, empty: Database
+) -> None:
+    """Neither those of a failed login nor those without a zone."""
+    new = World(locations=(replace(HOUSE, connected="2026-01-14"),))
+    zoneless = polled(start_portal(new, poll=Poll.NO_POINTS), has_zone=False)
+    for other in (polled(portal, "wrong"), zoneless):
+        report = said(victoriametrics=VictoriaMetricsConfig(empty.url), looks=[other])
+        assert report[1:] == [NOT_READ, KEPT, DEDUPLICATED]
+        report = said(victoriametrics=VictoriaMetricsConfig(empty.url), looks=[polled(portal), other])[1:]
+        assert report[0].startswith(NOTHING.format(70001))
+        assert report[1:4] == [NOT_READ.replace("locations", "other locations"), KEPT, DEDUPLICATED]
 
 
 def test_the_page_size_grows_with_the_window(portal: PortalServer, polled: Polled, empty: Database) -> None:

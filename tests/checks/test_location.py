@@ -32,7 +32,7 @@ SUNNY = Household(2, heating=0.2, solar=6.5)
 OTHER = MeterSpec("81002", Household(5), step=3600, cost=False)
 OLD = "check whether the SmartHub website has newer data; if not, ask the co-op"
 ASK_FOR_THEM = (
-    "check whether the SmartHub website has these hours; if not, the co-op may still post them, or ask for them"
+    "check whether the SmartHub website has these hours; if not, wait for the co-op to post them, or ask for them"
 )
 
 

@@ -195,7 +195,7 @@ def test_a_forbidden_location_does_not_stop_the_others(check: Check) -> None:
 def test_monthly_figures_only_are_a_warning(check: Check) -> None:
     assert check(one_house(meters=(replace(METER, resolution=Resolution.MONTHS),)))[4:] == [
         (
-            f"warning {POLL} has only monthly figures; nothing is exported for it, and its refreshes do not fail"
+            f"warning {POLL} has only monthly figures; its refreshes succeed, but there is nothing to export"
             " -> ask the co-op for a meter that reports hourly or daily"
         ),
         FITS,
