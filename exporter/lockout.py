@@ -38,7 +38,7 @@ class Lockout:
     def check(self) -> None:
         """Raise CredentialsError or TwoFactorError if no sign-in is allowed now."""
         own = self._state.rejected_sign_ins(self._key, self._fingerprint())
-        in_all = self._state.all_rejected_sign_ins(self._key)
+        in_all = self._state.rejected_sign_ins(self._key)
         if in_all is not None and in_all.count >= _MOST_TRIES and (own is not None or self._is_recent(in_all)):
             raise self._paused(own or in_all)
         if own is None or own.count < _FREE_TRIES:

@@ -7,8 +7,8 @@ import fcntl
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,8 +23,8 @@ _BUSY_SECONDS = 20.0
 class Database:
     """A file of these tables, or a database in memory (None). Safe to use from several threads."""
 
-    def __init__(self, path: Path | None, tables: Collection[str]) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, path: Path | None, tables: frozenset[str]) -> None:
+        self._lock = threading.RLock()
         self._path = path
         self._tables = tables
         self._database = self._open()
@@ -43,28 +43,24 @@ class Database:
 
     def changed_elsewhere(self) -> bool:
         """Whether another process has written since this was last asked."""
-        version = self._data_version()
-        changed = self.is_kept and version != self._seen_version
-        self._seen_version = version
-        return changed
+        before, self._seen_version = self._seen_version, self._data_version()
+        return self.is_kept and self._seen_version != before
 
     def run(self, action: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Read or write in one transaction. Where the file fails, go on in memory: serving is worth more."""
         with self._lock:
             try:
-                with _transaction(self._database):
-                    return action(self._database)
+                return _in_transaction(self._database, action)
             except sqlite3.DatabaseError as error:
                 if self._path is None:
                     raise
                 self._give_up(error)
-                self._database = self._moved_to_memory()
-                with _transaction(self._database):
-                    return action(self._database)
+                self._move_to_memory()
+                return self.run(action)
 
-    def execute(self, statement: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
-        """Run one statement in a transaction of its own and give its rows."""
-        return self.run(lambda database: database.execute(statement, values).fetchall())
+    def execute(self, *statements: str, **values: object) -> list[Any]:
+        """Run statements in one transaction and return the rows of the last one."""
+        return self.run(lambda database: [database.execute(each, values).fetchall() for each in statements][-1])
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[None]:
@@ -85,32 +81,33 @@ class Database:
         return int(self.execute("PRAGMA data_version")[0][0])
 
     def _open(self) -> sqlite3.Connection:
-        if self._path is None:
-            return self._connect(":memory:")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not self._path.exists():
-                log.info("there is no state in %s yet, starting without it", self._path.parent)
-                self._path.touch(mode=0o600)
+        if self._path is not None:
             try:
-                return self._connect(self._path)
-            except sqlite3.OperationalError:
-                raise
-            except sqlite3.DatabaseError:
-                _set_aside(self._path)
-                self._path.touch(mode=0o600)
-                return self._connect(self._path)
-        except (OSError, sqlite3.Error) as error:
-            self._give_up(error)
-            return self._connect(":memory:")
+                return self._open_file(self._path)
+            except (OSError, sqlite3.Error) as error:
+                self._give_up(error)
+        return self._connect(":memory:")
+
+    def _open_file(self, path: Path) -> sqlite3.Connection:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            log.info("there is no state in %s yet, starting without it", path.parent)
+            path.touch(mode=0o600)
+        try:
+            return self._connect(path)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            _set_aside(path)
+            path.touch(mode=0o600)
+            return self._connect(path)
 
     def _connect(self, path: Path | str) -> sqlite3.Connection:
         """Open a database. Raises sqlite3.DatabaseError where it is damaged or not one of ours."""
         database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             database.execute("PRAGMA cache_size = -256")
-            with _transaction(database):
-                self._prepare(database)
+            _in_transaction(database, self._prepare)
         except BaseException:
             database.close()
             raise
@@ -120,47 +117,38 @@ class Database:
         if database.execute("PRAGMA quick_check").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("damaged")
         tables = {row[0] for row in database.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")}
-        if not tables.issubset(self._tables):
+        if tables - self._tables:
             raise sqlite3.DatabaseError("not one of this version")
-        for statement in self._tables:
-            if statement not in tables:  # new, or of a version that had fewer of them
-                database.execute(statement)
+        for statement in sorted(self._tables - tables):  # new, or of a version that had fewer of them
+            database.execute(statement)
 
     def _give_up(self, error: Exception) -> None:
         log.warning(
             "the state cannot be kept in %s (%s): after a restart the exporter starts empty and has forgotten refused"
             " sign-ins, corrections and what a backfill did; give it a folder that it may write to with --state.dir",
             self._path and self._path.parent,
-            error.strerror if isinstance(error, OSError) else error,
+            getattr(error, "strerror", error),
         )
         self._path = None
 
-    def _moved_to_memory(self) -> sqlite3.Connection:
-        """The same content without the file; empty where not even reading works any more."""
+    def _move_to_memory(self) -> None:
+        """Keep the content without the file; nothing of it where not even reading works any more."""
         copy = self._connect(":memory:")
-        with suppress(sqlite3.Error):
-            self._database.backup(copy)
-        self._database.close()
-        return copy
+        with suppress(sqlite3.Error), closing(self._database) as file:
+            file.backup(copy)
+        self._database = copy
 
 
 def _set_aside(path: Path) -> None:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
     path.rename(aside)
-    journal = path.with_name(f"{path.name}-journal")
-    if journal.exists():
-        journal.rename(aside.with_name(f"{aside.name}-journal"))
+    with suppress(FileNotFoundError):
+        Path(f"{path}-journal").rename(f"{aside}-journal")
     log.warning("the state in %s is damaged: set aside as %s, starting without it", path, aside.name)
 
 
-@contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[None]:
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
-    database.execute("COMMIT")
+def _in_transaction(database: sqlite3.Connection, action: Callable[[sqlite3.Connection], _Result]) -> _Result:
+    with database:
+        database.execute("BEGIN IMMEDIATE")
+        return action(database)

@@ -1,8 +1,9 @@
 """Locations with their meters, intervals and rate periods, and the days that only a backfill can bring to databases."""
 
+import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Collection, Container, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
 from operator import attrgetter
 
@@ -31,6 +32,11 @@ CREATE TABLE backfill_needed (
     PRIMARY KEY (portal, account, location, day)) WITHOUT ROWID;
 """
 _OF_LOCATION = "portal = :portal AND account = :account AND location = :location"
+_METERS = f"SELECT id FROM meter WHERE {_OF_LOCATION}"  # noqa: S608 - here and below: our own words
+_FORGET_METERS = [
+    f"DELETE FROM {rows} IN ({_METERS} AND number NOT IN (SELECT value FROM json_each(:kept)))"  # noqa: S608
+    for rows in ("interval WHERE meter", "period WHERE meter", "meter WHERE id")
+]
 _KEPT_UNREAD = 30 * 86400
 
 
@@ -71,27 +77,25 @@ class LocationTables(Database):
             identifiers = {each.info.number: _save_meter(database, labels, each.info) for each in location.meters}
             for update in updates:
                 _save_changes(database, identifiers[update.meter.info.number], update)
-            _forget_meters(database, labels, identifiers)
+            for statement in _FORGET_METERS:
+                database.execute(statement, {**labels, "kept": json.dumps([*identifiers])})
             database.executemany(
                 "INSERT OR IGNORE INTO backfill_needed VALUES (?,?,?,?)",
                 [(*labels.values(), day) for day in needed_days],
             )
-            own = f"meter IN (SELECT id FROM meter WHERE {_OF_LOCATION})"  # noqa: S608 - our own words
-            _forget_before(database, own, keep_from, labels)
-            # Of locations that nobody reads any more.
-            _forget_before(database, "TRUE", keep_from - _KEPT_UNREAD, labels)
+            # Locations that nobody reads any more keep theirs a while longer.
+            for rows in ("interval WHERE end <=", "period WHERE start + 86400 <"):
+                database.execute(
+                    f"DELETE FROM {rows} :keep_from - iif(meter IN ({_METERS}), 0, {_KEPT_UNREAD})",  # noqa: S608
+                    {**labels, "keep_from": keep_from},
+                )
 
         self.run(write)
 
     def forget(self, key: LocationKey) -> None:
         """Forget all that is stored of a location."""
-
-        def write(database: sqlite3.Connection) -> None:
-            _forget_meters(database, key.labels(), ())
-            for table in ("location", "backfill_needed"):
-                database.execute(f"DELETE FROM {table} WHERE {_OF_LOCATION}", key.labels())  # noqa: S608
-
-        self.run(write)
+        rest = (f"DELETE FROM {table} WHERE {_OF_LOCATION}" for table in ("location", "backfill_needed"))  # noqa: S608
+        self.execute(*_FORGET_METERS, *rest, kept="[]", **key.labels())
 
     def backfill_needed(self) -> dict[LocationKey, int]:
         """The start of the oldest day of each location that only a backfill can bring to the databases."""
@@ -104,16 +108,17 @@ class LocationTables(Database):
         """The databases have now got the days of a location that begin in [start, end)."""
         self.execute(
             f"DELETE FROM backfill_needed WHERE {_OF_LOCATION} AND day >= :start AND day < :end",  # noqa: S608
-            {**key.labels(), "start": start, "end": end},
+            start=start,
+            end=end,
+            **key.labels(),
         )
 
 
 def _read_meters(database: sqlite3.Connection, key: LocationKey) -> Iterator[Meter]:
     statement = f"SELECT * FROM meter WHERE {_OF_LOCATION} ORDER BY number"  # noqa: S608 - our own words
     rows = database.execute(statement, key.labels()).fetchall()
-    for identifier, _, _, _, number, flows, parent, net, exports, signed, step in rows:
-        names = tuple(flows.split(",")) if flows else ()
-        info = MeterInfo(number, names, bool(parent), bool(net), bool(exports), bool(signed), step)
+    for identifier, _, _, _, number, flows, *flags, step in rows:
+        info = MeterInfo(*(number, tuple(filter(None, flows.split(","))), *map(bool, flags), step))
         yield Meter(info, *_read_intervals(database, identifier))
 
 
@@ -123,28 +128,25 @@ def _read_intervals(database: sqlite3.Connection, meter: int) -> tuple[tuple[Int
     for _, start, *period in database.execute("SELECT * FROM period WHERE meter = ? ORDER BY start, name", (meter,)):
         periods[start].append(tuple(period))
     intervals: tuple[list[Interval], list[Interval]] = ([], [])
-    for _, whole_day, start, end, usage, usage_k, export, export_k, cost, cost_k in database.execute(
+    for _, whole_day, start, *values in database.execute(
         "SELECT * FROM interval WHERE meter = ? ORDER BY start", (meter,)
     ):
-        intervals[whole_day].append(
-            Interval(
-                *(start, end, usage, VERSIONS[usage_k], export, VERSIONS[export_k], cost, VERSIONS[cost_k]),
-                () if whole_day else tuple(periods.get(start, ())),
-            )
-        )
+        values[2::2] = [VERSIONS[k] for k in values[2::2]]
+        intervals[whole_day].append(Interval(*(start, *values, () if whole_day else tuple(periods[start]))))
     return tuple(intervals[0]), tuple(intervals[1])
 
 
 def _save_meter(database: sqlite3.Connection, labels: Mapping[str, str], info: MeterInfo) -> int:
     """Insert or update a meter and give its row id."""
-    (row,) = database.execute(
+    identifier: int
+    ((identifier,),) = database.execute(
         "INSERT INTO meter (portal, account, location, number, flows, parent, net, exports, signed, step)"
         " VALUES (:portal, :account, :location, :number, :flows, :parent, :net, :exports, :signed, :step)"
         " ON CONFLICT (portal, account, location, number) DO UPDATE SET flows = :flows, parent = :parent, net = :net,"
         " exports = :exports, signed = :signed, step = :step RETURNING id",
         {**labels, **asdict(info), "flows": ",".join(info.flows)},
     ).fetchall()
-    return int(row[0])
+    return identifier
 
 
 def _save_changes(database: sqlite3.Connection, meter: int, update: MeterUpdate) -> None:
@@ -168,18 +170,3 @@ def _save_changes(database: sqlite3.Connection, meter: int, update: MeterUpdate)
         "REPLACE INTO period VALUES (?,?,?,?,?)",
         [(meter, each.start, *period) for each in changed for period in each.periods],
     )
-
-
-def _forget_meters(database: sqlite3.Connection, labels: Mapping[str, str], kept: Container[str]) -> None:
-    """Forget the meters that the location no longer has, with their intervals."""
-    rows = database.execute(f"SELECT id, number FROM meter WHERE {_OF_LOCATION}", labels).fetchall()  # noqa: S608
-    gone = [(identifier,) for identifier, number in rows if number not in kept]
-    for table, column in (("interval", "meter"), ("period", "meter"), ("meter", "id")):
-        database.executemany(f"DELETE FROM {table} WHERE {column} = ?", gone)  # noqa: S608 - names of our own
-
-
-def _forget_before(database: sqlite3.Connection, which: str, keep_from: int, labels: Mapping[str, str]) -> None:
-    """Forget what ended before `keep_from`, of the meters that match."""
-    values = {**labels, "keep_from": keep_from}
-    database.execute(f"DELETE FROM interval WHERE end <= :keep_from AND {which}", values)  # noqa: S608
-    database.execute(f"DELETE FROM period WHERE start < :keep_from - 86400 AND {which}", values)  # noqa: S608

@@ -23,27 +23,31 @@ class RejectedSignIns:
 class SignInTables(Database):
     """The part of the state that protects accounts from being locked."""
 
-    def rejected_sign_ins(self, login: str, fingerprint: str) -> RejectedSignIns | None:
-        """What is remembered of a login with one configuration, None where it was not refused."""
-        return self._rejected("login = ? AND fingerprint = ?", login, fingerprint)
+    def rejected_sign_ins(self, login: str, fingerprint: str | None = None) -> RejectedSignIns | None:
+        """Return what is remembered of a login; None if it was not rejected.
 
-    def all_rejected_sign_ins(self, login: str) -> RejectedSignIns | None:
-        """The same over all configurations of a login together, with the reason of the last one."""
-        return self._rejected("login = ?", login)
-
-    def _rejected(self, which: str, *values: str) -> RejectedSignIns | None:
+        fingerprint: the configuration that was rejected. Without it, all of them count together, with the last reason.
+        """
         # SQLite takes a bare column from the row with the maximum.
-        query = f"SELECT sum(count), max(last), reason FROM refused_sign_ins WHERE {which} GROUP BY login"  # noqa: S608
-        return next((RejectedSignIns(*row) for row in self.execute(query, values)), None)
+        rows = self.execute(
+            "SELECT sum(count), max(last), reason FROM refused_sign_ins"
+            " WHERE login = :login AND fingerprint = ifnull(:fingerprint, fingerprint) GROUP BY login",
+            login=login,
+            fingerprint=fingerprint,
+        )
+        return RejectedSignIns(*rows[0]) if rows else None
 
     def count_rejected_sign_in(self, login: str, fingerprint: str, now: float, reason: str) -> None:
         """Count one more for this configuration; others of the same login keep their own counts."""
         self.execute(
-            "INSERT INTO refused_sign_ins VALUES (?1, ?2, 1, ?3, ?4) ON CONFLICT (login, fingerprint) DO UPDATE"
-            " SET count = count + 1, last = ?3, reason = ?4",
-            (login, fingerprint, now, reason),
+            "INSERT INTO refused_sign_ins VALUES (:login, :fingerprint, 1, :now, :reason)"
+            " ON CONFLICT (login, fingerprint) DO UPDATE SET count = count + 1, last = :now, reason = :reason",
+            login=login,
+            fingerprint=fingerprint,
+            now=now,
+            reason=reason,
         )
 
     def forget_rejected_sign_ins(self, login: str) -> None:
         """The login was accepted."""
-        self.execute("DELETE FROM refused_sign_ins WHERE login = ?", (login,))
+        self.execute("DELETE FROM refused_sign_ins WHERE login = :login", login=login)

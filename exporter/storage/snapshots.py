@@ -31,7 +31,7 @@ class SnapshotStore:
         self._state = state
         self._window = window
         self._zone_of = zone_of
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.snapshot = Snapshot()
         self.backfill_needed: dict[LocationKey, int] = {}
         self.version = 0
@@ -40,11 +40,8 @@ class SnapshotStore:
     def reload_if_changed(self) -> None:
         """Take over what another command, a backfill, wrote into the state."""
         with self._lock:
-            self._take_over()
-
-    def _take_over(self) -> None:
-        if self._state.changed_elsewhere():
-            self._load()
+            if self._state.changed_elsewhere():
+                self._load()
 
     def retain(self, keys: Iterable[LocationKey]) -> None:
         """Serve no other locations than these."""
@@ -68,7 +65,7 @@ class SnapshotStore:
         """
         with self._lock:
             # Another process may have written while the portal was being asked.
-            self._take_over()
+            self.reload_if_changed()
             before, former = self._before(location)
             known, known_by_other_clock = _by_number(before), _by_number(former)
             updates = {}
@@ -77,9 +74,12 @@ class SnapshotStore:
                 update = update_meter(known.get(number), each, calendar, now=now, keep_from=keep_from)
                 updates[number] = raise_versions(update, known_by_other_clock.get(number))
             meters = known | {number: update.meter for number, update in updates.items()}
-            kept = [drop_before(meter, keep_from) for _, meter in sorted(meters.items())]
-            if complete and fetched:
-                kept = [meter for meter in kept if meter.intervals or meter.info.number in updates]
+            forgets = complete and updates
+            kept = (
+                meter
+                for number in sorted(meters)
+                if (meter := drop_before(meters[number], keep_from)).intervals or number in updates or not forgets
+            )
             after = replace(location, meters=tuple(kept))
             days_to_do = {
                 calendar.day(change.after.start).start
@@ -106,9 +106,8 @@ class SnapshotStore:
     def _before(self, location: Location) -> tuple[Location | None, Location | None]:
         """What is known of a location, and what was known by another zone's clock, which is then forgotten."""
         # A location that was not served for a while may still be in the state.
-        stored = self.snapshot.locations.get(location.key) or next(
-            iter(self._state.locations(lambda key: key == location.key)), None
-        )
+        served = self.snapshot.locations.get(location.key)
+        stored = served or next(iter(self._state.locations(lambda key: key == location.key)), None)
         if stored is None or stored.timezone in ("", location.timezone):
             return stored, None
         # Its days, and the instants of all its intervals, were those of another clock.

@@ -5,12 +5,12 @@ from pathlib import Path
 from . import backfills, locations, sign_ins
 
 FILE = "state.db"
-_TABLES = f"{locations.TABLES}{sign_ins.TABLES}{backfills.TABLES}".split(";")
+_TABLES = f"{locations.TABLES}{sign_ins.TABLES}{backfills.TABLES}"
 
 
 class StateFile(locations.LocationTables, sign_ins.SignInTables, backfills.BackfillTables):
     """The state of one folder, or of nothing (None): in memory. Safe to use from several threads."""
 
     def __init__(self, folder: Path | None) -> None:
-        tables = [statement.strip() for statement in _TABLES if statement.strip()]
+        tables = frozenset(statement.strip() for statement in _TABLES.split(";") if statement.strip())
         super().__init__(folder / FILE if folder else None, tables)

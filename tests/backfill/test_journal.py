@@ -136,7 +136,7 @@ NOTED = float(NOW)
 def overwritten(open_journal: Open, text: str) -> None:
     """A journal whose first entry another version wrote."""
     begun(open_journal, FIRST, SECOND)._state.execute(
-        "UPDATE backfill_done SET figures = ? WHERE start = 1000", (text,)
+        "UPDATE backfill_done SET figures = :text WHERE start = 1000", text=text
     )
 
 

@@ -170,7 +170,7 @@ def test_a_location_is_forgotten_with_all_that_it_has(open_state: OpenState) -> 
 
 def test_rejected_sign_ins_are_counted_by_configuration(open_state: OpenState) -> None:
     state = open_state()
-    assert state.all_rejected_sign_ins("one") is None
+    assert state.rejected_sign_ins("one") is None
     state.count_rejected_sign_in("one", "late", 3000.5, "credentials")
     state.count_rejected_sign_in("one", "early", 1000.5, "two_factor")
     state.count_rejected_sign_in("one", "late", 4000.5, "permission")
@@ -180,10 +180,10 @@ def test_rejected_sign_ins_are_counted_by_configuration(open_state: OpenState) -
     assert again.rejected_sign_ins("one", "late") == RejectedSignIns(2, 4000.5, "permission")
     assert again.rejected_sign_ins("two", "early") is None
     # The reason is that of the newest one.
-    assert again.all_rejected_sign_ins("one") == RejectedSignIns(3, 4000.5, "permission")
+    assert again.rejected_sign_ins("one") == RejectedSignIns(3, 4000.5, "permission")
     again.forget_rejected_sign_ins("one")
-    assert open_state().all_rejected_sign_ins("one") is open_state().rejected_sign_ins("one", "late") is None
-    assert open_state().all_rejected_sign_ins("two") == RejectedSignIns(1, 9000.5, "two_factor")
+    assert open_state().rejected_sign_ins("one") is open_state().rejected_sign_ins("one", "late") is None
+    assert open_state().rejected_sign_ins("two") == RejectedSignIns(1, 9000.5, "two_factor")
 
 
 def test_a_write_that_breaks_leaves_all_as_it_was(open_state: OpenState) -> None:
