@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 from exporter.clock import SystemClock
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.intervals.samples import version
-from exporter.metrics.endpoint import MetricsEndpoint, Steady
+from exporter.metrics.endpoint import MetricsEndpoint
 from exporter.metrics.exposition import Format, render
 from exporter.metrics.telemetry import Telemetry
 from exporter.portal.readings import read_intervals
@@ -94,8 +94,11 @@ def made_up(count: int) -> Snapshot:
 
 def both(snapshot: Snapshot, encoding: str) -> tuple[float, float, float, float]:
     """Of a scrape, and of the same bytes served as they are: median seconds in turns, answers a second in parallel."""
-    steady = Steady(Telemetry().registry, lambda: 0)
-    endpoint = MetricsEndpoint(lambda: snapshot, CollectorRegistry(), WINDOW, SystemClock(), steady=steady)
+    endpoint = MetricsEndpoint(
+        *(lambda: snapshot, CollectorRegistry(), WINDOW, SystemClock()),
+        steady=Telemetry().registry,
+        version=lambda: 0,
+    )
     stored = endpoint(Request("GET", "/metrics", {"collect[]": ("intervals",)}, {"accept-encoding": encoding}))
     path = "/metrics?collect[]=intervals"
     with Server("127.0.0.1:0", endpoint) as ours, Server("127.0.0.1:0", lambda _: stored) as plain:

@@ -7,8 +7,8 @@ from .clock import Clock
 from .config import Config
 from .locations import configured_zone
 from .metrics.collector import CurrentState
-from .metrics.endpoint import MetricsEndpoint, Steady
-from .metrics.telemetry import Telemetry
+from .metrics.endpoint import MetricsEndpoint
+from .metrics.telemetry import LoginTelemetry, Telemetry
 from .process import return_large_buffers
 from .refresh.ownership import Ownership
 from .refresh.refresher import LoginRefresher, Refresher
@@ -36,7 +36,7 @@ class Exporter:
                     store=self.store,
                     state=state,
                     ownership=ownership,
-                    counters=self.telemetry.of_login(login.name),
+                    counters=LoginTelemetry(self.telemetry, login.name),
                     clock=clock,
                 )
                 for index, login in enumerate(config.logins)
@@ -68,7 +68,8 @@ class Service:
             telemetry.process,
             config.exporter.window,
             clock,
-            steady=Steady(exporter.registry, lambda: (telemetry.version, store.version, refresher.statuses())),
+            steady=exporter.registry,
+            version=lambda: (telemetry.version, store.version, refresher.statuses()),
         )
         pages = Pages(
             metrics=metrics,

@@ -1,6 +1,7 @@
 """The families without timestamps: the present state of logins, locations and meters, built anew for each scrape."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import astuple
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -8,9 +9,8 @@ from prometheus_client.registry import Collector
 from ..intervals.model import Location, LocationKey, Meter, Snapshot
 from ..refresh.status import LoginStatus, location_statuses
 from . import families
-from .families import CURRENT, Family
 
-Row = tuple[Family, tuple[str, ...], float | None]
+Row = tuple[families.Family, tuple[str, ...], float | None]
 
 
 class CurrentState(Collector):
@@ -26,13 +26,13 @@ class CurrentState(Collector):
         self._statuses = statuses
         self._backfill_needed = backfill_needed
 
-    def describe(self) -> Iterable[GaugeMetricFamily]:
-        """Every family by name, for `name[]`."""
-        return _collected(())
-
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Every family, also those without samples now."""
-        return _collected(self._rows())
+        collected = {each: GaugeMetricFamily(each.name, each.help, labels=each.labels) for each in families.CURRENT}
+        for family, labels, value in self._rows():
+            if value is not None:
+                collected[family].add_metric(labels, value)
+        return collected.values()
 
     def _rows(self) -> Iterable[Row]:
         for location in self._snapshot().locations.values():
@@ -44,21 +44,13 @@ class CurrentState(Collector):
             yield families.LAST_DURATION, (login,), status.duration
             yield families.TIMEZONE_MISMATCH, (login,), status.zone.is_contradicted
         for key, outcome in location_statuses(self._statuses().values()).items():
-            yield families.LOCATION_UP, (*key.labels().values(),), outcome.up
+            yield families.LOCATION_UP, astuple(key), outcome.up
         for key, day in self._backfill_needed().items():
-            yield families.BACKFILL_NEEDED, (*key.labels().values(),), day
-
-
-def _collected(rows: Iterable[Row]) -> Iterable[GaugeMetricFamily]:
-    collected = {family: GaugeMetricFamily(family.name, family.help, labels=family.labels) for family in CURRENT}
-    for family, labels, value in rows:
-        if value is not None:
-            collected[family].add_metric(labels, value)
-    return collected.values()
+            yield families.BACKFILL_NEEDED, astuple(key), day
 
 
 def _location_rows(location: Location) -> Iterable[Row]:
-    labels = (*location.key.labels().values(),)
+    labels = astuple(location.key)
     yield families.LOCATION_INFO, (*labels, location.name, location.timezone), 1
     for meter in location.meters:
         yield from _meter_rows(meter, (*labels, meter.info.number))

@@ -4,7 +4,6 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from prometheus_client import CollectorRegistry
@@ -24,18 +23,11 @@ _COLLECTORS = {INTERVALS, EXPORTER}
 _EOF = b"# EOF\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Steady:
-    """Families that change with a refresh and not with a scrape. `version` gives something equal until they do."""
-
-    registry: CollectorRegistry
-    version: Callable[[], object]
-
-
 class MetricsEndpoint:
     """Answers a scrape. `window`: seconds of the recent past that samples may be old.
 
-    registry: families that are different at each scrape. steady: the others, rendered when they have changed.
+    registry: families that are different at each scrape. steady: those that change with a refresh and not with a
+    scrape; rendered when `version` is no longer equal to what it was.
     """
 
     def __init__(
@@ -45,11 +37,13 @@ class MetricsEndpoint:
         window: int,
         clock: Clock,
         *,
-        steady: Steady,
+        steady: CollectorRegistry,
+        version: Callable[[], object],
     ) -> None:
         self._snapshot = snapshot
         self._registry = registry
         self._steady = steady
+        self._version = version
         self._window = window
         self._clock = clock
         self._pages: dict[Format, Page] = {}
@@ -63,7 +57,8 @@ class MetricsEndpoint:
         if collectors - _COLLECTORS:
             return Response(400, f"unknown collect[], there are {INTERVALS} and {EXPORTER}\n".encode())
         self._warn_of_lost_timestamps(request)
-        encode, content_type = choose_encoder(_known(request.headers.get("accept", "")))
+        # The library claims to write any version of a format that it is asked for.
+        encode, content_type = choose_encoder(",".join(filter(_FORMATS.fullmatch, _items(request, "accept"))))
         form = Format.OPENMETRICS if content_type.startswith("application/openmetrics-text") else Format.TEXT
         names = request.query.get("name[]", ())
         parts: list[PagePart] = []
@@ -76,7 +71,7 @@ class MetricsEndpoint:
         elif form is Format.OPENMETRICS:
             parts.append(PagePart(_EOF))
         headers = (("Vary", "Accept, Accept-Encoding"),)
-        if _accepts_gzip(request.headers.get("accept-encoding", "")):
+        if _accepts_gzip(request):
             return Response(200, gzipped(parts), content_type, (*headers, ("Content-Encoding", "gzip")))
         # A single text is not copied: it may be a page of many megabytes.
         return Response(200, b"".join(part.body for part in parts), content_type, headers)
@@ -85,11 +80,11 @@ class MetricsEndpoint:
         self, encode: Callable[[CollectorRegistry], bytes], content_type: str, names: Sequence[str]
     ) -> PagePart:
         if names:
-            return PagePart(encode(_restricted(self._steady.registry, names)).removesuffix(_EOF))
-        version = self._steady.version()
+            return PagePart(encode(_restricted(self._steady, names)).removesuffix(_EOF))
+        version = self._version()
         rendered = self._steady_parts.get(content_type)
         if rendered is None or rendered[0] != version:
-            rendered = version, PagePart(encode(self._steady.registry).removesuffix(_EOF))
+            rendered = version, PagePart(encode(self._steady).removesuffix(_EOF))
             self._steady_parts[content_type] = rendered
         return rendered[1]
 
@@ -124,15 +119,13 @@ _FORMATS = re.compile(
 )
 
 
-def _known(accept: str) -> str:
-    """The formats of an Accept header that there are: the library answers in any version that it is asked for."""
-    clauses = ("".join(clause.split()).lower() for clause in accept.split(","))
-    return ",".join(clause for clause in clauses if _FORMATS.fullmatch(clause))
-
-
-def _accepts_gzip(header: str) -> bool:
-    for item in header.lower().split(","):
-        name, _, weight = "".join(item.split()).partition(";")
+def _accepts_gzip(request: Request) -> bool:
+    for item in _items(request, "accept-encoding"):
+        name, _, weight = item.partition(";")
         if name in ("gzip", "*"):
             return not re.fullmatch(r"q=0(\.0*)?", weight)
     return False
+
+
+def _items(request: Request, header: str) -> list[str]:
+    return "".join(request.headers.get(header, "").lower().split()).split(",")

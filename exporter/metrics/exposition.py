@@ -71,10 +71,8 @@ def sample_lines(family: Family, key: LocationKey, meter: Meter, samples: list[S
     lines: list[str] = []
     # A series' samples stand together (tsdb-facts A2); only rate periods make several series of a meter.
     for period, series in groupby(sorted(samples, key=itemgetter(0, 2)), itemgetter(0)):
-        labels = key.labels() | {"meter": meter.info.number}
-        if "period" in family.labels:
-            labels["period"] = period
-        written_labels = ",".join(f'{name}="{escaped(value)}"' for name, value in labels.items())
+        values = key.labels() | {"meter": meter.info.number, "period": period}
+        written_labels = ",".join(f'{name}="{escaped(values[name])}"' for name in family.labels)
         start = f"{family.name}{{{written_labels}}}"
         lines += [f"{start} {value!r} {written(stamp)}\n" for _, value, stamp in series]
     return lines

@@ -1,8 +1,8 @@
 """What the exporter counts of its own work: refreshes, failures, revisions and calls to portals."""
 
-import itertools
 import platform
 from collections.abc import Iterable
+from itertools import product
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,7 +16,7 @@ from prometheus_client import (
 
 from .. import __version__
 from ..errors import Reason
-from .families import BUILD_INFO, FAILURES, REFRESHES, REQUEST_SECONDS, REQUESTS, REVISIONS, Family
+from .families import BUILD_INFO, FAILURES, REFRESHES, REQUEST_SECONDS, REQUESTS, REVISIONS
 
 _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -24,7 +24,8 @@ _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 class Telemetry:
     """The counters of all logins.
 
-    registry: what changes with a refresh; `version` counts the changes. process: what is different at each scrape.
+    registry: what changes with a refresh; `version` is another object after each change.
+    process: what is different at each scrape.
     """
 
     def __init__(self) -> None:
@@ -32,28 +33,22 @@ class Telemetry:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry(auto_describe=True)
         self.refreshes, self.failures, self.revisions, self.requests = (
-            Counter(*_definition(family), registry=self.registry)
-            for family in (REFRESHES, FAILURES, REVISIONS, REQUESTS)
+            Counter(*family[:3], registry=self.registry) for family in (REFRESHES, FAILURES, REVISIONS, REQUESTS)
         )
-        self.seconds = Histogram(*_definition(REQUEST_SECONDS), buckets=_BUCKETS, registry=self.registry)
-        Gauge(*_definition(BUILD_INFO), registry=self.registry).labels(__version__, platform.python_version()).set(1)
+        self.seconds = Histogram(*REQUEST_SECONDS[:3], buckets=_BUCKETS, registry=self.registry)
+        Gauge(*BUILD_INFO[:3], registry=self.registry).labels(__version__, platform.python_version()).set(1)
         PlatformCollector(registry=self.registry)
         self.process = CollectorRegistry()
         ProcessCollector(registry=self.process)
-        self._changes = itertools.count(1)
-        self.version = 0
+        self.version = object()
 
     def changed(self) -> None:
         """Note that something was counted; several threads may do so at once."""
-        self.version = next(self._changes)
-
-    def of_login(self, login: str) -> "LoginTelemetry":
-        """The counters of one login, all of them there from the start."""
-        return LoginTelemetry(self, login)
+        self.version = object()
 
 
 class LoginTelemetry:
-    """What one login's refreshing counts."""
+    """What one login's refreshing counts; all of it is there from the start."""
 
     def __init__(self, telemetry: Telemetry, login: str) -> None:
         self._telemetry = telemetry
@@ -61,7 +56,7 @@ class LoginTelemetry:
         telemetry.refreshes.labels(login)
         for reason in Reason:
             telemetry.failures.labels(login, reason.value)
-        for direction, reach in itertools.product(("up", "down"), ("window", "older")):
+        for direction, reach in product(("up", "down"), ("window", "older")):
             telemetry.revisions.labels(login, direction, reach)
 
     def refreshed(self, failures: Iterable[Reason]) -> None:
@@ -81,7 +76,3 @@ class LoginTelemetry:
         self._telemetry.requests.labels(self._login, endpoint, code).inc()
         self._telemetry.seconds.labels(self._login, endpoint).observe(seconds)
         self._telemetry.changed()
-
-
-def _definition(family: Family) -> tuple[str, str, tuple[str, ...]]:
-    return family.name, family.help, family.labels

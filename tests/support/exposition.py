@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from exporter.intervals.model import LocationKey, Snapshot
 from exporter.metrics.collector import CurrentState
-from exporter.metrics.endpoint import MetricsEndpoint, Steady
+from exporter.metrics.endpoint import MetricsEndpoint
 from exporter.metrics.telemetry import LoginTelemetry, Telemetry
 from exporter.refresh.status import LoginStatus
 from exporter.web.types import Request, Response
@@ -28,16 +28,17 @@ class Exposition:
 
     def __post_init__(self) -> None:
         telemetry = Telemetry()
-        self.login: LoginTelemetry = telemetry.of_login("farm")
+        self.login = LoginTelemetry(telemetry, "farm")
         telemetry.registry.register(
             CurrentState(lambda: self.snapshot, lambda: self.statuses, lambda: self.backfill_needed),
         )
-        steady = Steady(
-            telemetry.registry,
-            lambda: (telemetry.version, self.snapshot, dict(self.statuses), dict(self.backfill_needed)),
-        )
         self.endpoint = MetricsEndpoint(
-            lambda: self.snapshot, telemetry.process, self.window, self.clock, steady=steady
+            lambda: self.snapshot,
+            telemetry.process,
+            self.window,
+            self.clock,
+            steady=telemetry.registry,
+            version=lambda: (telemetry.version, self.snapshot, dict(self.statuses), dict(self.backfill_needed)),
         )
 
     def get(self, query: Mapping[str, list[str]] | None = None, **headers: str) -> Response:

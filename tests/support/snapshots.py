@@ -30,37 +30,37 @@ SOLAR_METER = Meter(
 SOLAR = snapshot_of(SOLAR_METER)
 KWH = "smarthub_interval_usage_kwh"
 LABELS = 'portal="novec",account="55001",location="70001",meter="81002"'
-OF_INTERVAL = "amount of one interval, stamped in its last second, served from memory."
-OF_DAY = "amount of one interval, a whole local day, stamped in its last second, served from memory."
+OF_INTERVAL = "of one interval, timestamped in its last second; served from memory."
+OF_DAY = "of one full local day, timestamped in its last second; served from memory."
 GOLDEN = f"""\
-# HELP smarthub_interval_usage_kwh Energy drawn from the grid in kWh, {OF_INTERVAL}
+# HELP smarthub_interval_usage_kwh Energy used from the grid (kWh) {OF_INTERVAL}
 # TYPE smarthub_interval_usage_kwh gauge
 smarthub_interval_usage_kwh{{{LABELS}}} 0.31 1795001399001
 smarthub_interval_usage_kwh{{{LABELS}}} 0.0 1795002299267
-# HELP smarthub_interval_usage_watts Energy drawn from the grid as average power in W, {OF_INTERVAL}
+# HELP smarthub_interval_usage_watts Average power used from the grid (W) {OF_INTERVAL}
 # TYPE smarthub_interval_usage_watts gauge
 smarthub_interval_usage_watts{{{LABELS}}} 1240.0 1795001399001
 smarthub_interval_usage_watts{{{LABELS}}} 0.0 1795002299267
-# HELP smarthub_interval_export_kwh Energy sent to the grid in kWh, {OF_INTERVAL}
+# HELP smarthub_interval_export_kwh Energy exported to the grid (kWh) {OF_INTERVAL}
 # TYPE smarthub_interval_export_kwh gauge
 smarthub_interval_export_kwh{{{LABELS}}} 0.0 1795001399001
 smarthub_interval_export_kwh{{{LABELS}}} 1.25 1795002299268
-# HELP smarthub_interval_cost_usd Cost in US dollars, {OF_INTERVAL}
+# HELP smarthub_interval_cost_usd Cost (USD) {OF_INTERVAL}
 # TYPE smarthub_interval_cost_usd gauge
 smarthub_interval_cost_usd{{{LABELS}}} 0.04 1795001399058
 smarthub_interval_cost_usd{{{LABELS}}} -0.05 1795002299267
-# HELP smarthub_interval_tou_usage_kwh Energy drawn from the grid in kWh by rate period, {OF_INTERVAL}
+# HELP smarthub_interval_tou_usage_kwh Energy used from the grid (kWh) by rate period, {OF_INTERVAL}
 # TYPE smarthub_interval_tou_usage_kwh gauge
 smarthub_interval_tou_usage_kwh{{{LABELS},period="Off Peak"}} 0.31 1795001399001
 smarthub_interval_tou_usage_kwh{{{LABELS},period="Off Peak"}} 0.0 1795002299268
 smarthub_interval_tou_usage_kwh{{{LABELS},period="On Peak"}} 0.0 1795002299267
-# HELP smarthub_day_usage_kwh Energy drawn from the grid in kWh, {OF_DAY}
+# HELP smarthub_day_usage_kwh Energy used from the grid (kWh) {OF_DAY}
 # TYPE smarthub_day_usage_kwh gauge
 smarthub_day_usage_kwh{{{LABELS}}} 21.5 1795039199099
-# HELP smarthub_day_export_kwh Energy sent to the grid in kWh, {OF_DAY}
+# HELP smarthub_day_export_kwh Energy exported to the grid (kWh) {OF_DAY}
 # TYPE smarthub_day_export_kwh gauge
 smarthub_day_export_kwh{{{LABELS}}} 3.0 1795039199100
-# HELP smarthub_day_cost_usd Cost in US dollars, {OF_DAY}
+# HELP smarthub_day_cost_usd Cost (USD) {OF_DAY}
 # TYPE smarthub_day_cost_usd gauge
 smarthub_day_cost_usd{{{LABELS}}} 2.4 1795039199101
 """
