@@ -3,9 +3,8 @@
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Protocol
 
 from .model import Interval, Reading
@@ -38,28 +37,19 @@ def full_days(intervals: Mapping[int, Interval], changed: Iterable[int], calenda
     intervals: everything known of a meter, by start. changed: starts of the changed ones.
     """
     starts = sorted(intervals)
-    for day in _days_of(changed, calendar):
+    for day in sorted({calendar.day(instant) for instant in changed}):
         first, last = bisect_left(starts, day.start), bisect_left(starts, day.end)
         yield _total(day, [intervals[start] for start in starts[first:last]], calendar)
 
 
-def _days_of(instants: Iterable[int], calendar: Calendar) -> Iterator[Day]:
-    day: Day | None = None
-    for instant in sorted(instants):
-        if day is None or instant >= day.end:
-            day = calendar.day(instant)
-            yield day
-
-
 def _total(day: Day, intervals: list[Interval], calendar: Calendar) -> Reading:
-    steps = Counter(interval.end - interval.start for interval in intervals)
-    step = min(steps, key=lambda length: (-steps[length], length))
-    grid = ((day.start,),) if step >= day.end - day.start else calendar.grid(day, step)
+    # The most common length, of two equally common ones the shorter.
+    ((step, _),) = Counter(sorted(each.end - each.start for each in intervals)).most_common(1)
+    grid = calendar.grid(day, step)
 
-    def total(value: Callable[[Interval], float | None]) -> float | None:
-        values = {each.start: known for each in intervals if (known := value(each)) is not None}
+    def total(name: str) -> float | None:
+        values = {each.start: value for each in intervals if (value := getattr(each, name)) is not None}
         is_full = all(any(instant in values for instant in wall_time) for wall_time in grid)
         return amount(math.fsum(values.values())) if is_full else None
 
-    usage, export, cost = (total(attrgetter(name)) for name in ("usage", "export", "cost"))
-    return Reading(day.start, day.end, usage, export, cost)
+    return Reading(day.start, day.end, total("usage"), total("export"), total("cost"))

@@ -7,6 +7,7 @@ values carry the version `k` under which they are written to a database (contrac
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from .model import Change, Interval, Reading
 from .samples import amount, newer_version, version
@@ -55,13 +56,10 @@ def _overlapped(starts: Sequence[int], known: Mapping[int, Interval], reading: R
 
 def _last_energy(known: Mapping[int, Interval], readings: Mapping[int, Reading]) -> int:
     """The start of the newest interval with energy, where the portal's present word counts before the known one."""
-    starts = [start for start, reading in readings.items() if reading.usage or reading.export]
-    starts += [
-        start
-        for start, interval in known.items()
-        if (interval.usage or interval.export) and not (start in readings and readings[start].is_zero)
-    ]
-    return max(starts, default=-1)
+    zeros = {start for start, reading in readings.items() if reading.is_zero}
+    everything = chain[Interval | Reading](known.values(), readings.values())
+    with_energy = {each.start for each in everything if each.usage or each.export}
+    return max(with_energy - zeros, default=-1)
 
 
 def _is_placeholder(reading: Reading, now: float) -> bool:
@@ -86,11 +84,14 @@ def _merge_interval(
             return known, known_k
         return new, newer_version(fresh, known_k)
 
-    usage, usage_k = newer(old.usage, last.usage_k, reading.usage)
-    export, export_k = newer(old.export, last.export_k, reading.export)
-    cost, cost_k = newer(old.cost, last.cost_k, reading.cost)
-    periods = _merge_periods(old.periods, reading, fresh)
-    after = Interval(reading.start, reading.end, usage, usage_k, export, export_k, cost, cost_k, periods)
+    after = Interval(
+        reading.start,
+        reading.end,
+        *newer(old.usage, last.usage_k, reading.usage),
+        *newer(old.export, last.export_k, reading.export),
+        *newer(old.cost, last.cost_k, reading.cost),
+        _merge_periods(old.periods, reading, fresh),
+    )
     return after if after.has_energy or after.cost is not None or after.periods else None
 
 

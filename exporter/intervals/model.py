@@ -3,7 +3,7 @@
 Energy in kWh, money in USD, times in seconds UTC.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from .samples import watts
@@ -44,7 +44,7 @@ class Reading:
     @property
     def is_zero(self) -> bool:
         """No energy in any channel that has a value: perhaps only a placeholder (portal-facts 3.5)."""
-        return (self.usage is not None or self.export is not None) and not self.usage and not self.export
+        return 0 in (self.usage, self.export) and not self.usage and not self.export
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +124,9 @@ class Snapshot:
     locations: Mapping[LocationKey, Location] = field(default_factory=dict)
 
     def with_location(self, location: Location) -> "Snapshot":
-        """A snapshot in which one location is another; the same one where nothing is different."""
-        if self.locations.get(location.key) == location:
-            return self
+        """A snapshot in which one location is another."""
         return Snapshot(dict(sorted({**self.locations, location.key: location}.items())))
 
-    def keep_only(self, keys: Iterable[LocationKey]) -> "Snapshot":
-        """A snapshot without the locations that are not named; the same one where there are none."""
-        wanted = set(keys)
-        if wanted.issuperset(self.locations):
-            return self
-        return Snapshot({key: location for key, location in self.locations.items() if key in wanted})
+    def keep_only(self, keys: Container[LocationKey]) -> "Snapshot":
+        """A snapshot without the locations that are not named."""
+        return Snapshot({key: location for key, location in self.locations.items() if key in keys})

@@ -20,15 +20,14 @@ def watts(kwh: float, seconds: int) -> float:
     return round(kwh * 3_600_000 / seconds, _WATT_DECIMALS) + 0.0
 
 
-def version(end: int, seen: float, replaced: int = 0) -> int:
+def version(end: int, seen: float) -> int:
     """The version of a value first seen at `seen` for an interval that ended at `end` (contract 3).
 
     It grows with the age at which a value was seen, so that what is seen later wins in a database, whoever wrote it.
-    `replaced` is the version of the value that this one replaces, 0 where there is none.
     """
     hours = max(0.0, (seen - end) / 3600)
     by_age = 1 + math.floor(998 * math.log(1 + hours) / math.log(1 + _HOURS_OF_LARGEST_VERSION))
-    return newer_version(min(by_age, _LARGEST_VERSION), replaced)
+    return VERSIONS[min(by_age, _LARGEST_VERSION)]
 
 
 def newer_version(fresh: int, replaced: int) -> int:

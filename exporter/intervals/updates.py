@@ -62,7 +62,7 @@ def update_meter(
     days, day_changes = merge(known_days, totals, now=now, hold_zeros=False)
     oldest = min(known, default=math.inf)
     late = [change for change in changes if change.before or change.after.start > oldest]
-    meter = Meter(info, _sorted(merged), _sorted(days))
+    meter = Meter(info, *(tuple(each[start] for start in sorted(each)) for each in (merged, days)))
     dropped = tuple(known.keys() - merged.keys())
     return MeterUpdate(drop_before(meter, keep_from), tuple(changes), tuple(day_changes), dropped, tuple(late))
 
@@ -74,16 +74,13 @@ def raise_versions(update: MeterUpdate, former: Meter | None) -> MeterUpdate:
     """
     if former is None:
         return update
-    changes, days = (
-        tuple(Change(None, each) for each in _raised([change.after for change in changed], known))
-        for changed, known in ((update.changes, former.intervals), (update.days, former.days))
+    intervals = _raised(update.meter.intervals, former.intervals)
+    days = _raised(update.meter.days, former.days)
+    # All of it is new.
+    changes, day_changes = (tuple(Change(None, each) for each in known) for known in (intervals, days))
+    return replace(
+        update, meter=replace(update.meter, intervals=intervals, days=days), changes=changes, days=day_changes
     )
-    meter = replace(
-        update.meter,
-        intervals=_raised(update.meter.intervals, former.intervals),
-        days=_raised(update.meter.days, former.days),
-    )
-    return replace(update, meter=meter, changes=changes, days=days)
 
 
 def _raised(intervals: Iterable[Interval], former: Iterable[Interval]) -> tuple[Interval, ...]:
@@ -116,10 +113,6 @@ def _with_export(
         if interval.export is None and interval.usage is not None
     ]
     return filled, changes
-
-
-def _sorted(intervals: Mapping[int, Interval]) -> tuple[Interval, ...]:
-    return tuple(interval for _, interval in sorted(intervals.items()))
 
 
 def drop_before(meter: Meter, keep_from: int) -> Meter:

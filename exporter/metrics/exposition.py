@@ -5,7 +5,7 @@ page may have hundreds of thousands of samples. Tests hold its output against th
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
@@ -36,10 +36,9 @@ class Page:
     places: Mapping[str, slice]
     oldest: float
 
-    def only(self, names: Iterable[str]) -> PagePart:
+    def only(self, names: Collection[str]) -> PagePart:
         """The text of some families; a name that is none of them gives nothing."""
-        wanted = set(names)
-        return PagePart(b"".join(self.whole.body[place] for name, place in self.places.items() if name in wanted))
+        return PagePart(b"".join(self.whole.body[place] for name, place in self.places.items() if name in names))
 
 
 def render(snapshot: Snapshot, since_ms: int, form: Format) -> Page:
@@ -48,15 +47,15 @@ def render(snapshot: Snapshot, since_ms: int, form: Format) -> Page:
     texts: list[bytes] = []
     places: dict[str, slice] = {}
     size = 0
-    for timestamped in TIMESTAMPED:
-        lines = [header(timestamped.family)]
+    for family, samples_of in TIMESTAMPED:
+        lines = [header(family)]
         for key, location in snapshot.locations.items():
             for meter in location.meters:
-                samples = [sample for sample in timestamped.samples(meter) if sample[2] >= since_ms]
+                samples = [sample for sample in samples_of(meter) if sample[2] >= since_ms]
                 oldest = min([oldest, *(stamp for _, _, stamp in samples)])
-                lines += sample_lines(timestamped.family, key, meter, samples, form)
+                lines += sample_lines(family, key, meter, samples, form)
         texts.append("".join(lines).encode())
-        places[timestamped.family.name] = slice(size, size := size + len(texts[-1]))
+        places[family.name] = slice(size, size := size + len(texts[-1]))
     return Page(snapshot, PagePart(b"".join(texts)), places, oldest)
 
 

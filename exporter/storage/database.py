@@ -77,8 +77,8 @@ class Database:
                     log.warning("cannot lock %s in %s (%s)", name, path.parent, error.strerror)
             yield
 
-    def _data_version(self) -> int:
-        return int(self.execute("PRAGMA data_version")[0][0])
+    def _data_version(self) -> list[Any]:
+        return self.execute("PRAGMA data_version")
 
     def _open(self) -> sqlite3.Connection:
         if self._path is not None:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 
 from ..intervals.days import Calendar
@@ -43,7 +43,7 @@ class SnapshotStore:
             if self._state.changed_elsewhere():
                 self._load()
 
-    def retain(self, keys: Iterable[LocationKey]) -> None:
+    def retain(self, keys: Container[LocationKey]) -> None:
         """Serve no other locations than these."""
         with self._lock:
             self._show(self.snapshot.keep_only(keys))
@@ -116,7 +116,7 @@ class SnapshotStore:
 
     def _show(self, snapshot: Snapshot) -> None:
         """Swap the snapshot; one in which nothing is different need not be rendered again."""
-        if snapshot is not self.snapshot:
+        if snapshot != self.snapshot:
             self.snapshot = snapshot
             self.version += 1
 
