@@ -1,4 +1,4 @@
-"""What of a backfill is done, kept in the state so that the same command goes on where it stopped (contract 2)."""
+"""Progress of a backfill, kept in the state so that the same command resumes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,12 +9,12 @@ from ..clock import Clock
 from ..intervals.model import LocationKey
 from ..storage.state import StateFile
 
-_LIFE = 24 * 3600.0  # seconds: by then the portal may have corrected what is done
+_LIFE = 24 * 3600.0  # seconds; after that the portal may have corrected the data
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a chunk or a whole backfill came to: counts, kWh and USD."""
+    """Counts and sums of a chunk or a whole backfill, in kWh and USD."""
 
     intervals: int = 0
     usage: float = 0.0
@@ -25,16 +25,16 @@ class Totals:
     gone: int = 0
 
     def __add__(self, other: "Totals") -> "Totals":
-        """Both together."""
+        """Return the sum of both."""
         return Totals(*map(add, astuple(self), astuple(other)))
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What was seen of a chunk, in seconds UTC.
+    """What the data of a chunk covers; times in seconds UTC.
 
-    spans: by meter the start of its first and the end of its last interval with energy. one_way: meters that would show
-    export as negative import, and show none here.
+    spans: The start of the first and the end of the last interval with energy, by meter. one_way: Meters that would
+    show export as negative usage and show none here.
     """
 
     spans: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -43,9 +43,10 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class CompletedChunk:
-    """A chunk of a location that the sink holds; start and end are local midnights, seconds UTC.
+    """A chunk of a location that the sink has stored.
 
-    seal: what the sink told of it, to see whether it still holds it.
+    start, end: Local midnights in seconds UTC. digest: Returned by the sink, to check later whether it still has the
+    chunk.
     """
 
     key: LocationKey
@@ -57,12 +58,12 @@ class CompletedChunk:
 
     @property
     def chunk_key(self) -> "ChunkKey":
-        """Which chunk it is."""
+        """The key of the chunk."""
         return self.key, self.start, self.end
 
 
 ChunkKey = tuple[LocationKey, int, int]
-"""A chunk of a location: its local midnights, seconds UTC."""
+"""A chunk: its location and its local midnights in seconds UTC."""
 
 
 class Journal:
@@ -74,33 +75,39 @@ class Journal:
         self._task = json.dumps([str(each) for each in task])
 
     def read(self) -> list[CompletedChunk]:
-        """What earlier runs of the same task did within a day."""
+        """Return the chunks that earlier runs of the same task finished within a day."""
         since = self._clock.now() - _LIFE
         entries = [_read(*row) for row in self._state.chunks_done(self._task)]
         return [done for noted, done in filter(None, entries) if noted >= since]
 
-    def begin(self, *, anew: bool) -> None:
-        """Make room for the task; forget what was done where to begin anew, and whatever nobody believes any more."""
+    def begin(self, *, restart: bool) -> None:
+        """Register the task and drop expired ones.
+
+        restart: Chunks that earlier runs of the task finished are dropped too.
+        """
         now = self._clock.now()
-        self._state.begin_backfill(self._task, now, now - _LIFE, anew=anew)
+        self._state.begin_backfill(self._task, now, now - _LIFE, restart=restart)
 
     def note(self, done: CompletedChunk) -> None:
-        """A chunk is done, and with it what it was needed for."""
+        """Record a chunk as finished."""
         now = self._clock.now()
         text = json.dumps([now, asdict(done.totals), asdict(done.coverage), done.digest.hex()])
         self._state.note_chunk(self._task, now, done.chunk_key, text)
 
     def forget(self, done: CompletedChunk) -> None:
-        """A chunk has to be done again."""
+        """Remove a finished chunk, so that it is done again."""
         self._state.forget_chunk(self._task, done.key, done.start)
 
     def remove(self) -> None:
-        """All of it is done."""
+        """Remove the task, once all of it is done."""
         self._state.forget_backfill(self._task)
 
 
 def _read(key: LocationKey, start: int, end: int, text: str) -> tuple[float, CompletedChunk] | None:
-    """When it was noted, and what; None where another version of this program wrote it: then the chunk is not done."""
+    """Return when a chunk was recorded, and the chunk.
+
+    None if another version of the program wrote it; the chunk then counts as not done.
+    """
     try:
         noted, totals, told, digest = json.loads(text)
         coverage = Coverage(

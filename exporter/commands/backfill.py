@@ -119,7 +119,7 @@ class _Run:
             self._print("Nothing is done.")
             return EXIT_FAILED
         if journal is not None:
-            journal.begin(anew=self.arguments.restart)
+            journal.begin(restart=self.arguments.restart)
         started = self.clock.monotonic()
         result = self._do(jobs, journal, done)
         if journal is not None and result.left == 0 and not result.errors:

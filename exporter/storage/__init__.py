@@ -1,1 +1,1 @@
-"""What is kept: the current snapshot in memory and the state file on disk."""
+"""The current snapshot in memory and the state file on disk."""

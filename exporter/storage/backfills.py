@@ -1,4 +1,4 @@
-"""Backfills that were begun, each with the chunks that are done. What is told of a chunk is the journal's own text."""
+"""Backfills in progress and their finished chunks."""
 
 from ..intervals.model import LocationKey
 from .database import Database
@@ -13,10 +13,10 @@ CREATE TABLE backfill_done (
 
 
 class BackfillTables(Database):
-    """The part of the state that lets a backfill go on where it stopped."""
+    """The part of the state that lets a backfill resume."""
 
     def chunks_done(self, task: str) -> list[tuple[LocationKey, int, int, str]]:
-        """The chunks of a task, each with its start, its end and its text."""
+        """Return the finished chunks of a task: location, start, end and text of each."""
         rows = self.execute(
             "SELECT portal, account, location, start, end, figures FROM backfill_done"
             " JOIN backfill ON backfill.id = backfill WHERE task = :task ORDER BY portal, account, location, start",
@@ -24,22 +24,23 @@ class BackfillTables(Database):
         )
         return [(LocationKey(*row[:3]), *row[3:]) for row in rows]
 
-    def begin_backfill(self, task: str, now: float, expired: float, *, anew: bool) -> None:
-        """Make room for a task; forget what was done of it where to begin anew, and all that was last touched before.
+    def begin_backfill(self, task: str, now: float, expired: float, *, restart: bool) -> None:
+        """Register a task and drop expired ones.
 
-        expired: the time before which a task is not believed any more.
+        expired: Tasks that were last written before this time are dropped, with their chunks.
+        restart: Earlier chunks of this task are dropped too.
         """
         self.execute(
-            *_deletions("touched < :expired OR (:anew AND task = :task)"),
+            *_deletions("touched < :expired OR (:restart AND task = :task)"),
             "INSERT OR IGNORE INTO backfill (task, touched) VALUES (:task, :now)",
             task=task,
             now=now,
             expired=expired,
-            anew=anew,
+            restart=restart,
         )
 
     def note_chunk(self, task: str, now: float, chunk: tuple[LocationKey, int, int], text: str) -> None:
-        """A chunk of a location, from its start to its end, is done."""
+        """Record a chunk, given as location, start and end, as finished."""
         key, start, end = chunk
         self.execute(
             "UPDATE backfill SET touched = :now WHERE task = :task",
@@ -54,7 +55,7 @@ class BackfillTables(Database):
         )
 
     def forget_chunk(self, task: str, key: LocationKey, start: int) -> None:
-        """A chunk has to be done again."""
+        """Remove a finished chunk, so that it is done again."""
         self.execute(
             "DELETE FROM backfill_done WHERE portal = :portal AND account = :account AND location = :location"
             " AND start = :start AND backfill IN (SELECT id FROM backfill WHERE task = :task)",
@@ -64,7 +65,7 @@ class BackfillTables(Database):
         )
 
     def forget_backfill(self, task: str) -> None:
-        """All of a task is done."""
+        """Remove a task with its chunks."""
         self.execute(*_deletions("task = :task"), task=task)
 
 

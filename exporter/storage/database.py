@@ -1,6 +1,6 @@
-"""One SQLite file: opened, or set aside where it is damaged; every read and write is one transaction.
+"""One SQLite file, in which every read and write is one transaction.
 
-Where the file cannot be used the same database lives in memory and is lost at the end.
+A damaged file is set aside. If the file cannot be used, the database lives in memory and is lost at exit.
 """
 
 import fcntl
@@ -21,7 +21,10 @@ _BUSY_SECONDS = 20.0
 
 
 class Database:
-    """A file of these tables, or a database in memory (None). Safe to use from several threads."""
+    """A database in a file, or in memory if `path` is None.
+
+    Safe to use from several threads. tables: The statements that create its tables.
+    """
 
     def __init__(self, path: Path | None, tables: frozenset[str]) -> None:
         self._lock = threading.RLock()
@@ -33,21 +36,24 @@ class Database:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the state outlives the program."""
+        """Whether the state survives a restart."""
         return self._path is not None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._database.close()
 
     def changed_elsewhere(self) -> bool:
-        """Whether another process has written since this was last asked."""
+        """Return whether another process has written since the last call."""
         before, self._seen_version = self._seen_version, self._data_version()
         return self.is_kept and self._seen_version != before
 
     def run(self, action: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Read or write in one transaction. Where the file fails, go on in memory: serving is worth more."""
+        """Read or write in one transaction.
+
+        If the file fails, continue in memory: serving matters more.
+        """
         with self._lock:
             try:
                 return _in_transaction(self._database, action)
@@ -64,7 +70,10 @@ class Database:
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[None]:
-        """Hold a lock that one holder at a time can have, among all processes on this state; freed when one dies."""
+        """Hold a lock that all processes with this state share.
+
+        It is released if its holder dies.
+        """
         with self._lock:
             lock = self._names.setdefault(name, threading.Lock())
             path = self._path
@@ -74,7 +83,12 @@ class Database:
                     file = stack.enter_context(path.with_name(f"{name}.lock").open("w"))
                     fcntl.flock(file, fcntl.LOCK_EX)
                 except OSError as error:
-                    log.warning("cannot lock %s in %s (%s)", name, path.parent, error.strerror)
+                    log.warning(
+                        "cannot lock %s in %s (%s); check the permissions of the directory",
+                        name,
+                        path.parent,
+                        error.strerror,
+                    )
             yield
 
     def _data_version(self) -> list[Any]:
@@ -91,7 +105,7 @@ class Database:
     def _open_file(self, path: Path) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
-            log.info("there is no state in %s yet, starting without it", path.parent)
+            log.info("starting fresh: no saved state in %s", path.parent)
             path.touch(mode=0o600)
         try:
             return self._connect(path)
@@ -103,7 +117,10 @@ class Database:
             return self._connect(path)
 
     def _connect(self, path: Path | str) -> sqlite3.Connection:
-        """Open a database. Raises sqlite3.DatabaseError where it is damaged or not one of ours."""
+        """Open a database and create what is missing in it.
+
+        Raises sqlite3.DatabaseError if it is damaged or not one of ours.
+        """
         database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             database.execute("PRAGMA cache_size = -256")
@@ -118,21 +135,21 @@ class Database:
             raise sqlite3.DatabaseError("damaged")
         tables = {row[0] for row in database.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")}
         if tables - self._tables:
-            raise sqlite3.DatabaseError("not one of this version")
-        for statement in sorted(self._tables - tables):  # new, or of a version that had fewer of them
+            raise sqlite3.DatabaseError("unknown tables")
+        for statement in sorted(self._tables - tables):  # a new file, or one of a version with fewer tables
             database.execute(statement)
 
     def _give_up(self, error: Exception) -> None:
         log.warning(
-            "the state cannot be kept in %s (%s): after a restart the exporter starts empty and has forgotten refused"
-            " sign-ins, corrections and what a backfill did; give it a folder that it may write to with --state.dir",
+            "cannot save the state in %s (%s), so a restart will start fresh, without rejected sign-ins, corrections"
+            " and backfill progress; set --state.dir to a writable directory",
             self._path and self._path.parent,
             getattr(error, "strerror", error),
         )
         self._path = None
 
     def _move_to_memory(self) -> None:
-        """Keep the content without the file; nothing of it where not even reading works any more."""
+        """Continue in memory with the content of the file, or empty if it cannot be read."""
         copy = self._connect(":memory:")
         with suppress(sqlite3.Error), closing(self._database) as file:
             file.backup(copy)
@@ -145,7 +162,7 @@ def _set_aside(path: Path) -> None:
     path.rename(aside)
     with suppress(FileNotFoundError):
         Path(f"{path}-journal").rename(f"{aside}-journal")
-    log.warning("the state in %s is damaged: set aside as %s, starting without it", path, aside.name)
+    log.warning("the state file %s is damaged; renamed it to %s and starting fresh", path, aside.name)
 
 
 def _in_transaction(database: sqlite3.Connection, action: Callable[[sqlite3.Connection], _Result]) -> _Result:

@@ -1,4 +1,4 @@
-"""Locations with their meters, intervals and rate periods, and the days that only a backfill can bring to databases."""
+"""Stored locations with their meters and intervals, and days to backfill."""
 
 import json
 import sqlite3
@@ -32,7 +32,7 @@ CREATE TABLE backfill_needed (
     PRIMARY KEY (portal, account, location, day)) WITHOUT ROWID;
 """
 _OF_LOCATION = "portal = :portal AND account = :account AND location = :location"
-_METERS = f"SELECT id FROM meter WHERE {_OF_LOCATION}"  # noqa: S608 - here and below: our own words
+_METERS = f"SELECT id FROM meter WHERE {_OF_LOCATION}"  # noqa: S608 - here and below: no values from outside
 _FORGET_METERS = [
     f"DELETE FROM {rows} IN ({_METERS} AND number NOT IN (SELECT value FROM json_each(:kept)))"  # noqa: S608
     for rows in ("interval WHERE meter", "period WHERE meter", "meter WHERE id")
@@ -41,10 +41,10 @@ _KEPT_UNREAD = 30 * 86400
 
 
 class LocationTables(Database):
-    """The part of the state that the snapshot is made of."""
+    """The part of the state that the snapshot is loaded from."""
 
     def locations(self, wanted: Callable[[LocationKey], bool] = lambda _: True) -> list[Location]:
-        """Everything that is stored of the wanted locations."""
+        """Return everything that is stored for the wanted locations."""
 
         def read(database: sqlite3.Connection) -> list[Location]:
             rows = database.execute("SELECT * FROM location ORDER BY portal, account, location").fetchall()
@@ -65,8 +65,8 @@ class LocationTables(Database):
     ) -> None:
         """Write what a refresh of a location changed, all or nothing.
 
-        updates: what changed in its meters. needed_days: starts of local days that only a backfill can bring to the
-        databases now. keep_from: what ended before it is forgotten.
+        updates: The changes in its meters. needed_days: Starts of local days that now need a backfill.
+        keep_from: Intervals that ended before it are deleted.
         """
         labels = location.key.labels()
 
@@ -83,7 +83,7 @@ class LocationTables(Database):
                 "INSERT OR IGNORE INTO backfill_needed VALUES (?,?,?,?)",
                 [(*labels.values(), day) for day in needed_days],
             )
-            # Locations that nobody reads any more keep theirs a while longer.
+            # Other locations may no longer be configured; their intervals are kept a while longer.
             for rows in ("interval WHERE end <=", "period WHERE start + 86400 <"):
                 database.execute(
                     f"DELETE FROM {rows} :keep_from - iif(meter IN ({_METERS}), 0, {_KEPT_UNREAD})",  # noqa: S608
@@ -93,19 +93,19 @@ class LocationTables(Database):
         self.run(write)
 
     def forget(self, key: LocationKey) -> None:
-        """Forget all that is stored of a location."""
+        """Delete everything that is stored for a location."""
         rest = (f"DELETE FROM {table} WHERE {_OF_LOCATION}" for table in ("location", "backfill_needed"))  # noqa: S608
         self.execute(*_FORGET_METERS, *rest, kept="[]", **key.labels())
 
     def backfill_needed(self) -> dict[LocationKey, int]:
-        """The start of the oldest day of each location that only a backfill can bring to the databases."""
+        """Return the start of the oldest day that needs a backfill, by location."""
         rows = self.execute(
             "SELECT portal, account, location, min(day) FROM backfill_needed GROUP BY portal, account, location"
         )
         return {LocationKey(*names): day for *names, day in rows}
 
     def backfilled(self, key: LocationKey, start: int, end: int) -> None:
-        """The databases have now got the days of a location that begin in [start, end)."""
+        """Remove the needed days of a location that start in [start, end)."""
         self.execute(
             f"DELETE FROM backfill_needed WHERE {_OF_LOCATION} AND day >= :start AND day < :end",  # noqa: S608
             start=start,
@@ -115,7 +115,7 @@ class LocationTables(Database):
 
 
 def _read_meters(database: sqlite3.Connection, key: LocationKey) -> Iterator[Meter]:
-    statement = f"SELECT * FROM meter WHERE {_OF_LOCATION} ORDER BY number"  # noqa: S608 - our own words
+    statement = f"SELECT * FROM meter WHERE {_OF_LOCATION} ORDER BY number"  # noqa: S608
     rows = database.execute(statement, key.labels()).fetchall()
     for identifier, _, _, _, number, flows, *flags, step in rows:
         info = MeterInfo(*(number, tuple(filter(None, flows.split(","))), *map(bool, flags), step))
@@ -123,7 +123,7 @@ def _read_meters(database: sqlite3.Connection, key: LocationKey) -> Iterator[Met
 
 
 def _read_intervals(database: sqlite3.Connection, meter: int) -> tuple[tuple[Interval, ...], tuple[Interval, ...]]:
-    """The intervals and the days of a meter."""
+    """Return the intervals and the days of a meter."""
     periods = defaultdict(list)
     for _, start, *period in database.execute("SELECT * FROM period WHERE meter = ? ORDER BY start, name", (meter,)):
         periods[start].append(tuple(period))
@@ -137,7 +137,7 @@ def _read_intervals(database: sqlite3.Connection, meter: int) -> tuple[tuple[Int
 
 
 def _save_meter(database: sqlite3.Connection, labels: Mapping[str, str], info: MeterInfo) -> int:
-    """Insert or update a meter and give its row id."""
+    """Insert or update a meter and return its row id."""
     identifier: int
     ((identifier,),) = database.execute(
         "INSERT INTO meter (portal, account, location, number, flows, parent, net, exports, signed, step)"
@@ -165,7 +165,7 @@ def _save_changes(database: sqlite3.Connection, meter: int, update: MeterUpdate)
     database.executemany(
         "DELETE FROM period WHERE meter = ? AND start = ?", [*dropped, *((meter, each.start) for each in changed)]
     )
-    # An interval can be among the changes twice: its export became known, and its energy is another.
+    # An interval may be in the changes twice: once for its export, once for its energy.
     database.executemany(
         "REPLACE INTO period VALUES (?,?,?,?,?)",
         [(meter, each.start, *period) for each in changed for period in each.periods],

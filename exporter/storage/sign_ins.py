@@ -13,7 +13,7 @@ CREATE TABLE refused_sign_ins (
 
 @dataclass(frozen=True, slots=True)
 class RejectedSignIns:
-    """How often in a row a login was refused with one and the same configuration."""
+    """How often in a row a login was rejected; `last` in seconds UTC."""
 
     count: int
     last: float
@@ -24,11 +24,11 @@ class SignInTables(Database):
     """The part of the state that protects accounts from being locked."""
 
     def rejected_sign_ins(self, login: str, fingerprint: str | None = None) -> RejectedSignIns | None:
-        """Return what is remembered of a login; None if it was not rejected.
+        """Return the rejections of a login; None if there are none.
 
-        fingerprint: the configuration that was rejected. Without it, all of them count together, with the last reason.
+        fingerprint: The rejected configuration. If None, all configurations count together, with the last reason.
         """
-        # SQLite takes a bare column from the row with the maximum.
+        # SQLite takes `reason` from the row with the maximum.
         rows = self.execute(
             "SELECT sum(count), max(last), reason FROM refused_sign_ins"
             " WHERE login = :login AND fingerprint = ifnull(:fingerprint, fingerprint) GROUP BY login",
@@ -38,7 +38,7 @@ class SignInTables(Database):
         return RejectedSignIns(*rows[0]) if rows else None
 
     def count_rejected_sign_in(self, login: str, fingerprint: str, now: float, reason: str) -> None:
-        """Count one more for this configuration; others of the same login keep their own counts."""
+        """Count one more rejection of a login with this configuration."""
         self.execute(
             "INSERT INTO refused_sign_ins VALUES (:login, :fingerprint, 1, :now, :reason)"
             " ON CONFLICT (login, fingerprint) DO UPDATE SET count = count + 1, last = :now, reason = :reason",
@@ -49,5 +49,5 @@ class SignInTables(Database):
         )
 
     def forget_rejected_sign_ins(self, login: str) -> None:
-        """The login was accepted."""
+        """Forget the rejections of a login, once it was accepted."""
         self.execute("DELETE FROM refused_sign_ins WHERE login = :login", login=login)

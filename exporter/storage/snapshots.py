@@ -1,4 +1,4 @@
-"""The one place where knowledge changes: fetched readings become the next snapshot and the next state."""
+"""Merge fetched readings into the current snapshot and the state file."""
 
 import logging
 import threading
@@ -18,13 +18,13 @@ Revision = tuple[str, str]
 
 
 class SnapshotStore:
-    """Holds the present snapshot. Reading it takes no lock; changing it goes one at a time.
+    """Holds the current snapshot. Reads take no lock; changes are made one at a time.
 
-    window: seconds of the recent past that /metrics carries. zone_of: the configured zone of a location, None if no
-    login reads it. What was stored of such a location, or by another zone's clock, is not served.
+    window: Seconds of the recent past that /metrics serves. zone_of: Returns the configured zone of a location, None if
+    no login reads it. What was stored for such a location, or under another zone, is not served.
 
-    snapshot: what is known now. backfill_needed: the start of the oldest local day with a change that the window no
-    longer carries, by location. version: changes with both.
+    snapshot: What is known now. backfill_needed: The start of the oldest local day with a change that has left the
+    window, by location. version: A number that changes with both.
     """
 
     def __init__(self, state: StateFile, window: int, zone_of: Callable[[LocationKey], str | None]) -> None:
@@ -38,13 +38,13 @@ class SnapshotStore:
         self._load()
 
     def reload_if_changed(self) -> None:
-        """Take over what another command, a backfill, wrote into the state."""
+        """Load what another command, such as a backfill, wrote to the state."""
         with self._lock:
             if self._state.changed_elsewhere():
                 self._load()
 
     def retain(self, keys: Container[LocationKey]) -> None:
-        """Serve no other locations than these."""
+        """Serve only these locations."""
         with self._lock:
             self._show(self.snapshot.keep_only(keys))
 
@@ -58,21 +58,22 @@ class SnapshotStore:
         keep_from: int,
         complete: bool = True,
     ) -> list[Revision]:
-        """Put what was fetched of a location over what is known, in the state and in a new snapshot.
+        """Merge fetched readings into the state and a new snapshot; return the revisions.
 
-        location: key, name and zone; its meters are the known ones. keep_from: what ended before it is forgotten.
-        complete: the fetch brought all that it was meant to; only then are meters forgotten that it did not name.
+        location: Its key, name and zone; the meters come from what is known and fetched. now: Seconds UTC.
+        keep_from: Intervals that ended before it are dropped. complete: Whether everything was fetched. Only then are
+        meters dropped that have no intervals left and were not in the answer.
         """
         with self._lock:
-            # Another process may have written while the portal was being asked.
+            # Another process may have written during the fetch.
             self.reload_if_changed()
             before, former = self._before(location)
-            known, known_by_other_clock = _by_number(before), _by_number(former)
+            known, known_in_other_zone = _by_number(before), _by_number(former)
             updates = {}
             for each in fetched:
                 number = each.info.number
                 update = update_meter(known.get(number), each, calendar, now=now, keep_from=keep_from)
-                updates[number] = raise_versions(update, known_by_other_clock.get(number))
+                updates[number] = raise_versions(update, known_in_other_zone.get(number))
             meters = known | {number: update.meter for number, update in updates.items()}
             forgets = complete and updates
             kept = (
@@ -89,7 +90,7 @@ class SnapshotStore:
             }
             newest = max((meter.intervals[-1].end for meter in known.values() if meter.intervals), default=keep_from)
             if updates and newest < keep_from:
-                # Nothing was read for longer than a refresh reaches back.
+                # Nothing was read for longer than a refresh reaches back, so the days between are missing.
                 days_to_do.add(calendar.day(newest).start)
             self._state.save(after, updates.values(), days_to_do, keep_from)
             self._show(self.snapshot.with_location(after))
@@ -104,37 +105,41 @@ class SnapshotStore:
         ]
 
     def _before(self, location: Location) -> tuple[Location | None, Location | None]:
-        """What is known of a location, and what was known by another zone's clock, which is then forgotten."""
-        # A location that was not served for a while may still be in the state.
+        """Return what is known of a location, and what was known under another zone.
+
+        The latter is deleted from the state.
+        """
+        # A location that is not served may still be in the state.
         served = self.snapshot.locations.get(location.key)
         stored = served or next(iter(self._state.locations(lambda key: key == location.key)), None)
         if stored is None or stored.timezone in ("", location.timezone):
             return stored, None
-        # Its days, and the instants of all its intervals, were those of another clock.
+        # The days, and the instants of all intervals, were those of another zone.
         self._state.forget(location.key)
         return None, stored
 
     def _show(self, snapshot: Snapshot) -> None:
-        """Swap the snapshot; one in which nothing is different need not be rendered again."""
+        """Swap the snapshot, unless it is equal and does not need to be rendered again."""
         if snapshot != self.snapshot:
             self.snapshot = snapshot
             self.version += 1
 
     def _load(self) -> None:
         stored = self._state.locations(self._is_read)
-        self.snapshot = Snapshot({each.key: each for each in stored if self._is_of_our_clock(each)})
+        self.snapshot = Snapshot({each.key: each for each in stored if self._is_in_our_zone(each)})
         self.backfill_needed = self._needed()
         self.version += 1
 
     def _is_read(self, key: LocationKey) -> bool:
         return self._zone_of(key) is not None
 
-    def _is_of_our_clock(self, stored: Location) -> bool:
+    def _is_in_our_zone(self, stored: Location) -> bool:
         zone = self._zone_of(stored.key)
         if stored.timezone in ("", zone):
             return True
         log.warning(
-            "what is stored of location %s of account %s was placed by the zone %s, not %s: it is left out",
+            "ignoring the saved data of location %s of account %s: it was stored for time zone %s, but %s is"
+            " configured; the next refresh reads it again",
             *(stored.key.location, stored.key.account, stored.timezone, zone),
         )
         return False

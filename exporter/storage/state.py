@@ -1,4 +1,4 @@
-"""What outlives a restart: one SQLite file with intervals of 35 days, refused sign-ins, days to do, backfills begun."""
+"""The state file: recent intervals, rejected sign-ins, backfill progress."""
 
 from pathlib import Path
 
@@ -9,7 +9,10 @@ _TABLES = f"{locations.TABLES}{sign_ins.TABLES}{backfills.TABLES}"
 
 
 class StateFile(locations.LocationTables, sign_ins.SignInTables, backfills.BackfillTables):
-    """The state of one folder, or of nothing (None): in memory. Safe to use from several threads."""
+    """The state in a directory, or in memory if `folder` is None.
+
+    Safe to use from several threads.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         tables = frozenset(statement.strip() for statement in _TABLES.split(";") if statement.strip())

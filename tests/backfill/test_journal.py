@@ -37,7 +37,7 @@ def open_journal(tmp_path: Path, clock: ManualClock) -> Iterator[Open]:
 
 def begun(open_journal: Open, *done: CompletedChunk) -> Journal:
     journal = open_journal()
-    journal.begin(anew=False)
+    journal.begin(restart=False)
     for each in done:
         journal.note(each)
     return journal
@@ -54,15 +54,15 @@ def test_a_chunk_that_is_done_again_counts_once(open_journal: Open) -> None:
     assert open_journal().read() == [again]
 
 
-@pytest.mark.parametrize("forget", [Journal.remove, lambda journal: journal.begin(anew=True)], ids=["done", "anew"])
+@pytest.mark.parametrize("forget", [Journal.remove, lambda journal: journal.begin(restart=True)], ids=["done", "anew"])
 def test_a_task_is_forgotten_and_no_other(open_journal: Open, forget: Callable[[Journal], None]) -> None:
     other = open_journal("other")
-    other.begin(anew=False)
+    other.begin(restart=False)
     other.note(OTHER)
     journal = begun(open_journal, FIRST)
     forget(journal)
     assert journal.read() == []
-    journal.begin(anew=False)
+    journal.begin(restart=False)
     journal.note(SECOND)
     assert open_journal().read() == [SECOND]
     assert open_journal("other").read() == [OTHER]
@@ -76,7 +76,7 @@ def test_each_chunk_is_believed_for_a_day_of_its_own(open_journal: Open, clock: 
     clock.advance(4 * HOUR)
     assert open_journal().read() == [FIRST, SECOND]
     clock.advance(1)
-    open_journal().begin(anew=False)
+    open_journal().begin(restart=False)
     assert open_journal().read() == [SECOND]
 
 
@@ -88,10 +88,10 @@ def test_a_chunk_is_forgotten_and_no_other(open_journal: Open) -> None:
 def test_expired_tasks_of_others_leave_nothing_behind(open_journal: Open, clock: ManualClock, tmp_path: Path) -> None:
     begun(open_journal, FIRST)
     clock.advance(24 * HOUR)
-    open_journal("other").begin(anew=False)
+    open_journal("other").begin(restart=False)
     assert open_journal().read() == [FIRST]
     clock.advance(1)
-    open_journal("other").begin(anew=True)
+    open_journal("other").begin(restart=True)
     with closing(StateFile(tmp_path)) as state:
         tables = [state.execute(f"SELECT * FROM {table}") for table in ("backfill", "backfill_done")]
     assert [len(rows) for rows in tables] == [1, 0]
@@ -100,7 +100,7 @@ def test_expired_tasks_of_others_leave_nothing_behind(open_journal: Open, clock:
 def test_without_a_folder_it_is_known_while_the_program_runs(clock: ManualClock) -> None:
     with closing(StateFile(None)) as state:
         journal = Journal(state, clock, TASK)
-        journal.begin(anew=False)
+        journal.begin(restart=False)
         journal.note(FIRST)
         assert Journal(state, clock, TASK).read() == [FIRST]
     with closing(StateFile(None)) as state:
@@ -164,7 +164,7 @@ def test_an_entry_is_read_as_it_was_always_written(open_journal: Open) -> None:
 def test_an_entry_of_another_version_is_done_again(open_journal: Open, text: str) -> None:
     overwritten(open_journal, text)
     journal = open_journal()
-    journal.begin(anew=False)
+    journal.begin(restart=False)
     assert journal.read() == [SECOND]
     journal.note(FIRST)
     assert open_journal().read() == [FIRST, SECOND]

@@ -184,7 +184,7 @@ def run(clock: ManualClock, tmp_path: Path) -> Iterator[Run]:
             jobs = sources.jobs(read_range(start, end, days, 10), frozenset())
             journal = Journal(state, clock, (sink.name, *(f"{job.key} {job.start} {job.end}" for job in jobs)))
             done = journal.read()
-            journal.begin(anew=False)
+            journal.begin(restart=False)
             seen = Seen()
             backfill = Backfill(
                 jobs,

@@ -180,8 +180,8 @@ def test_what_was_stored_by_the_clock_of_another_zone_is_not_served(
     assert SnapshotStore(state, 7 * DAY, lambda _: "America/Denver").snapshot.locations == {}
     assert [record.getMessage() for record in caplog.records if record.name == "exporter.storage.snapshots"] == [
         (
-            "what is stored of location 70001 of account 55001 was placed by the zone America/New_York, not"
-            " America/Denver: it is left out"
+            "ignoring the saved data of location 70001 of account 55001: it was stored for time zone America/New_York,"
+            " but America/Denver is configured; the next refresh reads it again"
         )
     ]
     state.close()

@@ -339,7 +339,7 @@ def test_a_damaged_file_is_set_aside_and_the_state_begins_anew(
     (aside,) = (path for path in tmp_path.iterdir() if path.name != FILE)
     assert aside.read_bytes() == content
     assert warnings(caplog) == [
-        f"the state in {tmp_path / FILE} is damaged: set aside as {aside.name}, starting without it"
+        f"the state file {tmp_path / FILE} is damaged; renamed it to {aside.name} and starting fresh"
     ]
     save(state, FULL)
     assert open_state().locations() == [FULL]
@@ -454,9 +454,8 @@ def test_a_full_disk_costs_the_file_and_nothing_that_is_known(
     assert not state.is_kept
     (warning,) = warnings(caplog)
     assert warning == (
-        f"the state cannot be kept in {tmp_path} (database or disk is full): after a restart the exporter starts empty"
-        " and has forgotten refused sign-ins, corrections and what a backfill did; give it a folder that it may write"
-        " to with --state.dir"
+        f"cannot save the state in {tmp_path} (database or disk is full), so a restart will start fresh, without"
+        " rejected sign-ins, corrections and backfill progress; set --state.dir to a writable directory"
     )
     assert open_state().locations() == [BARE]
 
