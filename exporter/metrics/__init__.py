@@ -1,1 +1,1 @@
-"""The metrics page: samples of intervals with their own timestamps, and how the exporter itself does."""
+"""The metrics page: interval samples, and metrics about the exporter itself."""

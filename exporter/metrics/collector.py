@@ -1,4 +1,4 @@
-"""The families without timestamps: the present state of logins, locations and meters, built anew for each scrape."""
+"""Families without timestamps: the current state of logins, locations, meters."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple
@@ -14,7 +14,7 @@ Row = tuple[families.Family, tuple[str, ...], float | None]
 
 
 class CurrentState(Collector):
-    """Reads the newest snapshot and statuses; never anything slower."""
+    """Collects these families, from memory only."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class CurrentState(Collector):
         self._backfill_needed = backfill_needed
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Every family, also those without samples now."""
+        """Return every family, including those without samples."""
         collected = {each: GaugeMetricFamily(each.name, each.help, labels=each.labels) for each in families.CURRENT}
         for family, labels, value in self._rows():
             if value is not None:

@@ -1,4 +1,4 @@
-"""One gzip member out of parts that were compressed before."""
+"""Join parts that are already compressed into one gzip member."""
 
 import gzip
 import struct
@@ -11,20 +11,20 @@ _LAST_BLOCK = zlib.compressobj(wbits=-zlib.MAX_WBITS).flush()
 
 
 class PagePart:
-    """Some finished text, compressed at most once and ready to be followed by more in one gzip stream."""
+    """A part of a page, compressed at most once."""
 
     def __init__(self, body: bytes) -> None:
         self.body = body
 
     @cached_property
     def deflated(self) -> bytes:
-        """Raw deflate data that end on a byte and may be followed by more."""
+        """Raw deflate data that ends on a byte boundary, so that more can follow."""
         packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         return packer.compress(self.body) + packer.flush(zlib.Z_FULL_FLUSH)
 
 
 def gzipped(parts: Iterable[PagePart]) -> bytes:
-    """One gzip member with all texts."""
+    """Return one gzip member that contains all parts."""
     checksum = size = 0
     pieces = [_HEADER]
     for part in parts:

@@ -1,4 +1,4 @@
-"""/metrics: which families, in which format, packed or not. Answers from memory alone."""
+"""The /metrics endpoint: families, formats and compression, from memory only."""
 
 import logging
 import re
@@ -24,10 +24,10 @@ _EOF = b"# EOF\n"
 
 
 class MetricsEndpoint:
-    """Answers a scrape. `window`: seconds of the recent past that samples may be old.
+    """Answers scrapes.
 
-    registry: families that are different at each scrape. steady: those that change with a refresh and not with a
-    scrape; rendered when `version` is no longer equal to what it was.
+    registry: Families that differ at each scrape. steady: Families that only change with a refresh; they are rendered
+    again when `version` returns another value. window: The maximum age of a timestamped sample in seconds.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class MetricsEndpoint:
         self._warned = False
 
     def __call__(self, request: Request) -> Response:
-        """Give the page; 400 for a collector that there is not."""
+        """Return the page, or 400 for an unknown collector."""
         collectors = set(request.query.get("collect[]", ())) or _COLLECTORS
         if collectors - _COLLECTORS:
-            return Response(400, f"unknown collect[], there are {INTERVALS} and {EXPORTER}\n".encode())
+            return Response(400, f"unknown collect[] value; use {INTERVALS} or {EXPORTER}\n".encode())
         self._warn_of_lost_timestamps(request)
-        # The library claims to write any version of a format that it is asked for.
+        # The library claims any version that is asked for, so it only gets to see versions that exist.
         encode, content_type = choose_encoder(",".join(filter(_FORMATS.fullmatch, _items(request, "accept"))))
         form = Format.OPENMETRICS if content_type.startswith("application/openmetrics-text") else Format.TEXT
         names = request.query.get("name[]", ())
@@ -73,7 +73,7 @@ class MetricsEndpoint:
         headers = (("Vary", "Accept, Accept-Encoding"),)
         if _accepts_gzip(request):
             return Response(200, gzipped(parts), content_type, (*headers, ("Content-Encoding", "gzip")))
-        # A single text is not copied: it may be a page of many megabytes.
+        # Joining a single part does not copy it; it may be a page of many megabytes.
         return Response(200, b"".join(part.body for part in parts), content_type, headers)
 
     def _steady_part(
@@ -89,7 +89,7 @@ class MetricsEndpoint:
         return rendered[1]
 
     def _page(self, form: Format) -> Page:
-        """The page of the present snapshot, rendered anew when its oldest sample has left the window."""
+        """Return the page, rendered again if data is new or a sample left the window."""
         snapshot = self._snapshot()
         since = int((self._clock.now() - self._window) * 1000)
         with self._lock:
@@ -99,13 +99,16 @@ class MetricsEndpoint:
             return page
 
     def _warn_of_lost_timestamps(self, request: Request) -> None:
-        """Say once that vmagent drops timestamps by default (tsdb-facts C1): every interval would land on "now"."""
+        """Warn once that vmagent ignores the timestamps of this page.
+
+        See docs/samples.md, "Explicit timestamps".
+        """
         if self._warned or "collect[]" in request.query or "vm_promscrape" not in request.headers.get("user-agent", ""):
             return
         self._warned = True
         log.warning(
-            "vmagent or VictoriaMetrics fetches this page without collect[]: unless its job says honor_timestamps:"
-            " true, all intervals are stored at the time of the scrape; use the two jobs of the README"
+            "vmagent or VictoriaMetrics scrapes this page without collect[], which stores all intervals at the time of"
+            " the scrape unless the job sets honor_timestamps: true; use the two scrape jobs from the README"
         )
 
 

@@ -1,7 +1,7 @@
-"""The timestamped families as text, rendered once for each snapshot and not for each scrape.
+"""The timestamped families as text, rendered once per snapshot, not per scrape.
 
-The client library's encoder takes some 6 us a sample (tsdb-facts A6); joining strings takes a twentieth of that, and a
-page may have hundreds of thousands of samples. Tests hold its output against the library's parsers.
+The client library takes twenty times as long as joining strings (docs/samples.md, "Page size"), and a page may have
+hundreds of thousands of samples. The tests read the text back with the library's parsers.
 """
 
 import math
@@ -17,7 +17,7 @@ from .families import TIMESTAMPED, Family, Sample
 
 
 class Format(Enum):
-    """The two formats of the page."""
+    """The formats of the page."""
 
     TEXT = "text"
     OPENMETRICS = "openmetrics"
@@ -27,8 +27,8 @@ class Format(Enum):
 class Page:
     """The timestamped part of /metrics for one snapshot.
 
-    whole: the text of all families. places: where in it each family stands, by name.
-    oldest: the timestamp in ms of its oldest sample; infinite where it has none.
+    whole: The text of all families. places: The position of each family in it, by name.
+    oldest: The timestamp of the oldest sample in ms; infinite if there is none.
     """
 
     snapshot: Snapshot
@@ -37,12 +37,12 @@ class Page:
     oldest: float
 
     def only(self, names: Collection[str]) -> PagePart:
-        """The text of some families; a name that is none of them gives nothing."""
+        """Return the text of some families; unknown names are ignored."""
         return PagePart(b"".join(self.whole.body[place] for name, place in self.places.items() if name in names))
 
 
 def render(snapshot: Snapshot, since_ms: int, form: Format) -> Page:
-    """Every sample with a timestamp of at least `since_ms`, grouped by series, oldest first."""
+    """Render the samples since `since_ms`, grouped by series, oldest first."""
     oldest = math.inf
     texts: list[bytes] = []
     places: dict[str, slice] = {}
@@ -60,15 +60,15 @@ def render(snapshot: Snapshot, since_ms: int, form: Format) -> Page:
 
 
 def header(family: Family) -> str:
-    """What stands before the samples of a family in both formats."""
+    """Return the HELP and TYPE lines of a family, the same in both formats."""
     return f"# HELP {family.name} {family.help}\n# TYPE {family.name} {family.kind}\n"
 
 
 def sample_lines(family: Family, key: LocationKey, meter: Meter, samples: list[Sample], form: Format) -> list[str]:
-    """A meter's samples of a family as text, each with its line end, grouped by series."""
+    """Return the sample lines of a family for one meter, grouped by series."""
     written = str if form is Format.TEXT else _as_seconds
     lines: list[str] = []
-    # A series' samples stand together (tsdb-facts A2); only rate periods make several series of a meter.
+    # OpenMetrics needs the samples of a series together; only rate periods make several series per meter.
     for period, series in groupby(sorted(samples, key=itemgetter(0, 2)), itemgetter(0)):
         values = key.labels() | {"meter": meter.info.number, "period": period}
         written_labels = ",".join(f'{name}="{escaped(values[name])}"' for name in family.labels)
@@ -78,10 +78,13 @@ def sample_lines(family: Family, key: LocationKey, meter: Meter, samples: list[S
 
 
 def _as_seconds(stamp: int) -> str:
-    """Milliseconds written as decimals: no division that could be cut short (tsdb-facts A4)."""
+    """Format milliseconds as seconds, without the rounding of a float.
+
+    See docs/samples.md, "Timestamps and versions".
+    """
     return f"{stamp // 1000}.{stamp % 1000:03d}"
 
 
 def escaped(value: str) -> str:
-    """A label value as both formats want it."""
+    """Escape a label value, in the way of both formats."""
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')

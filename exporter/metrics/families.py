@@ -1,4 +1,4 @@
-"""Every metric family by name: the one list for the page, the collectors, the README and the tests."""
+"""All metric families, for the page, the collectors, the README and the tests."""
 
 from collections.abc import Callable
 from operator import attrgetter
@@ -13,7 +13,7 @@ _STAMPED = {
 }
 
 Sample = tuple[str, float, int]
-"""An extra label (`period`, or empty), a value, and a timestamp in ms."""
+"""The value of the label `period` (or empty), a value, and a timestamp in ms."""
 
 
 LOCATION_LABELS = tuple(LocationKey("", "", "").labels())
@@ -21,7 +21,7 @@ DATA_LABELS = (*LOCATION_LABELS, "meter")
 
 
 class Family(NamedTuple):
-    """A metric family. `labels` in the order in which they are written."""
+    """A metric family; `labels` in output order."""
 
     name: str
     help: str
@@ -30,14 +30,14 @@ class Family(NamedTuple):
 
 
 class TimestampedFamily(NamedTuple):
-    """A family whose samples carry the time of their interval, and how a meter's samples come about."""
+    """A family with timestamps, and the function that returns the samples of a meter."""
 
     family: Family
     samples: Callable[[Meter], list[Sample]]
 
 
 def _values(name: str, what: str, value: str, version: str = "", *, of: str = "intervals") -> TimestampedFamily:
-    """One value of all intervals, or days, of a meter, by the names of the fields."""
+    """Define a family of one value per interval or day, by the names of the fields."""
     fields = attrgetter(value, "end", version or f"{value}_k")
     return TimestampedFamily(
         Family(name, f"{what} {_STAMPED[of]}"),
@@ -76,42 +76,44 @@ TIMESTAMPED = (
     _values("smarthub_day_cost_usd", _COST, "cost", of="days"),
 )
 
-_LATEST = "of the newest known interval of the meter, as of the last refresh."
+_LATEST = "in the newest known interval of the meter, as of the last refresh."
 
 LATEST_USAGE = Family("smarthub_latest_usage_kwh", f"{_USED} {_LATEST}")
 LATEST_WATTS = Family("smarthub_latest_usage_watts", f"{_POWER} {_LATEST}")
 LATEST_EXPORT = Family("smarthub_latest_export_kwh", f"{_EXPORTED} {_LATEST}")
 LATEST_COST = Family("smarthub_latest_cost_usd", f"{_COST} {_LATEST}")
 LATEST_END = Family("smarthub_latest_interval_end_timestamp_seconds", "End of the newest known interval of the meter.")
-INTERVAL_SECONDS = Family("smarthub_interval_seconds", "Resolution of the meter.")
+INTERVAL_SECONDS = Family("smarthub_interval_seconds", "Length of the meter's intervals.")
 LOCATION_INFO = Family(
     "smarthub_location_info",
-    "A service location, with the name that the configuration or the member gave it.",
+    "A service location, with its name from the configuration or the portal.",
     (*LOCATION_LABELS, "name", "timezone"),
 )
 METER_INFO = Family(
     "smarthub_meter_info",
-    "A meter: the directions of its channels, if it is the parent of others, if the portal calls it a net meter.",
+    "A meter: the directions of its channels, and whether the portal flags it as a parent or a net meter.",
     (*DATA_LABELS, "flows", "parent", "net"),
 )
-UP = Family("smarthub_up", "1 if every location of the last refresh succeeded, 0 before the first.", ("login",))
-LOCATION_UP = Family("smarthub_location_up", "1 if the last refresh of the location succeeded.", LOCATION_LABELS)
+UP = Family("smarthub_up", "1 if every location of the last refresh succeeded, else 0; 0 before the first.", ("login",))
+LOCATION_UP = Family(
+    "smarthub_location_up", "1 if the last refresh of the location succeeded, else 0.", LOCATION_LABELS
+)
 LAST_REFRESH = Family(
-    "smarthub_last_refresh_timestamp_seconds", "Start of the last refresh, 0 before the first.", ("login",)
+    "smarthub_last_refresh_timestamp_seconds", "Start of the last refresh; 0 before the first.", ("login",)
 )
 LAST_SUCCESS = Family(
     "smarthub_last_refresh_success_timestamp_seconds",
-    "Start of the last refresh in which every location succeeded, 0 before the first.",
+    "Start of the last refresh in which every location succeeded; 0 before the first.",
     ("login",),
 )
 LAST_DURATION = Family("smarthub_last_refresh_duration_seconds", "Duration of the last refresh.", ("login",))
 BACKFILL_NEEDED = Family(
     "smarthub_backfill_needed_since_timestamp_seconds",
-    "Start of the oldest local day with a change that only a backfill can bring to the database now.",
+    "Start of the oldest local day with a change that only a backfill can write to the database.",
     LOCATION_LABELS,
 )
 TIMEZONE_MISMATCH = Family(
-    "smarthub_timezone_mismatch", "1 where the portal's times contradict the configured time zone.", ("login",)
+    "smarthub_timezone_mismatch", "1 if the portal's times contradict the configured time zone, else 0.", ("login",)
 )
 
 CURRENT = (
@@ -132,20 +134,23 @@ CURRENT = (
     TIMEZONE_MISMATCH,
 )
 
-REFRESHES = Family("smarthub_refreshes_total", "Refreshes of the login, failed ones included.", ("login",), "counter")
-FAILURES = Family(
-    "smarthub_refresh_failures_total", "Refreshes that failed, by what kept them.", ("login", "reason"), "counter"
-)
+REFRESHES = Family("smarthub_refreshes_total", "Refreshes of the login, including failed ones.", ("login",), "counter")
+FAILURES = Family("smarthub_refresh_failures_total", "Failed refreshes, by reason.", ("login", "reason"), "counter")
 REVISIONS = Family(
     "smarthub_interval_revisions_total",
-    "Intervals whose energy the portal changed after an earlier refresh had seen them.",
+    "Intervals whose energy the portal changed after an earlier refresh had read it.",
     ("login", "direction", "reach"),
     "counter",
 )
-REQUESTS = Family("smarthub_portal_requests_total", "Calls to the portal.", ("login", "endpoint", "code"), "counter")
+REQUESTS = Family("smarthub_portal_requests_total", "Requests to the portal.", ("login", "endpoint", "code"), "counter")
 REQUEST_SECONDS = Family(
-    "smarthub_portal_request_duration_seconds", "Duration of calls to the portal.", ("login", "endpoint"), "histogram"
+    "smarthub_portal_request_duration_seconds",
+    "Duration of requests to the portal.",
+    ("login", "endpoint"),
+    "histogram",
 )
-BUILD_INFO = Family("smarthub_exporter_build_info", "The program and what it runs on.", ("version", "pythonversion"))
+BUILD_INFO = Family(
+    "smarthub_exporter_build_info", "Version of the exporter and of Python.", ("version", "pythonversion")
+)
 
 OWN = (REFRESHES, FAILURES, REVISIONS, REQUESTS, REQUEST_SECONDS, BUILD_INFO)

@@ -1,4 +1,4 @@
-"""What the exporter counts of its own work: refreshes, failures, revisions and calls to portals."""
+"""Counters of the exporter's own work: refreshes, revisions, portal requests."""
 
 import platform
 from collections.abc import Iterable
@@ -24,12 +24,12 @@ _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 class Telemetry:
     """The counters of all logins.
 
-    registry: what changes with a refresh; `version` is another object after each change.
-    process: what is different at each scrape.
+    registry: Families that only change with a refresh; `version` is a new object after each change.
+    process: Families that differ at each scrape.
     """
 
     def __init__(self) -> None:
-        # `_created` samples are noise beside explicit timestamps (conventions 1.3).
+        # See docs/samples.md, "Choices of the exposition".
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry(auto_describe=True)
         self.refreshes, self.failures, self.revisions, self.requests = (
@@ -43,12 +43,12 @@ class Telemetry:
         self.version = object()
 
     def changed(self) -> None:
-        """Note that something was counted; several threads may do so at once."""
+        """Note that a counter changed. Safe to call from several threads."""
         self.version = object()
 
 
 class LoginTelemetry:
-    """What one login's refreshing counts; all of it is there from the start."""
+    """The counters of one login; all of them exist from the start."""
 
     def __init__(self, telemetry: Telemetry, login: str) -> None:
         self._telemetry = telemetry
@@ -60,7 +60,7 @@ class LoginTelemetry:
             telemetry.revisions.labels(login, direction, reach)
 
     def refreshed(self, failures: Iterable[Reason]) -> None:
-        """Count a refresh, and each reason why some of it failed."""
+        """Count a refresh, and each reason why part of it failed."""
         self._telemetry.refreshes.labels(self._login).inc()
         for reason in failures:
             self._telemetry.failures.labels(self._login, reason.value).inc()
@@ -72,7 +72,7 @@ class LoginTelemetry:
         self._telemetry.changed()
 
     def portal_call(self, endpoint: str, code: str, seconds: float) -> None:
-        """Count a call to the portal."""
+        """Count a request to the portal."""
         self._telemetry.requests.labels(self._login, endpoint, code).inc()
         self._telemetry.seconds.labels(self._login, endpoint).observe(seconds)
         self._telemetry.changed()

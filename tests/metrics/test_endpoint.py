@@ -85,7 +85,7 @@ def test_an_unknown_part_is_400_and_says_which_there_are(exposition: Exposition,
     answer = exposition.get({"collect[]": asked})
     assert answer.status == 400
     assert answer.content_type == "text/plain; charset=utf-8"
-    assert answer.body == b"unknown collect[], there are intervals and exporter\n"
+    assert answer.body == b"unknown collect[] value; use intervals or exporter\n"
 
 
 def test_an_unknown_name_gives_an_empty_page_in_both_formats(exposition: Exposition) -> None:
@@ -318,8 +318,8 @@ def test_all_known_series_are_there_before_the_first_refresh() -> None:
 # -- the warning for vmagent
 
 LOST = (
-    "vmagent or VictoriaMetrics fetches this page without collect[]: unless its job says honor_timestamps: true, all"
-    " intervals are stored at the time of the scrape; use the two jobs of the README"
+    "vmagent or VictoriaMetrics scrapes this page without collect[], which stores all intervals at the time of the"
+    " scrape unless the job sets honor_timestamps: true; use the two scrape jobs from the README"
 )
 
 
