@@ -1,1 +1,1 @@
-"""Meter data without I/O: versioned intervals, how they merge, whole local days, the snapshot."""
+"""Meter data without I/O: versioned intervals, merging, full days, the snapshot."""

@@ -1,4 +1,4 @@
-"""Totals of whole local days (contract 4). A day is two instants; which instants, the co-op's calendar knows."""
+"""Totals of full local days (docs/samples.md, "Intervals and days")."""
 
 import math
 from bisect import bisect_left
@@ -13,28 +13,31 @@ from .samples import amount
 
 @dataclass(frozen=True, slots=True, order=True)
 class Day:
-    """One local day as real instants in seconds UTC: 23, 24 or 25 hours in most zones."""
+    """One local day as instants in seconds UTC; 23, 24 or 25 hours in most zones."""
 
     start: int
     end: int
 
 
 class Calendar(Protocol):
-    """The local days of one zone."""
+    """The local days of one time zone."""
 
     def day(self, instant: int) -> Day:
-        """The local day that holds an instant."""
+        """Return the local day that contains an instant."""
         ...
 
     def grid(self, day: Day, step: int) -> tuple[tuple[int, ...], ...]:
-        """The interval starts of a day, one tuple for each wall time: two instants in the autumn hour, else one."""
+        """Return the interval starts of a day, one tuple per wall time.
+
+        A tuple has two instants in the repeated hour of autumn, otherwise one.
+        """
         ...
 
 
 def full_days(intervals: Mapping[int, Interval], changed: Iterable[int], calendar: Calendar) -> Iterator[Reading]:
-    """The totals of the days in which an interval changed, as far as they are whole.
+    """Yield the totals of the days with a changed interval; None if a day is not full.
 
-    intervals: everything known of a meter, by start. changed: starts of the changed ones.
+    intervals: All known intervals of a meter, by start. changed: The starts of the changed ones.
     """
     starts = sorted(intervals)
     for day in sorted({calendar.day(instant) for instant in changed}):
@@ -43,7 +46,7 @@ def full_days(intervals: Mapping[int, Interval], changed: Iterable[int], calenda
 
 
 def _total(day: Day, intervals: list[Interval], calendar: Calendar) -> Reading:
-    # The most common length, of two equally common ones the shorter.
+    # The most common length; the shortest if several are equally common.
     ((step, _),) = Counter(sorted(each.end - each.start for each in intervals)).most_common(1)
     grid = calendar.grid(day, step)
 

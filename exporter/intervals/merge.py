@@ -1,7 +1,7 @@
-"""Intervals of a meter and the versions of their values. Energy in kWh, money in USD, times in seconds UTC.
+"""Merge readings into known intervals.
 
-A portal's answer becomes readings (what it says now); readings merged into what was known become intervals, whose
-values carry the version `k` under which they are written to a database (contract 3).
+Energy is in kWh, money in USD, times in seconds UTC. A reading is what the portal says now. Merged into what was known,
+readings become intervals, in which each value has a version (docs/samples.md, "Timestamps and versions").
 """
 
 from bisect import bisect_left
@@ -18,13 +18,14 @@ PLACEHOLDER_AGE = 48 * 3600
 def merge(
     known: Mapping[int, Interval], readings: Iterable[Reading], *, now: float, hold_zeros: bool = True
 ) -> tuple[dict[int, Interval], list[Change]]:
-    """Put what the portal says now over what was known, by interval start.
+    """Return known intervals merged with readings, by start, and the changes.
 
-    A new value replaces the old one with a later version; a value that the portal withdrew keeps its last state.
-    Intervals still running are left out. Where a meter's resolution changes, new intervals take the place of known ones
-    that they overlap: the same energy must not count twice. With `hold_zeros`, a run of zeros at the very end is held
-    back as a placeholder until something follows it or it is 48 hours old (contract 3); not for a mere chunk of a
-    history.
+    A new value replaces the old one with a later version; a value that the portal withdraws keeps its last state.
+    Intervals that have not ended yet are skipped. If a meter's resolution changes, new intervals replace the known ones
+    that they overlap, so that no energy counts twice.
+
+    hold_zeros: Zeros at the very end are held back as placeholders until something follows or they are 48 hours old
+    (docs/samples.md, "Intervals and days"). Off for day totals and for a chunk of history, which has no such end.
     """
     ended = {reading.start: reading for reading in readings if reading.end <= now}
     last_energy = _last_energy(known, ended) if hold_zeros else None
@@ -47,7 +48,7 @@ def merge(
 
 
 def _overlapped(starts: Sequence[int], known: Mapping[int, Interval], reading: Reading) -> list[Interval]:
-    """The known intervals that share time with a reading of another length."""
+    """Return the known intervals that overlap a reading of another length."""
     first = bisect_left(starts, reading.start)
     if first and known[starts[first - 1]].end > reading.start:
         first -= 1
@@ -55,7 +56,7 @@ def _overlapped(starts: Sequence[int], known: Mapping[int, Interval], reading: R
 
 
 def _last_energy(known: Mapping[int, Interval], readings: Mapping[int, Reading]) -> int:
-    """The start of the newest interval with energy, where the portal's present word counts before the known one."""
+    """Return the start of the newest interval with energy; readings win over `known`."""
     zeros = {start for start, reading in readings.items() if reading.is_zero}
     everything = chain[Interval | Reading](known.values(), readings.values())
     with_energy = {each.start for each in everything if each.usage or each.export}
@@ -76,7 +77,7 @@ def _merge_interval(
 ) -> Interval | None:
     fresh = version(reading.end, now)
     old = before if before and before.end == reading.end else _NOTHING
-    # A sample of an overlapped interval with the same end stands in the same second of the same series.
+    # The sample of an overlapped interval with the same end is in the same second of the same series.
     last = next((each for each in replaced if each.end == reading.end), old)
 
     def newer(known: float | None, known_k: int, new: float | None) -> tuple[float | None, int]:
@@ -96,7 +97,7 @@ def _merge_interval(
 
 
 def with_later_versions(interval: Interval, former: Interval | None) -> Interval:
-    """The interval with versions that win over another one's whose samples stand in the same second."""
+    """Raise the versions to replace the samples of `former` in the same second."""
     if former is None:
         return interval
 
@@ -118,9 +119,10 @@ def with_later_versions(interval: Interval, former: Interval | None) -> Interval
 def _merge_periods(
     before: tuple[tuple[str, float, int], ...], reading: Reading, fresh: int
 ) -> tuple[tuple[str, float, int], ...]:
-    """Zeros where another period has the energy say nothing, except that energy was moved away from a known period.
+    """Merge the rate periods of an interval (docs/samples.md, "Rate periods").
 
-    A known period that is not mentioned has lost its energy too where the others have all of it.
+    A zero is ignored if another period has the energy, unless it replaces a known value. A known period that is missing
+    becomes 0 if the others have all of the energy.
     """
     known = {period: (kwh, k) for period, kwh, k in before}
     given = dict(reading.periods)

@@ -1,4 +1,4 @@
-"""The data types: readings, intervals, meters, locations, and the snapshot that everything serves from.
+"""Data types: readings, intervals, meters, locations, and their snapshot.
 
 Energy in kWh, money in USD, times in seconds UTC.
 """
@@ -13,12 +13,12 @@ DAILY = 86400
 
 @dataclass(frozen=True, slots=True)
 class MeterInfo:
-    """What the portal says of a meter beside its readings.
+    """What the portal says about a meter, apart from its readings.
 
-    flows: the directions of its channels, as the portal names them.
-    exports: it has a channel for export or net energy, or sent energy once.
-    signed: it has no such channel, so that export shows only as negative import.
-    step: its resolution in seconds; 86400 for a meter read once a day.
+    flows: The directions of its channels, in the portal's words.
+    exports: It has a channel for export or net energy, or has exported before.
+    signed: It has no such channel, so export shows only as negative usage.
+    step: Its resolution in seconds; 86400 for a meter that is read once a day.
     """
 
     number: str
@@ -32,7 +32,7 @@ class MeterInfo:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One interval as the portal gives it now; None is a value that it does not give."""
+    """One interval as the portal reports it now; None if it reports no value."""
 
     start: int
     end: int
@@ -43,13 +43,13 @@ class Reading:
 
     @property
     def is_zero(self) -> bool:
-        """No energy in any channel that has a value: perhaps only a placeholder (portal-facts 3.5)."""
+        """Whether every energy value it has is 0, perhaps only as a placeholder."""
         return 0 in (self.usage, self.export) and not self.usage and not self.export
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """One interval, or one whole local day, as it is served: each value with the version that its sample has."""
+    """One interval, or one full local day, as it is served: values with versions."""
 
     start: int
     end: int
@@ -63,18 +63,18 @@ class Interval:
 
     @property
     def has_energy(self) -> bool:
-        """Whether there is a value for import or export, be it 0."""
+        """Whether there is a value for usage or export, even if it is 0."""
         return self.usage is not None or self.export is not None
 
     @property
     def watts(self) -> float | None:
-        """The average power of the usage."""
+        """The average power of the usage in W."""
         return None if self.usage is None else watts(self.usage, self.end - self.start)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An interval that a merge changed. `before` is None where there was none."""
+    """An interval that a merge changed; `before` is None if it is new."""
 
     before: Interval | None
     after: Interval
@@ -82,20 +82,20 @@ class Change:
 
 @dataclass(frozen=True, slots=True, order=True)
 class LocationKey:
-    """Which service location: the labels that all its data carry."""
+    """The identity of a service location: the labels of all its data."""
 
     portal: str
     account: str
     location: str
 
     def labels(self) -> dict[str, str]:
-        """The labels by name, in the order in which they are written."""
+        """Return the labels by name, in output order."""
         return {"portal": self.portal, "account": self.account, "location": self.location}
 
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """A meter with its intervals and whole local days, each sorted by time."""
+    """A meter with its intervals and full local days, each sorted by time."""
 
     info: MeterInfo
     intervals: tuple[Interval, ...] = ()
@@ -103,13 +103,16 @@ class Meter:
 
     @property
     def latest(self) -> Interval | None:
-        """The newest interval with import or export."""
+        """The newest interval with usage or export."""
         return next((interval for interval in reversed(self.intervals) if interval.has_energy), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A service location and its meters, sorted by number. `name` is the user's or the member's own."""
+    """A service location and its meters, sorted by number.
+
+    name: From the configuration, else the nickname in the portal.
+    """
 
     key: LocationKey
     name: str = ""
@@ -124,9 +127,9 @@ class Snapshot:
     locations: Mapping[LocationKey, Location] = field(default_factory=dict)
 
     def with_location(self, location: Location) -> "Snapshot":
-        """A snapshot in which one location is another."""
+        """Return a snapshot in which this location is added or replaced."""
         return Snapshot(dict(sorted({**self.locations, location.key: location}.items())))
 
     def keep_only(self, keys: Container[LocationKey]) -> "Snapshot":
-        """A snapshot without the locations that are not named."""
+        """Return a snapshot with only these locations."""
         return Snapshot({key: location for key, location in self.locations.items() if key in keys})

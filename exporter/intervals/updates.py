@@ -1,4 +1,4 @@
-"""One meter: what was fetched put over what was known, with its day totals and what came late."""
+"""Merge a fetch into one meter, with its day totals and late changes."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,30 +10,30 @@ from .merge import merge, with_later_versions
 from .model import Change, Interval, Meter, MeterInfo, Reading
 from .samples import version
 
-_REVISION = 0.001  # kWh: less is rounding
+_REVISION = 0.001  # kWh; smaller differences come from rounding
 
 
 class FetchedMeter(Protocol):
-    """What a fetch gives for a meter."""
+    """One meter as a fetch returns it."""
 
     @property
     def info(self) -> MeterInfo:
-        """The meter."""
+        """What the portal says about the meter."""
         ...
 
     @property
     def readings(self) -> Sequence[Reading]:
-        """Its readings."""
+        """The readings of the meter."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class MeterUpdate:
-    """A meter after a merge, with what changed in it.
+    """A meter after a merge, and what changed in it.
 
-    changes: changed intervals. days: changed day totals. dropped: starts of intervals that others took the place of.
-    late: those changed intervals that were known before, or lie amid or behind known ones: what a database that was
-    fed all along would miss if nobody told it.
+    changes: Changed intervals. days: Changed day totals. dropped: Starts of intervals that others replaced.
+    late: Changed intervals that were known before or follow a known one. A database that was scraped all along misses
+    them once they have left the window.
     """
 
     meter: Meter
@@ -46,7 +46,10 @@ class MeterUpdate:
 def update_meter(
     before: Meter | None, fetched: FetchedMeter, calendar: Calendar, *, now: float, keep_from: int
 ) -> MeterUpdate:
-    """Merge what was fetched into what was known of a meter; what ended before `keep_from` is forgotten."""
+    """Merge a fetch into what is known of a meter.
+
+    now: Seconds UTC. keep_from: Intervals that ended before it are dropped.
+    """
     before = before or Meter(fetched.info)
     known = {interval.start: interval for interval in before.intervals}
     known_days = {day.start: day for day in before.days}
@@ -68,15 +71,15 @@ def update_meter(
 
 
 def raise_versions(update: MeterUpdate, former: Meter | None) -> MeterUpdate:
-    """The first update of a meter that was known by another zone's clock: what was served then may stand in databases.
+    """Raise versions after the time zone changed, so that new values win.
 
-    Of the same second the present value has to win there.
+    former: The meter as it was known under the other zone; databases may have its samples.
     """
     if former is None:
         return update
     intervals = _raised(update.meter.intervals, former.intervals)
     days = _raised(update.meter.days, former.days)
-    # All of it is new.
+    # Nothing was known under this zone, so all of it changed.
     changes, day_changes = (tuple(Change(None, each) for each in known) for known in (intervals, days))
     return replace(
         update, meter=replace(update.meter, intervals=intervals, days=days), changes=changes, days=day_changes
@@ -89,7 +92,7 @@ def _raised(intervals: Iterable[Interval], former: Iterable[Interval]) -> tuple[
 
 
 def _joined(before: MeterInfo, after: MeterInfo) -> MeterInfo:
-    """The newest word on a meter; that it exports is never forgotten."""
+    """Return the newest info, completed by the known one; an export stays known."""
     return replace(
         after,
         flows=after.flows or before.flows,
@@ -102,7 +105,7 @@ def _joined(before: MeterInfo, after: MeterInfo) -> MeterInfo:
 def _with_export(
     readings: Iterable[Reading], known: Mapping[int, Interval], now: float
 ) -> tuple[list[Reading], list[Change]]:
-    """A meter that shows export as negative import exports 0 in every other interval (contract 3)."""
+    """Set export to 0 wherever it is missing (docs/samples.md, "Usage and export")."""
     filled = [
         replace(reading, export=0.0) if reading.export is None and reading.usage is not None else reading
         for reading in readings
@@ -116,7 +119,7 @@ def _with_export(
 
 
 def drop_before(meter: Meter, keep_from: int) -> Meter:
-    """A meter without what ended before `keep_from`."""
+    """Return the meter without intervals and days that ended before `keep_from`."""
     return replace(
         meter,
         intervals=tuple(each for each in meter.intervals if each.end > keep_from),
@@ -125,7 +128,7 @@ def drop_before(meter: Meter, keep_from: int) -> Meter:
 
 
 def revision_direction(change: Change) -> str | None:
-    """`up` or `down` where the portal changed the energy of an interval that was known, else None."""
+    """Return `up` or `down` if the portal changed known energy, else None."""
     before, after = change.before, change.after
     if before is None:
         return None
