@@ -1,4 +1,4 @@
-"""The running exporter: everything that `serve` and `demo` put together, and nothing else does."""
+"""The running exporter, put together for `serve` and `demo`."""
 
 from functools import partial
 from typing import Self
@@ -20,7 +20,7 @@ from .web.server import Server
 
 
 class Exporter:
-    """What refreshes and what is known of it: logins, snapshot, counters. Everything but HTTP."""
+    """Everything but HTTP: logins, their refreshes, the snapshot and the counters."""
 
     def __init__(self, config: Config, state: StateFile, clock: Clock) -> None:
         self.state = state
@@ -49,7 +49,10 @@ class Exporter:
 
 
 class Service:
-    """An exporter that is bound to its address and ready to start. Raises ListenError if it cannot bind."""
+    """An exporter that is bound to its address and ready to start.
+
+    Raises ListenError if it cannot bind.
+    """
 
     def __init__(
         self,
@@ -84,11 +87,11 @@ class Service:
         self.server = Server(config.exporter.listen_address, pages, web_config)
 
     def start(self) -> Self:
-        """Serve what is known at once, and refresh it."""
+        """Serve what is known, and start to refresh it."""
         self.exporter.refresher.start()
         self.server.start()
         return self
 
     def stop(self) -> None:
-        """Stop serving. Refreshes end with the clock; what they have not written by then is fetched again."""
+        """Stop serving; refreshes stop with the clock."""
         self.server.stop()

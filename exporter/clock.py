@@ -1,42 +1,42 @@
-"""Time as the program sees it, so that tests can bring their own."""
+"""The clock of the program, which tests replace by their own."""
 
 import threading
 import time
 from typing import Protocol
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: somebody asked the program to end
-    """Raised out of a wait when the program is ending."""
+class Stopped(Exception):  # noqa: N818 - not an error: the program was asked to stop
+    """Raised out of a wait when the program shuts down."""
 
 
 class Clock(Protocol):
-    """Where the program gets the time from and where it waits."""
+    """Where the program gets the time and where it waits."""
 
     def now(self) -> float:
-        """Seconds since 1970, UTC."""
+        """Return the seconds since 1970, UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that only ever grow, for durations."""
+        """Return seconds that never go back, for durations."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raises Stopped as soon as the program is ending."""
+        """Wait; raises Stopped as soon as the program shuts down."""
         ...
 
 
 class SystemClock:
-    """The machine's clock; `stop` wakes every sleeper."""
+    """The system's clock; `stop` ends all waits."""
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
 
     def now(self) -> float:
-        """Seconds since 1970, UTC."""
+        """Return the seconds since 1970, UTC."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Seconds that only ever grow, for durations."""
+        """Return seconds that never go back, for durations."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:

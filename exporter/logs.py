@@ -1,4 +1,4 @@
-"""Logging as Prometheus programs do it: one line an event, logfmt or JSON, on standard error."""
+"""Logging in the style of Prometheus: one line per event, logfmt or JSON."""
 
 import json
 import logging
@@ -13,14 +13,14 @@ _STANDARD = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "ta
 
 
 def set_up(level: str, form: str) -> None:
-    """Send this program's log to standard error; other libraries only speak up with warnings."""
+    """Log to standard error; other libraries only log warnings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Logfmt())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("exporter").setLevel(LEVELS[level])
-    # Its warnings quote URLs, and a portal's URLs hold the member's e-mail address.
+    # Its warnings quote URLs, and those of a portal contain the member's e-mail address.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 

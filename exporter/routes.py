@@ -1,4 +1,4 @@
-"""What the HTTP server serves beside /metrics: the status page, health and readiness."""
+"""The routes of the HTTP server: status page, metrics, health and readiness."""
 
 from collections.abc import Callable, Mapping
 
@@ -18,7 +18,7 @@ _SECURITY = (
 
 
 class Pages:
-    """Routes requests; everything it shows is in memory."""
+    """Answers every request from memory."""
 
     def __init__(
         self,
@@ -46,14 +46,14 @@ class Pages:
         }
 
     def __call__(self, request: Request) -> Response:
-        """Answer a request; 404 for what there is not."""
+        """Answer a request; 404 for an unknown path."""
         route = self._routes.get(request.path)
-        return route(request) if route else Response(404, b"there is nothing here\n")
+        return route(request) if route else Response(404, b"not found\n")
 
     def _healthy(self, _: Request) -> Response:
         if self._is_alive():
             return Response(200, b"healthy\n")
-        return Response(503, b"a refresh thread has ended, restart the exporter\n")
+        return Response(503, b"a refresh thread has stopped; restart the exporter\n")
 
     def _ready(self, _: Request) -> Response:
         statuses = self._statuses().values()

@@ -69,7 +69,7 @@ def test_the_exporter_is_healthy_while_its_refresh_threads_live(site: Site) -> N
     site.statuses = {"farm": login(up=False, message="rejected")}
     assert site.answer("/-/healthy") == (200, "healthy\n")
     site.is_alive = False
-    assert site.answer("/-/healthy") == (503, "a refresh thread has ended, restart the exporter\n")
+    assert site.answer("/-/healthy") == (503, "a refresh thread has stopped; restart the exporter\n")
 
 
 # -- readiness

@@ -31,7 +31,7 @@ from ..support.worlds import BARN, BARN_METER, DAY, HOUSE, METER, NOW, SMALL, TW
 
 HOUR = 3600
 LITTLE = 3  # days of history, enough for tests that are not about data
-ADVICE = "; correct the configuration"
+ADVICE = "; fix the configuration"
 
 
 @pytest.fixture
