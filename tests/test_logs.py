@@ -1,4 +1,4 @@
-"""The log: logfmt or JSON, one line an event, on standard error, at the level that was asked for."""
+"""The log: logfmt or JSON, one line per event, on standard error, by level."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ TIME = r"time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    """Put back what `set_up` changes for the whole process."""
+    """Restore what `set_up` changes for the whole process."""
     root, own = logging.getLogger(), logging.getLogger("exporter")
     handlers, levels = root.handlers[:], (root.level, own.level)
     yield
@@ -25,7 +25,7 @@ def _as_before() -> Iterator[None]:
 
 
 def line(capsys: pytest.CaptureFixture[str]) -> str:
-    """The only line of the log."""
+    """Return the only line of the log."""
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
@@ -50,11 +50,11 @@ def test_an_event_is_one_line_of_logfmt_on_standard_error(capsys: pytest.Capture
         pytest.param("back\\slash and space", r'"back\\slash and space"', id="a backslash"),
         pytest.param("one\ntwo", r'"one\ntwo"', id="a line break"),
         pytest.param("one\r\ttwo", r'"one\r\ttwo"', id="other control characters"),
-        pytest.param("Käse", "Käse", id="letters of all kinds"),
+        pytest.param("Käse", "Käse", id="other letters"),
         pytest.param(12, "12", id="a number"),
     ],
 )
-def test_logfmt_quotes_what_would_not_be_one_word(
+def test_logfmt_quotes_values_that_are_not_one_word(
     capsys: pytest.CaptureFixture[str], value: object, written: str
 ) -> None:
     logs.set_up("info", "logfmt")
@@ -62,7 +62,7 @@ def test_logfmt_quotes_what_would_not_be_one_word(
     assert line(capsys).partition(" msg=")[2] == written
 
 
-def test_a_hostile_text_cannot_pretend_to_be_another_event(capsys: pytest.CaptureFixture[str]) -> None:
+def test_hostile_text_cannot_fake_another_event(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("info", "logfmt")
     EVENT.warning('harmless" level=error msg="all is lost\ntime=1 level=error msg=forged')
     written = line(capsys)
@@ -79,7 +79,7 @@ def test_an_event_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("level", "heard"),
+    ("level", "logged"),
     [
         ("debug", ["debug", "info", "warn", "error", "error"]),
         ("info", ["info", "warn", "error", "error"]),
@@ -87,16 +87,16 @@ def test_an_event_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> Non
         ("error", ["error", "error"]),
     ],
 )
-def test_a_level_lets_through_itself_and_what_is_worse(
-    capsys: pytest.CaptureFixture[str], level: str, heard: list[str]
+def test_a_level_includes_the_more_severe_ones(
+    capsys: pytest.CaptureFixture[str], level: str, logged: list[str]
 ) -> None:
     logs.set_up(level, "logfmt")
     for number in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL):
         EVENT.log(number, "said")
-    assert re.findall(r"level=(\w+)", capsys.readouterr().err) == heard
+    assert re.findall(r"level=(\w+)", capsys.readouterr().err) == logged
 
 
-def test_libraries_only_speak_up_with_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+def test_libraries_only_log_warnings(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("debug", "logfmt")
     library = logging.getLogger("somelibrary")
     library.info("POST /services/oauth/auth/v2 with a password")
@@ -104,14 +104,14 @@ def test_libraries_only_speak_up_with_warnings(capsys: pytest.CaptureFixture[str
     assert re.fullmatch(rf"{TIME} level=warn msg=retrying", line(capsys))
 
 
-def test_urllib3_is_silent_since_it_quotes_urls_with_user_names(capsys: pytest.CaptureFixture[str]) -> None:
+def test_urllib3_logs_no_urls_with_user_names(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("debug", "logfmt")
     logging.getLogger("urllib3.connectionpool").warning("Failed to parse headers (url=...?userId=member@example.org)")
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("form", ["logfmt", "json"])
-def test_a_mistake_in_the_program_comes_with_its_traceback(capsys: pytest.CaptureFixture[str], form: str) -> None:
+def test_an_internal_error_is_logged_with_its_traceback(capsys: pytest.CaptureFixture[str], form: str) -> None:
     logs.set_up("info", form)
     EVENT.error("the refresh broke", exc_info=RuntimeError("a mistake"))
     err = capsys.readouterr().err
@@ -120,7 +120,7 @@ def test_a_mistake_in_the_program_comes_with_its_traceback(capsys: pytest.Captur
     assert form == "logfmt" or json.loads(err)["traceback"] == "RuntimeError: a mistake"
 
 
-def test_setting_up_twice_does_not_say_everything_twice(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_setup_does_not_log_everything_twice(capsys: pytest.CaptureFixture[str]) -> None:
     for form in ("json", "logfmt"):
         logs.set_up("info", form)
     EVENT.info("once")

@@ -1,4 +1,4 @@
-"""What is served beside /metrics: the status page, health and readiness, and nothing else."""
+"""The routes: status page, metrics, health and readiness, and nothing else."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +23,7 @@ METERED = Location(KEY, "Farm house", "America/New_York", (Meter(MeterInfo("8100
 
 @dataclass
 class Site:
-    """The pages, with everything that they show."""
+    """The routes, with everything that they show."""
 
     snapshot: Snapshot = field(default_factory=Snapshot)
     needed: dict[LocationKey, int] = field(default_factory=dict)
@@ -65,7 +65,7 @@ def site() -> Site:
 # -- health
 
 
-def test_the_exporter_is_healthy_while_its_refresh_threads_live(site: Site) -> None:
+def test_the_exporter_is_healthy_while_its_threads_live(site: Site) -> None:
     site.statuses = {"farm": login(up=False, message="rejected")}
     assert site.answer("/-/healthy") == (200, "healthy\n")
     site.is_alive = False
@@ -85,15 +85,15 @@ def test_the_exporter_is_healthy_while_its_refresh_threads_live(site: Site) -> N
         ),
     ],
 )
-def test_the_exporter_is_ready_once_something_is_known(known: dict[str, Any]) -> None:
+def test_the_exporter_is_ready_once_it_has_data(known: dict[str, Any]) -> None:
     site = Site(**known)
     assert site.answer("/-/ready") == (200, "ready\n")
     site.snapshot, site.statuses = Snapshot(), {"farm": login(up=False, message="no answer", _70001=False)}
     assert site.answer("/-/ready")[0] == 200
 
 
-def test_until_then_each_reason_is_told_once(site: Site) -> None:
-    # A location that is known without intervals is no data.
+def test_an_exporter_that_is_not_ready_says_why(site: Site) -> None:
+    # A location without intervals does not count as data.
     site.snapshot = Snapshot({KEY: Location(KEY, meters=(Meter(MeterInfo("81001")),))})
     site.statuses = {each: login(up=False, message=each[:3], _70001=False) for each in ("one", "other", "one more")}
     assert site.answer("/-/ready") == (503, "not ready: one; oth\n")
@@ -103,11 +103,11 @@ def test_until_then_each_reason_is_told_once(site: Site) -> None:
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/metrics/", "/-/", "/-/reload", "/index.html", "//", "/Metrics", ""])
-def test_there_is_nothing_elsewhere(site: Site, path: str) -> None:
+def test_other_paths_are_not_found(site: Site, path: str) -> None:
     assert site.get(path).status == 404
 
 
-def test_metrics_are_where_they_were_asked_for_and_only_there() -> None:
+def test_metrics_are_only_at_the_configured_path() -> None:
     site = Site(telemetry_path="/energy")
     assert site.answer("/energy") == (200, "the metrics\n")
     assert site.get("/metrics").status == 404
@@ -115,7 +115,7 @@ def test_metrics_are_where_they_were_asked_for_and_only_there() -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready", "/nothing"])
-def test_only_get_and_head_are_served_and_alike(site: Site, path: str) -> None:
+def test_only_get_and_head_are_answered(site: Site, path: str) -> None:
     with Server("127.0.0.1:0", site.pages) as server, requests.Session() as session:
         session.trust_env = False
         got, head, *others = (
@@ -127,10 +127,10 @@ def test_only_get_and_head_are_served_and_alike(site: Site, path: str) -> None:
     assert int(head.headers["Content-Length"]) == len(got.content)
 
 
-# -- the status page, whose content has tests of its own
+# -- the status page, whose content is tested elsewhere
 
 
-def test_the_status_page_links_to_the_rest(site: Site) -> None:
+def test_the_status_page_links_to_the_other_pages(site: Site) -> None:
     answer = site.get("/")
     assert (answer.status, answer.content_type) == (200, "text/html; charset=utf-8")
     page = parsed(answer.body)
@@ -138,7 +138,7 @@ def test_the_status_page_links_to_the_rest(site: Site) -> None:
     assert [each.get("href") for each in all_of(page, "a")] == ["/metrics", "/-/healthy", "/-/ready"]
 
 
-def test_the_status_page_shows_what_is_known_now(site: Site) -> None:
+def test_the_status_page_shows_the_current_state(site: Site) -> None:
     assert words(one(parsed(site.get("/").body), "h1")) == "The first refresh is under way"
     site.snapshot = Snapshot({KEY: METERED})
     site.statuses = {"farm": login(up=True, _70001=True)}
@@ -149,7 +149,7 @@ def test_the_status_page_shows_what_is_known_now(site: Site) -> None:
     assert words(one(parsed(site.get("/").body), "h1")) == "Refreshing has stopped"
 
 
-def test_the_status_page_says_what_only_a_backfill_can_bring(site: Site) -> None:
+def test_the_status_page_says_that_a_backfill_is_needed(site: Site) -> None:
     site.snapshot = Snapshot({KEY: METERED})
     site.needed = {KEY: T - 40 * 86400}
     site.statuses = {"farm": login(up=True, _70001=True)}
@@ -157,7 +157,7 @@ def test_the_status_page_says_what_only_a_backfill_can_bring(site: Site) -> None
     assert any("backfill --start 2026-10-09" in words(each) for each in all_of(page, "li"))
 
 
-def test_the_status_page_forbids_what_it_does_not_need(site: Site) -> None:
+def test_the_status_page_has_strict_security_headers(site: Site) -> None:
     headers = dict(site.get("/").headers)
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy

@@ -1,4 +1,4 @@
-"""What is remembered of a backfill that was broken off, for whom, and for how long."""
+"""The progress of an interrupted backfill: what is kept, for which task, how long."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ Open = Callable[..., Journal]
 
 @pytest.fixture
 def open_journal(tmp_path: Path, clock: ManualClock) -> Iterator[Open]:
-    """Opens the journal of a task on the same folder again, as another process would."""
+    """Return a function that opens the journal of a task, as another process would."""
     with ExitStack() as stack:
 
         def start(*task: object, folder: Path | None = tmp_path) -> Journal:
@@ -43,19 +43,21 @@ def begun(open_journal: Open, *done: CompletedChunk) -> Journal:
     return journal
 
 
-def test_what_is_done_is_known_to_the_next_process(open_journal: Open) -> None:
+def test_finished_chunks_are_known_to_the_next_process(open_journal: Open) -> None:
     begun(open_journal, SECOND, OTHER, FIRST)
     assert open_journal().read() == [FIRST, SECOND, OTHER]
 
 
-def test_a_chunk_that_is_done_again_counts_once(open_journal: Open) -> None:
+def test_a_chunk_that_is_done_again_is_listed_once(open_journal: Open) -> None:
     again = replace(FIRST, totals=Totals(25))
     begun(open_journal, FIRST, again)
     assert open_journal().read() == [again]
 
 
-@pytest.mark.parametrize("forget", [Journal.remove, lambda journal: journal.begin(restart=True)], ids=["done", "anew"])
-def test_a_task_is_forgotten_and_no_other(open_journal: Open, forget: Callable[[Journal], None]) -> None:
+@pytest.mark.parametrize(
+    "forget", [Journal.remove, lambda journal: journal.begin(restart=True)], ids=["done", "restart"]
+)
+def test_only_the_given_task_is_removed(open_journal: Open, forget: Callable[[Journal], None]) -> None:
     other = open_journal("other")
     other.begin(restart=False)
     other.note(OTHER)
@@ -69,7 +71,7 @@ def test_a_task_is_forgotten_and_no_other(open_journal: Open, forget: Callable[[
     assert open_journal("other", "house 2025").read() == []
 
 
-def test_each_chunk_is_believed_for_a_day_of_its_own(open_journal: Open, clock: ManualClock) -> None:
+def test_each_chunk_counts_as_done_for_a_day(open_journal: Open, clock: ManualClock) -> None:
     journal = begun(open_journal, FIRST)
     clock.advance(20 * HOUR)
     journal.note(SECOND)
@@ -80,12 +82,12 @@ def test_each_chunk_is_believed_for_a_day_of_its_own(open_journal: Open, clock: 
     assert open_journal().read() == [SECOND]
 
 
-def test_a_chunk_is_forgotten_and_no_other(open_journal: Open) -> None:
+def test_only_the_given_chunk_is_removed(open_journal: Open) -> None:
     begun(open_journal, FIRST, SECOND, OTHER).forget(FIRST)
     assert open_journal().read() == [SECOND, OTHER]
 
 
-def test_expired_tasks_of_others_leave_nothing_behind(open_journal: Open, clock: ManualClock, tmp_path: Path) -> None:
+def test_expired_tasks_are_deleted_with_their_chunks(open_journal: Open, clock: ManualClock, tmp_path: Path) -> None:
     begun(open_journal, FIRST)
     clock.advance(24 * HOUR)
     open_journal("other").begin(restart=False)
@@ -97,7 +99,7 @@ def test_expired_tasks_of_others_leave_nothing_behind(open_journal: Open, clock:
     assert [len(rows) for rows in tables] == [1, 0]
 
 
-def test_without_a_folder_it_is_known_while_the_program_runs(clock: ManualClock) -> None:
+def test_without_a_directory_the_journal_is_in_memory(clock: ManualClock) -> None:
     with closing(StateFile(None)) as state:
         journal = Journal(state, clock, TASK)
         journal.begin(restart=False)
@@ -107,61 +109,61 @@ def test_without_a_folder_it_is_known_while_the_program_runs(clock: ManualClock)
         assert Journal(state, clock, TASK).read() == []
 
 
-def test_figures_add_up_one_by_one() -> None:
+def test_totals_add_up_field_by_field() -> None:
     assert Totals(1, 2.5, 3.0, 4.0, 5, 6, 7) + Totals(10, 0.25, 30.0, 40.0, 50, 60, 70) == Totals(
         11, 2.75, 33.0, 44.0, 55, 66, 77
     )
     assert sum([FIRST.totals, SECOND.totals], Totals()) == Totals(47, 14.0, 0.25, 1.75, 96, 2, 1)
 
 
-# -- what was seen, and entries of other versions
+# -- coverage, and entries of other versions
 
-SIGHT = Coverage(
+COVERAGE = Coverage(
     {"81001": (1000, 1900), "M,\u00fc 2": (1000, 2000)},
     ("M,\u00fc 2",),
 )
 
 
-def test_what_was_seen_of_a_chunk_is_known_to_the_next_process(open_journal: Open) -> None:
-    done = replace(FIRST, coverage=SIGHT, digest=b"\x00what is stored")
+def test_the_coverage_is_known_to_the_next_process(open_journal: Open) -> None:
+    done = replace(FIRST, coverage=COVERAGE, digest=b"\x00what is stored")
     begun(open_journal, done, SECOND)
     assert open_journal().read() == [done, SECOND]
 
 
-FIGURES = {"intervals": 24, "usage": 12.5, "export": 0.25, "cost": 1.75, "samples": 96, "corrected": 2, "gone": 1}
+TOTALS = {"intervals": 24, "usage": 12.5, "export": 0.25, "cost": 1.75, "samples": 96, "corrected": 2, "gone": 1}
 NOTHING: dict[str, object] = {"spans": {}, "one_way": []}
 NOTED = float(NOW)
 
 
 def overwritten(open_journal: Open, text: str) -> None:
-    """A journal whose first entry another version wrote."""
+    """Write a journal whose first entry comes from another version."""
     begun(open_journal, FIRST, SECOND)._state.execute(
         "UPDATE backfill_done SET figures = :text WHERE start = 1000", text=text
     )
 
 
-def test_an_entry_is_read_as_it_was_always_written(open_journal: Open) -> None:
-    overwritten(open_journal, json.dumps([NOTED, FIGURES, NOTHING, ""]))
+def test_the_format_of_an_entry_has_not_changed(open_journal: Open) -> None:
+    overwritten(open_journal, json.dumps([NOTED, TOTALS, NOTHING, ""]))
     assert open_journal().read() == [FIRST, SECOND]
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        json.dumps([FIGURES, NOTHING]),  # as it was before seals were kept
-        json.dumps([NOTED, FIGURES, NOTHING]),
-        json.dumps(["yesterday", FIGURES, NOTHING, ""]),
-        json.dumps([NOTED, FIGURES, NOTHING, "seal"]),
-        json.dumps([NOTED, {**FIGURES, "gaps": 1}, NOTHING, ""]),
-        json.dumps([NOTED, {**FIGURES, "usage": "much"}, NOTHING, ""]),
-        json.dumps([NOTED, FIGURES, {"spans": {}}, ""]),
-        json.dumps([NOTED, FIGURES, {**NOTHING, "spans": []}, ""]),
-        json.dumps([NOTED, FIGURES, {**NOTHING, "spans": {"81001": [1]}}, ""]),
+        json.dumps([TOTALS, NOTHING]),  # without a time and a digest
+        json.dumps([NOTED, TOTALS, NOTHING]),
+        json.dumps(["yesterday", TOTALS, NOTHING, ""]),
+        json.dumps([NOTED, TOTALS, NOTHING, "not hexadecimal"]),
+        json.dumps([NOTED, {**TOTALS, "gaps": 1}, NOTHING, ""]),
+        json.dumps([NOTED, {**TOTALS, "usage": "much"}, NOTHING, ""]),
+        json.dumps([NOTED, TOTALS, {"spans": {}}, ""]),
+        json.dumps([NOTED, TOTALS, {**NOTHING, "spans": []}, ""]),
+        json.dumps([NOTED, TOTALS, {**NOTHING, "spans": {"81001": [1]}}, ""]),
         "null",
         "{",
     ],
 )
-def test_an_entry_of_another_version_is_done_again(open_journal: Open, text: str) -> None:
+def test_a_chunk_of_another_version_is_done_again(open_journal: Open, text: str) -> None:
     overwritten(open_journal, text)
     journal = open_journal()
     journal.begin(restart=False)

@@ -1,4 +1,4 @@
-"""Totals of whole local days: when a day is whole, on ordinary days and on those on which the clocks change."""
+"""Totals of full local days, also on days of daylight saving changes."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ ZONE = ZoneInfo("America/New_York")
 
 
 class ZoneCalendar:
-    """The local days of a zone whose clocks do not change at midnight."""
+    """The local days of a zone whose clock never changes at midnight."""
 
     def __init__(self, zone: ZoneInfo = ZONE) -> None:
         self._zone = zone
@@ -65,16 +65,16 @@ def without(intervals: dict[int, Interval], *starts: int) -> dict[int, Interval]
 @pytest.mark.parametrize(
     ("day", "step", "count"),
     [
-        pytest.param(ORDINARY, 900, 96, id="24 hours in quarters"),
+        pytest.param(ORDINARY, 900, 96, id="24 hours in quarter hours"),
         pytest.param(ORDINARY, 3600, 24, id="24 hours"),
-        pytest.param(ORDINARY, 300, 288, id="24 hours in five minutes"),
-        pytest.param(SPRING, 900, 92, id="23 hours in quarters"),
+        pytest.param(ORDINARY, 300, 288, id="24 hours in steps of five minutes"),
+        pytest.param(SPRING, 900, 92, id="23 hours in quarter hours"),
         pytest.param(SPRING, 3600, 23, id="23 hours"),
-        pytest.param(AUTUMN, 900, 100, id="25 hours in quarters"),
-        pytest.param(AUTUMN, 1800, 50, id="25 hours in halves"),
+        pytest.param(AUTUMN, 900, 100, id="25 hours in quarter hours"),
+        pytest.param(AUTUMN, 1800, 50, id="25 hours in half hours"),
     ],
 )
-def test_a_whole_day_is_the_exact_sum_of_its_intervals(day: Day, step: int, count: int) -> None:
+def test_a_full_day_is_the_exact_sum_of_its_intervals(day: Day, step: int, count: int) -> None:
     intervals = full(day, step, 0.1)
     assert len(intervals) == count
     assert totals(intervals) == [Reading(day.start, day.end, round(count / 10, 6))]
@@ -85,13 +85,13 @@ def test_a_total_has_six_decimals_and_no_float_noise() -> None:
 
 
 @given(st.integers(0, 95))
-def test_a_day_without_one_of_its_intervals_is_not_whole(number: int) -> None:
+def test_a_day_with_a_missing_interval_is_not_full(number: int) -> None:
     intervals = without(full(ORDINARY), ORDINARY.start + number * 900)
     assert totals(intervals) == [Reading(ORDINARY.start, ORDINARY.end)]
 
 
 @given(st.integers(0, 91))
-def test_a_spring_day_without_one_of_its_intervals_is_not_whole(number: int) -> None:
+def test_a_spring_day_with_a_missing_interval_is_not_full(number: int) -> None:
     intervals = without(full(SPRING), SPRING.start + number * 900)
     assert totals(intervals) == [Reading(SPRING.start, SPRING.end)]
 
@@ -100,7 +100,7 @@ REPEATED = range(AUTUMN.start + HOUR, AUTUMN.start + 3 * HOUR, 900)
 
 
 def same_wall_time(start: int) -> set[int]:
-    """The instants of the autumn day at which the clock shows the same as at this one."""
+    """The instants of the autumn day with the same wall time as this one."""
     if start not in REPEATED:
         return {start}
     first = start if start < AUTUMN.start + 2 * HOUR else start - HOUR
@@ -108,14 +108,14 @@ def same_wall_time(start: int) -> set[int]:
 
 
 @given(st.sets(st.integers(0, 99), max_size=8))
-def test_on_the_autumn_day_the_repeated_hour_counts_once(missing: set[int]) -> None:
+def test_the_repeated_hour_in_autumn_is_needed_once(missing: set[int]) -> None:
     intervals = without(full(AUTUMN), *(AUTUMN.start + number * 900 for number in missing))
-    is_whole = all(same_wall_time(start) & intervals.keys() for start in range(AUTUMN.start, AUTUMN.end, 900))
-    usage = round(len(intervals) / 10, 6) if is_whole else None
+    is_full = all(same_wall_time(start) & intervals.keys() for start in range(AUTUMN.start, AUTUMN.end, 900))
+    usage = round(len(intervals) / 10, 6) if is_full else None
     assert totals(intervals) == [Reading(AUTUMN.start, AUTUMN.end, usage)]
 
 
-@pytest.mark.parametrize("hour", [1, 2], ids=["the first is given", "the second is given"])
+@pytest.mark.parametrize("hour", [1, 2], ids=["only the first", "only the second"])
 def test_an_autumn_day_with_the_repeated_hour_once_is_full(hour: int) -> None:
     other = 3 - hour
     dropped = [start for start in REPEATED if (start - AUTUMN.start) // HOUR == other]
@@ -123,7 +123,7 @@ def test_an_autumn_day_with_the_repeated_hour_once_is_full(hour: int) -> None:
     assert totals(intervals) == [Reading(AUTUMN.start, AUTUMN.end, 9.6)]
 
 
-def test_usage_export_and_cost_are_whole_each_for_itself() -> None:
+def test_usage_export_and_cost_are_full_independently() -> None:
     intervals = full(ORDINARY, 900, 0.1, export=0.01, cost=0.02)
     bare = ORDINARY.start + 900
     intervals[bare] = Interval(bare, bare + 900, 0.1, 1, export=0.01)
@@ -132,23 +132,23 @@ def test_usage_export_and_cost_are_whole_each_for_itself() -> None:
     assert totals(intervals) == [Reading(ORDINARY.start, ORDINARY.end, None, 0.96, 1.92)]
 
 
-def test_a_day_of_zeros_is_zero_and_not_missing() -> None:
+def test_the_total_of_zeros_is_zero_and_not_missing() -> None:
     assert totals(full(ORDINARY, 900, 0.0))[0].usage == 0.0
 
 
 @pytest.mark.parametrize("day", [ORDINARY, SPRING, AUTUMN], ids=["24 hours", "23 hours", "25 hours"])
-def test_the_day_of_a_meter_read_once_a_day_is_its_only_interval(day: Day) -> None:
+def test_the_day_of_a_daily_meter_is_its_only_interval(day: Day) -> None:
     intervals = {day.start: Interval(day.start, day.end, 21.5, 1, cost=2.4, cost_k=1)}
     assert totals(intervals) == [Reading(day.start, day.end, 21.5, None, 2.4)]
 
 
-def test_of_two_resolutions_the_finer_decides() -> None:
+def test_the_finer_of_two_resolutions_decides() -> None:
     noon = ORDINARY.start + 12 * HOUR
     intervals = {ORDINARY.start: Interval(ORDINARY.start, noon, 1.0, 1), noon: Interval(noon, noon + 900, 1.0, 1)}
     assert totals(intervals) == [Reading(ORDINARY.start, ORDINARY.end)]
 
 
-def test_only_days_with_a_change_are_totalled_and_each_once() -> None:
+def test_each_day_with_a_change_is_totaled_once() -> None:
     days = [ORDINARY, CALENDAR.day(ORDINARY.end), CALENDAR.day(ORDINARY.end + 86400)]
     intervals = {start: interval for day in days for start, interval in full(day).items()}
     changed = [days[2].start, days[2].end - 900, days[0].start, days[0].start + 900]
@@ -156,14 +156,14 @@ def test_only_days_with_a_change_are_totalled_and_each_once() -> None:
     assert totals(intervals, []) == []
 
 
-def test_energy_of_the_days_around_does_not_count() -> None:
+def test_energy_of_adjacent_days_does_not_count() -> None:
     intervals = full(ORDINARY)
     for start in (ORDINARY.start - 900, ORDINARY.end):
         intervals[start] = Interval(start, start + 900, 100.0, 1)
     assert totals(intervals, [ORDINARY.start]) == [Reading(ORDINARY.start, ORDINARY.end, 9.6)]
 
 
-def test_a_day_keeps_its_last_total_when_it_is_no_longer_whole() -> None:
+def test_a_day_that_is_no_longer_full_keeps_its_total() -> None:
     intervals = full(ORDINARY)
     days, _ = merge({}, totals(intervals), now=ORDINARY.end, hold_zeros=False)
     assert days == {ORDINARY.start: Interval(ORDINARY.start, ORDINARY.end, 9.6, 1)}
@@ -171,7 +171,7 @@ def test_a_day_keeps_its_last_total_when_it_is_no_longer_whole() -> None:
     assert merge(days, totals(fewer), now=ORDINARY.end + HOUR, hold_zeros=False) == (days, [])
 
 
-def test_a_day_that_changes_gets_a_later_version_by_its_own_age() -> None:
+def test_a_changed_day_gets_a_later_version_by_its_own_age() -> None:
     intervals = full(ORDINARY)
     days, _ = merge({}, totals(intervals), now=ORDINARY.end, hold_zeros=False)
     intervals[ORDINARY.start] = Interval(ORDINARY.start, ORDINARY.start + 900, 0.2, 2)

@@ -1,4 +1,4 @@
-"""Intervals and the versions of their values: the timestamp rule, rounding, and what a merge keeps, takes and holds."""
+"""Versions, timestamps and rounding, and what a merge keeps, replaces, holds back."""
 
 from collections.abc import Mapping
 from decimal import Decimal, getcontext
@@ -27,30 +27,33 @@ ages = st.integers(-DAY, 50 * YEAR)
 
 
 def exact_rule(age: int) -> Decimal:
-    """998 * ln(1 + h) / ln(175201) of contract 3, with 40 digits; `age` in seconds."""
+    """998 * ln(1 + h) / ln(175201) with 40 digits; `age` in seconds.
+
+    See docs/samples.md, "Timestamps and versions".
+    """
     hours = Decimal(max(age, 0)) / 3600
     return 998 * (1 + hours).ln() / Decimal(175_201).ln()
 
 
 def quarter(number: int, usage: float | None = None, **values: object) -> Reading:
-    """The reading of the n-th quarter of an hour after START."""
+    """Return the reading of the n-th quarter of an hour after START."""
     start = START + number * QUARTER
     return Reading(start, start + QUARTER, usage, **values)  # type: ignore[arg-type]
 
 
 def soon(number: int) -> int:
-    """The moment at which the n-th quarter of an hour has just ended."""
+    """Return the end of the n-th quarter of an hour."""
     return START + (number + 1) * QUARTER
 
 
 def known(*readings: Reading, now: int | None = None) -> dict[int, Interval]:
-    """What is known after the readings were seen, by default each as soon as the last had ended."""
+    """Return the intervals of readings that were seen at `now`, by default at their end."""
     moment = now if now is not None else max(reading.end for reading in readings)
     return merge({}, readings, now=moment, hold_zeros=False)[0]
 
 
 def usages(intervals: Mapping[int, Interval]) -> dict[int, float | None]:
-    """Usage by the number of the quarter."""
+    """Return the usage by the number of the quarter of an hour."""
     return {(start - START) // QUARTER: interval.usage for start, interval in sorted(intervals.items())}
 
 
@@ -82,25 +85,25 @@ def test_the_version_follows_from_the_age(age: int, k: int) -> None:
 
 
 @given(end=ends, age=ages)
-def test_the_version_is_that_of_the_contract_to_the_last_digit(end: int, age: int) -> None:
+def test_the_version_follows_the_formula_exactly(end: int, age: int) -> None:
     exact = exact_rule(age)
     assume(exact == exact.to_integral_value() or abs(exact - exact.to_integral_value()) > Decimal("1e-9"))
     assert version(end, end + age) == min(999, 1 + floor(exact))
 
 
 @given(end=ends, age=ages, later=st.integers(0, YEAR))
-def test_what_is_seen_later_never_has_an_earlier_version(end: int, age: int, later: int) -> None:
+def test_a_value_seen_later_never_has_an_earlier_version(end: int, age: int, later: int) -> None:
     assert version(end, end + age) <= version(end, end + age + later)
 
 
 @given(end=ends, age=ages, replaced=st.integers(1, 999))
-def test_a_version_is_later_than_the_one_that_it_replaces(end: int, age: int, replaced: int) -> None:
+def test_a_version_is_later_than_the_one_it_replaces(end: int, age: int, replaced: int) -> None:
     fresh = version(end, end + age)
     assert newer_version(fresh, replaced) == min(999, max(fresh, replaced + 1))
 
 
 @given(end=ends, age=ages, replaced=st.integers(0, 999))
-def test_a_sample_lies_within_the_last_second_of_its_interval(end: int, age: int, replaced: int) -> None:
+def test_a_sample_is_in_the_last_second_of_its_interval(end: int, age: int, replaced: int) -> None:
     k = newer_version(version(end, end + age), replaced)
     stamp = timestamp_ms(end, k)
     assert stamp == end * 1000 - 1000 + k
@@ -125,7 +128,7 @@ def test_there_is_no_negative_zero(value: float) -> None:
 
 
 @given(st.floats(-1e6, 1e6))
-def test_an_amount_is_the_nearest_of_six_decimals(value: float) -> None:
+def test_an_amount_is_rounded_to_the_nearest(value: float) -> None:
     rounded = amount(value)
     assert abs(Decimal(rounded) - Decimal(value)) <= Decimal("5.001e-7")
     assert -Decimal(repr(rounded)).as_tuple().exponent <= 6  # type: ignore[operator]
@@ -144,14 +147,14 @@ def test_an_amount_is_the_nearest_of_six_decimals(value: float) -> None:
         (0.0, QUARTER, "0.0"),
     ],
 )
-def test_watts_are_the_average_power_with_three_decimals(kwh: float, seconds: int, power: str) -> None:
+def test_watts_are_average_power_with_three_decimals(kwh: float, seconds: int, power: str) -> None:
     assert repr(watts(kwh, seconds)) == power
 
 
 # -- merging
 
 
-def test_each_value_of_a_new_interval_has_the_version_of_its_age() -> None:
+def test_new_values_have_the_version_of_their_age() -> None:
     reading = quarter(0, 0.31, export=0.02, cost=0.04, periods=(("Off Peak", 0.31),))
     merged, changes = merge({}, [reading], now=END + DAY)
     expected = Interval(START, END, 0.31, 267, 0.02, 267, 0.04, 267, (("Off Peak", 0.31, 267),))
@@ -159,7 +162,7 @@ def test_each_value_of_a_new_interval_has_the_version_of_its_age() -> None:
     assert changes == [Change(None, expected)]
 
 
-def test_the_same_again_changes_nothing() -> None:
+def test_an_unchanged_reading_changes_nothing() -> None:
     reading = quarter(0, 0.31, export=0.0, cost=0.04, periods=(("Off Peak", 0.31),))
     before = known(reading)
     merged, changes = merge(before, [reading], now=END + 10 * DAY)
@@ -174,14 +177,14 @@ def test_a_revised_value_has_a_later_version(value: float) -> None:
     assert changes == [Change(before[START], merged[START])]
 
 
-def test_two_revisions_within_a_moment_are_still_told_apart() -> None:
+def test_two_revisions_at_once_have_different_versions() -> None:
     intervals = known(quarter(0, 0.31))
     for value in (0.32, 0.33):
         intervals, _ = merge(intervals, [quarter(0, value)], now=END)
     assert intervals[START] == Interval(START, END, 0.33, 3)
 
 
-def test_an_interval_wins_over_another_of_the_same_second() -> None:
+def test_versions_rise_above_a_former_interval() -> None:
     now = Interval(START, END, 1.0, 7, 0.5, 7, 0.1, 7, (("On Peak", 0.4, 7), ("Off Peak", 0.6, 7)))
     former = Interval(START - QUARTER, END, 1.5, 7, 0.5, 9, None, 0, (("On Peak", 0.9, 20),))
     assert with_later_versions(now, former) == Interval(
@@ -190,7 +193,7 @@ def test_an_interval_wins_over_another_of_the_same_second() -> None:
     assert with_later_versions(now, None) == now
 
 
-def test_a_value_that_comes_back_is_a_new_version_of_itself() -> None:
+def test_a_value_that_comes_back_is_a_new_version() -> None:
     intervals = known(quarter(0, 0.31))
     for value in (0.32, 0.31):
         intervals, _ = merge(intervals, [quarter(0, value)], now=END)
@@ -202,21 +205,21 @@ def test_a_late_cost_has_its_own_version() -> None:
     assert merged[START] == Interval(START, END, 0.31, 1, cost=0.04, cost_k=267)
 
 
-def test_a_late_interval_gets_its_place_among_the_known_ones() -> None:
+def test_a_late_interval_is_inserted_in_order() -> None:
     before = known(quarter(0, 0.1), quarter(2, 0.3))
     merged, changes = merge(before, [quarter(1, 0.2)], now=soon(2) + DAY)
     assert usages(merged) == {0: 0.1, 1: 0.2, 2: 0.3}
     assert [change.before for change in changes] == [None]
 
 
-def test_withdrawn_values_keep_their_last_state() -> None:
+def test_a_withdrawn_value_keeps_its_last_state() -> None:
     reading = quarter(0, 0.31, export=0.02, cost=0.04, periods=(("Off Peak", 0.31),))
     before = known(reading, quarter(1, 0.5))
     assert merge(before, [quarter(0), quarter(1, 0.5)], now=END + DAY) == (before, [])
     assert merge(before, [], now=END + DAY) == (before, [])
 
 
-def test_one_withdrawn_value_does_not_keep_another_from_changing() -> None:
+def test_a_withdrawn_value_does_not_block_other_values() -> None:
     before = known(quarter(0, 0.31, export=0.02, cost=0.04))
     merged, _ = merge(before, [quarter(0, None, export=0.03)], now=END + DAY)
     assert merged[START] == Interval(START, END, 0.31, 1, 0.03, 267, 0.04, 1)
@@ -228,29 +231,29 @@ def test_missing_is_missing_and_never_zero() -> None:
     assert merged[START + QUARTER] == Interval(START + QUARTER, END + QUARTER, 0.2, 1)
 
 
-def test_an_interval_is_served_once_it_has_ended() -> None:
+def test_an_interval_is_merged_once_it_has_ended() -> None:
     assert merge({}, [quarter(0, 0.31)], now=END - 0.001) == ({}, [])
     assert usages(merge({}, [quarter(0, 0.31)], now=END)[0]) == {0: 0.31}
 
 
-def test_a_merge_leaves_what_it_was_given_as_it_was() -> None:
+def test_a_merge_does_not_change_its_input() -> None:
     before = MappingProxyType(known(quarter(0, 0.31)))
     merge(before, [quarter(0, 0.4), quarter(1, 0.5)], now=soon(1))
     assert usages(before) == {0: 0.31}
 
 
 @pytest.mark.parametrize("usage", [0.31, 0.4], ids=["the same", "another"])
-def test_a_reading_takes_the_place_of_those_it_overlaps(usage: float) -> None:
+def test_a_reading_replaces_the_intervals_it_overlaps(usage: float) -> None:
     before = known(*(quarter(number, 0.1) for number in range(6)))
     hour = Reading(START + QUARTER, START + QUARTER + HOUR, usage)
     merged, changes = merge(before, [hour], now=soon(5))
     assert usages(merged) == {0: 0.1, 1: usage, 5: 0.1}
-    # Its end is that of the fourth quarter, whose sample it has to win over.
+    # It ends with the fourth quarter, whose sample it has to replace.
     assert merged[hour.start].usage_k == before[START + 4 * QUARTER].usage_k + 1
     assert [change.after for change in changes] == [merged[hour.start]]
 
 
-def test_a_reading_within_a_known_one_takes_its_place() -> None:
+def test_a_reading_inside_a_known_interval_replaces_it() -> None:
     day = Reading(START, START + DAY, 24.0)
     assert usages(merge(known(day), [quarter(2, 0.1)], now=day.end)[0]) == {2: 0.1}
 
@@ -266,14 +269,14 @@ def test_zeros_at_the_end_are_held_back_with_cost_and_periods() -> None:
 
 
 @pytest.mark.parametrize("following", [{"usage": 0.2}, {"usage": 0.0, "export": 0.2}], ids=["usage", "export"])
-def test_zeros_are_served_as_soon_as_something_follows_them(following: dict[str, float]) -> None:
+def test_zeros_are_served_once_something_follows_them(following: dict[str, float]) -> None:
     before, _ = merge({}, [quarter(0, 0.3), quarter(1, 0.0)], now=soon(1))
     merged, _ = merge(before, [quarter(1, 0.0), quarter(2, **following), quarter(3, 0.0)], now=soon(1) + DAY)
     assert usages(merged) == {0: 0.3, 1: 0.0, 2: following["usage"]}
     assert merged[START + QUARTER].usage_k == 267
 
 
-def test_zeros_are_served_when_what_follows_is_known() -> None:
+def test_zeros_before_known_energy_are_served() -> None:
     before = known(quarter(0, 0.3), quarter(2, 0.2))
     assert usages(merge(before, [quarter(1, 0.0)], now=soon(2))[0]) == {0: 0.3, 1: 0.0, 2: 0.2}
 
@@ -287,7 +290,7 @@ def test_zeros_are_served_at_the_age_of_48_hours() -> None:
     assert merged[START + QUARTER].usage_k == version(0, 48 * HOUR)
 
 
-def test_zeros_of_a_vacant_house_wait_48_hours() -> None:
+def test_zeros_of_an_empty_house_wait_48_hours() -> None:
     readings = [quarter(number, 0.0) for number in range(3)]
     assert usages(merge({}, readings, now=soon(0) + 48 * HOUR)[0]) == {0: 0.0}
 
@@ -296,9 +299,9 @@ def test_zeros_of_a_vacant_house_wait_48_hours() -> None:
     ("usage", "export", "served"),
     [
         pytest.param(0.0, 0.4, True, id="export alone is energy"),
-        pytest.param(0.4, 0.0, True, id="import alone is energy"),
+        pytest.param(0.4, 0.0, True, id="usage alone is energy"),
         pytest.param(0.0, 0.0, False, id="zeros in both channels"),
-        pytest.param(None, 0.0, False, id="zero in the only one that has a value"),
+        pytest.param(None, 0.0, False, id="zero in the only channel with a value"),
     ],
 )
 def test_a_placeholder_is_zero_in_all_channels(usage: float | None, export: float, served: bool) -> None:  # noqa: FBT001
@@ -306,17 +309,17 @@ def test_a_placeholder_is_zero_in_all_channels(usage: float | None, export: floa
     assert (START + QUARTER in merged) is served
 
 
-def test_zeros_at_the_end_of_a_mere_chunk_are_not_judged() -> None:
+def test_zeros_at_the_end_of_a_chunk_are_not_held_back() -> None:
     merged, _ = merge({}, [quarter(0, 0.3), quarter(1, 0.0)], now=soon(1), hold_zeros=False)
     assert usages(merged) == {0: 0.3, 1: 0.0}
 
 
-def test_a_known_value_is_not_overwritten_by_a_placeholder() -> None:
+def test_a_placeholder_does_not_replace_a_known_value() -> None:
     before = known(quarter(0, 0.3), quarter(1, 0.2))
     assert merge(before, [quarter(0, 0.3), quarter(1, 0.0)], now=soon(1) + HOUR) == (before, [])
 
 
-def test_a_zero_of_cost_alone_is_a_placeholder_too() -> None:
+def test_a_zero_cost_alone_is_a_placeholder() -> None:
     merged, _ = merge({}, [quarter(0, 0.3), quarter(1, 0.0), quarter(2, None, cost=0.0)], now=soon(2))
     assert usages(merged) == {0: 0.3}
 
@@ -328,14 +331,14 @@ def periods(*pairs: tuple[str, float]) -> Reading:
     return quarter(0, round(sum(kwh for _, kwh in pairs), 6), periods=pairs)
 
 
-def test_zeros_where_another_period_has_the_energy_are_dropped() -> None:
+def test_zeros_are_dropped_if_another_period_has_the_energy() -> None:
     merged, _ = merge({}, [periods(("Off Peak", 0.0), ("On Peak", 0.3), ("Super Off Peak", 0.0))], now=END)
     assert merged[START].periods == (("On Peak", 0.3, 1),)
     merged, _ = merge({}, [periods(("Off Peak", 0.0), ("On Peak", 0.0))], now=END, hold_zeros=False)
     assert merged[START].periods == (("Off Peak", 0.0, 1), ("On Peak", 0.0, 1))
 
 
-def test_a_period_is_zero_when_the_others_have_all_the_energy() -> None:
+def test_a_period_is_zero_if_others_have_all_the_energy() -> None:
     before, _ = merge({}, [periods(("Off Peak", 0.3))], now=END)
     moved, _ = merge(before, [periods(("On Peak", 0.3))], now=END)
     assert moved[START].periods == (("Off Peak", 0.0, 2), ("On Peak", 0.3, 1))
@@ -351,7 +354,7 @@ def test_energy_moved_to_another_period_leaves_a_zero() -> None:
     assert back[START].periods == (("Off Peak", 0.3, 268), ("On Peak", 0.0, 268))
 
 
-def test_part_of_the_energy_moved_to_another_period_is_split() -> None:
+def test_energy_that_moves_in_part_is_split() -> None:
     before, _ = merge({}, [periods(("Off Peak", 0.3))], now=END)
     moved, _ = merge(before, [periods(("Off Peak", 0.1), ("On Peak", 0.2))], now=END)
     assert moved[START].periods == (("Off Peak", 0.1, 2), ("On Peak", 0.2, 1))
@@ -363,14 +366,14 @@ def test_a_withdrawn_period_keeps_its_last_state() -> None:
     assert merged == before
 
 
-# -- any course of events
+# -- any sequence of readings
 
 values = st.one_of(st.none(), st.sampled_from([0.0, 0.01, 0.25, 1.5]))
 readings_of_a_look = st.lists(st.tuples(st.integers(0, 5), values, values, values), max_size=6)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3 * DAY), readings_of_a_look), max_size=8))
-def test_a_changed_value_gets_a_later_version_and_none_vanishes(
+def test_changed_values_get_later_versions_and_none_vanishes(
     looks: list[tuple[int, list[tuple[int, float | None, float | None, float | None]]]],
 ) -> None:
     now = soon(5)

@@ -1,4 +1,4 @@
-"""A meter's intervals after a fetch: values, versions, placeholders, whole days (contract 3 and 4)."""
+"""A meter after a fetch: values, versions, placeholders, full days, late changes."""
 
 import math
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ class Fetched:
 
 
 def k_of(end: int, seen: float) -> int:
-    """The contract's formula, written down once more."""
+    """The formula of docs/samples.md, "Timestamps and versions", written down again."""
     hours = max(0.0, (seen - end) / 3600)
     return min(999, max(1, 1 + math.floor(998 * math.log(1 + hours) / math.log(175201))))
 
@@ -51,7 +51,7 @@ def hours(
 # -- export of signed meters
 
 
-def test_the_first_export_of_a_signed_meter_puts_zeros_before_it() -> None:
+def test_the_first_export_of_a_signed_meter_adds_earlier_zeros() -> None:
     first = update(None, hours(TODAY, 3)).meter
     assert [interval.export for interval in first.intervals] == [None, None, None]
 
@@ -64,7 +64,7 @@ def test_the_first_export_of_a_signed_meter_puts_zeros_before_it() -> None:
     assert [interval.usage_k for interval in meter.intervals[:3]] == [k_of(each.end, NOW) for each in first.intervals]
 
 
-def test_a_signed_meter_keeps_exporting_zeros_when_it_only_draws() -> None:
+def test_a_signed_meter_without_new_export_exports_zeros() -> None:
     first = update(None, [Reading(TODAY, TODAY + HOUR, 0.0, 0.5), *hours(TODAY + HOUR, 1)], SIGNED_EXPORT).meter
 
     meter = update(first, hours(TODAY + HOUR, 3), PLAIN).meter
@@ -79,7 +79,7 @@ def test_a_meter_with_an_export_channel_gets_no_zeros() -> None:
     assert [interval.export for interval in meter.intervals] == [None, 0.5]
 
 
-def test_days_known_before_the_first_export_get_a_total_of_it() -> None:
+def test_days_before_the_first_export_get_an_export_total() -> None:
     yesterday = TODAY - DAY
     first = update(None, hours(yesterday, 24)).meter
     assert [day.export for day in first.days] == [None]
@@ -89,7 +89,7 @@ def test_days_known_before_the_first_export_get_a_total_of_it() -> None:
     assert [(day.usage, day.export, day.export_k) for day in meter.days] == [(24.0, 0.0, k_of(TODAY, NOW))]
 
 
-def test_a_day_that_ends_in_zeros_waits_for_them() -> None:
+def test_a_day_that_ends_in_zeros_has_no_total_yet() -> None:
     yesterday = TODAY - DAY
     readings = [*hours(yesterday, 20), *hours(yesterday + 20 * HOUR, 4, 0.0)]
     assert update(None, readings).meter.days == ()
@@ -97,10 +97,10 @@ def test_a_day_that_ends_in_zeros_waits_for_them() -> None:
     assert [day.usage for day in update(None, [*readings, *hours(TODAY, 1)]).meter.days] == [20.0]
 
 
-# -- whole days
+# -- full days
 
 
-def test_a_whole_day_has_a_total_stamped_by_its_own_end() -> None:
+def test_the_total_of_a_full_day_has_the_version_of_its_age() -> None:
     start = TODAY - DAY
     meter = update(None, hours(start, 24, 0.1, export=0.2, cost=0.03), TWO_WAY).meter
 
@@ -108,7 +108,7 @@ def test_a_whole_day_has_a_total_stamped_by_its_own_end() -> None:
     assert meter.days == (Interval(start, TODAY, 2.4, k, 4.8, k, 0.72, k),)
 
 
-def test_a_revision_changes_the_total_with_a_later_version() -> None:
+def test_a_revision_gives_the_total_a_later_version() -> None:
     readings = hours(TODAY - DAY, 24)
     first = update(None, readings).meter
 
@@ -118,7 +118,7 @@ def test_a_revision_changes_the_total_with_a_later_version() -> None:
     assert [change.after.usage for change in later.days] == [26.5]
 
 
-def test_a_total_that_stays_the_same_keeps_its_version() -> None:
+def test_an_unchanged_total_keeps_its_version() -> None:
     readings = hours(TODAY - DAY, 24)
     first = update(None, readings).meter
 
@@ -128,10 +128,10 @@ def test_a_total_that_stays_the_same_keeps_its_version() -> None:
     assert later.days == ()
 
 
-# -- forgetting, late changes, what is said of the meter
+# -- old intervals, late changes, info about the meter
 
 
-def test_what_is_too_old_is_forgotten_and_not_taken_again() -> None:
+def test_old_intervals_are_dropped_and_not_merged_again() -> None:
     first = update(None, hours(TODAY - 2 * DAY, 48)).meter
     keep_from = TODAY - DAY
 
@@ -141,7 +141,7 @@ def test_what_is_too_old_is_forgotten_and_not_taken_again() -> None:
     assert [day.start for day in meter.days] == [keep_from]
 
 
-def test_late_is_what_was_known_or_follows_the_oldest_known() -> None:
+def test_late_changes_were_known_or_follow_a_known_interval() -> None:
     known = Meter(PLAIN, (Interval(TODAY, TODAY + HOUR, 1.0, 1), Interval(TODAY + HOUR, TODAY + 2 * HOUR, 1.0, 1)))
     readings = [*hours(TODAY - HOUR, 2, 2.0), *hours(TODAY + 2 * HOUR, 1)]
 
@@ -152,7 +152,7 @@ def test_late_is_what_was_known_or_follows_the_oldest_known() -> None:
     assert update(None, readings).late == ()
 
 
-def test_what_is_new_about_a_meter_joins_what_was_known() -> None:
+def test_new_info_about_a_meter_is_added_to_the_known() -> None:
     known = Meter(MeterInfo("81001", ("FORWARD",), exports=True, signed=False, step=900))
 
     info = update(known, [], MeterInfo("81001", (), parent=True, net=True, step=0)).meter.info
@@ -160,18 +160,18 @@ def test_what_is_new_about_a_meter_joins_what_was_known() -> None:
     assert info == MeterInfo("81001", ("FORWARD",), parent=True, net=True, exports=True, signed=False, step=900)
 
 
-def test_intervals_that_others_took_the_place_of_are_dropped() -> None:
+def test_replaced_intervals_are_dropped() -> None:
     known = update(None, hours(TODAY, 2)).meter
 
     changed = update(known, hours(TODAY, 4, 0.25, step=900))
 
     assert [each.start for each in changed.meter.intervals] == [TODAY + at for at in (0, 900, 1800, 2700, HOUR)]
-    # The first hour makes room for a quarter of an hour with the same start: nothing has to be deleted for it.
+    # A quarter of an hour with the same start replaces the hour, so nothing has to be deleted.
     assert changed.dropped == ()
     assert update(changed.meter, hours(TODAY, 1)).dropped == (TODAY + 900, TODAY + 1800, TODAY + 2700)
 
 
-def test_versions_win_over_those_of_a_former_clock() -> None:
+def test_versions_win_over_those_of_another_zone() -> None:
     former = update(None, hours(TODAY - DAY, 25, 2.0)).meter
     first = update(None, hours(TODAY - DAY, 24))
 
@@ -207,7 +207,7 @@ BEFORE = Interval(TODAY, TODAY + HOUR, 1.0, 1, 0.5, 1, 0.1, 1)
         (replace(BEFORE, periods=(("On", 1.0, 1),)), None),
     ],
 )
-def test_a_revision_is_a_change_of_energy_by_a_thousandth(after: Interval, direction: str | None) -> None:
+def test_a_revision_is_a_change_of_at_least_a_watt_hour(after: Interval, direction: str | None) -> None:
     assert revision_direction(Change(BEFORE, after)) == direction
     assert revision_direction(Change(None, after)) is None
     assert revision_direction(Change(replace(BEFORE, usage=None, export=None), after)) is None
@@ -225,7 +225,7 @@ def test_the_latest_interval_is_the_newest_with_energy() -> None:
     assert Meter(PLAIN, (replace(energy, usage=None, export=0.2),)).latest is not None
 
 
-def test_a_snapshot_changes_by_giving_another() -> None:
+def test_a_changed_snapshot_is_another_one() -> None:
     keys = [LocationKey("novec", "1", number) for number in ("3", "1", "2")]
     empty = Snapshot()
     full = empty

@@ -1,4 +1,4 @@
-"""The present state of logins, locations and meters, and what the exporter counts of its own work."""
+"""The families without timestamps: current state, and the exporter's own counters."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ def state(
     statuses: Mapping[str, LoginStatus] | None = None,
     backfill_needed: Mapping[LocationKey, int] | None = None,
 ) -> dict[str, list[tuple[dict[str, str], float]]]:
-    """Every sample by the name of its family."""
+    """Return the samples of each family by name."""
     collector = CurrentState(
         lambda: Snapshot() if snapshot is None else snapshot, lambda: statuses or {}, lambda: backfill_needed or {}
     )
@@ -33,7 +33,7 @@ def state(
 
 
 def latest(*intervals: Interval) -> Values:
-    """What is said of the newest interval of a meter, by the end of the family's name."""
+    """Return the values of the newest interval, by the end of the family's name."""
     found = state(snapshot_of(Meter(MeterInfo("81001"), intervals)))
     prefix = "smarthub_latest_"
     values: Values = {}
@@ -47,7 +47,7 @@ def latest(*intervals: Interval) -> Values:
 # -- the newest interval
 
 
-def test_the_latest_values_are_those_of_the_newest_interval() -> None:
+def test_the_latest_values_come_from_the_newest_interval() -> None:
     assert latest(
         Interval(T - 900, T, 0.5, 1, 0.1, 1, 0.06, 1),
         Interval(T, T + 900, 0.25, 1, 0.02, 1, 0.04, 1),
@@ -71,30 +71,30 @@ def test_the_latest_values_are_those_of_the_newest_interval() -> None:
         pytest.param(
             Interval(T, T + 900, 0.0, 1),
             {"usage_kwh": 0.0, "usage_watts": 0.0, "export_kwh": None, "cost_usd": None},
-            id="only import, and that is zero",
+            id="only usage, which is zero",
         ),
     ],
 )
-def test_all_latest_families_are_of_one_and_the_same_interval(newest: Interval, expected: Values) -> None:
+def test_all_latest_families_describe_the_same_interval(newest: Interval, expected: Values) -> None:
     before = Interval(T - 900, T, 0.5, 1, 0.1, 1, 0.06, 1)
     assert latest(before, newest) == {**expected, "interval_end_timestamp_seconds": T + 900}
 
 
-def test_a_meter_without_data_has_an_info_and_nothing_else() -> None:
+def test_a_meter_without_data_only_has_an_info_metric() -> None:
     found = state(snapshot_of(Meter(MeterInfo("81001"))))
     assert [name for name, samples in found.items() if samples] == ["smarthub_location_info", "smarthub_meter_info"]
 
 
-def test_a_meter_tells_its_resolution() -> None:
+def test_a_meter_reports_its_resolution() -> None:
     meter = Meter(MeterInfo("81001", step=300), (Interval(T - 300, T, 0.25, 1),))
     assert state(snapshot_of(meter))["smarthub_interval_seconds"] == [(LABELS, 300)]
 
 
-# -- what there is
+# -- locations and meters
 
 
 @pytest.mark.parametrize("name", ["Farm house", ""])
-def test_a_location_tells_its_name_and_zone(name: str) -> None:
+def test_a_location_reports_its_name_and_zone(name: str) -> None:
     found = state(snapshot_of(name=name, zone="America/New_York"))
     labels = {**LOCATION, "name": name, "timezone": "America/New_York"}
     assert found["smarthub_location_info"] == [(labels, 1.0)]
@@ -108,16 +108,16 @@ def test_a_location_tells_its_name_and_zone(name: str) -> None:
         (MeterInfo("81001", ("FORWARD", "NET", "REVERSE"), net=True), "FORWARD,NET,REVERSE", "false", "true"),
     ],
 )
-def test_a_meter_tells_what_the_portal_says_of_it(info: MeterInfo, flows: str, parent: str, net: str) -> None:
+def test_a_meter_reports_its_flows_and_flags(info: MeterInfo, flows: str, parent: str, net: str) -> None:
     assert state(snapshot_of(Meter(info)))["smarthub_meter_info"] == [
         ({**LABELS, "flows": flows, "parent": parent, "net": net}, 1.0)
     ]
 
 
-# -- how refreshing goes
+# -- refreshes
 
 
-def test_a_login_that_has_refreshed_tells_when_and_how_long() -> None:
+def test_a_login_reports_when_it_refreshed_and_how_long() -> None:
     status = LoginStatus(up=True, last_refresh=T, last_success=T, duration=2.5)
     found = state(statuses={"farm": status})
     login = {"login": "farm"}
@@ -130,13 +130,13 @@ def test_a_login_that_has_refreshed_tells_when_and_how_long() -> None:
     }
 
 
-def test_a_failed_refresh_leaves_the_time_of_the_last_good_one() -> None:
+def test_a_failed_refresh_keeps_the_time_of_the_last_success() -> None:
     status = LoginStatus(last_refresh=T, last_success=T - 3600, zone=ZoneVerdict(ZoneState.CONTRADICTED))
     values = [samples[0][1] for samples in state(statuses={"farm": status}).values() if samples]
     assert values == [0.0, T, T - 3600, 0.0, 1.0]
 
 
-def test_each_location_tells_if_its_last_refresh_succeeded() -> None:
+def test_each_location_reports_if_its_last_refresh_succeeded() -> None:
     locations = {KEY: LocationStatus(up=True), OTHER: LocationStatus(up=False)}
     found = state(statuses={"farm": LoginStatus(locations=locations)})
     assert found["smarthub_location_up"] == [
@@ -145,22 +145,22 @@ def test_each_location_tells_if_its_last_refresh_succeeded() -> None:
     ]
 
 
-def test_a_location_that_several_logins_see_is_told_once() -> None:
+def test_a_location_of_several_logins_is_reported_once() -> None:
     up, down = (LoginStatus(locations={KEY: LocationStatus(up=is_up)}) for is_up in (True, False))
     samples = state(statuses={"first": down, "second": up})["smarthub_location_up"]
     assert samples == [(LOCATION, 1.0)]
 
 
-def test_the_start_of_what_needs_a_backfill_may_be_absent() -> None:
+def test_backfill_needed_is_absent_if_nothing_is_needed() -> None:
     assert state(SOLAR)["smarthub_backfill_needed_since_timestamp_seconds"] == []
     needed = state(SOLAR, backfill_needed={KEY: T})["smarthub_backfill_needed_since_timestamp_seconds"]
     assert needed == [(LOCATION, T)]
 
 
-# -- what the exporter counts
+# -- counters
 
 
-def test_a_refresh_is_counted_and_each_reason_of_failure() -> None:
+def test_refreshes_are_counted_and_their_reasons_of_failure() -> None:
     exposition = Exposition()
     exposition.login.refreshed([])
     exposition.login.refreshed({Reason.PENDING, Reason.TRANSPORT})
@@ -180,7 +180,7 @@ def test_revisions_are_counted_by_direction_and_reach() -> None:
     ]
 
 
-def test_calls_to_the_portal_are_counted_and_timed() -> None:
+def test_portal_requests_are_counted_and_timed() -> None:
     exposition = Exposition()
     exposition.login.portal_call("poll", "200", 0.3)
     exposition.login.portal_call("poll", "503", 1.2)
@@ -196,7 +196,7 @@ def test_calls_to_the_portal_are_counted_and_timed() -> None:
     ]
 
 
-def test_the_build_tells_the_version() -> None:
+def test_the_build_info_has_the_version() -> None:
     (line,) = Exposition().lines("smarthub_exporter_build_info{")
     assert f'version="{__version__}"' in line
     assert line.endswith("} 1.0")

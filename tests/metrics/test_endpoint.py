@@ -1,4 +1,4 @@
-"""/metrics: formats, packing, parts of the page, the window, and what is there before anything has happened."""
+"""/metrics: collectors, formats, compression, the window, the warning for vmagent."""
 
 import gzip
 import logging
@@ -52,7 +52,7 @@ def types_in(text: str) -> list[str]:
 INTERVALS = types_in(GOLDEN)
 
 
-def test_the_page_is_the_intervals_and_then_the_exporter(exposition: Exposition) -> None:
+def test_the_page_has_the_intervals_then_the_exporter(exposition: Exposition) -> None:
     assert exposition.text(collect="intervals") == GOLDEN
     others = types_in(exposition.text(collect="exporter"))
     assert {"smarthub_up", "python_info", "process_start_time_seconds"} <= set(others)
@@ -73,7 +73,7 @@ def test_the_page_is_the_intervals_and_then_the_exporter(exposition: Exposition)
         (["exporter"], [KWH], []),
     ],
 )
-def test_families_can_be_asked_for_by_name(
+def test_families_can_be_selected_by_name(
     exposition: Exposition, collect: list[str], names: list[str], found: list[str]
 ) -> None:
     text = exposition.get({"collect[]": collect, "name[]": names}).body.decode()
@@ -81,14 +81,14 @@ def test_families_can_be_asked_for_by_name(
 
 
 @pytest.mark.parametrize("asked", [["hourly"], ["intervals", "hourly"], [""], ["Intervals"], ["intervals,exporter"]])
-def test_an_unknown_part_is_400_and_says_which_there_are(exposition: Exposition, asked: list[str]) -> None:
+def test_an_unknown_collector_is_answered_with_400(exposition: Exposition, asked: list[str]) -> None:
     answer = exposition.get({"collect[]": asked})
     assert answer.status == 400
     assert answer.content_type == "text/plain; charset=utf-8"
     assert answer.body == b"unknown collect[] value; use intervals or exporter\n"
 
 
-def test_an_unknown_name_gives_an_empty_page_in_both_formats(exposition: Exposition) -> None:
+def test_an_unknown_name_returns_an_empty_page(exposition: Exposition) -> None:
     query = {"name[]": ["smarthub_nothing"]}
     assert exposition.get(query).body == b""
     assert exposition.get(query, accept=OPENMETRICS).body == b"# EOF\n"
@@ -100,7 +100,7 @@ def test_an_unknown_name_gives_an_empty_page_in_both_formats(exposition: Exposit
 @pytest.mark.parametrize(
     ("accept", "content_type"),
     [
-        pytest.param("", TEXT, id="nothing said"),
+        pytest.param("", TEXT, id="no header"),
         pytest.param("*/*", TEXT, id="anything"),
         pytest.param("text/html,*/*;q=0.8", TEXT, id="a browser"),
         pytest.param(VMAGENT, TEXT, id="VictoriaMetrics and vmagent"),
@@ -121,7 +121,7 @@ def test_an_unknown_name_gives_an_empty_page_in_both_formats(exposition: Exposit
         ),
     ],
 )
-def test_each_scraper_gets_the_format_that_it_asks_for(exposition: Exposition, accept: str, content_type: str) -> None:
+def test_each_scraper_gets_the_format_it_asks_for(exposition: Exposition, accept: str, content_type: str) -> None:
     answer = exposition.get(accept=accept)
     assert (answer.status, answer.content_type) == (200, content_type)
     assert dict(answer.headers)["Vary"] == "Accept, Accept-Encoding"
@@ -138,7 +138,7 @@ def test_each_scraper_gets_the_format_that_it_asks_for(exposition: Exposition, a
     assert [sample.value for sample in usage.samples] == [0.31, 0.0]
 
 
-def test_what_clients_accept_does_not_fill_the_memory(exposition: Exposition) -> None:
+def test_accept_headers_do_not_fill_the_memory(exposition: Exposition) -> None:
     for number in range(100):
         exposition.get(accept=f"application/openmetrics-text;version=1.0.{number}")
     assert len(exposition.endpoint._steady_parts) < 10
@@ -154,7 +154,7 @@ def test_what_clients_accept_does_not_fill_the_memory(exposition: Exposition) ->
         "\x80\xff",
     ],
 )
-def test_a_format_that_there_is_not_is_never_claimed(exposition: Exposition, accept: str) -> None:
+def test_an_unknown_format_is_answered_as_text(exposition: Exposition, accept: str) -> None:
     response = exposition.get(accept=accept)
     assert (response.status, response.content_type) == (200, TEXT)
 
@@ -173,13 +173,13 @@ def test_there_are_no_created_samples_in_any_format(exposition: Exposition) -> N
         assert b"_created" not in exposition.get(accept=accept).body
 
 
-# -- packed
+# -- compression
 
 
 @pytest.mark.parametrize("accept", [VMAGENT, PROMETHEUS_3_5], ids=["text", "openmetrics"])
 @pytest.mark.parametrize("part", ["intervals", "exporter", ""])
-def test_a_packed_answer_equals_the_plain_one(exposition: Exposition, accept: str, part: str) -> None:
-    # A few fixed families of the exporter: what the process itself uses changes all the time.
+def test_a_compressed_page_equals_the_plain_one(exposition: Exposition, accept: str, part: str) -> None:
+    # Only families that do not change between two scrapes, unlike those of the process.
     names = {"name[]": [KWH, "smarthub_up", "smarthub_refresh_failures_total"]}
     query = {**names, **({"collect[]": [part]} if part else {})}
     plain = exposition.get(query, accept=accept)
@@ -205,7 +205,7 @@ def test_a_packed_answer_equals_the_plain_one(exposition: Exposition, accept: st
         ("xgzip", False),
     ],
 )
-def test_only_who_accepts_gzip_gets_it(exposition: Exposition, encodings: str, packed: bool) -> None:  # noqa: FBT001
+def test_only_clients_that_accept_gzip_get_it(exposition: Exposition, encodings: str, packed: bool) -> None:  # noqa: FBT001
     answer = exposition.get(accept_encoding=encodings)
     assert ("Content-Encoding" in dict(answer.headers)) is packed
     assert answer.body.startswith(b"\x1f\x8b") is packed
@@ -233,7 +233,7 @@ def test_the_page_changes_when_a_sample_leaves_the_window() -> None:
     assert kwh_samples(exposition) == 0
 
 
-def test_the_page_is_rendered_once_while_nothing_leaves(exposition: Exposition) -> None:
+def test_the_page_is_rendered_again_only_if_a_sample_leaves(exposition: Exposition) -> None:
     def fetch() -> bytes:
         exposition.get(accept=OPENMETRICS)
         return exposition.get({"collect[]": ["intervals"]}).body
@@ -245,7 +245,7 @@ def test_the_page_is_rendered_once_while_nothing_leaves(exposition: Exposition) 
     assert fetch() != rendered
 
 
-def test_a_refresh_that_changes_the_snapshot_is_on_the_next_page(exposition: Exposition) -> None:
+def test_a_new_snapshot_is_on_the_next_page(exposition: Exposition) -> None:
     exposition.snapshot = snapshot_of(Meter(MeterInfo("81001"), quarters(1)))
     assert exposition.text(name=KWH).splitlines()[-1] == (
         'smarthub_interval_usage_kwh{portal="novec",account="55001",location="70001",meter="81001"} 0.25 1795001399001'
@@ -254,7 +254,7 @@ def test_a_refresh_that_changes_the_snapshot_is_on_the_next_page(exposition: Exp
     assert exposition.text(name=KWH).splitlines()[-1].endswith("} 0.5 1795001399001")
 
 
-def test_the_latest_interval_is_kept_beyond_the_window(exposition: Exposition) -> None:
+def test_the_latest_interval_is_served_beyond_the_window(exposition: Exposition) -> None:
     exposition.clock.move_to(T + 30 * 86400)
     assert "smarthub_interval_usage_kwh{" not in exposition.text()
     labels = '{account="55001",location="70001",meter="81002",portal="novec"}'
@@ -268,7 +268,7 @@ def test_the_latest_interval_is_kept_beyond_the_window(exposition: Exposition) -
 
 
 @pytest.mark.parametrize("accept", ["", OPENMETRICS], ids=["text", "openmetrics"])
-def test_whatever_changes_is_on_the_next_page(exposition: Exposition, accept: str) -> None:
+def test_every_change_is_on_the_next_page(exposition: Exposition, accept: str) -> None:
     def fetch() -> str:
         body = exposition.get({"collect[]": ["exporter"]}, accept=accept).body.decode()
         return "\n".join(line for line in body.splitlines() if line.startswith("smarthub_"))
@@ -290,10 +290,10 @@ def test_whatever_changes_is_on_the_next_page(exposition: Exposition, accept: st
     assert len(set(pages)) == len(pages) - 1
 
 
-# -- before anything has happened
+# -- before the first refresh
 
 
-def test_all_known_series_are_there_before_the_first_refresh() -> None:
+def test_all_counters_exist_before_the_first_refresh() -> None:
     exposition = Exposition(Snapshot())
     assert exposition.lines("smarthub_") == [
         'smarthub_refreshes_total{login="farm"} 0.0',
@@ -323,7 +323,7 @@ LOST = (
 )
 
 
-def test_vmagent_that_fetches_everything_is_warned_of_once(
+def test_vmagent_without_collectors_is_warned_about_once(
     exposition: Exposition, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(3):
@@ -340,7 +340,7 @@ def test_vmagent_that_fetches_everything_is_warned_of_once(
         ("", {}),
     ],
 )
-def test_nobody_else_is_warned_of(
+def test_other_scrapes_cause_no_warning(
     exposition: Exposition, caplog: pytest.LogCaptureFixture, agent: str, query: dict[str, list[str]]
 ) -> None:
     exposition.get(query, user_agent=agent)

@@ -1,4 +1,4 @@
-"""The timestamped families as text: golden pages, read back by the client library's parsers, within the window."""
+"""The timestamped families as text, read back with the client library's parsers."""
 
 import zlib
 from collections.abc import Iterable
@@ -19,11 +19,11 @@ from exporter.metrics.exposition import Format, Page, render
 from ..support.snapshots import GOLDEN, KWH, SOLAR, T, quarters, read_openmetrics, snapshot_of
 
 YEARS = (1_100_000_000, 2_147_000_000)
-"""2004 to 2037: beyond them some milliseconds are no longer told apart by programs that read seconds as a double."""
+"""2004 to 2037: outside them, seconds as a double do not distinguish all milliseconds."""
 
 Labels = tuple[tuple[str, str], ...]
 Samples = dict[tuple[str, Labels], list[tuple[int, float]]]
-"""By name and labels: timestamps in ms and values, in the order of the page: oldest first."""
+"""Timestamps in ms and values by name and labels, in the order of the page."""
 
 
 COST = "smarthub_interval_cost_usd"
@@ -60,19 +60,19 @@ def samples_of(metrics: Iterable[Metric]) -> Samples:
     for metric in metrics:
         for sample in metric.samples:
             assert sample.timestamp is not None
-            # As Prometheus and VictoriaMetrics read it: cut off, not rounded (tsdb-facts A4).
+            # Prometheus and VictoriaMetrics truncate it, they do not round.
             stamp = int(float(sample.timestamp) * 1000)
             found.setdefault((sample.name, tuple(sorted(sample.labels.items()))), []).append((stamp, sample.value))
     return found
 
 
-def test_a_page_in_the_text_format_is_this_page() -> None:
+def test_the_page_in_the_text_format_is_exact() -> None:
     page = render(SOLAR, 0, Format.TEXT)
     assert text_of(page) == GOLDEN
     assert page.oldest == 1_795_001_399_001
 
 
-def test_a_page_in_openmetrics_has_timestamps_in_seconds() -> None:
+def test_openmetrics_timestamps_are_in_seconds() -> None:
     lines = []
     for line in GOLDEN.splitlines(keepends=True):
         if not line.startswith("#"):
@@ -93,7 +93,7 @@ def test_a_page_consists_of_its_families(form: Format) -> None:
 
 
 @pytest.mark.parametrize("form", Format)
-def test_a_page_without_data_still_names_its_families(form: Format) -> None:
+def test_a_page_without_data_lists_its_families(form: Format) -> None:
     page = render(Snapshot(), 0, form)
     assert page.oldest == inf
     assert [line.split()[1] for line in text_of(page).splitlines()] == ["HELP", "TYPE"] * 8
@@ -145,7 +145,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 
 
 def expected_samples(snapshot: Snapshot) -> Samples:
-    """By the table of contract 4."""
+    """The samples of a snapshot, written down again without the code under test."""
     found: Samples = {}
 
     def add(name: str, labels: dict[str, str], end: int, k: int, value: float | None) -> None:
@@ -174,7 +174,7 @@ def expected_samples(snapshot: Snapshot) -> Samples:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(snapshot=snapshots())
 @pytest.mark.parametrize("form", Format)
-def test_the_library_reads_back_exactly_what_went_in(form: Format, snapshot: Snapshot) -> None:
+def test_the_library_reads_back_the_exact_values(form: Format, snapshot: Snapshot) -> None:
     metrics = read_back(text_of(render(snapshot, 0, form)), form)
     assert samples_of(metrics) == expected_samples(snapshot)
     for metric in metrics:
@@ -183,7 +183,7 @@ def test_the_library_reads_back_exactly_what_went_in(form: Format, snapshot: Sna
 
 
 @given(end=st.integers(*YEARS), k=versions)
-def test_a_timestamp_in_openmetrics_survives_being_cut(end: int, k: int) -> None:
+def test_an_openmetrics_timestamp_can_be_truncated_to_ms(end: int, k: int) -> None:
     snapshot = snapshot_of(Meter(MeterInfo("81001"), (Interval(end - 900, end, 1.0, k),)))
     stamp = family_text(render(snapshot, 0, Format.OPENMETRICS), KWH).split()[-1]
     assert int(float(stamp) * 1000) == end * 1000 - 1000 + k
@@ -192,7 +192,7 @@ def test_a_timestamp_in_openmetrics_survives_being_cut(end: int, k: int) -> None
 # -- the window
 
 
-def test_a_sample_at_the_edge_of_the_window_is_in() -> None:
+def test_a_sample_at_the_edge_of_the_window_is_included() -> None:
     snapshot = snapshot_of(Meter(MeterInfo("81001"), quarters(3)))
     first, second = T * 1000 - 999, (T + 900) * 1000 - 998
     assert render(snapshot, first, Format.TEXT).oldest == first
@@ -201,18 +201,18 @@ def test_a_sample_at_the_edge_of_the_window_is_in() -> None:
     assert sample_count(page, KWH) == 2
 
 
-def test_each_value_is_judged_by_its_own_timestamp() -> None:
+def test_the_window_applies_to_the_timestamp_of_each_value() -> None:
     meter = Meter(MeterInfo("81001"), (Interval(T - 900, T, 0.25, 1, cost=0.04, cost_k=267),))
     page = render(snapshot_of(meter), T * 1000 - 900, Format.TEXT)
     assert page.oldest == T * 1000 - 1000 + 267
     assert (sample_count(page, KWH), sample_count(page, COST)) == (0, 1)
 
 
-# -- in one gzip stream
+# -- compression
 
 
 @given(texts=st.lists(st.binary(max_size=1000), max_size=3))
-def test_several_texts_are_one_valid_gzip_member(texts: list[bytes]) -> None:
+def test_several_parts_make_one_valid_gzip_member(texts: list[bytes]) -> None:
     parts = [PagePart(text) for text in texts]
     for packed in (gzipped(parts), gzipped(parts)):
         member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)

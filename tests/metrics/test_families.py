@@ -1,4 +1,4 @@
-"""Every family of the contract: its name, type, labels and help, and what linters of metrics say."""
+"""The names, types, labels and help texts of all families, and what linters say."""
 
 import re
 import subprocess
@@ -68,13 +68,13 @@ def page() -> str:
 
 @pytest.fixture(scope="module")
 def metrics(page: str) -> dict[str, Metric]:
-    """By the name in the TYPE line."""
+    """The families of the page, by the name in their TYPE line."""
     names = [line.split()[2] for line in page.splitlines() if line.startswith("# TYPE ")]
     return dict(zip(names, parse_text(page), strict=True))
 
 
 @pytest.mark.parametrize("name", [*TIMESTAMPED, *WITHOUT_TIMESTAMPS])
-def test_a_family_is_there_with_its_type_and_labels(metrics: dict[str, Metric], name: str) -> None:
+def test_each_family_has_its_type_and_labels(metrics: dict[str, Metric], name: str) -> None:
     kind, labels = {**TIMESTAMPED, **WITHOUT_TIMESTAMPS}[name]
     metric = metrics[name]
     assert metric.type == kind
@@ -82,7 +82,7 @@ def test_a_family_is_there_with_its_type_and_labels(metrics: dict[str, Metric], 
     assert {frozenset(sample.labels) - {"le"} for sample in metric.samples} == {labels}
 
 
-def test_there_is_no_family_beyond_those_of_the_contract(metrics: dict[str, Metric]) -> None:
+def test_there_are_no_other_families(metrics: dict[str, Metric]) -> None:
     others = {name for name in metrics if name not in TIMESTAMPED and name not in WITHOUT_TIMESTAMPS}
     assert {"process_cpu_seconds_total", "python_info"} <= others
     assert {name.partition("_")[0] for name in others} == {"process", "python"}
@@ -93,7 +93,7 @@ def test_only_the_timestamped_families_have_timestamps(metrics: dict[str, Metric
         assert {sample.timestamp is not None for sample in metric.samples} == {name in TIMESTAMPED}
 
 
-def test_names_and_labels_follow_the_conventions() -> None:
+def test_names_and_labels_follow_prometheus_conventions() -> None:
     listed = [each.family for each in families.TIMESTAMPED] + [*families.CURRENT, *families.OWN]
     assert len({family.name for family in listed}) == len(listed)
     for family in listed:
@@ -105,7 +105,7 @@ def test_names_and_labels_follow_the_conventions() -> None:
 
 
 @pytest.mark.e2e
-def test_promtool_has_nothing_to_complain_of(page: str) -> None:
+def test_promtool_reports_no_problem(page: str) -> None:
     checked = subprocess.run(
         [find_program("promtool"), "check", "metrics"], input=page, capture_output=True, text=True, check=False
     )

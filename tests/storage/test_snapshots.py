@@ -1,4 +1,4 @@
-"""Where knowledge changes: what a fetch does to snapshot, state, counters and days to do (contract 2 to 4)."""
+"""What a fetch changes: snapshot, state, revisions and days to backfill."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ class Fetched:
 
 @pytest.fixture
 def start_store(tmp_path: Path) -> Iterator[StartStore]:
-    """Opens a store on the same folder again, as after a restart."""
+    """Return a function that opens a store on the same directory, as after a restart."""
     with ExitStack() as stack:
 
         def start(wanted: Callable[[LocationKey], bool] = lambda _: True, window: int = WINDOW) -> SnapshotStore:
@@ -68,10 +68,10 @@ def intervals(store: SnapshotStore, key: LocationKey = HOUSE) -> tuple[Interval,
     return store.snapshot.locations[key].meters[0].intervals
 
 
-# -- locations do not disturb each other
+# -- what a fetch leaves alone
 
 
-def test_a_fetch_that_gave_nothing_leaves_all_that_was_known(store: SnapshotStore, start_store: StartStore) -> None:
+def test_an_empty_fetch_keeps_everything_known(store: SnapshotStore, start_store: StartStore) -> None:
     put(store, Fetched(hours(TODAY - DAY, 30)), Fetched((), replace(INFO, number="81009")))
     before = store.snapshot.locations[HOUSE]
 
@@ -86,7 +86,7 @@ def test_a_fetch_that_gave_nothing_leaves_all_that_was_known(store: SnapshotStor
     assert dict(start_store().snapshot.locations) == dict(store.snapshot.locations)
 
 
-def test_a_meter_no_longer_named_stays_while_it_has_data(store: SnapshotStore) -> None:
+def test_an_unlisted_meter_stays_while_it_has_data(store: SnapshotStore) -> None:
     other = replace(INFO, number="81009")
     put(store, hour(TODAY), Fetched(hours(TODAY, 1), other))
 
@@ -100,7 +100,7 @@ def test_a_meter_no_longer_named_stays_while_it_has_data(store: SnapshotStore) -
 # -- restarts
 
 
-def test_a_restart_knows_all_at_once(store: SnapshotStore, start_store: StartStore) -> None:
+def test_a_restart_restores_the_snapshot(store: SnapshotStore, start_store: StartStore) -> None:
     rng = random.Random(5)
     now = NOW
     for _ in range(40):
@@ -136,7 +136,7 @@ def test_only_locations_that_are_read_are_served(store: SnapshotStore, start_sto
     assert list(store.snapshot.locations) == [HOUSE]
 
 
-def test_a_location_that_is_configured_again_has_its_past(store: SnapshotStore, start_store: StartStore) -> None:
+def test_a_location_that_is_configured_again_keeps_its_data(store: SnapshotStore, start_store: StartStore) -> None:
     put(store, hour(TODAY))
     without = start_store(lambda key: key == BARN)
 
@@ -145,7 +145,7 @@ def test_a_location_that_is_configured_again_has_its_past(store: SnapshotStore, 
     assert [each.start for each in intervals(without)] == [TODAY, TODAY + HOUR]
 
 
-def test_what_another_command_wrote_is_taken_over(store: SnapshotStore, start_store: StartStore) -> None:
+def test_data_written_by_another_command_is_loaded(store: SnapshotStore, start_store: StartStore) -> None:
     other = start_store()
     put(other, hour(TODAY, 3.0))
     assert store.snapshot.locations == {}
@@ -181,7 +181,7 @@ def test_the_version_changes_with_what_is_served(store: SnapshotStore, start_sto
     assert store.version == versions[-1]
 
 
-def test_another_command_is_heard_before_a_merge(store: SnapshotStore, start_store: StartStore) -> None:
+def test_a_merge_loads_data_of_other_commands_first(store: SnapshotStore, start_store: StartStore) -> None:
     put(start_store(), hour(TODAY, 3.0))
 
     put(store, hour(TODAY + HOUR))
@@ -192,8 +192,8 @@ def test_another_command_is_heard_before_a_merge(store: SnapshotStore, start_sto
 # -- revisions
 
 
-def test_revisions_are_told_by_direction_and_reach(store: SnapshotStore) -> None:
-    # The sample of the interval that ends with the window's beginning lies a second before it.
+def test_revisions_have_a_direction_and_a_reach(store: SnapshotStore) -> None:
+    # The sample of the interval that ends at the start of the window is one second before it.
     start = NOW - WINDOW - HOUR
     put(store, Fetched(hours(start, 3)))
 
@@ -203,23 +203,23 @@ def test_revisions_are_told_by_direction_and_reach(store: SnapshotStore) -> None
     assert put(store, changed) == []
 
 
-# -- what only a backfill can bring to the databases
+# -- what needs a backfill
 
 
 @pytest.mark.parametrize(
     ("change", "needed"),
     [
         pytest.param((), None, id="a first refresh"),
-        pytest.param(hours(TODAY - 22 * DAY, 48), None, id="what is older than all that was known"),
-        pytest.param(hours(TODAY - 6 * DAY, 24, 2.0), None, id="a revision within the window"),
+        pytest.param(hours(TODAY - 22 * DAY, 48), None, id="older than everything known"),
+        pytest.param(hours(TODAY - 6 * DAY, 24, 2.0), None, id="a revision in the window"),
         pytest.param(hours(TODAY - 10 * DAY + 9 * HOUR, 1, 2.0), 10, id="an older revision"),
         pytest.param(hours(TODAY - 9 * DAY - HOUR, 1, 2.0), 10, id="at the end of the local day"),
         pytest.param(hours(TODAY - 10 * DAY, 1, cost=0.1), 10, id="an older cost"),
         pytest.param(hours(TODAY - 10 * DAY, 1, export=0.0), 10, id="an older export"),
-        pytest.param(hours(TODAY - 8 * DAY + 12 * HOUR, 1), 8, id="an older gap that is filled"),
+        pytest.param(hours(TODAY - 8 * DAY + 12 * HOUR, 1), 8, id="an older gap that closes"),
     ],
 )
-def test_a_backfill_is_needed_for_what_has_left_the_window(
+def test_a_late_change_outside_the_window_needs_a_backfill(
     store: SnapshotStore, start_store: StartStore, change: tuple[Reading, ...], needed: int | None
 ) -> None:
     readings = list(hours(TODAY - 20 * DAY, 20 * 24))
@@ -233,7 +233,7 @@ def test_a_backfill_is_needed_for_what_has_left_the_window(
 
 
 @pytest.mark.parametrize(("days", "needed"), [(5, {}), (20, {HOUSE: TODAY})], ids=["shorter", "longer"])
-def test_a_downtime_longer_than_the_window_needs_one(
+def test_a_downtime_longer_than_the_window_needs_a_backfill(
     store: SnapshotStore, start_store: StartStore, days: int, needed: dict[LocationKey, int]
 ) -> None:
     put(store, Fetched(hours(TODAY - 5 * DAY, 5 * 24)))
@@ -243,7 +243,7 @@ def test_a_downtime_longer_than_the_window_needs_one(
     assert again.backfill_needed == needed
 
 
-def test_a_downtime_beyond_the_reach_of_a_refresh_needs_one(store: SnapshotStore) -> None:
+def test_a_downtime_beyond_a_refresh_needs_a_backfill(store: SnapshotStore) -> None:
     put(store, Fetched(hours(TODAY - 5 * DAY, 5 * 24 + 1)))
 
     put(store, hour(TODAY + 39 * DAY), now=NOW + 40 * DAY)
@@ -251,7 +251,7 @@ def test_a_downtime_beyond_the_reach_of_a_refresh_needs_one(store: SnapshotStore
     assert store.backfill_needed == {HOUSE: TODAY}
 
 
-def test_the_zeros_before_a_first_export_need_one(store: SnapshotStore, start_store: StartStore) -> None:
+def test_zeros_before_the_first_export_need_a_backfill(store: SnapshotStore, start_store: StartStore) -> None:
     put(store, Fetched(hours(TODAY - 20 * DAY, 20 * 24)))
     put(store, Fetched((Reading(TODAY - DAY, TODAY - DAY + HOUR, 1.0, periods=(("On", 1.0),)),)))
     readings = (

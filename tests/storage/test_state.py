@@ -1,4 +1,4 @@
-"""What outlives a restart, a kill in the middle of a write, and whatever may have become of the file (contract 2)."""
+"""The state file: restarts, kills during a write, and files that cannot be used."""
 
 import errno
 import hashlib
@@ -63,7 +63,7 @@ def open_state(tmp_path: Path) -> Iterator[OpenState]:
 
 
 def update_of(meter: Meter, *dropped: int) -> MeterUpdate:
-    """An update in which all of a meter has changed."""
+    """An update in which everything of a meter changed."""
     changes, days = (tuple(Change(None, each) for each in known) for known in (meter.intervals, meter.days))
     return MeterUpdate(meter, changes, days, dropped, ())
 
@@ -84,10 +84,10 @@ def one_meter(*intervals: Interval, days: tuple[Interval, ...] = (), number: str
     return Location(HOUSE, "House", "America/New_York", (Meter(MeterInfo(number), intervals, days),))
 
 
-# -- what comes back
+# -- what is restored
 
 
-def test_everything_comes_back_equal(open_state: OpenState) -> None:
+def test_everything_is_restored_unchanged(open_state: OpenState) -> None:
     state = open_state()
     save(state, FULL)
     save(state, BARE)
@@ -95,7 +95,7 @@ def test_everything_comes_back_equal(open_state: OpenState) -> None:
     assert open_state().locations() == [BARE, FULL]
 
 
-def test_what_is_new_takes_the_place_of_what_was(open_state: OpenState) -> None:
+def test_new_values_replace_old_ones(open_state: OpenState) -> None:
     state = open_state()
     save(state, one_meter(Interval(0, 900, 1.0, 1, periods=(("On", 1.0, 1),)), Interval(900, 1800, 2.0, 1)))
     later = Interval(0, 900, 1.5, 2, 0.0, 2, 0.1, 2, (("Off", 1.5, 2), ("On", 0.0, 2)))
@@ -107,7 +107,7 @@ def test_what_is_new_takes_the_place_of_what_was(open_state: OpenState) -> None:
     assert open_state().locations() == [replace(after, meters=(Meter(info, kept),))]
 
 
-def test_what_was_dropped_is_gone_with_its_periods(open_state: OpenState) -> None:
+def test_dropped_intervals_are_deleted_with_their_periods(open_state: OpenState) -> None:
     state = open_state()
     first, second = (Interval(at, at + 900, 1.0, 1, periods=(("On", 1.0, 1),)) for at in (0, 900))
     save(state, one_meter(first, second, days=(Interval(900, 87300, 3.0, 1),)), keep_from=-DAY)
@@ -118,7 +118,7 @@ def test_what_was_dropped_is_gone_with_its_periods(open_state: OpenState) -> Non
     assert open_state().locations()[0].meters[0].intervals[1].periods == ()
 
 
-def test_what_is_old_is_forgotten(open_state: OpenState) -> None:
+def test_old_intervals_are_deleted(open_state: OpenState) -> None:
     state = open_state()
     start = 1000 * DAY
     old, new = (Interval(at, at + 900, 1.0, 1, periods=(("On", 1.0, 1),)) for at in (start + 100, start + 900))
@@ -132,7 +132,7 @@ def test_what_is_old_is_forgotten(open_state: OpenState) -> None:
         assert open_state().locations() == [BARE, one_meter(*known)]
 
 
-def test_a_meter_that_is_gone_goes_with_its_intervals(open_state: OpenState) -> None:
+def test_a_removed_meter_is_deleted_with_its_intervals(open_state: OpenState) -> None:
     state = open_state()
     save(state, one_meter(Interval(0, 900, 1.0, 1), number="old"))
     after = one_meter(Interval(0, 900, 2.0, 1), number="new")
@@ -144,7 +144,7 @@ def test_a_meter_that_is_gone_goes_with_its_intervals(open_state: OpenState) -> 
     assert open_state().locations() == [again]
 
 
-def test_the_oldest_needed_day_of_each_location_comes_back(open_state: OpenState) -> None:
+def test_the_oldest_needed_day_of_each_location_is_restored(open_state: OpenState) -> None:
     state = open_state()
     assert state.backfill_needed() == {}
     save(state, one_meter(), needed_days=(5 * DAY, 3 * DAY))
@@ -156,7 +156,7 @@ def test_the_oldest_needed_day_of_each_location_comes_back(open_state: OpenState
     assert open_state().backfill_needed() == {HOUSE: 5 * DAY, BARN: 9 * DAY}
 
 
-def test_a_location_is_forgotten_with_all_that_it_has(open_state: OpenState) -> None:
+def test_a_location_is_deleted_with_its_meters_and_days(open_state: OpenState) -> None:
     state = open_state()
     save(state, FULL, needed_days=(3 * DAY,))
     save(state, BARE, needed_days=(9 * DAY,))
@@ -179,14 +179,14 @@ def test_rejected_sign_ins_are_counted_by_configuration(open_state: OpenState) -
     again = open_state()
     assert again.rejected_sign_ins("one", "late") == RejectedSignIns(2, 4000.5, "permission")
     assert again.rejected_sign_ins("two", "early") is None
-    # The reason is that of the newest one.
+    # The reason is that of the newest rejection.
     assert again.rejected_sign_ins("one") == RejectedSignIns(3, 4000.5, "permission")
     again.forget_rejected_sign_ins("one")
     assert open_state().rejected_sign_ins("one") is open_state().rejected_sign_ins("one", "late") is None
     assert open_state().rejected_sign_ins("two") == RejectedSignIns(1, 9000.5, "two_factor")
 
 
-def test_a_write_that_breaks_leaves_all_as_it_was(open_state: OpenState) -> None:
+def test_a_failed_write_changes_nothing(open_state: OpenState) -> None:
     state = open_state()
     before = one_meter(Interval(0, 900, 1.0, 1))
     save(state, before)
@@ -198,7 +198,7 @@ def test_a_write_that_breaks_leaves_all_as_it_was(open_state: OpenState) -> None
     assert open_state().locations() == [before]
 
 
-def test_the_format_is_that_of_every_version_so_far(open_state: OpenState) -> None:
+def test_the_file_format_has_not_changed(open_state: OpenState) -> None:
     tables = open_state().execute("SELECT sql FROM sqlite_master WHERE type = 'table' ORDER BY name")
     assert (
         hashlib.sha256("".join(sql for (sql,) in tables).encode()).hexdigest()
@@ -206,10 +206,10 @@ def test_the_format_is_that_of_every_version_so_far(open_state: OpenState) -> No
     )
 
 
-# -- several at once
+# -- several processes
 
 
-def test_only_what_another_process_writes_is_noticed(open_state: OpenState) -> None:
+def test_only_writes_of_other_processes_are_noticed(open_state: OpenState) -> None:
     ours, theirs = open_state(), open_state()
     save(ours, BARE)
     assert not ours.changed_elsewhere()
@@ -241,7 +241,7 @@ for turn in range(1, 100_000):
 
 @pytest.mark.parametrize("turns", [1, 3])
 @pytest.mark.parametrize("delay", [0.0, 0.004, 0.012])
-def test_a_kill_leaves_the_state_of_before_or_after_a_write(
+def test_a_kill_during_a_write_leaves_it_done_or_not_done(
     tmp_path: Path, open_state: OpenState, caplog: pytest.LogCaptureFixture, turns: int, delay: float
 ) -> None:
     with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as writer:
@@ -264,10 +264,10 @@ def test_a_kill_leaves_the_state_of_before_or_after_a_write(
     assert warnings(caplog) == []
 
 
-# -- the file
+# -- the file itself
 
 
-def test_an_absent_folder_is_made_for_its_owner_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_directory_is_created_for_the_owner_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tmp_path / "a" / "b"
     before = os.umask(0o022)
     try:
@@ -284,7 +284,7 @@ def test_an_absent_folder_is_made_for_its_owner_alone(tmp_path: Path, caplog: py
     assert warnings(caplog) == []
 
 
-def test_without_a_folder_the_state_lives_in_memory(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_directory_the_state_is_in_memory(caplog: pytest.LogCaptureFixture) -> None:
     with closing(StateFile(None)) as state:
         save(state, FULL)
         assert state.locations() == [FULL]
@@ -293,11 +293,11 @@ def test_without_a_folder_the_state_lives_in_memory(caplog: pytest.LogCaptureFix
 
 
 def garbage(path: Path) -> bytes:
-    path.write_bytes(b"this is no database at all\n" * 300)
+    path.write_bytes(b"this is not a database\n" * 300)
     return path.read_bytes()
 
 
-def with_a_good_head(path: Path) -> bytes:
+def with_a_good_header(path: Path) -> bytes:
     with closing(StateFile(path.parent)) as state:
         save(state, FULL)
     content = path.read_bytes()
@@ -315,15 +315,15 @@ def made_by(statement: str) -> Callable[[Path], bytes]:
 
 
 DAMAGES = [
-    pytest.param(garbage, id="no database"),
-    pytest.param(with_a_good_head, id="a good head"),
+    pytest.param(garbage, id="not a database"),
+    pytest.param(with_a_good_header, id="only a good header"),
     pytest.param(made_by("CREATE TABLE location (x)"), id="other columns"),
     pytest.param(made_by("CREATE TABLE something (x)"), id="another table"),
 ]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_file_is_set_aside_and_the_state_begins_anew(
+def test_a_damaged_file_is_set_aside_for_a_fresh_one(
     tmp_path: Path, open_state: OpenState, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], bytes]
 ) -> None:
     content = damage(tmp_path / FILE)
@@ -390,7 +390,9 @@ def folder_as_file(folder: Path) -> Path:
         (folder_as_file, 0, "unable to open database file"),
     ],
 )
-def test_what_cannot_be_used_is_gone_without(unusable: Callable[[Path], Path], known: int, problem: str) -> None:
+def test_without_a_usable_file_the_state_is_in_memory(
+    unusable: Callable[[Path], Path], known: int, problem: str
+) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -404,7 +406,7 @@ def test_what_cannot_be_used_is_gone_without(unusable: Callable[[Path], Path], k
 
 
 def as_nobody(action: Callable[[], str]) -> str:
-    """What a function says in a process without any privilege."""
+    """Return the result of a function in a process without privileges."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -414,7 +416,7 @@ def as_nobody(action: Callable[[], str]) -> str:
                 os.setgid(65534)
                 os.setuid(65534)
             os.write(writing, action().encode())
-        except BaseException as error:  # noqa: BLE001 - it must not go on as a second test run
+        except BaseException as error:  # noqa: BLE001 - it must not continue as a second test run
             os.write(writing, repr(error).encode())
         finally:
             os._exit(0)
@@ -426,7 +428,7 @@ def as_nobody(action: Callable[[], str]) -> str:
 
 
 def use(folder: Path) -> str:
-    """Open a state and use it; gives whether it worked, and what was warned of."""
+    """Open a state and use it; return whether it worked, and the warnings."""
     said: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: said.append(str(record.args[1]))  # type: ignore[method-assign,index]
@@ -439,7 +441,7 @@ def use(folder: Path) -> str:
         return f"{len(before)} known, works: {works}, kept: {state.is_kept} ({'|'.join(said)})"
 
 
-def test_a_full_disk_costs_the_file_and_nothing_that_is_known(
+def test_a_full_disk_loses_nothing_that_is_known(
     open_state: OpenState, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     state = open_state()
@@ -461,7 +463,7 @@ def test_a_full_disk_costs_the_file_and_nothing_that_is_known(
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, garbage], ids=["deleted", "damaged"])
-def test_harm_to_the_file_under_our_feet_does_none(
+def test_a_file_that_is_harmed_while_open_does_no_harm(
     open_state: OpenState, tmp_path: Path, harm: Callable[[Path], object]
 ) -> None:
     state = open_state()
@@ -476,7 +478,7 @@ def test_harm_to_the_file_under_our_feet_does_none(
     assert BARE in state.locations()
 
 
-def test_a_lock_of_another_process_is_waited_for(open_state: OpenState, tmp_path: Path) -> None:
+def test_a_write_waits_for_the_lock_of_another_process(open_state: OpenState, tmp_path: Path) -> None:
     state = open_state()
     script = "import sqlite3, sys, time\n"
     script += "database = sqlite3.connect(sys.argv[1], isolation_level=None)\n"

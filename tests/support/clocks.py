@@ -1,4 +1,4 @@
-"""A clock that stands still until somebody moves it."""
+"""A clock that only moves when a test moves it."""
 
 import threading
 
@@ -8,7 +8,7 @@ from exporter.clock import Stopped
 class ManualClock:
     """An exporter.clock.Clock whose time advances only by `sleep` or by hand. Safe to use from several threads.
 
-    slept: every wait, in order. ends_at: when the time reaches it, sleeping raises Stopped.
+    slept: Every wait, in order. ends_at: Once the time reaches it, sleeping raises Stopped.
     """
 
     def __init__(self, now: float) -> None:
@@ -43,7 +43,7 @@ class ManualClock:
             self._advance(seconds)
 
     def move_to(self, now: float) -> None:
-        """Go to a moment not before the present one."""
+        """Move to a time that is not before the current one."""
         with self._lock:
             assert now >= self._now
             self._advance(now - self._now)

@@ -18,7 +18,7 @@ WINDOW = 7 * 86400
 
 @dataclass
 class Exposition:
-    """An endpoint whose knowledge, statuses and clock a test sets."""
+    """An endpoint whose data, statuses and clock a test sets."""
 
     snapshot: Snapshot = SOLAR
     statuses: dict[str, LoginStatus] = field(default_factory=lambda: {"farm": LoginStatus()})
@@ -50,5 +50,5 @@ class Exposition:
         return self.get(query).body.decode()
 
     def lines(self, start: str) -> list[str]:
-        """The samples whose lines begin like this."""
+        """Return the lines of samples that start like this."""
         return [line for line in self.text().splitlines() if line.startswith(start)]
