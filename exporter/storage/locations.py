@@ -37,7 +37,7 @@ _FORGET_METERS = [
     f"DELETE FROM {rows} IN ({_METERS} AND number NOT IN (SELECT value FROM json_each(:kept)))"  # noqa: S608
     for rows in ("interval WHERE meter", "period WHERE meter", "meter WHERE id")
 ]
-_KEPT_UNREAD = 30 * 86400
+_KEPT_UNREAD = 30 * 86400  # seconds longer, for locations that no login reads
 
 
 class LocationTables(Database):
