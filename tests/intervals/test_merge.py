@@ -278,7 +278,8 @@ def test_zeros_are_served_once_something_follows_them(following: dict[str, float
 
 def test_zeros_before_known_energy_are_served() -> None:
     before = known(quarter(0, 0.3), quarter(2, 0.2))
-    assert usages(merge(before, [quarter(1, 0.0)], now=soon(2))[0]) == {0: 0.3, 1: 0.0, 2: 0.2}
+    for withdrawn in ([], [quarter(2)]):
+        assert usages(merge(before, [quarter(1, 0.0), *withdrawn], now=soon(2))[0]) == {0: 0.3, 1: 0.0, 2: 0.2}
 
 
 def test_zeros_are_served_at_the_age_of_48_hours() -> None:
@@ -319,9 +320,10 @@ def test_a_placeholder_does_not_replace_a_known_value() -> None:
     assert merge(before, [quarter(0, 0.3), quarter(1, 0.0)], now=soon(1) + HOUR) == (before, [])
 
 
-def test_a_zero_cost_alone_is_a_placeholder() -> None:
-    merged, _ = merge({}, [quarter(0, 0.3), quarter(1, 0.0), quarter(2, None, cost=0.0)], now=soon(2))
-    assert usages(merged) == {0: 0.3}
+@pytest.mark.parametrize(("cost", "served"), [(0.0, {0: 0.3}), (0.02, {0: 0.3, 2: None})])
+def test_only_a_zero_cost_alone_is_a_placeholder(cost: float, served: dict[int, float | None]) -> None:
+    merged, _ = merge({}, [quarter(0, 0.3), quarter(1, 0.0), quarter(2, None, cost=cost)], now=soon(2))
+    assert usages(merged) == served
 
 
 # -- rate periods
