@@ -266,18 +266,33 @@ def test_response_that_breaks_off_or_is_not_http(listen: Listen, answer: bytes, 
     assert failure_of(f"http://{listen(sends(answer))}") is kind
 
 
-@pytest.mark.parametrize("head", ["Content-Length: 100000", "Connection: close", "Content-Encoding: identity"])
-def test_endless_body_is_given_up(listen: Listen, clock: ManualClock, head: str) -> None:
+def dribbles(clock: ManualClock, head: str, piece: bytes) -> Serve:
+    """Send a body that never ends: a piece every ten seconds."""
+
     def serve(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode())
         for _ in range(1000):
-            connection.sendall(b"x")
+            connection.sendall(piece)
             clock.advance(10.0)
             threading.Event().wait(0.002)
 
-    started = clock.monotonic()
-    assert failure_of(f"http://{listen(serve)}", CallLimits(total=120.0), clock) is CallFailure.TIMED_OUT
+    return serve
+
+
+@pytest.mark.parametrize("head", ["Content-Length: 100000", "Connection: close", "Content-Encoding: identity"])
+def test_endless_body_is_given_up(listen: Listen, clock: ManualClock, head: str) -> None:
+    started, url = clock.monotonic(), f"http://{listen(dribbles(clock, head, b'x'))}"
+    assert failure_of(url, CallLimits(total=120.0), clock) is CallFailure.TIMED_OUT
+    assert 120.0 < clock.monotonic() - started < 500.0
+
+
+def test_endless_lines_are_given_up(listen: Listen, clock: ManualClock) -> None:
+    started, url = clock.monotonic(), f"http://{listen(dribbles(clock, 'Connection: close', b'line'))}"
+    client = HttpClient(url, CallLimits(stream=120.0), ticks=clock.monotonic)
+    with closing(client), pytest.raises(CallFailedError) as caught, client.open("GET", "/x") as response:
+        list(client.lines(response))
+    assert caught.value.kind is CallFailure.TIMED_OUT
     assert 120.0 < clock.monotonic() - started < 500.0
 
 
