@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -30,9 +30,9 @@ from .redaction import reveals
 Json = Any  # what a database answers; whoever reads it checks its shape
 _Taken = TypeVar("_Taken")
 
-_LONGEST_QUOTE: Final = 200
-_PACKING: Final = 1  # of gzip: measured best for imports (tsdb-facts D2)
-_LOG: Final = "look into its log"
+_LONGEST_QUOTE = 200
+_PACKING = 1  # of gzip: measured best for imports (tsdb-facts D2)
+_LOG = "look into its log"
 _LASTING = (CallFailure.UNTRUSTED, CallFailure.TLS, CallFailure.PROXY, CallFailure.UNKNOWN_HOST, CallFailure.NO_CA_FILE)
 """What trying again soon does not help against."""
 
@@ -180,8 +180,8 @@ class DatabaseHttp:
         what = ": ".join(filter(None, (f"status {status}", target.quoted(body))))
         # vmauth says 400 of credentials that it does not know, up to some version later than 1.79.5.
         if status in (401, 403) or (status == 400 and b"auth token" in body):  # noqa: PLR2004
-            how = "refused the credentials" if target.authorization.header else "wants credentials"
-            return target.error(f"{how} (status {status})", target.credentials)
+            how, verb = ("refused the", "check") if target.authorization.header else ("requires", "set")
+            return target.error(f"{how} credentials (status {status})", f"{verb} {target.credentials}")
         if 300 <= status < 400:  # noqa: PLR2004
             return target.error(f"redirects elsewhere (status {status})", f"correct {target.key}")
         if status == 404 or (status == 400 and b"unsupported path" in body):  # noqa: PLR2004

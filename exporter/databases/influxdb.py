@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from math import nan
-from typing import Final, Self
+from typing import Self
 
 from ..config import InfluxDBConfig
 from ..errors import DatabaseError
@@ -15,15 +15,15 @@ from .victoriametrics import VictoriaMetrics
 
 _RIGHTS = "what the user or token may read"
 _TRUST = "name its authority in the variable REQUESTS_CA_BUNDLE, or set insecure: true"
-_CREDENTIALS = "check auth_token: user:password for InfluxDB 1, an API token for InfluxDB 2"
+_CREDENTIALS = "auth_token: user:password for InfluxDB 1, an API token for InfluxDB 2"
 _PATH = "check host: the address of an InfluxDB or VictoriaMetrics, without /write"
 
-MEASUREMENT: Final = "electric"
-FIELDS: Final = ("watts", "kwh", "cost", "exported_kwh")
-_LINES_PER_REQUEST: Final = 10_000
-_ROWS_PER_LINE: Final = "10000"
-_UNSAFE: Final = str.maketrans(dict.fromkeys("\\\r\n", "_"))
-_ADVICE: Final = {
+MEASUREMENT = "electric"
+FIELDS = ("watts", "kwh", "cost", "exported_kwh")
+_LINES_PER_REQUEST = 10_000
+_ROWS_PER_LINE = "10000"
+_UNSAFE = str.maketrans(dict.fromkeys("\\\r\n", "_"))
+_ADVICE = {
     b"field type conflict": "another program writes this field as another type; set another database",
     b"beyond retention policy": "it keeps less than is to be written; ALTER RETENTION POLICY ... DURATION INF first",
     b"retention policy not found": "correct database, or make the policy by CREATE RETENTION POLICY",
@@ -68,7 +68,7 @@ class InfluxDB:
                 "influxdb",
                 "host",
                 config.host,
-                _CREDENTIALS if token else _CREDENTIALS.replace("check", "set"),
+                _CREDENTIALS,
                 _TRUST,
                 _PATH,
                 authorization,

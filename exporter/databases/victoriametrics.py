@@ -14,7 +14,7 @@ from ..errors import DatabaseError
 from ..httpcall import Authorization
 from .http import DatabaseHttp, Json, Target
 
-_CREDENTIALS = "check username and password, or bearer_token"
+_CREDENTIALS = "username and password, or bearer_token"
 _TRUST = "name its authority in ca_file, or set insecure: true"
 _PATH = (
     "check the path: a single node has none, a cluster has url: http://vminsert:8480/insert/0/prometheus and query_url:"
@@ -126,7 +126,7 @@ def _target(config: VictoriaMetricsConfig, key: str, url: str) -> Target:
         "victoriametrics",
         key,
         url,
-        _CREDENTIALS if authorization.header else "set username and password, or bearer_token",
+        _CREDENTIALS,
         _TRUST,
         _PATH,
         authorization,

@@ -180,7 +180,7 @@ def test_memory_does_not_grow_with_the_lines(database: Database) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "settings", "told"),
     [
-        (401, "", {}, "wants credentials (status 401); set username and password, or bearer_token"),
+        (401, "", {}, "requires credentials (status 401); set username and password, or bearer_token"),
         (
             403,
             "",
@@ -210,7 +210,7 @@ def test_memory_does_not_grow_with_the_lines(database: Database) -> None:
             400,
             'remoteAddr: "127.0.0.1:9"; requestURI: /x; cannot find the provided auth token "" in config',
             {},
-            "wants credentials (status 400); set username and password, or bearer_token",
+            "requires credentials (status 400); set username and password, or bearer_token",
         ),
     ],
 )

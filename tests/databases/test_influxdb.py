@@ -56,7 +56,7 @@ def test_a_list_of_another_shape_is_told(database: Database, path: str, answer: 
     ("token", "told"),
     [
         ("me:wr0ng", "refused the credentials (status 401); check auth_token: user:password for InfluxDB 1, "),
-        ("", "wants credentials (status 401); set auth_token: user:password for InfluxDB 1, "),
+        ("", "requires credentials (status 401); set auth_token: user:password for InfluxDB 1, "),
     ],
 )
 def test_refused_credentials_are_told_though_ping_answers(database: Database, token: str, told: str) -> None:
