@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -75,22 +75,17 @@ class FileSink(Sink):
             with part.open("ab") as file:
                 file.write(text.encode())
 
-    @property
-    def parts(self) -> list[Key]:
-        """The keys of all parts, sorted."""
-        return sorted(self._parts)
-
-    def publish(self, pieces: Iterable[str | Key]) -> None:
-        """Put the file where it belongs, made of texts and of the parts that keys name. Raises DatabaseError."""
+    def publish(self) -> None:
+        """Put the file where it belongs, made of all parts in the order of their keys. Raises DatabaseError."""
         assert self._folder is not None
         with self._wrapped_errors():
             if self._path is None:
-                for block in self._blocks(pieces):
+                for block in self._blocks():
                     self.stream(block)
                 return
             whole = self._folder / "whole"
             with whole.open("wb") as file:
-                for block in self._blocks(pieces):
+                for block in self._blocks():
                     file.write(block)
                 file.flush()
                 os.fsync(file.fileno())
@@ -101,12 +96,9 @@ class FileSink(Sink):
             whole.replace(self._path)
             _sync_folder(self._path.parent)
 
-    def _blocks(self, pieces: Iterable[str | Key]) -> Iterator[bytes]:
-        for piece in pieces:
-            if isinstance(piece, str):
-                yield piece.encode()
-                continue
-            with self._parts[piece].open("rb") as file:
+    def _blocks(self) -> Iterator[bytes]:
+        for _, part in sorted(self._parts.items()):
+            with part.open("rb") as file:
                 while block := file.read(_BLOCK):
                     yield block
 

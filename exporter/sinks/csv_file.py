@@ -46,7 +46,7 @@ class CSVSink(FileSink):
         if not self._begun:
             self._add("")
         if not self.streams:
-            self.publish([_PART])
+            self.publish()
 
     def _add(self, text: str) -> None:
         text = text if self._begun else HEADER + text

@@ -5,16 +5,14 @@ of each: every series is gathered in a part of its own.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import astuple
+from itertools import product
+from pathlib import Path
 
-from ..intervals.model import Meter
 from ..metrics.exposition import Format, header, sample_lines
-from ..metrics.families import TIMESTAMPED, Sample, TimestampedFamily
-from .atomic_file import FileSink, Key
+from ..metrics.families import TIMESTAMPED, Sample
+from .atomic_file import FileSink
 from .base import Chunk, Written
-
-_END = "# EOF\n"
 
 
 class OpenMetricsSink(FileSink):
@@ -22,32 +20,28 @@ class OpenMetricsSink(FileSink):
 
     kind = "openmetrics"
 
+    def __init__(self, output: Path | None, *, overwrite: bool) -> None:
+        super().__init__(output, overwrite=overwrite)
+        self._begun: set[str] = set()
+
     def write(self, chunk: Chunk) -> Written:
         """Add the samples of a chunk to their series."""
         count = 0
-        for meter in chunk.meters:
-            for timestamped in TIMESTAMPED:
-                count += self._add(chunk, meter, timestamped)
+        for meter, (number, timestamped) in product(chunk.meters, enumerate(TIMESTAMPED)):
+            family, place = timestamped.family, f"{number:03}"
+            by_period: dict[str, list[Sample]] = defaultdict(list)
+            for sample in timestamped.samples(meter):
+                by_period[sample[0]].append(sample)
+                count += 1
+            if by_period and family.name not in self._begun:
+                self._begun.add(family.name)
+                self.append((place,), header(family))
+            for period, samples in by_period.items():
+                lines = sample_lines(family, chunk.key, meter, samples, Format.OPENMETRICS)
+                self.append((place, *astuple(chunk.key), meter.info.number, period), "".join(lines))
         return Written(chunk.key, chunk.start, chunk.end, count)
 
     def finish(self) -> None:
         """Put the series together, and the file in its place."""
-        self.publish(self._pieces())
-
-    def _add(self, chunk: Chunk, meter: Meter, timestamped: TimestampedFamily) -> int:
-        by_period: dict[str, list[Sample]] = defaultdict(list)
-        for sample in timestamped.samples(meter):
-            by_period[sample[0]].append(sample)
-        for period, samples in by_period.items():
-            lines = sample_lines(timestamped.family, chunk.key, meter, samples, Format.OPENMETRICS)
-            self.append((timestamped.family.name, *astuple(chunk.key), meter.info.number, period), "".join(lines))
-        return sum(len(samples) for samples in by_period.values())
-
-    def _pieces(self) -> Iterator[str | Key]:
-        keys = self.parts
-        for timestamped in TIMESTAMPED:
-            own = [key for key in keys if key[0] == timestamped.family.name]
-            if own:
-                yield header(timestamped.family)
-                yield from own
-        yield _END
+        self.append(("end",), "# EOF\n")
+        self.publish()

@@ -153,12 +153,9 @@ def _wanted(chunk: Chunk, extra: Mapping[str, str]) -> dict[Labels, dict[int, Sa
     for meter in chunk.meters:
         own = {**extra, **asdict(chunk.key), "meter": meter.info.number}
         for each in TIMESTAMPED:
-            samples = each.samples(meter)
-            for period in {period for period, _, _ in samples}:
+            for period, value, stamp in each.samples(meter):
                 labels = {**own, "__name__": each.family.name, **({"period": period} if period else {})}
-                wanted[tuple(sorted(labels.items()))] = {
-                    stamp // 1000: (stamp, value) for its, value, stamp in samples if its == period
-                }
+                wanted.setdefault(tuple(sorted(labels.items())), {})[stamp // 1000] = stamp, value
     return wanted
 
 
