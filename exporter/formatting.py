@@ -123,4 +123,4 @@ def number(value: float, decimals: int = 2) -> str:
 
 def counted(count: int, name: str) -> str:
     """`1 day`, `2 days`."""
-    return f"{count} {name}" + ("" if count == 1 else "s")
+    return f"{count:,} {name}" + ("" if count == 1 else "s")

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from ..intervals.model import Interval, Location, Meter
+from ..intervals.model import Location, Meter
 from ..intervals.updates import update_meter
 from ..locations import location_name
 from ..sinks.base import Chunk
@@ -31,6 +31,7 @@ def build_chunk(
         store.merge(location, given_meters, job.wall, now=now, keep_from=keep_from, complete=False)
     known = store.snapshot.locations.get(job.key)
     recent = {meter.info.number: meter for meter in known.meters} if known else {}
+    first = max(fetched.start, keep_from)
     meters = []
     for each in given_meters:
         older = replace(each, readings=tuple(one for one in each.readings if one.end <= keep_from))
@@ -39,8 +40,10 @@ def build_chunk(
         meter = update_meter(Meter(newer.info), older, job.wall, now=now, keep_from=fetched.start).meter
         given = {reading.start for reading in each.readings}
         # A state that was not written for a while still has what nobody keeps up to date any more.
-        intervals = [one for one in newer.intervals if one.start in given and _is_of(one, fetched, keep_from)]
-        days = [one for one in newer.days if _is_of(one, fetched, keep_from)]
+        intervals = [
+            one for one in newer.intervals if one.start in given and first <= one.start and one.end <= fetched.end
+        ]
+        days = [one for one in newer.days if first <= one.start and one.end <= fetched.end]
         info = replace(each.info, exports=meter.info.exports)
         meters.append(Meter(info, (*meter.intervals, *intervals), (*meter.days, *days)))
     return Chunk(job.key, job.wall.zone, fetched.start, fetched.end, tuple(meters), fetched.series)
@@ -71,7 +74,3 @@ def coverage_of(chunk: Chunk) -> Coverage:
 def full_days_of(chunk: Chunk) -> Mapping[str, Collection[int]]:
     """By meter the starts of the local days of which no interval is missing."""
     return {meter.info.number: {day.start for day in meter.days if day.has_energy} for meter in chunk.meters}
-
-
-def _is_of(interval: Interval, fetched: Fetched, keep_from: int) -> bool:
-    return max(fetched.start, keep_from) <= interval.start and interval.end <= fetched.end

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeGuard
 
-from ..backoff import Backoff
+from ..backoff import Backoff, retry
 from ..clock import Clock
-from ..errors import AccessError, PendingError, PortalError, ProtocolError, TransportError
+from ..errors import AccessError, PendingError, PortalError, ProtocolError, SmartHubError, TransportError
 from ..intervals.merge import PLACEHOLDER_AGE
 from ..intervals.model import LocationKey
 from ..portal.client import PortalClient
 from ..portal.history import History, KnownMeters, LocationHistory
-from ..portal.raw_series import RawSeries, raw_series
+from ..portal.raw_series import RawPoint, RawSeries, raw_series
 from ..portal.timezone import OffsetEvidence, ZoneState, ZoneVerdict, judge_zone
 from ..portal.timezone_search import probe_other_season
 from ..portal.usage import UsageAnswer
@@ -46,7 +46,7 @@ class _LocationState:
     """What is learnt of a location on the way."""
 
     history: LocationHistory
-    series: list[RawSeries]
+    series: dict[tuple[str, str], set[RawPoint]]
     steps: dict[str, int] | None = None
     connected: int | None = None
 
@@ -104,10 +104,11 @@ class Fetcher:
     def _fetch(self, job: Job, start: int, end: int) -> Fetched:
         state = self._state_of(job)
         if state.steps is None:
-            looked = self._ask_with_retry(lambda: self._learn_steps(job, state))
-            if looked.error is not None:
-                return Fetched(job, start, end, looked)
-        steps = state.steps or {}
+            try:
+                state.steps = retry(lambda: {**self._known_steps(job)}, self._backoff(), if_=_may_pass)
+            except PortalError as error:
+                return Fetched(job, start, end, History(error=error))
+        steps = state.steps
         # Whether zeros at the end of young data are placeholders shows only by what follows them (contract 3).
         now = int(self._clock.now())
         until = max(end, job.wall.day(now).end) if end > now - PLACEHOLDER_AGE else end
@@ -121,15 +122,9 @@ class Fetcher:
         zone = self._judge_zone(job, history.evidence)
         state.connected = history.connected or state.connected
         state.steps = {**steps, **{meter.info.number: meter.info.step for meter in history.meters if meter.info.step}}
-        return Fetched(job, start, end, history, zone, _joined(state.series))
-
-    def _learn_steps(self, job: Job, state: _LocationState) -> History:
-        """Look at the meters as they are now; gives an empty history, with what kept that from being told."""
-        try:
-            state.steps = dict(self._known_steps(job))
-        except PortalError as error:
-            return History(error=error)
-        return History()
+        # Answers come newest first.
+        series = tuple(RawSeries(*key, tuple(sorted(points))) for key, points in state.series.items())
+        return Fetched(job, start, end, history, zone, series)
 
     def _judge_zone(self, job: Job, evidence: Iterable[OffsetEvidence]) -> ZoneVerdict:
         """Judge the zone by all chunks so far; where it is suspect, look once at the other half of the year."""
@@ -144,20 +139,23 @@ class Fetcher:
 
     def _ask_with_retry(self, ask: Callable[[], History]) -> History:
         """Ask again where that may help; what cannot be had is part of the history."""
-        backoff = Backoff(_WAITS, self._clock, announce=self._retries)
+        backoff = self._backoff()
         while True:
             history = ask()
-            error = history.error
-            if not isinstance(error, PendingError | TransportError) or is_hopeless(error) or not backoff.wait(error):
+            if not (_may_pass(history.error) and backoff.wait(history.error)):
                 return history
+
+    def _backoff(self) -> Backoff:
+        return Backoff(_WAITS, self._clock, announce=self._retries)
 
     def _state_of(self, job: Job) -> _LocationState:
         if job.key not in self._states:
             client = self._clients[job.source]
-            series: list[RawSeries] = []
+            series: dict[tuple[str, str], set[RawPoint]] = defaultdict(set)
 
             def watch(answer: UsageAnswer, time_frame: str, start: int, end: int) -> None:
-                series.extend(raw_series(answer, time_frame, job.wall, start, end))
+                for each in raw_series(answer, time_frame, job.wall, start, end):
+                    series[each.meter, each.name].update(each.points)
 
             history = LocationHistory(
                 client.usage, job.location.account, job.location.number, job.wall, watch if self._wants_series else None
@@ -173,9 +171,5 @@ def is_hopeless(error: PortalError | None) -> TypeGuard[PortalError]:
     )
 
 
-def _joined(parts: Iterable[RawSeries]) -> tuple[RawSeries, ...]:
-    """One entry a series, from answers that come newest first."""
-    points: dict[tuple[str, str], list[tuple[int, int, float, float | None]]] = {}
-    for part in parts:
-        points.setdefault((part.meter, part.name), []).extend(part.points)
-    return tuple(RawSeries(*key, tuple(sorted(set(each)))) for key, each in points.items())
+def _may_pass(error: SmartHubError | None) -> bool:
+    return isinstance(error, PendingError | TransportError) and not error.while_signing_in

@@ -1,7 +1,7 @@
 """Progress of a backfill, kept in the state so that the same command resumes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from operator import add
 
@@ -55,6 +55,7 @@ class CompletedChunk:
     totals: Totals
     coverage: Coverage = field(default_factory=Coverage)
     digest: bytes = field(default=b"", repr=False)
+    full_days: Mapping[str, Collection[int]] | None = field(default=None, repr=False, compare=False)
 
     @property
     def chunk_key(self) -> "ChunkKey":

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 
-from ..clock import Clock
 from ..errors import ConfigError
 from ..intervals.model import LocationKey
 from ..portal.accounts import AccountLocation
@@ -22,6 +21,11 @@ class DayRange:
     first: date | None
     last: date | None
     days: int
+
+    def bounds(self, wall: WallClock, now: float) -> tuple[int, int]:
+        """The midnights between which these days lie by a co-op's clock. Raises ConfigError."""
+        first, last = self.dates(date.fromisoformat(wall.date_text(int(now))))
+        return wall.midnight_of(first), wall.midnight_of(last + timedelta(days=1))
 
     def dates(self, today: date) -> tuple[date, date]:
         """The first and the last day where it is `today`. Raises ConfigError."""
@@ -75,25 +79,14 @@ class Job:
         borders = [*midnights[:-1:LONGEST_RANGE], midnights[-1]]
         return list(pairwise(borders))
 
+    def date_range(self, start: int, end: int) -> str:
+        """The days of some of it: the first and the last date."""
+        return f"{self.wall.date_text(start)} to {self.wall.date_text(end - 1)}"
+
     @property
     def days(self) -> int:
         """How many local days it has."""
         return self.wall.days_between(self.start, self.end)
-
-
-def job_of(  # noqa: PLR0917
-    source: int,
-    key: LocationKey,
-    location: AccountLocation,
-    name: str | None,
-    wall: WallClock,
-    wanted: DayRange,
-    clock: Clock,
-) -> Job:
-    """The job for a location; its days are those of its co-op's clock. Raises ConfigError."""
-    today = wall.day(int(clock.now()))
-    first, last = wanted.dates(date.fromisoformat(wall.date_text(today.start)))
-    return Job(source, key, location, name, wall, wall.midnight_of(first), wall.midnight_of(last + timedelta(days=1)))
 
 
 def task_of(job: Job, wanted: DayRange) -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from ..formatting import length, local_date
+from ..formatting import counted, length, local_date
 from ..sinks.base import Sink
 from .journal import CompletedChunk
 from .plan import Job
-from .progress_bar import energy
+from .progress import energy
 from .result import BackfillResult
 
 
@@ -15,19 +15,18 @@ def plan_lines(jobs: Sequence[Job], sink: Sink, notes: Sequence[str], done: Sequ
     """What will be fetched, in local days and in UTC, and where it goes."""
     yield f"Into {sink.name}:"
     for job in jobs:
-        zone = job.wall.zone
         name = f' "{job.name}"' if job.name else ""
-        days = f"{local_date(job.start, zone)} to {local_date(job.end - 1, zone)}"
         yield (
             f"  {job.key.portal}, account {job.key.account}, location {job.key.location}{name}:"
-            f" {days}, {_count(job.days, 'day')} in {zone} ({_utc(job.start)} to {_utc(job.end)} UTC),"
-            f" {_count(len(job.chunks()), 'chunk')}"
+            f" {job.date_range(job.start, job.end)}, {counted(job.days, 'day')} in {job.wall.zone}"
+            f" ({_utc(job.start)} to {_utc(job.end)} UTC),"
+            f" {counted(len(job.chunks()), 'chunk')}"
         )
     for note in notes:
         yield f"  Note: {note}"
     if done:
         which = "which is" if len(done) == 1 else "which are"
-        yield f"An earlier run did {_count(len(done), 'chunk')} of it, {which} not done again (but with --restart)."
+        yield f"An earlier run did {counted(len(done), 'chunk')} of it, {which} not done again (but with --restart)."
 
 
 def summary_lines(
@@ -38,16 +37,16 @@ def summary_lines(
     yield f"{_headline(result, sink)}: {sink.name}"
     for error in result.errors:
         yield f"  not done    {error}"
-    earlier = f" ({_count(result.already, 'chunk')} of it by an earlier run)" if result.already else ""
+    earlier = f" ({counted(result.already, 'chunk')} of it by an earlier run)" if result.already else ""
     yield f"  intervals   {totals.intervals:,}{earlier}"
     yield f"  energy      {energy(totals)}"
     if totals.cost:
         yield f"  cost        ${totals.cost:,.2f}"
     yield f"  samples     {totals.samples:,} sent"
     if totals.corrected:
-        yield f"  corrected   {_count(totals.corrected, 'interval')} of which another value was stored"
+        yield f"  corrected   {counted(totals.corrected, 'interval')} of which another value was stored"
     if totals.gone:
-        yield f"  gone        {_count(totals.gone, 'stored sample')} that the portal no longer has; nothing is deleted"
+        yield f"  gone        {counted(totals.gone, 'stored sample')} that the portal no longer has; nothing is deleted"
     for job in jobs:
         yield from _about(job, result)
     yield f"  requests    {requests} to the portal"
@@ -67,7 +66,7 @@ def _headline(result: BackfillResult, sink: Sink) -> str:
         return "Only a part is written"
     if not sink.resumes and not result.is_finished:
         return "Nothing is written"
-    return f"{result.done} of {_count(total, 'chunk')} {'is' if 1 in (result.done, total) else 'are'} done"
+    return f"{result.done} of {counted(total, 'chunk')} {'is' if 1 in (result.done, total) else 'are'} done"
 
 
 def _about(job: Job, result: BackfillResult) -> Iterator[str]:
@@ -83,11 +82,7 @@ def _about(job: Job, result: BackfillResult) -> Iterator[str]:
     incomplete = result.incomplete_days(job.key, job.wall)
     if incomplete:
         are = "is" if incomplete == 1 else "are"
-        yield f"  holes       location {job.key.location}: {_count(incomplete, 'day')} {are} not whole at the portal"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+        yield f"  holes       location {job.key.location}: {counted(incomplete, 'day')} {are} not whole at the portal"
 
 
 def _utc(instant: int) -> str:

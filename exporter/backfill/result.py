@@ -1,6 +1,5 @@
 """What came of a backfill: what the sink holds, what is left, and what was seen on the way."""
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -20,7 +19,6 @@ class BackfillResult:
     """
 
     held: dict[ChunkKey, CompletedChunk] = field(default_factory=dict)
-    full_days: dict[ChunkKey, Mapping[str, Collection[int]]] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     done: int = 0
     left: int = 0
@@ -42,9 +40,10 @@ class BackfillResult:
         """How many days that this run wrote lack an interval of a meter, between its first and its last data."""
         spans = self._spans(key)
         count = 0
-        for (location, start, end), full in self.full_days.items():
-            for day, following in pairwise(wall.midnights(start, end) if location == key else ()):
-                count += any(
+        for each in self.held.values():
+            full = each.full_days
+            for day, following in pairwise(wall.midnights(each.start, each.end)):
+                count += (each.key == key and full is not None) and any(
                     first <= day and following <= last and day not in full.get(meter, ())
                     for meter, (first, last) in spans.items()
                 )

@@ -1,8 +1,8 @@
 """The backfill itself: fetch, write, read back, and note as done what has settled."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -28,9 +28,6 @@ _ZONE_ADVICE = "nothing more is written of it, smarthub-exporter check tells whi
 
 _Result = TypeVar("_Result")
 
-_Task = tuple[Job, int, int]
-"""A chunk of a job: its local midnights, seconds UTC."""
-
 
 def still_holds(sink: Sink, done: CompletedChunk) -> bool:
     """Check whether a sink still holds a chunk as it was written. Raises DatabaseError."""
@@ -42,15 +39,6 @@ def _may_grow(done: CompletedChunk, now: float) -> bool:
     if done.end < now - _POSTED_WITHIN:
         return False
     return min((last for _, last in done.coverage.spans.values()), default=0) < done.end
-
-
-@dataclass(frozen=True, slots=True)
-class _Settling:
-    """A chunk that was read back, and may still be lost if the database is killed now."""
-
-    done: CompletedChunk
-    full_days: Mapping[str, Collection[int]]
-    since: float
 
 
 class Backfill:
@@ -70,8 +58,8 @@ class Backfill:
         progress: Progress,
         patience: Patience = DEFAULT_PATIENCE,
     ) -> None:
-        self._jobs = jobs
         self._sink = sink
+        self._everything = list(in_order(jobs, oldest_first=sink.oldest_first))
         self._fetcher = fetcher
         self._journal = journal
         self._store = store
@@ -80,7 +68,8 @@ class Backfill:
         self._clock = clock
         self._progress = progress
         self._waits = patience.retries
-        self._settling: list[_Settling] = []
+        # What was read back and when; it may still be lost if the database is killed now.
+        self._settling: list[tuple[CompletedChunk, float]] = []
         self._before_connected: set[ChunkKey] = set()
         self._failures: dict[LocationKey, int] = defaultdict(int)
         self._contradicted: set[LocationKey] = set()
@@ -94,13 +83,12 @@ class Backfill:
         done: what an earlier run did.
         """
         result = self.result
-        everything = list(in_order(self._jobs, oldest_first=self._sink.oldest_first))
         result.held = {each.chunk_key: each for each in done}
-        result.already = result.done = self._count(everything)
+        result.already = self._count()
         try:
             for _ in range(_ROUNDS):
-                self._round(everything)
-                if self._count(everything) == len(everything) or result.errors:
+                self._round()
+                if self._count() == len(self._everything) or result.errors:
                     break
             else:
                 self._say(f"{self._sink.name}: what it held is gone again; see whether something restarts or kills it")
@@ -111,14 +99,14 @@ class Backfill:
             self._say(str(error))
         except Stopped:
             result.is_stopped = True
-        result.done = self._count(everything)
-        result.left = len(everything) - result.done
+        result.done = self._count()
+        result.left = len(self._everything) - result.done
         return result
 
-    def _round(self, everything: Sequence[_Task]) -> None:
+    def _round(self) -> None:
         """Fetch, write and settle what is not done; what has settled is done also where the rest fails."""
         try:
-            for fetched in self._fetcher.fetch(self._unfinished(everything)):
+            for fetched in self._fetcher.fetch(self._unfinished()):
                 self._take(fetched)
                 self._settle(wait=False)
         except (PortalError, DatabaseError) as error:
@@ -127,15 +115,15 @@ class Backfill:
                 self._settle(wait=True)
             raise
         self._settle(wait=True)
-        for job, start, end in everything:
+        for job, start, end in self._everything:
             connected = self._fetcher.connected(job.key)
             if connected is not None and job.start < connected:
                 self.result.connected[job.key] = connected
                 if end <= connected:
                     self._before_connected.add((job.key, start, end))
 
-    def _unfinished(self, everything: Sequence[_Task]) -> Iterator[_Task]:
-        for job, start, end in everything:
+    def _unfinished(self) -> Iterator[tuple[Job, int, int]]:
+        for job, start, end in self._everything:
             is_given_up = job.key in self._contradicted or self._failures[job.key] >= _FAILURES
             if not self._is_finished((job.key, start, end)) and not is_given_up:
                 yield job, start, end
@@ -143,8 +131,8 @@ class Backfill:
     def _is_finished(self, chunk_key: ChunkKey) -> bool:
         return chunk_key in self.result.held or chunk_key in self._before_connected
 
-    def _count(self, everything: Sequence[_Task]) -> int:
-        return sum(self._is_finished((job.key, start, end)) for job, start, end in everything)
+    def _count(self) -> int:
+        return sum(self._is_finished((job.key, start, end)) for job, start, end in self._everything)
 
     def _take(self, fetched: Fetched) -> None:
         """Write what came, and note what did not."""
@@ -181,9 +169,11 @@ class Backfill:
             return
         self._failures[job.key] = 0
         totals = replace(totals_of(chunk), samples=written.samples, corrected=written.corrected, gone=written.gone)
-        done = CompletedChunk(chunk.key, chunk.start, chunk.end, totals, coverage_of(chunk), written.digest)
-        self._settling.append(_Settling(done, full_days_of(chunk), self._clock.monotonic()))
-        self._progress.wrote(job, fetched.start, fetched.end, totals)
+        done = CompletedChunk(
+            chunk.key, chunk.start, chunk.end, totals, coverage_of(chunk), written.digest, full_days_of(chunk)
+        )
+        self._settling.append((done, self._clock.monotonic()))
+        self._progress.wrote(job, done)
 
     def _learn_directions(self, chunk: Chunk) -> None:
         """Where a meter turns out to export, chunks that were written without its zeros are to be written again.
@@ -200,7 +190,7 @@ class Backfill:
         def lacks_zeros(done: CompletedChunk) -> bool:
             return done.key == chunk.key and not new.isdisjoint(done.coverage.one_way)
 
-        self._settling = [each for each in self._settling if not lacks_zeros(each.done)]
+        self._settling = [each for each in self._settling if not lacks_zeros(each[0])]
         for done in [each for each in self.result.held.values() if lacks_zeros(each)]:
             del self.result.held[done.chunk_key]
             if self._journal is not None:
@@ -214,8 +204,8 @@ class Backfill:
     def _settle(self, *, wait: bool) -> None:
         """Look once more at what was written long enough ago that no kill can take it back (tsdb-facts D6)."""
         while self._settling:
-            first = self._settling[0]
-            left = first.since + self._sink.settling - self._clock.monotonic()
+            done, since = self._settling[0]
+            left = since + self._sink.settling - self._clock.monotonic()
             if left > 0 and not wait:
                 return
             if left > 0:
@@ -223,18 +213,16 @@ class Backfill:
                 self._clock.sleep(left)
                 self._progress.waits("")
             # What has nothing to settle was read back just now.
-            if not self._sink.settling or self._retry(partial(still_holds, self._sink, first.done)):
-                self._note(first)
+            if not self._sink.settling or self._retry(partial(still_holds, self._sink, done)):
+                self._note(done)
             del self._settling[0]
 
-    def _note(self, settled: _Settling) -> None:
-        done = settled.done
+    def _note(self, done: CompletedChunk) -> None:
         if self._journal is not None and not _may_grow(done, self._clock.now()):
             self._journal.note(done)
         if self._sink.is_verified:
             self._state.backfilled(done.key, done.start, done.end)
         self.result.held[done.chunk_key] = done
-        self.result.full_days[done.chunk_key] = settled.full_days
 
     def _say(self, message: str) -> None:
         if message not in self.result.errors:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import Self
 
 from ..clock import Clock
 from ..config import Config, Login
@@ -15,7 +14,7 @@ from ..portal.client import PortalClient
 from ..portal.history import KnownMeters, LocationHistory
 from ..portal.walltime import WallClock
 from ..storage.state import StateFile
-from .plan import DayRange, Job, job_of
+from .plan import DayRange, Job
 
 _NOW = 7  # days in which the present meters show themselves
 
@@ -39,10 +38,8 @@ class Sources:
             for number, login in enumerate(config.logins)
         }
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End the connections."""
         for client in self.clients.values():
             client.close()
 
@@ -78,25 +75,22 @@ class Sources:
                     )
         if not jobs and self.problems:
             raise AccessError("; ".join(self.problems))
-        missing = sorted(set(only) - {job.key.location for job in jobs})
-        if missing and self.problems:
-            raise AccessError(
-                f"location {missing[0]} was not found, and not every login could be asked: {self.problems[0]}"
-            )
-        if missing:
-            is_seen = missing[0] in {location.number for location in seen}
-            reason = (
-                "the configuration names other locations; add it there"
-                if is_seen
-                else f"no login sees it; they see {location_list(seen)}"
-            )
-            raise ConfigError(f"--location {missing[0]}: {reason}")
+        for missing in sorted(set(only) - {job.key.location for job in jobs}):
+            if self.problems:
+                raise AccessError(
+                    f"location {missing} was not found, and not every login could be asked: {self.problems[0]}"
+                )
+            is_seen = any(location.number == missing for location in seen)
+            none = f"no login sees it; they see {location_list(seen)}"
+            other = "the configuration names other locations; add it there"
+            raise ConfigError(f"--location {missing}: {other if is_seen else none}")
         return jobs
 
     def _job(self, number: int, key: LocationKey, location: AccountLocation, wanted: DayRange) -> Job:
         login = self._logins[number]
         assert login.zone is not None
-        return job_of(number, key, location, told_name(login, location), WallClock(login.zone), wanted, self._clock)
+        wall = WallClock(login.zone)
+        return Job(number, key, location, told_name(login, location), wall, *wanted.bounds(wall, self._clock.now()))
 
     def steps(self, job: Job) -> dict[str, int]:
         """The resolution of the meters of a job by their number, as they are now; empty where they do not show.

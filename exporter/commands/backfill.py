@@ -6,8 +6,8 @@ import os
 import shlex
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -16,15 +16,16 @@ from typing import TypeVar
 from ..backfill.fetcher import Fetcher
 from ..backfill.journal import CompletedChunk, Journal
 from ..backfill.plan import EARLIEST, DayRange, Job, read_range, task_of
-from ..backfill.progress_bar import progress_for
+from ..backfill.progress import Lines, progress_for
 from ..backfill.report import plan_lines, summary_lines
 from ..backfill.result import BackfillResult
-from ..backfill.retry import retry_database
+from ..backfill.retry import in_background, retry_database
 from ..backfill.runner import Backfill, still_holds
 from ..backfill.sources import Sources
 from ..clock import SystemClock
 from ..config import Config, Overrides, load_config
 from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, ConfigError
+from ..formatting import counted
 from ..locations import configured_zone
 from ..process import Stopping, collect_seldom
 from ..sinks.base import DEFAULT_PATIENCE, Patience, Sink
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace, patience: Patience = DEFAULT_PATIENCE) ->
     sink = make_sink(arguments.to, arguments.output, config, clock, patience, overwrite=arguments.yes)
     state = StateFile(config.exporter.state_dir)
     try:
-        with Sources(config, state, clock) as sources:
+        with closing(Sources(config, state, clock)) as sources:
             jobs = sources.jobs(days, frozenset(arguments.location))
             return _Run(arguments, config, days, sink, state, sources, clock, patience).run(jobs)
     except KeyboardInterrupt:
@@ -134,7 +135,9 @@ class _Run:
         """The journal, what it tells of earlier runs that is still there, and a note on what is not."""
         if not self.sink.resumes:
             return None, [], []
-        task = (self.sink.name, _digest(self.sink.identity), *(task_of(job, self.wanted) for job in jobs))
+        # Only a digest, since a URL may hold a secret.
+        destination = blake2b(self.sink.identity.encode(), digest_size=8).hexdigest()
+        task = (self.sink.name, destination, *(task_of(job, self.wanted) for job in jobs))
         journal = Journal(self.state, self.clock, task)
         # The last chunk of a range that ends today was a shorter one yesterday.
         chunks = {(job.key, *chunk) for job in jobs for chunk in job.chunks()}
@@ -142,15 +145,12 @@ class _Run:
         done = [each for each in noted if each.chunk_key in chunks]
         held = [each for each in done if self._retry(partial(still_holds, self.sink, each), self.patience.retries)]
         lost = len(done) - len(held)
-        which = "chunk of an earlier run is" if lost == 1 else "chunks of an earlier run are"
-        return journal, held, [f"{lost} {which} not there any more as written: fetched again"] if lost else []
+        note = f"{counted(lost, 'chunk')} of an earlier run changed or disappeared and will be fetched again"
+        return journal, held, [note] if lost else []
 
     def _retry(self, action: Callable[[], _Result], waits: Sequence[float]) -> _Result:
-        def announce(why: str) -> None:
-            if why:
-                print(why, file=sys.stderr, flush=True)  # noqa: T201 - there is no bar yet
-
-        return retry_database(action, self.clock, announce, waits)
+        # There is no bar yet.
+        return retry_database(action, self.clock, Lines(plain_console(stderr=True)).retries, waits)
 
     def _may_go_on(self) -> bool:
         if self.arguments.yes:
@@ -167,7 +167,7 @@ class _Run:
     def _do(self, jobs: Sequence[Job], journal: Journal | None, done: Sequence[CompletedChunk]) -> BackfillResult:
         # Kept, since signals go through it for as long as there are any.
         self._stopping = Stopping()
-        threading.Thread(target=self._stop_when_asked, daemon=True).start()
+        in_background(self._stop_when_asked)
         window = self.config.exporter.window
         store = SnapshotStore(self.state, window, partial(configured_zone, self.config.logins))
 
@@ -232,11 +232,6 @@ def _about_days(wanted: DayRange, jobs: Sequence[Job]) -> list[str]:
     if wanted.last is not None and any(wanted.last.isoformat() > job.wall.date_text(job.end - 1) for job in jobs):
         notes.append(f"--end {wanted.last} lies in the future: the days end with today")
     return notes
-
-
-def _digest(identity: str) -> str:
-    """Of what tells one destination from another; a URL may hold a secret."""
-    return blake2b(identity.encode(), digest_size=8).hexdigest()
 
 
 def _again(wanted: DayRange, jobs: Sequence[Job]) -> str:

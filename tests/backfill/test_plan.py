@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.backfill.plan import DayRange, Job, in_order, job_of, read_range, task_of
+from exporter.backfill.plan import DayRange, Job, in_order, read_range, task_of
 from exporter.errors import ConfigError
 from exporter.portal.walltime import WallClock
 
-from ..support.clocks import ManualClock
 from ..support.jobs import BARN, HOUSE, NEW_YORK, instant, job, place_of
 from ..support.portal_answers import US_ZONES, bounds_of, examples
 
@@ -82,10 +81,9 @@ def test_what_cannot_be_meant_is_said_in_one_line(asked: dict[str, str], said: s
     ],
 )
 def test_today_is_that_of_the_co_ops_clock(zone: str, now: str, today: str) -> None:
-    clock = ManualClock(datetime.fromisoformat(now).replace(tzinfo=UTC).timestamp())
-    only = job_of(0, HOUSE, place_of(HOUSE), "", WallClock(ZoneInfo(zone)), read_range(None, None, 1, 10), clock)
-    assert (only.start, only.end) == bounds_of(date.fromisoformat(today), zone)
-    assert only.days == 1
+    instant = datetime.fromisoformat(now).replace(tzinfo=UTC).timestamp()
+    bounds = read_range(None, None, 1, 10).bounds(WallClock(ZoneInfo(zone)), instant)
+    assert bounds == bounds_of(date.fromisoformat(today), zone)
 
 
 DATES = st.dates(date(2019, 1, 1), date(2027, 12, 31))
@@ -111,9 +109,8 @@ def test_chunks_cover_every_day_exactly_once(first: date, length: int, zone: str
 def test_the_pieces_of_a_range_never_depend_on_today(first: date, length: int, later: int, second: int) -> None:
     """What is done stays done for a run on another day: the journal knows chunks by their bounds."""
     last = first + timedelta(days=length - 1)
-    clock = ManualClock(bounds_of(last + timedelta(days=later), NEW_YORK)[0] + second % 80000)
-    wall = WallClock(ZoneInfo(NEW_YORK))
-    then = job_of(0, HOUSE, place_of(HOUSE), "", wall, DayRange(first, last, 10), clock)
+    now = bounds_of(last + timedelta(days=later), NEW_YORK)[0] + second % 80000
+    then = job_at(DayRange(first, last, 10), now)
     assert then.chunks() == job(first.isoformat(), last.isoformat()).chunks()
 
 
@@ -126,14 +123,14 @@ def test_locations_come_one_after_the_other() -> None:
     assert list(in_order([house, barn], oldest_first=True)) == [first, second, third]
 
 
-def job_at(wanted: DayRange, now: str) -> Job:
+def job_at(wanted: DayRange, now: float) -> Job:
     wall = WallClock(ZoneInfo(NEW_YORK))
-    return job_of(0, HOUSE, place_of(HOUSE), "", wall, wanted, ManualClock(instant(now)))
+    return Job(0, HOUSE, place_of(HOUSE), "", wall, *wanted.bounds(wall, now))
 
 
 def test_a_range_without_an_end_is_the_same_task_tomorrow() -> None:
     wanted = DayRange(date(2025, 11, 1), None, 10)
-    today, tomorrow = (job_at(wanted, f"2026-01-{day} 12:00") for day in (14, 15))
+    today, tomorrow = (job_at(wanted, instant(f"2026-01-{day} 12:00")) for day in (14, 15))
     assert task_of(today, wanted) == task_of(tomorrow, wanted)
     assert today.chunks()[:-1] == tomorrow.chunks()[:-1]
 
@@ -146,11 +143,11 @@ def test_a_range_with_an_end_is_a_task_of_its_own() -> None:
 
 def test_counted_days_go_on_tomorrow_from_their_first_date() -> None:
     counted = read_range(None, None, 75, 10)
-    today = job_at(counted, "2026-01-14 23:59")
+    today = job_at(counted, instant("2026-01-14 23:59"))
     named = read_range(today.wall.date_text(today.start), None, None, 10)
-    tomorrow = job_at(named, "2026-01-15 00:01")
+    tomorrow = job_at(named, instant("2026-01-15 00:01"))
     assert task_of(tomorrow, named) == task_of(today, counted)
     assert (today.days, tomorrow.days, tomorrow.chunks()[:2]) == (75, 76, today.chunks()[:2])
     # The same number of days would be another range by then.
-    other = job_at(counted, "2026-01-15 00:01")
+    other = job_at(counted, instant("2026-01-15 00:01"))
     assert task_of(other, counted) != task_of(today, counted)

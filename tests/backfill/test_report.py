@@ -1,12 +1,13 @@
 """What a person reads before and after a backfill, word for word, and what of its progress."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from exporter.backfill.journal import CompletedChunk, Coverage, Totals
-from exporter.backfill.progress_bar import Bar, progress_for, summed
+from exporter.backfill.progress import Bar, progress_for, summed
 from exporter.backfill.report import plan_lines, summary_lines
 from exporter.backfill.result import BackfillResult
 from exporter.sinks.base import Chunk, Sink, Written
@@ -60,9 +61,14 @@ def test_the_plan_tells_what_an_earlier_run_did(count: int, said: str) -> None:
     )
 
 
-def holding(totals: Totals = Totals(24, 1.0), coverage: Coverage = Coverage(), **others: Any) -> BackfillResult:  # noqa: ANN401, B008 - frozen
-    """A result with one chunk that the sink holds."""
-    done = CompletedChunk(HOUSE, WINTER.start, WINTER.end, totals, coverage)
+def holding(
+    totals: Totals = Totals(24, 1.0),  # noqa: B008 - frozen
+    coverage: Coverage = Coverage(),  # noqa: B008 - frozen
+    full_days: Mapping[str, Collection[int]] | None = None,
+    **others: Any,  # noqa: ANN401
+) -> BackfillResult:
+    """Return a result with one chunk that the sink holds."""
+    done = CompletedChunk(HOUSE, WINTER.start, WINTER.end, totals, coverage, full_days=full_days)
     return BackfillResult({done.chunk_key: done}, **{"done": 1, **others})
 
 
@@ -134,7 +140,7 @@ def test_part_of_a_stream_is_out_already() -> None:
 def test_incomplete_days_are_counted(days: int, said: str) -> None:
     full = {*WINTER.wall.midnights(WINTER.start, WINTER.end)[days:]}
     coverage = Coverage({"81001": (WINTER.start, WINTER.end)})
-    result = holding(coverage=coverage, full_days={(HOUSE, WINTER.start, WINTER.end): {"81001": full}})
+    result = holding(coverage=coverage, full_days={"81001": full})
     assert f"  holes       location 70001: {said} not whole at the portal" in summary(result)
 
 
@@ -160,6 +166,10 @@ def test_figures_in_a_few_words() -> None:
     assert summed(Totals(2880, 1234.567, 0.5, 99.999)) == "2,880 intervals, 1,234.57 kWh drawn, 0.50 kWh sent, $100.00"
 
 
+def march(totals: Totals) -> CompletedChunk:
+    return CompletedChunk(HOUSE, instant("2024-03-02"), instant("2024-04-01"), totals)
+
+
 LINES = [
     "location 70001, 2024-03-02 to 2024-03-31: 2,880 intervals, 12.50 kWh drawn, 8,640 samples sent",
     "is in trouble; retrying in 2 s",
@@ -176,7 +186,7 @@ def test_without_a_terminal_progress_is_lines(
     progress = progress_for(wanted=wanted)
     progress.begin(91, 0)
     progress.waits("vm to have all of it on its disk")
-    progress.wrote(WINTER, instant("2024-03-02"), instant("2024-04-01"), Totals(2880, 12.5, samples=8640))
+    progress.wrote(WINTER, march(Totals(2880, 12.5, samples=8640)))
     progress.retries(LINES[1])
     progress.retries("")
     progress.warn(LINES[2])
@@ -190,7 +200,7 @@ def test_the_bar_counts_days_on_from_those_that_are_done() -> None:
     (task,) = bar._bar.tasks
     bar.begin(91, 31)
     assert (task.completed, task.total) == (31, 91)
-    bar.wrote(WINTER, instant("2024-03-02"), instant("2024-04-01"), Totals(720))
+    bar.wrote(WINTER, march(Totals(720)))
     assert (task.completed, task.description) == (61, "location 70001")
     assert task.fields["speed"].endswith(" intervals/s")
     for tell, what, shown in ((bar.waits, "vm", "waiting for vm"), (bar.retries, "away", "away"), (bar.waits, "", "")):

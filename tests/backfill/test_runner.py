@@ -113,7 +113,7 @@ class Seen(Progress):
 
     def __init__(self) -> None:
         self.waited: list[str] = []
-        self.chunks: list[tuple[str, int, int, Totals]] = []
+        self.chunks: list[CompletedChunk] = []
         self.warned: list[str] = []
 
     def waits(self, what: str) -> None:
@@ -123,8 +123,8 @@ class Seen(Progress):
     def retries(self, why: str) -> None:
         self.waits(why)
 
-    def wrote(self, job: Job, start: int, end: int, totals: Totals) -> None:
-        self.chunks.append((job.key.location, start, end, totals))
+    def wrote(self, job: Job, done: CompletedChunk) -> None:
+        self.chunks.append(done)
 
     def warn(self, message: str) -> None:
         self.warned.append(message)
@@ -180,7 +180,7 @@ def run(clock: ManualClock, tmp_path: Path) -> Iterator[Run]:
             logins = logins or [login_of(portal, name=f"coop{index}") for index, portal in enumerate(portals)]
             config = Config(logins=tuple(logins), exporter=ExporterConfig(window=WINDOW))
             state = stack.enter_context(closing(StateFile(tmp_path)))
-            sources = stack.enter_context(Sources(config, state, clock))
+            sources = stack.enter_context(closing(Sources(config, state, clock)))
             jobs = sources.jobs(read_range(start, end, days, 10), frozenset())
             journal = Journal(state, clock, (sink.name, *(f"{job.key} {job.start} {job.end}" for job in jobs)))
             done = journal.read()
@@ -253,8 +253,8 @@ def test_everything_arrives_and_adds_up_as_at_the_portal(run: Run, sink: FakeSin
     assert totals.cost == pytest.approx(truth.cost)
     assert (totals.export, totals.corrected, totals.gone) == (0.0, 12, 6)
     assert (sink.finished, result.incomplete) == (1, 0)
-    assert [each[1:3] for each in result.seen.chunks] == job.chunks()[::-1]
-    assert sum((each[3] for each in result.seen.chunks), Totals()) == totals
+    assert [(each.start, each.end) for each in result.seen.chunks] == job.chunks()[::-1]
+    assert sum((each.totals for each in result.seen.chunks), Totals()) == totals
     # The change of clocks in autumn has its 25 hours.
     autumn = day("2025-11-02")
     assert sum(autumn <= each.start < autumn + 25 * HOUR for each in sink.intervals()) == 25
@@ -390,7 +390,7 @@ def test_after_an_error_that_lasts_the_same_command_goes_on(
     assert not [seconds for seconds in clock.slept if seconds > 15]
     sink.writes.clear()
     second = run(sink, portal, start="2025-10-01", end="2025-12-31")
-    assert [(each.start, each.end) for each in second.done] == sorted(each[1:3] for each in first.seen.chunks)
+    assert second.done == sorted(first.seen.chunks, key=lambda each: each.start)
     assert (second.polls, len(sink.writes), second.counts) == (2, 2, (4, 0, 2))
     assert_true(sink, portal, second.jobs[0])
     truth = portal.portal.truth(METER, second.jobs[0].start, second.jobs[0].end)

@@ -46,7 +46,7 @@ def sources_of(clock: ManualClock) -> Iterator[MakeSources]:
 
         def make(*logins: Login) -> Sources:
             state = stack.enter_context(closing(StateFile(None)))
-            return stack.enter_context(Sources(Config(logins, ExporterConfig()), state, clock))
+            return stack.enter_context(closing(Sources(Config(logins, ExporterConfig()), state, clock)))
 
         yield make
 

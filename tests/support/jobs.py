@@ -3,19 +3,16 @@
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from exporter.backfill.plan import DayRange, Job, job_of
+from exporter.backfill.plan import DayRange, Job
 from exporter.intervals.model import LocationKey
 from exporter.portal.accounts import AccountLocation
 from exporter.portal.walltime import WallClock
-
-from .clocks import ManualClock
 
 NEW_YORK = "America/New_York"
 HOUSE = LocationKey("novec", "55001", "70001")
 BARN = LocationKey("novec", "55002", "70002")
 LONG_AFTER = int(datetime.fromisoformat("2035-01-01T00:00+00:00").timestamp())
-FAR = ManualClock(LONG_AFTER)
-"""A clock by which every day of these tests is past."""
+"""An instant by which every day of these tests is past."""
 
 
 def instant(text: str, zone: str = NEW_YORK) -> int:
@@ -32,4 +29,5 @@ def job(
 ) -> Job:
     """Local days, both included."""
     days = DayRange(date.fromisoformat(first), date.fromisoformat(last), 10)
-    return job_of(source, key, place_of(key), name, WallClock(ZoneInfo(zone)), days, FAR)
+    wall = WallClock(ZoneInfo(zone))
+    return Job(source, key, place_of(key), name, wall, *days.bounds(wall, LONG_AFTER))
