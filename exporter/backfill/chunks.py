@@ -1,4 +1,4 @@
-"""From what the portal gave of a chunk to what is written of it, with the versions that the state knows."""
+"""Turn what the portal returned for a chunk into what is written, with the versions known to the state."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -15,10 +15,10 @@ from .journal import Coverage, Totals
 def build_chunk(
     fetched: Fetched, store: SnapshotStore, *, now: float, keep_from: int, exporting: Collection[str] = ()
 ) -> Chunk:
-    """The chunk that a sink is to write. exporting: meters of which other chunks show that they export.
+    """Return the chunk for a sink to write. `exporting` are the meters whose other chunks show export.
 
-    What ended after `keep_from` goes through the store: values that the exporter knows keep the versions under which
-    it serves them, and what is new to it is known to both from now on. What is older counts as first seen now.
+    Intervals that end after `keep_from` go through the store: known values keep the versions under which the exporter
+    serves them, and new values become known to it. Older values count as first seen now.
     """
     job = fetched.job
     given_meters = [
@@ -36,10 +36,10 @@ def build_chunk(
     for each in given_meters:
         older = replace(each, readings=tuple(one for one in each.readings if one.end <= keep_from))
         newer = recent.get(each.info.number, Meter(each.info))
-        # That a meter exports may show in other days than these (contract 3).
+        # Other days may show that the meter exports: docs/samples.md, "Usage and export"
         meter = update_meter(Meter(newer.info), older, job.wall, now=now, keep_from=fetched.start).meter
         given = {reading.start for reading in each.readings}
-        # A state that was not written for a while still has what nobody keeps up to date any more.
+        # A state that was not updated for a while still holds old values, which must not be written again.
         intervals = [
             one for one in newer.intervals if one.start in given and first <= one.start and one.end <= fetched.end
         ]
@@ -50,7 +50,7 @@ def build_chunk(
 
 
 def totals_of(chunk: Chunk) -> Totals:
-    """Counts and sums of a chunk's intervals."""
+    """Count and add up the intervals of a chunk."""
     every = [interval for meter in chunk.meters for interval in meter.intervals]
     return Totals(
         len(every),
@@ -61,7 +61,7 @@ def totals_of(chunk: Chunk) -> Totals:
 
 
 def coverage_of(chunk: Chunk) -> Coverage:
-    """Where each meter's energy begins and ends in a chunk, and of which meters export may still turn up elsewhere."""
+    """Return where each meter's energy starts and ends, and which meters may show export in other chunks."""
     spans = {
         meter.info.number: (counted[0].start, counted[-1].end)
         for meter in chunk.meters
@@ -72,5 +72,5 @@ def coverage_of(chunk: Chunk) -> Coverage:
 
 
 def full_days_of(chunk: Chunk) -> Mapping[str, Collection[int]]:
-    """By meter the starts of the local days of which no interval is missing."""
+    """Return the starts of the full local days of each meter."""
     return {meter.info.number: {day.start for day in meter.days if day.has_energy} for meter in chunk.meters}

@@ -1,4 +1,4 @@
-"""Asking the portals for one chunk after the other, one ahead of the one that is being written."""
+"""Fetch chunks from the portals, one ahead of the chunk that is being written."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,12 +21,15 @@ from ..portal.usage import UsageAnswer
 from .plan import Job
 from .retry import in_background, outcome
 
-_WAITS = (5.0, 20.0, 60.0)  # seconds before a chunk is asked for again
+_WAITS = (5.0, 20.0, 60.0)  # seconds before each retry
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What came of one chunk. zone: the verdict so far. series: for the layout that wants them as they are."""
+    """One fetched chunk.
+
+    `zone` is the verdict on the time zone so far. `series` are the portal's own series, for the layout that needs them.
+    """
 
     job: Job
     start: int
@@ -37,13 +40,13 @@ class Fetched:
 
     @property
     def error(self) -> PortalError | None:
-        """What kept some of it from coming."""
+        """Why some of the chunk is missing."""
         return self.history.error
 
 
 @dataclass(slots=True)
 class _LocationState:
-    """What is learnt of a location on the way."""
+    """What was learned about a location so far."""
 
     history: LocationHistory
     series: dict[tuple[str, str], set[RawPoint]]
@@ -52,11 +55,11 @@ class _LocationState:
 
 
 class Fetcher:
-    """Fetches chunks in a thread of its own: one poll at a time per login, and one chunk ahead.
+    """Fetches chunks in a background thread: one poll at a time, one chunk ahead.
 
-    clients: by the number of their login. known_steps: the resolution of the meters of a job before any of its chunks
-    is asked for; it may ask the portal and raise PortalError. retries: told why it waits before it asks again.
-    wants_series: a sink wants the series as they are.
+    `clients` has a client per login number. `known_steps` returns the resolution of a job's meters before the first
+    chunk is fetched; it may call the portal and raise PortalError. `retries` receives the reason for each wait before
+    a retry. `wants_series` is set if the sink needs the portal's own series.
     """
 
     def __init__(
@@ -78,9 +81,9 @@ class Fetcher:
         self._probed: set[int] = set()
 
     def fetch(self, chunks: Iterable[tuple[Job, int, int]]) -> Iterator[Fetched]:
-        """The chunks, as they come. Days before a location was connected are passed over.
+        """Fetch the chunks in order, without those before a location was connected.
 
-        Raises Stopped when everything is to end.
+        Raises Stopped when the program ends.
         """
         results = self._results(chunks)
         upcoming = in_background(partial(next, results, None))
@@ -89,7 +92,7 @@ class Fetcher:
             yield fetched
 
     def connected(self, key: LocationKey) -> int | None:
-        """The start of the day on which a location was connected, as far as the portal told."""
+        """Return the start of the day on which a location was connected, if the portal said so."""
         return self._states[key].connected if key in self._states else None
 
     def _results(self, chunks: Iterable[tuple[Job, int, int]]) -> Iterator[Fetched]:
@@ -109,7 +112,7 @@ class Fetcher:
             except PortalError as error:
                 return Fetched(job, start, end, History(error=error))
         steps = state.steps
-        # Whether zeros at the end of young data are placeholders shows only by what follows them (contract 3).
+        # Only later values show whether trailing zeros are placeholders: docs/samples.md, "Intervals and days"
         now = int(self._clock.now())
         until = max(end, job.wall.day(now).end) if end > now - PLACEHOLDER_AGE else end
 
@@ -122,12 +125,12 @@ class Fetcher:
         zone = self._judge_zone(job, history.evidence)
         state.connected = history.connected or state.connected
         state.steps = {**steps, **{meter.info.number: meter.info.step for meter in history.meters if meter.info.step}}
-        # Answers come newest first.
+        # Answers arrive newest first.
         series = tuple(RawSeries(*key, tuple(sorted(points))) for key, points in state.series.items())
         return Fetched(job, start, end, history, zone, series)
 
     def _judge_zone(self, job: Job, evidence: Iterable[OffsetEvidence]) -> ZoneVerdict:
-        """Judge the zone by all chunks so far; where it is suspect, look once at the other half of the year."""
+        """Judge the zone by all chunks so far; if it is suspect, check the other half of the year once."""
         seen = self._evidence[job.source]
         seen.update(evidence)
         judge = partial(judge_zone, job.wall.zone, seen, job.location.bill_reads)
@@ -138,7 +141,7 @@ class Fetcher:
         return judge()
 
     def _ask_with_retry(self, ask: Callable[[], History]) -> History:
-        """Ask again where that may help; what cannot be had is part of the history."""
+        """Retry while that may help. The last error is part of the returned history."""
         backoff = self._backoff()
         while True:
             history = ask()
@@ -165,7 +168,7 @@ class Fetcher:
 
 
 def is_hopeless(error: PortalError | None) -> TypeGuard[PortalError]:
-    """Check whether nothing else can be had either: nobody is signed in, or nobody may be."""
+    """Check whether other chunks would fail too, because the sign-in failed."""
     return error is not None and (
         error.while_signing_in or not isinstance(error, AccessError | PendingError | ProtocolError | TransportError)
     )

@@ -1,4 +1,4 @@
-"""The progress of a backfill as a bar, as a line a chunk, or as warnings alone; all on standard error."""
+"""Progress of a backfill on standard error: a bar, one line per chunk, or only warnings."""
 
 from contextlib import suppress
 
@@ -11,48 +11,48 @@ from .plan import Job
 
 
 class Progress:
-    """Nothing but what a person should know."""
+    """Prints warnings only."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     def begin(self, days: int, done: int) -> None:
-        """So many local days in all, so many of them done by an earlier run."""
+        """Start, with the number of local days in all and of those done by an earlier run."""
 
     def waits(self, what: str) -> None:
-        """What is waited for as a matter of course; empty when nothing is."""
+        """Show what the backfill is waiting for in its normal course; empty when the wait is over."""
 
     def retries(self, why: str) -> None:
-        """What went wrong and when it is tried again; empty when it is."""
+        """Show what failed and when it will be retried; empty when the wait is over."""
 
     def wrote(self, job: Job, done: CompletedChunk) -> None:
-        """A chunk was written and read back."""
+        """Show that a chunk was written and read back."""
 
     def warn(self, message: str) -> None:
-        """The message on a line of its own."""
+        """Print a message on its own line."""
         with suppress(OSError):
             self._console.print(message, soft_wrap=True)
 
     def end(self) -> None:
-        """Nothing more comes."""
+        """Clean up at the end."""
 
 
 class Lines(Progress):
-    """One line a chunk, for logs."""
+    """Prints one line per chunk, for logs."""
 
     def retries(self, why: str) -> None:
-        """A line: what is waited for otherwise is the ordinary course."""
+        """Print why a retry is needed."""
         if why:
             self.warn(why)
 
     def wrote(self, job: Job, done: CompletedChunk) -> None:
-        """What the chunk was."""
+        """Print the days of the chunk and what was written."""
         days = job.date_range(done.start, done.end)
         self.warn(f"location {job.key.location}, {days}: {summed(done.totals)}, {done.totals.samples:,} samples sent")
 
 
 class Bar(Progress):
-    """A bar with the days that are done, the speed, the time that is left, and what is waited for."""
+    """Shows a bar with finished days, speed, remaining time and the current wait."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -77,15 +77,15 @@ class Bar(Progress):
         self._bar.start()
 
     def waits(self, what: str) -> None:
-        """Beside the bar."""
+        """Show the wait beside the bar."""
         self.retries(f"waiting for {what}" if what else "")
 
     def retries(self, why: str) -> None:
-        """Beside the bar."""
+        """Show the reason for a retry beside the bar."""
         self._bar.update(self._task, waiting=why)
 
     def wrote(self, job: Job, done: CompletedChunk) -> None:
-        """Move the bar."""
+        """Advance the bar."""
         self._intervals += done.totals.intervals
         elapsed = self._bar.tasks[0].elapsed or 0.0
         speed = f"{self._intervals / elapsed:.0f} intervals/s" if elapsed else ""
@@ -93,12 +93,12 @@ class Bar(Progress):
         self._bar.update(self._task, advance=days, speed=speed, description=f"location {job.key.location}")
 
     def end(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bar.stop()
 
 
 def progress_for(*, wanted: bool) -> Progress:
-    """A bar on a terminal, lines elsewhere; neither where it is not wanted."""
+    """Return a bar on a terminal, lines elsewhere, or only warnings if progress is not wanted."""
     console = plain_console(stderr=True)
     if not wanted:
         return Progress(console)
@@ -106,12 +106,12 @@ def progress_for(*, wanted: bool) -> Progress:
 
 
 def summed(totals: Totals) -> str:
-    """Intervals, energy and cost in a few words."""
+    """Format intervals, energy and cost on one line."""
     cost = f", ${totals.cost:,.2f}" if totals.cost else ""
     return f"{totals.intervals:,} intervals, {energy(totals)}{cost}"
 
 
 def energy(totals: Totals) -> str:
-    """What was drawn, and what was sent if anything was."""
-    sent = f", {totals.export:,.2f} kWh sent" if totals.export else ""
-    return f"{totals.usage:,.2f} kWh drawn{sent}"
+    """Format the energy used and, if there was any, exported."""
+    exported = f", {totals.export:,.2f} kWh exported" if totals.export else ""
+    return f"{totals.usage:,.2f} kWh used{exported}"

@@ -12,8 +12,8 @@ from .result import BackfillResult
 
 
 def plan_lines(jobs: Sequence[Job], sink: Sink, notes: Sequence[str], done: Sequence[CompletedChunk]) -> Iterator[str]:
-    """What will be fetched, in local days and in UTC, and where it goes."""
-    yield f"Into {sink.name}:"
+    """Describe what will be fetched, in local days and in UTC, and where it is written."""
+    yield f"Writing to {sink.name}:"
     for job in jobs:
         name = f' "{job.name}"' if job.name else ""
         yield (
@@ -25,28 +25,28 @@ def plan_lines(jobs: Sequence[Job], sink: Sink, notes: Sequence[str], done: Sequ
     for note in notes:
         yield f"  Note: {note}"
     if done:
-        which = "which is" if len(done) == 1 else "which are"
-        yield f"An earlier run did {counted(len(done), 'chunk')} of it, {which} not done again (but with --restart)."
+        chunks = counted(sum(len(job.chunks()) for job in jobs), "chunk")
+        yield f"Resuming: {len(done)} of {chunks} already done (use --restart to start over)."
 
 
 def summary_lines(
     result: BackfillResult, jobs: Sequence[Job], sink: Sink, requests: int, seconds: float
 ) -> Iterator[str]:
-    """What came of it."""
+    """Describe the result."""
     totals = result.totals
     yield f"{_headline(result, sink)}: {sink.name}"
     for error in result.errors:
         yield f"  not done    {error}"
-    earlier = f" ({counted(result.already, 'chunk')} of it by an earlier run)" if result.already else ""
+    earlier = f" ({counted(result.already, 'chunk')} from an earlier run)" if result.already else ""
     yield f"  intervals   {totals.intervals:,}{earlier}"
     yield f"  energy      {energy(totals)}"
     if totals.cost:
         yield f"  cost        ${totals.cost:,.2f}"
     yield f"  samples     {totals.samples:,} sent"
     if totals.corrected:
-        yield f"  corrected   {counted(totals.corrected, 'interval')} of which another value was stored"
+        yield f"  corrected   {counted(totals.corrected, 'interval')} with a different stored value"
     if totals.gone:
-        yield f"  gone        {counted(totals.gone, 'stored sample')} that the portal no longer has; nothing is deleted"
+        yield f"  gone        {counted(totals.gone, 'stored sample')} no longer at the portal; nothing was deleted"
     for job in jobs:
         yield from _about(job, result)
     yield f"  requests    {requests} to the portal"
@@ -57,16 +57,16 @@ def _headline(result: BackfillResult, sink: Sink) -> str:
     total = result.done + result.left
     is_whole = not (result.left or result.errors or result.is_stopped)
     if is_whole and not result.totals.intervals:
-        return "The portal has no intervals in these days"
+        return "The portal has no intervals for these days"
     if is_whole and sink.is_verified:
-        return "All is stored and was read back"
+        return "Done: stored and verified"
     if is_whole:
-        return f"All is written{', not verified' if sink.resumes else ''}"
+        return f"Done: written{', not verified' if sink.resumes else ''}"
     if sink.streams and result.totals.samples:
-        return "Only a part is written"
+        return "Only part of it was written"
     if not sink.resumes and not result.is_finished:
-        return "Nothing is written"
-    return f"{result.done} of {counted(total, 'chunk')} {'is' if 1 in (result.done, total) else 'are'} done"
+        return "Nothing was written"
+    return f"{result.done} of {counted(total, 'chunk')} done"
 
 
 def _about(job: Job, result: BackfillResult) -> Iterator[str]:
@@ -74,15 +74,14 @@ def _about(job: Job, result: BackfillResult) -> Iterator[str]:
     connected = result.connected.get(job.key)
     first = result.first(job.key)
     if connected is not None:
-        yield f"  location {job.key.location} was connected on {local_date(connected, zone)}: nothing is older"
+        yield f"  connected   location {job.key.location}: on {local_date(connected, zone)}; there is nothing older"
     elif first is not None and job.wall.day(first).start > job.start and not result.left:
-        yield f"  begins      location {job.key.location}: the portal's intervals begin on {local_date(first, zone)}"
+        yield f"  begins      location {job.key.location}: the portal's intervals start on {local_date(first, zone)}"
     elif first is None and not result.left:
-        yield f"  nothing     location {job.key.location}: no intervals in these days, at most daily or monthly figures"
+        yield f"  nothing     location {job.key.location}: no intervals for these days, at most daily or monthly totals"
     incomplete = result.incomplete_days(job.key, job.wall)
     if incomplete:
-        are = "is" if incomplete == 1 else "are"
-        yield f"  holes       location {job.key.location}: {counted(incomplete, 'day')} {are} not whole at the portal"
+        yield f"  incomplete  location {job.key.location}: {counted(incomplete, 'day')} with gaps at the portal"
 
 
 def _utc(instant: int) -> str:

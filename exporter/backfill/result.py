@@ -1,4 +1,4 @@
-"""What came of a backfill: what the sink holds, what is left, and what was seen on the way."""
+"""The result of a backfill: what the sink holds, what is left, and what was learned."""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -10,12 +10,12 @@ from .journal import ChunkKey, CompletedChunk, Totals
 
 @dataclass(slots=True)
 class BackfillResult:
-    """What came of a backfill.
+    """The result of a backfill.
 
-    held: the chunks that the sink holds. full_days: of those that this run wrote, by meter the starts of its full days.
-    errors: what kept others from being done. done, left: how many chunks are done and how many are not; already: how
-    many of the former an earlier run did. is_finished: the sink has put all of it where it belongs. is_stopped:
-    somebody asked it to end. connected: the first day of locations that were asked for an earlier one.
+    `held` are the chunks that the sink holds. `errors` say why others are missing. `done` and `left` count chunks;
+    `already` counts the done chunks of an earlier run. `is_finished` is set once the sink has completed its output,
+    `is_stopped` if the backfill was interrupted. `connected` is the connection day of each location whose requested
+    days start earlier, in seconds UTC.
     """
 
     held: dict[ChunkKey, CompletedChunk] = field(default_factory=dict)
@@ -29,15 +29,15 @@ class BackfillResult:
 
     @property
     def totals(self) -> Totals:
-        """All chunks together."""
+        """The totals of all chunks."""
         return sum((each.totals for each in self.held.values()), Totals())
 
     def first(self, key: LocationKey) -> int | None:
-        """The start of the oldest interval of a location."""
+        """Return the start of a location's oldest interval."""
         return min((first for first, _ in self._spans(key).values()), default=None)
 
     def incomplete_days(self, key: LocationKey, wall: WallClock) -> int:
-        """How many days that this run wrote lack an interval of a meter, between its first and its last data."""
+        """Count the days written by this run with gaps between a meter's first and last energy."""
         spans = self._spans(key)
         count = 0
         for each in self.held.values():
@@ -50,7 +50,7 @@ class BackfillResult:
         return count
 
     def _spans(self, key: LocationKey) -> dict[str, tuple[int, int]]:
-        """By meter the start of its first and the end of its last data."""
+        """Return the start of the first and the end of the last energy of each meter."""
         spans: dict[str, tuple[int, int]] = {}
         for each in self.held.values():
             for meter, (first, last) in each.coverage.spans.items() if each.key == key else ():

@@ -1,4 +1,4 @@
-"""Calls in the background: retried while a database restarts, and never waited for when the program is to end."""
+"""Calls in the background: retried while a database restarts, abandoned when the program ends."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -9,19 +9,19 @@ from ..backoff import Backoff, retry
 from ..clock import Clock
 from ..errors import DatabaseError
 
-_LOOK = 0.05  # seconds between two looks whether to stop
+_LOOK = 0.05  # seconds between checks for a stop
 
 _Result = TypeVar("_Result")
 
 
 def in_background(action: Callable[[], _Result]) -> "Future[_Result]":
-    """Begin an action in a thread that keeps nobody from ending."""
+    """Start an action in a thread that does not keep the program from ending."""
     result: Future[_Result] = Future()
 
     def work() -> None:
         try:
             result.set_result(action())
-        except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits for the result
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for the result
             result.set_exception(error)
 
     threading.Thread(target=work, name="background", daemon=True).start()
@@ -29,7 +29,7 @@ def in_background(action: Callable[[], _Result]) -> "Future[_Result]":
 
 
 def outcome(result: "Future[_Result]", clock: Clock) -> _Result:
-    """What came of it. Raises Stopped when everything is to end, whatever the action waits for."""
+    """Wait for the result of an action. Raises Stopped when the program ends, even if the action hangs."""
     clock.sleep(0)  # raises Stopped
     while not wait([result], _LOOK).done:
         clock.sleep(0)
@@ -37,7 +37,7 @@ def outcome(result: "Future[_Result]", clock: Clock) -> _Result:
 
 
 def interruptible(action: Callable[[], _Result], clock: Clock) -> _Result:
-    """What an action gives or raises. Raises Stopped when everything is to end, whatever the action waits for."""
+    """Run an action and return its result. Raises Stopped when the program ends, even if the action hangs."""
     clock.sleep(0)
     return outcome(in_background(action), clock)
 
@@ -45,9 +45,9 @@ def interruptible(action: Callable[[], _Result], clock: Clock) -> _Result:
 def retry_database(
     action: Callable[[], _Result], clock: Clock, announce: Callable[[str], None], waits: Sequence[float]
 ) -> _Result:
-    """Retry while the database is restarting. Raises DatabaseError where that does not help.
+    """Retry while the database is restarting. Raises DatabaseError if that does not help.
 
-    announce: told why it is tried again and when; "" when it is.
+    `announce` receives the reason for each wait in `waits` (seconds), and "" when the wait is over.
     """
     backoff = Backoff(waits, clock, announce=announce)
     return retry(action, backoff, if_=lambda error: isinstance(error, DatabaseError) and error.passes_by_itself)

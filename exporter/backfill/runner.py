@@ -1,4 +1,4 @@
-"""The backfill itself: fetch, write, read back, and note as done what has settled."""
+"""The backfill itself: fetch, write, read back, and record as done what has settled."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -21,10 +21,10 @@ from .progress import Progress
 from .result import BackfillResult
 from .retry import interruptible, retry_database
 
-_ROUNDS = 3  # so often what did not settle is fetched and written anew
-_FAILURES = 3  # so many chunks in a row of one location are enough
-_POSTED_WITHIN = 7 * 86400  # seconds: data come a day or two late, after trouble at a co-op some days more
-_ZONE_ADVICE = "nothing more is written of it, smarthub-exporter check tells which zone does"
+_ROUNDS = 3  # how often chunks that did not settle are fetched and written
+_FAILURES = 3  # failed chunks in a row after which a location is given up
+_POSTED_WITHIN = 7 * 86400  # seconds: data arrives a day or two late, later after problems at a co-op
+_ZONE_ADVICE = "run smarthub-exporter check to find the right one"
 
 _Result = TypeVar("_Result")
 
@@ -35,14 +35,14 @@ def still_holds(sink: Sink, done: CompletedChunk) -> bool:
 
 
 def _may_grow(done: CompletedChunk, now: float) -> bool:
-    """Whether the portal may still post what belongs to the end of a chunk, so that it has to be asked for again."""
+    """Check whether the portal may still add data at the end of a chunk, so that it must be fetched again."""
     if done.end < now - _POSTED_WITHIN:
         return False
     return min((last for _, last in done.coverage.spans.values()), default=0) < done.end
 
 
 class Backfill:
-    """One task: some jobs into one sink. `run` does what the journal does not call done."""
+    """Writes the chunks of some jobs to one sink, except those that the journal calls done."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Backfill:
         self._clock = clock
         self._progress = progress
         self._waits = patience.retries
-        # What was read back and when; it may still be lost if the database is killed now.
+        # Chunks that were read back, and when; a killed database may still lose them.
         self._settling: list[tuple[CompletedChunk, float]] = []
         self._before_connected: set[ChunkKey] = set()
         self._failures: dict[LocationKey, int] = defaultdict(int)
@@ -78,9 +78,9 @@ class Backfill:
         self.result = BackfillResult()
 
     def run(self, done: Sequence[CompletedChunk]) -> BackfillResult:
-        """Do all that is not done. Errors of portal and database, and being stopped, are part of the outcome.
+        """Do everything except what an earlier run has `done`.
 
-        done: what an earlier run did.
+        Errors of portal and database, and an interruption, are part of the result.
         """
         result = self.result
         result.held = {each.chunk_key: each for each in done}
@@ -91,7 +91,9 @@ class Backfill:
                 if self._count() == len(self._everything) or result.errors:
                     break
             else:
-                self._say(f"{self._sink.name}: what it held is gone again; see whether something restarts or kills it")
+                self._say(
+                    f"{self._sink.name}: stored data disappeared again; check whether something restarts or kills it"
+                )
             if not result.errors:
                 self._retry(self._sink.finish)
                 result.is_finished = True
@@ -104,13 +106,13 @@ class Backfill:
         return result
 
     def _round(self) -> None:
-        """Fetch, write and settle what is not done; what has settled is done also where the rest fails."""
+        """Fetch, write and settle what is not done; what has settled stays done even if the rest fails."""
         try:
             for fetched in self._fetcher.fetch(self._unfinished()):
                 self._take(fetched)
                 self._settle(wait=False)
         except (PortalError, DatabaseError) as error:
-            # A database that did not answer in all this time need not be waited for again.
+            # A database that did not answer during all retries is not worth another wait.
             if not (isinstance(error, DatabaseError) and error.passes_by_itself):
                 self._settle(wait=True)
             raise
@@ -135,18 +137,18 @@ class Backfill:
         return sum(self._is_finished((job.key, start, end)) for job, start, end in self._everything)
 
     def _take(self, fetched: Fetched) -> None:
-        """Write what came, and note what did not."""
+        """Write a fetched chunk, or record why it is missing."""
         job, error = fetched.job, fetched.error
         now = self._clock.now()
         if is_hopeless(error):
             raise error
         if job.key in self._contradicted:
-            return  # it was under way, and a wrong zone may agree for part of the year
+            return  # fetched before the zone was contradicted; a wrong zone may fit part of the year
         if fetched.zone.is_contradicted:
-            # What is written under a wrong clock stays in a database for ever.
+            # Data written with wrong times stays in a database forever.
             self._contradicted.add(job.key)
             zone = job.wall.zone
-            self._say(f"location {job.key.location}: the portal's times do not fit the zone {zone}; {_ZONE_ADVICE}")
+            self._say(f"location {job.key.location} skipped: the portal's times do not match {zone}; {_ZONE_ADVICE}")
             return
         chunk = build_chunk(
             fetched,
@@ -176,10 +178,10 @@ class Backfill:
         self._progress.wrote(job, done)
 
     def _learn_directions(self, chunk: Chunk) -> None:
-        """Where a meter turns out to export, chunks that were written without its zeros are to be written again.
+        """If a meter turns out to export, schedule its chunks without export zeros to be written again.
 
-        One without a channel for export shows it only on days on which it exports (contract 3). A file that has left
-        such days behind stays as it is.
+        A meter without an export channel shows export only on days on which it exports: see
+        docs/samples.md, "Usage and export". A file keeps such days as they are.
         """
         new = {meter.info.number for meter in chunk.meters if meter.info.signed and meter.info.exports}
         new -= self._exporting[chunk.key]
@@ -197,22 +199,22 @@ class Backfill:
                 self._journal.forget(done)
 
     def _retry(self, action: Callable[[], _Result]) -> _Result:
-        """Let a database that is away come back; a stop waits neither for that nor for one that hangs."""
+        """Retry while the database is away. A stop interrupts both a wait and a call that hangs."""
         call = (lambda: interruptible(action, self._clock)) if self._sink.is_remote else action
         return retry_database(call, self._clock, self._progress.retries, self._waits)
 
     def _settle(self, *, wait: bool) -> None:
-        """Look once more at what was written long enough ago that no kill can take it back (tsdb-facts D6)."""
+        """Check again chunks that a killed database can no longer lose: docs/samples.md, "Durability"."""
         while self._settling:
             done, since = self._settling[0]
             left = since + self._sink.settling - self._clock.monotonic()
             if left > 0 and not wait:
                 return
             if left > 0:
-                self._progress.waits(f"{self._sink.name} to have all of it on its disk")
+                self._progress.waits(f"{self._sink.name} to write everything to disk")
                 self._clock.sleep(left)
                 self._progress.waits("")
-            # What has nothing to settle was read back just now.
+            # Without a time to settle, the chunk was read back just now.
             if not self._sink.settling or self._retry(partial(still_holds, self._sink, done)):
                 self._note(done)
             del self._settling[0]

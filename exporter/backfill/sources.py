@@ -1,4 +1,4 @@
-"""Who is asked for what: the logins of the configuration, signed in, and the locations that each of them reads."""
+"""The configured logins, and which locations to fetch through each."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -16,13 +16,14 @@ from ..portal.walltime import WallClock
 from ..storage.state import StateFile
 from .plan import DayRange, Job
 
-_NOW = 7  # days in which the present meters show themselves
+_NOW = 7  # days that show the current meters
 
 
 class Sources:
-    """The clients of all logins. `requests` counts their calls.
+    """The clients of all logins.
 
-    problems: what kept one of several logins from being asked. notes: locations that several of them see.
+    `requests` counts their calls by endpoint. `problems` say why a login or a location cannot be read. `notes` name
+    locations that several logins can see.
     """
 
     def __init__(self, config: Config, state: StateFile, clock: Clock) -> None:
@@ -44,9 +45,9 @@ class Sources:
             client.close()
 
     def jobs(self, wanted: DayRange, only: Collection[str]) -> list[Job]:
-        """What to fetch: a location that several logins see belongs to the first of them (contract 3).
+        """Return what to fetch; a location that several logins can see belongs to the first of them.
 
-        only: numbers of locations; empty for all that are configured. Raises PortalError and ConfigError.
+        `only` has location numbers; empty means all configured ones. Raises PortalError and ConfigError.
         """
         seen: list[AccountLocation] = []
         read: dict[int, dict[LocationKey, AccountLocation]] = {}
@@ -71,19 +72,20 @@ class Sources:
                 else:
                     first = self._logins[owner[key]].name
                     self.notes.append(
-                        f"location {key.location} is read by login {first}, not by login {login.name} too"
+                        f"location {key.location} is read by login {first}, the first in the file;"
+                        f" login {login.name} skips it"
                     )
         if not jobs and self.problems:
             raise AccessError("; ".join(self.problems))
         for missing in sorted(set(only) - {job.key.location for job in jobs}):
             if self.problems:
                 raise AccessError(
-                    f"location {missing} was not found, and not every login could be asked: {self.problems[0]}"
+                    f"location {missing} was not found, and not every login could be checked: {self.problems[0]}"
                 )
             is_seen = any(location.number == missing for location in seen)
-            none = f"no login sees it; they see {location_list(seen)}"
-            other = "the configuration names other locations; add it there"
-            raise ConfigError(f"--location {missing}: {other if is_seen else none}")
+            none = f"is not visible to any login; they can see {location_list(seen)}"
+            other = "is not among the configured locations; add it to the configuration"
+            raise ConfigError(f"--location {missing} {other if is_seen else none}")
         return jobs
 
     def _job(self, number: int, key: LocationKey, location: AccountLocation, wanted: DayRange) -> Job:
@@ -93,11 +95,11 @@ class Sources:
         return Job(number, key, location, told_name(login, location), wall, *wanted.bounds(wall, self._clock.now()))
 
     def steps(self, job: Job) -> dict[str, int]:
-        """The resolution of the meters of a job by their number, as they are now; empty where they do not show.
+        """Return the current resolution in seconds of each meter of a job; empty if no meter has data.
 
-        One that has finer data has no daily ones in years of which it has no others: else it would depend on the order
-        of the chunks what of a history is written. Raises PortalError where the portal does not tell: a guess would
-        stay in a database for ever.
+        A meter that has finer data now must not get daily values for old years that have nothing else: otherwise the
+        order of the chunks would decide what is written. Raises PortalError rather than guess, since a wrong value
+        would stay in a database forever.
         """
         client, now = self.clients[job.source], int(self._clock.now())
         history = LocationHistory(client.usage, job.location.account, job.location.number, job.wall)
@@ -114,7 +116,7 @@ class Sources:
     ) -> list[AccountLocation]:
         locations, missing = choose(login, found)
         if only:
-            # Also a closed location, whose history may still be wanted, when it is named and not configured away.
+            # A closed location may be named too, unless the configuration leaves it out.
             readable = locations if login.locations else found
             return [location for location in readable if location.number in only]
         if not locations:

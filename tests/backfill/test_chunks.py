@@ -1,4 +1,4 @@
-"""What of a chunk is written: its values, their versions, full days, and where its data begin and end."""
+"""Test how fetched data becomes a chunk: values, versions, full days and coverage."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
@@ -36,7 +36,7 @@ OpenStore = Callable[[], SnapshotStore]
 
 @pytest.fixture
 def open_store(tmp_path: Path) -> Iterator[OpenStore]:
-    """Opens the exporter's store on the same folder again, as another process would."""
+    """Open the exporter's store on the same folder again, like another process."""
     with ExitStack() as stack:
         yield lambda: SnapshotStore(
             stack.enter_context(closing(StateFile(tmp_path))), WINDOW, lambda _: "America/New_York"
@@ -64,7 +64,7 @@ def fetched(whole: Job, *meters: MeterReadings) -> Fetched:
 
 
 def refresh(store: SnapshotStore, *meters: MeterReadings, now: float) -> None:
-    """What the exporter does with what it fetches."""
+    """Store readings like the exporter does."""
     keep_from = kept_from(WALL, now, WINDOW)
     store.merge(Location(HOUSE, "House", NEW_YORK), meters, WALL, now=now, keep_from=keep_from)
 
@@ -85,7 +85,7 @@ def chunk(store: SnapshotStore, whole: Job, *meters: MeterReadings, now: float =
 # -- versions
 
 
-def test_what_is_older_than_the_state_counts_as_first_seen_now(store: SnapshotStore) -> None:
+def test_data_older_than_the_state_is_first_seen_now(store: SnapshotStore) -> None:
     days = job("2025-01-05", "2025-01-05")
     result = chunk(store, days, meter(hours(days.start, 24, cost=0.25)))
     assert [(each.usage, each.cost) for each in only(result).intervals] == [(1.0, 0.25)] * 24
@@ -96,7 +96,7 @@ def test_what_is_older_than_the_state_counts_as_first_seen_now(store: SnapshotSt
     assert store.snapshot.locations == {}
 
 
-def test_what_the_exporter_knows_keeps_its_version(store: SnapshotStore) -> None:
+def test_known_values_keep_their_versions(store: SnapshotStore) -> None:
     days = job("2026-01-10", "2026-01-10")
     seen = days.end + 2 * HOUR
     refresh(store, meter(hours(days.start, 24)), now=seen)
@@ -107,7 +107,7 @@ def test_what_the_exporter_knows_keeps_its_version(store: SnapshotStore) -> None
     assert result.intervals[-1].usage_k == version(days.end, seen) < version(days.end, NOW)
 
 
-def test_a_changed_value_gets_a_later_version_and_no_other(store: SnapshotStore) -> None:
+def test_only_a_changed_value_gets_a_later_version(store: SnapshotStore) -> None:
     days = job("2026-01-10", "2026-01-10")
     refresh(store, meter(hours(days.start, 24)), now=days.end + 2 * HOUR)
     before = store.snapshot.locations[HOUSE].meters[0].intervals
@@ -119,7 +119,7 @@ def test_a_changed_value_gets_a_later_version_and_no_other(store: SnapshotStore)
     assert result.days[0].usage == 23.5
 
 
-def test_a_chunk_over_the_border_has_each_interval_once(store: SnapshotStore) -> None:
+def test_a_chunk_across_the_border_has_each_interval_once(store: SnapshotStore) -> None:
     whole = job(WALL.date_text(KEEP_FROM - 40 * HOUR), WALL.date_text(KEEP_FROM + 40 * HOUR))
     assert whole.start < KEEP_FROM < whole.end
     readings = hours(whole.start, (whole.end - whole.start) // HOUR)
@@ -133,7 +133,7 @@ def test_a_chunk_over_the_border_has_each_interval_once(store: SnapshotStore) ->
 # -- what the exporter learns
 
 
-def test_a_running_exporter_takes_over_what_was_brought(store: SnapshotStore, open_store: OpenStore) -> None:
+def test_a_running_exporter_picks_up_backfilled_values(store: SnapshotStore, open_store: OpenStore) -> None:
     serving = open_store()
     days = job("2026-01-10", "2026-01-11")
     result = only(chunk(store, days, meter(hours(days.start, 48))))
@@ -145,22 +145,22 @@ def test_a_running_exporter_takes_over_what_was_brought(store: SnapshotStore, op
 
 
 @pytest.mark.parametrize(("told", "kept"), [(None, "House"), ("", ""), ("Farm", "Farm")])
-def test_a_name_that_the_portal_does_not_tell_stays(store: SnapshotStore, told: str | None, kept: str) -> None:
+def test_a_location_keeps_its_name_if_the_portal_gives_none(store: SnapshotStore, told: str | None, kept: str) -> None:
     days = replace(job("2026-01-10", "2026-01-10"), name=told)
     refresh(store, meter(hours(days.start, 24)), now=days.end + HOUR)
     chunk(store, days, meter(hours(days.start, 24)))
     assert store.snapshot.locations[HOUSE].name == kept
 
 
-def test_a_version_that_an_exporter_saw_meanwhile_is_taken(store: SnapshotStore, open_store: OpenStore) -> None:
+def test_a_version_from_a_running_exporter_is_used(store: SnapshotStore, open_store: OpenStore) -> None:
     days = job("2026-01-10", "2026-01-10")
     refresh(open_store(), meter(hours(days.start, 24)), now=days.end + HOUR)
     result = only(chunk(store, days, meter(hours(days.start, 24))))
     assert result.intervals[0].usage_k == version(result.intervals[0].end, days.end + HOUR)
 
 
-def test_days_beside_the_chunk_are_learnt_and_not_written(store: SnapshotStore) -> None:
-    """Later days are fetched along so that placeholders can be told."""
+def test_days_outside_the_chunk_are_stored_but_not_written(store: SnapshotStore) -> None:
+    """Later days are fetched too, to recognize placeholders."""
     days = job("2026-01-10", "2026-01-10")
     result = only(chunk(store, days, meter(hours(days.start, 60))))
     assert {each.start for each in result.intervals} == set(range(days.start, days.end, HOUR))
@@ -168,7 +168,7 @@ def test_days_beside_the_chunk_are_learnt_and_not_written(store: SnapshotStore) 
     assert len(store.snapshot.locations[HOUSE].meters[0].intervals) == 60
 
 
-def test_a_chunk_forgets_no_other_meter_of_the_location(store: SnapshotStore) -> None:
+def test_other_meters_of_the_location_are_kept(store: SnapshotStore) -> None:
     days = job("2026-01-10", "2026-01-10")
     other = replace(INFO, number="81009")
     refresh(store, meter(hours(days.start, 24)), meter(hours(days.start, 24), other), now=days.end + HOUR)
@@ -177,8 +177,8 @@ def test_a_chunk_forgets_no_other_meter_of_the_location(store: SnapshotStore) ->
     assert [each.info.number for each in store.snapshot.locations[HOUSE].meters] == ["81001", "81009"]
 
 
-def test_a_known_exporting_meter_has_zeros_years_ago(store: SnapshotStore) -> None:
-    """Signed meters show export only where there was some; whether there was any is known from other days."""
+def test_an_exporting_meter_has_zeros_in_old_chunks(store: SnapshotStore) -> None:
+    """Signed meters show export only when there is some; other days tell whether a meter exports."""
     recent, old = job("2026-01-10", "2026-01-10"), job("2024-01-10", "2024-01-10")
     signed = replace(INFO, exports=True, signed=True)
     chunk(store, recent, meter(hours(recent.start, 1, None, export=2.0), signed))
@@ -187,7 +187,7 @@ def test_a_known_exporting_meter_has_zeros_years_ago(store: SnapshotStore) -> No
     assert result.days[0].export == 0.0
 
 
-def test_what_a_withdrawn_value_was_is_not_written_again(store: SnapshotStore) -> None:
+def test_withdrawn_values_are_not_written_again(store: SnapshotStore) -> None:
     days = job("2026-01-10", "2026-01-10")
     refresh(store, meter(hours(days.start, 24)), now=days.end + HOUR)
     result = only(chunk(store, days, meter(hours(days.start, 20))))
@@ -207,7 +207,7 @@ def test_what_a_withdrawn_value_was_is_not_written_again(store: SnapshotStore) -
         ("2025-01-09", 24, 0, [0.0] * 24),
     ],
 )
-def test_young_zeros_count_only_if_something_follows(
+def test_recent_zeros_count_only_if_data_follows(
     store: SnapshotStore, day: str, zeros: int, following: int, kept: list[float]
 ) -> None:
     days = job(day, day)
@@ -222,7 +222,7 @@ def test_young_zeros_count_only_if_something_follows(
 
 
 @pytest.mark.parametrize(("day", "length"), [("2024-03-10", 23), ("2024-11-03", 25), ("2024-03-11", 24)])
-def test_a_day_is_full_with_as_many_hours_as_it_has(store: SnapshotStore, day: str, length: int) -> None:
+def test_a_day_is_full_with_23_24_or_25_hours(store: SnapshotStore, day: str, length: int) -> None:
     days = job(day, day)
     readings = hours(days.start, length)
     result = chunk(store, days, meter(readings))
@@ -231,7 +231,7 @@ def test_a_day_is_full_with_as_many_hours_as_it_has(store: SnapshotStore, day: s
     assert full_days_of(chunk(store, days, meter(readings[1:]))) == {"81001": set()}
 
 
-def test_each_meter_and_each_day_is_full_by_itself(store: SnapshotStore) -> None:
+def test_full_days_are_decided_per_meter_and_day(store: SnapshotStore) -> None:
     days = job("2024-06-01", "2024-06-02")
     second, daily = replace(INFO, number="81002", exports=True), replace(INFO, number="81003", step=DAY)
     readings = hours(days.start, 48)
@@ -246,7 +246,7 @@ def test_each_meter_and_each_day_is_full_by_itself(store: SnapshotStore) -> None
     assert full_days_of(result) == {"81001": {last}, "81002": {first, last}, "81003": {first}}
 
 
-def test_where_energy_begins_and_ends_and_what_may_yet_export(store: SnapshotStore) -> None:
+def test_coverage_has_the_span_of_energy_and_one_way_meters(store: SnapshotStore) -> None:
     days = job("2024-06-01", "2024-06-01")
     costs = hours(days.start, 3, None, cost=1.0)
     exporting = replace(INFO, number="81002", exports=True)
@@ -264,10 +264,10 @@ def test_where_energy_begins_and_ends_and_what_may_yet_export(store: SnapshotSto
     )
 
 
-# -- figures
+# -- totals
 
 
-def test_figures_are_counts_and_sums_of_all_meters(store: SnapshotStore) -> None:
+def test_totals_are_counts_and_sums_of_all_meters(store: SnapshotStore) -> None:
     days = job("2024-03-11", "2024-03-11")
     solar = replace(INFO, number="81002", exports=True, signed=False)
     one = meter(hours(days.start, 24, 0.5, cost=0.25))
@@ -276,11 +276,11 @@ def test_figures_are_counts_and_sums_of_all_meters(store: SnapshotStore) -> None
     assert totals_of(chunk(store, days)) == Totals()
 
 
-# -- a state that nobody kept up to date
+# -- a state that was not kept up to date
 
 
 def stale(store: SnapshotStore, *infos: MeterInfo) -> int:
-    """A state that was last written 12 days ago, whose rows say 5 kWh an hour; gives where they begin."""
+    """Create a state last written 12 days ago with 5 kWh per hour; return where it starts."""
     then = NOW - 12 * DAY
     first = kept_from(WALL, then, WINDOW)
     count = (int(then) - first) // HOUR
@@ -290,7 +290,7 @@ def stale(store: SnapshotStore, *infos: MeterInfo) -> int:
     return first
 
 
-def test_a_stale_state_neither_adds_to_nor_hides_what_is_given(store: SnapshotStore) -> None:
+def test_a_stale_state_neither_adds_nor_hides_values(store: SnapshotStore) -> None:
     first = stale(store)
     assert KEEP_FROM - first == 12 * DAY
     whole = job(WALL.date_text(first - 3 * DAY), WALL.date_text(KEEP_FROM + 4 * DAY))
@@ -305,21 +305,21 @@ def test_a_stale_state_neither_adds_to_nor_hides_what_is_given(store: SnapshotSt
     assert totals_of(result) == Totals(len(readings), len(readings) * 1.0, 0.0, len(readings) * 0.25)
 
 
-def test_a_chunk_before_the_border_has_nothing_of_a_stale_state(store: SnapshotStore) -> None:
+def test_a_chunk_before_the_border_ignores_a_stale_state(store: SnapshotStore) -> None:
     first = stale(store)
     before = job(WALL.date_text(first + DAY), WALL.date_text(KEEP_FROM - DAY))
     assert before.end == KEEP_FROM
     readings = hours(before.start, (before.end - before.start) // HOUR)
     whole = chunk(store, before, meter(readings))
     assert [(each.start, each.usage) for each in only(whole).intervals] == [(each.start, 1.0) for each in readings]
-    # What the portal does not give any more is not written from the state.
+    # Values that the portal no longer returns are not written from the state.
     part = chunk(store, before, meter(readings[:10] + readings[34:]))
     assert [each.start for each in only(part).intervals] == [each.start for each in readings[:10] + readings[34:]]
     assert totals_of(part) == Totals(len(readings) - 24, len(readings) - 24.0)
     assert only(chunk(store, before, meter([]))) == Meter(INFO)
 
 
-def test_known_hours_do_not_stand_beside_new_quarters(store: SnapshotStore) -> None:
+def test_known_hours_are_not_written_beside_new_quarters(store: SnapshotStore) -> None:
     first = stale(store)
     whole = job(WALL.date_text(first), WALL.date_text(KEEP_FROM + DAY))
     quarters = [Reading(each, each + 900, 0.25) for each in range(whole.start, whole.end, 900)]

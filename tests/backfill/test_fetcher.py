@@ -1,4 +1,4 @@
-"""How the portals are asked: one chunk ahead, one poll at a time, with retries, no further back than there is data."""
+"""Test fetching: one chunk ahead, one poll at a time, with retries, back to the connection date."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ LATER = int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())
 
 
 class Client(PortalClient):
-    """Answers without a portal. rounds: how often a new round was begun. most: so many asked at a time."""
+    """Answers without a portal; counts the rounds and the `most` requests at a time."""
 
     def __init__(self, ask: Callable[[UsageQuery], UsageAnswer]) -> None:
         self._ask_portal = ask
@@ -49,7 +49,7 @@ class Client(PortalClient):
 
 
 class Failing(Portal):
-    """Ends the first calls with these errors."""
+    """Fails the first calls with these errors."""
 
     def __init__(self, *errors: PortalError) -> None:
         rest = list(errors)
@@ -57,7 +57,7 @@ class Failing(Portal):
 
 
 class Asking:
-    """A fetcher over clients, and what it said it waits for."""
+    """A fetcher with its clients and the announced retries."""
 
     def __init__(
         self,
@@ -91,12 +91,12 @@ def clock() -> ManualClock:
 
 
 def waits(clock: ManualClock) -> list[float]:
-    """How long it waited, without the looks at whether all is to end."""
+    """Return its waits in seconds, without the checks for a stop."""
     return [seconds for seconds in clock.slept if seconds]
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Until something that another thread does comes true."""
+    """Wait until another thread makes the condition true."""
     until = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < until
@@ -117,7 +117,7 @@ def refusing(error: PortalError, **attributes: object) -> PortalError:
 # -- order and content
 
 
-def test_every_chunk_comes_once_in_order_with_all_its_days(clock: ManualClock) -> None:
+def test_each_chunk_is_fetched_once_in_order_with_all_days(clock: ManualClock) -> None:
     days = job("2026-01-05", "2026-04-10")
     results = Asking(Portal(), clock=clock).all(days)
     assert [(each.start, each.end) for each in results] == days.chunks()[::-1]
@@ -136,8 +136,8 @@ def test_every_chunk_comes_once_in_order_with_all_its_days(clock: ManualClock) -
         ("2026-12-31", "2027-01-01"),
     ],
 )
-def test_young_days_are_asked_for_with_what_follows_them(clock: ManualClock, last: str, until: str) -> None:
-    """By the clock it is the evening of December 31: whether zeros are placeholders shows by what follows."""
+def test_recent_days_are_fetched_with_the_days_after_them(clock: ManualClock, last: str, until: str) -> None:
+    """It is the evening of December 31; later values show whether zeros are placeholders."""
     portal = Portal()
     (only,) = Asking(portal, clock=clock).all(job("2026-12-20", last))
     assert [(each.start, each.end) for each in portal.asked] == [(instant("2026-12-20"), instant(until))]
@@ -158,7 +158,7 @@ def test_one_chunk_is_fetched_ahead_and_no_more(clock: ManualClock) -> None:
         assert len(portal.asked) == number + 1
 
 
-def test_a_portal_gets_one_question_at_a_time(clock: ManualClock) -> None:
+def test_a_portal_gets_one_request_at_a_time(clock: ManualClock) -> None:
     def slowly(query: UsageQuery) -> UsageAnswer:
         time.sleep(0.01)
         return portal(query)
@@ -170,7 +170,7 @@ def test_a_portal_gets_one_question_at_a_time(clock: ManualClock) -> None:
     assert asking.clients[0].rounds == len(portal.asked) == 6
 
 
-def test_a_second_round_asks_for_what_it_is_given(clock: ManualClock) -> None:
+def test_a_second_round_fetches_the_given_chunks(clock: ManualClock) -> None:
     portal = Portal()
     asking = Asking(portal, clock=clock)
     days = job("2026-01-01", "2026-02-28")
@@ -184,8 +184,8 @@ def test_a_second_round_asks_for_what_it_is_given(clock: ManualClock) -> None:
 
 
 @pytest.mark.parametrize("error", [TransportError("gone"), PendingError("PENDING")])
-def test_what_may_pass_is_asked_for_again(clock: ManualClock, error: PortalError) -> None:
-    # A range that stays pending is halved once before it counts as failed.
+def test_temporary_errors_are_retried(clock: ManualClock, error: PortalError) -> None:
+    # A range that stays pending is halved once before it fails.
     asking = Asking(Failing(*[error] * (1 if isinstance(error, TransportError) else 2)), clock=clock)
     (only,) = asking.all(job("2026-01-05", "2026-01-10"))
     assert (only.error, len(days_in(only)), waits(clock)) == (None, 6, [5.0])
@@ -193,21 +193,21 @@ def test_what_may_pass_is_asked_for_again(clock: ManualClock, error: PortalError
     assert (str(error) in first, last) == (True, "")
 
 
-def test_the_present_meters_are_asked_for_again_first(clock: ManualClock) -> None:
+def test_fetching_the_current_meters_is_retried(clock: ManualClock) -> None:
     gone = TransportError("gone")
     asking = Asking(Portal(), clock=clock, troubles=[gone, gone])
     (only,) = asking.all(job("2026-01-05", "2026-01-10"))
     assert (only.error, len(days_in(only)), waits(clock)) == (None, 6, [5.0, 20.0])
 
 
-def test_without_the_present_meters_nothing_is_guessed(clock: ManualClock) -> None:
+def test_without_the_current_meters_nothing_is_guessed(clock: ManualClock) -> None:
     failed, portal = ProtocolError("the portal gave up on it"), Portal()
     first, second = Asking(portal, clock=clock, troubles=[failed]).all(job("2026-01-01", "2026-02-28"))
     assert (first.error, first.history.meters) == (failed, [])
     assert (second.error, len(portal.asked)) == (None, 1)
 
 
-def test_it_waits_longer_each_time_and_then_gives_the_error(clock: ManualClock) -> None:
+def test_waits_grow_before_the_error_is_returned(clock: ManualClock) -> None:
     gone = TransportError("gone")
     asking = Asking(Portal(refuses=lambda _: gone), clock=clock)
     (only,) = asking.all(job("2026-01-05", "2026-01-10"))
@@ -216,7 +216,7 @@ def test_it_waits_longer_each_time_and_then_gives_the_error(clock: ManualClock) 
 
 
 @pytest.mark.parametrize(("asked_for", "waited"), [(3.0, 5.0), (42.0, 42.0), (100_000.0, 300.0)])
-def test_a_portal_that_asks_for_patience_gets_some_minutes(clock: ManualClock, asked_for: float, waited: float) -> None:
+def test_retry_after_is_honored_up_to_five_minutes(clock: ManualClock, asked_for: float, waited: float) -> None:
     asking = Asking(Failing(refusing(TransportError("busy"), retry_after=asked_for)), clock=clock)
     (only,) = asking.all(job("2026-01-05", "2026-01-10"))
     assert only.error is None
@@ -232,7 +232,7 @@ def test_a_portal_that_asks_for_patience_gets_some_minutes(clock: ManualClock, a
         refusing(TransportError("no sign-in"), while_signing_in=True),
     ],
 )
-def test_what_does_not_pass_is_not_waited_for(clock: ManualClock, error: PortalError) -> None:
+def test_permanent_errors_are_not_retried(clock: ManualClock, error: PortalError) -> None:
     asking = Asking(Portal(refuses=lambda _: error), clock=clock)
     (only,) = asking.all(job("2026-01-05", "2026-01-05"))
     assert (only.error, waits(clock)) == (error, [])
@@ -242,7 +242,7 @@ def test_what_does_not_pass_is_not_waited_for(clock: ManualClock, error: PortalE
     "error",
     [CredentialsError("rejected"), refusing(ProtocolError("no"), while_signing_in=True), TransportError("gone")],
 )
-def test_nothing_is_asked_after_an_error_that_ends_everything(clock: ManualClock, error: PortalError) -> None:
+def test_nothing_is_fetched_after_a_fatal_error(clock: ManualClock, error: PortalError) -> None:
     portal = Portal(refuses=lambda query: error if query.start < instant("2026-03-01") else None)
     asking = Asking(portal, clock=clock)
     results = asking.all(job("2026-01-01", "2026-03-31"), job("2026-01-01", "2026-01-31", BARN))
@@ -250,7 +250,7 @@ def test_nothing_is_asked_after_an_error_that_ends_everything(clock: ManualClock
     assert asking.clients[0].rounds == (5 if isinstance(error, TransportError) else 2)
 
 
-def test_an_error_of_one_chunk_keeps_no_other_away(clock: ManualClock) -> None:
+def test_an_error_in_one_chunk_does_not_stop_the_others(clock: ManualClock) -> None:
     newest = job("2026-01-01", "2026-03-31").chunks()[-1]
 
     def refuses(query: UsageQuery) -> PortalError | None:
@@ -260,7 +260,7 @@ def test_an_error_of_one_chunk_keeps_no_other_away(clock: ManualClock) -> None:
     assert [each.error is None for each in results] == [False, True, True]
 
 
-def test_any_other_error_reaches_the_one_who_waits(clock: ManualClock) -> None:
+def test_unexpected_errors_reach_the_caller(clock: ManualClock) -> None:
     def breaks(_: UsageQuery) -> UsageAnswer:
         raise ZeroDivisionError
 
@@ -273,7 +273,7 @@ def test_any_other_error_reaches_the_one_who_waits(clock: ManualClock) -> None:
 
 
 class Connected(Portal):
-    """Has nothing before a day, and says so."""
+    """Reports the day of its connection."""
 
     def __init__(self, first: str) -> None:
         super().__init__()
@@ -286,14 +286,14 @@ class Connected(Portal):
 @pytest.mark.parametrize(
     ("connected", "count"), [("2026-03-20", 1), ("2026-01-31", 2), ("2026-01-30", 3), ("2020-01-01", 3)]
 )
-def test_chunks_before_the_connection_are_not_asked_for(clock: ManualClock, connected: str, count: int) -> None:
+def test_chunks_before_the_connection_are_not_fetched(clock: ManualClock, connected: str, count: int) -> None:
     asking = Asking(Connected(connected), clock=clock)
     assert asking.fetcher.connected(HOUSE) is None
     assert len(asking.all(job("2026-01-01", "2026-03-31"))) == count
     assert asking.fetcher.connected(HOUSE) == instant(connected)
 
 
-def test_the_connection_of_one_location_is_not_that_of_another(clock: ManualClock) -> None:
+def test_each_location_has_its_own_connection_date(clock: ManualClock) -> None:
     jobs = (job("2026-01-01", "2026-03-31"), job("2026-01-01", "2026-03-31", BARN, source=1))
     results = Asking(Connected("2026-03-15"), Portal(), clock=clock).all(*jobs)
     assert [each.job.key for each in results] == [HOUSE, BARN, BARN, BARN]
@@ -302,15 +302,15 @@ def test_the_connection_of_one_location_is_not_that_of_another(clock: ManualCloc
 # -- meters
 
 
-def test_hourly_data_are_asked_for_though_daily_are_known(clock: ManualClock) -> None:
+def test_hourly_data_is_requested_even_if_daily_is_known(clock: ManualClock) -> None:
     portal = Portal()
     (only,) = Asking(portal, clock=clock, steps={"M1": DAY}).all(job("2026-01-05", "2026-01-06"))
     assert portal.frames() == {HOURLY}
     assert {each.end - each.start for each in only.history.meters[0].readings} == {3600}
 
 
-def test_the_newest_chunk_tells_the_step_for_older_ones(clock: ManualClock) -> None:
-    """Years ago the portal may have nothing finer than days: those are not taken for a meter that has hours."""
+def test_the_newest_chunk_sets_the_step_for_older_ones(clock: ManualClock) -> None:
+    """A meter with hourly data gets no daily values, even where old years have nothing else."""
 
     class Newer(Portal):
         def __call__(self, query: UsageQuery) -> UsageAnswer:
@@ -342,7 +342,7 @@ def test_a_known_step_is_used_if_a_chunk_is_too_short_to_tell(clock: ManualClock
 # -- series
 
 
-def test_series_come_only_to_a_sink_that_wants_them(clock: ManualClock) -> None:
+def test_series_are_kept_only_for_sinks_that_want_them(clock: ManualClock) -> None:
     days = job("2026-01-05", "2026-01-10")
     (without,) = Asking(Portal(), clock=clock).all(days)
     (having,) = Asking(Portal(), clock=clock, wants_series=True).all(days)
@@ -354,7 +354,7 @@ def test_series_come_only_to_a_sink_that_wants_them(clock: ManualClock) -> None:
     ]
 
 
-def test_series_of_several_answers_are_one_in_order(clock: ManualClock) -> None:
+def test_series_of_several_answers_are_joined_in_order(clock: ManualClock) -> None:
     portal = Portal(refuses=lambda query: ProtocolError("FAILED") if query.end - query.start > 8 * DAY else None)
     results = Asking(portal, clock=clock, wants_series=True).all(job("2026-01-01", "2026-03-01"))
     assert len(portal.asked) > 8
@@ -365,7 +365,7 @@ def test_series_of_several_answers_are_one_in_order(clock: ManualClock) -> None:
         assert (len(starts), each.start <= starts[0], starts[-1] < each.end) == (90, True, True)
 
 
-def test_series_of_a_question_that_was_asked_again_come_once(clock: ManualClock) -> None:
+def test_series_of_a_retried_request_appear_once(clock: ManualClock) -> None:
     asking = Asking(Failing(TransportError("gone")), clock=clock, wants_series=True)
     (only,) = asking.all(job("2026-01-05", "2026-01-06"))
     assert [len(each.points) for each in only.series] == [6]
@@ -374,7 +374,7 @@ def test_series_of_a_question_that_was_asked_again_come_once(clock: ManualClock)
 # -- stopping
 
 
-def test_it_stops_though_the_portal_does_not_answer() -> None:
+def test_a_stop_does_not_wait_for_the_portal() -> None:
     clock, hangs = SystemClock(), threading.Event()
 
     def never(_: UsageQuery) -> UsageAnswer:
@@ -387,7 +387,7 @@ def test_it_stops_though_the_portal_does_not_answer() -> None:
     hangs.set()
 
 
-def test_it_stops_while_it_waits_to_ask_again() -> None:
+def test_a_stop_interrupts_the_wait_before_a_retry() -> None:
     clock = SystemClock()
 
     def fails(_: UsageQuery) -> UsageAnswer:
@@ -398,7 +398,7 @@ def test_it_stops_while_it_waits_to_ask_again() -> None:
         next(Asking(fails, clock=clock).begin(job("2026-01-05", "2026-01-06")))
 
 
-def test_what_came_is_not_given_once_all_is_to_end(clock: ManualClock) -> None:
+def test_fetched_chunks_are_dropped_after_a_stop(clock: ManualClock) -> None:
     results = Asking(Portal(), clock=clock).begin(job("2020-01-01", "2026-06-30"))
     next(results)
     clock.stop()

@@ -1,4 +1,4 @@
-"""Which days are meant, where they begin and end, and how they are cut into pieces."""
+"""Test which days the flags select, where they start and end, and how they are split into chunks."""
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -20,7 +20,7 @@ DAY = 86400
 
 
 def dates(start: str | None = None, end: str | None = None, days: int | None = None) -> tuple[str, str]:
-    """First and last day of a command line, where `extract_days` is 10."""
+    """Return the first and the last day of a command line if `extract_days` is 10."""
     first, last = read_range(start, end, days, 10).dates(TODAY)
     return first.isoformat(), last.isoformat()
 
@@ -41,29 +41,35 @@ def dates(start: str | None = None, end: str | None = None, days: int | None = N
         ({"end": "1990-01-03"}, ("1990-01-01", "1990-01-03")),
     ],
 )
-def test_the_days_that_a_command_line_means(asked: dict[str, str], meant: tuple[str, str]) -> None:
+def test_flags_select_the_days(asked: dict[str, str], meant: tuple[str, str]) -> None:
     assert dates(**asked) == meant  # type: ignore[arg-type]
 
 
-TOGETHER = "--days: not together with --start and --end, it counts back from today"
+TOGETHER = "--days cannot be combined with --start or --end; it counts back from today"
 
 
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"start": "yesterday"}, "--start yesterday: is no date, write it as YYYY-MM-DD"),
-        ({"start": ""}, "--start '': is no date, write it as YYYY-MM-DD"),
-        ({"start": "2026-01-05T10:00"}, "--start 2026-01-05T10:00: is no date, write it as YYYY-MM-DD"),
-        ({"end": "2025-02-29"}, "--end 2025-02-29: is no date, write it as YYYY-MM-DD"),
-        ({"start": "2026-01-15"}, "--start 2026-01-15: lies in the future, today is 2026-01-14 there"),
-        ({"start": "2026-01-10", "end": "2026-01-09"}, "--start 2026-01-10 lies behind --end 2026-01-09"),
-        ({"end": "1989-12-31"}, "--end 1989-12-31: lies before 1990-01-01, when no meter was read from afar"),
-        ({"days": 0}, "--days 0: at least 1, which is today"),
+        ({"start": "yesterday"}, "--start yesterday is not a date; write it as YYYY-MM-DD"),
+        ({"start": ""}, "--start '' is not a date; write it as YYYY-MM-DD"),
+        ({"start": "2026-01-05T10:00"}, "--start 2026-01-05T10:00 is not a date; write it as YYYY-MM-DD"),
+        ({"end": "2025-02-29"}, "--end 2025-02-29 is not a date; write it as YYYY-MM-DD"),
+        ({"start": "2026-01-15"}, "--start 2026-01-15 is in the future; today at the co-op is 2026-01-14"),
+        (
+            {"start": "2026-01-10", "end": "2026-01-09"},
+            "--start 2026-01-10 is after --end 2026-01-09; use an earlier start or a later end",
+        ),
+        (
+            {"end": "1989-12-31"},
+            "--end 1989-12-31 is before 1990-01-01, when no meter was read remotely; use a later date",
+        ),
+        ({"days": 0}, "--days 0 is too small; use 1 (only today) or more"),
         ({"days": 3, "start": "2026-01-01"}, TOGETHER),
         ({"days": 3, "end": "2026-01-01"}, TOGETHER),
     ],
 )
-def test_what_cannot_be_meant_is_said_in_one_line(asked: dict[str, str], said: str) -> None:
+def test_invalid_flags_are_reported_in_one_line(asked: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         dates(**asked)  # type: ignore[arg-type]
     assert str(caught.value) == said
@@ -80,7 +86,7 @@ def test_what_cannot_be_meant_is_said_in_one_line(asked: dict[str, str], said: s
         ("America/New_York", "2026-11-02T04:59:59", "2026-11-01"),
     ],
 )
-def test_today_is_that_of_the_co_ops_clock(zone: str, now: str, today: str) -> None:
+def test_today_is_the_date_at_the_co_op(zone: str, now: str, today: str) -> None:
     instant = datetime.fromisoformat(now).replace(tzinfo=UTC).timestamp()
     bounds = read_range(None, None, 1, 10).bounds(WallClock(ZoneInfo(zone)), instant)
     assert bounds == bounds_of(date.fromisoformat(today), zone)
@@ -106,15 +112,15 @@ def test_chunks_cover_every_day_exactly_once(first: date, length: int, zone: str
 
 @examples
 @given(first=DATES, length=st.integers(1, 100), later=st.integers(0, 1000), second=st.integers(0, DAY - 1))
-def test_the_pieces_of_a_range_never_depend_on_today(first: date, length: int, later: int, second: int) -> None:
-    """What is done stays done for a run on another day: the journal knows chunks by their bounds."""
+def test_chunks_of_a_range_do_not_depend_on_today(first: date, length: int, later: int, second: int) -> None:
+    """Chunks stay completed for a run on another day, since the journal knows them by their bounds."""
     last = first + timedelta(days=length - 1)
     now = bounds_of(last + timedelta(days=later), NEW_YORK)[0] + second % 80000
     then = job_at(DayRange(first, last, 10), now)
     assert then.chunks() == job(first.isoformat(), last.isoformat()).chunks()
 
 
-def test_locations_come_one_after_the_other() -> None:
+def test_chunks_are_ordered_by_location_then_time() -> None:
     house, barn = job("2026-01-01", "2026-02-10"), job("2026-01-05", "2026-01-06", BARN)
     borders = [instant(text) for text in ("2026-01-01", "2026-01-31", "2026-02-11")]
     first, second = [(house, *bounds) for bounds in pairwise(borders)]
@@ -135,19 +141,19 @@ def test_a_range_without_an_end_is_the_same_task_tomorrow() -> None:
     assert today.chunks()[:-1] == tomorrow.chunks()[:-1]
 
 
-def test_a_range_with_an_end_is_a_task_of_its_own() -> None:
+def test_ranges_with_other_ends_are_other_tasks() -> None:
     first, second = (job("2025-11-01", last) for last in ("2026-01-14", "2026-01-15"))
     wanted = DayRange(date(2025, 11, 1), date(2026, 1, 14), 10)
     assert task_of(first, wanted) != task_of(second, wanted)
 
 
-def test_counted_days_go_on_tomorrow_from_their_first_date() -> None:
+def test_counted_days_resume_tomorrow_from_their_first_date() -> None:
     counted = read_range(None, None, 75, 10)
     today = job_at(counted, instant("2026-01-14 23:59"))
     named = read_range(today.wall.date_text(today.start), None, None, 10)
     tomorrow = job_at(named, instant("2026-01-15 00:01"))
     assert task_of(tomorrow, named) == task_of(today, counted)
     assert (today.days, tomorrow.days, tomorrow.chunks()[:2]) == (75, 76, today.chunks()[:2])
-    # The same number of days would be another range by then.
+    # By then the same number of days is another range.
     other = job_at(counted, instant("2026-01-15 00:01"))
     assert task_of(other, counted) != task_of(today, counted)

@@ -1,4 +1,4 @@
-"""What a person reads before and after a backfill, word for word, and what of its progress."""
+"""Test the plan, the summary and the progress of a backfill word by word."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -19,7 +19,7 @@ DENVER = job("2024-11-03", "2024-11-03", BARN, zone="America/Denver")
 
 
 class Nowhere(Sink):
-    """resumes, is_verified: as of any sink; a file has neither."""
+    """A sink that writes nothing; a file can neither resume nor be verified."""
 
     def __init__(self, name: str = "vm", *, resumes: bool = True, is_verified: bool = True) -> None:
         self.name, self.resumes, self.is_verified = name, resumes, is_verified
@@ -42,23 +42,21 @@ CSV = Nowhere("csv out.csv", resumes=False, is_verified=False)
 UNREAD = Nowhere("influx", is_verified=False)
 
 
-def test_the_plan_names_the_days_by_both_clocks() -> None:
+def test_the_plan_shows_local_days_and_utc() -> None:
     house = "2024-01-01 to 2024-03-31, 91 days in America/New_York (2024-01-01 05:00 to 2024-04-01 04:00 UTC), 4 chunks"
     barn = "2024-11-03 to 2024-11-03, 1 day in America/Denver (2024-11-03 06:00 to 2024-11-04 07:00 UTC), 1 chunk"
     assert list(plan_lines([WINTER, DENVER], SINK, ["it keeps little"], [])) == [
-        "Into vm:",
+        "Writing to vm:",
         f'  novec, account 55001, location 70001 "Farm house": {house}',
         f"  novec, account 55002, location 70002: {barn}",
         "  Note: it keeps little",
     ]
 
 
-@pytest.mark.parametrize(("count", "said"), [(1, "1 chunk of it, which is"), (3, "3 chunks of it, which are")])
-def test_the_plan_tells_what_an_earlier_run_did(count: int, said: str) -> None:
-    done = [CompletedChunk(HOUSE, number, number + 1, Totals()) for number in range(count)]
-    assert list(plan_lines([WINTER], SINK, [], done))[-1] == (
-        f"An earlier run did {said} not done again (but with --restart)."
-    )
+def test_the_plan_says_what_an_earlier_run_did() -> None:
+    done = [CompletedChunk(HOUSE, number, number + 1, Totals()) for number in range(3)]
+    line = "Resuming: 3 of 5 chunks already done (use --restart to start over)."
+    assert list(plan_lines([WINTER, DENVER], SINK, [], done))[-1] == line
 
 
 def holding(
@@ -76,28 +74,28 @@ def summary(result: BackfillResult, sink: Sink = SINK) -> list[str]:
     return list(summary_lines(result, [WINTER], sink, 1234, 3725.4))
 
 
-def test_the_summary_of_all_that_can_be_told() -> None:
+def test_the_full_summary() -> None:
     totals = Totals(8760, 12345.678, 987.654, 1234.5, 26280, 12, 3)
     result = holding(totals, done=4, already=2, connected={HOUSE: instant("2024-01-15")})
     assert summary(result) == [
-        "All is stored and was read back: vm",
-        "  intervals   8,760 (2 chunks of it by an earlier run)",
-        "  energy      12,345.68 kWh drawn, 987.65 kWh sent",
+        "Done: stored and verified: vm",
+        "  intervals   8,760 (2 chunks from an earlier run)",
+        "  energy      12,345.68 kWh used, 987.65 kWh exported",
         "  cost        $1,234.50",
         "  samples     26,280 sent",
-        "  corrected   12 intervals of which another value was stored",
-        "  gone        3 stored samples that the portal no longer has; nothing is deleted",
-        "  location 70001 was connected on 2024-01-15: nothing is older",
+        "  corrected   12 intervals with a different stored value",
+        "  gone        3 stored samples no longer at the portal; nothing was deleted",
+        "  connected   location 70001: on 2024-01-15; there is nothing older",
         "  requests    1234 to the portal",
         "  duration    1 hour 2 minutes",
     ]
 
 
-def test_the_summary_leaves_out_what_there_is_none_of() -> None:
+def test_the_summary_omits_empty_lines() -> None:
     assert summary(holding(coverage=Coverage({"81001": (WINTER.start, WINTER.end)}))) == [
-        "All is stored and was read back: vm",
+        "Done: stored and verified: vm",
         "  intervals   24",
-        "  energy      1.00 kWh drawn",
+        "  energy      1.00 kWh used",
         "  samples     0 sent",
         "  requests    1234 to the portal",
         "  duration    1 hour 2 minutes",
@@ -110,49 +108,48 @@ PAUSED = ["login old: sign-ins are paused"]
 @pytest.mark.parametrize(
     ("result", "sink", "said"),
     [
-        (BackfillResult(done=3, left=2), SINK, "3 of 5 chunks are done: vm"),
-        (BackfillResult(done=1, left=1), SINK, "1 of 2 chunks is done: vm"),
-        (BackfillResult(left=1), SINK, "0 of 1 chunk is done: vm"),
-        (BackfillResult(done=2), SINK, "The portal has no intervals in these days: vm"),
-        (holding(), CSV, "All is written: csv out.csv"),
-        (holding(is_finished=True), UNREAD, "All is written, not verified: influx"),
-        (BackfillResult(done=1, errors=PAUSED), CSV, "Nothing is written: csv out.csv"),
-        (BackfillResult(done=1, left=3, is_stopped=True), CSV, "Nothing is written: csv out.csv"),
-        # What could not even be asked for is not all.
-        (BackfillResult(done=2, is_finished=True, errors=PAUSED), CSV, "2 of 2 chunks are done: csv out.csv"),
-        (BackfillResult(done=2, is_finished=True, errors=PAUSED), SINK, "2 of 2 chunks are done: vm"),
+        (BackfillResult(done=3, left=2), SINK, "3 of 5 chunks done: vm"),
+        (BackfillResult(done=1, left=1), SINK, "1 of 2 chunks done: vm"),
+        (BackfillResult(left=1), SINK, "0 of 1 chunk done: vm"),
+        (BackfillResult(done=2), SINK, "The portal has no intervals for these days: vm"),
+        (holding(), CSV, "Done: written: csv out.csv"),
+        (holding(is_finished=True), UNREAD, "Done: written, not verified: influx"),
+        (BackfillResult(done=1, errors=PAUSED), CSV, "Nothing was written: csv out.csv"),
+        (BackfillResult(done=1, left=3, is_stopped=True), CSV, "Nothing was written: csv out.csv"),
+        # Logins that could not sign in are missing from the result.
+        (BackfillResult(done=2, is_finished=True, errors=PAUSED), CSV, "2 of 2 chunks done: csv out.csv"),
+        (BackfillResult(done=2, is_finished=True, errors=PAUSED), SINK, "2 of 2 chunks done: vm"),
     ],
 )
-def test_the_first_line_says_how_much_of_it_is_done(result: BackfillResult, sink: Sink, said: str) -> None:
+def test_the_headline_says_how_much_is_done(result: BackfillResult, sink: Sink, said: str) -> None:
     first, *others = summary(result, sink)
     assert first == said
     assert [line for line in others if "not done" in line] == [f"  not done    {error}" for error in result.errors]
 
 
-def test_part_of_a_stream_is_out_already() -> None:
+def test_an_interrupted_stream_is_partly_written() -> None:
     sink = Nowhere("csv", resumes=False, is_verified=False)
     sink.streams = True
-    assert summary(holding(Totals(samples=1), left=1), sink)[0] == "Only a part is written: csv"
-    assert summary(BackfillResult(left=1), sink)[0] == "Nothing is written: csv"
+    assert summary(holding(Totals(samples=1), left=1), sink)[0] == "Only part of it was written: csv"
+    assert summary(BackfillResult(left=1), sink)[0] == "Nothing was written: csv"
 
 
-@pytest.mark.parametrize(("days", "said"), [(1, "1 day is"), (2, "2 days are")])
-def test_incomplete_days_are_counted(days: int, said: str) -> None:
-    full = {*WINTER.wall.midnights(WINTER.start, WINTER.end)[days:]}
+def test_incomplete_days_are_counted() -> None:
+    full = {*WINTER.wall.midnights(WINTER.start, WINTER.end)[2:]}
     coverage = Coverage({"81001": (WINTER.start, WINTER.end)})
     result = holding(coverage=coverage, full_days={"81001": full})
-    assert f"  holes       location 70001: {said} not whole at the portal" in summary(result)
+    assert "  incomplete  location 70001: 2 days with gaps at the portal" in summary(result)
 
 
 @pytest.mark.parametrize(
     ("first", "left", "said"),
     [
-        ("2024-02-10 05:00", 0, ["  begins      location 70001: the portal's intervals begin on 2024-02-10"]),
+        ("2024-02-10 05:00", 0, ["  begins      location 70001: the portal's intervals start on 2024-02-10"]),
         ("2024-01-01 05:00", 0, []),
         ("2024-02-10", 1, []),
     ],
 )
-def test_where_the_intervals_begin_is_told_if_that_is_later(first: str, left: int, said: list[str]) -> None:
+def test_a_later_start_of_the_intervals_is_reported(first: str, left: int, said: list[str]) -> None:
     spans = {"81001": (instant(first), WINTER.end), "81002": (instant("2024-03-01"), WINTER.end)}
     lines = summary(holding(coverage=Coverage(spans), left=left))
     assert [line for line in lines if line.startswith("  begins")] == said
@@ -161,9 +158,11 @@ def test_where_the_intervals_begin_is_told_if_that_is_later(first: str, left: in
 # -- progress
 
 
-def test_figures_in_a_few_words() -> None:
-    assert summed(Totals()) == "0 intervals, 0.00 kWh drawn"
-    assert summed(Totals(2880, 1234.567, 0.5, 99.999)) == "2,880 intervals, 1,234.57 kWh drawn, 0.50 kWh sent, $100.00"
+def test_totals_are_formatted_on_one_line() -> None:
+    assert summed(Totals()) == "0 intervals, 0.00 kWh used"
+    assert (
+        summed(Totals(2880, 1234.567, 0.5, 99.999)) == "2,880 intervals, 1,234.57 kWh used, 0.50 kWh exported, $100.00"
+    )
 
 
 def march(totals: Totals) -> CompletedChunk:
@@ -171,14 +170,14 @@ def march(totals: Totals) -> CompletedChunk:
 
 
 LINES = [
-    "location 70001, 2024-03-02 to 2024-03-31: 2,880 intervals, 12.50 kWh drawn, 8,640 samples sent",
+    "location 70001, 2024-03-02 to 2024-03-31: 2,880 intervals, 12.50 kWh used, 8,640 samples sent",
     "is in trouble; retrying in 2 s",
     "location 70001: odd [bold]data[/bold] :smile:",
 ]
 
 
 @pytest.mark.parametrize(("wanted", "shown"), [(True, LINES), (False, LINES[2:])])
-def test_without_a_terminal_progress_is_lines(
+def test_without_a_terminal_progress_is_printed_in_lines(
     capsys: pytest.CaptureFixture[str],
     wanted: bool,  # noqa: FBT001
     shown: list[str],
@@ -195,7 +194,7 @@ def test_without_a_terminal_progress_is_lines(
     assert (out, error.splitlines()) == ("", shown)
 
 
-def test_the_bar_counts_days_on_from_those_that_are_done() -> None:
+def test_the_bar_continues_from_the_days_already_done() -> None:
     bar = Bar(Console(force_terminal=True, width=200))
     (task,) = bar._bar.tasks
     bar.begin(91, 31)

@@ -1,4 +1,4 @@
-"""What of all chunks together is told of a location: where its data begin, and how many days are incomplete."""
+"""Test what all chunks together say of a location: where its data starts, and how many days are incomplete."""
 
 from collections.abc import Collection
 
@@ -26,14 +26,14 @@ def incomplete(*chunks: CompletedChunk) -> int:
     return result(*chunks).incomplete_days(HOUSE, WALL)
 
 
-def test_totals_and_the_first_interval_are_those_of_all_chunks() -> None:
+def test_totals_and_first_interval_cover_all_chunks() -> None:
     found = result(chunk(SECOND, THIRD, "81001"), chunk(FIRST, SECOND, "81002"))
     assert found.totals == Totals(intervals=2)
     assert (found.first(HOUSE), found.first(BARN)) == (FIRST, None)
     assert BackfillResult().totals == Totals()
 
 
-def test_a_day_is_incomplete_once_however_many_meters_lack_some() -> None:
+def test_an_incomplete_day_counts_once_for_all_meters() -> None:
     assert incomplete(chunk(FIRST, END, "81001", "81002")) == 0
     assert incomplete(chunk(FIRST, END, "81001", "81002", missing=[SECOND, THIRD])) == 2
     assert result(chunk(FIRST, END, "81001", missing=[SECOND])).incomplete_days(BARN, WALL) == 0
@@ -44,7 +44,7 @@ def test_days_of_an_earlier_run_are_not_counted() -> None:
     assert incomplete(*chunks) == 1
 
 
-def test_a_chunk_without_a_meter_has_no_full_day_of_it() -> None:
+def test_a_chunk_without_a_meter_has_no_full_day_for_it() -> None:
     assert incomplete(chunk(FIRST, SECOND, "81001"), chunk(SECOND, THIRD), chunk(THIRD, END, "81001")) == 2
 
 

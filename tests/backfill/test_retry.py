@@ -1,4 +1,4 @@
-"""A call that may hang, and being stopped meanwhile."""
+"""Test calls that may hang, and stops during them."""
 
 import threading
 
@@ -9,7 +9,7 @@ from exporter.clock import Stopped, SystemClock
 from exporter.errors import DatabaseError
 
 
-def test_what_an_action_gives_or_raises_reaches_the_caller() -> None:
+def test_results_and_errors_reach_the_caller() -> None:
     def fail() -> None:
         raise DatabaseError("gone")
 
@@ -30,7 +30,7 @@ def test_a_stop_does_not_wait_for_an_action_that_hangs() -> None:
     hangs.set()
 
 
-def test_nothing_is_begun_once_all_is_to_end() -> None:
+def test_nothing_starts_after_a_stop() -> None:
     clock = SystemClock()
     clock.stop()
     begun: list[int] = []

@@ -1,4 +1,4 @@
-"""A whole backfill from a simulated portal into a database that loses, lies, refuses, dies and comes back."""
+"""Test whole backfills from a simulated portal into a database that loses data, fails and comes back."""
 
 import json
 from collections import Counter
@@ -43,13 +43,13 @@ WINDOW = 7 * DAY
 PASSES = DatabaseError("connection refused", passes_by_itself=True)
 LASTS = DatabaseError("keeps only 31 days")
 SOLAR = MeterSpec("81001", Household(2, solar=0.9), channels=Channels.SIGNED, step=HOUR)
-"""Its only channel is a net one, and it sends energy in summer only."""
+"""It has only a net channel, and exports in summer only."""
 
 
 class FakeSink(Sink):
-    """Keeps chunks in memory. plans: what happens to the next writes and looks, an error or nothing.
+    """Keeps chunks in memory.
 
-    loses: which chunks are gone when it is looked again, by start. settles: seconds.
+    Each list of errors says how the next calls end. `loses` says which chunks are gone at the second look.
     """
 
     name = "fake"
@@ -109,7 +109,7 @@ def _end_with(errors: list[DatabaseError | None]) -> None:
 
 
 class Seen(Progress):
-    """A progress that remembers."""
+    """A progress that records what it shows."""
 
     def __init__(self) -> None:
         self.waited: list[str] = []
@@ -131,7 +131,7 @@ class Seen(Progress):
 
 
 class AllAhead(Fetcher):
-    """Fetches everything before the first chunk is given, which alone shows what zone the portal has."""
+    """Fetches everything before it returns the first chunk, the only one that shows the portal's zone."""
 
     def fetch(self, chunks: Iterable[tuple[Job, int, int]]) -> Iterator[Fetched]:
         first, *others = super().fetch(chunks)
@@ -141,7 +141,7 @@ class AllAhead(Fetcher):
 
 @dataclass
 class Result:
-    """What came of a run; polls: of the portals, in this run alone."""
+    """The result of a run; `polls` counts those of this run."""
 
     result: BackfillResult
     seen: Seen
@@ -151,7 +151,7 @@ class Result:
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        """Chunks that are done, left, and done by an earlier run."""
+        """The numbers of chunks done, left, and done by an earlier run."""
         return self.result.done, self.result.left, self.result.already
 
     @property
@@ -165,7 +165,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(clock: ManualClock, tmp_path: Path) -> Iterator[Run]:
-    """Runs a backfill as the command does; again on the same folder it is the same command."""
+    """Run a backfill like the command; a second run on the same folder is the same command."""
     with ExitStack() as stack:
 
         def start(
@@ -212,7 +212,7 @@ Instead = Callable[[PortalServer, Callable[[Call], SimulatedResponse | None]], N
 
 @pytest.fixture
 def instead(monkeypatch: pytest.MonkeyPatch) -> Instead:
-    """Makes a portal answer some polls otherwise: those for which a function gives an answer."""
+    """Replace the portal's responses to the polls for which a function returns one."""
 
     def start(portal: PortalServer, answer: Callable[[Call], SimulatedResponse | None]) -> None:
         respond = portal.portal.respond
@@ -230,7 +230,7 @@ def day(text: str) -> int:
 
 
 def assert_true(sink: FakeSink, portal: PortalServer, job: Job, meter: MeterSpec = METER) -> None:
-    """It holds every interval of the job as it really was, and each one once."""
+    """Check that the sink holds every true interval of the job exactly once."""
     truth = portal.portal.almanac.intervals(meter, job.start, job.end)
     held = sink.intervals(job.key.location)
     assert [(each.start, each.end, each.usage, each.export, each.cost) for each in held] == [
@@ -238,10 +238,10 @@ def assert_true(sink: FakeSink, portal: PortalServer, job: Job, meter: MeterSpec
     ]
 
 
-# -- when nothing is wrong
+# -- without failures
 
 
-def test_everything_arrives_and_adds_up_as_at_the_portal(run: Run, sink: FakeSink, portal: PortalServer) -> None:
+def test_all_data_arrives_and_adds_up(run: Run, sink: FakeSink, portal: PortalServer) -> None:
     result = run(sink, portal, start="2025-08-01")
     (job,) = result.jobs
     assert (result.counts, result.result.errors, result.result.is_stopped, result.polls) == ((6, 0, 0), [], False, 6)
@@ -255,7 +255,7 @@ def test_everything_arrives_and_adds_up_as_at_the_portal(run: Run, sink: FakeSin
     assert (sink.finished, result.incomplete) == (1, 0)
     assert [(each.start, each.end) for each in result.seen.chunks] == job.chunks()[::-1]
     assert sum((each.totals for each in result.seen.chunks), Totals()) == totals
-    # The change of clocks in autumn has its 25 hours.
+    # The daylight saving change in autumn has its 25 hours.
     autumn = day("2025-11-02")
     assert sum(autumn <= each.start < autumn + 25 * HOUR for each in sink.intervals()) == 25
 
@@ -264,9 +264,7 @@ def export_of(sink: FakeSink) -> set[bool]:
     return {each.export is not None for each in sink.intervals() if each.usage is not None}
 
 
-def test_a_meter_that_turns_out_to_export_has_zeros_everywhere(
-    run: Run, sink: FakeSink, start_portal: StartPortal
-) -> None:
+def test_a_meter_found_to_export_gets_zeros_everywhere(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
     """It exports in summer only, and the newest chunks are written first."""
     portal = start_portal(World(locations=(LocationSpec("55001", "70001", (SOLAR,)),)))
     assert run(sink, portal, start="2025-12-01", end="2026-01-05").result.totals.export == 0.0
@@ -292,7 +290,7 @@ def test_earlier_chunks_without_zeros_are_written_again(run: Run, sink: FakeSink
 
 
 @pytest.mark.parametrize("oldest_first", [False, True])
-def test_chunks_are_written_in_the_order_that_the_sink_wants(
+def test_chunks_are_written_in_the_sinks_order(
     run: Run,
     sink: FakeSink,
     portal: PortalServer,
@@ -307,7 +305,7 @@ def test_chunks_are_written_in_the_order_that_the_sink_wants(
 # -- settling
 
 
-def test_nothing_is_done_before_it_has_settled(
+def test_chunks_are_done_only_after_settling(
     run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock, tmp_path: Path
 ) -> None:
     def noted() -> int:
@@ -333,9 +331,7 @@ def test_chunks_settle_while_others_are_written(
     assert clock.monotonic() - started == pytest.approx(4 * 10 + 15)
 
 
-def test_what_is_lost_before_it_has_settled_is_written_again(
-    run: Run, sink: FakeSink, start_portal: StartPortal
-) -> None:
+def test_chunks_lost_before_settling_are_written_again(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
     portal = start_portal(SMALL, gaps=(Span("81001", day("2025-12-03"), day("2025-12-03") + 2 * HOUR),))
     lost = iter([True, False, True])
     sink.loses = lambda _: next(lost, False)
@@ -344,14 +340,14 @@ def test_what_is_lost_before_it_has_settled_is_written_again(
     assert_true(sink, portal, result.jobs[0])
     assert sorted(Counter(sink.writes).values()) == [1, 1, 2, 2]
     assert result.polls == 6
-    # What was written twice counts once.
+    # Chunks written twice count once.
     assert (result.result.totals.intervals, result.incomplete) == (len(sink.intervals()), 1)
 
 
-def test_a_database_that_loses_everything_is_told(run: Run, sink: FakeSink, portal: PortalServer) -> None:
+def test_a_database_that_loses_everything_is_reported(run: Run, sink: FakeSink, portal: PortalServer) -> None:
     sink.loses = lambda _: True
     result = run(sink, portal, start="2025-12-01", end="2025-12-02")
-    said = ["fake: what it held is gone again; see whether something restarts or kills it"]
+    said = ["fake: stored data disappeared again; check whether something restarts or kills it"]
     assert (len(sink.writes), result.counts, result.result.errors) == (3, (0, 1, 0), said)
     assert (result.seen.warned, result.result.totals, sink.finished) == (said, Totals(), 0)
 
@@ -359,7 +355,7 @@ def test_a_database_that_loses_everything_is_told(run: Run, sink: FakeSink, port
 # -- a database that fails
 
 
-def test_a_database_that_is_being_restarted_is_waited_for(
+def test_writes_are_retried_while_the_database_restarts(
     run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock
 ) -> None:
     sink.write_errors, sink.look_errors = [PASSES, PASSES, PASSES], [PASSES]
@@ -369,7 +365,7 @@ def test_a_database_that_is_being_restarted_is_waited_for(
     assert sum("connection refused" in text for text in result.seen.waited) == 4
 
 
-def test_a_database_that_stays_away_ends_the_run_after_all_waits(
+def test_a_database_that_stays_away_ends_the_run(
     run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock
 ) -> None:
     sink.write_errors = [None, *[PASSES] * 4]
@@ -377,11 +373,11 @@ def test_a_database_that_stays_away_ends_the_run_after_all_waits(
     result = run(sink, portal, start="2025-10-01")
     assert (result.counts, result.result.errors) == ((0, 4, 0), [str(PASSES)])
     assert (len(sink.writes), sink.finished) == (5, 0)
-    # It is not waited for a second time on behalf of what was to settle.
+    # It does not wait again for chunks that have to settle.
     assert clock.monotonic() - started == pytest.approx(42)
 
 
-def test_after_an_error_that_lasts_the_same_command_goes_on(
+def test_the_same_command_resumes_after_a_permanent_error(
     run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock
 ) -> None:
     sink.write_errors = [None, None, LASTS]
@@ -398,19 +394,19 @@ def test_after_an_error_that_lasts_the_same_command_goes_on(
     assert second.result.totals.intervals == len(sink.intervals())
     third = run(sink, portal, start="2025-10-01", end="2025-12-31")
     assert (third.polls, third.counts, third.result.totals) == (0, (4, 0, 4), second.result.totals)
-    assert run(sink, portal, start="2025-10-02", end="2025-12-31").polls == 4, "another range begins from nothing"
+    assert run(sink, portal, start="2025-10-02", end="2025-12-31").polls == 4, "another range starts from scratch"
     clock.advance(25 * HOUR)
-    assert run(sink, portal, start="2025-10-01", end="2025-12-31").polls == 4, "what is done is believed for a day"
+    assert run(sink, portal, start="2025-10-01", end="2025-12-31").polls == 4, "completed chunks are trusted for a day"
 
 
-def test_a_sink_that_cannot_be_finished_is_an_error(run: Run, sink: FakeSink, portal: PortalServer) -> None:
+def test_a_sink_that_cannot_finish_is_an_error(run: Run, sink: FakeSink, portal: PortalServer) -> None:
     sink.finish_errors = [LASTS]
     result = run(sink, portal, days=3)
     assert (result.counts, result.result.errors, result.result.is_finished) == ((1, 0, 0), [str(LASTS)], False)
 
 
 @pytest.mark.parametrize(("lag", "again"), [(40 * HOUR, 1), (0, 0)])
-def test_a_young_chunk_is_asked_for_again_if_it_may_grow(
+def test_a_recent_chunk_that_may_grow_is_fetched_again(
     run: Run, sink: FakeSink, start_portal: StartPortal, lag: float, again: int
 ) -> None:
     portal = start_portal(SMALL, lag=lag)
@@ -421,10 +417,10 @@ def test_a_young_chunk_is_asked_for_again_if_it_may_grow(
     assert_true(sink, portal, second.jobs[0])
 
 
-# -- being stopped
+# -- stops
 
 
-def test_after_a_stop_the_same_command_completes(
+def test_the_same_command_resumes_after_a_stop(
     run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock
 ) -> None:
     def end_at_the_third(_: Chunk) -> None:
@@ -446,7 +442,7 @@ def test_after_a_stop_the_same_command_completes(
     assert_true(sink, portal, second.jobs[0])
 
 
-def test_a_stop_while_the_database_is_waited_for_ends_it(
+def test_a_stop_interrupts_the_wait_for_the_database(
     run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock
 ) -> None:
     sink.write_errors = [PASSES] * 10
@@ -459,7 +455,7 @@ def test_a_stop_while_the_database_is_waited_for_ends_it(
 # -- a portal that fails
 
 
-def test_a_location_that_is_refused_keeps_no_other_away(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
+def test_a_refused_location_does_not_stop_the_others(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
     portal = start_portal(TWO, refused_locations=("70001",))
     result = run(sink, portal, start="2025-06-01")
     house, barn = result.jobs
@@ -468,11 +464,11 @@ def test_a_location_that_is_refused_keeps_no_other_away(run: Run, sink: FakeSink
     (said,) = result.result.errors
     assert said.startswith("location 70001: ")
     assert_true(sink, portal, barn, BARN_METER)
-    # After three chunks in a row it is left alone; one more may be under way.
+    # It is given up after three chunks in a row; one more may have been fetched ahead.
     assert 3 <= result.polls - 8 <= 4
 
 
-def test_failures_that_are_not_in_a_row_leave_nothing_else_out(
+def test_failures_not_in_a_row_do_not_end_a_location(
     run: Run, sink: FakeSink, portal: PortalServer, instead: Instead
 ) -> None:
     turns = iter(range(100))
@@ -481,7 +477,7 @@ def test_failures_that_are_not_in_a_row_leave_nothing_else_out(
     assert (result.counts, result.polls) == ((4, 4, 0), 8)
 
 
-def test_days_that_the_portal_fails_on_do_not_keep_the_others(
+def test_days_with_errors_do_not_stop_the_others(
     run: Run, sink: FakeSink, portal: PortalServer, instead: Instead
 ) -> None:
     bad, works = day("2025-11-10"), False
@@ -518,7 +514,7 @@ def test_a_portal_that_stays_down_ends_the_run(run: Run, sink: FakeSink, portal:
     assert_true(sink, portal, second.jobs[0])
 
 
-def test_after_a_rejected_sign_in_nothing_is_asked_or_written(run: Run, sink: FakeSink, portal: PortalServer) -> None:
+def test_a_rejected_sign_in_ends_the_run(run: Run, sink: FakeSink, portal: PortalServer) -> None:
     rejected: list[int] = []
 
     def sign_out(_: Chunk) -> None:
@@ -534,9 +530,7 @@ def test_after_a_rejected_sign_in_nothing_is_asked_or_written(run: Run, sink: Fa
     assert (rejected[0], len(result.result.errors), sink.finished) == (0, 1, 0)
 
 
-def test_a_warning_is_said_once_a_location_and_not_once_a_chunk(
-    run: Run, sink: FakeSink, start_portal: StartPortal
-) -> None:
+def test_warnings_appear_once_per_location(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
     meters = replace(METER, channels=Channels.UNKNOWN), replace(BARN_METER, channels=Channels.UNKNOWN)
     places = LocationSpec("55001", "70001", (meters[0],)), LocationSpec("55002", "70002", (meters[1],))
     result = run(sink, start_portal(World(locations=places)), start="2025-10-01")
@@ -549,9 +543,7 @@ def test_a_warning_is_said_once_a_location_and_not_once_a_chunk(
 # -- how far back, and incomplete days
 
 
-def test_days_before_the_connection_are_done_without_asking(
-    run: Run, sink: FakeSink, start_portal: StartPortal
-) -> None:
+def test_days_before_the_connection_need_no_request(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
     portal = start_portal(World(locations=(LocationSpec("55001", "70001", (METER,), connected="2025-12-10"),)))
     result = run(sink, portal, start="2020-01-01")
     (job,) = result.jobs
@@ -563,9 +555,7 @@ def test_days_before_the_connection_are_done_without_asking(
     assert run(sink, portal, start="2025-12-10", end="2025-12-20").result.connected == {}
 
 
-def test_incomplete_days_are_counted_by_the_run_that_wrote_them(
-    run: Run, sink: FakeSink, start_portal: StartPortal
-) -> None:
+def test_each_run_counts_the_incomplete_days_it_wrote(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
     gaps = (
         Span("81001", day("2025-11-20") + 5 * HOUR, day("2025-11-20") + 7 * HOUR),
         Span("81001", day("2025-12-03"), day("2025-12-05")),
@@ -591,7 +581,7 @@ def test_incomplete_days_are_counted_by_the_run_that_wrote_them(
         (False, False, "2025-11-01", "2025-11-03"),
     ],
 )
-def test_only_what_was_read_back_is_no_longer_needed(  # noqa: PLR0917 - fixtures
+def test_only_verified_days_clear_the_needed_backfill(  # noqa: PLR0917 - fixtures
     run: Run,
     sink: FakeSink,
     portal: PortalServer,
@@ -610,7 +600,7 @@ def test_only_what_was_read_back_is_no_longer_needed(  # noqa: PLR0917 - fixture
         assert state.backfill_needed() == {key: day(left)}
 
 
-def test_the_exporter_and_a_backfill_write_the_very_same_samples(
+def test_the_exporter_and_a_backfill_have_equal_samples(
     run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock, tmp_path: Path
 ) -> None:
     exporter = Exporter(clock, login_of(portal), folder=tmp_path)
@@ -626,7 +616,7 @@ def test_the_exporter_and_a_backfill_write_the_very_same_samples(
     exporter.close()
 
 
-def test_the_plain_list_of_accounts_takes_no_name_away(
+def test_the_plain_account_list_keeps_location_names(
     run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock, tmp_path: Path
 ) -> None:
     exporter = Exporter(clock, login_of(portal), folder=tmp_path)
@@ -642,9 +632,7 @@ def test_the_plain_list_of_accounts_takes_no_name_away(
 # -- several portals, and a wrong zone
 
 
-def test_of_a_location_whose_zone_is_wrong_nothing_is_written(
-    run: Run, sink: FakeSink, start_portal: StartPortal
-) -> None:
+def test_a_location_with_a_wrong_zone_is_not_written(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
     barn = World(locations=(LocationSpec("55002", "70002", (BARN_METER,)),))
     portals = start_portal(SMALL, shifted=-2 * HOUR), start_portal(barn)
     result = run(sink, *portals, start="2025-06-01", end="2025-12-31")
@@ -652,18 +640,18 @@ def test_of_a_location_whose_zone_is_wrong_nothing_is_written(
     assert result.result.errors == result.seen.warned
     (said,) = result.seen.warned
     assert said == (
-        "location 70001: the portal's times do not fit the zone America/New_York; nothing more is written of it,"
-        " smarthub-exporter check tells which zone does"
+        "location 70001 skipped: the portal's times do not match America/New_York; run smarthub-exporter check to find"
+        " the right one"
     )
     assert {location for location, _ in sink.held} == {"70002"}
     assert len(sink.writes) == 8
     assert_true(sink, portals[1], result.jobs[1], BARN_METER)
-    # One chunk, a look at the other half of the year, and perhaps one that was under way.
+    # One chunk, one poll of the other half of the year, and perhaps one fetched ahead.
     assert result.polls - 8 in (2, 3)
 
 
-def test_a_chunk_that_was_under_way_is_not_written_either(run: Run, sink: FakeSink, portal: PortalServer) -> None:
-    """A wrong zone may agree for part of the year."""
+def test_chunks_fetched_ahead_are_not_written_either(run: Run, sink: FakeSink, portal: PortalServer) -> None:
+    """A wrong zone may fit part of the year."""
     login = login_of(portal, zone=ZoneInfo("America/Chicago"))
     result = run(sink, start="2025-10-05", end="2025-12-10", logins=[login], fetching=AllAhead)
     assert (sink.writes, result.counts, sink.finished) == ([], (0, 3, 0), 0)

@@ -1,4 +1,4 @@
-"""Which locations are read, through which login, and what is said where that cannot be."""
+"""Test which locations are read through which login, and the errors if that is not possible."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -62,7 +62,7 @@ def refusal(sources: Sources, kind: type[SmartHubError], *only: str) -> str:
 
 
 def two_logins(portal: PortalServer) -> list[Login]:
-    """`a` sees the barn alone, `b` sees both locations."""
+    """Return `a`, which sees only the barn, and `b`, which sees both locations."""
     return [login_of(portal, user, name=name) for name, user in zip("ab", USERS, strict=True)]
 
 
@@ -78,13 +78,13 @@ def test_every_active_electric_location_is_read(sources_of: MakeSources, start_p
     [
         ((), ("70002",), [(0, "70002", "Barn")]),
         ((), ("70002", "70001"), [(0, "70001", "House"), (0, "70002", "Barn")]),
-        # Of a closed one the history may still be wanted.
+        # A closed location may still have history.
         ((), ("70004",), [(0, "70004", "Old flat")]),
         ((LocationChoice("55001", "70001", "Farm house"),), (), [(0, "70001", "Farm house")]),
         ((LocationChoice(None, "70001"),), ("70001",), [(0, "70001", "House")]),
     ],
 )
-def test_locations_are_chosen_by_number_and_by_configuration(
+def test_locations_are_chosen_by_flag_and_configuration(
     sources_of: MakeSources,
     start_portal: StartPortal,
     choices: tuple[LocationChoice, ...],
@@ -98,15 +98,16 @@ def test_a_shared_location_belongs_to_the_first_login(sources_of: MakeSources, s
     logins = two_logins(start_portal(replace(TWO, users=USERS)))
     sources = sources_of(*logins)
     assert read(sources) == [(0, "70002", "Barn"), (1, "70001", "House")]
-    assert (sources.notes, sources.problems) == (["location 70002 is read by login a, not by login b too"], [])
+    assert (sources.notes, sources.problems) == (
+        ["location 70002 is read by login a, the first in the file; login b skips it"],
+        [],
+    )
     assert read(sources_of(*reversed(logins))) == [(0, "70001", "House"), (0, "70002", "Barn")]
     assert read(sources_of(*logins), "70002") == [(0, "70002", "Barn")]
     assert read(sources_of(*logins), "70001") == [(1, "70001", "House")]
 
 
-def test_the_same_number_at_another_portal_is_another_location(
-    sources_of: MakeSources, start_portal: StartPortal
-) -> None:
+def test_a_number_at_another_portal_is_another_location(sources_of: MakeSources, start_portal: StartPortal) -> None:
     portals = start_portal(TWO), start_portal(replace(TWO, zone="America/Denver"))
     logins = [login_of(portals[0], name="one"), login_of(portals[1], name="two", zone=ZoneInfo("America/Denver"))]
     jobs = sources_of(*logins).jobs(DAYS, frozenset(["70001"]))
@@ -117,17 +118,17 @@ def test_the_same_number_at_another_portal_is_another_location(
 @pytest.mark.parametrize(
     ("choices", "only", "kind", "said"),
     [
-        ((), ("70001", "79999"), ConfigError, f"--location 79999: no login sees it; they see {BOTH}"),
+        ((), ("70001", "79999"), ConfigError, f"--location 79999 is not visible to any login; they can see {BOTH}"),
         (
             (LocationChoice("55001", "70001"),),
             ("70002",),
             ConfigError,
-            "--location 70002: the configuration names other locations; add it there",
+            "--location 70002 is not among the configured locations; add it to the configuration",
         ),
         ((LocationChoice(None, "79999"),), (), AccessError, "login coop does not see location 79999"),
     ],
 )
-def test_a_location_that_cannot_be_read_is_told(  # noqa: PLR0917 - fixtures
+def test_a_location_that_cannot_be_read_is_reported(  # noqa: PLR0917 - fixtures
     sources_of: MakeSources,
     start_portal: StartPortal,
     choices: tuple[LocationChoice, ...],
@@ -138,7 +139,7 @@ def test_a_location_that_cannot_be_read_is_told(  # noqa: PLR0917 - fixtures
     assert refusal(sources_of(login_of(start_portal(TWO), None, *choices)), kind, *only).startswith(said)
 
 
-def test_a_login_with_nothing_to_read_is_told(sources_of: MakeSources, start_portal: StartPortal) -> None:
+def test_a_login_with_nothing_to_read_is_an_error(sources_of: MakeSources, start_portal: StartPortal) -> None:
     refusal(sources_of(login_of(start_portal(World(locations=(FLAT, WELL))))), AccessError)
 
 
@@ -147,16 +148,14 @@ def test_a_wrong_password_is_tried_once(sources_of: MakeSources, portal: PortalS
     assert portal.portal.most_refused["member@example.org"] == 1
 
 
-def test_calls_are_counted_by_what_was_called(sources_of: MakeSources, portal: PortalServer) -> None:
+def test_calls_are_counted_by_endpoint(sources_of: MakeSources, portal: PortalServer) -> None:
     sources = sources_of(login_of(portal))
     sources.jobs(DAYS, frozenset())
     assert dict(sources.requests) == {endpoint: count for (endpoint, _), count in portal.portal.calls.items()}
     assert sources.requests["poll"] == 0
 
 
-def test_one_login_that_is_rejected_does_not_keep_the_others(
-    sources_of: MakeSources, start_portal: StartPortal
-) -> None:
+def test_one_rejected_login_does_not_stop_the_others(sources_of: MakeSources, start_portal: StartPortal) -> None:
     portal = start_portal(TWO)
     sources = sources_of(login_of(portal, name="old", password="wrong"), login_of(portal, name="new"))
     assert read(sources) == [(1, "70001", "House"), (1, "70002", "Barn")]
@@ -164,18 +163,14 @@ def test_one_login_that_is_rejected_does_not_keep_the_others(
     assert problem.startswith("login old: ")
 
 
-def test_where_no_login_can_be_asked_all_the_reasons_are_told(
-    sources_of: MakeSources, start_portal: StartPortal
-) -> None:
+def test_if_all_logins_fail_all_reasons_are_reported(sources_of: MakeSources, start_portal: StartPortal) -> None:
     portal = start_portal(TWO)
     sources = sources_of(*(login_of(portal, name=name, password=name) for name in ("one", "two")))
     told = refusal(sources, AccessError)
     assert [part.partition(":")[0] for part in told.split("; login ")] == ["login one", "two"]
 
 
-def test_a_chosen_location_that_is_not_seen_does_not_keep_others(
-    sources_of: MakeSources, start_portal: StartPortal
-) -> None:
+def test_a_missing_location_does_not_stop_the_others(sources_of: MakeSources, start_portal: StartPortal) -> None:
     choices = LocationChoice(None, "79999"), LocationChoice(None, "70001")
     sources = sources_of(login_of(start_portal(TWO), None, *choices))
     assert read(sources) == [(0, "70001", "House")]
@@ -184,7 +179,7 @@ def test_a_chosen_location_that_is_not_seen_does_not_keep_others(
 
 
 @pytest.mark.parametrize("number", ["79999", "70001"])
-def test_a_missing_number_is_told_with_the_login_not_asked(
+def test_a_missing_number_names_the_login_that_failed(
     sources_of: MakeSources, start_portal: StartPortal, number: str
 ) -> None:
     portal = start_portal(replace(TWO, users=USERS))
@@ -192,15 +187,15 @@ def test_a_missing_number_is_told_with_the_login_not_asked(
     old = replace(old, password=Secret("wrong"))
     sources = sources_of(old, new)
     told = refusal(sources, AccessError, number, "70002")
-    assert told == f"location {number} was not found, and not every login could be asked: {sources.problems[0]}"
+    assert told == f"location {number} was not found, and not every login could be checked: {sources.problems[0]}"
     alone = sources_of(old, new)
     assert refusal(alone, AccessError, number) == alone.problems[0]
 
 
-# -- the present meters
+# -- current meters
 
 
-def test_the_present_meters_tell_their_resolution(sources_of: MakeSources, start_portal: StartPortal) -> None:
+def test_current_meters_have_a_resolution(sources_of: MakeSources, start_portal: StartPortal) -> None:
     daily = replace(BARN_METER, resolution=Resolution.DAYS)
     barn = replace(BARN, meters=(daily, replace(BARN_METER, number="81003", step=900)))
     sources = sources_of(login_of(start_portal(World(locations=(HOUSE, barn)))))
@@ -211,7 +206,7 @@ def test_the_present_meters_tell_their_resolution(sources_of: MakeSources, start
 
 
 @pytest.mark.parametrize(("poll", "error"), [(Poll.STATUS_503, TransportError), (Poll.FAILED, ProtocolError)])
-def test_meters_that_are_not_told_are_an_error_and_no_guess(
+def test_unknown_meters_are_an_error_not_a_guess(
     sources_of: MakeSources, start_portal: StartPortal, poll: Poll, error: type[PortalError]
 ) -> None:
     portal = start_portal(SMALL)
@@ -222,7 +217,7 @@ def test_meters_that_are_not_told_are_an_error_and_no_guess(
         sources.steps(only)
 
 
-def test_meters_that_do_not_show_tell_nothing(sources_of: MakeSources, start_portal: StartPortal) -> None:
+def test_meters_without_data_have_no_resolution(sources_of: MakeSources, start_portal: StartPortal) -> None:
     sources = sources_of(login_of(start_portal(SMALL, poll=Poll.NO_POINTS)))
     (only,) = sources.jobs(DAYS, frozenset())
     assert sources.steps(only) == {}
