@@ -1,1 +1,1 @@
-"""Where a backfill writes: each sink takes chunks of whole days and proves that it has them."""
+"""Where a backfill writes: each sink takes chunks of full days and verifies that they are stored."""

@@ -1,4 +1,4 @@
-"""A file that is there only when it is whole: gathered in parts beside its place, and put there by one rename."""
+"""A file that appears only when complete: collected in parts next to it, then renamed into place."""
 
 import fcntl
 import glob
@@ -20,10 +20,10 @@ _BLOCK = 256 * 1024
 
 
 class FileSink(Sink):
-    """A file, or standard output where `output` is None: it can neither be compared nor gone on with.
+    """A file, or standard output if `output` is None. It can be neither verified nor resumed.
 
-    kind: what messages call it. Parts grow on disk, one file each that is only open while something is added: neither
-    memory nor open files grow with them.
+    `kind` is its name in messages. Each part is a file on disk that is open only while something is added, so that
+    memory use and open files do not grow with the parts.
     """
 
     kind: ClassVar[str]
@@ -34,7 +34,7 @@ class FileSink(Sink):
 
     def __init__(self, output: Path | None, *, overwrite: bool) -> None:
         self.name = f"{self.kind} {output or 'to standard output'}"
-        # A symbolic link stays one: what it points to is written.
+        # A symbolic link is kept: the file it points to is written.
         self._path = output.resolve() if output else None
         self._overwrite = overwrite
         self._folder: Path | None = None
@@ -42,14 +42,14 @@ class FileSink(Sink):
         self._parts: dict[Key, Path] = {}
 
     def open(self, oldest: int) -> list[str]:  # noqa: ARG002 - a file keeps everything
-        """Prove that it can be written. Raises ConfigError."""
+        """Check that the file can be written. Raises ConfigError."""
         path = self._path
         if path and path.exists() and not path.is_file():
-            raise ConfigError(f"{self.name}: that is no file; name a file, or - for standard output")
+            raise ConfigError(f"{self.name}: not a regular file; name a file, or - for standard output")
         if path and path.exists() and not self._overwrite:
-            raise ConfigError(f"{self.name}: exists already; name another file, or write over it with --yes")
+            raise ConfigError(f"{self.name}: already exists; use --yes to overwrite it, or name another file")
         if path and not path.parent.is_dir():
-            raise ConfigError(f"{self.name}: there is no folder {path.parent}; make it first")
+            raise ConfigError(f"{self.name}: no such directory: {path.parent}; create it first")
         try:
             if path:
                 _remove_abandoned(path)
@@ -57,18 +57,18 @@ class FileSink(Sink):
             self._lock = _lock(self._folder)
         except OSError as error:
             raise ConfigError(
-                f"{self.name}: no file can be made there ({error.strerror}); choose another place"
+                f"{self.name}: cannot create a file there ({error.strerror}); choose another directory"
             ) from None
         return []
 
     def stream(self, data: bytes) -> None:
-        """Hand data on to standard output at once. Raises DatabaseError."""
+        """Write data to standard output at once. Raises DatabaseError."""
         with self._wrapped_errors():
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
 
     def append(self, key: Key, text: str) -> None:
-        """Add to a part. Raises DatabaseError."""
+        """Append text to a part. Raises DatabaseError."""
         assert self._folder is not None
         with self._wrapped_errors():
             part = self._parts.setdefault(key, self._folder / str(len(self._parts)))
@@ -76,7 +76,7 @@ class FileSink(Sink):
                 file.write(text.encode())
 
     def publish(self) -> None:
-        """Put the file where it belongs, made of all parts in the order of their keys. Raises DatabaseError."""
+        """Put the file in its place, made of all parts in the order of their keys. Raises DatabaseError."""
         assert self._folder is not None
         with self._wrapped_errors():
             if self._path is None:
@@ -91,7 +91,9 @@ class FileSink(Sink):
                 os.fsync(file.fileno())
             if self._path.exists() and not self._overwrite:
                 raise DatabaseError(
-                    "somebody else made it meanwhile", about=self.name, advice="remove it and run this again"
+                    "another program created it meanwhile",
+                    about=self.name,
+                    advice="remove it and run the command again",
                 )
             whole.replace(self._path)
             _sync_folder(self._path.parent)
@@ -103,7 +105,7 @@ class FileSink(Sink):
                     yield block
 
     def close(self) -> None:
-        """Remove all that was gathered."""
+        """Remove the parts."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
         if self._lock is not None:
@@ -112,21 +114,23 @@ class FileSink(Sink):
 
     @contextmanager
     def _wrapped_errors(self) -> Iterator[None]:
-        """Make what the disk or a pipe complains of a DatabaseError."""
+        """Turn errors of the disk or of a pipe into a DatabaseError."""
         try:
             yield
         except BrokenPipeError:
-            # Else the interpreter complains once more when it ends and flushes what is left.
+            # Otherwise the interpreter fails again when it flushes the rest at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise DatabaseError("whoever read it has ended", about=self.name, advice="run it again") from None
+            raise DatabaseError("the reader closed the pipe", about=self.name, advice="run the command again") from None
         except OSError as error:
             raise DatabaseError(
-                f"writing failed ({error.strerror})", about=self.name, advice="make room or choose another place"
+                f"cannot write ({error.strerror})",
+                about=self.name,
+                advice="free some space or choose another directory",
             ) from error
 
 
 def _lock(folder: Path) -> int | None:
-    """Hold a folder for as long as this process lives; None where another one does."""
+    """Lock a folder for the lifetime of this process; return None if another process holds it."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -137,7 +141,7 @@ def _lock(folder: Path) -> int | None:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Remove what runs for the same file left behind that were killed."""
+    """Remove what killed runs for the same file left behind."""
     for folder in path.parent.glob(f".*.{glob.escape(path.name)}.part"):
         lock = _lock(folder)
         if lock is not None:
@@ -146,7 +150,7 @@ def _remove_abandoned(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """So that the rename outlasts a power failure."""
+    """Make the rename survive a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

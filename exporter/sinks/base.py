@@ -1,4 +1,4 @@
-"""What every sink does, and what passes between it and the backfill."""
+"""The interface of sinks, and what they exchange with the backfill."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ from ..portal.raw_series import RawSeries
 class Patience:
     """How long a backfill waits, in seconds.
 
-    retries: before a chunk is offered again to a database that restarts. settling: after which a kill takes back
-    nothing that was written (tsdb-facts D6). visible: for what was taken to be seen; at once when flushed, but negative
-    look-ups are cached for ten seconds (tsdb-facts D5).
+    `retries` are the waits before a chunk is sent again to a database that restarts. After `settling` a killed
+    database loses nothing that was written: docs/samples.md, "Durability". Within `visible` accepted samples appear;
+    without a flush, lookups that found nothing stay cached: docs/samples.md, "Cached answers".
     """
 
     retries: tuple[float, ...] = (2.0, 10.0, 30.0)
@@ -27,10 +27,10 @@ DEFAULT_PATIENCE = Patience()
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some whole local days of one location as the portal gives them now; start and end are local midnights, UTC.
+    """Some full local days of one location as the portal returns them now.
 
-    meters: with the intervals and days of the chunk, each value with the version of its sample. series: the same before
-    import, export and cost were told apart, for the layout that wants it so.
+    `start` and `end` are local midnights in seconds UTC. `meters` have the intervals and days of the chunk, each value
+    with its version. `series` are the portal's own series, for the layout that needs them.
     """
 
     key: LocationKey
@@ -43,10 +43,11 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A chunk that the sink has; one that can be read back was found equal to the portal's.
+    """A chunk that the sink holds; if it can be read back, it was found equal to the portal's.
 
-    samples: how many were sent; those that were there already are not. corrected: intervals of which another value was
-    stored. gone: stored samples that the portal no longer has. seal: changes with anything that is stored of the chunk.
+    `samples` counts those that were sent, which leaves out those already stored. `corrected` counts intervals with a
+    different stored value, `gone` stored samples that the portal no longer has. `digest` changes with anything that is
+    stored of the chunk.
     """
 
     key: LocationKey
@@ -61,11 +62,11 @@ class Written:
 class Sink(ABC):
     """A destination of a backfill.
 
-    name: for people. identity: what tells it from another one of the same name, for the journal. oldest_first: it wants
-    the chunks in the order of time. resumes: what was written before an end half-way need not be written again.
-    is_verified: it gives back what it took, so that it can be compared. settling: seconds for which written samples may
-    still be lost if it is killed. wants_series: it writes the series as the portal gives them. is_remote: it may keep
-    one waiting. streams: what is written is out at once, and cannot be taken back.
+    `name` is shown in messages. `identity` tells it from another one with the same name, for the journal. With
+    `oldest_first` the chunks come in order of time. With `resumes` chunks of an interrupted run need not be written
+    again. With `is_verified` it can read back and compare what it took. For `settling` seconds written samples may
+    still be lost if it is killed. With `wants_series` it writes the portal's own series. With `is_remote` a call may
+    hang. With `streams` output cannot be taken back.
     """
 
     name: str
@@ -80,23 +81,23 @@ class Sink(ABC):
 
     @abstractmethod
     def open(self, oldest: int) -> list[str]:
-        """Prove that it can be written and read; gives what a person should know before, `oldest` is the first instant.
+        """Check that it can be written and read, and return notes for the user.
 
-        Raises DatabaseError or ConfigError.
+        `oldest` is the first instant to be written, in seconds UTC. Raises DatabaseError or ConfigError.
         """
 
     @abstractmethod
     def write(self, chunk: Chunk) -> Written:
-        """Write a chunk, read it back and compare every sample. Raises DatabaseError where it does not hold it."""
+        """Write a chunk, read it back and compare every sample. Raises DatabaseError if they differ."""
 
-    def still_holds(self, written: Written) -> bool:  # noqa: ARG002 - most need not look
-        """Whether it holds a chunk as it was, now that it has settled. Raises DatabaseError."""
+    def still_holds(self, written: Written) -> bool:  # noqa: ARG002 - files need no check
+        """Check whether a settled chunk is still stored unchanged. Raises DatabaseError."""
         return True
 
     @abstractmethod
     def finish(self) -> None:
-        """Everything is written. Raises DatabaseError."""
+        """Complete the output after the last chunk. Raises DatabaseError."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of it, finished or not."""
+        """Release connections and files, finished or not."""

@@ -1,4 +1,4 @@
-"""Into a CSV file, for spreadsheets (contract 7)."""
+"""Write a CSV file for spreadsheets: docs/samples.md, "CSV"."""
 
 import csv
 import io
@@ -15,9 +15,9 @@ _PART = ()
 
 
 class CSVSink(FileSink):
-    """A CSV file, or standard output where `output` is None, to which each chunk goes at once.
+    """A CSV file, or standard output if `output` is None, which receives each chunk at once.
 
-    The lines come chunk by chunk, each sorted by meter and time.
+    Lines are written chunk by chunk, each sorted by meter and time.
     """
 
     kind = "csv"
@@ -28,11 +28,11 @@ class CSVSink(FileSink):
         self._begun = False
 
     def open(self, oldest: int) -> list[str]:
-        """Prove that a file can be made there."""
+        """Check that the file can be written. Raises ConfigError."""
         return [] if self.streams else super().open(oldest)
 
     def write(self, chunk: Chunk) -> Written:
-        """Add the intervals of a chunk."""
+        """Append the intervals of a chunk."""
         meters = sorted(chunk.meters, key=lambda each: each.info.number)
         rows = [row for meter in meters for row in _rows(chunk, meter)]
         text = io.StringIO()
@@ -42,7 +42,7 @@ class CSVSink(FileSink):
         return Written(chunk.key, chunk.start, chunk.end, len(rows))
 
     def finish(self) -> None:
-        """Put the file in its place; an empty range is a file with only a header."""
+        """Put the file in its place; without intervals it has only a header."""
         if not self._begun:
             self._add("")
         if not self.streams:
@@ -58,7 +58,7 @@ class CSVSink(FileSink):
 
 
 def _rows(chunk: Chunk, meter: Meter) -> list[tuple[object, ...]]:
-    """Only what has a value; csv writes floats as repr does, and None as nothing."""
+    """Return the intervals with a value as rows; csv writes floats like repr, and None as nothing."""
 
     def row(each: Interval) -> tuple[object, ...]:
         start, end = (datetime.fromtimestamp(instant, chunk.zone).isoformat() for instant in (each.start, each.end))

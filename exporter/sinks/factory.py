@@ -1,4 +1,4 @@
-"""Which sink the command line and the configuration mean."""
+"""Choose the sink by command line and configuration."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from .victoriametrics import VictoriaMetricsSink
 
 VICTORIAMETRICS, INFLUXDB, CSV, OPENMETRICS = KINDS = ("victoriametrics", "influxdb", "csv", "openmetrics")
 
-_DEFAULT_URL = "http://localhost:8428"  # where a VictoriaMetrics is unless somebody moved it
+_DEFAULT_URL = "http://localhost:8428"  # the default address of VictoriaMetrics
 
 
 def make_sink(
@@ -25,18 +25,22 @@ def make_sink(
     *,
     overwrite: bool,
 ) -> Sink:
-    """The sink to write to. Raises ConfigError where it is not told completely."""
+    """Return the sink to write to. Raises ConfigError if a setting is missing."""
     if kind is None:
         kind = INFLUXDB if config.influxdb and not config.victoriametrics else VICTORIAMETRICS
     if kind in (CSV, OPENMETRICS):
         if not output:
-            raise ConfigError(f"--to {kind}: name a file with --output FILE, or - for standard output")
+            raise ConfigError(f"--to {kind} needs a file; name one with --output FILE, or - for standard output")
         make = CSVSink if kind == CSV else OpenMetricsSink
         return make(None if output == "-" else Path(output), overwrite=overwrite)
     if output:
-        raise ConfigError(f"--output: only for --to csv and --to openmetrics, {kind} is a database")
+        raise ConfigError(
+            f"--output does not fit {kind}, which is a database; use it with --to csv or --to openmetrics"
+        )
     if kind == INFLUXDB:
         if config.influxdb is None:
-            raise ConfigError("--to influxdb: the configuration has no influxdb section with host and database")
+            raise ConfigError(
+                "--to influxdb needs an influxdb section; add one with host and database to the configuration"
+            )
         return InfluxDBSink(config.influxdb, clock, patience)
     return VictoriaMetricsSink(config.victoriametrics or VictoriaMetricsConfig(_DEFAULT_URL), clock, patience)

@@ -1,4 +1,4 @@
-"""Into an InfluxDB 1.x or 2 in either layout (contract 6), or into a VictoriaMetrics that takes its protocol."""
+"""Write to InfluxDB 1.x or 2, or to VictoriaMetrics by its protocol: docs/samples.md, "InfluxDB layouts"."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -22,13 +22,13 @@ _MINUTE = 60
 _NOTHING: FieldValues = (None,) * len(FIELDS)
 
 Owner = tuple[str, int]
-"""The interval that a point belongs to: meter and start."""
+"""The interval to which a point belongs: meter and start."""
 Wanted = dict[Tags, dict[int, tuple[Owner, FieldValues]]]
-"""What is to be there, by tags and time."""
+"""The points to be stored, by tags and time."""
 
 
 class InfluxDBSink(Sink):
-    """An InfluxDB as the configuration has it; points with other tags or of other measurements are left alone."""
+    """The configured InfluxDB. Points with other tags or measurements are left alone."""
 
     def __init__(self, config: InfluxDBConfig, clock: Clock, patience: Patience = DEFAULT_PATIENCE) -> None:
         self._patience = patience
@@ -41,7 +41,7 @@ class InfluxDBSink(Sink):
         self.identity = repr((config.host, config.org, config.database, config.per_minute))
 
     def open(self, oldest: int) -> list[str]:
-        """Prove that it takes points and gives them back, as far as it lets us; an InfluxDB 2 may only take them."""
+        """Check that points can be written and read back. InfluxDB 2 may allow only writes."""
         state = self._database.check()
         if behind := self._database.victoriametrics:
             self.settling = self._patience.settling
@@ -51,15 +51,15 @@ class InfluxDBSink(Sink):
             return self._visibility.learn(behind.flags(), oldest)
         name = self._config.database
         if state.exists is False and not self._database.speaks_v2:
-            raise self._error(f"has no database {name}", f'make it: CREATE DATABASE "{name.partition("/")[0]}"')
+            raise self._error(f"has no database {name}", f'create it with CREATE DATABASE "{name.partition("/")[0]}"')
         try:
             self._database.write(())
         except DatabaseError as error:
             if state.exists is not False or error.passes_by_itself:
                 raise
-            # Not before: a token that may only write does not see the bucket either.
+            # Only now: a token that may only write does not see the bucket either.
             raise self._error(
-                f"has no bucket {name}, or the token may not see it", "make it, or correct database"
+                f"has no bucket {name}, or the token may not see it", "create it, or fix database"
             ) from None
         try:
             self._database.read((), oldest, oldest + 1)
@@ -67,12 +67,12 @@ class InfluxDBSink(Sink):
             if not self._database.speaks_v2 or error.passes_by_itself:
                 raise
             self.is_verified = False
-            text = "written, but not verified: it does not answer InfluxQL for this bucket"
-            return [f"{text}; give the token the right to read it, and the bucket a DBRP mapping"]
+            text = "data will be written but not verified, because InfluxQL queries of this bucket fail"
+            return [f"{text}; give the token read access and the bucket a DBRP mapping"]
         return []
 
     def write(self, chunk: Chunk) -> Written:
-        """Send the values that are not there yet, or there but different; read back and compare all of them."""
+        """Send missing and different values, then read back and compare all of them."""
         wanted = self._wanted(chunk)
         stored = self._stored(chunk)
         todo = self._todo(wanted, stored)
@@ -93,16 +93,16 @@ class InfluxDBSink(Sink):
         return Written(chunk.key, chunk.start, chunk.end, count(todo), len(corrected), gone, digest(stored))
 
     def still_holds(self, written: Written) -> bool:
-        """Whether what was read back then is still what is there."""
+        """Check whether the chunk is still stored unchanged."""
         return digest(self._stored(written)) == written.digest
 
     def finish(self) -> None:
-        """Have a VictoriaMetrics forget cached answers (tsdb-facts C7); it does that by itself within seconds."""
+        """Reset the result cache of VictoriaMetrics: docs/samples.md, "Cached answers"."""
         if self._database.victoriametrics:
             self._database.victoriametrics.forget_answers()
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         self._database.close()
 
     def _wanted(self, chunk: Chunk) -> Wanted:
@@ -111,14 +111,13 @@ class InfluxDBSink(Sink):
         wanted, clash = _minutes(chunk)
         if clash:
             raise self._error(
-                f"two series of location {chunk.key.location} are both called {clash} in the layout with a point a"
-                " minute",
+                f"two series of location {chunk.key.location} are both called {clash} in the per-minute layout",
                 "set per_minute: false",
             )
         return wanted
 
     def _stored(self, place: Chunk | Written) -> dict[Tags, dict[int, FieldValues]]:
-        """The points in this time that have exactly the tags of the layout; none where it does not give any back."""
+        """Return the points in this time with exactly the tags of the layout; none if they cannot be read."""
         if not self.is_verified:
             return {}
         per_minute = self._config.per_minute
@@ -127,9 +126,9 @@ class InfluxDBSink(Sink):
         return {tags: points for tags, points in found.items() if tuple(name for name, _ in tags) in layouts}
 
     def _todo(self, wanted: Wanted, stored: PointsByTags) -> dict[Tags, dict[int, FieldValues]]:
-        """The values that are not stored, or stored differently.
+        """Return the values that are not stored, or stored differently.
 
-        VictoriaMetrics keeps some fifteen digits of a number (tsdb-facts D9), InfluxDB all of them.
+        VictoriaMetrics keeps about fifteen digits of a number, InfluxDB all: docs/samples.md, "Proof".
         """
         same = partial(isclose, rel_tol=1e-9, abs_tol=1e-9) if self._database.victoriametrics else eq
         todo: dict[Tags, dict[int, FieldValues]] = {}
@@ -145,31 +144,31 @@ class InfluxDBSink(Sink):
         return todo
 
     def _seen(self, chunk: Chunk, wanted: Wanted) -> dict[Tags, dict[int, FieldValues]]:
-        """What is stored; of VictoriaMetrics as soon as what was sent can be seen."""
+        """Return what is stored, for VictoriaMetrics once the sent points are visible."""
         if not self._database.victoriametrics:
             return self._stored(chunk)
         return self._visibility.wait(lambda: self._stored(chunk), lambda stored: self._todo(wanted, stored))
 
     def _not_kept(self, wanted: Wanted, stored: PointsByTags, left: PointsByTags) -> DatabaseError:
-        """What became of points that were taken and are not there, or are there with other values."""
+        """Explain why accepted points are missing or have other values."""
         total = count(wanted)
         lost = missing(left, stored)
         if not lost:
-            what = f"{count(left)} of {total} points have other values although ours were sent"
+            what = f"{count(left)} of {total} points still have other values after ours were sent"
             if self._database.victoriametrics:
                 return self._error(
-                    f"{what}: this VictoriaMetrics cannot replace values of the same time",
-                    "write --to victoriametrics, or into another database",
+                    f"{what}, because VictoriaMetrics cannot replace values at the same time",
+                    "use --to victoriametrics, or another database",
                 )
-            return self._error(what, "see whether another program writes to it")
+            return self._error(what, "check whether another program writes to it")
         what = not_kept(total, "points", lost)
         if not self._database.victoriametrics:
-            return self._error(what, "read its log, and see what SHOW RETENTION POLICIES tells")
+            return self._error(what, "check its log and SHOW RETENTION POLICIES")
         if min(lost) < self._visibility.kept_from:
             return self._error(
-                f"{what}: it drops what is older than its retention", "start it with -retentionPeriod=10y"
+                f"{what}, because they are older than its retention", "start it with -retentionPeriod=10y"
             )
-        return self._error(what, "its log and its metric vm_rows_ignored_total tell more")
+        return self._error(what, "check its log and its metric vm_rows_ignored_total")
 
     def _error(self, what: str, advice: str) -> DatabaseError:
         return self._database.api.target.error(what, advice)
@@ -181,13 +180,13 @@ def _tags(key: LocationKey, **more: str) -> Tags:
 
 
 def _intervals(chunk: Chunk) -> Wanted:
-    """One point an interval, at its start."""
+    """Return one point per interval, at its start."""
     wanted: Wanted = {}
     for meter in chunk.meters:
         points = wanted.setdefault(_tags(chunk.key, meter=meter.info.number), {})
         for each in meter.intervals:
             power = None if each.usage is None else watts(each.usage, each.end - each.start)
-            # Nine digits, for a product with a hundred can have noise in the last ones.
+            # Nine digits, since multiplying by a hundred may add noise in the last ones.
             cents = None if each.cost is None else round(each.cost * _CENTS, 9)
             point = (power, each.usage, cents, each.export)
             if any(value is not None for value in point):
@@ -196,7 +195,7 @@ def _intervals(chunk: Chunk) -> Wanted:
 
 
 def _minutes(chunk: Chunk) -> tuple[Wanted, str]:
-    """A point for each minute of each interval that counts, unrounded; and a name that two different series have."""
+    """Return a point per minute of each interval in the chunk, and a name shared by two different series."""
     counts = {(meter.info.number, each.start, each.end) for meter in chunk.meters for each in meter.intervals}
     wanted: Wanted = {}
     for series in chunk.series:
@@ -216,7 +215,7 @@ def _minutes(chunk: Chunk) -> tuple[Wanted, str]:
 
 
 def _different(point: FieldValues, old: FieldValues, same: Callable[[float, float], bool]) -> FieldValues:
-    """The values of a point that another one does not have."""
+    """Return the values of a point that differ from the stored ones."""
     return tuple(
         None if new is None or (before is not None and same(new, before)) else new
         for new, before in zip(point, old, strict=True)

@@ -1,7 +1,7 @@
-"""Into an OpenMetrics file, of which promtool makes blocks for Prometheus (tsdb-facts B4).
+"""Write an OpenMetrics file, from which promtool creates blocks: docs/samples.md, "Prometheus".
 
-That format wants all samples of a family together, and in it all samples of a series by time, while chunks bring some
-of each: every series is gathered in a part of its own.
+The format needs all samples of a family together, and within it each series in order of time. Chunks have some of
+each, so every series is collected in its own part.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ from .base import Chunk, Written
 
 
 class OpenMetricsSink(FileSink):
-    """An OpenMetrics file, or standard output where `output` is None."""
+    """An OpenMetrics file, or standard output if `output` is None."""
 
     kind = "openmetrics"
 
@@ -25,7 +25,7 @@ class OpenMetricsSink(FileSink):
         self._begun: set[str] = set()
 
     def write(self, chunk: Chunk) -> Written:
-        """Add the samples of a chunk to their series."""
+        """Append the samples of a chunk to their series."""
         count = 0
         for meter, (number, timestamped) in product(chunk.meters, enumerate(TIMESTAMPED)):
             family, place = timestamped.family, f"{number:03}"
@@ -42,6 +42,6 @@ class OpenMetricsSink(FileSink):
         return Written(chunk.key, chunk.start, chunk.end, count)
 
     def finish(self) -> None:
-        """Put the series together, and the file in its place."""
+        """Join the series and put the file in its place."""
         self.append(("end",), "# EOF\n")
         self.publish()

@@ -1,4 +1,4 @@
-"""How a database proves that it has what it took: what is missing, a digest of it, and how long to look for it."""
+"""Verify what a database stored: what is missing, a digest, and how long to wait until it is visible."""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
@@ -11,8 +11,8 @@ from ..databases.vm_flags import retention, retention_notes
 from ..errors import DatabaseError
 
 _FLUSH = "/internal/force_flush"
-_LOST_AFTER = 0.5
-_LOOK = 0.5  # seconds between two looks
+_LOST_AFTER = 0.5  # seconds to look for samples older than the retention
+_LOOK = 0.5  # seconds between two reads
 
 _Stored = TypeVar("_Stored")
 _Samples = Mapping[tuple[tuple[str, str], ...], Mapping[int, object]]
@@ -20,17 +20,17 @@ _Samples = Mapping[tuple[tuple[str, str], ...], Mapping[int, object]]
 
 
 def count(samples: _Samples) -> int:
-    """How many samples there are."""
+    """Count the samples."""
     return sum(map(len, samples.values()))
 
 
 def missing(wanted: _Samples, stored: _Samples) -> list[int]:
-    """The seconds of the samples of which nothing is stored."""
+    """Return the seconds of the samples that are not stored."""
     return [second for series, samples in wanted.items() for second in samples.keys() - stored.get(series, {}).keys()]
 
 
 def digest(stored: _Samples) -> bytes:
-    """Changes with anything that is stored."""
+    """Return a digest that changes with anything that is stored."""
     found = blake2b(digest_size=16)
     for series, samples in sorted(stored.items()):
         if samples:
@@ -39,15 +39,15 @@ def digest(stored: _Samples) -> bytes:
 
 
 def not_kept(total: int, things: str, seconds: Collection[int]) -> str:
-    """What became of samples that were taken and are not there."""
+    """Describe accepted samples that are not stored."""
     first = f"{datetime.fromtimestamp(min(seconds), UTC):%Y-%m-%d %H:%M} UTC"
-    return f"took {total} {things} and did not keep {len(seconds)} of them, from {first} on"
+    return f"accepted {total} {things} but lost {len(seconds)}, the first at {first}"
 
 
 class Visibility:
-    """Looks at a VictoriaMetrics until what it has taken can be seen.
+    """Reads from VictoriaMetrics until accepted samples are visible.
 
-    api: where it is written to. seconds: how long it may hide what it has taken.
+    `api` is where samples are written. They may stay invisible for up to `seconds`.
     """
 
     def __init__(self, api: DatabaseHttp, clock: Clock, seconds: float) -> None:
@@ -56,22 +56,22 @@ class Visibility:
         self._seconds = seconds
         self._flushes = True
         self.period: float | None = None
-        """For how many seconds it keeps samples, where it tells."""
+        """The retention in seconds, if known."""
 
     def learn(self, flags: Mapping[str, str] | None, oldest: int) -> list[str]:
-        """Learn from its flags how long it keeps samples; gives what a person should know before."""
+        """Learn the retention from the flags; return notes for the user about samples as old as `oldest`."""
         self.period = retention(flags)
         return retention_notes(self.period, oldest, self._clock.now())
 
     @property
     def kept_from(self) -> float:
-        """What is older than this is dropped."""
+        """The instant before which samples are dropped, in seconds UTC."""
         return 0.0 if self.period is None else self._clock.now() - self.period
 
     def wait(self, read: Callable[[], _Stored], todo: Callable[[_Stored], _Samples]) -> _Stored:
-        """What is stored, as soon as nothing is left to do, or will hardly be seen any more.
+        """Return what is stored, once nothing is left to do or it is no longer worth waiting.
 
-        A value that takes the place of another one can take as long to be seen as a new one.
+        A value that replaces another one may take as long to become visible as a new one.
         """
         started = self._clock.monotonic()
         while True:
@@ -83,7 +83,7 @@ class Visibility:
             self._clock.sleep(_LOOK)
 
     def _timeout(self, newest: int) -> float:
-        """For how long to look: hardly for what is older than what is kept, where it can be shown at once."""
+        """Return how many seconds to wait: few for samples older than the retention, if a flush is possible."""
         return _LOST_AFTER if self._flushes and newest < self.kept_from else self._seconds
 
     def _flush(self) -> None:
@@ -93,4 +93,4 @@ class Visibility:
             except DatabaseError as error:
                 if error.passes_by_itself:
                     raise
-                self._flushes = False  # a cluster, or a proxy that does not let us: then it takes its time
+                self._flushes = False  # a cluster, or a proxy that does not allow it: then it takes longer

@@ -1,4 +1,4 @@
-"""Into VictoriaMetrics by its import API, and back out again: a 204 proves nothing (tsdb-facts D1, D6)."""
+"""Write to VictoriaMetrics and read back, since a status 204 proves nothing: docs/samples.md, "Proof"."""
 
 import json
 from collections import defaultdict
@@ -22,17 +22,17 @@ _TRIES = 3
 _FAMILIES = "|".join(each.family.name for each in TIMESTAMPED)
 _NAMES = {"__name__", "meter", "period"}
 _PERIODS = "smarthub_interval_tou_usage_kwh"
-_LAST_DECIMAL = 5e-7  # of kWh and USD (contract 3)
+_LAST_DECIMAL = 5e-7  # half of the last decimal of kWh and USD: docs/samples.md, "Intervals and days"
 
 Labels = tuple[tuple[str, str], ...]
 Sample = tuple[int, float]
 """A timestamp in ms and a value."""
 Contents = Mapping[Labels, Mapping[int, Sample]]
-"""The samples of each series by the second in which they lie, which is the last one of their interval."""
+"""The samples of each series by their second, which is the last one of the interval."""
 
 
 class VictoriaMetricsSink(Sink):
-    """A VictoriaMetrics as the configuration has it."""
+    """The configured VictoriaMetrics."""
 
     def __init__(self, config: VictoriaMetricsConfig, clock: Clock, patience: Patience = DEFAULT_PATIENCE) -> None:
         self._clock = clock
@@ -44,17 +44,17 @@ class VictoriaMetricsSink(Sink):
         self.identity = repr((config.url, config.extra_labels))
 
     def open(self, oldest: int) -> list[str]:
-        """Prove that it answers queries; tells where it keeps less than is to be written."""
+        """Check that it answers queries; return a note if its retention is too short."""
         if not self._database.reads_back:
             raise self._database.writing.target.error(
-                "url is the one of a vminsert, which gives nothing back",
+                "url points to vminsert, which cannot be queried",
                 "set query_url, such as http://vmselect:8481/select/0/prometheus with the tenant of url",
             )
         self._database.ping()
         return self._visibility.learn(self._database.flags(), oldest)
 
     def write(self, chunk: Chunk) -> Written:
-        """Send what is not there yet, or there with another value; read back until all of it is there."""
+        """Send missing and different samples; read back until all are stored."""
         wanted = _wanted(chunk, self._extra)
         stored = self._stored(chunk)
         _take_back_periods(chunk, wanted, stored)
@@ -79,26 +79,26 @@ class VictoriaMetricsSink(Sink):
         return Written(chunk.key, chunk.start, chunk.end, sent, len(corrected), gone, digest(stored))
 
     def still_holds(self, written: Written) -> bool:
-        """Whether what was read back then is still what is there."""
+        """Check whether the chunk is still stored unchanged."""
         return digest(self._stored(written)) == written.digest
 
     def finish(self) -> None:
-        """Have cached answers forgotten (tsdb-facts C7); it does that by itself within seconds, a cluster does not."""
+        """Reset the result cache, which a cluster does not do by itself: docs/samples.md, "Cached answers"."""
         self._database.forget_answers()
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         self._database.close()
 
     def _stored(self, place: Chunk | Written) -> dict[Labels, dict[int, Sample]]:
-        """What a query sees of the location's own series in this time: the last version in each second."""
+        """Return what queries see of the location's series in this time: the last version in each second."""
         own = {**asdict(place.key), **self._extra}
         match = ",".join(f'{name}="{escaped(value)}"' for name, value in own.items())
         selector = f'{{__name__=~"{_FAMILIES}",{match}}}'
         found: dict[Labels, dict[int, Sample]] = defaultdict(dict)
         for part in self._database.export(selector, place.start * 1000, place.end * 1000 - 1):
             if part.labels.keys() - own.keys() - _NAMES:
-                continue  # a scrape's labels make it another series
+                continue  # labels of a scrape make it another series
             seconds = found[tuple(sorted(part.labels.items()))]
             for stamp, value in part.samples:
                 if value is not None:
@@ -121,34 +121,36 @@ class VictoriaMetricsSink(Sink):
         self._database.writing.post(_IMPORT, "\n".join(lines).encode())
 
     def _not_kept(self, wanted: Contents, stored: Contents, todo: Contents) -> DatabaseError:
-        """What became of samples that were taken with a 204 and are not there."""
+        """Explain why samples that were accepted with status 204 are not stored."""
         target = self._database.writing.target
         total = count(wanted)
         lost = missing(todo, stored)
         if not lost:
             return target.error(
-                f"{count(todo)} of {total} samples keep an older value although later ones were sent",
+                f"{count(todo)} of {total} samples still have an older value after newer ones were sent",
                 "start it with -dedup.minScrapeInterval=1s",
             )
         what = not_kept(total, "samples", lost)
-        # Where it does not tell, as a cluster, it may keep the default.
+        # A cluster does not tell its retention, which may be the default.
         kept_from = self._clock.now() - MONTH + DAY if self._visibility.period is None else self._visibility.kept_from
         if max(lost) < kept_from:
             return target.error(
-                f"{what}: it drops what is older than its retention",
+                f"{what}, because they are older than its retention",
                 "start it with -retentionPeriod=10y and run the same command again",
             )
         if len(lost) == total:
-            return target.error(what, "check that url and query_url are the same database and tenant, and read its log")
+            return target.error(
+                what, "check that url and query_url are the same database and tenant, then check its log"
+            )
         return target.error(
             what,
-            "a -dedup.minScrapeInterval longer than the meter's interval hides some, -retentionPeriod drops old ones:"
-            " its log and its metrics vm_rows_ignored_total and vm_rows_invalid_total tell more",
+            "check that -dedup.minScrapeInterval is not longer than the meter's interval and that -retentionPeriod is"
+            " long enough, then check its log and its metrics vm_rows_ignored_total and vm_rows_invalid_total",
         )
 
 
 def _wanted(chunk: Chunk, extra: Mapping[str, str]) -> dict[Labels, dict[int, Sample]]:
-    """The samples of a chunk, as /metrics would serve them."""
+    """Return the samples of a chunk, as /metrics would serve them."""
     wanted: dict[Labels, dict[int, Sample]] = {}
     for meter in chunk.meters:
         own = {**extra, **asdict(chunk.key), "meter": meter.info.number}
@@ -160,9 +162,10 @@ def _wanted(chunk: Chunk, extra: Mapping[str, str]) -> dict[Labels, dict[int, Sa
 
 
 def _take_back_periods(chunk: Chunk, wanted: dict[Labels, dict[int, Sample]], stored: Contents) -> None:
-    """Where other rate periods now have all the energy of an interval, one that had some of it has none (contract 3).
+    """Set stored rate periods to zero if other periods now have all the energy of the interval.
 
-    What the portal took away it does not mention: the sample that is stored would count the energy twice.
+    The portal no longer mentions such a period, and the stored sample would count the energy twice:
+    docs/samples.md, "Rate periods".
     """
     moved = {
         (meter.info.number, each.end - 1): timestamp_ms(each.end, max(k for _, _, k in each.periods))
@@ -181,7 +184,7 @@ def _take_back_periods(chunk: Chunk, wanted: dict[Labels, dict[int, Sample]], st
 
 
 def _todo(wanted: Contents, stored: Contents) -> dict[Labels, dict[int, Sample]]:
-    """What has to be sent so that each wanted value wins: later than a stored one, never past its interval."""
+    """Return what to send so that each wanted value wins: later than a stored one, within its interval."""
     todo: dict[Labels, dict[int, Sample]] = {}
     for series, samples in wanted.items():
         before = stored.get(series, {})

@@ -108,7 +108,7 @@ def test_a_database_that_keeps_a_month_is_named_and_completed(services: Services
 
     total = sum(len(values) for values in truth(server, midnight(days_ago(70)), border).values())
     assert nothing.wait() == EXIT_FAILED
-    assert f"did not keep {total}" in nothing.stderr
+    assert f"lost {total}," in nothing.stderr
     assert advice in nothing.stdout
     assert database.export() == {}
 

@@ -1,4 +1,4 @@
-"""The CSV file: its lines, and that it is there whole or not at all."""
+"""Test the CSV file: its lines, and that it appears complete or not at all."""
 
 import os
 from pathlib import Path
@@ -35,7 +35,7 @@ def written(output: Path, *chunks: Chunk) -> list[str]:
     return output.read_text(encoding="utf-8").splitlines()
 
 
-def test_each_interval_is_a_line_with_its_values(tmp_path: Path) -> None:
+def test_each_interval_is_one_line(tmp_path: Path) -> None:
     start = instant("2026-01-05")
     intervals = [
         usage(start, 0.1, 900, export=0.0, cost=0.012345),
@@ -97,7 +97,7 @@ def test_lines_come_chunk_by_chunk_sorted_by_meter(tmp_path: Path, capsysbinary:
     assert capsysbinary.readouterr().out.decode().splitlines() == lines
 
 
-def test_numbers_with_commas_and_quotes_are_quoted(tmp_path: Path) -> None:
+def test_commas_and_quotes_are_quoted(tmp_path: Path) -> None:
     key = LocationKey("novec", '12,3 "x"', "70 001")
     (line,) = written(
         tmp_path / "out.csv", chunk("2026-01-05", meter("M,1", [usage(instant("2026-01-05"), 1.0)]), key=key)
@@ -105,7 +105,7 @@ def test_numbers_with_commas_and_quotes_are_quoted(tmp_path: Path) -> None:
     assert line == '2026-01-05T00:00:00-05:00,2026-01-05T01:00:00-05:00,novec,"12,3 ""x""",70 001,"M,1",1.0,,'
 
 
-def test_an_interval_without_any_value_is_no_line(tmp_path: Path) -> None:
+def test_intervals_without_a_value_are_left_out(tmp_path: Path) -> None:
     sink = opened(tmp_path / "out.csv")
     start = instant("2026-01-05")
     each = chunk("2026-01-05", meter("M1", [usage(start, None), usage(start + HOUR, 0.0)]), meter("M2"))
@@ -113,14 +113,14 @@ def test_an_interval_without_any_value_is_no_line(tmp_path: Path) -> None:
     sink.close()
 
 
-def test_nothing_at_all_is_a_header(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_without_intervals_there_is_only_a_header(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     assert written(tmp_path / "out.csv") == [HEADER.strip()]
     fill(CSVSink(None, overwrite=False))
     assert capsysbinary.readouterr().out == HEADER.encode()
 
 
 @pytest.mark.parametrize("before", [None, "before"])
-def test_the_file_is_there_only_when_it_is_finished(tmp_path: Path, before: str | None) -> None:
+def test_the_file_appears_only_when_finished(tmp_path: Path, before: str | None) -> None:
     output = tmp_path / "out.csv"
     if before:
         output.write_text(before, encoding="utf-8")
@@ -135,7 +135,7 @@ def test_the_file_is_there_only_when_it_is_finished(tmp_path: Path, before: str 
     assert names_in(tmp_path) == ["out.csv"]
 
 
-def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+def test_only_leftovers_of_killed_runs_are_removed(tmp_path: Path) -> None:
     abandoned = tmp_path / ".x1_y2z3w.out.csv.part"
     abandoned.mkdir()
     (abandoned / "0").write_text("half", encoding="utf-8")
@@ -150,18 +150,20 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> N
     assert names_in(tmp_path) == [".x1_y2z3w.other.csv.part"]
 
 
-def test_a_file_that_somebody_else_made_meanwhile_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_created_meanwhile_is_left_alone(tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
     sink = opened(output)
     output.write_text("theirs", encoding="utf-8")
     with pytest.raises(DatabaseError) as caught:
         sink.finish()
-    assert str(caught.value) == f"csv {output}: somebody else made it meanwhile; remove it and run this again"
+    assert (
+        str(caught.value) == f"csv {output}: another program created it meanwhile; remove it and run the command again"
+    )
     sink.close()
     assert (names_in(tmp_path), output.read_text(encoding="utf-8")) == (["out.csv"], "theirs")
 
 
-def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_kept(tmp_path: Path) -> None:
     target, link = tmp_path / "target.csv", tmp_path / "link.csv"
     target.touch()
     link.symlink_to(target)
@@ -173,13 +175,13 @@ def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("", "that is no file; name a file, or - for standard output"),
-        ("/dev/null", "that is no file; name a file, or - for standard output"),
-        ("missing/out.csv", "there is no folder {folder}/missing; make it first"),
-        ("is.csv", "exists already; name another file, or write over it with --yes"),
+        ("", "not a regular file; name a file, or - for standard output"),
+        ("/dev/null", "not a regular file; name a file, or - for standard output"),
+        ("missing/out.csv", "no such directory: {folder}/missing; create it first"),
+        ("is.csv", "already exists; use --yes to overwrite it, or name another file"),
     ],
 )
-def test_a_place_that_cannot_be_written_is_told_at_once(tmp_path: Path, name: str, told: str) -> None:
+def test_an_unusable_output_is_reported_at_once(tmp_path: Path, name: str, told: str) -> None:
     (tmp_path / "is.csv").touch()
     output = tmp_path / name
     with pytest.raises(ConfigError) as caught:
@@ -188,7 +190,7 @@ def test_a_place_that_cannot_be_written_is_told_at_once(tmp_path: Path, name: st
     assert names_in(tmp_path) == ["is.csv"]
 
 
-def test_a_folder_that_takes_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_without_write_access_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> str:
         raise PermissionError(13, "Permission denied")
 
@@ -196,11 +198,11 @@ def test_a_folder_that_takes_nothing_is_told(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(ConfigError) as caught:
         CSVSink(tmp_path / "out.csv", overwrite=False).open(0)
     assert str(caught.value) == (
-        f"csv {tmp_path}/out.csv: no file can be made there (Permission denied); choose another place"
+        f"csv {tmp_path}/out.csv: cannot create a file there (Permission denied); choose another directory"
     )
 
 
-def test_a_full_disk_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sink = opened(tmp_path / "out.csv")
 
     def full(*_: object) -> None:
@@ -210,7 +212,7 @@ def test_a_full_disk_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(DatabaseError) as caught:
         sink.finish()
     assert str(caught.value) == (
-        f"csv {tmp_path}/out.csv: writing failed (No space left on device); make room or choose another place"
+        f"csv {tmp_path}/out.csv: cannot write (No space left on device); free some space or choose another directory"
     )
     sink.close()
     assert names_in(tmp_path) == []
@@ -229,7 +231,7 @@ def test_standard_output_gets_each_chunk_at_once(capsysbinary: pytest.CaptureFix
     assert capsysbinary.readouterr().out == b""
 
 
-def test_a_reader_that_leaves_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_pipe_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as pipe:
@@ -237,9 +239,9 @@ def test_a_reader_that_leaves_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         sink = opened(None)
         with pytest.raises(DatabaseError) as caught:
             sink.write(ONE)
-        assert str(caught.value) == "csv to standard output: whoever read it has ended; run it again"
+        assert str(caught.value) == "csv to standard output: the reader closed the pipe; run the command again"
 
 
-def test_it_wants_the_oldest_first_and_begins_anew_each_time(tmp_path: Path) -> None:
+def test_a_file_is_written_oldest_first_and_never_resumed(tmp_path: Path) -> None:
     sink = CSVSink(tmp_path / "out.csv", overwrite=False)
     assert (sink.oldest_first, sink.resumes, sink.is_verified, sink.settling) == (True, False, False, 0.0)

@@ -1,4 +1,4 @@
-"""What is written to an InfluxDB, 1.x, 2 or a VictoriaMetrics in its place, and what becomes of it."""
+"""Test writing to InfluxDB 1.x and 2, and to VictoriaMetrics in its place."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -62,12 +62,12 @@ def raw(start: int, *values: tuple[float, float | None], length: int = 120) -> t
 
 
 def minutes(*series: RawSeries, start: int = START, count: int = 2, length: int = 120) -> Chunk:
-    """Series of meter M1 with all of its intervals."""
+    """Return a chunk with series of meter M1 and all of its intervals."""
     intervals = [usage(start + n * length, 1.0, length) for n in range(count)]
     return chunk("2026-01-05", meter("M1", intervals), series=series)
 
 
-# -- a point an interval
+# -- one point per interval
 
 
 def test_an_interval_is_a_point_at_its_start(influx: Influx, sink_of: MakeSink) -> None:
@@ -97,7 +97,7 @@ def test_numbers_read_back_exactly(influx: Influx, sink_of: MakeSink) -> None:
     assert [points[START + n * HOUR]["kwh"] for n in range(5)] == list(values)
 
 
-def test_numbers_with_blanks_commas_and_quotes_are_escaped(influx: Influx, sink_of: MakeSink) -> None:
+def test_spaces_commas_and_quotes_are_escaped(influx: Influx, sink_of: MakeSink) -> None:
     key = LocationKey("co op", "12,3'x", '7=1"y')
     each = chunk("2026-01-05", meter("a\\b\nc", [usage(START, 1.0)]), key=key)
     sink = opened(sink_of())
@@ -108,7 +108,7 @@ def test_numbers_with_blanks_commas_and_quotes_are_escaped(influx: Influx, sink_
     assert sink.write(each).samples == 0
 
 
-def test_what_is_there_already_is_not_sent_again(influx: Influx, sink_of: MakeSink) -> None:
+def test_stored_values_are_not_sent_again(influx: Influx, sink_of: MakeSink) -> None:
     sink = opened(sink_of())
     sink.write(hours(1.0, 2.0))
     influx.lines.clear()
@@ -118,7 +118,7 @@ def test_what_is_there_already_is_not_sent_again(influx: Influx, sink_of: MakeSi
 
 
 @pytest.mark.parametrize("now", [3.0, 1.0])
-def test_a_correction_up_or_down_replaces_the_value(influx: Influx, sink_of: MakeSink, now: float) -> None:
+def test_corrections_up_and_down_replace_the_value(influx: Influx, sink_of: MakeSink, now: float) -> None:
     sink = opened(sink_of())
     sink.write(hours(2.0, 2.0))
     assert sink.write(hours(2.0, now)).corrected == 1
@@ -126,7 +126,7 @@ def test_a_correction_up_or_down_replaces_the_value(influx: Influx, sink_of: Mak
     assert [points[START + n * HOUR]["kwh"] for n in range(2)] == [2.0, now]
 
 
-def test_a_field_that_comes_later_is_no_correction(influx: Influx, sink_of: MakeSink) -> None:
+def test_a_later_field_is_not_a_correction(influx: Influx, sink_of: MakeSink) -> None:
     sink = opened(sink_of())
     sink.write(hours(1.0))
     influx.lines.clear()
@@ -135,14 +135,14 @@ def test_a_field_that_comes_later_is_no_correction(influx: Influx, sink_of: Make
     assert influx.lines == [f"electric,{TAGS} cost=11.0 {START}"]
 
 
-def test_points_that_are_gone_are_counted_and_stay(influx: Influx, sink_of: MakeSink) -> None:
+def test_points_gone_at_the_portal_are_counted_and_kept(influx: Influx, sink_of: MakeSink) -> None:
     sink = opened(sink_of())
     sink.write(hours(1.0, 2.0, 3.0))
     assert sink.write(hours(1.0)).gone == 2
     assert [len(points) for points in influx.held.values()] == [3]
 
 
-def test_points_of_others_are_neither_counted_nor_touched(influx: Influx, sink_of: MakeSink) -> None:
+def test_points_of_others_are_left_alone(influx: Influx, sink_of: MakeSink) -> None:
     others = [f"electric watts=5.0 {START}", f"electric,host=x,{TAGS} kwh=5.0 {START}"]
     others += [f"electric,{TAGS.replace('70001', '70002')} kwh=5.0 {START}", f"electric,{TAGS} kwh=5.0 {START - HOUR}"]
     for line in others:
@@ -166,10 +166,10 @@ def test_a_long_chunk_is_sent_in_requests_of_bounded_size(influx: Influx, sink_o
     assert influx.sizes == [0, 10_000, 10_000, 5_000]
 
 
-# -- a point a minute
+# -- one point per minute
 
 
-def test_a_single_series_has_a_point_each_minute_and_no_tag(influx: Influx, sink_of: MakeSink) -> None:
+def test_a_single_series_has_minute_points_without_tags(influx: Influx, sink_of: MakeSink) -> None:
     each = minutes(RawSeries("M1", "M1", raw(START, (0.1, 0.07), (0.3, None))))
     written = opened(sink_of(per_minute=True)).write(each)
     assert influx.lines == [
@@ -181,7 +181,7 @@ def test_a_single_series_has_a_point_each_minute_and_no_tag(influx: Influx, sink
     assert written == Written(KEY, each.start, each.end, samples=4)
 
 
-def test_several_series_are_told_apart_by_their_name(influx: Influx, sink_of: MakeSink) -> None:
+def test_several_series_have_a_name_tag(influx: Influx, sink_of: MakeSink) -> None:
     each = minutes(
         RawSeries("M1", "Consumption", raw(START, (0.1, None), length=60)),
         RawSeries("M1", "Generation", raw(START, (-0.5, None), length=60)),
@@ -198,7 +198,7 @@ def test_several_series_are_told_apart_by_their_name(influx: Influx, sink_of: Ma
 
 
 @pytest.mark.parametrize(("day", "count"), [("2026-03-08", 23), ("2026-11-01", 25)])
-def test_each_minute_of_a_clock_change_has_a_point(influx: Influx, sink_of: MakeSink, day: str, count: int) -> None:
+def test_every_minute_of_a_dst_change_has_a_point(influx: Influx, sink_of: MakeSink, day: str, count: int) -> None:
     start = instant(day)
     intervals = [usage(start + n * HOUR, 1.0) for n in range(count)]
     series = RawSeries("M1", "M1", raw(start, *[(float(n), None) for n in range(count)], length=HOUR))
@@ -211,31 +211,31 @@ def test_each_minute_of_a_clock_change_has_a_point(influx: Influx, sink_of: Make
 @pytest.mark.parametrize(
     "points",
     [
-        # What is held back, and whole days of a meter that has finer data.
+        # Placeholders, and daily values of a meter with finer data.
         raw(START, (0.1, None), (0.0, None), (0.0, None), length=60),
         ((START, START + 86400, 24.0, None), *raw(START, (0.1, None), length=60)),
     ],
 )
-def test_only_minutes_of_intervals_that_count_are_written(
+def test_only_minutes_of_written_intervals_are_sent(
     influx: Influx, sink_of: MakeSink, points: tuple[RawPoint, ...]
 ) -> None:
     opened(sink_of(per_minute=True)).write(minutes(RawSeries("M1", "M1", points), count=1, length=60))
     assert influx.lines == [f"electric watts=6000.0 {START}"]
 
 
-def test_series_of_one_name_with_other_values_are_refused(influx: Influx, sink_of: MakeSink) -> None:
+def test_different_series_with_one_name_are_refused(influx: Influx, sink_of: MakeSink) -> None:
     sink = opened(sink_of(per_minute=True))
     each = minutes(
         RawSeries("M1", "Net", raw(START, (0.1, None))), RawSeries("M1", "Net", raw(START, (0.2, None))), count=1
     )
     assert refusal(lambda: sink.write(each)) == (
-        f"influxdb {influx.url}: two series of location 70001 are both called Net in the layout with a point a minute;"
+        f"influxdb {influx.url}: two series of location 70001 are both called Net in the per-minute layout;"
         " set per_minute: false"
     )
     assert influx.lines == []
 
 
-def test_all_minutes_of_an_interval_are_one_correction(influx: Influx, sink_of: MakeSink) -> None:
+def test_minutes_of_one_interval_are_one_correction(influx: Influx, sink_of: MakeSink) -> None:
     sink = opened(sink_of(per_minute=True))
     sink.write(minutes(RawSeries("M1", "M1", raw(START, (0.1, 0.5), (0.2, 0.5)))))
     influx.lines.clear()
@@ -259,7 +259,7 @@ def test_only_minutes_of_the_same_series_can_be_gone(influx: Influx, sink_of: Ma
     ("per_minute", "layout"),
     [(False, "per interval"), (True, "per minute")],
 )
-def test_the_name_tells_the_layout(influx: Influx, sink_of: MakeSink, per_minute: bool, layout: str) -> None:  # noqa: FBT001
+def test_the_name_shows_the_layout(influx: Influx, sink_of: MakeSink, per_minute: bool, layout: str) -> None:  # noqa: FBT001
     sink = sink_of(per_minute=per_minute, name="electric/autogen")
     assert sink.name == f"influxdb {influx.url}/electric/autogen ({layout})"
     assert (sink.wants_series, sink.settling, sink.resumes, sink.oldest_first) == (per_minute, 0.0, True, False)
@@ -273,10 +273,10 @@ def test_a_retention_policy_may_be_named_with_the_database(influx: Influx, sink_
     assert [params["rp"] for _, _, params in influx.asked if "SELECT" in params.get("q", "")] == ["week"] * 3
 
 
-def test_a_missing_database_is_told_with_how_to_make_it(influx: Influx, sink_of: MakeSink) -> None:
+def test_a_missing_database_is_reported_with_a_fix(influx: Influx, sink_of: MakeSink) -> None:
     influx.names = ["_internal"]
     assert refusal(lambda: sink_of(name="electric/week").open(START)) == (
-        f'influxdb {influx.url}: has no database electric/week; make it: CREATE DATABASE "electric"'
+        f'influxdb {influx.url}: has no database electric/week; create it with CREATE DATABASE "electric"'
     )
 
 
@@ -285,13 +285,13 @@ def test_a_missing_database_is_told_with_how_to_make_it(influx: Influx, sink_of:
     [
         (
             "partial write: field type conflict: input field 'watts' is type float, already exists as type integer",
-            "another program writes this field as another type; set another database",
+            "another program writes this field with another type; use another database",
         ),
         (
             "partial write: points beyond retention policy dropped=1",
-            "it keeps less than is to be written; ALTER RETENTION POLICY ... DURATION INF first",
+            "its retention is too short; run ALTER RETENTION POLICY ... DURATION INF first",
         ),
-        ("something else", "look into its log"),
+        ("something else", "check its log"),
     ],
 )
 def test_a_refused_write_is_quoted_with_advice(influx: Influx, sink_of: MakeSink, said: str, advice: str) -> None:
@@ -303,41 +303,41 @@ def test_a_refused_write_is_quoted_with_advice(influx: Influx, sink_of: MakeSink
 
 
 @pytest.mark.parametrize("answer", ["nonsense", "[]", '{"results": [{"series": [{"values": [[]]}]}]}'])
-def test_an_answer_of_another_shape_is_told(influx: Influx, sink_of: MakeSink, answer: str) -> None:
+def test_an_unexpected_response_is_an_error(influx: Influx, sink_of: MakeSink, answer: str) -> None:
     sink = opened(sink_of())
     influx.refusals["/query"] = 200, answer
     refusal(lambda: sink.write(hours(1.0)))
 
 
 @pytest.mark.parametrize("value", ['"1.0"', "true", '"seven"'])
-def test_a_stored_text_is_no_number_and_is_written_over(influx: Influx, sink_of: MakeSink, value: str) -> None:
+def test_stored_text_is_not_a_number_and_is_replaced(influx: Influx, sink_of: MakeSink, value: str) -> None:
     sink = opened(sink_of())
     tags = "{" + ",".join(f'"{name}":"{text}"' for name, text in (tag.split("=") for tag in TAGS.split(","))) + "}"
     row = f'{{"results":[{{"series":[{{"tags":{tags},"values":[[{START},1000,{value},null,null]]}}]}}]}}'
     influx.refusals["/query"] = 200, row
-    assert "1 of 1 points have other values" in refusal(lambda: sink.write(hours(1.0)))
+    assert "1 of 1 points still have other values" in refusal(lambda: sink.write(hours(1.0)))
     assert influx.lines == [f"electric,{TAGS} kwh=1.0 {START}"]
 
 
-def test_points_that_were_taken_and_are_not_there_are_told(influx: Influx, sink_of: MakeSink) -> None:
+def test_lost_points_are_reported(influx: Influx, sink_of: MakeSink) -> None:
     sink = opened(sink_of())
     influx.keeps = lambda _, new: None if new in (2.0, 2000.0) else new
     assert refusal(lambda: sink.write(hours(1.0, 2.0))) == (
-        f"influxdb {influx.url}: took 2 points and did not keep 1 of them, from 2026-01-05 06:00 UTC on; read its log,"
-        " and see what SHOW RETENTION POLICIES tells"
+        f"influxdb {influx.url}: accepted 2 points but lost 1, the first at 2026-01-05 06:00 UTC; check its log"
+        " and SHOW RETENTION POLICIES"
     )
 
 
-def test_points_that_come_back_with_other_values_are_told(influx: Influx, sink_of: MakeSink) -> None:
+def test_points_with_other_values_are_reported(influx: Influx, sink_of: MakeSink) -> None:
     sink = opened(sink_of())
     influx.keeps = lambda _, new: new + 1
     assert refusal(lambda: sink.write(hours(1.0, 2.0))) == (
-        f"influxdb {influx.url}: 2 of 2 points have other values although ours were sent;"
-        " see whether another program writes to it"
+        f"influxdb {influx.url}: 2 of 2 points still have other values after ours were sent;"
+        " check whether another program writes to it"
     )
 
 
-def test_what_was_written_earlier_is_known_by_its_digest(sink_of: MakeSink) -> None:
+def test_written_points_are_recognized_by_their_digest(sink_of: MakeSink) -> None:
     sink = opened(sink_of())
     written = sink.write(hours(1.0, 2.0))
     assert sink.still_holds(written)
@@ -349,7 +349,7 @@ def test_what_was_written_earlier_is_known_by_its_digest(sink_of: MakeSink) -> N
 # -- version 2
 
 
-def test_version_2_is_written_by_its_own_path(influx: Influx, sink_of: MakeSink) -> None:
+def test_version_2_is_written_by_its_own_api(influx: Influx, sink_of: MakeSink) -> None:
     influx.headers = dict(V2)
     sink = opened(sink_of(token="token", org="home"))
     assert sink.write(hours(1.0)).samples == 1
@@ -363,14 +363,14 @@ def test_version_2_is_written_by_its_own_path(influx: Influx, sink_of: MakeSink)
 @pytest.mark.parametrize(
     "refusal", [(404, "not found"), (403, "forbidden"), (200, '{"results":[{"error":"database not found"}]}')]
 )
-def test_version_2_that_cannot_be_read_is_written_without_proof(
+def test_unreadable_version_2_is_written_unverified(
     influx: Influx, sink_of: MakeSink, refusal: tuple[int, str]
 ) -> None:
     influx.headers = dict(V2)
     influx.refusals["/query"] = refusal
     note = (
-        "written, but not verified: it does not answer InfluxQL for this bucket;"
-        " give the token the right to read it, and the bucket a DBRP mapping"
+        "data will be written but not verified, because InfluxQL queries of this bucket fail;"
+        " give the token read access and the bucket a DBRP mapping"
     )
     sink = opened(sink_of(token="token"), [note])
     for _ in range(2):
@@ -380,26 +380,26 @@ def test_version_2_that_cannot_be_read_is_written_without_proof(
     assert (sink.is_verified, sink.still_holds(sink.write(hours(1.0)))) == (False, True)
 
 
-def test_version_2_in_trouble_is_an_error(influx: Influx, sink_of: MakeSink) -> None:
+def test_an_error_of_version_2_is_not_taken_for_no_access(influx: Influx, sink_of: MakeSink) -> None:
     influx.headers = dict(V2)
     influx.refusals["/query"] = 503, "busy"
-    assert "is in trouble" in refusal(lambda: sink_of(token="token").open(START))
+    assert "returned an error" in refusal(lambda: sink_of(token="token").open(START))
 
 
-def test_a_bucket_that_is_not_there_is_told(influx: Influx, sink_of: MakeSink) -> None:
+def test_a_missing_bucket_is_reported(influx: Influx, sink_of: MakeSink) -> None:
     influx.headers, influx.names = dict(V2), []
     influx.refusals["/api/v2/write"] = 404, '{"code":"not found","message":"bucket not found"}'
     assert refusal(lambda: sink_of(token="token").open(START)) == (
-        f"influxdb {influx.url}: has no bucket electric, or the token may not see it; make it, or correct database"
+        f"influxdb {influx.url}: has no bucket electric, or the token may not see it; create it, or fix database"
     )
 
 
-def test_a_bucket_that_the_token_may_only_write_is_written(influx: Influx, sink_of: MakeSink) -> None:
+def test_a_write_only_bucket_is_written(influx: Influx, sink_of: MakeSink) -> None:
     influx.headers, influx.names = dict(V2), []
     assert opened(sink_of(token="token")).write(hours(1.0)).samples == 1
 
 
-# -- a VictoriaMetrics in its place
+# -- VictoriaMetrics in its place
 
 
 @pytest.fixture
@@ -410,7 +410,7 @@ def vm(influx: Influx) -> Influx:
 
 @pytest.mark.parametrize(("token", "path"), [("me:pw", "/write"), ("", "/write"), ("token", "/api/v2/write")])
 @pytest.mark.parametrize("per_minute", [True, False])
-def test_victoria_metrics_is_flushed_and_read_by_its_export(
+def test_victoriametrics_is_flushed_and_read_by_export(
     vm: Influx,
     sink_of: MakeSink,
     token: str,
@@ -432,7 +432,7 @@ def test_victoria_metrics_is_flushed_and_read_by_its_export(
     assert vm.paths()[-1] == "/internal/resetRollupResultCache"
 
 
-def test_what_the_go_tool_wrote_goes_on_without_a_label(vm: Influx, sink_of: MakeSink) -> None:
+def test_series_of_the_go_tool_continue_without_a_label(vm: Influx, sink_of: MakeSink) -> None:
     vm.put(f"electric watts=3000 {START}")
     sink = opened(sink_of(token="me:pw", per_minute=True))
     each = minutes(RawSeries("M1", "M1", raw(START, (0.1, None), length=60)), count=1, length=60)
@@ -440,7 +440,7 @@ def test_what_the_go_tool_wrote_goes_on_without_a_label(vm: Influx, sink_of: Mak
     assert "/write" not in vm.paths()
 
 
-def test_fifteen_digits_are_enough_of_victoria_metrics(vm: Influx, sink_of: MakeSink) -> None:
+def test_fifteen_digits_are_enough_for_victoriametrics(vm: Influx, sink_of: MakeSink) -> None:
     vm.keeps = lambda _, new: float(f"{new:.15g}")
     sink = opened(sink_of(per_minute=True))
     each = minutes(RawSeries("M1", "M1", raw(START, (1 / 3, 0.1 / 3))))
@@ -448,18 +448,18 @@ def test_fifteen_digits_are_enough_of_victoria_metrics(vm: Influx, sink_of: Make
     assert sink.write(each).samples == 0
 
 
-def test_a_victoria_metrics_that_keeps_the_bigger_value_is_told(vm: Influx, sink_of: MakeSink) -> None:
+def test_victoriametrics_keeping_the_larger_value_is_reported(vm: Influx, sink_of: MakeSink) -> None:
     vm.keeps = lambda old, new: max(old or 0.0, new)
     sink = opened(sink_of())
     sink.write(hours(2.0, 2.0))
     assert sink.write(hours(2.0, 3.0)).corrected == 1
     assert refusal(lambda: sink.write(hours(2.0, 1.0))) == (
-        f"influxdb {vm.url}: 1 of 2 points have other values although ours were sent: this VictoriaMetrics cannot"
-        " replace values of the same time; write --to victoriametrics, or into another database"
+        f"influxdb {vm.url}: 1 of 2 points still have other values after ours were sent, because VictoriaMetrics"
+        " cannot replace values at the same time; use --to victoriametrics, or another database"
     )
 
 
-def test_copies_that_differ_are_not_taken_for_equal(vm: Influx, sink_of: MakeSink) -> None:
+def test_different_copies_are_not_equal(vm: Influx, sink_of: MakeSink) -> None:
     sink = opened(sink_of())
     labels = {"db": "electric", **dict(tag.split("=") for tag in TAGS.split(","))}
     stored = {"electric_watts": [1000, 1000], "electric_kwh": [2, 1]}
@@ -474,23 +474,21 @@ def test_copies_that_differ_are_not_taken_for_equal(vm: Influx, sink_of: MakeSin
     assert vm.lines == [f"electric,{TAGS} kwh=1.0 {START}"]
 
 
-def test_points_that_are_too_old_are_told_before_and_after(vm: Influx, sink_of: MakeSink) -> None:
+def test_points_too_old_are_reported_before_and_after(vm: Influx, sink_of: MakeSink) -> None:
     vm.flags = '-retentionPeriod="10d"\n'
     sink = sink_of()
     (note,) = sink.open(START)
     assert "10 days" in note
     vm.keeps = lambda *_: None
     assert refusal(lambda: sink.write(hours(1.0, 2.0))) == (
-        f"influxdb {vm.url}: took 2 points and did not keep 2 of them, from 2026-01-05 05:00 UTC on: it drops what is"
+        f"influxdb {vm.url}: accepted 2 points but lost 2, the first at 2026-01-05 05:00 UTC, because they are"
         " older than its retention; start it with -retentionPeriod=10y"
     )
 
 
-def test_without_the_right_to_flush_it_looks_for_twelve_seconds(
-    vm: Influx, sink_of: MakeSink, clock: ManualClock
-) -> None:
+def test_without_flush_access_it_waits_twelve_seconds(vm: Influx, sink_of: MakeSink, clock: ManualClock) -> None:
     vm.refusals["/internal/force_flush"] = 401, ""
     sink = opened(sink_of())
     vm.keeps = lambda *_: None
-    assert "its log and its metric vm_rows_ignored_total tell more" in refusal(lambda: sink.write(hours(1.0)))
+    assert "check its log and its metric vm_rows_ignored_total" in refusal(lambda: sink.write(hours(1.0)))
     assert 12 <= sum(clock.slept) <= 13

@@ -1,4 +1,4 @@
-"""The OpenMetrics file: its lines, its order, and that parsers find in it what was written."""
+"""Test the OpenMetrics file: its lines, its order, and that a parser reads back what was written."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -42,7 +42,7 @@ def head(name: str) -> list[str]:
     return [f"# HELP {name} {HELP[name]}", f"# TYPE {name} gauge"]
 
 
-def test_families_come_one_after_the_other(tmp_path: Path) -> None:
+def test_families_are_written_one_after_the_other(tmp_path: Path) -> None:
     first, second = instant("2026-01-05"), instant("2026-01-06")
     chunks = [
         chunk("2026-01-05", meter("M1", [usage(first, 0.5, export=0.0)], [usage(first, 12.25, 24 * HOUR)])),
@@ -67,7 +67,7 @@ def test_families_come_one_after_the_other(tmp_path: Path) -> None:
     ]
 
 
-def test_rate_periods_are_series_of_their_own(tmp_path: Path) -> None:
+def test_each_rate_period_is_its_own_series(tmp_path: Path) -> None:
     start = instant("2026-01-05")
     intervals = [
         Interval(start + hour * HOUR, start + (hour + 1) * HOUR, periods=tuple(periods))
@@ -85,7 +85,7 @@ def test_rate_periods_are_series_of_their_own(tmp_path: Path) -> None:
     ]
 
 
-def test_hostile_numbers_are_escaped(tmp_path: Path) -> None:
+def test_special_characters_in_labels_are_escaped(tmp_path: Path) -> None:
     key = LocationKey("novec", 'a"b\\c', "7 0,1")
     each = chunk("2026-01-05", meter("M\n1", [usage(instant("2026-01-05"), 1.0)]), key=key)
     text = written(tmp_path / "out.om", each)
@@ -94,11 +94,11 @@ def test_hostile_numbers_are_escaped(tmp_path: Path) -> None:
     assert sample.labels == {"portal": "novec", "account": 'a"b\\c', "location": "7 0,1", "meter": "M\n1"}
 
 
-def test_nothing_at_all_is_a_file_with_its_end(tmp_path: Path) -> None:
+def test_without_samples_the_file_has_only_its_end(tmp_path: Path) -> None:
     assert written(tmp_path / "out.om") == "# EOF\n"
 
 
-def test_the_file_appears_at_once_and_nothing_else_stays(tmp_path: Path) -> None:
+def test_only_the_finished_file_stays(tmp_path: Path) -> None:
     output = tmp_path / "out.om"
     sink = OpenMetricsSink(output, overwrite=False)
     assert sink.name == f"openmetrics {output}"
@@ -111,18 +111,18 @@ def test_the_file_appears_at_once_and_nothing_else_stays(tmp_path: Path) -> None
     assert names_in(tmp_path) == ["out.om"]
 
 
-def test_no_file_stays_open_however_many_series_there_are(tmp_path: Path) -> None:
+def test_no_file_stays_open_with_many_series(tmp_path: Path) -> None:
     sink = OpenMetricsSink(tmp_path / "out.om", overwrite=False)
     sink.open(0)
     before = len(names_in(Path("/proc/self/fd")))
     meters = [meter(f"M{number}", [usage(instant("2026-01-05"), 1.0)]) for number in range(50)]
     sink.write(chunk("2026-01-05", *meters))
-    # Fewer, where sockets of earlier tests are collected meanwhile.
+    # There may be fewer if sockets of earlier tests were closed meanwhile.
     assert len(names_in(Path("/proc/self/fd"))) <= before
     sink.close()
 
 
-def test_standard_output_gets_the_whole_at_the_end(
+def test_standard_output_gets_everything_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     each = chunk("2026-01-05", meter("M1", [usage(instant("2026-01-05"), 1.0)]))
@@ -148,8 +148,8 @@ periods = st.dictionaries(texts, st.tuples(st.floats(0, 10), versions), max_size
 
 
 def interval(start: int, end: int, given: Sequence[tuple[float | None, int]]) -> Interval:
-    (drawn, drawn_k), (sent, sent_k), (cost, cost_k) = given
-    return Interval(start, end, drawn, drawn_k, sent, sent_k, cost, cost_k)
+    (usage, usage_k), (export, export_k), (cost, cost_k) = given
+    return Interval(start, end, usage, usage_k, export, export_k, cost, cost_k)
 
 
 @st.composite
@@ -165,7 +165,7 @@ def meters(draw: st.DrawFn, number: str, start: int, end: int) -> Meter:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Chunk]:
-    """Some days, of which each is a chunk, around a change of clocks."""
+    """Generate days around a daylight saving change, each as one chunk."""
     first = date.fromisoformat(draw(st.sampled_from(["2026-03-07", "2026-10-31"])))
     key = LocationKey("novec", draw(texts), draw(texts))
     numbers = draw(st.lists(texts, unique=True, min_size=1, max_size=2))
@@ -181,7 +181,7 @@ Found = dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[str, float]]]
 
 @examples
 @given(histories())
-def test_the_clients_parser_finds_every_sample_again(
+def test_the_prometheus_parser_finds_every_sample(
     tmp_path_factory: pytest.TempPathFactory, history: list[Chunk]
 ) -> None:
     expected: Found = {}

@@ -1,4 +1,4 @@
-"""Into VictoriaMetrics and read back: what is sent, how often, and what is said when it is not there afterwards."""
+"""Test writing to VictoriaMetrics: what is sent, how it is read back, and the errors if it is missing."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -61,7 +61,7 @@ def of(*intervals: Interval, number: str = "M1") -> Chunk:
 
 
 def stamp(number: int, k: int = 7, start: int = START) -> int:
-    """The timestamp of the n-th hour, of the k-th version."""
+    """Return the timestamp of an hour and version."""
     return (start + (number + 1) * HOUR) * 1000 - 1000 + k
 
 
@@ -72,12 +72,12 @@ def refusal(action: Callable[[], object]) -> DatabaseError:
 
 
 def classified(*periods: tuple[str, float, int]) -> Chunk:
-    """One hour of 1.5 kWh with its rate periods."""
+    """Return one hour of 1.5 kWh with its rate periods."""
     return of(replace(usage(START, 1.5), periods=periods))
 
 
 def stored_periods(vm: MetricsDouble) -> dict[str, tuple[int, float]]:
-    """The last version of each rate period in that hour."""
+    """Return the last version of each rate period in that hour."""
     return {
         dict(series)["period"]: max(samples.items())
         for series, samples in vm.held.items()
@@ -100,12 +100,12 @@ def stored_periods(vm: MetricsDouble) -> dict[str, tuple[int, float]]:
         (None, 4000, 0),
     ],
 )
-def test_a_database_that_keeps_too_little_is_told_before(
+def test_a_short_retention_is_reported_first(
     vm: MetricsDouble, clock: ManualClock, flags: str | None, days: int, noted: int
 ) -> None:
     vm.flags = flags
     told = (
-        f"it keeps only {noted} days (-retentionPeriod) and drops what is older without a word: start it with"
+        f"retention is {noted} days (-retentionPeriod); older samples are silently dropped: start it with"
         " -retentionPeriod=10y first"
     )
     with closing(VictoriaMetricsSink(VictoriaMetricsConfig(vm.url), clock)) as sink:
@@ -114,9 +114,9 @@ def test_a_database_that_keeps_too_little_is_told_before(
     assert [call.path for call in vm.calls] == ["/api/v1/query", "/flags"]
 
 
-def test_a_vminsert_alone_is_refused_with_what_to_set(open_sink: Open) -> None:
+def test_vminsert_alone_is_refused_with_advice(open_sink: Open) -> None:
     assert str(refusal(lambda: open_sink("http://127.0.0.1:9/insert/0/prometheus"))) == (
-        "victoriametrics http://127.0.0.1:9: url is the one of a vminsert, which gives nothing back; set query_url,"
+        "victoriametrics http://127.0.0.1:9: url points to vminsert, which cannot be queried; set query_url,"
         " such as http://vmselect:8481/select/0/prometheus with the tenant of url"
     )
 
@@ -134,7 +134,7 @@ def test_credentials_go_with_every_call(vm: MetricsDouble, open_sink: Open) -> N
 # -- what is sent
 
 
-def test_every_value_lands_under_its_name_with_its_time(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_every_value_has_its_name_and_time(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     first = Interval(START, START + HOUR, 1.25, 3, 0.5, 4, 0.125, 5, (("On Peak", 1.25, 6),))
     whole = Interval(START, START + DAY, 24.0, 2, 0.5, 2, 3.5, 2)
     written = sink.write(chunk("2026-01-10", meter("M1", [first], [whole])))
@@ -155,12 +155,12 @@ def test_every_value_lands_under_its_name_with_its_time(vm: MetricsDouble, sink:
     assert (written.samples, written.corrected, written.gone) == (8, 0, 0)
 
 
-def test_an_empty_chunk_sends_nothing_and_is_held(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_an_empty_chunk_sends_nothing(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     written = sink.write(chunk("2026-01-10"))
     assert (written.samples, vm.count("/api/v1/import"), sink.still_holds(written)) == (0, 0, True)
 
 
-def test_long_series_are_sent_in_lines_of_ten_thousand_samples(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_long_series_are_split_at_ten_thousand_samples(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     intervals = [usage(START + number * 300, 1.0, 300) for number in range(10_001)]
     assert sink.write(chunk("2026-01-10", meter("M1", intervals), days=36)).samples == 20_002
     (call,) = [call for call in vm.calls if call.path == "/api/v1/import"]
@@ -168,7 +168,7 @@ def test_long_series_are_sent_in_lines_of_ten_thousand_samples(vm: MetricsDouble
     assert len(vm.series(USAGE)) == 10_001
 
 
-def test_strange_labels_arrive_as_they_are_and_are_found_again(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_special_characters_in_labels_survive(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     odd = LocationKey("novec", 'a"b\\c', "7{0}")
     strange = chunk("2026-01-10", meter('M"1\\', hours(1.0)), key=odd)
     assert sink.write(strange).samples == 2
@@ -176,7 +176,7 @@ def test_strange_labels_arrive_as_they_are_and_are_found_again(vm: MetricsDouble
     assert {dict(labels)["meter"] for labels in vm.held} == {'M"1\\'}
 
 
-def test_extra_labels_make_another_series(vm: MetricsDouble, open_sink: Open) -> None:
+def test_extra_labels_are_another_series(vm: MetricsDouble, open_sink: Open) -> None:
     open_sink().write(of(*hours(1.0)))
     extra = open_sink(extra_labels=(("job", "smarthub"), ("instance", "farm")))
     assert extra.write(of(*hours(2.0))).samples == 2
@@ -186,9 +186,7 @@ def test_extra_labels_make_another_series(vm: MetricsDouble, open_sink: Open) ->
 
 
 @pytest.mark.parametrize("label", ["job", "instance", "replica"])
-def test_a_scrape_with_labels_of_its_own_is_another_series(
-    vm: MetricsDouble, sink: VictoriaMetricsSink, label: str
-) -> None:
+def test_scrapes_with_other_labels_are_another_series(vm: MetricsDouble, sink: VictoriaMetricsSink, label: str) -> None:
     vm.put({"__name__": USAGE, **LABELS, label: "x"}, stamp(0), 9.0)
     written = sink.write(of(*hours(1.0)))
     assert (written.samples, written.corrected, written.gone) == (2, 0, 0)
@@ -196,10 +194,10 @@ def test_a_scrape_with_labels_of_its_own_is_another_series(
     assert sink.still_holds(written)
 
 
-# -- what is there already
+# -- what is already stored
 
 
-def test_only_what_is_missing_or_different_is_sent(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_only_missing_or_different_samples_are_sent(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     sink.write(of(*hours(1.0, 2.0)))
     vm.calls.clear()
     written = sink.write(of(*hours(1.0, 2.5, 3.0, k=9)))
@@ -217,7 +215,7 @@ def test_only_what_is_missing_or_different_is_sent(vm: MetricsDouble, sink: Vict
     assert sink.still_holds(again)
 
 
-def test_energy_moves_from_one_rate_period_to_another(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_energy_can_move_to_another_rate_period(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     sink.write(classified(("On Peak", 1.5, 20)))
     moved = classified(("Off Peak", 1.5, 20))
     written = sink.write(moved)
@@ -227,14 +225,14 @@ def test_energy_moves_from_one_rate_period_to_another(vm: MetricsDouble, sink: V
     assert (again.samples, again.corrected, again.gone) == (0, 0, 0)
 
 
-def test_a_rate_period_keeps_what_no_other_has(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_a_rate_period_keeps_energy_no_other_has(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     sink.write(classified(("On Peak", 1.0, 20), ("Off Peak", 0.5, 20)))
     written = sink.write(classified(("Off Peak", 0.5, 20)))
     assert stored_periods(vm) == {"On Peak": (stamp(0, 20), 1.0), "Off Peak": (stamp(0, 20), 0.5)}
     assert (written.samples, written.gone) == (0, 1)
 
 
-def test_the_same_value_of_another_version_stays(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_an_equal_value_of_another_version_is_kept(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     vm.put({"__name__": USAGE, **LABELS}, stamp(0, 1), 1.0)
     vm.put({"__name__": WATTS, **LABELS}, stamp(0, 1), 1000.0)
     assert sink.write(of(*hours(1.0, k=500))).samples == 0
@@ -249,17 +247,17 @@ def test_a_difference_in_the_sixth_decimal_counts(
 
 
 @pytest.mark.parametrize("k", [1, 6, 7])
-def test_a_value_is_sent_a_millisecond_after_the_stored_one(
+def test_a_correction_is_a_millisecond_after_the_stored_value(
     vm: MetricsDouble, sink: VictoriaMetricsSink, k: int
 ) -> None:
-    """At the same time the bigger value would win, and an earlier one is hidden."""
+    """At the same time the larger value would win, and an earlier one is hidden."""
     sink.write(of(*hours(3.0, k=7)))
     written = sink.write(of(*hours(1.0, k=k)))
     assert vm.series(USAGE) == {stamp(0, 7): 3.0, stamp(0, 8): 1.0}
     assert (written.samples, written.corrected) == (2, 1)
 
 
-def test_another_writer_is_outdone_by_another_millisecond(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_another_writer_is_overtaken_by_a_millisecond(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     others = {"__name__": USAGE, **LABELS}
     others_too = iter([stamp(0, 9), stamp(0, 11)])
 
@@ -281,33 +279,33 @@ def test_another_writer_is_outdone_by_another_millisecond(vm: MetricsDouble, sin
     assert (written.samples, written.corrected) == (3, 1)
 
 
-def test_after_three_tries_it_is_told_that_older_values_win(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_after_three_tries_older_values_are_reported(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     sink.write(of(*hours(3.0, 1.0)))
     vm.takes = lambda *_: False
     vm.calls.clear()
     error = refusal(lambda: sink.write(of(*hours(1.0, 1.0))))
     assert str(error) == (
-        f"victoriametrics {vm.url}: 2 of 4 samples keep an older value although later ones were sent; start it with"
+        f"victoriametrics {vm.url}: 2 of 4 samples still have an older value after newer ones were sent; start it with"
         " -dedup.minScrapeInterval=1s"
     )
     assert vm.count("/api/v1/import") == 3
     assert not error.passes_by_itself
 
 
-def test_no_sample_leaves_the_last_second_of_its_interval(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_samples_stay_in_the_last_second_of_the_interval(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     last = stamp(0, 999)
     vm.put({"__name__": USAGE, **LABELS}, last, 3.0)
     vm.put({"__name__": WATTS, **LABELS}, last, 1000.0)
     refusal(lambda: sink.write(of(*hours(1.0))))
     assert vm.imported() == [(USAGE, last, 1.0)] * 3
-    # A bigger one at the same time wins, as the database has it.
+    # At the same time the database keeps the larger value.
     vm.calls.clear()
     assert sink.write(of(*hours(4.0))).samples == 2
     assert (USAGE, last, 4.0) in vm.imported()
     assert vm.series(USAGE) == {last: 4.0}
 
 
-def test_samples_that_are_gone_are_counted_and_left(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_samples_gone_at_the_portal_are_counted_and_kept(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     sink.write(of(*hours(1.0, 2.0, 3.0)))
     written = sink.write(of(*hours(1.0)))
     assert (written.samples, written.corrected, written.gone) == (0, 0, 4)
@@ -316,7 +314,7 @@ def test_samples_that_are_gone_are_counted_and_left(vm: MetricsDouble, sink: Vic
     assert (other.samples, other.gone) == (2, 6)
 
 
-def test_the_samples_next_to_a_chunk_are_none_of_it(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_samples_next_to_a_chunk_do_not_count(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     labels = {"__name__": USAGE, **LABELS}
     vm.put(labels, START * 1000 - 1, 1.0)
     vm.put(labels, (START + DAY) * 1000 + 1, 1.0)
@@ -324,7 +322,7 @@ def test_the_samples_next_to_a_chunk_are_none_of_it(vm: MetricsDouble, sink: Vic
     assert (written.samples, written.gone) == (2, 0)
 
 
-def test_a_stale_marker_is_no_value(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_a_stale_marker_is_not_a_value(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     def mark(name: str, when: int) -> None:
         vm.held[tuple(sorted({"__name__": name, **LABELS}.items()))][when] = None  # type: ignore[assignment]
 
@@ -335,65 +333,61 @@ def test_a_stale_marker_is_no_value(vm: MetricsDouble, sink: VictoriaMetricsSink
     assert sink.still_holds(written)
 
 
-# -- what does not arrive
+# -- lost samples
 
 
 @pytest.mark.parametrize("flags", ['-httpListenAddr=":8428"\n', None])
-def test_what_is_older_than_the_retention_is_told_with_the_flag(
-    vm: MetricsDouble, open_sink: Open, flags: str | None
-) -> None:
-    """A cluster drops old samples too, though it tells no flags."""
+def test_samples_beyond_the_retention_name_the_flag(vm: MetricsDouble, open_sink: Open, flags: str | None) -> None:
+    """A cluster drops old samples too, but does not show its flags."""
     vm.retention, vm.flags = MONTH, flags
     sink = open_sink()
     old = chunk("2025-12-01", meter("M1", hours(1.0, 2.0, start=instant("2025-12-01"))))
     error = refusal(lambda: sink.write(old))
     assert str(error) == (
-        f"victoriametrics {vm.url}: took 4 samples and did not keep 4 of them, from 2025-12-01 05:59 UTC on: it drops"
-        " what is older than its retention; start it with -retentionPeriod=10y and run the same command again"
+        f"victoriametrics {vm.url}: accepted 4 samples but lost 4, the first at 2025-12-01 05:59 UTC, because they"
+        " are older than its retention; start it with -retentionPeriod=10y and run the same command again"
     )
     assert not error.passes_by_itself
 
 
-def test_the_retention_goes_on_while_a_long_backfill_runs(
-    vm: MetricsDouble, open_sink: Open, clock: ManualClock
-) -> None:
+def test_the_retention_moves_during_a_long_backfill(vm: MetricsDouble, open_sink: Open, clock: ManualClock) -> None:
     vm.retention, vm.flags = 8 * DAY, '-retentionPeriod="8d"\n'
     sink = open_sink()
     clock.advance(5 * DAY)
     assert "retention" in str(refusal(lambda: sink.write(of(*hours(1.0)))))
-    assert sum(clock.slept) <= 3.0, "what is dropped anyway is hardly waited for"
+    assert sum(clock.slept) <= 3.0, "samples that will be dropped are not worth a wait"
 
 
-def test_a_chunk_that_is_dropped_in_part_tells_how_much(vm: MetricsDouble, open_sink: Open) -> None:
+def test_a_partly_dropped_chunk_reports_how_much(vm: MetricsDouble, open_sink: Open) -> None:
     vm.retention, vm.flags = NOW - START - 2.5 * HOUR, f'-retentionPeriod="{NOW - START - 9000}s"\n'
     error = refusal(lambda: open_sink().write(of(*hours(1.0, 2.0, 3.0, 4.0))))
-    assert "took 8 samples and did not keep 4 of them, from 2026-01-10 05:59 UTC on: it drops what is" in str(error)
+    assert "accepted 8 samples but lost 4, the first at 2026-01-10 05:59 UTC, because they are" in str(error)
 
 
-def test_samples_that_all_vanish_are_told_with_the_addresses(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_losing_all_samples_suggests_another_tenant(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     vm.takes = lambda *_: False
     assert str(refusal(lambda: sink.write(of(*hours(1.0, 2.0))))) == (
-        f"victoriametrics {vm.url}: took 4 samples and did not keep 4 of them, from 2026-01-10 05:59 UTC on; check that"
-        " url and query_url are the same database and tenant, and read its log"
+        f"victoriametrics {vm.url}: accepted 4 samples but lost 4, the first at 2026-01-10 05:59 UTC; check that"
+        " url and query_url are the same database and tenant, then check its log"
     )
 
 
-def test_samples_that_vanish_in_part_are_told(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_losing_some_samples_is_reported(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     vm.takes = lambda _, when, __: when != stamp(1)
     assert str(refusal(lambda: sink.write(of(*hours(1.0, 2.0, 3.0))))) == (
-        f"victoriametrics {vm.url}: took 6 samples and did not keep 2 of them, from 2026-01-10 06:59 UTC on; a"
-        " -dedup.minScrapeInterval longer than the meter's interval hides some, -retentionPeriod drops old ones: its"
-        " log and its metrics vm_rows_ignored_total and vm_rows_invalid_total tell more"
+        f"victoriametrics {vm.url}: accepted 6 samples but lost 2, the first at 2026-01-10 06:59 UTC; check that"
+        " -dedup.minScrapeInterval is not longer than the meter's interval and that -retentionPeriod is long enough,"
+        " then check its log and its metrics vm_rows_ignored_total and vm_rows_invalid_total"
     )
 
 
-def test_a_deduplication_that_is_too_long_is_noticed(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_a_deduplication_interval_too_long_is_noticed(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     vm.dedup = 2 * HOUR
     assert "dedup" in str(refusal(lambda: sink.write(of(*hours(1.0, 2.0, 3.0, 4.0)))))
 
 
 @pytest.mark.parametrize(("status", "passes"), [(503, True), (400, False)])
-def test_a_refused_import_can_be_sent_again(
+def test_a_refused_import_can_be_retried(
     vm: MetricsDouble,
     sink: VictoriaMetricsSink,
     status: int,
@@ -404,34 +398,36 @@ def test_a_refused_import_can_be_sent_again(
     assert sink.write(of(*hours(1.0))).samples == 2
 
 
-def test_an_export_that_breaks_off_is_no_answer(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_an_incomplete_export_is_an_error(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     written = sink.write(of(*hours(1.0, 2.0)))
     vm.cuts = True
     for action in (lambda: sink.write(of(*hours(1.0, 2.0))), lambda: sink.still_holds(written)):
         assert refusal(action).passes_by_itself
 
 
-# -- what is seen only later
+# -- samples that become visible later
 
 
-def test_what_is_not_flushed_is_waited_for(vm: MetricsDouble, sink: VictoriaMetricsSink, clock: ManualClock) -> None:
+def test_samples_not_flushed_are_waited_for(vm: MetricsDouble, sink: VictoriaMetricsSink, clock: ManualClock) -> None:
     vm.flushes, vm.unseen = False, 9.9
     assert sink.write(of(*hours(3.0))).samples == 2
     assert sum(clock.slept) == pytest.approx(10.0)
     written = sink.write(of(*hours(1.0, k=9)))
     assert (written.samples, written.corrected) == (2, 1)
     assert vm.count("/api/v1/import") == 2
-    # It is asked to flush only until it refuses.
+    # After a refusal it is not asked to flush again.
     assert vm.count("/internal/force_flush") == 1
 
 
-def test_a_flush_in_trouble_is_an_error_that_passes(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_a_failing_flush_is_a_temporary_error(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     vm.replies["/internal/force_flush"] = [(503, "")]
     assert refusal(lambda: sink.write(of(*hours(3.0)))).passes_by_itself
     assert sink.write(of(*hours(3.0))).samples == 0
 
 
-def test_a_flush_shows_them_at_once(vm: MetricsDouble, sink: VictoriaMetricsSink, clock: ManualClock) -> None:
+def test_a_flush_makes_samples_visible_at_once(
+    vm: MetricsDouble, sink: VictoriaMetricsSink, clock: ManualClock
+) -> None:
     vm.unseen = 9.9
     assert sink.write(of(*hours(1.0))).samples == 2
     assert clock.slept == []
@@ -440,7 +436,7 @@ def test_a_flush_shows_them_at_once(vm: MetricsDouble, sink: VictoriaMetricsSink
 # -- a cluster
 
 
-def test_a_cluster_has_an_address_to_write_and_one_to_read(clock: ManualClock) -> None:
+def test_a_cluster_is_written_and_read_at_two_addresses(clock: ManualClock) -> None:
     with MetricsDouble(clock) as insert, MetricsDouble(clock) as select:
         insert.prefix, select.prefix = "/insert/7/prometheus", "/select/7/prometheus"
         insert.flushes = select.flushes = False
@@ -466,10 +462,10 @@ def test_a_cluster_has_an_address_to_write_and_one_to_read(clock: ManualClock) -
         }
 
 
-# -- whether it is still there
+# -- whether the samples are still stored
 
 
-def test_one_lost_or_changed_sample_is_noticed(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_a_lost_or_changed_sample_is_noticed(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     spoilt: list[dict[int, float]] = [{}, {stamp(1): 2.000001}, {stamp(1): 2.0, stamp(1, 8): 2.0}]
     for second in spoilt:
         written = sink.write(of(*hours(1.0, 2.0)))
@@ -485,14 +481,14 @@ def test_it_settles_for_fifteen_seconds(sink: VictoriaMetricsSink) -> None:
     assert (sink.settling, sink.resumes, sink.oldest_first) == (15.0, True, False)
 
 
-def test_at_the_end_cached_answers_are_forgotten(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_the_cache_is_reset_at_the_end(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     sink.finish()
     assert vm.calls[-1].path == "/internal/resetRollupResultCache"
     vm.always["/internal/resetRollupResultCache"] = (401, "")
     sink.finish()
 
 
-def test_after_any_corrections_the_last_value_is_seen(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+def test_the_last_of_many_corrections_wins(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     for turn, kwh in enumerate([5.0, 1.0, 3.0, 3.0, 0.0, 2.0]):
         sink.write(of(*hours(kwh, 9.0, k=7 + turn // 3)))
         (second, seen) = max(vm.series(USAGE).items(), key=lambda each: (each[0] < stamp(1, 0), each[0]))
