@@ -1,1 +1,1 @@
-"""Clients of the databases: what they hold is read back, for a 204 proves nothing (tsdb-facts D1)."""
+"""Clients of the databases, which also read back what was written."""

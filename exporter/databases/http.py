@@ -1,4 +1,4 @@
-"""HTTP to one database: every failure a DatabaseError of one line with advice, and no secret in it."""
+"""HTTP calls to one database: each failure is a one-line DatabaseError with advice, without secrets."""
 
 import gzip
 import json
@@ -16,6 +16,7 @@ import urllib3
 
 from ..config import is_loopback
 from ..errors import DatabaseError
+from ..formatting import counted
 from ..httpcall import (
     DEFAULT_LIMITS,
     Authorization,
@@ -27,23 +28,22 @@ from ..httpcall import (
 )
 from .redaction import reveals
 
-Json = Any  # what a database answers; whoever reads it checks its shape
+Json = Any  # decoded JSON of a database; its readers check the shape
 _Taken = TypeVar("_Taken")
 
 _LONGEST_QUOTE = 200
-_PACKING = 1  # of gzip: measured best for imports (tsdb-facts D2)
-_LOG = "look into its log"
+_PACKING = 1  # gzip level, the fastest for imports: docs/samples.md, "Proof"
+_LOG = "check its log"
 _LASTING = (CallFailure.UNTRUSTED, CallFailure.TLS, CallFailure.PROXY, CallFailure.UNKNOWN_HOST, CallFailure.NO_CA_FILE)
-"""What trying again soon does not help against."""
+"""Failures that a retry does not fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a database is and how to get in, with what to advise where that fails.
+    """The address of a database, how to sign in, and the advice to give if a call fails.
 
-    section, key: which setting of the configuration gave the URL; messages name them.
-    credentials, trust, path: what to do where it refuses the credentials, where its certificate is not trusted, and
-    where it has nothing at the URL's path.
+    `section` and `key` name the setting that has the URL. `credentials` names the settings to check if the database
+    refuses them. `trust` is the advice for an untrusted certificate, `path` the one for a path that does not exist.
     """
 
     section: str
@@ -58,23 +58,23 @@ class Target:
 
     @property
     def address(self) -> str:
-        """The URL without its path, in which proxies may have a secret."""
+        """The URL without its path, which may contain a secret of a proxy."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def name(self) -> str:
-        """How messages call it."""
+        """The name of the database in messages."""
         return f"{self.section} {self.address}"
 
     def error(self, what: str, advice: str = "", *, passes_by_itself: bool = False) -> DatabaseError:
-        """An error of this database."""
+        """Return an error of this database."""
         return DatabaseError(what, about=self.name, advice=advice, passes_by_itself=passes_by_itself)
 
     def quoted(self, said: bytes | str) -> str:
-        """The beginning of what it says, on one line, without the request that it repeats.
+        """Return the beginning of a response on one line, without the request that it repeats.
 
-        Empty for a page, and for a text in which a secret occurs.
+        Empty for a web page, and for text that contains a secret.
         """
         text = said[: 16 * _LONGEST_QUOTE]
         text = text.decode(errors="replace") if isinstance(text, bytes) else text
@@ -87,19 +87,19 @@ class Target:
         return text[:_LONGEST_QUOTE]
 
     def _secrets(self) -> set[str]:
-        """What must not be shown: the credentials, and the path of the URL, in which proxies may have a token."""
+        """Return what must not be shown: the credentials and the URL's path, which may contain a token."""
         scheme, _, sent = self.authorization.header.partition(" ")
         secrets = {sent, urlsplit(self.url).path}
         if scheme == "Basic":
             pair = b64decode(sent).decode()
             username, _, password = pair.partition(":")
-            # Some give a token as the name of a user without password.
+            # Some use a token as user name, without a password.
             secrets |= {pair, username, password}
         return secrets - {"", "/"}
 
 
 class DatabaseHttp:
-    """The connection to one database. Proxies of the environment are used, but not for this machine itself."""
+    """The connection to one database. Proxies of the environment are used, except for this machine."""
 
     def __init__(self, target: Target, *, limits: CallLimits = DEFAULT_LIMITS) -> None:
         self.target = target
@@ -108,7 +108,7 @@ class DatabaseHttp:
             target.url,
             limits,
             auth=target.authorization,
-            # With each call, for a session's own setting gives way to REQUESTS_CA_BUNDLE.
+            # Passed with each call, since REQUESTS_CA_BUNDLE overrides the setting of a session.
             verify=False if target.insecure else str(target.ca_file) if target.ca_file else True,
             proxies={"no_proxy": host} if is_loopback(host) else None,
         )
@@ -116,18 +116,18 @@ class DatabaseHttp:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         self._client.close()
 
     def get(
         self, path: str, params: Mapping[str, str] | None = None, *, accept: Collection[int] = ()
     ) -> ClientResponse:
-        """Ask for something. Raises DatabaseError for any status but a good one and those to accept."""
+        """Send a GET request. Raises DatabaseError unless the status is 2xx or in `accept`."""
         with self._open("GET", path, accept, params=params) as response:
             return self._client.read(response)
 
     def post(self, path: str, body: bytes, params: Mapping[str, str] | None = None) -> ClientResponse:
-        """Send a body, packed by gzip. Raises DatabaseError; a good answer proves nothing (tsdb-facts D1)."""
+        """Send a body compressed with gzip. Raises DatabaseError, but success proves nothing."""
         packed = gzip.compress(body, _PACKING, mtime=0)
         with self._open("POST", path, (), params=params, data=packed, headers={"Content-Encoding": "gzip"}) as response:
             return self._client.read(response)
@@ -140,16 +140,16 @@ class DatabaseHttp:
         *,
         accept: Collection[int] = (),
     ) -> _Taken:
-        """Ask for JSON and take from it what is wanted. Raises DatabaseError, also for JSON of another shape."""
+        """Request JSON and extract from it with `take`. Raises DatabaseError, also for an unexpected shape."""
         response = self.get(path, params, accept=accept)
         if response.is_page:
             raise self.target.error(
-                "answered with a web page instead of data", f"{self.target.key} is not this database, correct it"
+                "returned a web page instead of data", f"check that {self.target.key} is the address of the database"
             )
         return self._taken(response.body, take)
 
     def json_lines(self, path: str, params: Mapping[str, str], take: Callable[[Json], _Taken]) -> Iterator[_Taken]:
-        """The same for an answer with JSON on each line, however long it is. Raises DatabaseError."""
+        """Do the same for a response of any length with JSON on each line. Raises DatabaseError."""
         with self._open("GET", path, (), params=params) as response:
             for line in self._client.lines(response):
                 yield self._taken(line, take)
@@ -158,10 +158,8 @@ class DatabaseHttp:
         try:
             return take(json.loads(body))
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-            what = ": ".join(filter(None, (f"{len(body)} bytes", self.target.quoted(body))))
-            raise self.target.error(
-                f"answered what cannot be understood ({what})", f"check {self.target.key}"
-            ) from None
+            what = ": ".join(filter(None, (counted(len(body), "byte"), self.target.quoted(body))))
+            raise self.target.error(f"returned an unexpected response ({what})", f"check {self.target.key}") from None
 
     @contextmanager
     def _open(self, method: str, path: str, accept: Collection[int], **content: Any) -> Iterator[requests.Response]:  # noqa: ANN401
@@ -178,16 +176,16 @@ class DatabaseHttp:
     def _refusal(self, status: int, path: str, body: bytes) -> DatabaseError:
         target = self.target
         what = ": ".join(filter(None, (f"status {status}", target.quoted(body))))
-        # vmauth says 400 of credentials that it does not know, up to some version later than 1.79.5.
+        # Older versions of vmauth, 1.79.5 among them, answer unknown credentials with 400.
         if status in (401, 403) or (status == 400 and b"auth token" in body):  # noqa: PLR2004
             how, verb = ("refused the", "check") if target.authorization.header else ("requires", "set")
             return target.error(f"{how} credentials (status {status})", f"{verb} {target.credentials}")
         if 300 <= status < 400:  # noqa: PLR2004
-            return target.error(f"redirects elsewhere (status {status})", f"correct {target.key}")
+            return target.error(f"redirects to another address (status {status})", f"fix {target.key}")
         if status == 404 or (status == 400 and b"unsupported path" in body):  # noqa: PLR2004
             return target.error(f"has no {path} (status {status})", target.path)
         if status >= 500 or status == 429:  # noqa: PLR2004
-            return target.error(f"is in trouble ({what})", f"{_LOG}, try again later", passes_by_itself=True)
+            return target.error(f"returned an error ({what})", f"{_LOG}, try again later", passes_by_itself=True)
         refusal = target.error(f"refused {path} ({what})", _LOG)
         refusal.said = body
         return refusal
@@ -195,15 +193,15 @@ class DatabaseHttp:
     def _explained(self, kind: CallFailure) -> tuple[str, str]:
         key, trust = self.target.key, self.target.trust
         failures = {
-            CallFailure.NO_CA_FILE: ("the file of trusted authorities cannot be read", trust),
+            CallFailure.NO_CA_FILE: ("cannot read the file of certificate authorities", trust),
             CallFailure.UNTRUSTED: ("its certificate is not trusted", trust),
-            CallFailure.TLS: ("TLS failed", f"{trust}, or correct {key} where it speaks http"),
+            CallFailure.TLS: ("TLS handshake failed", f"{trust}, or use http:// in {key} if it has no TLS"),
             CallFailure.PROXY: (
-                "not reached through the proxy",
-                "correct HTTP_PROXY, HTTPS_PROXY or NO_PROXY of the environment",
+                "cannot be reached through the proxy",
+                "fix HTTP_PROXY, HTTPS_PROXY or NO_PROXY in the environment",
             ),
-            CallFailure.UNKNOWN_HOST: ("there is no such host", f"correct {key}"),
-            CallFailure.REFUSED: ("connection refused", f"start it, or correct {key}"),
-            CallFailure.TIMED_OUT: ("did not answer in time", "see whether it is overloaded, try again later"),
+            CallFailure.UNKNOWN_HOST: ("host not found", f"fix {key}"),
+            CallFailure.REFUSED: ("connection refused", f"start it, or fix {key}"),
+            CallFailure.TIMED_OUT: ("did not answer in time", "check whether it is overloaded, try again later"),
         }
-        return failures.get(kind, ("cannot be reached, or broke off", f"check {key} and the network"))
+        return failures.get(kind, ("cannot be reached, or the connection was lost", f"check {key} and the network"))

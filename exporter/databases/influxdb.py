@@ -1,4 +1,4 @@
-"""An InfluxDB 1.x or 2, or a VictoriaMetrics that takes its protocol: looking at it, writing points, reading them."""
+"""Client of InfluxDB 1.x and 2, and of VictoriaMetrics by its protocol: check, write and read points."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from ..metrics.exposition import escaped
 from .http import DatabaseHttp, Json, Target
 from .victoriametrics import VictoriaMetrics
 
-_RIGHTS = "what the user or token may read"
-_TRUST = "name its authority in the variable REQUESTS_CA_BUNDLE, or set insecure: true"
+_RIGHTS = "the read access of the user or token"
+_TRUST = "point the variable REQUESTS_CA_BUNDLE to its authority, or set insecure: true"
 _CREDENTIALS = "auth_token: user:password for InfluxDB 1, an API token for InfluxDB 2"
-_PATH = "check host: the address of an InfluxDB or VictoriaMetrics, without /write"
+_PATH = "check host, the address of InfluxDB or VictoriaMetrics without /write"
 
 MEASUREMENT = "electric"
 FIELDS = ("watts", "kwh", "cost", "exported_kwh")
@@ -24,25 +24,26 @@ _LINES_PER_REQUEST = 10_000
 _ROWS_PER_LINE = "10000"
 _UNSAFE = str.maketrans(dict.fromkeys("\\\r\n", "_"))
 _ADVICE = {
-    b"field type conflict": "another program writes this field as another type; set another database",
-    b"beyond retention policy": "it keeps less than is to be written; ALTER RETENTION POLICY ... DURATION INF first",
-    b"retention policy not found": "correct database, or make the policy by CREATE RETENTION POLICY",
+    b"field type conflict": "another program writes this field with another type; use another database",
+    b"beyond retention policy": "its retention is too short; run ALTER RETENTION POLICY ... DURATION INF first",
+    b"retention policy not found": "fix database, or create the policy with CREATE RETENTION POLICY",
 }
-"""What to do about a refused write, by what it says of it."""
+"""Advice on a refused write, by what its response contains."""
 
 Tags = tuple[tuple[str, str], ...]
 """Names and values, sorted."""
 FieldValues = tuple[float | None, ...]
-"""The values of FIELDS, None where it does not have one."""
+"""The values of FIELDS; None if there is none."""
 PointsByTags = Mapping[Tags, Mapping[int, FieldValues]]
 """Points by tags and time, in seconds UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class InfluxState:
-    """What answers at the address. version: as it says itself, or empty.
+    """What answers at the address.
 
-    exists: whether the configured database or bucket does; None where that is no question, as in VictoriaMetrics.
+    `version` may be empty. `exists` says whether the configured database or bucket exists; it is None for
+    VictoriaMetrics, which has none.
     """
 
     product: str
@@ -51,13 +52,13 @@ class InfluxState:
 
 
 class InfluxDB:
-    """An InfluxDB as the configuration has it."""
+    """The configured InfluxDB."""
 
     def __init__(self, config: InfluxDBConfig) -> None:
         self._config = config
         token = config.auth_token.reveal() if config.auth_token else ""
         self._token_of_v2 = bool(token) and ":" not in token
-        # The Go tool sent both kinds as a token; user and password as such is understood by every version and proxy.
+        # The Go tool sent both kinds as a token; every version and proxy understands user and password as such.
         username, _, password = token.partition(":")
         if self._token_of_v2:
             authorization = Authorization(f"Token {token}")
@@ -79,7 +80,7 @@ class InfluxDB:
         name, _, policy = config.database.partition("/")
         self._place = {"db": name, **({"rp": policy} if policy else {})}
         self.speaks_v2 = self._token_of_v2
-        """Whether it is written to as an InfluxDB 2."""
+        """Whether points are written by the API of InfluxDB 2."""
         self.victoriametrics: VictoriaMetrics | None = None
         """The VictoriaMetrics behind the address, if `check` found one."""
 
@@ -90,19 +91,19 @@ class InfluxDB:
         self.close()
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         self.api.close()
 
     def check(self) -> InfluxState:
-        """Prove that it answers and takes the credentials, which /ping does not, and look for the database.
+        """Check that it answers and accepts the credentials, which /ping does not, and look for the database.
 
         Raises DatabaseError.
         """
         ping = self.api.get("/ping", accept=range(400, 500))
         version = ping.headers.get("X-Influxdb-Version", "").removeprefix("v")
-        # VictoriaMetrics names its machine in every answer; an InfluxDB behind vmauth tells its build too.
+        # VictoriaMetrics names its host in every response; InfluxDB behind vmauth also sends its build.
         if "X-Server-Hostname" in ping.headers and "X-Influxdb-Build" not in ping.headers:
-            # It has no databases: any name will do. A vmauth before it answers /ping itself, to everybody.
+            # It has no databases, so any name will do. vmauth in front of it answers /ping itself, to anyone.
             self.victoriametrics = _Behind(self.api)
             self.read((), 1, 2)
             return InfluxState("VictoriaMetrics", "", None)
@@ -111,16 +112,16 @@ class InfluxDB:
         return InfluxState("InfluxDB", self.api.target.quoted(version), exists)
 
     def go_on_without_label(self) -> None:
-        """Where a VictoriaMetrics has series of the Go tool, write to these. Raises DatabaseError.
+        """Continue series of the Go tool if VictoriaMetrics has any. Raises DatabaseError.
 
-        That tool writes by /api/v2/write, of which VictoriaMetrics makes no label `db`, as it does for /write.
+        That tool writes to /api/v2/write, for which VictoriaMetrics adds no label `db`, unlike for /write.
         """
         params = {"match[]": f'{MEASUREMENT}_watts{{db="",portal=""}}', "start": "1"}
         has_some = self.api.json("/api/v1/series", params, lambda answer: bool(answer["data"]))
         self.speaks_v2 = self.speaks_v2 or has_some
 
     def write(self, lines: Iterable[str]) -> None:
-        """Send points, in requests of bounded size; without any, only prove that it would take some.
+        """Send points in requests of bounded size; without points, only check that it accepts writes.
 
         Raises DatabaseError.
         """
@@ -142,7 +143,7 @@ class InfluxDB:
                 return
 
     def read(self, where: Tags, start: int, end: int) -> dict[Tags, dict[int, FieldValues]]:
-        """The points from `start` to before `end` that have these tags, and perhaps others. Raises DatabaseError."""
+        """Return the points from `start` until before `end` with at least these tags. Raises DatabaseError."""
         if self.victoriametrics:
             return self._exported(self.victoriametrics, where, start, end)
         found: dict[Tags, dict[int, FieldValues]] = {}
@@ -154,12 +155,14 @@ class InfluxDB:
         fields = ", ".join(f'"{field}"' for field in FIELDS)
         conditions = "".join(f' AND "{name}" = {_quoted(value)}' for name, value in where)
         query = f'SELECT {fields} FROM "{MEASUREMENT}" WHERE time >= {start}s AND time < {end}s{conditions} GROUP BY *'  # noqa: S608
-        # In chunks, for a server may cut off what is longer than its max-row-limit otherwise.
+        # In chunks, since a server may cut off results longer than its max-row-limit otherwise.
         params = {**self._place, "q": query, "epoch": "s", "chunked": "true", "chunk_size": _ROWS_PER_LINE}
         for told, parts in self.api.json_lines("/query", params, _answered):
             if told is not None:
                 said = self.api.target.quoted(told)
-                raise self.api.target.error(f"refused a query ({said or 'no reason'})", f"check database and {_RIGHTS}")
+                raise self.api.target.error(
+                    f"refused a query ({said or 'no reason given'})", f"check database and {_RIGHTS}"
+                )
             yield from parts
 
     def _exported(
@@ -177,7 +180,7 @@ class InfluxDB:
             for stamp, value in part.samples:
                 if value is not None and stamp % 1000 == 0:
                     fields = list(points.get(stamp // 1000, (None,) * len(FIELDS)))
-                    # Where copies differ, what queries see depends on its version and flags (tsdb-facts C3).
+                    # Of different copies, queries see one or the other: docs/samples.md, "Corrections"
                     fields[field] = value if fields[field] in (None, value) else nan
                     points[stamp // 1000] = tuple(fields)
         return found
@@ -196,7 +199,7 @@ class InfluxDB:
             accept=(404,),
         )
         if "organization" in message:
-            raise self.api.target.error("has no such organization, or the token may not see it", "correct org")
+            raise self.api.target.error("has no such organization, or the token may not see it", "fix org")
         return bool(buckets)
 
 
@@ -205,7 +208,7 @@ def _databases(answer: Json) -> set[str]:
 
 
 def lines(tags: Tags, points: Iterable[tuple[int, FieldValues]]) -> Iterator[str]:
-    """Points in line protocol, with numbers that read back exactly."""
+    """Format points in line protocol, with numbers that read back exactly."""
     head = MEASUREMENT + "".join(f",{_escaped(name)}={_escaped(value)}" for name, value in tags if value)
     for second, point in points:
         fields = ",".join(f"{name}={value!r}" for name, value in zip(FIELDS, point, strict=True) if value is not None)
@@ -213,7 +216,7 @@ def lines(tags: Tags, points: Iterable[tuple[int, FieldValues]]) -> Iterator[str
 
 
 def tag_text(value: str) -> str:
-    """A tag value as every version keeps it: they do not agree on backslashes, and a line break would end the line."""
+    """Return a tag value without backslashes, which versions treat differently, and without line breaks."""
     return value.translate(_UNSAFE)
 
 
@@ -222,13 +225,13 @@ def _escaped(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A string of InfluxQL."""
+    """Return a string literal of InfluxQL."""
     text = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{text}'"
 
 
 def _answered(line: Json) -> tuple[str | None, list[tuple[Tags, dict[int, FieldValues]]]]:
-    """The error that a line of a query's answer tells, and the points of its series."""
+    """Return the error and the points in one line of a query's response."""
     results = line["results"]
     told = next((str(result["error"]) for result in results if "error" in result), None)
     return told, [_rows(series) for result in results for series in result.get("series", ())]
@@ -243,12 +246,12 @@ def _rows(series: Json) -> tuple[Tags, dict[int, FieldValues]]:
 
 
 def _number(value: Json) -> float:
-    """A text or truth value in the place of a number equals nothing: the write that follows tells what is wrong."""
+    """Read a number; text or a boolean equals nothing, and the write that follows reports the problem."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else nan
 
 
 class _Behind(VictoriaMetrics):
-    """A VictoriaMetrics reached by the address and with the credentials of an InfluxDB."""
+    """VictoriaMetrics at the address and with the credentials of InfluxDB."""
 
     def __init__(self, api: DatabaseHttp) -> None:
         self.reading = self.writing = api

@@ -1,4 +1,4 @@
-"""Whether what a server says repeats a secret; then nothing of it is quoted."""
+"""Find secrets in what a server says; such text is not quoted."""
 
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from urllib.parse import unquote_plus
 
 
 def reveals(text: str, secrets: Iterable[str]) -> bool:
-    """Check whether a secret occurs in a text: in any case, as it is, percent-encoded or in base64."""
+    """Check whether a text contains a secret: in any case, as it is, percent-encoded or in base64."""
     shown = (text.casefold(), unquote_plus(text).casefold())
     return any(form.casefold() in each for secret in secrets for form in _forms(secret) for each in shown)
 

@@ -1,4 +1,4 @@
-"""Reading from VictoriaMetrics, a single node or a cluster, and the way in for what is written to it."""
+"""Client of VictoriaMetrics, a single node or a cluster: queries, exports, flags, and where to write."""
 
 import json
 import math
@@ -15,9 +15,9 @@ from ..httpcall import Authorization
 from .http import DatabaseHttp, Json, Target
 
 _CREDENTIALS = "username and password, or bearer_token"
-_TRUST = "name its authority in ca_file, or set insecure: true"
+_TRUST = "set ca_file to its certificate authority, or set insecure: true"
 _PATH = (
-    "check the path: a single node has none, a cluster has url: http://vminsert:8480/insert/0/prometheus and query_url:"
+    "check the path: none for a single node; for a cluster url: http://vminsert:8480/insert/0/prometheus and query_url:"
     " http://vmselect:8481/select/0/prometheus, with the tenant"
 )
 _RESET_CACHE = "/internal/resetRollupResultCache"
@@ -27,9 +27,10 @@ _FLAG = re.compile(r"--?([\w.]+)=(.*)")
 
 @dataclass(frozen=True, slots=True)
 class StoredSeries:
-    """Some samples of one series; long series come in several parts. Labels with `__name__`.
+    """Some samples of one series; long series come in several parts.
 
-    samples: timestamp in ms and value; None is a stale marker (tsdb-facts C4).
+    `labels` include `__name__`. `samples` have a timestamp in ms and a value, which is None for a stale marker:
+    docs/samples.md, "Stale markers".
     """
 
     labels: Mapping[str, str]
@@ -37,7 +38,7 @@ class StoredSeries:
 
 
 class VictoriaMetrics:
-    """A VictoriaMetrics as the configuration has it. `reading` and `writing` differ in a cluster."""
+    """The configured VictoriaMetrics. `reading` and `writing` differ in a cluster."""
 
     def __init__(self, config: VictoriaMetricsConfig) -> None:
         self.writing = DatabaseHttp(_target(config, "url", config.url))
@@ -45,7 +46,7 @@ class VictoriaMetrics:
             DatabaseHttp(_target(config, "query_url", config.query_url)) if config.query_url else self.writing
         )
         self.reads_back: bool = config.query_url is not None or "/insert/" not in config.url
-        """False where there is only the URL of a vminsert, which takes samples but gives none."""
+        """False if there is only the URL of vminsert, which accepts samples but cannot be queried."""
 
     def __enter__(self) -> Self:
         return self
@@ -54,24 +55,24 @@ class VictoriaMetrics:
         self.close()
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         self.reading.close()
         self.writing.close()
 
     def forget_answers(self) -> None:
-        """Have cached answers forgotten, if it lets us: they know nothing of samples of the past (tsdb-facts C7)."""
+        """Reset the result cache, if allowed, so that it shows past samples: docs/samples.md, "Cached answers"."""
         with suppress(DatabaseError):
             self.reading.get(_RESET_CACHE)
 
     def ping(self) -> None:
-        """Prove that queries are answered and the credentials taken; /health answers without (tsdb-facts D4).
+        """Check that it answers queries and accepts the credentials: docs/samples.md, "Access".
 
         Raises DatabaseError.
         """
         self.query("1")
 
     def query(self, expression: str, at: float | None = None) -> list[tuple[Mapping[str, str], float]]:
-        """An instant query, now or `at` seconds UTC, past the cache (tsdb-facts C7). A scalar comes without labels.
+        """Run an instant query, now or `at` seconds UTC, without the result cache. A scalar has no labels.
 
         Raises DatabaseError.
         """
@@ -81,14 +82,14 @@ class VictoriaMetrics:
         return self.reading.json("/api/v1/query", params, _instant)
 
     def export(self, match: str, start_ms: int, end_ms: int, *, raw: bool = False) -> Iterator[StoredSeries]:
-        """Every sample from start to end, both included, that a selector matches.
+        """Return every sample that a selector matches from start to end, both included.
 
-        raw: also those that deduplication hides from queries until they are merged (tsdb-facts C2). The answer is read
-        as it comes: memory does not grow with it. Raises DatabaseError.
+        With `raw`, samples that deduplication hides from queries are included: docs/samples.md, "Copies". The response
+        is read as it arrives, so memory use does not grow with it. Raises DatabaseError.
         """
         params = {
             "match[]": match,
-            # A second more on both sides: as fractions of seconds they may be cut by a millisecond.
+            # A second more on both sides, since fractions of seconds may lose a millisecond.
             "start": str(start_ms // 1000 - 1),
             "end": str(end_ms // 1000 + 2),
             "max_rows_per_line": _SAMPLES_PER_LINE,
@@ -100,9 +101,9 @@ class VictoriaMetrics:
                 yield found
 
     def flags(self) -> Mapping[str, str] | None:
-        """The flags that a single node was started with, by name without the dash; those not given may be missing.
+        """Return the flags of a single node by name without the dash; flags that were not set may be missing.
 
-        None where it does not tell: a cluster, or a proxy before it. Raises DatabaseError.
+        None if they are unknown, as for a cluster or behind a proxy. Raises DatabaseError.
         """
         answer = self.reading.get("/flags", accept=range(300, 500))
         lines = answer.body.decode(errors="replace").splitlines()
@@ -110,7 +111,7 @@ class VictoriaMetrics:
         if answer.status != 200 or not found or len(found) < len(lines):  # noqa: PLR2004
             return None
         flags = {match[1]: _unquoted(match[2]) for match in found}
-        # vmauth answers for itself, whatever is behind it.
+        # vmauth returns its own flags, not those of the database behind it.
         return None if "auth.config" in flags else flags
 
 
@@ -149,7 +150,7 @@ def _series(start_ms: int, end_ms: int, line: Json) -> StoredSeries:
 
 
 def _value(value: Json) -> float | None:
-    """A value of an export. VictoriaMetrics writes a stale marker as null, but as NaN where a line begins with it."""
+    """Read an exported value. A stale marker is null, or NaN at the beginning of a line; both become None."""
     number = math.nan if value is None else float(value)
     return None if math.isnan(number) else number
 

@@ -1,4 +1,4 @@
-"""What the flags of a VictoriaMetrics say, as its /flags page lists them."""
+"""Read the flags of VictoriaMetrics, as its /flags page lists them."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": DAY, "w": 7 * DAY, "M": 
 
 
 def seconds(text: str) -> float | None:
-    """A duration such as 1s, 1m30s or 100y; None where it cannot be understood."""
+    """Parse a duration such as 1s, 1m30s or 100y; return None if it is not valid."""
     parts = re.findall(r"([0-9]*\.?[0-9]+)(ms|[smhdwMy])", text)
     if "".join(number + unit for number, unit in parts) != text:
         return 0 if text == "0" else None
@@ -17,7 +17,7 @@ def seconds(text: str) -> float | None:
 
 
 def retention(flags: Mapping[str, str] | None) -> float | None:
-    """For how many seconds samples are kept: a month where nobody said otherwise (tsdb-facts C5); None if unknown."""
+    """Return the retention in seconds, None if unknown. The default is a month: docs/samples.md, "Retention"."""
     if flags is None:
         return None
     value = flags.get("retentionPeriod")
@@ -27,8 +27,8 @@ def retention(flags: Mapping[str, str] | None) -> float | None:
 
 
 def retention_notes(period: float | None, oldest: float, now: float) -> list[str]:
-    """What a person should know before samples as old as `oldest` are written into it; nothing if they are kept."""
+    """Warn if samples as old as `oldest` would be dropped."""
     if period is None or oldest >= now - period:
         return []
-    text = f"it keeps only {period / DAY:.0f} days (-retentionPeriod) and drops what is older without a word"
+    text = f"retention is {period / DAY:.0f} days (-retentionPeriod); older samples are silently dropped"
     return [f"{text}: start it with -retentionPeriod=10y first"]

@@ -1,4 +1,4 @@
-"""Calls to a database: what goes out, and every way in which they fail as one line with advice and no secret."""
+"""Test calls to a database: requests, responses, and failures as one line with advice and no secret."""
 
 import gzip
 import socket
@@ -23,7 +23,7 @@ from ..support.fake_database import Database
 from ..support.http_server import Asked
 
 PATH = (
-    "check the path: a single node has none, a cluster has url: http://vminsert:8480/insert/0/prometheus and query_url:"
+    "check the path: none for a single node; for a cluster url: http://vminsert:8480/insert/0/prometheus and query_url:"
     " http://vmselect:8481/select/0/prometheus, with the tenant"
 )
 
@@ -55,7 +55,7 @@ def message_of(call: Callable[[], object]) -> str:
 
 @pytest.fixture
 def listen() -> Iterator[Listen]:
-    """Serves every connection with a function; gives the port."""
+    """Serve every connection with a function; return the port."""
     with ExitStack() as stack:
 
         def start(serve: Serve) -> int:
@@ -88,10 +88,10 @@ def sends(answer: bytes) -> Serve:
     return serve
 
 
-# -- what goes out
+# -- requests
 
 
-def test_calls_say_who_asks_and_keep_the_path_of_the_url(database: Database) -> None:
+def test_calls_have_a_user_agent_and_the_path_of_the_url(database: Database) -> None:
     database.answer("/select/0/prometheus/x", "ok")
     assert api_of(f"{database.url}/select/0/prometheus").get("/x", {"a": "b c"}).body == b"ok"
     (asked,) = database.asked
@@ -108,7 +108,7 @@ def test_calls_say_who_asks_and_keep_the_path_of_the_url(database: Database) -> 
         ({"bearer_token": Secret("abc")}, "Bearer abc"),
     ],
 )
-def test_credentials_go_out_as_configured(database: Database, settings: dict[str, object], header: str) -> None:
+def test_credentials_are_sent_as_configured(database: Database, settings: dict[str, object], header: str) -> None:
     database.answer("/x")
     api_of(database.url, **settings).get("/x")
     assert database.asked[0].headers["authorization"] == header
@@ -127,7 +127,7 @@ def test_netrc_never_adds_credentials(
     assert database.asked[0].headers.get("authorization") == ("Bearer abc" if settings else None)
 
 
-def test_only_other_machines_are_asked_through_a_proxy(
+def test_only_other_machines_are_reached_through_a_proxy(
     database: Database, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = listen(sends(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nproxied"))
@@ -139,7 +139,7 @@ def test_only_other_machines_are_asked_through_a_proxy(
     assert api_of("http://vm.invalid").get("/x").body == b"proxied"
 
 
-def test_a_body_is_packed(database: Database) -> None:
+def test_a_body_is_compressed(database: Database) -> None:
     database.answer("/api/v1/import", status=204)
     body = b'{"metric":{}}\n' * 1000
     assert api_of(database.url).post("/api/v1/import", body, {"a": "1"}).status == 204
@@ -150,10 +150,10 @@ def test_a_body_is_packed(database: Database) -> None:
     assert gzip.decompress(asked.body) == body
 
 
-# -- what comes back
+# -- responses
 
 
-def test_json_lines_come_one_by_one_packed_or_not(database: Database) -> None:
+def test_json_lines_are_read_compressed_or_not(database: Database) -> None:
     text = b'["one"]\n\n["two"]\n["' + b"3" * 200_000 + b'"]\n["last"]'
     database.answer("/plain", text)
     database.answer("/packed", gzip.compress(text), Content_Encoding="gzip")
@@ -162,7 +162,7 @@ def test_json_lines_come_one_by_one_packed_or_not(database: Database) -> None:
         assert list(found) == ["one", "two", "3" * 200_000, "last"]
 
 
-def test_memory_does_not_grow_with_the_lines(database: Database) -> None:
+def test_memory_use_does_not_grow_with_the_lines(database: Database) -> None:
     line = b'"' + b"x" * 9_997 + b'"\n'
     database.answer("/x", gzip.compress(line * 10_000), Content_Encoding="gzip")
     api = api_of(database.url)
@@ -174,7 +174,7 @@ def test_memory_does_not_grow_with_the_lines(database: Database) -> None:
         tracemalloc.stop()
 
 
-# -- what fails
+# -- failures
 
 
 @pytest.mark.parametrize(
@@ -187,19 +187,19 @@ def test_memory_does_not_grow_with_the_lines(database: Database) -> None:
             {"bearer_token": Secret("hidden")},
             "refused the credentials (status 403); check username and password, or bearer_token",
         ),
-        (302, "", {}, "redirects elsewhere (status 302); correct url"),
+        (302, "", {}, "redirects to another address (status 302); fix url"),
         (404, "", {}, f"has no /x (status 404); {PATH}"),
         (400, 'unsupported path requested: "/x"', {}, f"has no /x (status 400); {PATH}"),
-        (503, "out of\nmemory", {}, "is in trouble (status 503: out of memory); look into its log, try again later"),
-        (500, "<html>secret page</html>", {}, "is in trouble (status 500); look into its log, try again later"),
-        (429, "", {}, "is in trouble (status 429); look into its log, try again later"),
+        (503, "out of\nmemory", {}, "returned an error (status 503: out of memory); check its log, try again later"),
+        (500, "<html>secret page</html>", {}, "returned an error (status 500); check its log, try again later"),
+        (429, "", {}, "returned an error (status 429); check its log, try again later"),
         (
             422,
             'remoteAddr: "127.0.0.1:35310"; requestURI: /x?a=b; too many series\x1b[31m',
             {},
-            "refused /x (status 422: too many series [31m); look into its log",
+            "refused /x (status 422: too many series [31m); check its log",
         ),
-        (400, "x" * 500, {}, f"refused /x (status 400: {'x' * 200}); look into its log"),
+        (400, "x" * 500, {}, f"refused /x (status 400: {'x' * 200}); check its log"),
         (
             400,
             'cannot find the provided auth token "Basic bWU6cHc=" in config\n',
@@ -214,7 +214,7 @@ def test_memory_does_not_grow_with_the_lines(database: Database) -> None:
         ),
     ],
 )
-def test_a_bad_status_is_one_line_that_says_what_to_do(
+def test_a_bad_status_is_one_line_with_advice(
     database: Database, status: int, body: str, settings: dict[str, object], told: str
 ) -> None:
     database.answer("/x", body, status)
@@ -230,7 +230,7 @@ def test_messages_name_the_address_without_its_path(database: Database) -> None:
     )
 
 
-def test_a_status_to_accept_is_an_answer(database: Database) -> None:
+def test_an_accepted_status_is_a_response(database: Database) -> None:
     database.answer("/x", "no", 404)
     assert api_of(database.url).get("/x", accept=(404,)).status == 404
 
@@ -238,14 +238,14 @@ def test_a_status_to_accept_is_an_answer(database: Database) -> None:
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        ("\n <html>", "answered with a web page instead of data; url is not this database, correct it"),
-        ("hello", "answered what cannot be understood (5 bytes: hello); check url"),
-        ("[" * 100_000, f"answered what cannot be understood (100000 bytes: {'[' * 200}); check url"),
-        ("{}", "answered what cannot be understood (2 bytes: {}); check url"),
-        ("7", "answered what cannot be understood (1 bytes: 7); check url"),
+        ("\n <html>", "returned a web page instead of data; check that url is the address of the database"),
+        ("hello", "returned an unexpected response (5 bytes: hello); check url"),
+        ("[" * 100_000, f"returned an unexpected response (100,000 bytes: {'[' * 200}); check url"),
+        ("{}", "returned an unexpected response (2 bytes: {}); check url"),
+        ("7", "returned an unexpected response (1 byte: 7); check url"),
     ],
 )
-def test_another_answer_than_the_one_wanted_is_told(database: Database, body: str, told: str) -> None:
+def test_an_unexpected_response_is_reported(database: Database, body: str, told: str) -> None:
     database.answer("/x", body)
     api = api_of(database.url)
     assert message_of(lambda: api.json("/x", {}, lambda answer: answer["data"])) == (
@@ -253,15 +253,15 @@ def test_another_answer_than_the_one_wanted_is_told(database: Database, body: st
     )
 
 
-def test_a_closed_port_is_told() -> None:
+def test_a_closed_port_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert message_of(lambda: api_of(f"http://127.0.0.1:{port}").get("/x")) == (
-        f"victoriametrics http://127.0.0.1:{port}: connection refused; start it, or correct url"
+        f"victoriametrics http://127.0.0.1:{port}: connection refused; start it, or fix url"
     )
 
 
-def test_an_unknown_host_is_told_by_the_key_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_names_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("http_proxy", raising=False)
     monkeypatch.delenv("HTTP_PROXY", raising=False)
 
@@ -270,12 +270,10 @@ def test_an_unknown_host_is_told_by_the_key_that_names_it(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     vm = VictoriaMetrics(VictoriaMetricsConfig("http://one.invalid", "http://other.invalid:8481/select/0"))
-    assert message_of(vm.ping) == (
-        "victoriametrics http://other.invalid:8481: there is no such host; correct query_url"
-    )
+    assert message_of(vm.ping) == ("victoriametrics http://other.invalid:8481: host not found; fix query_url")
 
 
-def test_silence_is_told(listen: Listen) -> None:
+def test_a_timeout_is_reported(listen: Listen) -> None:
     done = threading.Event()
 
     def wait(_: socket.socket) -> None:
@@ -286,7 +284,7 @@ def test_silence_is_told(listen: Listen) -> None:
     done.set()
     assert error.passes_by_itself
     assert str(error) == (
-        f"victoriametrics {url}: did not answer in time; see whether it is overloaded, try again later"
+        f"victoriametrics {url}: did not answer in time; check whether it is overloaded, try again later"
     )
 
 
@@ -299,20 +297,20 @@ def test_silence_is_told(listen: Listen) -> None:
         b"",
     ],
 )
-def test_an_answer_that_breaks_off_is_told(listen: Listen, answer: bytes) -> None:
-    port = listen(sends(answer))
-    told = f"victoriametrics http://127.0.0.1:{port}: cannot be reached, or broke off; check url and the network"
-    api = api_of(f"http://127.0.0.1:{port}")
+def test_a_lost_connection_is_reported(listen: Listen, answer: bytes) -> None:
+    url = f"http://127.0.0.1:{listen(sends(answer))}"
+    told = f"victoriametrics {url}: cannot be reached, or the connection was lost; check url and the network"
+    api = api_of(url)
     assert message_of(lambda: api.get("/x")) == told
     error = failure_of(lambda: list(api.json_lines("/x", {}, as_is)))
     assert (str(error), error.passes_by_itself) == (told, True)
 
 
-def test_an_endless_answer_and_an_endless_line_are_refused(database: Database) -> None:
+def test_endless_responses_and_lines_are_refused(database: Database) -> None:
     database.answer("/x", b"1" * 200_000)
     api = limited(database.url, CallLimits(body=1000, line=1000))
     for call in (lambda: api.get("/x"), lambda: list(api.json_lines("/x", {}, as_is))):
-        assert "broke off" in message_of(call)
+        assert "lost" in message_of(call)
 
 
 # -- TLS
@@ -335,12 +333,12 @@ def secure(listen: Listen, authority: trustme.CA) -> str:
     return f"https://127.0.0.1:{listen(serve)}"
 
 
-def test_a_certificate_that_nobody_vouches_for_is_told(secure: str) -> None:
+def test_an_untrusted_certificate_is_reported(secure: str) -> None:
     error = failure_of(lambda: api_of(secure).get("/x"))
     assert not error.passes_by_itself
     assert str(error) == (
         f"victoriametrics {secure}: its certificate is not trusted;"
-        " name its authority in ca_file, or set insecure: true"
+        " set ca_file to its certificate authority, or set insecure: true"
     )
 
 
@@ -350,34 +348,32 @@ def test_ca_file_names_the_authority(secure: str, authority: trustme.CA, tmp_pat
     assert api_of(secure, ca_file=file).get("/x").body == b"ok"
 
 
-def test_insecure_trusts_whatever_the_environment_says(
-    secure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_insecure_overrides_the_environment(secure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(str(file))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
     assert api_of(secure, insecure=True).get("/x").body == b"ok"
 
 
-def test_a_ca_file_that_is_gone_is_told(secure: str, tmp_path: Path) -> None:
+def test_a_missing_ca_file_is_reported(secure: str, tmp_path: Path) -> None:
     assert message_of(lambda: api_of(secure, ca_file=tmp_path / "gone.pem").get("/x")) == (
-        f"victoriametrics {secure}: the file of trusted authorities cannot be read;"
-        " name its authority in ca_file, or set insecure: true"
+        f"victoriametrics {secure}: cannot read the file of certificate authorities;"
+        " set ca_file to its certificate authority, or set insecure: true"
     )
 
 
-def test_http_where_https_is_asked_for_is_told(database: Database) -> None:
+def test_http_behind_an_https_url_is_reported(database: Database) -> None:
     url = database.url.replace("http:", "https:")
     assert message_of(lambda: api_of(url).get("/x")) == (
-        f"victoriametrics {url}: TLS failed; name its authority in ca_file, or set insecure: true,"
-        " or correct url where it speaks http"
+        f"victoriametrics {url}: TLS handshake failed; set ca_file to its certificate authority, or set insecure: true,"
+        " or use http:// in url if it has no TLS"
     )
 
 
 # -- secrets
 
 
-def test_credentials_do_not_show_themselves(database: Database) -> None:
+def test_credentials_are_never_shown(database: Database) -> None:
     api = api_of(database.url, username="me", password=Secret("hidden"))
     shown = repr(Authorization.basic("me", "hidden")) + repr(api.target) + message_of(lambda: api.get("/x"))
     assert "hidden" not in shown
@@ -385,7 +381,7 @@ def test_credentials_do_not_show_themselves(database: Database) -> None:
 
 
 def echo(asked: Asked) -> bytes:
-    """What a server might say that thinks it helps."""
+    """Return what a server that repeats the request might say."""
     return f"no {asked.headers['authorization']} at {asked.path}".encode()
 
 
@@ -401,7 +397,7 @@ def echo(asked: Asked) -> bytes:
         ({"bearer_token": Secret("my+very/secret==")}, b"/hidden-path"),
     ],
 )
-def test_what_repeats_a_secret_is_not_quoted(
+def test_text_with_a_secret_is_not_quoted(
     database: Database, status: int, settings: dict[str, object], secret: bytes
 ) -> None:
     database.answer("/hidden-path/x", (b"w" * 150 + b" " + secret) if secret else echo, status)

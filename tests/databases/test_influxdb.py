@@ -1,4 +1,4 @@
-"""What is seen of an InfluxDB, and of a VictoriaMetrics in its place."""
+"""Test the checks of InfluxDB, and of VictoriaMetrics in its place."""
 
 import json
 
@@ -29,7 +29,7 @@ def test_version_1_lists_its_databases(database: Database, name: str, exists: bo
     assert database.asked[-1].headers["authorization"] == "Basic bWU6cHc="
 
 
-def test_version_1_without_authentication_takes_any_token(database: Database) -> None:
+def test_version_1_without_authentication_accepts_any_token(database: Database) -> None:
     database.answer("/ping", status=204, **V1)
     database.answer("/query", DATABASES)
     assert check(database, "anything") == InfluxState("InfluxDB", "1.8.10", exists=True)
@@ -45,10 +45,10 @@ def test_version_1_without_authentication_takes_any_token(database: Database) ->
         ("/api/v2/buckets", "[]"),
     ],
 )
-def test_a_list_of_another_shape_is_told(database: Database, path: str, answer: str) -> None:
+def test_an_unexpected_list_is_reported(database: Database, path: str, answer: str) -> None:
     database.answer("/ping", status=204, **(V1 if path == "/query" else V2))
     database.answer(path, answer)
-    with pytest.raises(DatabaseError, match="understood"):
+    with pytest.raises(DatabaseError, match="unexpected"):
         check(database, "me:pw" if path == "/query" else "token")
 
 
@@ -59,7 +59,7 @@ def test_a_list_of_another_shape_is_told(database: Database, path: str, answer: 
         ("", "requires credentials (status 401); set auth_token: user:password for InfluxDB 1, "),
     ],
 )
-def test_refused_credentials_are_told_though_ping_answers(database: Database, token: str, told: str) -> None:
+def test_refused_credentials_are_reported_despite_ping(database: Database, token: str, told: str) -> None:
     database.answer("/ping", status=204, **V1)
     database.answer("/query", '{"error":"authorization failed"}', 401)
     with pytest.raises(DatabaseError) as caught:
@@ -88,16 +88,16 @@ def test_version_2_looks_for_the_bucket(
     assert database.asked[-1].headers["authorization"] == "Token token"
 
 
-def test_an_organization_that_is_not_there_is_told(database: Database) -> None:
+def test_a_missing_organization_is_reported(database: Database) -> None:
     database.answer("/ping", status=204, **V2)
     database.answer("/api/v2/buckets", '{"message": "organization name \\"home\\" not found"}', 404)
     with pytest.raises(DatabaseError) as caught:
         check(database, "token", org="home")
-    told = "has no such organization, or the token may not see it; correct org"
+    told = "has no such organization, or the token may not see it; fix org"
     assert str(caught.value) == f"influxdb {database.url}: {told}"
 
 
-def test_a_hidden_version_is_guessed_by_the_kind_of_token(database: Database) -> None:
+def test_a_hidden_version_is_guessed_from_the_token(database: Database) -> None:
     database.answer("/api/v2/buckets", '{"buckets": [{}]}')
     database.answer("/query", DATABASES)
     assert check(database, "token") == InfluxState("InfluxDB", "", exists=True)
@@ -106,16 +106,16 @@ def test_a_hidden_version_is_guessed_by_the_kind_of_token(database: Database) ->
 
 
 @pytest.mark.parametrize("token", ["", "me:pw", "token"])
-def test_victoria_metrics_is_asked_by_its_export(database: Database, token: str) -> None:
+def test_victoriametrics_is_checked_by_its_export(database: Database, token: str) -> None:
     database.answer("/ping", status=204, X_Server_Hostname="vm")
-    # Old versions, and proxies that know what they pass on, have no /query.
+    # Old versions, and proxies with a list of paths, have no /query.
     database.answer("/query", "unsupported path requested", 400)
     database.answer("/api/v1/export")
     assert check(database, token, "other") == InfluxState("VictoriaMetrics", "", None)
 
 
 @pytest.mark.parametrize(("status", "said"), [(400, 'missing route for "/api/v1/export"'), (401, "")])
-def test_a_proxy_that_does_not_let_points_be_read_is_told(database: Database, status: int, said: str) -> None:
+def test_a_proxy_without_read_access_is_reported(database: Database, status: int, said: str) -> None:
     database.answer("/ping", status=204, X_Server_Hostname="proxy")
     database.answer("/query", DATABASES)
     database.answer("/api/v1/export", said, status)
@@ -127,30 +127,30 @@ def test_a_proxy_that_does_not_let_points_be_read_is_told(database: Database, st
     ("said", "told"),
     [
         ("one\n\ttwo\u001b[31m", "one two [31m"),
-        ('no such user "me" with "s3cret"', "no reason"),
-        ("", "no reason"),
+        ('no such user "me" with "s3cret"', "no reason given"),
+        ("", "no reason given"),
     ],
 )
-def test_the_error_of_a_query_is_one_line_without_secrets(database: Database, said: str, told: str) -> None:
+def test_query_errors_are_one_line_without_secrets(database: Database, said: str, told: str) -> None:
     database.answer("/query", json.dumps({"results": [{"error": said}]}))
     config = InfluxDBConfig(database.url, Secret("me:s3cret"), database="electric")
     with InfluxDB(config) as influx, pytest.raises(DatabaseError) as caught:
         influx.read((), 0, 1)
     assert str(caught.value) == (
-        f"influxdb {database.url}: refused a query ({told}); check database and what the user or token may read"
+        f"influxdb {database.url}: refused a query ({told}); check database and the read access of the user or token"
     )
 
 
-def test_a_secret_in_the_place_of_the_version_is_not_shown(database: Database) -> None:
+def test_a_secret_in_the_version_is_not_shown(database: Database) -> None:
     database.answer("/ping", status=204, **{**V1, "X_Influxdb_Version": "1.8 for s3cret"})
     database.answer("/query", DATABASES)
     assert check(database, "me:s3cret") == InfluxState("InfluxDB", "", exists=True)
 
 
-def test_something_else_than_a_database_is_told(database: Database) -> None:
+def test_a_server_that_is_not_a_database_is_reported(database: Database) -> None:
     with pytest.raises(DatabaseError) as caught:
         check(database, "me:pw")
     assert str(caught.value) == (
         f"influxdb {database.url}: has no /query (status 404);"
-        " check host: the address of an InfluxDB or VictoriaMetrics, without /write"
+        " check host, the address of InfluxDB or VictoriaMetrics without /write"
     )

@@ -1,4 +1,4 @@
-"""Whether a text repeats a secret, in whatever notation it comes back."""
+"""Test that secrets are found in any encoding."""
 
 from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus
@@ -24,7 +24,7 @@ SECRET = "hunter>2? ü/=="
         quote(b64encode(SECRET.encode()).decode(), safe=""),
     ],
 )
-def test_a_secret_is_found_in_any_notation_within_a_word(shown: str) -> None:
+def test_a_secret_is_found_in_any_encoding(shown: str) -> None:
     assert reveals(f"no x{shown}y here", ["other", SECRET])
     assert not reveals(f"no x{shown[1:]}y here", [SECRET])
 

@@ -1,4 +1,4 @@
-"""What is read of a VictoriaMetrics."""
+"""Test reading from VictoriaMetrics."""
 
 import json
 import math
@@ -23,7 +23,7 @@ def instant(kind: str, result: object) -> str:
     return json.dumps({"status": "success", "data": {"resultType": kind, "result": result}})
 
 
-def test_a_query_gives_labels_and_values(database: Database, vm: VictoriaMetrics) -> None:
+def test_a_query_returns_labels_and_values(database: Database, vm: VictoriaMetrics) -> None:
     result = [{"metric": {"meter": "1"}, "value": [1, "2.5"]}, {"metric": {}, "value": [1, "NaN"]}]
     database.answer("/api/v1/query", instant("vector", result))
     (first, second) = vm.query("x", 1795000000.5)
@@ -41,13 +41,13 @@ def test_a_scalar_has_no_labels(database: Database, vm: VictoriaMetrics) -> None
 
 
 @pytest.mark.parametrize("answer", ["[]", "{}", '{"data": {"resultType": "matrix", "result": [{"metric": {}}]}}', "7"])
-def test_an_answer_of_another_shape_is_no_answer(database: Database, vm: VictoriaMetrics, answer: str) -> None:
+def test_an_unexpected_response_is_an_error(database: Database, vm: VictoriaMetrics, answer: str) -> None:
     database.answer("/api/v1/query", answer)
-    with pytest.raises(DatabaseError, match="understood"):
+    with pytest.raises(DatabaseError, match="unexpected"):
         vm.query("x")
 
 
-def test_an_export_gives_what_lies_between_start_and_end(database: Database, vm: VictoriaMetrics) -> None:
+def test_an_export_returns_samples_from_start_to_end(database: Database, vm: VictoriaMetrics) -> None:
     lines = [
         {
             "metric": {"__name__": "a"},
@@ -55,7 +55,7 @@ def test_an_export_gives_what_lies_between_start_and_end(database: Database, vm:
             "values": [0, 1, None, "Infinity", 4],
         },
         {"metric": {"__name__": "a"}, "timestamps": [5000], "values": [5]},
-        # The real one begins a line with NaN and goes on with null.
+        # VictoriaMetrics starts a line with NaN and continues with null.
         {"metric": {"__name__": "b"}, "timestamps": [1000, 1500, 2000], "values": [math.nan, None, 3]},
     ]
     database.answer("/api/v1/export", "\n".join(map(json.dumps, lines)))
@@ -69,13 +69,13 @@ def test_an_export_gives_what_lies_between_start_and_end(database: Database, vm:
 
 
 @pytest.mark.parametrize("line", ["nonsense", "[]", '{"metric": {}, "timestamps": [1], "values": []}', "{}"])
-def test_a_line_of_another_shape_is_told(database: Database, vm: VictoriaMetrics, line: str) -> None:
+def test_an_unexpected_line_is_an_error(database: Database, vm: VictoriaMetrics, line: str) -> None:
     database.answer("/api/v1/export", line)
-    with pytest.raises(DatabaseError, match="understood"):
+    with pytest.raises(DatabaseError, match="unexpected"):
         list(vm.export("a", 0, 1))
 
 
-def test_flags_come_by_name(database: Database, vm: VictoriaMetrics) -> None:
+def test_flags_are_read_by_name(database: Database, vm: VictoriaMetrics) -> None:
     database.answer("/flags", FLAGS)
     assert vm.flags() == {
         "dedup.minScrapeInterval": "1s",
@@ -87,19 +87,17 @@ def test_flags_come_by_name(database: Database, vm: VictoriaMetrics) -> None:
 @pytest.mark.parametrize(
     ("status", "body"), [(302, FLAGS), (404, FLAGS), (499, FLAGS), (200, "<html></html>"), (200, ""), (200, "-a=b\nc")]
 )
-def test_a_database_that_does_not_tell_its_flags_has_none(
-    database: Database, vm: VictoriaMetrics, status: int, body: str
-) -> None:
+def test_unknown_flags_are_none(database: Database, vm: VictoriaMetrics, status: int, body: str) -> None:
     database.answer("/flags", body, status)
     assert vm.flags() is None
 
 
-def test_flags_of_a_vmauth_say_nothing_of_the_database_behind_it(database: Database, vm: VictoriaMetrics) -> None:
+def test_flags_of_vmauth_are_not_those_of_the_database(database: Database, vm: VictoriaMetrics) -> None:
     database.answer("/flags", '-auth.config="auth.yml"\n-httpListenAddr=":8427"\n')
     assert vm.flags() is None
 
 
-def test_trouble_is_not_taken_for_a_database_without_flags(database: Database, vm: VictoriaMetrics) -> None:
+def test_a_server_error_is_not_taken_for_missing_flags(database: Database, vm: VictoriaMetrics) -> None:
     database.answer("/flags", FLAGS, 503)
     with pytest.raises(DatabaseError):
         vm.flags()
@@ -118,7 +116,7 @@ def test_a_cluster_is_read_at_its_query_url() -> None:
 @pytest.mark.parametrize(
     ("url", "reads_back"), [("http://vminsert:8480/insert/0/prometheus", False), ("http://vm:8428", True)]
 )
-def test_a_vminsert_alone_cannot_be_read(url: str, reads_back: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_vminsert_alone_cannot_be_queried(url: str, reads_back: bool) -> None:  # noqa: FBT001 - a parameter of the test
     with VictoriaMetrics(VictoriaMetricsConfig(url)) as vm:
         assert vm.reads_back is reads_back
         assert vm.reading is vm.writing
