@@ -1,4 +1,4 @@
-"""`backfill`: history from the portal into a database or a file, proven to be there."""
+"""`backfill`: load history from the portal into a database or a file, and verify it."""
 
 import argparse
 import logging
@@ -40,24 +40,26 @@ _Result = TypeVar("_Result")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of `backfill`."""
+    """Add the flags of `backfill`."""
     parser.add_argument("--start", metavar="DATE", help="first local day, YYYY-MM-DD")
-    parser.add_argument("--end", metavar="DATE", help="last local day, included (default today)")
+    parser.add_argument("--end", metavar="DATE", help="last local day, inclusive (default: today)")
     parser.add_argument(
-        "--days", metavar="N", type=int, help="so many local days, today included (default extract_days)"
+        "--days", metavar="N", type=int, help="number of local days, including today (default: extract_days)"
     )
-    parser.add_argument("--to", choices=KINDS, help="where to (default the database that the configuration has)")
-    parser.add_argument("--output", metavar="FILE", help="with --to csv or openmetrics; - is standard output")
-    parser.add_argument("--location", metavar="NUMBER", action="append", default=[], help="only this one (repeatable)")
-    parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
-    parser.add_argument("--restart", action="store_true", help="begin anew, whatever an earlier run did")
-    parser.add_argument("--yes", action="store_true", help="do not ask, and write over a file that is there")
-    parser.add_argument("--no-progress", action="store_true", help="neither a bar nor lines")
+    parser.add_argument("--to", choices=KINDS, help="destination (default: the database in the configuration)")
+    parser.add_argument("--output", metavar="FILE", help="file for csv and openmetrics; - is standard output")
+    parser.add_argument(
+        "--location", metavar="NUMBER", action="append", default=[], help="only this service location (repeatable)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only show the plan")
+    parser.add_argument("--restart", action="store_true", help="start over, ignoring earlier runs")
+    parser.add_argument("--yes", action="store_true", help="skip the confirmation and overwrite an existing file")
+    parser.add_argument("--no-progress", action="store_true", help="no progress output")
 
 
 def run(arguments: argparse.Namespace, patience: Patience = DEFAULT_PATIENCE) -> int:
-    """Backfill. Raises ConfigError, PortalError or DatabaseError where nothing could be begun."""
-    # Until there is something to save, SIGTERM is as good as Ctrl-C.
+    """Run a backfill. Raises ConfigError, PortalError or DatabaseError if it cannot start."""
+    # Until there is something to save, SIGTERM works like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     collect_seldom()
     config = load_config(arguments.config_file, os.environ, Overrides(state_dir=arguments.state_dir))
@@ -72,7 +74,7 @@ def run(arguments: argparse.Namespace, patience: Patience = DEFAULT_PATIENCE) ->
             jobs = sources.jobs(days, frozenset(arguments.location))
             return _Run(arguments, config, days, sink, state, sources, clock, patience).run(jobs)
     except KeyboardInterrupt:
-        print("\nNothing was begun. The same command begins it.", file=sys.stderr)  # noqa: T201
+        print("\nNothing was written. Run the same command to start.", file=sys.stderr)  # noqa: T201
         return EXIT_PARTLY
     finally:
         sink.close()
@@ -81,7 +83,7 @@ def run(arguments: argparse.Namespace, patience: Patience = DEFAULT_PATIENCE) ->
 
 @dataclass
 class _Run:
-    """One backfill from its plan to its summary."""
+    """One backfill, from its plan to its summary."""
 
     arguments: argparse.Namespace
     config: Config
@@ -93,19 +95,19 @@ class _Run:
     patience: Patience
 
     def __post_init__(self) -> None:
-        # What goes to standard output as data must not be mixed with what is for people.
+        # Messages must not end up in data that goes to standard output.
         self._out = plain_console(stderr=self.arguments.output == "-")
 
     def run(self, jobs: Sequence[Job]) -> int:
-        """Show the plan, ask, do it, and say what came of it."""
+        """Show the plan, ask for confirmation, run it and show the summary."""
         if self.sink.wants_series and len(jobs) > 1:
             numbers = ", ".join(job.key.location for job in jobs)
             raise ConfigError(
-                f"the per-minute layout has room for one location, and there are {len(jobs)} ({numbers}): choose one"
-                " with --location NUMBER, or set per_minute: false"
+                f"the per-minute layout holds one location, but there are {len(jobs)} ({numbers}); choose one with"
+                " --location NUMBER, or set per_minute: false"
             )
         oldest = min(job.start for job in jobs)
-        # A database that is started together with this command may take a while.
+        # A database that was started together with this command may take a while.
         waits = () if self.arguments.dry_run else self.patience.retries
         notes = self._retry(lambda: self.sink.open(oldest), waits)
         notes = [*self.sources.problems, *self.sources.notes, *_about_days(self.wanted, jobs), *notes]
@@ -114,10 +116,10 @@ class _Run:
         for line in plan_lines(jobs, self.sink, notes, done):
             self._print(line)
         if self.arguments.dry_run:
-            self._print("Nothing is done: --dry-run.")
+            self._print("Dry run: nothing was changed.")
             return EXIT_DONE
-        if not self._may_go_on():
-            self._print("Nothing is done.")
+        if not self._is_confirmed():
+            self._print("Cancelled before anything was sent.")
             return EXIT_FAILED
         if journal is not None:
             journal.begin(restart=self.arguments.restart)
@@ -132,40 +134,40 @@ class _Run:
         return self._end(result, jobs)
 
     def _journal(self, jobs: Sequence[Job]) -> tuple[Journal | None, list[CompletedChunk], list[str]]:
-        """The journal, what it tells of earlier runs that is still there, and a note on what is not."""
+        """Return the journal, its chunks that are still stored, and a note on those that are not."""
         if not self.sink.resumes:
             return None, [], []
         # Only a digest, since a URL may hold a secret.
         destination = blake2b(self.sink.identity.encode(), digest_size=8).hexdigest()
         task = (self.sink.name, destination, *(task_of(job, self.wanted) for job in jobs))
         journal = Journal(self.state, self.clock, task)
-        # The last chunk of a range that ends today was a shorter one yesterday.
+        # The last chunk of a range that ends today was shorter yesterday.
         chunks = {(job.key, *chunk) for job in jobs for chunk in job.chunks()}
         noted = [] if self.arguments.restart else journal.read()
         done = [each for each in noted if each.chunk_key in chunks]
         held = [each for each in done if self._retry(partial(still_holds, self.sink, each), self.patience.retries)]
         lost = len(done) - len(held)
-        note = f"{counted(lost, 'chunk')} of an earlier run changed or disappeared and will be fetched again"
+        note = f"{counted(lost, 'chunk')} from an earlier run changed or disappeared and will be fetched again"
         return journal, held, [note] if lost else []
 
     def _retry(self, action: Callable[[], _Result], waits: Sequence[float]) -> _Result:
         # There is no bar yet.
         return retry_database(action, self.clock, Lines(plain_console(stderr=True)).retries, waits)
 
-    def _may_go_on(self) -> bool:
+    def _is_confirmed(self) -> bool:
         if self.arguments.yes:
             return True
         if not is_interactive():
-            self._print("Nobody is there to be asked: going on.")
+            self._print("Not a terminal: continuing without confirmation.")
             return True
         try:
-            return input_on_stderr("Go on? [Y/n]: ").strip().lower() in ("", "y", "yes")
+            return input_on_stderr("Continue? [Y/n]: ").strip().lower() in ("", "y", "yes")
         except (EOFError, UnicodeDecodeError):
-            print(file=sys.stderr)  # noqa: T201 - the answer was no line
+            print(file=sys.stderr)  # noqa: T201 - the cursor is still behind the question
             return False
 
     def _do(self, jobs: Sequence[Job], journal: Journal | None, done: Sequence[CompletedChunk]) -> BackfillResult:
-        # Kept, since signals go through it for as long as there are any.
+        # Kept as an attribute, since it handles signals as long as it exists.
         self._stopping = Stopping()
         in_background(self._stop_when_asked)
         window = self.config.exporter.window
@@ -208,14 +210,14 @@ class _Run:
     def _end(self, result: BackfillResult, jobs: Sequence[Job]) -> int:
         if result.left == 0 and not result.errors and not result.is_stopped:
             return EXIT_DONE
-        goes_on = self.sink.resumes and self.state.is_kept
+        can_resume = self.sink.resumes and self.state.is_kept
         if result.is_stopped:
-            # Whoever presses twice would kill the interpreter while it tidies up, and hide the exit code.
+            # A second Ctrl-C would kill the interpreter during cleanup and hide the exit code.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
-        if result.is_stopped or (goes_on and result.done):
-            how = "goes on where it stopped" if goes_on and result.left else "begins anew"
-            print(f"The same command {how}: {_again(self.wanted, jobs)}", file=sys.stderr)  # noqa: T201
+        if result.is_stopped or (can_resume and result.done):
+            how = "resume" if can_resume and result.left else "start over"
+            print(f"To {how}, run: {_again(self.wanted, jobs)}", file=sys.stderr)  # noqa: T201
         if result.is_stopped or (result.done and (self.sink.resumes or result.is_finished)):
             return EXIT_PARTLY
         return EXIT_FAILED
@@ -225,17 +227,17 @@ class _Run:
 
 
 def _about_days(wanted: DayRange, jobs: Sequence[Job]) -> list[str]:
-    """Where the days are not those that were asked for."""
+    """Note where the days differ from the requested ones."""
     notes = []
     if wanted.first is not None and wanted.first < EARLIEST:
-        notes.append(f"--start {wanted.first}: no portal reaches back that far, the days begin with {EARLIEST}")
+        notes.append(f"--start {wanted.first}: no portal goes back that far; starting on {EARLIEST}")
     if wanted.last is not None and any(wanted.last.isoformat() > job.wall.date_text(job.end - 1) for job in jobs):
-        notes.append(f"--end {wanted.last} lies in the future: the days end with today")
+        notes.append(f"--end {wanted.last} is in the future; ending today")
     return notes
 
 
 def _again(wanted: DayRange, jobs: Sequence[Job]) -> str:
-    """The command that goes on; where days were counted back from today, by their first one: tomorrow it is another."""
+    """Return the command that resumes. It names the first day if days were counted back from today, which moves."""
     others = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     others.add_argument("--restart", action="store_true")
     others.add_argument("--days")

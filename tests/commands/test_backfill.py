@@ -1,4 +1,4 @@
-"""`backfill` as people run it: the plan, the question, the summary, how it ends, and how it goes on."""
+"""Test `backfill` as users run it: plan, question, summary, exit codes, and how it resumes."""
 
 import csv
 import re
@@ -34,15 +34,15 @@ from ..support.worlds import DAY, HOUSE, METER, SMALL, TWO
 ZONE = ZoneInfo("America/New_York")
 HASTY = "tests.support.hasty"
 USAGE = "smarthub_interval_usage_kwh"
-QUESTION = "Go on? [Y/n]: "
+QUESTION = "Continue? [Y/n]: "
 WINTER = ("--start", "2024-01-01", "--end", "2024-02-04")
 MARCH = ("--start", "2024-03-09", "--end", "2024-03-11")
 YEAR = ("--start", "2024-01-01", "--end", "2024-12-31", "--no-progress")
-AGAIN = "The same command goes on where it stopped: smarthub-exporter backfill "
+AGAIN = "To resume, run: smarthub-exporter backfill "
 
 
 class Bench(Starter):
-    """Runs `backfill` on a portal and a database, and looks at what became of it."""
+    """Runs `backfill` on a portal and a database, and checks the result."""
 
     def __init__(self, folder: Path, vm: MetricsDouble, start_portal: StartPortal) -> None:
         super().__init__(folder, HASTY)
@@ -51,7 +51,7 @@ class Bench(Starter):
         self.state = folder / "state-home" / "smarthub-exporter" / FILE
 
     def portal(self, world: World = SMALL, **switches: object) -> PortalServer:
-        """A portal that is configured together with the database."""
+        """Start a portal and configure it together with the database."""
         portal = self._start_portal(world, **switches)
         self.configure([login(portal, UserSpec(), "farm")])
         return portal
@@ -60,20 +60,20 @@ class Bench(Starter):
         self.config({"smarthub": logins, "victoriametrics": {"url": url or self.vm.url}, **sections})
 
     def backfill(self, *arguments: str, code: int = 0) -> Program:
-        """A run with neither bar nor lines."""
+        """Run without progress output."""
         program = self.run("backfill", *arguments, "--no-progress")
         assert program.wait() == code, program.stderr
         return program
 
     def broken_off(self, *arguments: str) -> Program:
-        """A run that loses its database after the first chunk is there."""
+        """Run with a database that stores only the first chunk."""
         self.vm.takes = lambda _, stamp, __: stamp > midnight("2024-01-31") * 1000
         program = self.backfill(*WINTER, *arguments, code=3)
         self.vm.takes = lambda *_: True
         return program
 
     def rows(self, table: str) -> int:
-        """How many chunks, or tasks, the journal has."""
+        """Return the number of rows in a table of the state."""
         with closing(sqlite3.connect(self.state)) as database:
             try:
                 return int(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
@@ -81,7 +81,7 @@ class Bench(Starter):
                 return 0
 
     def held(self, location: str = "70001") -> dict[int, float]:
-        """kWh by the second in which the sample lies."""
+        """Return the stored kWh by the second of the sample."""
         return {
             stamp // 1000: value
             for labels, samples in self.vm.held.items()
@@ -90,14 +90,14 @@ class Bench(Starter):
         }
 
     def assert_true(self, portal: PortalServer, first: str, behind: str) -> None:
-        """The database holds every interval from one local day until before another, as it really was."""
+        """Check that the database holds every true interval from one local day until before another."""
         truth = portal.portal.almanac.intervals(METER, midnight(first), midnight(behind))
         assert self.held() == {each.end - 1: each.usage for each in truth}
 
 
 @pytest.fixture
 def clock() -> SystemClock:
-    """The portals here keep the real time, as the programs do."""
+    """The portals use the real time, like the programs."""
     return SystemClock()
 
 
@@ -112,7 +112,7 @@ Sit = Callable[..., Typist]
 
 @pytest.fixture
 def sit_down(bench: Bench) -> Iterator[Sit]:
-    """Runs `backfill` on a terminal."""
+    """Run `backfill` on a terminal."""
     with ExitStack() as stack:
 
         def start(*arguments: str) -> Typist:
@@ -126,7 +126,7 @@ def sit_down(bench: Bench) -> Iterator[Sit]:
 
 
 def login(portal: PortalServer | str, user: UserSpec, name: str, **more: object) -> dict[str, object]:
-    """One of several logins."""
+    """Return the configuration of one login."""
     return {
         "name": name,
         "api_url": portal if isinstance(portal, str) else portal.url,
@@ -145,22 +145,22 @@ def polls(portal: PortalServer) -> int:
     return sum(count for (endpoint, _), count in portal.portal.calls.items() if endpoint == "poll")
 
 
-# -- all in order
+# -- without failures
 
 
-def test_a_plan_and_a_summary_tell_what_was_done(bench: Bench) -> None:
+def test_plan_and_summary_show_what_was_done(bench: Bench) -> None:
     portal = bench.portal()
     program = bench.run("backfill", *WINTER, "--log.level", "debug")
     assert program.wait() == 0, program.stderr
     truth = portal.portal.truth(METER, midnight("2024-01-01"), midnight("2024-02-05"))
     days = "2024-01-01 to 2024-02-04, 35 days in America/New_York (2024-01-01 05:00 to 2024-02-05 05:00 UTC), 2 chunks"
     assert program.stdout.splitlines()[:-1] == [
-        f"Into victoriametrics {bench.vm.url}:",
+        f"Writing to victoriametrics {bench.vm.url}:",
         f'  {portal.host}, account 55001, location 70001 "House": {days}',
-        "Nobody is there to be asked: going on.",
-        f"All is stored and was read back: victoriametrics {bench.vm.url}",
+        "Not a terminal: continuing without confirmation.",
+        f"Done: stored and verified: victoriametrics {bench.vm.url}",
         "  intervals   840",
-        f"  energy      {truth.usage:,.2f} kWh drawn",
+        f"  energy      {truth.usage:,.2f} kWh used",
         f"  cost        ${truth.cost:,.2f}",
         f"  samples     {3 * 840 + 2 * 35:,} sent",
         f"  requests    {portal.portal.count} to the portal",
@@ -173,7 +173,7 @@ def test_a_plan_and_a_summary_tell_what_was_done(bench: Bench) -> None:
         assert private not in program.stdout + program.stderr
 
 
-def test_running_it_again_sends_nothing_but_a_correction(bench: Bench) -> None:
+def test_a_second_run_sends_only_corrections(bench: Bench) -> None:
     portal = bench.portal()
     bench.backfill(*MARCH)
     again = bench.backfill(*MARCH)
@@ -185,21 +185,21 @@ def test_running_it_again_sends_nothing_but_a_correction(bench: Bench) -> None:
     bench.assert_true(portal, "2024-03-09", "2024-03-12")
 
 
-def test_a_dry_run_shows_the_plan_and_does_nothing(bench: Bench) -> None:
+def test_a_dry_run_only_shows_the_plan(bench: Bench) -> None:
     portal = bench.portal(TWO)
     program = bench.run("backfill", *MARCH, "--dry-run")
     assert (program.wait(), program.stderr) == (0, "")
     lines = program.stdout.splitlines()
-    assert (len(lines), lines[-1]) == (4, "Nothing is done: --dry-run.")
+    assert (len(lines), lines[-1]) == (4, "Dry run: nothing was changed.")
     assert (polls(portal), bench.vm.count("/api/v1/import"), bench.rows("backfill")) == (0, 0, 0)
 
 
-def test_days_count_back_from_today_and_odd_ones_are_noted(bench: Bench) -> None:
+def test_days_count_back_from_today(bench: Bench) -> None:
     portal = bench.portal()
     bench.configure([login(portal, UserSpec(), "farm")], extract_days=4)
     today = datetime.now(ZONE).date()
-    early = "--start 1989-12-31: no portal reaches back that far, the days begin with 1990-01-01"
-    late = "--end 9999-12-31 lies in the future: the days end with today"
+    early = "--start 1989-12-31: no portal goes back that far; starting on 1990-01-01"
+    late = "--end 9999-12-31 is in the future; ending today"
     expected = {
         (): (f"{today - timedelta(days=3)} to {today}, 4 days", []),
         ("--days", "1"): (f"{today} to {today}, 1 day", []),
@@ -220,12 +220,12 @@ def test_one_location_can_be_chosen(bench: Bench) -> None:
     assert (len(bench.held("70002")), bench.held()) == (71, {})
 
 
-def test_a_database_that_keeps_too_little_is_told_before(bench: Bench) -> None:
+def test_a_short_retention_is_reported_first(bench: Bench) -> None:
     bench.vm.retention, bench.vm.flags = 31 * DAY, '-httpListenAddr=":8428"\n'
     bench.portal()
     program = bench.backfill(*MARCH, code=1)
-    assert "  Note: it keeps only 31 days " in program.stdout
-    assert "0 of 1 chunk is done: " in program.stdout
+    assert "  Note: retention is 31 days " in program.stdout
+    assert "0 of 1 chunk done: " in program.stdout
     assert "retention" in program.stderr
 
 
@@ -233,31 +233,31 @@ def test_a_database_that_keeps_too_little_is_told_before(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("answer", ["", "y", "YES"])
-def test_a_person_is_asked_and_may_agree(bench: Bench, sit_down: Sit, answer: str) -> None:
+def test_the_user_can_confirm(bench: Bench, sit_down: Sit, answer: str) -> None:
     portal = bench.portal()
     typist = sit_down(*MARCH)
     typist.see(QUESTION)
     assert polls(portal) == 0
     typist.answer("", answer)
     assert typist.wait() == 0
-    assert "Nobody is there" not in typist.stdout
+    assert "Not a terminal" not in typist.stdout
     bench.assert_true(portal, "2024-03-09", "2024-03-12")
 
 
 @pytest.mark.parametrize("answer", ["n", "No", "what?", "\x04"])
-def test_a_person_may_refuse_and_loses_nothing(bench: Bench, sit_down: Sit, answer: str) -> None:
+def test_the_user_can_cancel_and_loses_nothing(bench: Bench, sit_down: Sit, answer: str) -> None:
     portal = bench.portal()
     bench.broken_off()
     before = polls(portal), bench.vm.count("/api/v1/import")
     typist = sit_down(*WINTER, "--restart")
     typist.answer(QUESTION, answer)
     assert typist.wait() == 1
-    assert typist.stdout.splitlines()[-1] == "Nothing is done."
+    assert typist.stdout.splitlines()[-1] == "Cancelled before anything was sent."
     assert (polls(portal), bench.vm.count("/api/v1/import")) == before
     assert bench.rows("backfill_done") == 1
 
 
-def test_yes_asks_nobody_and_a_bar_shows_how_far_it_is(bench: Bench, sit_down: Sit) -> None:
+def test_yes_skips_the_question_and_a_bar_is_shown(bench: Bench, sit_down: Sit) -> None:
     bench.portal()
     typist = sit_down(*WINTER, "--yes")
     assert typist.wait() == 0
@@ -266,21 +266,21 @@ def test_yes_asks_nobody_and_a_bar_shows_how_far_it_is(bench: Bench, sit_down: S
     assert "samples sent" not in typist.shown
 
 
-def test_no_progress_shows_neither_bar_nor_lines(bench: Bench, sit_down: Sit) -> None:
+def test_no_progress_shows_nothing(bench: Bench, sit_down: Sit) -> None:
     bench.portal()
     typist = sit_down(*MARCH, "--yes", "--no-progress")
     assert (typist.wait(), typist.shown) == (0, "")
     program = bench.backfill(*MARCH, "--yes")
-    assert (program.stderr, "Nobody is there" in program.stdout) == ("", False)
+    assert (program.stderr, "Not a terminal" in program.stdout) == ("", False)
 
 
-# -- being stopped, and going on
+# -- stopping and resuming
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_after_a_stop_the_same_command_goes_on(bench: Bench, record: Record, number: signal.Signals) -> None:
+def test_the_same_command_resumes_after_a_stop(bench: Bench, record: Record, number: signal.Signals) -> None:
     portal = bench.portal(latency=0.25)
-    # As they come: one that is under way at the stop is answered, and counted by the portal, only later.
+    # Counted on arrival: the portal counts a request only when it is answered, perhaps after the stop.
     arrived = record(portal)
     program = bench.start("backfill", *YEAR)
     program.wait_for(lambda: bench.state.exists() and bench.rows("backfill_done") >= 2, "two chunks to be done")
@@ -288,25 +288,25 @@ def test_after_a_stop_the_same_command_goes_on(bench: Bench, record: Record, num
     assert (code, program.stderr) == (3, AGAIN + shlex.join(YEAR) + "\n")
     done = bench.rows("backfill_done")
     assert 2 <= done < 13
-    assert f"\n{done} of 13 chunks are done: " in program.stdout
+    assert f"\n{done} of 13 chunks done: " in program.stdout
     change(portal, latency=0.0)
     arrived.clear()
     again = bench.run("backfill", *YEAR)
     assert again.wait() == 0
-    assert f"An earlier run did {done} chunks of it" in again.stdout
-    # One more for the present meters.
+    assert f"Resuming: {done} of 13 chunks already done" in again.stdout
+    # One more for the current meters.
     assert sum(call.path == POLL for call in arrived) == 1 + 13 - done
-    assert f"  intervals   {366 * 24:,} ({done} chunks of it by an earlier run)\n" in again.stdout
+    assert f"  intervals   {366 * 24:,} ({done} chunks from an earlier run)\n" in again.stdout
     bench.assert_true(portal, "2024-01-01", "2025-01-01")
     assert bench.rows("backfill") == 0
 
 
-def test_what_was_done_before_a_failure_is_kept(bench: Bench) -> None:
+def test_chunks_before_a_failure_are_kept(bench: Bench) -> None:
     portal = bench.portal()
     program = bench.broken_off("--restart")
-    assert "1 of 2 chunks is done: " in program.stdout
+    assert "1 of 2 chunks done: " in program.stdout
     error, hint = program.stderr.splitlines()
-    assert error.startswith(f"victoriametrics {bench.vm.url}: took ")
+    assert error.startswith(f"victoriametrics {bench.vm.url}: accepted ")
     assert hint == f"{AGAIN}{shlex.join(WINTER)} --no-progress"
     before = polls(portal)
     bench.backfill(*WINTER)
@@ -314,26 +314,26 @@ def test_what_was_done_before_a_failure_is_kept(bench: Bench) -> None:
     bench.assert_true(portal, "2024-01-01", "2024-02-05")
 
 
-def test_restart_begins_anew(bench: Bench) -> None:
+def test_restart_starts_over(bench: Bench) -> None:
     portal = bench.portal()
     bench.broken_off()
     before = polls(portal)
-    assert "An earlier run" not in bench.backfill(*WINTER, "--restart").stdout
+    assert "Resuming" not in bench.backfill(*WINTER, "--restart").stdout
     assert polls(portal) - before == 1 + 2
 
 
-def test_what_is_not_there_any_more_is_told_and_fetched_again(bench: Bench) -> None:
+def test_lost_chunks_are_reported_and_fetched_again(bench: Bench) -> None:
     portal = bench.portal()
     bench.broken_off()
     bench.vm.kill()
     program = bench.backfill(*WINTER)
-    assert "  Note: 1 chunk of an earlier run is not there any more as written: fetched again\n" in program.stdout
-    assert "An earlier run" not in program.stdout
+    assert "  Note: 1 chunk from an earlier run changed or disappeared and will be fetched again\n" in program.stdout
+    assert "Resuming" not in program.stdout
     bench.assert_true(portal, "2024-01-01", "2024-02-05")
 
 
 def test_a_stop_does_not_wait_for_a_database_that_hangs(bench: Bench) -> None:
-    """However often it is asked to end."""
+    """It ends cleanly even after two signals."""
     bench.portal()
     asked, ends = threading.Event(), threading.Event()
 
@@ -351,7 +351,7 @@ def test_a_stop_does_not_wait_for_a_database_that_hangs(bench: Bench) -> None:
     assert (code, program.stderr) == (3, f"{AGAIN}{shlex.join(WINTER)}\n")
 
 
-def test_a_stop_before_anything_was_begun_says_so(bench: Bench) -> None:
+def test_a_stop_before_the_start_says_so(bench: Bench) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(DEADLINE)
         bench.configure([login(f"http://127.0.0.1:{silent.getsockname()[1]}", UserSpec(), "farm")])
@@ -359,25 +359,25 @@ def test_a_stop_before_anything_was_begun_says_so(bench: Bench) -> None:
         connection, _ = silent.accept()
         with connection:
             code, _ = program.end(signal.SIGTERM)
-    assert (code, program.stderr) == (3, "\nNothing was begun. The same command begins it.\n")
+    assert (code, program.stderr) == (3, "\nNothing was written. Run the same command to start.\n")
 
 
-def test_another_tenant_has_nothing_done_yet(bench: Bench) -> None:
+def test_another_tenant_starts_from_scratch(bench: Bench) -> None:
     portal = bench.portal()
     bench.broken_off()
     bench.vm.prefix = "/tenant/7"
     bench.configure([login(portal, UserSpec(), "farm")], bench.vm.url + "/tenant/7")
     bench.vm.held.clear()
-    assert "An earlier run" not in bench.backfill(*WINTER).stdout
+    assert "Resuming" not in bench.backfill(*WINTER).stdout
     bench.assert_true(portal, "2024-01-01", "2024-02-05")
 
 
 @pytest.mark.parametrize("days", [("--days=40",), ("--days", "40"), ()])
-def test_counted_days_go_on_by_their_first_date(bench: Bench, days: tuple[str, ...]) -> None:
+def test_counted_days_resume_from_their_first_date(bench: Bench, days: tuple[str, ...]) -> None:
     portal = bench.portal()
     bench.configure([login(portal, UserSpec(), "farm")], extract_days=40)
     first = datetime.now(ZONE).date() - timedelta(days=39)
-    # Chunks are counted from the first day on: the second one has ten days.
+    # Chunks start at the first day, so the second one has ten days.
     border = midnight((first + timedelta(days=30)).isoformat())
     bench.vm.takes = lambda _, stamp, __: stamp > border * 1000
     program = bench.backfill("--location", "70001", *days, "--restart", code=3)
@@ -386,7 +386,7 @@ def test_counted_days_go_on_by_their_first_date(bench: Bench, days: tuple[str, .
     assert hint == f"{AGAIN}--location 70001 --no-progress --start {first}"
     before = polls(portal)
     assert bench.run(*shlex.split(hint.partition(": smarthub-exporter ")[2])).wait() == 0
-    # The chunk that ends today may have more by now and is asked for again; the state knows the meter.
+    # The chunk that ends today may have grown and is fetched again; the state knows the meter.
     assert polls(portal) - before == 2
     truth = portal.portal.almanac.intervals(METER, midnight(first.isoformat()), midnight("2100-01-01"))
     assert bench.held().keys() <= {each.end - 1 for each in truth}
@@ -394,7 +394,7 @@ def test_counted_days_go_on_by_their_first_date(bench: Bench, days: tuple[str, .
     assert bench.rows("backfill") == 0
 
 
-def test_without_a_state_that_is_kept_it_begins_anew(bench: Bench) -> None:
+def test_without_saved_state_it_starts_over(bench: Bench) -> None:
     bench.portal(latency=0.25)
     (bench.folder / "file").write_text("no folder")
     arguments = ("backfill", *YEAR, "--state.dir", "file/x")
@@ -403,24 +403,30 @@ def test_without_a_state_that_is_kept_it_begins_anew(bench: Bench) -> None:
     code, _ = program.end(signal.SIGINT)
     warning, hint = program.stderr.splitlines()
     assert (code, "file/x" in warning) == (3, True)
-    assert hint == f"The same command begins anew: smarthub-exporter {shlex.join(arguments)}"
-    assert "An earlier run" not in bench.backfill(*MARCH, "--state.dir", "file/x").stdout
+    assert hint == f"To start over, run: smarthub-exporter {shlex.join(arguments)}"
+    assert "Resuming" not in bench.backfill(*MARCH, "--state.dir", "file/x").stdout
 
 
-# -- what goes wrong
+# -- failures
 
 
 BAD_FLAGS = {
-    ("--start", "yesterday"): "--start yesterday: is no date",
-    ("--output", "x.csv"): "--output: only for --to csv and --to openmetrics, victoriametrics is a database",
-    ("--to", "csv"): "--to csv: name a file with --output FILE, or - for standard output",
-    ("--to", "influxdb"): "--to influxdb: the configuration has no influxdb section with host and database",
-    ("--location", "79999"): "--location 79999: ",
+    ("--start", "yesterday"): "--start yesterday is not a date",
+    (
+        "--output",
+        "x.csv",
+    ): "--output does not fit victoriametrics, which is a database; use it with --to csv or --to openmetrics",
+    ("--to", "csv"): "--to csv needs a file; name one with --output FILE, or - for standard output",
+    (
+        "--to",
+        "influxdb",
+    ): "--to influxdb needs an influxdb section; add one with host and database to the configuration",
+    ("--location", "79999"): "--location 79999 ",
     ("--to", "postgres"): "error: argument --to: invalid choice: 'postgres'",
 }
 
 
-def test_a_bad_command_line_is_one_line_and_exit_code_2(bench: Bench) -> None:
+def test_invalid_flags_are_one_line_and_exit_code_2(bench: Bench) -> None:
     portal = bench.portal()
     programs = bench.run_all({" ".join(flags): ("backfill", *flags) for flags in BAD_FLAGS})
     for flags, said in BAD_FLAGS.items():
@@ -429,7 +435,7 @@ def test_a_bad_command_line_is_one_line_and_exit_code_2(bench: Bench) -> None:
     assert (polls(portal), bench.vm.calls) == (0, [])
 
 
-def test_a_portal_that_is_not_there_is_one_line(bench: Bench) -> None:
+def test_an_unreachable_portal_is_one_line(bench: Bench) -> None:
     bench.configure([login("http://127.0.0.1:9", UserSpec(), "farm")])
     assert "127.0.0.1:9" in one_line(bench.backfill(*MARCH, code=1))
     assert bench.vm.calls == []
@@ -450,9 +456,7 @@ def test_a_rejected_sign_in_is_one_line_and_counted(bench: Bench) -> None:
         (SMALL, {"shifted": -2 * 3600}, 1),
     ],
 )
-def test_what_cannot_be_had_of_a_portal_is_the_exit_code(
-    bench: Bench, world: World, switches: dict[str, object], code: int
-) -> None:
+def test_portal_failures_set_the_exit_code(bench: Bench, world: World, switches: dict[str, object], code: int) -> None:
     bench.portal(world, **switches)
     program = bench.backfill("--start", "2024-01-09", "--end", "2024-01-11", code=code)
     error, *hint = program.stderr.splitlines()
@@ -461,7 +465,7 @@ def test_what_cannot_be_had_of_a_portal_is_the_exit_code(
     assert (len(hint), bench.held(), len(bench.held("70002"))) == ((1, {}, 72) if code == 3 else (0, {}, 0))
 
 
-def test_a_database_that_is_not_there_is_told_first(bench: Bench) -> None:
+def test_an_unreachable_database_is_reported_first(bench: Bench) -> None:
     portal = bench.portal()
     bench.configure([login(portal, UserSpec(), "farm")], "http://127.0.0.1:9")
     program = bench.backfill(*MARCH, code=1)
@@ -472,7 +476,7 @@ def test_a_database_that_is_not_there_is_told_first(bench: Bench) -> None:
     assert len(bench.run("backfill", *MARCH, "--dry-run").stderr.splitlines()) == 1
 
 
-def test_a_database_in_trouble_is_tried_again_and_then_told(bench: Bench) -> None:
+def test_a_failing_database_is_retried_then_reported(bench: Bench) -> None:
     bench.portal()
     bench.vm.always["/api/v1/import"] = (503, "disk full")
     program = bench.run("backfill", *MARCH)
@@ -485,7 +489,7 @@ def test_a_database_in_trouble_is_tried_again_and_then_told(bench: Bench) -> Non
     bench.backfill(*MARCH)
 
 
-# -- files: all or nothing
+# -- files are written completely or not at all
 
 
 def to_csv(*days: str) -> tuple[str, ...]:
@@ -497,16 +501,16 @@ def csv_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_file_that_could_not_be_completed_is_not_written(bench: Bench) -> None:
+def test_an_incomplete_file_is_not_written(bench: Bench) -> None:
     bench.portal(TWO, refused_locations=("70001",))
     program = bench.backfill(*to_csv(*MARCH), code=1)
-    assert "\nNothing is written: csv out.csv\n  not done    location 70001: " in program.stdout
+    assert "\nNothing was written: csv out.csv\n  not done    location 70001: " in program.stdout
     assert len(program.stderr.splitlines()) == 1
     assert not (bench.folder / "out.csv").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_file_that_is_broken_off_begins_anew(bench: Bench, number: signal.Signals) -> None:
+def test_an_interrupted_file_starts_over(bench: Bench, number: signal.Signals) -> None:
     portal = bench.portal(latency=0.25)
     arguments = to_csv(*YEAR)
     program = bench.start("backfill", *arguments)
@@ -514,9 +518,9 @@ def test_a_file_that_is_broken_off_begins_anew(bench: Bench, number: signal.Sign
     code, _ = program.end(number)
     assert (code, program.stderr) == (
         3,
-        f"The same command begins anew: smarthub-exporter backfill {shlex.join(arguments)}\n",
+        f"To start over, run: smarthub-exporter backfill {shlex.join(arguments)}\n",
     )
-    assert "\nNothing is written: csv out.csv\n  intervals " in program.stdout
+    assert "\nNothing was written: csv out.csv\n  intervals " in program.stdout
     assert not (bench.folder / "out.csv").exists()
 
 
@@ -530,29 +534,29 @@ def one_rejected(bench: Bench) -> None:
     bench.configure([login(portal, FRIENDS[0], "old", password="wrong"), login(portal, FRIENDS[1], "new")])
 
 
-def test_a_rejected_login_does_not_keep_the_others(bench: Bench) -> None:
+def test_a_rejected_login_does_not_stop_the_others(bench: Bench) -> None:
     one_rejected(bench)
     reasons = []
     for _ in range(3):
         program = bench.backfill(*MARCH, code=3)
         lines = program.stdout.splitlines()
-        at = lines.index(f"1 of 1 chunk is done: victoriametrics {bench.vm.url}")
+        at = lines.index(f"1 of 1 chunk done: victoriametrics {bench.vm.url}")
         assert lines[at + 1].startswith("  not done    login old: ")
         reasons.append(lines[at + 1].removeprefix("  not done    "))
         assert f"  Note: {reasons[-1]}" in lines[:at]
-        assert program.stderr.startswith("The same command begins anew: ")
+        assert program.stderr.startswith("To start over, run: ")
         assert (bench.rows("backfill"), len(bench.held("70002")), bench.held()) == (0, 71, {})
     assert reasons[0] == reasons[1] != reasons[2]
 
 
-def test_a_file_without_one_rejected_login_is_not_all(bench: Bench) -> None:
+def test_a_file_without_a_rejected_login_is_partial(bench: Bench) -> None:
     one_rejected(bench)
     program = bench.backfill(*to_csv(*MARCH), code=3)
-    assert "\n1 of 1 chunk is done: csv out.csv\n  not done    login old: " in program.stdout
+    assert "\n1 of 1 chunk done: csv out.csv\n  not done    login old: " in program.stdout
     assert (program.stderr, len(csv_rows(bench.folder / "out.csv"))) == ("", 71)
 
 
-def test_a_missing_location_does_not_keep_the_others(bench: Bench) -> None:
+def test_a_missing_location_does_not_stop_the_others(bench: Bench) -> None:
     portal = bench.portal()
     places = [{"service_location": "79999"}, {"service_location": "70001"}]
     bench.configure([login(portal, UserSpec(), "farm", locations=places)])
@@ -567,19 +571,19 @@ def test_a_missing_location_does_not_keep_the_others(bench: Bench) -> None:
     bench.assert_true(portal, "2024-03-09", "2024-03-12")
 
 
-# -- a meter that is read by the hour only since some day
+# -- a meter with hourly data only since some day
 
 SINCE = replace(METER, hourly_since="2024-02-10")
 SPRING = ("--start", "2024-01-01", "--end", "2024-03-20")
 
 
-def test_the_order_of_the_chunks_does_not_decide_what_is_written(bench: Bench) -> None:
+def test_the_order_of_chunks_does_not_change_the_result(bench: Bench) -> None:
     portal = bench.portal(World(locations=(replace(HOUSE, meters=(SINCE,)),)))
     truth = portal.portal.almanac.intervals(SINCE, midnight("2024-01-01"), midnight("2024-03-21"))
     assert (truth[0].start, len(truth)) == (midnight("2024-02-10"), 40 * 24 - 1)
     for program in (bench.backfill(*to_csv(*SPRING)), bench.backfill(*SPRING)):
-        assert "  begins      location 70001: the portal's intervals begin on 2024-02-10\n" in program.stdout
-        assert "holes" not in program.stdout
+        assert "  begins      location 70001: the portal's intervals start on 2024-02-10\n" in program.stdout
+        assert "incomplete" not in program.stdout
         assert f"  intervals   {len(truth)}\n" in program.stdout
     assert [
         (datetime.fromisoformat(row["start"]).timestamp(), float(row["usage_kwh"]), float(row["cost_usd"]))
@@ -590,7 +594,7 @@ def test_the_order_of_the_chunks_does_not_decide_what_is_written(bench: Bench) -
     assert (len(days), min(days) // 1000) == (40, midnight("2024-02-11") - 1)
 
 
-def test_the_present_meters_are_asked_for_only_if_not_known(bench: Bench) -> None:
+def test_current_meters_are_fetched_only_if_unknown(bench: Bench) -> None:
     portal = bench.portal(World(locations=(replace(HOUSE, meters=(SINCE,)),)))
 
     def asked(*arguments: str) -> int:
@@ -599,7 +603,7 @@ def test_the_present_meters_are_asked_for_only_if_not_known(bench: Bench) -> Non
         return polls(portal) - before
 
     without = asked()
-    assert asked() == without, "history alone tells the state nothing"
+    assert asked() == without, "old history does not reach the state"
     bench.backfill("--days", "2")
     assert asked() == without - 1
     assert asked("--state.dir", "another") == without
