@@ -148,7 +148,7 @@ class Backfill:
             # Data written with wrong times stays in a database forever.
             self._contradicted.add(job.key)
             zone = job.wall.zone
-            self._say(f"location {job.key.location} skipped: the portal's times do not match {zone}; {_ZONE_ADVICE}")
+            self._say(f"location {job.key.location}: skipped, the portal's times do not match {zone}; {_ZONE_ADVICE}")
             return
         chunk = build_chunk(
             fetched,

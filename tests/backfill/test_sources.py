@@ -13,7 +13,6 @@ from exporter.config import Config, ExporterConfig, LocationChoice, Login, Secre
 from exporter.errors import (
     AccessError,
     ConfigError,
-    CredentialsError,
     PortalError,
     ProtocolError,
     SmartHubError,
@@ -141,11 +140,6 @@ def test_a_location_that_cannot_be_read_is_reported(  # noqa: PLR0917 - fixtures
 
 def test_a_login_with_nothing_to_read_is_an_error(sources_of: MakeSources, start_portal: StartPortal) -> None:
     refusal(sources_of(login_of(start_portal(World(locations=(FLAT, WELL))))), AccessError)
-
-
-def test_a_wrong_password_is_tried_once(sources_of: MakeSources, portal: PortalServer) -> None:
-    refusal(sources_of(login_of(portal, password="wrong")), CredentialsError)
-    assert portal.portal.most_refused["member@example.org"] == 1
 
 
 def test_calls_are_counted_by_endpoint(sources_of: MakeSources, portal: PortalServer) -> None:

@@ -35,13 +35,14 @@ def written(output: Path, *chunks: Chunk) -> list[str]:
     return output.read_text(encoding="utf-8").splitlines()
 
 
-def test_each_interval_is_one_line(tmp_path: Path) -> None:
+def test_each_interval_with_a_value_is_one_line(tmp_path: Path) -> None:
     start = instant("2026-01-05")
     intervals = [
         usage(start, 0.1, 900, export=0.0, cost=0.012345),
         usage(start + 900, 1e-06, 900),
         usage(start + 1800, None, 900, export=2.5),
         usage(start + 2700, None, 900, cost=-0.5),
+        usage(start + 3600, None, 900),
     ]
     assert written(tmp_path / "out.csv", chunk("2026-01-05", meter("M1", intervals))) == [
         "start,end,portal,account,location,meter,usage_kwh,export_kwh,cost_usd",
@@ -105,14 +106,6 @@ def test_commas_and_quotes_are_quoted(tmp_path: Path) -> None:
     assert line == '2026-01-05T00:00:00-05:00,2026-01-05T01:00:00-05:00,novec,"12,3 ""x""",70 001,"M,1",1.0,,'
 
 
-def test_intervals_without_a_value_are_left_out(tmp_path: Path) -> None:
-    sink = opened(tmp_path / "out.csv")
-    start = instant("2026-01-05")
-    each = chunk("2026-01-05", meter("M1", [usage(start, None), usage(start + HOUR, 0.0)]), meter("M2"))
-    assert sink.write(each) == Written(KEY, each.start, each.end, 1)
-    sink.close()
-
-
 def test_without_intervals_there_is_only_a_header(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     assert written(tmp_path / "out.csv") == [HEADER.strip()]
     fill(CSVSink(None, overwrite=False))
@@ -126,7 +119,7 @@ def test_the_file_appears_only_when_finished(tmp_path: Path, before: str | None)
         output.write_text(before, encoding="utf-8")
     unfinished, sink = (opened(output, overwrite=bool(before)) for _ in range(2))
     for each in (unfinished, sink):
-        each.write(ONE)
+        assert each.write(ONE) == Written(KEY, ONE.start, ONE.end, 1)
     unfinished.close()
     assert (output.read_text(encoding="utf-8") if output.exists() else None) == before
     sink.finish()
