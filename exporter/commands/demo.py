@@ -14,7 +14,7 @@ from ..simulator.server import PortalServer
 from ..simulator.settings import Settings
 from ..simulator.world import World
 from ..storage.state import StateFile
-from ..web.auth import load_web_config
+from ..web.auth import WebConfig
 from .serve import add_web_flags, checked_path
 from .simulate import DEFAULT_ADDRESS
 
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     server = _portal_server(portal).start()
     config = _config(server.url, world, arguments.listen_address)
     state = StateFile(Path(arguments.state_dir) if arguments.state_dir else None)
-    web_config = load_web_config(arguments.web_config) if arguments.web_config else None
+    web_config = WebConfig(arguments.web_config) if arguments.web_config else None
     path = checked_path(arguments.telemetry_path)
     service = Service(config, state, clock, web_config=web_config, telemetry_path=path).start()
     url = service.server.url.rstrip("/")

@@ -9,7 +9,7 @@ import urllib3
 
 from ..config import Overrides, bracketed, load_config, parse_listen_address
 from ..errors import EXIT_DONE, EXIT_FAILED, ConfigError
-from ..web.auth import load_web_config
+from ..web.auth import WebConfig
 
 _SECONDS = 5.0
 
@@ -39,7 +39,7 @@ def _address(arguments: argparse.Namespace) -> tuple[str, int]:
 def run(arguments: argparse.Namespace) -> int:
     """Ask the exporter of the same configuration on this machine. Raises ConfigError."""
     host, port = _address(arguments)
-    scheme = "https" if arguments.web_config and load_web_config(arguments.web_config).context() else "http"
+    scheme = "https" if arguments.web_config and WebConfig(arguments.web_config).context() else "http"
     name = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, bracketed(host))  # noqa: S104
     url = f"{scheme}://{name}:{port}/-/healthy"
     try:

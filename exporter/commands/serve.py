@@ -13,7 +13,7 @@ from ..config import Overrides, bracketed, load_config
 from ..errors import EXIT_DONE, ConfigError
 from ..process import Stopping
 from ..storage.state import StateFile
-from ..web.auth import load_web_config
+from ..web.auth import WebConfig
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     overrides = Overrides(listen_address=arguments.listen_address, state_dir=arguments.state_dir)
     config = load_config(arguments.config_file, os.environ, overrides)
     telemetry_path = checked_path(arguments.telemetry_path)
-    web_config = load_web_config(arguments.web_config) if arguments.web_config else None
+    web_config = WebConfig(arguments.web_config) if arguments.web_config else None
     for warning in config.warnings:
         log.warning("%s", warning)
     if arguments.check_only:

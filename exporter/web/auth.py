@@ -11,7 +11,7 @@ import re
 import secrets
 import ssl
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,6 @@ import bcrypt
 import yaml
 from cachetools import LRUCache
 
-from ..config import nearest
 from ..errors import ConfigError
 from .types import Request, Response
 
@@ -31,20 +30,14 @@ _T = TypeVar("_T")
 _TOP_KEYS = ("tls_server_config", "http_server_config", "basic_auth_users")
 _TLS_KEYS = ("cert_file", "key_file", "client_auth_type", "client_ca_file", "min_version", "max_version")
 _HTTP_KEYS = ("headers", "http2")
-_UNSUPPORTED_KEYS = {
-    "rate_limit", "cert", "key", "client_ca", "client_allowed_sans",
-    "cipher_suites", "prefer_server_cipher_suites", "curve_preferences",
-}  # fmt: skip
-
+# Python cannot ask for a certificate without verifying it.
+_NO_CLIENT_AUTH = "NoClientCert"
 _CLIENT_AUTH = {
-    "NoClientCert": ssl.CERT_NONE,
+    _NO_CLIENT_AUTH: ssl.CERT_NONE,
     "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
 _TLS_VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
-# Python cannot ask for a certificate without verifying it.
-_UNSUPPORTED_CHOICES = ("RequestClientCert", "RequireAnyClientCert", "RequireClientCert", "TLS10", "TLS11")
-
 _HEADERS: Mapping[str, tuple[str, ...]] = {
     "Content-Security-Policy": (),
     "Strict-Transport-Security": (),
@@ -71,16 +64,12 @@ class _Version:
     users: dict[bytes, bytes]
 
 
-def load_web_config(path: Path) -> "WebConfig":
-    """Read a web configuration file; ConfigError with a line per problem, in which no hash ever shows."""
-    return WebConfig(path)
-
-
 class WebConfig:
     """The rules of a web configuration file, read again when it or a file that it names has changed.
 
     A new version that is broken is not used, and reported once. Whether there is TLS at all is settled at the start:
-    a file that is just being written must not turn passwords into clear text.
+    a file that is just being written must not turn passwords into clear text. The constructor raises ConfigError with a
+    line per problem, in which no hash ever shows.
     """
 
     def __init__(self, path: Path) -> None:
@@ -182,64 +171,48 @@ class _Reader:
             return None
         for key in value:
             if key not in known:
-                place = f"{name}.{key}" if name else str(key)
-                if key in _UNSUPPORTED_KEYS:
-                    self._problem(f"{place}: not supported here; remove it")
-                elif known is _HEADERS:
-                    self._problem(f"{place}: this header cannot be set; those that can: {', '.join(known)}")
-                else:
-                    near = nearest(str(key), known)
-                    self._problem(f"{place}: unknown key" + (f"; did you mean {near}?" if near else ""))
+                place = f"{name}.{key}" if name else key
+                self._problem(f"{place}: not supported; choose from {', '.join(known)}")
         return value
 
     def _tls(self, section: dict[str, Any]) -> ssl.SSLContext | None:
         cert = self._file(section, "cert_file", "CERTIFICATE", required=True)
         key = self._file(section, "key_file", "PRIVATE KEY", required=True)
         authority = self._file(section, "client_ca_file", "CERTIFICATE")
-        client_auth = self._choice(section, "client_auth_type", _CLIENT_AUTH, "NoClientCert")
+        client_auth = self._choice(section, "client_auth_type", _CLIENT_AUTH, _NO_CLIENT_AUTH)
         lowest = self._choice(section, "min_version", _TLS_VERSIONS, "TLS12")
         highest = self._choice(section, "max_version", _TLS_VERSIONS, "TLS13")
         if lowest > highest:
             self._problem("tls_server_config: min_version is above max_version")
-        if "client_ca_file" in section and section.get("client_auth_type", "NoClientCert") == "NoClientCert":
-            self._problem(
-                "tls_server_config.client_ca_file: needs client_auth_type, such as RequireAndVerifyClientCert"
-            )
-        if "client_ca_file" not in section and client_auth is not ssl.CERT_NONE:
-            self._problem(f"tls_server_config.client_ca_file: missing; {section['client_auth_type']} needs it")
+        if (section.get("client_ca_file") is None) != (
+            section.get("client_auth_type", _NO_CLIENT_AUTH) == _NO_CLIENT_AUTH
+        ):
+            self._problem("tls_server_config: client_ca_file and client_auth_type go together; give both, or neither")
         if cert is None or key is None:
             return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version, context.maximum_version = lowest, highest
         context.verify_mode = client_auth
-        try:
-            context.load_cert_chain(cert, key)
-        except ssl.SSLError as error:
-            if error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
-                self._problem(f"tls_server_config: the key in {key} does not belong to the certificate in {cert}")
-            else:
-                self._problem(f"tls_server_config: {cert} and {key} cannot be used: {error.reason or 'damaged'}")
+        self._try(lambda: context.load_cert_chain(cert, key), f"{cert} and {key}")
         if authority is not None:
-            try:
-                context.load_verify_locations(authority)
-            except ssl.SSLError as error:
-                self._problem(
-                    f"tls_server_config.client_ca_file: {authority} cannot be used: {error.reason or 'damaged'}"
-                )
+            self._try(lambda: context.load_verify_locations(authority), str(authority))
         return context
+
+    def _try(self, load: Callable[[], None], files: str) -> None:
+        try:
+            load()
+        except ssl.SSLError as error:
+            reason = (error.reason or "damaged").replace("_", " ").lower()
+            self._problem(f"tls_server_config: {files} cannot be used: {reason}")
 
     def _file(self, section: dict[str, Any], name: str, content: str, *, required: bool = False) -> Path | None:
         """The path of a readable PEM file, None with a problem or when there is none."""
         place = f"tls_server_config.{name}"
-        if name not in section:
+        if section.get(name) is None:
             if required:
                 self._problem(f"{place}: missing")
             return None
-        value = section[name]
-        if not isinstance(value, str) or not value:
-            self._problem(f"{place}: must be the name of a file")
-            return None
-        path = self._path.parent / value
+        path = self._path.parent / str(section[name])
         self.files.append(path)
         try:
             text = path.read_bytes()
@@ -258,8 +231,7 @@ class _Reader:
     def _choice(self, section: dict[str, Any], name: str, choices: Mapping[str, _T], default: str) -> _T:
         value = section.get(name, default)
         if not isinstance(value, str) or value not in choices:
-            problem = "not supported here" if value in _UNSUPPORTED_CHOICES else "not known"
-            self._problem(f"tls_server_config.{name}: {value} is {problem}; choose one of {', '.join(choices)}")
+            self._problem(f"tls_server_config.{name}: {value} is not supported; choose from {', '.join(choices)}")
             return choices[default]
         return choices[value]
 

@@ -15,13 +15,13 @@ import sys
 import threading
 import time
 from email.utils import formatdate
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from ..config import bracketed
+from ..config import bracketed, parse_listen_address
 from ..errors import ConfigError, ListenError
 from .auth import WebConfig
 from .connections import DEFAULT_LIMITS, Connection, Connections, Limits
@@ -30,7 +30,6 @@ from .types import App, Request, Response
 _log = logging.getLogger("exporter.web")
 
 _LONGEST_LINE = 65536
-_HIGHEST_PORT = 65535
 
 
 _LINGER_SECONDS = 1.0
@@ -248,7 +247,13 @@ class Server:
     def __init__(
         self, listen_address: str, app: App, web_config: WebConfig | None = None, *, limits: Limits = DEFAULT_LIMITS
     ) -> None:
-        self._listener = _bind(listen_address, app, web_config, limits)
+        try:
+            self._listener = _Listener(*_resolve(*parse_listen_address(listen_address)), app, web_config, limits)
+        except ValueError as error:
+            raise ConfigError(f"{_FLAG}: {error}") from None
+        except OSError as error:
+            problem = _LISTEN_PROBLEMS.get(error.errno or 0, f"{error.strerror}; choose another address with {_FLAG}")
+            raise ListenError(f"cannot listen on {listen_address}: {problem}") from error
         host, port = self._listener.socket.getsockname()[:2]
         self.address: tuple[str, int] = (host, port)
         name = "localhost" if host in ("::", "0.0.0.0") else bracketed(host)  # noqa: S104
@@ -258,7 +263,8 @@ class Server:
 
     def start(self) -> None:
         """Begin to answer, in the background."""
-        for name, work in (("web", self._accept), ("web-deadlines", self._watch_deadlines)):
+        accept = partial(self._listener.serve_forever, poll_interval=_ACCEPT_SECONDS)
+        for name, work in (("web", accept), ("web-deadlines", self._watch_deadlines)):
             thread = threading.Thread(target=work, name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -281,13 +287,8 @@ class Server:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def _accept(self) -> None:
-        self._listener.serve_forever(poll_interval=_ACCEPT_SECONDS)
 
     def _watch_deadlines(self) -> None:
         limits = self._listener.limits
@@ -296,36 +297,11 @@ class Server:
             self._listener.connections.shut_overdue()
 
 
-def _bind(listen_address: str, app: App, web_config: WebConfig | None, limits: Limits) -> _Listener:
-    host, port = _host_and_port(listen_address)
-    try:
-        family, address = _resolve(host, port)
-        return _Listener(family, address, app, web_config, limits)
-    except OSError as error:
-        if isinstance(error, socket.gaierror):
-            problem = f"the host name cannot be resolved; choose an address of this machine with {_FLAG}"
-        else:
-            problem = _LISTEN_PROBLEMS.get(error.errno or 0, f"{error.strerror}; choose another address with {_FLAG}")
-        raise ListenError(f"cannot listen on {listen_address}: {problem}") from error
-
-
-def _host_and_port(listen_address: str) -> tuple[str, int]:
-    host, _, port = listen_address.rpartition(":")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    is_port = port.isascii() and port.isdigit() and len(port) <= len(str(_HIGHEST_PORT)) and int(port) <= _HIGHEST_PORT
-    if not is_port or ":" not in listen_address or (":" in host and bare == host):
-        raise ConfigError(f"{listen_address!r} is no address to listen on: write HOST:PORT, :PORT or [IPv6]:PORT")
-    return bare, int(port)
-
-
 def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
     if not host:
-        everywhere = (socket.AF_INET6, "::") if socket.has_dualstack_ipv6() else (socket.AF_INET, "0.0.0.0")  # noqa: S104
-        return everywhere[0], (everywhere[1], port)
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except ValueError as error:
-        raise socket.gaierror(socket.EAI_NONAME, str(error)) from error
+        has_both = socket.has_dualstack_ipv6()
+        return (socket.AF_INET6, ("::", port)) if has_both else (socket.AF_INET, ("0.0.0.0", port))  # noqa: S104
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     # A name that has both, as localhost often does: IPv4, as servers in Go choose.
     family, *_, address = min(found, key=lambda one: one[0] != socket.AF_INET)
     return family, (str(address[0]), port)

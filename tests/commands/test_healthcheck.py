@@ -5,7 +5,7 @@ from collections.abc import Callable
 import bcrypt
 import trustme
 
-from exporter.web.auth import load_web_config
+from exporter.web.auth import WebConfig
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
 
@@ -89,7 +89,7 @@ def test_it_works_with_the_tls_and_the_passwords_of_the_exporter(starter: Starte
         },
         "web.yaml",
     )
-    with Server("127.0.0.1:0", exporter(HEALTHY), load_web_config(web)) as server:
+    with Server("127.0.0.1:0", exporter(HEALTHY), WebConfig(web)) as server:
         program = check(starter, server, "--web.config.file", str(web))
         without = check(starter, server)
     assert (program.wait(), program.stdout, program.stderr) == (0, "healthy\n", "")
