@@ -56,9 +56,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="with --write: save the password in a separate file next to FILE, or omit it (default: ask on a terminal,"
         " otherwise omit)",
     )
-    parser.add_argument(
-        "--force", action="store_true", help="with --write: write over FILE, keeping it as FILE.bak (.bak.2 ...)"
-    )
+    parser.add_argument("--force", action="store_true", help="with --write: write over FILE, keeping it as FILE.bak")
 
 
 def run(arguments: argparse.Namespace) -> int:

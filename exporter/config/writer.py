@@ -1,11 +1,12 @@
 """Writing a configuration: the text of the file, and files that only their owner can read."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from itertools import chain, count
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import yaml
 
 from ..errors import ConfigError
 from .model import LocationChoice, Login
@@ -79,19 +80,12 @@ def _login_lines(found: DiscoveredLogin, *, is_one_of_several: bool) -> Iterator
 
 
 def _choice(choice: LocationChoice) -> str:
-    fields = {"account": choice.account, "service_location": choice.service_location, "name": choice.name}
-    return "{" + ", ".join(f"{key}: {_quoted(value)}" for key, value in fields.items() if value) + "}"
+    return "{" + ", ".join(f"{key}: {_quoted(value)}" for key, value in asdict(choice).items() if value) + "}"
 
 
 def _quoted(text: str) -> str:
-    """A double-quoted YAML scalar, ASCII only, so that it is the same text whoever reads it."""
-
-    def shown(character: str) -> str:
-        if character in '"\\':
-            return "\\" + character
-        return character if " " <= character <= "~" else f"\\U{ord(character):08X}"
-
-    return '"' + "".join(map(shown, text)) + '"'
+    """A double-quoted YAML scalar on one line, ASCII only, so that it is the same text whoever reads it."""
+    return str(yaml.safe_dump(text, default_style='"', width=sys.maxsize)).rstrip("\n")
 
 
 def check_is_free(path: Path, *, force: bool) -> None:
@@ -102,68 +96,49 @@ def check_is_free(path: Path, *, force: bool) -> None:
     if target.is_dir():
         raise ConfigError(f"{path}: is a folder, name a file")
     if target.exists() and not force:
-        raise ConfigError(f"{path}: is there already, --force writes over it and keeps it as {backup_of(path).name}")
-
-
-def backup_of(path: Path) -> Path:
-    """Where a file goes that is written over: beside it, to a name that nothing has yet."""
-    target = _target(path)
-    endings = chain([".bak"], (f".bak.{number}" for number in count(2)))
-    candidates = (target.with_name(target.name + ending) for ending in endings)
-    return next(each for each in candidates if not os.path.lexists(each))
+        raise ConfigError(f"{path}: is there already, --force writes over it and keeps it as {_backup_of(target).name}")
 
 
 def write_private(path: Path, text: str, *, force: bool = False) -> Path | None:
     """Write a file that only its owner can read, whole or not at all. Raises ConfigError.
 
-    An older one is kept, unless it says the same; gives where. A link stays one: what it leads to is written.
+    What stood there before is kept, unless it says the same; gives where.
+    A link stays one: what it leads to is written.
     """
     check_is_free(path, force=force)
     target, content = _target(path), text.encode()
-    fresh = target.with_name(f".{target.name}.{os.getpid()}")
     backup: Path | None = None
     try:
-        _create(fresh, content)
-        if target.exists() and not _says(target, content):
-            backup = backup_of(path)
-            _keep(target, backup)
-        fresh.replace(target)
+        before = target.read_bytes() if target.exists() else content
+        if before != content:
+            backup = _backup_of(target)
+            _put(backup, before)
+        _put(target, content)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written, {error.strerror}") from None
-    finally:
-        with suppress(OSError):
-            fresh.unlink()
     return backup
 
 
-def _create(path: Path, content: bytes) -> None:
-    """A new file that is private before it holds anything, and that is there after a power cut."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
+def _put(path: Path, content: bytes) -> None:
+    """Write a file that is private before it holds anything, and that is there after a power cut."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _backup_of(path: Path) -> Path:
+    return path.with_name(path.name + ".bak")
 
 
 def _target(path: Path) -> Path:
     """The file itself where the path is a link to it."""
-    if not path.is_symlink():
-        return path
     try:
-        return path.resolve()
+        return path.resolve() if path.is_symlink() else path
     except (OSError, RuntimeError):
         raise ConfigError(f"{path}: is a link that leads nowhere") from None
-
-
-def _says(path: Path, content: bytes) -> bool:
-    with suppress(OSError):
-        return path.read_bytes() == content
-    return False
-
-
-def _keep(path: Path, backup: Path) -> None:
-    """Keep the older file beside it, without a moment in which there is none of its name."""
-    try:
-        backup.hardlink_to(path)
-    except OSError:  # a file system without links
-        _create(backup, path.read_bytes())

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from exporter.config import Config, LocationChoice, Login, Overrides, Secret, load_config, portal_address
-from exporter.config.writer import DiscoveredLogin, backup_of, check_is_free, config_text, write_private
+from exporter.config.writer import DiscoveredLogin, check_is_free, config_text, write_private
 from exporter.errors import ConfigError
 
 from ..support.config_files import exactly
@@ -227,33 +227,17 @@ def test_nothing_is_written_over_without_being_told_to(path: Path) -> None:
     assert (path.read_text(), names(path.parent)) == ("mine\n", ["config.yaml"])
 
 
-def test_no_older_file_is_ever_lost(path: Path) -> None:
-    backups = [write_private(path, f"{number}\n", force=True) for number in range(3)]
-    assert backups == [path.with_name(f"config.yaml{ending}") for ending in (".bak", ".bak.2", ".bak.3")]
-    assert [backup.read_text() for backup in backups if backup] == ["mine\n", "0\n", "1\n"]
-    assert (path.read_text(), mode(path.with_name("config.yaml.bak"))) == ("2\n", 0o640)
-    assert len(names(path.parent)) == 4
-
-
-def test_a_broken_link_takes_the_name_of_a_backup_too(path: Path) -> None:
-    path.with_name("config.yaml.bak").symlink_to("gone")
-    assert backup_of(path).name == "config.yaml.bak.2"
+def test_the_backup_holds_what_stood_there_before(path: Path) -> None:
+    backup = path.with_name("config.yaml.bak")
+    assert [write_private(path, f"{number}\n", force=True) for number in range(2)] == [backup, backup]
+    assert (path.read_text(), backup.read_text(), mode(backup)) == ("1\n", "0\n", 0o600)
+    assert len(names(path.parent)) == 2
 
 
 def test_a_file_that_says_the_same_needs_no_backup(path: Path) -> None:
     path.write_text("Käse\n", encoding="utf-8")
     assert write_private(path, "Käse\n", force=True) is None
     assert (names(path.parent), mode(path)) == (["config.yaml"], 0o600)
-
-
-def test_without_links_the_older_file_is_copied(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_links(*_: object) -> None:
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-
-    monkeypatch.setattr(Path, "hardlink_to", no_links)
-    backup = write_private(path, "other\n", force=True)
-    assert backup is not None
-    assert (path.read_text(), backup.read_text(), mode(backup)) == ("other\n", "mine\n", 0o600)
 
 
 @pytest.mark.parametrize("is_there", [False, True])
