@@ -14,8 +14,7 @@ _MAX_PORT = 65535
 _HOST_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"{_HOST_LABEL}(?:\.{_HOST_LABEL})*")
 _COOP_NAME = re.compile(_HOST_LABEL)
-_HALF_SCHEME = re.compile("https?:(?!//)", re.IGNORECASE)
-_SCHEMES = "must begin with http:// or https://"
+_HAS_SCHEME = re.compile("https?:|.*://", re.IGNORECASE)
 
 
 def portal_address(text: str) -> PortalAddress:
@@ -24,9 +23,7 @@ def portal_address(text: str) -> PortalAddress:
     Raises ValueError.
     """
     text = text.strip()
-    if _HALF_SCHEME.match(text):
-        raise ValueError(_SCHEMES)
-    parts, host, port = _split(text if "://" in text else f"https://{text}")
+    parts, host, port = _split(text if _HAS_SCHEME.match(text) else f"https://{text}")
     # http:// and a single word is another container, which must not become a public address.
     if parts.scheme == "https" and port is None and host != "localhost" and _COOP_NAME.fullmatch(host):
         host += REAL_PORTALS
@@ -44,10 +41,7 @@ def portal_address(text: str) -> PortalAddress:
 
 def database_url(text: str) -> str:
     """A database's URL, path kept, without a trailing slash. Raises ValueError."""
-    text = text.strip()
-    if "://" not in text:
-        raise ValueError(_SCHEMES)
-    parts, host, port = _split(text)
+    parts, host, port = _split(text.strip())
     if parts.query or parts.fragment:
         raise ValueError("must be a URL without ? and #")
     return f"{parts.scheme}://{_place(host, port)}{parts.path.rstrip('/')}"
@@ -94,7 +88,7 @@ def _split(url: str) -> tuple[SplitResult, str, int | None]:
     except ValueError:
         raise ValueError("not a valid URL or host") from None
     if parts.scheme not in _DEFAULT_PORTS:
-        raise ValueError(_SCHEMES)
+        raise ValueError("must begin with http:// or https://")
     if "@" in parts.netloc:
         raise ValueError("must not hold a user name or password, they have keys of their own")
     host = re.sub(r":[^\]:]*$", "", parts.netloc.lower()).removesuffix(".")

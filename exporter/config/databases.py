@@ -10,7 +10,7 @@ def read_victoriametrics(section: Section) -> VictoriaMetricsConfig | None:
     values = section.values()
     extra_labels = _extra_labels(section)
     _check_one_authentication(section)
-    if section.settings and not section.is_set("url"):
+    if section.settings and "url" not in section.settings:
         section.warning("url", "missing, so the victoriametrics settings are not used")
     return VictoriaMetricsConfig(**values, extra_labels=extra_labels) if "url" in values else None
 
@@ -24,18 +24,16 @@ def read_influxdb(section: Section) -> InfluxDBConfig | None:
 
 
 def _check_one_authentication(section: Section) -> None:
-    basic = section.is_set("username") or section.is_set("password")
-    if section.is_set("bearer_token") and basic:
-        place = "bearer_token" if "bearer_token" in section.settings else "bearer_token_file"
-        section.problem(place, "not together with username and password, give one of the two")
-    elif section.is_set("password"):
+    if "bearer_token" in section.settings and not section.settings.keys().isdisjoint(("username", "password")):
+        section.problem("bearer_token", "not together with username and password, give one of the two")
+    elif "password" in section.settings:
         section.require("username")
 
 
 def _extra_labels(section: Section) -> tuple[tuple[str, str], ...]:
     labels = []
     part = section.parts.get("extra_labels")
-    for name, value in part.entries() if part else ():
+    for name, value in ((part and part.entries()) or {}).items():
         text = value.text()
         try:
             parse_label_name(name)

@@ -11,44 +11,26 @@ _STATE_FOLDER = "smarthub-exporter"
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """What a file holds. is_public: every user of the machine may read it. is_ours: it belongs to this user."""
+    """What a file holds.
+
+    is_public: every user of the machine may read it. is_exposed: it is ours to change, too; secrets that a container is
+    given often are readable for all, and not ours.
+    """
 
     data: bytes
     is_public: bool
-    is_ours: bool
-
-    @property
-    def is_exposed(self) -> bool:
-        """Whether everybody may read it, and it is ours to change.
-
-        Secrets that a container is given often are readable for all, and not ours.
-        """
-        return self.is_public and self.is_ours
-
-
-class UnreadableFileError(ValueError):
-    """A file that cannot be read; the message says why in the operating system's words."""
-
-    def __init__(self, path: Path, error: OSError | ValueError) -> None:
-        words = error.strerror if isinstance(error, OSError) else None
-        super().__init__(f"{path}: {words or 'not a valid path'}")
-        self.is_absent = isinstance(error, FileNotFoundError)
+    is_exposed: bool
 
 
 def read_file(path: Path) -> FileContent:
-    """What a file holds. Raises UnreadableFileError."""
+    """What a file holds. Raises ValueError, which says why not in the operating system's words."""
     try:
         with path.open("rb") as stream:
             status = os.fstat(stream.fileno())
             is_public = stat.S_ISREG(status.st_mode) and bool(status.st_mode & stat.S_IROTH)
-            return FileContent(stream.read(), is_public, status.st_uid == os.geteuid())
+            return FileContent(stream.read(), is_public, is_public and status.st_uid == os.geteuid())
     except (OSError, ValueError) as error:
-        raise UnreadableFileError(path, error) from None
-
-
-def exposed_warning(path: Path | str) -> str:
-    """The warning for a file with a password that is_exposed."""
-    return f"{path}: holds a password and every user can read it, chmod 600 {path}"
+        raise ValueError(f"{path}: {getattr(error, 'strerror', None) or 'not a valid path'}") from None
 
 
 def home_folder(environ: Mapping[str, str]) -> Path:

@@ -1,6 +1,7 @@
 """The logins: which portals, as whom, and which of their service locations."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -50,7 +51,8 @@ def _sections(top: Section, environ: Mapping[str, str], ask: Ask | None) -> list
     part = top.parts.get("smarthub")
     variables = [key.variable for key in LOGIN.values() if environ.get(key.variable)]
     if part is None and not variables and ask is None:
-        _report_nothing_given(top)
+        if top.is_missing("smarthub"):
+            top.source.problems.append(_NOTHING_GIVEN)
         return []
     if part is None or not isinstance(part.node, yaml.SequenceNode):
         section = top.subsection("smarthub", environ)
@@ -66,37 +68,21 @@ def _sections(top: Section, environ: Mapping[str, str], ask: Ask | None) -> list
     return [Section(LOGIN, top.source, item) for item in part.items()]
 
 
-def _report_nothing_given(top: Section) -> None:
-    if not top.place:
-        top.source.problems.append(_NOTHING_GIVEN)
-    elif top.is_missing("smarthub"):
-        top.source.problem(f"{top.place}: smarthub", "missing, it takes api_url, username, password and timezone")
-
-
 def _login(section: Section, *, require_zone: bool) -> Login | None:
     section.require("api_url", "username", "password")
     if require_zone:
         section.require("timezone", advice=_ZONE_ADVICE)
-    portal: PortalAddress | None = section.value("api_url")
-    username = section.value("username") or ""
-    password = section.value("password") or Secret("")
-    totp_secret = section.value("totp_secret")
-    zone: ZoneInfo | None = section.value("timezone")
-    locations = _locations(section)
-    name = section.value("name")
+    values = section.values()
+    portal: PortalAddress | None = values.pop("api_url", None)
+    zone: ZoneInfo | None = values.pop("timezone", None)
+    single = {key: values.pop(key, None) for key in ("account", "service_location") if key in section.settings}
+    locations = _locations(section, single)
     if portal is None:
         return None
     if portal.base_url.startswith("http:") and not portal.loopback:
         section.warning("api_url", "http sends the password in the clear, use https")
-    login = Login(
-        name=name or portal.label,
-        portal=portal,
-        username=username,
-        password=password,
-        totp_secret=totp_secret,
-        zone=zone,
-        locations=locations,
-    )
+    given = {"name": portal.label, "username": "", "password": Secret(""), **values}
+    login = Login(portal=portal, zone=zone, locations=locations, **given)
     if login.has_placeholder:
         section.warning("password", "still the one of the example, nobody is signed in with it")
     if zone is not None and zone.key in _ZONES_WITHOUT_SUMMER:
@@ -104,30 +90,25 @@ def _login(section: Section, *, require_zone: bool) -> Login | None:
     return login
 
 
-def _locations(section: Section) -> tuple[LocationChoice, ...]:
+def _locations(section: Section, single: Mapping[Any, str | None]) -> tuple[LocationChoice, ...]:
     part = section.parts.get("locations")
     listed = [Section(LOCATION, section.source, item) for item in part.items()] if part else []
-    single = [key for key in ("account", "service_location") if section.is_set(key)]
     if not listed:
-        return (_choice(section, name=""),) if single else ()
+        return (_choice(single),) if single else ()
     for key in single:
         section.problem(key, "not together with locations, give one of the two")
     choices: list[LocationChoice] = []
     for item in listed:
         item.require("service_location")
-        choice = _choice(item, name=item.value("name") or "")
+        choice = _choice(item.values())
         if any(_overlap(choice, other) for other in choices):
             item.problem("service_location", f"{quoted(choice.service_location or '')} is given twice")
         choices.append(choice)
     return tuple(choices)
 
 
-def _choice(section: Section, *, name: str) -> LocationChoice:
-    return LocationChoice(
-        account=section.value("account") or None,
-        service_location=section.value("service_location") or None,
-        name=name,
-    )
+def _choice(values: Mapping[Any, Any]) -> LocationChoice:
+    return LocationChoice(**{key: value for key, value in values.items() if value})
 
 
 def _overlap(one: LocationChoice, other: LocationChoice) -> bool:

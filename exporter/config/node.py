@@ -1,13 +1,11 @@
 """The file on its way to sections: pieces that know their place, and what is wrong with them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from re import ASCII, fullmatch
 
 import yaml
 
-from .files import exposed_warning
 from .values import quoted
 from .yaml_nodes import is_null, line_of
 
@@ -35,10 +33,10 @@ class Source:
         """Add a reason not to start."""
         self.problems.append(f"{where}: {message}")
 
-    def warn_if_exposed(self) -> None:
-        """To be called for each secret that the file holds; warns once."""
-        warning = exposed_warning(self.name)
-        if self.is_exposed and warning not in self.warnings:
+    def warn_exposed(self, path: Path | str) -> None:
+        """Warn, once, that every user can read a file with a secret."""
+        warning = f"{path}: holds a password and every user can read it, chmod 600 {path}"
+        if warning not in self.warnings:
             self.warnings.append(warning)
 
 
@@ -49,7 +47,7 @@ class ConfigNode:
     source: Source
     path: str
     line: int
-    node: yaml.Node | None
+    node: yaml.Node
 
     @property
     def where(self) -> str:
@@ -59,41 +57,39 @@ class ConfigNode:
     @property
     def is_unset(self) -> bool:
         """Whether there is nothing or an unquoted null."""
-        return self.node is None or (
-            isinstance(self.node, yaml.ScalarNode) and (is_null(self.node) or not self.node.value)
-        )
+        return isinstance(self.node, yaml.ScalarNode) and (is_null(self.node) or not self.node.value)
 
-    def refuse(self, expected: str) -> None:
-        """Report that it is not of the kind that belongs here, unless it is not set."""
-        if self.node and not self.is_unset:
-            self.source.problem(self.where, f"must be {expected}, not {_KINDS[type(self.node)]}")
+    def _refuse(self, expected: str) -> bool:
+        """Report that it is not of the kind that belongs here; False where it is only not set."""
+        if self.is_unset:
+            return False
+        self.source.problem(self.where, f"must be {expected}, not {_KINDS[type(self.node)]}")
+        return True
 
     def items(self) -> list["ConfigNode"]:
         """The elements of a list; nothing, and a problem, where it is none."""
         if isinstance(self.node, yaml.SequenceNode):
             items = enumerate(self.node.value)
             return [ConfigNode(self.source, f"{self.path}[{index}]", line_of(item), item) for index, item in items]
-        self.refuse("a list")
+        self._refuse("a list")
         return []
 
-    def entries(self) -> Iterator[tuple[str, "ConfigNode"]]:
-        """Keys and values, each key once; nothing, and a problem, where it is no mapping."""
+    def entries(self) -> dict[str, "ConfigNode"] | None:
+        """Keys and values, each key once; None where it is no mapping, which is a problem."""
         if not isinstance(self.node, yaml.MappingNode):
-            self.refuse("keys and values")
-            return
-        first_lines: dict[str, int] = {}
+            return None if self._refuse("keys and values") else {}
+        entries: dict[str, ConfigNode] = {}
         for key, value in self.node.value:
             name = key.value if fullmatch(r"[\w.-]+", key.value, ASCII) else quoted(key.value)
             part = ConfigNode(self.source, f"{self.path}.{name}" if self.path else name, line_of(key), value)
-            if key.value in first_lines:
-                self.source.problem(part.where, f"given twice, first in line {first_lines[key.value]}")
-            else:
-                first_lines[key.value] = part.line
-                yield key.value, part
+            first = entries.setdefault(key.value, part)
+            if first is not part:
+                self.source.problem(part.where, f"given twice, first in line {first.line}")
+        return entries
 
     def text(self, *, null_is_text: bool = False) -> str | None:
         """A single value, empty where it is not set; None where it is none, which is a problem."""
         if not isinstance(self.node, yaml.ScalarNode):
-            self.refuse("a single value")
+            self._refuse("a single value")
             return None
         return "" if is_null(self.node) and not null_is_text else str(self.node.value)

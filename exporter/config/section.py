@@ -6,22 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from .files import expand, exposed_warning, read_file
+from .files import expand, read_file
 from .model import Secret
 from .node import ConfigNode, Source
-from .schema import FILE_KEY, SECTIONS, Kind, Parser, Shape
+from .schema import FILE_KEY, SECTIONS, Key, Shape
 from .values import check_text, nearest, quoted, single_line
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One value that is set. `name`: the key or the variable alone; `folder`: what a path in it is relative to."""
+    """One value that is set.
+
+    is_file: the text names a file that holds the secret. folder: what a path in it is relative to.
+    """
 
     text: str
     where: str
-    name: str
+    is_file: bool = False
     folder: Path = Path()
 
 
@@ -31,6 +32,7 @@ class Section:
     part: the piece of the file, None where the file does not have it.
     environ: where its variables are looked up, None where they do not count.
     place: how messages name the mapping; empty where the file does not have it.
+    settings: what is set, a secret by its own key also where a file holds it.
     """
 
     def __init__(
@@ -43,61 +45,63 @@ class Section:
         self.parts: dict[str, ConfigNode] = {}
         self._reported: set[str] = set()
         self._takes_variables = environ is not None
-        if part:
-            if not part.is_unset and not isinstance(part.node, yaml.MappingNode):
-                self._reported.update(shape)
-            for key, value in part.entries():
-                self._take(key, value)
-        if environ:
-            self._overlay(environ)
+        entries = part.entries() if part else {}
+        if entries is None:
+            self._reported.update(shape)
+        for key, value in (entries or {}).items():
+            self._take(key, value)
+        self._overlay(environ or {})
 
     def subsection(self, key: str, environ: Mapping[str, str]) -> "Section":
         """The section under a key with its variables; without settings where neither is there."""
         return Section(SECTIONS[key], self.source, self.parts.get(key), environ)
 
     def _take(self, key: str, part: ConfigNode) -> None:
-        if key not in self.shape:
+        spec = self.shape.get(key)
+        if spec is None:
             self.source.problem(part.where, f"unknown key, {self._advice(key)}")
-        elif self.shape[key].kind is Kind.NESTED:
+        elif spec.kind == "nested":
             self.parts[key] = part
         else:
-            text = part.text(null_is_text=self.shape[key].null_is_text)
+            text = part.text(null_is_text=spec.null_is_text)
             if text is None:
-                self._reported.add(key.removesuffix(FILE_KEY))
+                self._reported.add(spec.secret or key)
             elif text:
-                self.settings[key] = Setting(text, part.where, key, self.source.folder)
-                if self.shape[key].kind is Kind.SECRET:
-                    self.source.warn_if_exposed()
+                self._set(key, text, part.where, self.source.folder)
+                if spec.kind == "secret" and self.source.is_exposed:
+                    self.source.warn_exposed(self.source.name)
+
+    def _set(self, key: str, text: str, where: str, folder: Path = Path()) -> None:
+        secret = self.shape[key].secret
+        setting = Setting(text, where, bool(secret), folder)
+        first = self.settings.setdefault(secret or key, setting)
+        if first is not setting:
+            self.source.problem(where, f"conflicts with {first.where}; remove one of them")
 
     def _advice(self, key: str) -> str:
         near = nearest(key.lower().replace("-", "_"), self.shape)
         if near:
-            self._reported.add(near.removesuffix(FILE_KEY))
+            self._reported.add(self.shape[near].secret or near)
             return f"did you mean {quoted(near)}?"
         home = next((name for name, shape in SECTIONS.items() if key in shape), None)
         return f"it belongs into {home}" if home else f"known here: {', '.join(self.shape)}"
 
     def _overlay(self, environ: Mapping[str, str]) -> None:
-        """Lay the environment over the file; a secret replaces both twins of the file."""
-        given = {key: spec.variable for key, spec in self.shape.items() if environ.get(spec.variable)}
-        for key in given:
-            self.settings.pop(key.removesuffix(FILE_KEY), None)
-            self.settings.pop(key + FILE_KEY, None)
-        for key, name in given.items():
-            self.override(key, name, environ[name])
+        """Lay the environment over the file; a secret replaces both ways to give it."""
+        given = {key: spec for key, spec in self.shape.items() if environ.get(spec.variable)}
+        for key, spec in given.items():
+            self.settings.pop(spec.secret or key, None)
+        for key, spec in given.items():
+            self._set(key, environ[spec.variable], spec.variable)
 
     def override(self, key: str, name: str, text: str | None) -> None:
         """Lay a value of the command line or another place, if there is one, over everything else."""
         if text:
-            self.settings[key] = Setting(text, name, name)
-
-    def is_set(self, key: str) -> bool:
-        """Whether the key has a value, a secret by either twin."""
-        return key in self.settings or key + FILE_KEY in self.settings
+            self.settings[key] = Setting(text, name)
 
     def is_missing(self, key: str) -> bool:
         """Whether the key has no value, and the user is not told already why."""
-        return not self.is_set(key) and key not in self._reported
+        return key not in self.settings and key not in self._reported
 
     def where(self, key: str) -> str:
         """How messages name a key, set or not."""
@@ -119,41 +123,28 @@ class Section:
             self.problem(key, f"missing{self._alternatives(key)}{advice}")
 
     def _alternatives(self, key: str) -> str:
-        """The other ways to give a key: its twin and its variable, or its twin's variable where there is no file."""
-        twin = self.shape.get(key + FILE_KEY)
-        if self.place:
-            names = [key + FILE_KEY if twin else "", self.shape[key].variable if self._takes_variables else ""]
-        else:
-            names = [twin.variable if twin else ""]
-        ways = " or ".join(filter(None, names))
-        return f" ({ways} would do too)" if ways else ""
+        """The other ways to give a key: in a file of its own, or by variables, which are all where there is no file."""
+        keys = [each for each in (key, key + FILE_KEY) if each in self.shape]
+        variables = [self.shape[each].variable for each in keys if self._takes_variables]
+        _, *others = filter(None, [*keys, *variables] if self.place else variables)
+        return f" (or set {' or '.join(others)})" if others else ""
 
-    def values(self, **parsers: Parser) -> dict[str, Any]:
-        """The values that are set and right; `parsers` instead of those of the table."""
-        wanted = [key for key, spec in self.shape.items() if spec.kind is not Kind.SECRET_FILE]
-        found = {key: self.value(key, parsers.get(key)) for key in wanted}
-        return {key: value for key, value in found.items() if value is not None}
+    def values(self) -> dict[str, Any]:
+        """The values that are set; each that is wrong is left out and reported."""
+        values = {}
+        for key, setting in self.settings.items():
+            try:
+                values[key] = self._value(self.shape[key], setting)
+            except ValueError as error:
+                self.source.problem(setting.where, str(error))
+        return values
 
-    def value(self, key: str, parse: Parser | None = None) -> Any:  # noqa: ANN401
-        """The key's value; None where it is not set, or wrong, which is a problem."""
-        setting, by_file = self.settings.get(key), self.settings.get(key + FILE_KEY)
-        if setting and by_file:
-            self.source.problem(by_file.where, f"{setting.name} is given too, keep one of the two")
-            return None
-        given = setting or by_file
-        if given is None:
-            return None
-        spec = self.shape[key]
-        parse = parse or spec.parse
-        try:
-            if spec.kind is Kind.SECRET:
-                text = check_text(given.text if setting else self._secret_of_file(given))
-                parse(text)
-                return Secret(text)
-            return parse(self._path(given) if spec.kind is Kind.PATH else single_line(given.text))
-        except ValueError as error:
-            self.source.problem(given.where, str(error))
-            return None
+    def _value(self, spec: Key, setting: Setting) -> Any:  # noqa: ANN401
+        if spec.kind == "secret":
+            text = self._secret_of_file(setting) if setting.is_file else check_text(setting.text)
+            spec.parse(text)
+            return Secret(text)
+        return spec.parse(self._path(setting) if spec.kind == "path" else single_line(setting.text))
 
     def _path(self, setting: Setting) -> Path:
         return expand(single_line(setting.text), folder=setting.folder, home=self.source.home)
@@ -161,12 +152,12 @@ class Section:
     def _secret_of_file(self, setting: Setting) -> str:
         path = self._path(setting)
         content = read_file(path)
+        if content.is_exposed:
+            self.source.warn_exposed(path)
         try:
             text = content.data.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise ValueError(f"{path}: not UTF-8 text") from None
-        if content.is_exposed:
-            self.source.warnings.append(exposed_warning(path))
         text = re.sub(r"\r?\n\Z", "", text)
         if not text:
             raise ValueError(f"{path}: empty")

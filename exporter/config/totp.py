@@ -4,11 +4,11 @@ import hashlib
 import re
 from base64 import b32decode
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import pyotp
 
-_DIGESTS = {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256, "SHA512": hashlib.sha512}
+_DIGESTS: dict[str, Any] = {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256, "SHA512": hashlib.sha512}
 _BASE32_GROUP = 8
 
 
@@ -18,9 +18,19 @@ def second_factor(text: str) -> pyotp.TOTP:
     Spaces, hyphens, lower case and missing padding do no harm. Raises ValueError, whose message does not hold the text.
     """
     try:
-        generator = _from_uri(text.strip()) if ":" in text else _Generator(_base32(text))
+        uri = urlsplit(text.strip() if ":" in text else f"otpauth://totp?secret={quote(text)}")
+        given = dict(parse_qsl(uri.query))
+        secret = re.sub(r"[\s-]", "", given["secret"]).rstrip("=").upper()
+        if uri.scheme != "otpauth" or uri.netloc.lower() != "totp" or not secret:
+            raise ValueError  # noqa: TRY301
+        generator = _Generator(
+            secret,
+            digits=int(given.get("digits", "6")),
+            digest=_DIGESTS[given.get("algorithm", "SHA1").upper()],
+            interval=int(given.get("period", "30")),
+        )
         generator.now()
-    except (ValueError, ArithmeticError):
+    except (ValueError, LookupError, ArithmeticError):
         raise ValueError(
             "neither base32 text nor an otpauth://totp URI, copy it again from where the portal shows it",
         ) from None
@@ -34,26 +44,3 @@ class _Generator(pyotp.TOTP):
         """The key itself; raises ValueError where it is not base32."""
         padding = "=" * (-len(self.secret) % _BASE32_GROUP)
         return b32decode(self.secret + padding)
-
-
-def _from_uri(uri: str) -> pyotp.TOTP:
-    parts = urlsplit(uri)
-    if parts.scheme != "otpauth" or parts.netloc.lower() != "totp":
-        raise ValueError
-    given = {key: values[0] for key, values in parse_qs(parts.query).items()}
-    digest: Any = _DIGESTS.get(given.get("algorithm", "SHA1").upper())
-    if digest is None:
-        raise ValueError
-    return _Generator(
-        _base32(given.get("secret", "")),
-        digits=int(given.get("digits", "6")),
-        digest=digest,
-        interval=int(given.get("period", "30")),
-    )
-
-
-def _base32(text: str) -> str:
-    secret = re.sub(r"[\s-]", "", text).rstrip("=").upper()
-    if not secret:
-        raise ValueError
-    return secret

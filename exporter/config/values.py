@@ -7,26 +7,26 @@ import json
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
-from unicodedata import category
 from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
 
 _UNITS = {"y": 365 * 86400, "w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
 _DURATION = re.compile("".join(f"(?:([0-9]{{1,9}}){unit})?" for unit in _UNITS))
 _NUMBER = re.compile(r"[0-9]{1,9}")
-_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _OWN_LABELS = frozenset({"portal", "account", "location", "meter", "period"})
 _LONGEST_DURATION = 35 * 86400
-_UNSEEN_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")
+_HALF_CHARACTERS = re.compile(r"[\ud800-\udfff]")
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SHOWN_CHARACTERS = 60
 _ABBREVIATIONS = {
-    **dict.fromkeys(("EDT", "ET", "EASTERN"), "America/New_York"),
-    **dict.fromkeys(("CST", "CDT", "CT", "CENTRAL"), "America/Chicago"),
-    **dict.fromkeys(("MDT", "MT", "MOUNTAIN"), "America/Denver"),
-    **dict.fromkeys(("PST", "PDT", "PT", "PACIFIC"), "America/Los_Angeles"),
-    **dict.fromkeys(("AKST", "AKDT", "ALASKA"), "America/Anchorage"),
-    "HAWAII": "Pacific/Honolulu",
-    "ARIZONA": "America/Phoenix",
+    **dict.fromkeys(("edt", "et", "eastern"), "America/New_York"),
+    **dict.fromkeys(("cst", "cdt", "ct", "central"), "America/Chicago"),
+    **dict.fromkeys(("mdt", "mt", "mountain"), "America/Denver"),
+    **dict.fromkeys(("pst", "pdt", "pt", "pacific"), "America/Los_Angeles"),
+    **dict.fromkeys(("akst", "akdt", "alaska"), "America/Anchorage"),
+    "hawaii": "Pacific/Honolulu",
+    "arizona": "America/Phoenix",
 }
 
 
@@ -43,17 +43,15 @@ def nearest(text: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
 
 def single_line(text: str) -> str:
     """The text itself. Raises ValueError where it has a character that cannot be seen."""
-    if any(category(character) in _UNSEEN_CATEGORIES for character in text):
+    if _UNSEEN.search(text):
         raise ValueError("holds a line break or a control character")
     return text
 
 
 def check_text(text: str) -> str:
     """The text itself. Raises ValueError for the remains of bytes that were no text."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("holds what is no text") from None
+    if _HALF_CHARACTERS.search(text):
+        raise ValueError("holds what is no text")
     return text
 
 
@@ -81,9 +79,8 @@ def parse_bounded_duration(text: str, *, least: int = 1) -> int:
 def format_duration(seconds: int) -> str:
     """The duration that parse_duration reads as `seconds`, in days and smaller: `7d`, `1h30m`, `0s`."""
     words = []
-    rest = seconds
-    for unit in ("d", "h", "m", "s"):
-        count, rest = divmod(rest, _UNITS[unit])
+    for unit in "dhms":
+        count, seconds = divmod(seconds, _UNITS[unit])
         if count:
             words.append(f"{count}{unit}")
     return "".join(words) or "0s"
@@ -91,7 +88,7 @@ def format_duration(seconds: int) -> str:
 
 def parse_boolean(text: str) -> bool:
     """Raises ValueError for anything but true, yes, on, false, no, off."""
-    value = _BOOLEANS.get(text.strip().lower())
+    value = yaml.SafeLoader.bool_values.get(text.strip().lower())
     if value is None:
         raise ValueError(f"{quoted(text)} is neither true nor false")
     return value
@@ -116,17 +113,15 @@ def parse_zone(text: str) -> ZoneInfo:
             return ZoneInfo(name)
         except (OSError, ValueError, LookupError):
             pass
-    if name.upper() in _ABBREVIATIONS:
-        raise ValueError(f'unknown time zone {quoted(name)}, did you mean "{_ABBREVIATIONS[name.upper()]}"?')
-    by_lower = {zone.lower(): zone for zone in sorted(available_timezones())}
-    near = nearest(name.lower().replace(" ", "_"), by_lower)
-    advice = f'did you mean "{by_lower[near]}"?' if near else "write it as Area/City, such as America/New_York"
+    zones = {zone.lower(): zone for zone in sorted(available_timezones())} | _ABBREVIATIONS
+    near = nearest(name.lower().replace(" ", "_"), zones)
+    advice = f'did you mean "{zones[near]}"?' if near else "write it as Area/City, such as America/New_York"
     raise ValueError(f"unknown time zone {quoted(name)}, {advice}")
 
 
 def parse_label_name(text: str) -> str:
     """A label that may be added to the exporter's series. Raises ValueError."""
-    if not _LABEL_NAME.fullmatch(text) or text.startswith("__"):
+    if not (text.isascii() and text.isidentifier()) or text.startswith("__"):
         raise ValueError("not a valid label name: letters, digits and _, no digit first, not __ first")
     if text in _OWN_LABELS:
         raise ValueError("the exporter's series have this label already")

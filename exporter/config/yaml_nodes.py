@@ -4,9 +4,10 @@ Messages name the line and never quote the file, which may hold passwords. Ancho
 looks like one is mostly a password that begins with `&`, `*` or `!` and would otherwise be lost without a word.
 """
 
+from typing import Any
+
 import yaml
 
-_MAX_DEPTH = 20
 _TEXT_TAG = "tag:yaml.org,2002:str"
 _NULL_TAG = "tag:yaml.org,2002:null"
 
@@ -35,8 +36,8 @@ class YamlError(Exception):
         self.line = line
 
 
-def parse_yaml(data: bytes) -> yaml.Node | None:
-    """The one document in `data`, None for an empty one; every key in it is a scalar.
+def parse_yaml(data: bytes) -> yaml.Node:
+    """The one document in `data`, an empty scalar for an empty one; every key in it is a scalar.
 
     Raises YamlError for anything that is not UTF-8, not YAML, or more than a configuration needs.
     """
@@ -50,17 +51,16 @@ def parse_yaml(data: bytes) -> yaml.Node | None:
     except yaml.reader.ReaderError as error:
         raise YamlError(text.count("\n", 0, error.position) + 1, _explain(error.reason)) from None
     try:
-        root = loader.get_single_node()
+        return loader.get_single_node() or yaml.ScalarNode(_NULL_TAG, "")
     except yaml.MarkedYAMLError as error:
         problem = error.problem or ""
         mark = error.context_mark if "end of stream" in problem else error.problem_mark
         raise YamlError(_line(mark), _explain(problem)) from None
+    except RecursionError:
+        raise YamlError(loader.line + 1, "nested too deeply") from None
     except (ValueError, OverflowError):
         # The scanner passes numbers of characters beyond Unicode ("\UFFFFFFFF") on to chr() unchecked.
         raise YamlError(loader.line + 1, _explain("escape")) from None
-    if root is not None:
-        _check_keys(root)
-    return root
 
 
 def line_of(node: yaml.Node) -> int:
@@ -76,8 +76,6 @@ def is_null(node: yaml.ScalarNode) -> bool:
 class _Loader(yaml.SafeLoader):
     """Composes nodes only, and refuses what hides or moves the text that was typed."""
 
-    depth = 0
-
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Check the event that comes next, then let the base class compose it."""
         event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -87,11 +85,19 @@ class _Loader(yaml.SafeLoader):
         tag = getattr(event, "tag", None)
         if tag is not None and not (tag == _TEXT_TAG and isinstance(event, yaml.ScalarEvent)):
             raise YamlError(line, "tags are not supported; text that begins with ! needs quotes")
-        if self.depth == _MAX_DEPTH:
-            raise YamlError(line, "nested too deeply")
-        self.depth += 1
-        node = super().compose_node(parent, index)
-        self.depth -= 1
+        return super().compose_node(parent, index)
+
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
+        """Check the keys, which messages name."""
+        node = super().compose_mapping_node(anchor)
+        for key, value in node.value:
+            is_empty = isinstance(value, yaml.ScalarNode) and not value.value and value.start_mark == value.end_mark
+            # {password: one,two} makes a key of the second half.
+            if not isinstance(key, yaml.ScalarNode) or (node.flow_style and is_empty):
+                raise YamlError(
+                    line_of(key),
+                    'a key without a value; text that begins with { or [ or holds a comma needs quotes, nothing is ""',
+                )
         return node
 
 
@@ -103,23 +109,3 @@ def _explain(problem: str) -> str:
 def _line(mark: object) -> int:
     line = getattr(mark, "line", 0)
     return int(line) + 1
-
-
-def _check_keys(node: yaml.Node) -> None:
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _check_keys(item)
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            _check_key(key, value, in_braces=bool(node.flow_style))
-            _check_keys(value)
-
-
-def _check_key(key: yaml.Node, value: yaml.Node, *, in_braces: bool) -> None:
-    if not isinstance(key, yaml.ScalarNode):
-        raise YamlError(line_of(key), "a key must be text; a value that begins with { or [ needs quotes")
-    if in_braces and value.start_mark == value.end_mark and isinstance(value, yaml.ScalarNode) and not value.value:
-        # {password: one,two} makes a key of the second half, and keys are named in messages.
-        raise YamlError(
-            line_of(key), 'a key without a value between { and }; text with a comma needs quotes, nothing is ""'
-        )

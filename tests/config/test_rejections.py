@@ -14,10 +14,18 @@ Changes = dict[str, str | None]
 ZONE_ADVICE = (
     ', give the zone of the co-op, such as America/New_York ("smarthub-exporter discover" finds out which one it is)'
 )
-NO_LOGIN = "config.yaml:1: smarthub: missing, it takes api_url, username, password and timezone"
-NO_MAPPING = 'config.yaml:1: must be keys and values, such as "smarthub:"'
-NO_PASSWORD = "config.yaml:1: smarthub.password: missing (password_file or SMARTHUB_PASSWORD would do too)"
-NO_USERNAME = "config.yaml:1: smarthub.username: missing (SMARTHUB_USERNAME would do too)"
+NO_LOGIN = (
+    "no configuration: write a config.yaml, name a file with --config.file, or set "
+    "SMARTHUB_API_URL, SMARTHUB_USERNAME, SMARTHUB_PASSWORD and SMARTHUB_TIMEZONE"
+)
+NO_PASSWORD = (
+    "config.yaml:1: smarthub.password: missing (or set password_file or SMARTHUB_PASSWORD or SMARTHUB_PASSWORD_FILE)"
+)
+NO_USERNAME = "config.yaml:1: smarthub.username: missing (or set SMARTHUB_USERNAME)"
+
+BAD_KEY = (
+    'config.yaml:1: a key without a value; text that begins with { or [ or holds a comma needs quotes, nothing is ""'
+)
 
 # A change of the sample, where "smarthub" is at line 1 and its keys are at 2 to 5, and what is said of it.
 KEYS: list[tuple[Changes, str]] = [
@@ -35,22 +43,25 @@ KEYS: list[tuple[Changes, str]] = [
     (
         {'smarthub."a\\nb c"': "x"},
         (
-            '6: smarthub."a\\nb c": unknown key, known here: name, api_url, username, timezone, account, '
-            "service_location, password, totp_secret, password_file, totp_secret_file, locations"
+            '6: smarthub."a\\nb c": unknown key, known here: name, api_url, username, password, '
+            "totp_secret, timezone, account, service_location, locations, password_file, totp_secret_file"
         ),
     ),
     ({"zzz": "1"}, "6: zzz: unknown key, known here: extract_days, smarthub, exporter, victoriametrics, influxdb"),
     ({'smarthub."api_url"': "x"}, "6: smarthub.api_url: given twice, first in line 2"),
     ({"smarthub.username": "[a, b]"}, "3: smarthub.username: must be a single value, not a list"),
     ({"smarthub.password": "{hunter2: x}"}, "4: smarthub.password: must be a single value, not keys and values"),
-    ({"smarthub.api_url": None}, "1: smarthub.api_url: missing (SMARTHUB_API_URL would do too)"),
+    ({"smarthub.api_url": None}, "1: smarthub.api_url: missing (or set SMARTHUB_API_URL)"),
     (
         {"smarthub.timezone": "null"},
-        f"1: smarthub.timezone: missing (SMARTHUB_TIMEZONE would do too){ZONE_ADVICE}",
+        f"1: smarthub.timezone: missing (or set SMARTHUB_TIMEZONE){ZONE_ADVICE}",
     ),
     ({"smarthub.username": '"a\\nb"'}, "3: smarthub.username: holds a line break or a control character"),
     ({"smarthub.password": '"\\ud800"'}, "4: smarthub.password: holds what is no text"),
-    ({"smarthub.password_file": "p"}, "6: smarthub.password_file: password is given too, keep one of the two"),
+    (
+        {"smarthub.password_file": "p"},
+        "6: smarthub.password_file: conflicts with config.yaml:4: smarthub.password; remove one of them",
+    ),
     ({"smarthub.locations": "7"}, "6: smarthub.locations: must be a list, not a single value"),
     ({"smarthub.locations": "[7]"}, "6: smarthub.locations[0]: must be keys and values, not a single value"),
     ({"smarthub.locations": "[{account: 1}]"}, "6: smarthub.locations[0].service_location: missing"),
@@ -66,7 +77,7 @@ KEYS: list[tuple[Changes, str]] = [
     ({"exporter": "[]"}, "6: exporter: must be keys and values, not a list"),
     (
         {"victoriametrics.url": "http://vm", "victoriametrics.password": "x"},
-        "6: victoriametrics.username: missing (VICTORIAMETRICS_USERNAME would do too)",
+        "6: victoriametrics.username: missing (or set VICTORIAMETRICS_USERNAME)",
     ),
     (
         {"victoriametrics.username": "x", "victoriametrics.bearer_token": "y"},
@@ -110,15 +121,15 @@ FILES: list[tuple[str | bytes, list[str]]] = [
     ("\n", [NO_LOGIN]),
     ("---\n...\n", [NO_LOGIN]),
     ("smarthbu: {}\n", ['config.yaml:1: smarthbu: unknown key, did you mean "smarthub"?']),
-    ("hunter2\n", [NO_MAPPING]),
-    ("- hunter2\n", [NO_MAPPING]),
+    ("hunter2\n", ["config.yaml:1: must be keys and values, not a single value"]),
+    ("- hunter2\n", ["config.yaml:1: must be keys and values, not a list"]),
     ("smarthub: hunter2\n", ["config.yaml:1: smarthub: must be keys and values, not a single value"]),
     ("smarthub: []\n", ["config.yaml:1: smarthub: an empty list, give at least one login"]),
     ("smarthub: [hunter2]\n", ["config.yaml:1: smarthub[0]: must be keys and values, not a single value"]),
     (
         "smarthub:\n- api_url: novec\n  username: a\n- {api_url: novec, password: b, timezone: UTC}\n",
         [
-            "config.yaml:2: smarthub[0].password: missing (password_file would do too)",
+            "config.yaml:2: smarthub[0].password: missing (or set password_file)",
             f"config.yaml:2: smarthub[0].timezone: missing{ZONE_ADVICE}",
             "config.yaml:4: smarthub[1].username: missing",
             'config.yaml:4: smarthub[1].name: two logins are called "novec", give each a name of its own',
@@ -133,7 +144,7 @@ FILES: list[tuple[str | bytes, list[str]]] = [
     ),
     (
         "smarthub: {username: a, password: hunter2,hunter3}\n",
-        ['config.yaml:1: a key without a value between { and }; text with a comma needs quotes, nothing is ""'],
+        [BAD_KEY],
     ),
     (b"smarthub:\n  password: \xe4\n", ["config.yaml:2: not UTF-8 text, save the file with that encoding"]),
 ]

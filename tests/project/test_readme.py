@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from exporter.cli import COMMANDS, build_parser
-from exporter.config.schema import SECTIONS, TOP, Kind
+from exporter.config.schema import SECTIONS, TOP
 from exporter.metrics.families import CURRENT, OWN, TIMESTAMPED
 
 from ..support.dashboards import RULES
@@ -53,7 +53,7 @@ def test_the_table_of_keys_names_every_key_with_its_variable() -> None:
     rows = dict(re.findall(rf"^\| {CELL} \| (?:{CELL})? ?\|", section, re.MULTILINE))
     wanted = dict.fromkeys(TOP.keys() - SECTIONS.keys(), "")
     for name, shape in SECTIONS.items():
-        wanted |= {f"{name}.{key}": spec.variable for key, spec in shape.items() if spec.kind is not Kind.SECRET_FILE}
+        wanted |= {f"{name}.{key}": spec.variable for key, spec in shape.items() if not spec.secret}
     assert rows == wanted
 
 
