@@ -1,4 +1,4 @@
-"""The command line: which command, with which flags, and what its errors look like."""
+"""The command line: commands, shared flags, and how errors are printed."""
 
 import argparse
 import errno
@@ -15,22 +15,22 @@ from .errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, EXIT_USAGE, SmartHubErr
 PROGRAM = "smarthub-exporter"
 COMMANDS = {
     "serve": "serve /metrics, refreshed from the portal in the background",
-    "backfill": "push a historical range into a database or a file",
-    "discover": "sign in and show what there is: accounts, locations, meters; write a configuration",
-    "check": "try everything from the configuration to the database; each step says ok or what to do",
-    "demo": "show everything on a simulated portal: no configuration, no login, no database",
-    "simulate": "run the simulated portal alone",
-    "healthcheck": "exit 0 when the exporter answers healthy",
+    "backfill": "load history into a database or a file",
+    "discover": "sign in and list accounts, locations and meters; write a configuration",
+    "check": "test everything from configuration to database and explain what to fix",
+    "demo": "try everything on a simulated portal, without configuration, login or database",
+    "simulate": "run only the simulated portal",
+    "healthcheck": "exit with 0 if the exporter is healthy",
 }
 """What each command does; its module in `commands` has the same name."""
 
 _NOT_WRITTEN = (errno.EPIPE, errno.ENOSPC, errno.EBADF)
-_TALKING = ("backfill", "discover", "check")  # these say on standard output what there is to say
-_SERVING = ("serve", "demo", "simulate")  # these end with 0 when they are asked to
+_TALKING = ("backfill", "discover", "check")  # these print their results for people
+_SERVING = ("serve", "demo", "simulate")  # these exit with 0 when interrupted
 
 
 class _Command(Protocol):
-    """What the module of a command has."""
+    """The functions of a command's module."""
 
     def add_flags(self, parser: argparse.ArgumentParser) -> None: ...
 
@@ -38,7 +38,10 @@ class _Command(Protocol):
 
 
 def main(argv: Sequence[str] | None = None, load: "Callable[[str], _Command] | None" = None) -> int:
-    """Run a command; gives the exit code (contract 1). load: gives the module of a command, by its name."""
+    """Run a command and return its exit code.
+
+    load: Loads the module of a command by its name.
+    """
     load = load or _module
     typed = sys.argv[1:] if argv is None else argv
     command = next((word for word in typed if word in COMMANDS), None)
@@ -66,13 +69,13 @@ def _log_level(command: str) -> str:
 
 
 def _module(command: str) -> _Command:
-    """The module of a command, loaded only when it is wanted: what one needs is a burden for another."""
+    """Load the module of a command; those of the others take time and memory."""
     return import_module(f".commands.{command}", __package__)
 
 
 def _could_not_write(error: OSError) -> int:
-    """Standard output is full, or nobody reads it any more, as with `| head`: that is the reader's own wish."""
-    # The interpreter would try once more at its end, and complain.
+    """Handle standard output that is full, or closed as by `| head`."""
+    # Otherwise the interpreter tries again when it exits, and complains.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if not isinstance(error, BrokenPipeError):
         print(f"{PROGRAM}: cannot write the result: {error.strerror}", file=sys.stderr)  # noqa: T201
@@ -80,15 +83,15 @@ def _could_not_write(error: OSError) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong with a command line, and where to look."""
+    """Reports a wrong command line in one line, and where to find help."""
 
     def error(self, message: str) -> NoReturn:
-        """End with exit code 2."""
+        """Exit with code 2."""
         self.exit(EXIT_USAGE, f"{PROGRAM}: error: {message}; see {self.prog} --help\n")
 
 
 def build_parser(complete: Iterable[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
-    """All commands; those in `complete` with their flags."""
+    """Return the parser of all commands; those in `complete` have their flags."""
     shared = _Parser(add_help=False)
     shared.add_argument(
         "--config.file",
@@ -96,22 +99,22 @@ def build_parser(complete: Iterable[str] = tuple(COMMANDS)) -> argparse.Argument
         dest="config_file",
         metavar="FILE",
         type=Path,
-        help="configuration (default config.yaml where it exists, else the environment alone)",
+        help="configuration (default: config.yaml if it exists, otherwise only the environment)",
     )
     shared.add_argument(
         "--state.dir",
         dest="state_dir",
         metavar="DIR",
-        help="where to keep what outlives a restart (default $XDG_STATE_HOME/smarthub-exporter)",
+        help="directory for persistent state (default: $XDG_STATE_HOME/smarthub-exporter)",
     )
     shared.add_argument(
         "--log.level",
         dest="log_level",
         choices=tuple(logs.LEVELS),
-        help="default info; warn for backfill, discover and check",
+        help="default: info; warn for backfill, discover and check",
     )
     shared.add_argument(
-        "--log.format", dest="log_format", choices=logs.FORMATS, default="logfmt", help="default logfmt"
+        "--log.format", dest="log_format", choices=logs.FORMATS, default="logfmt", help="default: logfmt"
     )
     version = _Parser(add_help=False)
     version.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")

@@ -12,11 +12,11 @@ _BYTES = 128 * 1024
 
 
 def return_large_buffers() -> None:
-    """Let every large buffer be a mapping of its own, so that it goes back to the system when it is freed.
+    """Return the memory of large buffers to the system as soon as it is freed.
 
-    After the first large buffer that is freed glibc raises this limit up to 32 MB; portal answers and pages then come
-    from the heap and leave holes in it, in each thread's own heap unless they share one (measured with ten meters: 15
-    of 85 MB). Elsewhere than on glibc: nothing.
+    After the first large buffer is freed, glibc takes buffers of up to 32 MB from the heap. Portal responses and pages
+    then leave holes in it, and in the heap of each thread (measured with ten meters: 15 of 85 MB). Does nothing without
+    glibc.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -25,19 +25,19 @@ def return_large_buffers() -> None:
 
 
 def collect_seldom() -> None:
-    """Look for objects that hang on each other only after very many new ones.
+    """Let the garbage collector run less often.
 
-    Intervals and samples are tuples and numbers, freed as soon as nobody needs them; looking through all of them after
-    every 700 new ones took a third of a backfill's own time.
+    Intervals and samples are tuples and numbers, which are freed without it. Looking through all of them after every
+    700 new objects took a third of a backfill's own time.
     """
     gc.set_threshold(100_000, 50, 1000)
 
 
 class Stopping:
-    """Whether the user or the system has asked the program to end; from its making on, signals do no more than that.
+    """Waits for SIGINT or SIGTERM, which have no other effect once this exists.
 
-    A signal that comes between Python's last look for signals and the system call that waits is noticed by an Event
-    only when something else wakes the thread, so signals are made bytes in a socket (signal.set_wakeup_fd).
+    A threading.Event may miss a signal that comes just before the system call that waits, until something else wakes
+    the thread. So signals are written to a socket (signal.set_wakeup_fd).
     """
 
     def __init__(self) -> None:
@@ -48,5 +48,8 @@ class Stopping:
             signal.signal(number, lambda *_: None)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for a signal, at most so long; gives whether one has come, now or earlier."""
+        """Wait for a signal; return whether one has come, now or earlier.
+
+        seconds: The longest time to wait; None waits forever.
+        """
         return bool(select.select([self._asked], [], [], seconds)[0])

@@ -1,4 +1,4 @@
-"""The command line as people use it: real processes, their exit codes, and what they print where."""
+"""The command line as people use it: processes, exit codes and output."""
 
 import subprocess
 import sys
@@ -14,10 +14,10 @@ COMMANDS = ("serve", "backfill", "discover", "check", "demo", "simulate", "healt
 # -- help and version
 
 
-def test_the_version_is_told_everywhere(starter: Starter) -> None:
+def test_every_command_prints_the_version(starter: Starter) -> None:
     programs = starter.run_all({name: (*name.split(), "--version") for name in ("", *COMMANDS)})
-    told = f"smarthub-exporter {__version__}\n"
-    assert {(each.wait(), each.stdout, each.stderr) for each in programs.values()} == {(0, told, "")}
+    expected = f"smarthub-exporter {__version__}\n"
+    assert {(each.wait(), each.stdout, each.stderr) for each in programs.values()} == {(0, expected, "")}
 
 
 SHARED_FLAGS = {"--config.file", "--config", "--state.dir", "--log.level", "--log.format", "--version", "-h"}
@@ -53,7 +53,7 @@ def test_a_bad_command_line_is_one_line_and_exit_code_2(starter: Starter) -> Non
             "an unknown command": ("surf",),
             "an unknown flag": ("serve", "--nonsense", PASSWORD),
             "an unknown level": ("serve", "--log.level", "loud"),
-            "a word too many": ("healthcheck", "now"),
+            "an extra argument": ("healthcheck", "now"),
         }
     )
     assert {name: (each.wait(), each.stdout) for name, each in programs.items()} == dict.fromkeys(programs, (2, ""))
@@ -67,14 +67,11 @@ def test_a_bad_command_line_is_one_line_and_exit_code_2(starter: Starter) -> Non
 
 BAD_CONFIGS: dict[str, tuple[Mapping[str, object] | str | bytes, str]] = {
     "no zone": (login(timezone=None), ": smarthub.timezone: missing"),
-    "an unknown zone": (
-        login(timezone="America/New_Yorck"),
-        ': smarthub.timezone: unknown time zone "America/New_Yorck"',
-    ),
-    "an unknown key": (login(passwort="x"), ': smarthub.passwort: unknown key, did you mean "password"?'),
+    "an unknown zone": (login(timezone="America/New_Yorck"), ": smarthub.timezone: unknown time zone "),
+    "an unknown key": (login(passwort="x"), ": smarthub.passwort: unknown key; "),
     "a bad address to listen on": ({**login(), "exporter": {"listen_address": "x"}}, ": exporter.listen_address: "),
-    "no YAML": ("smarthub: [", ""),
-    "no text": (b"\xff\xfe\x00smarthub", ""),
+    "not YAML": ("smarthub: [", ""),
+    "not text": (b"\xff\xfe\x00smarthub", ""),
 }
 
 
@@ -92,7 +89,7 @@ def test_a_bad_configuration_is_one_line_and_exit_code_2(starter: Starter) -> No
         assert BAD_CONFIGS[name][1] in one_line(program)
 
 
-def test_all_mistakes_are_told_at_once_each_with_its_place(starter: Starter) -> None:
+def test_all_problems_are_reported_at_once(starter: Starter) -> None:
     starter.config({**login(timezone="Mars/Olympus", usrname="x"), "extract_days": "many"})
     program = starter.run("serve")
     assert (program.wait(), program.stdout) == (2, "")
@@ -103,13 +100,10 @@ def test_all_mistakes_are_told_at_once_each_with_its_place(starter: Starter) -> 
     assert PASSWORD not in program.stderr
 
 
-def test_without_any_configuration_it_is_told_what_to_do(starter: Starter) -> None:
+def test_without_any_configuration_it_says_what_to_do(starter: Starter) -> None:
     program = starter.run("serve")
     assert program.wait() == 2
-    assert one_line(program) == (
-        "no configuration: write a config.yaml, name a file with --config.file, or set SMARTHUB_API_URL,"
-        " SMARTHUB_USERNAME, SMARTHUB_PASSWORD and SMARTHUB_TIMEZONE"
-    )
+    assert one_line(program).startswith("no login is configured; ")
 
 
 def test_a_file_that_cannot_be_read_is_one_line_and_exit_code_2(starter: Starter) -> None:
@@ -122,16 +116,16 @@ def test_a_file_that_cannot_be_read_is_one_line_and_exit_code_2(starter: Starter
         assert one_line(program).startswith(f"{name}: ")
 
 
-def test_a_path_that_cannot_be_that_of_the_metrics_is_one_line_and_exit_code_2(starter: Starter) -> None:
+def test_a_bad_telemetry_path_is_one_line_and_exit_code_2(starter: Starter) -> None:
     starter.config(login())
     paths = ("metrics", "/-/healthy")
     programs = starter.run_all({path: ("serve", f"--web.telemetry-path={path}", "--config.check") for path in paths})
     for path, program in programs.items():
         assert program.wait() == 2
-        assert one_line(program) == f"--web.telemetry-path: {path!r} is no path of its own, give one such as /metrics"
+        assert one_line(program).startswith(f"--web.telemetry-path: {path!r} ")
 
 
-def test_a_bad_web_configuration_is_told_without_secrets_and_exit_code_2(starter: Starter) -> None:
+def test_a_bad_web_configuration_is_reported_without_secrets(starter: Starter) -> None:
     starter.config(login())
     starter.config("basic_auth_users: {farm: " + PASSWORD + "}", "hash.yaml")
     starter.config("tls_server_config: {cert_file: a.pem, key_file: b.pem}", "certificate.yaml")
@@ -158,12 +152,12 @@ def test_a_good_configuration_can_be_checked(starter: Starter) -> None:
     config = starter.config(login())
     program = starter.run("serve", "--config.check", "--config.file", str(config))
     assert program.wait() == 0
-    assert program.stdout == "The configuration is valid: 1 login(s).\n"
+    assert program.stdout == "The configuration is valid: 1 login.\n"
     assert program.stderr == ""
     assert not (starter.folder / "state-home").exists()
 
 
-def test_warnings_do_not_make_a_configuration_wrong(starter: Starter) -> None:
+def test_warnings_do_not_make_a_configuration_invalid(starter: Starter) -> None:
     starter.config(login()).chmod(0o644)
     program = starter.run("serve", "--config.check")
     assert program.wait() == 0
@@ -171,7 +165,7 @@ def test_warnings_do_not_make_a_configuration_wrong(starter: Starter) -> None:
     assert PASSWORD not in program.stdout + program.stderr
 
 
-def test_serve_and_healthcheck_load_nothing_that_only_people_need(starter: Starter) -> None:
+def test_serve_and_healthcheck_do_not_load_rich(starter: Starter) -> None:
     config = starter.config(login())
     for command in (
         ("serve", "--config.check", "--config.file", str(config)),

@@ -1,1 +1,1 @@
-"""The commands: each module says what its flags are and runs it, giving the exit code."""
+"""The commands: each module defines its flags and runs the command."""

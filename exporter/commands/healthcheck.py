@@ -1,4 +1,4 @@
-"""`healthcheck`: for containers, which have no curl."""
+"""`healthcheck`: is the exporter healthy? For containers without curl."""
 
 import argparse
 import os
@@ -15,17 +15,24 @@ _SECONDS = 5.0
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of `healthcheck`."""
+    """Add the flags of `healthcheck`."""
     parser.add_argument(
-        "--web.listen-address", dest="listen_address", metavar="HOST:PORT", help="where the exporter listens"
+        "--web.listen-address", dest="listen_address", metavar="HOST:PORT", help="address that the exporter listens on"
     )
     parser.add_argument(
-        "--web.config.file", dest="web_config", metavar="FILE", type=Path, help="as the exporter has it: for TLS"
+        "--web.config.file",
+        dest="web_config",
+        metavar="FILE",
+        type=Path,
+        help="web configuration of the exporter, for TLS",
     )
 
 
 def _address(arguments: argparse.Namespace) -> tuple[str, int]:
-    """Where the exporter listens: as flag or variable say, which make the rest of a configuration unnecessary."""
+    """Return the address of the exporter.
+
+    The rest of the configuration is only needed if neither the flag nor the variable is set.
+    """
     given = arguments.listen_address or os.environ.get("SMARTHUB_LISTEN_ADDRESS")
     if not given:
         config = load_config(arguments.config_file, os.environ, Overrides(), require_zone=False)
@@ -37,19 +44,19 @@ def _address(arguments: argparse.Namespace) -> tuple[str, int]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask the exporter of the same configuration on this machine. Raises ConfigError."""
+    """Ask the exporter with this configuration on this machine. Raises ConfigError."""
     host, port = _address(arguments)
     scheme = "https" if arguments.web_config and WebConfig(arguments.web_config).context() else "http"
     name = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, bracketed(host))  # noqa: S104
     url = f"{scheme}://{name}:{port}/-/healthy"
     try:
-        # The certificate names the exporter's public host, not this machine's loopback.
+        # The certificate names the public host of the exporter, not the loopback address.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         with requests.Session() as session:
             session.trust_env = False
-            answer = session.get(url, timeout=_SECONDS, verify=False)
+            response = session.get(url, timeout=_SECONDS, verify=False)
     except requests.RequestException as error:
-        print(f"no answer from {url}: {type(error).__name__}")  # noqa: T201 - the result
+        print(f"no response from {url}: {type(error).__name__}")  # noqa: T201 - the result
         return EXIT_FAILED
-    print(answer.text.strip())  # noqa: T201 - the result
-    return EXIT_DONE if answer.status_code == 200 else EXIT_FAILED  # noqa: PLR2004
+    print(response.text.strip())  # noqa: T201 - the result
+    return EXIT_DONE if response.status_code == 200 else EXIT_FAILED  # noqa: PLR2004

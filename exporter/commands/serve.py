@@ -11,6 +11,7 @@ from ..app import Service
 from ..clock import SystemClock
 from ..config import Overrides, bracketed, load_config
 from ..errors import EXIT_DONE, ConfigError
+from ..formatting import counted
 from ..process import Stopping
 from ..storage.state import StateFile
 from ..web.auth import WebConfig
@@ -19,16 +20,19 @@ log = logging.getLogger(__name__)
 
 
 def add_web_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of whatever serves, as other Prometheus exporters have them."""
+    """Add the flags of an HTTP server, named as in other Prometheus exporters."""
     parser.add_argument(
-        "--web.listen-address", dest="listen_address", metavar="HOST:PORT", help="where to listen (default :10058)"
+        "--web.listen-address",
+        dest="listen_address",
+        metavar="HOST:PORT",
+        help="address to listen on (default: :10058)",
     )
     parser.add_argument(
         "--web.telemetry-path",
         dest="telemetry_path",
         metavar="PATH",
         default="/metrics",
-        help="path of the metrics (default /metrics)",
+        help="path of the metrics (default: /metrics)",
     )
     parser.add_argument(
         "--web.config.file",
@@ -40,15 +44,15 @@ def add_web_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of `serve`."""
+    """Add the flags of `serve`."""
     add_web_flags(parser)
     parser.add_argument(
-        "--config.check", dest="check_only", action="store_true", help="only check the configuration, then end"
+        "--config.check", dest="check_only", action="store_true", help="check the configuration and exit"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until asked to end. Raises ConfigError or ListenError."""
+    """Serve until a signal comes. Raises ConfigError or ListenError."""
     stopping = Stopping()
     overrides = Overrides(listen_address=arguments.listen_address, state_dir=arguments.state_dir)
     config = load_config(arguments.config_file, os.environ, overrides)
@@ -57,28 +61,28 @@ def run(arguments: argparse.Namespace) -> int:
     for warning in config.warnings:
         log.warning("%s", warning)
     if arguments.check_only:
-        print(f"The configuration is valid: {len(config.logins)} login(s).")  # noqa: T201 - the result
+        print(f"The configuration is valid: {counted(len(config.logins), 'login')}.")  # noqa: T201 - the result
         return EXIT_DONE
-    log.info("smarthub-exporter %s starts", __version__)
+    log.info("starting smarthub-exporter %s", __version__)
     clock = SystemClock()
     state = StateFile(config.exporter.state_dir)
     service = Service(config, state, clock, web_config=web_config, telemetry_path=telemetry_path).start()
     log.info("listening", extra={"address": address_of(service), "url": service.server.url})
     stopping.wait()
-    log.info("ending")
+    log.info("shutting down")
     clock.stop()
     service.stop()
     return EXIT_DONE
 
 
 def checked_path(path: str) -> str:
-    """A telemetry path that does not hide another page. Raises ConfigError."""
+    """Return a telemetry path that hides no other page. Raises ConfigError."""
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or path.startswith("/-/"):
-        raise ConfigError(f"--web.telemetry-path: {path!r} is no path of its own, give one such as /metrics")
+        raise ConfigError(f"--web.telemetry-path: {path!r} cannot be used; choose a path such as /metrics")
     return path
 
 
 def address_of(service: Service) -> str:
-    """Host and port that the service is really bound to."""
+    """Return the host and port that the service is bound to."""
     host, port = service.server.address
     return f"{bracketed(host)}:{port}"

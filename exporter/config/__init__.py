@@ -1,4 +1,4 @@
-"""Configuration: what the user wrote, checked as a whole, as immutable values."""
+"""Load the configuration and check it as a whole; the result is immutable."""
 
 from .addresses import bracketed, database_url, is_loopback, parse_listen_address, portal_address
 from .loader import DEFAULT_FILE, Overrides, load_config

@@ -1,6 +1,6 @@
-"""Where portals and databases are and where the exporter listens: text to checked addresses.
+"""Parse the addresses of portals and databases, and the address to listen on.
 
-All functions raise ValueError with a message that does not repeat the text, which may hold a password.
+The functions raise ValueError with a message that does not repeat the text, which may contain a password.
 """
 
 import re
@@ -18,13 +18,13 @@ _HAS_SCHEME = re.compile("https?:|.*://", re.IGNORECASE)
 
 
 def portal_address(text: str) -> PortalAddress:
-    """A portal from a URL, a host (https) or a bare co-op name; path, query and a trailing slash are dropped.
+    """Parse a portal's URL, its host (https) or the bare name of a co-op.
 
-    Raises ValueError.
+    Path, query and a trailing slash are dropped. Raises ValueError.
     """
     text = text.strip()
     parts, host, port = _split(text if _HAS_SCHEME.match(text) else f"https://{text}")
-    # http:// and a single word is another container, which must not become a public address.
+    # With http://, a single word is the name of a container; it must not become a public address.
     if parts.scheme == "https" and port is None and host != "localhost" and _COOP_NAME.fullmatch(host):
         host += REAL_PORTALS
     subdomain = host.removesuffix(REAL_PORTALS)
@@ -40,17 +40,20 @@ def portal_address(text: str) -> PortalAddress:
 
 
 def database_url(text: str) -> str:
-    """A database's URL, path kept, without a trailing slash. Raises ValueError."""
+    """Parse the URL of a database, with its path, without a trailing slash.
+
+    Raises ValueError.
+    """
     parts, host, port = _split(text.strip())
     if parts.query or parts.fragment:
-        raise ValueError("must be a URL without ? and #")
+        raise ValueError("must be a URL without ? or #")
     return f"{parts.scheme}://{_place(host, port)}{parts.path.rstrip('/')}"
 
 
 def parse_listen_address(text: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`, `[::1]:9` or `:0`; no brackets, empty host for every address of the machine.
+    """Return host and port of `HOST:PORT`, `[::1]:9` or `:0`.
 
-    Raises ValueError.
+    The host has no brackets, and is empty for all addresses of this machine. Raises ValueError.
     """
     host, colon, port = text.strip().rpartition(":")
     if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or (host and not _is_host(host.lower())):
@@ -61,12 +64,12 @@ def parse_listen_address(text: str) -> tuple[str, int]:
 
 
 def bracketed(host: str) -> str:
-    """A host as it stands before a port: an IPv6 address in brackets."""
+    """Return the host as written before a port: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host of an address, IPv6 in brackets, is this machine."""
+    """Whether a host is this machine; an IPv6 address may be in brackets."""
     if host == "localhost":
         return True
     try:
@@ -80,9 +83,9 @@ def _place(host: str, port: int | None) -> str:
 
 
 def _split(url: str) -> tuple[SplitResult, str, int | None]:
-    """The parts of a URL, with its host and port checked."""
+    """Return the parts of a URL, and its host and port, both checked."""
     if any(character.isspace() or not character.isprintable() for character in url):
-        raise ValueError("must not hold spaces or line breaks")
+        raise ValueError("must not contain spaces or line breaks")
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -90,7 +93,7 @@ def _split(url: str) -> tuple[SplitResult, str, int | None]:
     if parts.scheme not in _DEFAULT_PORTS:
         raise ValueError("must begin with http:// or https://")
     if "@" in parts.netloc:
-        raise ValueError("must not hold a user name or password, they have keys of their own")
+        raise ValueError("must not contain a user name or password; set username and password instead")
     host = re.sub(r":[^\]:]*$", "", parts.netloc.lower()).removesuffix(".")
     if not _is_host(host):
         raise ValueError("not a valid URL or host")

@@ -1,4 +1,4 @@
-"""The sections of the databases that the backfill writes to."""
+"""Read the sections of the databases that backfill writes to."""
 
 from .model import InfluxDBConfig, VictoriaMetricsConfig
 from .section import Section
@@ -6,17 +6,20 @@ from .values import parse_label_name
 
 
 def read_victoriametrics(section: Section) -> VictoriaMetricsConfig | None:
-    """The VictoriaMetrics section; None where it gives no URL, with a warning if it gives anything else."""
+    """Return the VictoriaMetrics section, None without a URL.
+
+    Reports a warning if anything but the URL is set.
+    """
     values = section.values()
     extra_labels = _extra_labels(section)
     _check_one_authentication(section)
     if section.settings and "url" not in section.settings:
-        section.warning("url", "missing, so the victoriametrics settings are not used")
+        section.warning("url", "missing; the victoriametrics section is ignored")
     return VictoriaMetricsConfig(**values, extra_labels=extra_labels) if "url" in values else None
 
 
 def read_influxdb(section: Section) -> InfluxDBConfig | None:
-    """The InfluxDB section, None where there is none or nothing in it."""
+    """Return the InfluxDB section; None if it is absent or empty."""
     values = section.values()
     if section.settings:
         section.require("host", "database")
@@ -25,7 +28,7 @@ def read_influxdb(section: Section) -> InfluxDBConfig | None:
 
 def _check_one_authentication(section: Section) -> None:
     if "bearer_token" in section.settings and not section.settings.keys().isdisjoint(("username", "password")):
-        section.problem("bearer_token", "not together with username and password, give one of the two")
+        section.problem("bearer_token", "cannot be combined with username and password; use one or the other")
     elif "password" in section.settings:
         section.require("username")
 

@@ -1,4 +1,4 @@
-"""Files and folders that a configuration names."""
+"""Files and directories that a configuration names."""
 
 import os
 import stat
@@ -11,10 +11,11 @@ _STATE_FOLDER = "smarthub-exporter"
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """What a file holds.
+    """The content of a file and who can read it.
 
-    is_public: every user of the machine may read it. is_exposed: it is ours to change, too; secrets that a container is
-    given often are readable for all, and not ours.
+    is_public: Every user of this machine can read the file.
+    is_exposed: It is public and owned by this user, who can change that. The secrets of a container are often public,
+        but owned by somebody else.
     """
 
     data: bytes
@@ -23,7 +24,7 @@ class FileContent:
 
 
 def read_file(path: Path) -> FileContent:
-    """What a file holds. Raises ValueError, which says why not in the operating system's words."""
+    """Read a file. Raises ValueError with the reason that the operating system gives."""
     try:
         with path.open("rb") as stream:
             status = os.fstat(stream.fileno())
@@ -34,7 +35,10 @@ def read_file(path: Path) -> FileContent:
 
 
 def home_folder(environ: Mapping[str, str]) -> Path:
-    """The user's home; the current folder for a user that has none, as in some containers."""
+    """Return the home directory.
+
+    A user without one, as in some containers, gets the current directory.
+    """
     if home := environ.get("HOME"):
         return Path(home)
     try:
@@ -44,7 +48,10 @@ def home_folder(environ: Mapping[str, str]) -> Path:
 
 
 def default_state_folder(environ: Mapping[str, str]) -> Path:
-    """Where the XDG convention puts state; it says to ignore a relative XDG_STATE_HOME."""
+    """Return the directory for state that the XDG standard names.
+
+    The standard says to ignore a relative XDG_STATE_HOME.
+    """
     base = Path(environ.get("XDG_STATE_HOME", ""))
     if not base.is_absolute():
         base = home_folder(environ) / ".local" / "state"
@@ -52,7 +59,7 @@ def default_state_folder(environ: Mapping[str, str]) -> Path:
 
 
 def expand(text: str, *, folder: Path, home: Path) -> Path:
-    """The path that `text` means in `folder`, `~` being `home`."""
+    """Return the path that `text` means, relative to `folder`; `~` is `home`."""
     if text == "~" or text.startswith("~/"):
         return home / text[2:]
     return folder / text

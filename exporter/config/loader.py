@@ -1,4 +1,4 @@
-"""From the file, the environment and the command line to one checked configuration."""
+"""Load the configuration from the file, the environment and the command line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,14 +16,14 @@ from .values import format_duration, nearest
 from .yaml_nodes import YamlError, parse_yaml
 
 DEFAULT_FILE = Path("config.yaml")
-"""What is read where no file is named, in the current folder."""
+"""The file in the current directory that is read if no other is named."""
 _SHORTEST_REFRESH = 15 * 60
 _VERY_NEAR = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Values of the command line; None or empty where the flag is not given."""
+    """Values from the command line; None or empty if a flag is not set."""
 
     listen_address: str | None = None
     state_dir: str | None = None
@@ -37,12 +37,13 @@ def load_config(
     require_zone: bool = True,
     ask: Ask | None = None,
 ) -> Config:
-    """The configuration of command line, environment, file and defaults, the earlier before the later.
+    """Load the configuration; flags override the environment, that the file.
 
-    path: the file to read; None takes config.yaml of the current folder, where there is one.
-    require_zone: whether a login without time zone is a mistake. ask: gets what a single login lacks from a person.
+    path: The file to read; None reads config.yaml in the current directory, if it exists.
+    require_zone: Whether each login must have a time zone.
+    ask: Asks the user for what a single login lacks.
 
-    Raises ConfigError with every problem that was found.
+    Raises ConfigError with every problem found.
     """
     top = _read_file(path, environ)
     logins = read_logins(top, environ, require_zone=require_zone, ask=ask)
@@ -63,7 +64,10 @@ def load_config(
 
 
 def _read_file(path: Path | None, environ: Mapping[str, str]) -> Section:
-    """The top level of the file; an empty section where no file is asked for and there is none."""
+    """Return the top level of the file.
+
+    Without a file the section is empty, unless `path` names one.
+    """
     file = path or DEFAULT_FILE
     source = Source(str(file), file.parent, home_folder(environ))
     if path is None and not file.exists():
@@ -86,14 +90,19 @@ def _read_exporter(
     section.override("state_dir", "--state.dir", overrides.state_dir)
     config = ExporterConfig(**{"state_dir": default_state_folder(environ), **section.values()})
     if config.refresh_interval < _SHORTEST_REFRESH and not all(login.portal.loopback for login in logins):
-        section.problem("refresh_interval", f"{format_duration(config.refresh_interval)} is too short, at least 15m")
+        section.problem(
+            "refresh_interval", f"{format_duration(config.refresh_interval)} is too short; the minimum is 15m"
+        )
     return config
 
 
 def _misspelt_variables(environ: Mapping[str, str]) -> list[str]:
-    """Warnings for variables that look like ours; other programs may have some with the same prefix."""
+    """Warn about variables with a similar name.
+
+    Not about each unknown one: other programs may use the same prefix.
+    """
     return [
-        f"{name}: not a variable of this program, did you mean {near}?"
+        f"{name}: unknown variable; did you mean {near}?"
         for name in sorted(environ)
         if name not in VARIABLES and environ[name] and (near := nearest(name, VARIABLES, cutoff=_VERY_NEAR))
     ]

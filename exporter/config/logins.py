@@ -1,4 +1,4 @@
-"""The logins: which portals, as whom, and which of their service locations."""
+"""Read the logins: portals, users and their service locations."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,27 +12,27 @@ from .section import Section
 from .values import quoted
 
 _NOTHING_GIVEN = (
-    "no configuration: write a config.yaml, name a file with --config.file, or set "
+    "no login is configured; add a smarthub section to config.yaml, name another file with --config.file, or set "
     "SMARTHUB_API_URL, SMARTHUB_USERNAME, SMARTHUB_PASSWORD and SMARTHUB_TIMEZONE"
 )
-_ZONE_ADVICE = (
-    ', give the zone of the co-op, such as America/New_York ("smarthub-exporter discover" finds out which one it is)'
-)
+_ZONE_ADVICE = "; set the co-op's time zone, such as America/New_York (smarthub-exporter discover can find it)"
 
 _ZONES_WITHOUT_SUMMER = ("EST", "MST", "HST", "UTC", "GMT")
-_SUMMER_ADVICE = "write the co-op's as Area/City, such as America/New_York"
+_SUMMER_ADVICE = "use Area/City, such as America/New_York"
 _ASKED = ("api_url", "username", "password")
 
 Ask = Callable[[str], str]
-"""Asks a person for the value of a key; empty where none is given."""
+"""Asks the user for the value of a key; empty if there is no answer."""
 
 
 def read_logins(
     top: Section, environ: Mapping[str, str], *, require_zone: bool, ask: Ask | None = None
 ) -> tuple[Login, ...]:
-    """The logins of the file, or the single one of file, environment and answers together.
+    """Return the logins of a list, or the single one.
 
-    Logins with problems may be among them or missing: the problems are in the section's report.
+    A single login takes its values from the file, the environment and the answers of `ask`.
+
+    A login with problems may be missing: the problems are reported to the section's source.
     """
     logins = []
     names: set[str] = set()
@@ -41,7 +41,7 @@ def read_logins(
         if login is None:
             continue
         if login.name in names:
-            section.problem("name", f"two logins are called {quoted(login.name)}, give each a name of its own")
+            section.problem("name", f"two logins are named {quoted(login.name)}; give each a different name")
         names.add(login.name)
         logins.append(login)
     return tuple(logins)
@@ -62,9 +62,9 @@ def _sections(top: Section, environ: Mapping[str, str], ask: Ask | None) -> list
                     section.override(key, key, ask(key))
         return [section]
     for name in variables:
-        top.source.problem(name, f"only for a single login, but smarthub in {part.source.name} is a list")
+        top.source.problem(name, f"cannot be used with a list of logins in {part.source.name}; unset it")
     if not part.node.value:
-        top.source.problem(part.where, "an empty list, give at least one login")
+        top.source.problem(part.where, "the list is empty; add at least one login")
     return [Section(LOGIN, top.source, item) for item in part.items()]
 
 
@@ -80,13 +80,15 @@ def _login(section: Section, *, require_zone: bool) -> Login | None:
     if portal is None:
         return None
     if portal.base_url.startswith("http:") and not portal.loopback:
-        section.warning("api_url", "http sends the password in the clear, use https")
+        section.warning("api_url", "http sends the password in clear text; use https")
     given = {"name": portal.label, "username": "", "password": Secret(""), **values}
     login = Login(portal=portal, zone=zone, locations=locations, **given)
     if login.has_placeholder:
-        section.warning("password", "still the one of the example, nobody is signed in with it")
+        section.warning(
+            "password", "still the placeholder from the example; replace it (sign-in is skipped until then)"
+        )
     if zone is not None and zone.key in _ZONES_WITHOUT_SUMMER:
-        section.warning("timezone", f"{zone.key} has no summer time, {_SUMMER_ADVICE}")
+        section.warning("timezone", f"{zone.key} has no daylight saving time; {_SUMMER_ADVICE}")
     return login
 
 
@@ -96,13 +98,13 @@ def _locations(section: Section, single: Mapping[Any, str | None]) -> tuple[Loca
     if not listed:
         return (_choice(single),) if single else ()
     for key in single:
-        section.problem(key, "not together with locations, give one of the two")
+        section.problem(key, "cannot be combined with locations; use one or the other")
     choices: list[LocationChoice] = []
     for item in listed:
         item.require("service_location")
         choice = _choice(item.values())
         if any(_overlap(choice, other) for other in choices):
-            item.problem("service_location", f"{quoted(choice.service_location or '')} is given twice")
+            item.problem("service_location", f"{quoted(choice.service_location or '')} is listed twice; remove one")
         choices.append(choice)
     return tuple(choices)
 
@@ -112,7 +114,10 @@ def _choice(values: Mapping[Any, Any]) -> LocationChoice:
 
 
 def _overlap(one: LocationChoice, other: LocationChoice) -> bool:
-    """Whether two choices mean the same location; a choice without account means it in any account."""
+    """Whether two choices mean the same location.
+
+    A choice without an account means any account.
+    """
     if one.service_location is None or one.service_location != other.service_location:
         return False
     return one.account is None or other.account is None or one.account == other.account

@@ -1,4 +1,4 @@
-"""What the program knows of its configuration, checked and with defaults filled in. Nothing here reads files."""
+"""The configuration as the program uses it: checked, with defaults filled in."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,12 @@ REAL_PORTALS = ".smarthub.coop"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """A password or token that does not show itself: only `reveal` gives the text."""
+    """A password or token that is never printed; `reveal` returns the text."""
 
     _text: str
 
     def reveal(self) -> str:
-        """The text itself, for the one place that sends it."""
+        """Return the text, for the one place that sends it."""
         return self._text
 
     def __repr__(self) -> str:
@@ -25,11 +25,11 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class PortalAddress:
-    """Where a portal is.
+    """The address of a portal.
 
-    base_url: scheme, host and port, without a trailing slash.
-    label: the value of the `portal` label: `novec` for novec.smarthub.coop, any other host as it is, with its port.
-    loopback: the portal is on this machine (a simulated one), so that short refresh intervals are no burden.
+    base_url: Scheme, host and port, without a trailing slash.
+    label: The value of the `portal` label: `novec` for novec.smarthub.coop, otherwise the host, with its port.
+    loopback: The portal runs on this machine (a simulated one), so short refresh intervals do no harm.
     """
 
     base_url: str
@@ -39,7 +39,11 @@ class PortalAddress:
 
 @dataclass(frozen=True, slots=True)
 class LocationChoice:
-    """A service location that the user picked; None stands for any. `name` is the user's own name for it, or empty."""
+    """A service location to read.
+
+    account, service_location: None means any.
+    name: The user's own name for the location, or empty.
+    """
 
     account: str | None = None
     service_location: str | None = None
@@ -50,9 +54,9 @@ class LocationChoice:
 class Login:
     """One sign-in to one portal.
 
-    name: unique among logins, the `login` label.
-    zone: the co-op's IANA zone; None where the user gave none (serve and backfill refuse that).
-    locations: what to read; empty means every active electric location.
+    name: The value of the `login` label, unique among logins.
+    zone: The co-op's IANA zone; None if it is not set (serve and backfill require it).
+    locations: The locations to read; empty means every active electric location.
     """
 
     name: str
@@ -65,7 +69,10 @@ class Login:
 
     @property
     def has_placeholder(self) -> bool:
-        """Whether the password is one of the files that we ship: it opens nothing, and each try would be counted."""
+        """Whether the password is a placeholder from a file that we ship.
+
+        A sign-in with it would only count as rejected.
+        """
         password = self.password.reveal()
         is_real = self.portal.base_url.endswith(REAL_PORTALS)
         return password == PLACEHOLDER or (password == DEMO_PASSWORD and is_real)
@@ -73,7 +80,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class ExporterConfig:
-    """The exporter itself; `refresh_interval` and `window` in seconds."""
+    """The exporter itself; `refresh_interval` and `window` are in seconds."""
 
     listen_address: str = ":10058"
     refresh_interval: int = 3600
@@ -83,7 +90,10 @@ class ExporterConfig:
 
 @dataclass(frozen=True, slots=True)
 class VictoriaMetricsConfig:
-    """The database that backfill writes to and check reads. `query_url` is None where it is `url` itself."""
+    """The database that backfill writes to and check reads.
+
+    query_url: The URL for reading; None means `url`.
+    """
 
     url: str
     query_url: str | None = None
@@ -97,7 +107,7 @@ class VictoriaMetricsConfig:
 
 @dataclass(frozen=True, slots=True)
 class InfluxDBConfig:
-    """The Go tool's section; `per_minute` is its layout (contract 6)."""
+    """The Go tool's section; for `per_minute` see docs/samples.md, "InfluxDB layouts"."""
 
     host: str
     auth_token: Secret | None = None
@@ -109,7 +119,7 @@ class InfluxDBConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything, after file, environment and command line have been put over one another."""
+    """The whole configuration, from file, environment and command line."""
 
     logins: tuple[Login, ...]
     exporter: ExporterConfig

@@ -1,4 +1,4 @@
-"""The file on its way to sections: pieces that know their place, and what is wrong with them."""
+"""The pieces of the file with their places, and the problems found in them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,17 +9,17 @@ import yaml
 from .values import quoted
 from .yaml_nodes import is_null, line_of
 
-_KINDS = {yaml.MappingNode: "keys and values", yaml.SequenceNode: "a list", yaml.ScalarNode: "a single value"}
+_KINDS = {yaml.MappingNode: "key: value pairs", yaml.SequenceNode: "a list", yaml.ScalarNode: "a single value"}
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A configuration file, and everything that is wrong or doubtful in it and around it, so that it is told at once.
+    """A configuration file, and all problems and warnings, which are reported at once.
 
-    name: how messages call it.
-    folder, home: what paths in it are relative to.
-    is_exposed: every user of the machine can read it.
-    problems, warnings: reasons not to start, and what the user should know.
+    name: The name of the file in messages.
+    folder: The directory that paths in the file are relative to.
+    home: The directory that `~` stands for.
+    is_exposed: Every user of this machine can read the file.
     """
 
     name: str
@@ -30,19 +30,22 @@ class Source:
     warnings: list[str] = field(default_factory=list)
 
     def problem(self, where: str, message: str) -> None:
-        """Add a reason not to start."""
+        """Add a problem that prevents the start."""
         self.problems.append(f"{where}: {message}")
 
     def warn_exposed(self, path: Path | str) -> None:
-        """Warn, once, that every user can read a file with a secret."""
-        warning = f"{path}: holds a password and every user can read it, chmod 600 {path}"
+        """Warn once that every user can read a file with a secret."""
+        warning = f"{path}: contains a password and is world-readable; run: chmod 600 {path}"
         if warning not in self.warnings:
             self.warnings.append(warning)
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigNode:
-    """A piece of the file that is still to be read; None for nothing. `path`: its keys, as `smarthub[0].locations`."""
+    """A piece of the file.
+
+    path: The keys that lead to it, such as `smarthub[0].locations`.
+    """
 
     source: Source
     path: str
@@ -51,23 +54,23 @@ class ConfigNode:
 
     @property
     def where(self) -> str:
-        """How messages name it."""
+        """The place as messages name it."""
         return f"{self.source.name}:{self.line}" + (f": {self.path}" if self.path else "")
 
     @property
     def is_unset(self) -> bool:
-        """Whether there is nothing or an unquoted null."""
+        """Whether the value is empty or an unquoted null."""
         return isinstance(self.node, yaml.ScalarNode) and (is_null(self.node) or not self.node.value)
 
     def _refuse(self, expected: str) -> bool:
-        """Report that it is not of the kind that belongs here; False where it is only not set."""
+        """Report a value of the wrong kind; return False if it is only unset."""
         if self.is_unset:
             return False
         self.source.problem(self.where, f"must be {expected}, not {_KINDS[type(self.node)]}")
         return True
 
     def items(self) -> list["ConfigNode"]:
-        """The elements of a list; nothing, and a problem, where it is none."""
+        """Return the elements of a list; anything else is a problem and returns none."""
         if isinstance(self.node, yaml.SequenceNode):
             items = enumerate(self.node.value)
             return [ConfigNode(self.source, f"{self.path}[{index}]", line_of(item), item) for index, item in items]
@@ -75,20 +78,23 @@ class ConfigNode:
         return []
 
     def entries(self) -> dict[str, "ConfigNode"] | None:
-        """Keys and values, each key once; None where it is no mapping, which is a problem."""
+        """Return the values by key; None for anything but a mapping, which is a problem."""
         if not isinstance(self.node, yaml.MappingNode):
-            return None if self._refuse("keys and values") else {}
+            return None if self._refuse("key: value pairs") else {}
         entries: dict[str, ConfigNode] = {}
         for key, value in self.node.value:
             name = key.value if fullmatch(r"[\w.-]+", key.value, ASCII) else quoted(key.value)
             part = ConfigNode(self.source, f"{self.path}.{name}" if self.path else name, line_of(key), value)
             first = entries.setdefault(key.value, part)
             if first is not part:
-                self.source.problem(part.where, f"given twice, first in line {first.line}")
+                self.source.problem(part.where, f"duplicate key, first defined in line {first.line}; remove one")
         return entries
 
     def text(self, *, null_is_text: bool = False) -> str | None:
-        """A single value, empty where it is not set; None where it is none, which is a problem."""
+        """Return a single value, empty if unset.
+
+        Anything else is a problem and returns None.
+        """
         if not isinstance(self.node, yaml.ScalarNode):
             self._refuse("a single value")
             return None

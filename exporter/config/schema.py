@@ -1,4 +1,4 @@
-"""What a configuration may hold: for each section one table of its keys, and the environment variables for them."""
+"""The keys of each section and their environment variables, as tables."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ _MAX_EXTRACT_DAYS = 36500
 class Key:
     """One key; its default is that of the field in the model.
 
-    parse: gives the value of a text (of a Path for paths), or raises ValueError with a message for the user; for a
-    secret, which stays as it is, only a check.
-    variable: the environment variable that goes over the file, empty where there is none.
-    null_is_text: an unquoted `null` is meant as it stands there.
-    secret: the key of the secret that is in the file named here.
+    parse: Converts the text (a Path for kind `path`), or raises ValueError with a message for the user. The result is
+        dropped for a secret, which stays as it is.
+    variable: The environment variable that overrides the file, empty if there is none.
+    null_is_text: An unquoted `null` is the text itself, not an unset value.
+    secret: The key of the secret that the file named here contains.
     """
 
     parse: Callable[[Any], Any] = str
@@ -42,7 +42,7 @@ _NESTED = Key(kind="nested")
 
 
 def _with_files(shape: Shape) -> Shape:
-    """Add to each secret the key that names a file with it."""
+    """Add the `_file` variant of each secret."""
     files = {
         name + FILE_KEY: Key(variable=key.variable and key.variable + _FILE_VARIABLE, secret=name)
         for name, key in shape.items()

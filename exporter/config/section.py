@@ -1,4 +1,4 @@
-"""One mapping of the file with the environment laid over it: strict about keys, complete in what it reports."""
+"""One mapping of the file, overridden by the environment."""
 
 import re
 from collections.abc import Mapping
@@ -15,9 +15,11 @@ from .values import check_text, nearest, quoted, single_line
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One value that is set.
+    """A value that is set.
 
-    is_file: the text names a file that holds the secret. folder: what a path in it is relative to.
+    where: The place of the value as messages name it.
+    is_file: The text is the name of a file that contains the secret.
+    folder: The directory that a path is relative to.
     """
 
     text: str
@@ -27,12 +29,12 @@ class Setting:
 
 
 class Section:
-    """The settings of one mapping and their conversion, with a problem in the report for each that cannot be had.
+    """The settings of one mapping; each problem is reported to the source.
 
-    part: the piece of the file, None where the file does not have it.
-    environ: where its variables are looked up, None where they do not count.
-    place: how messages name the mapping; empty where the file does not have it.
-    settings: what is set, a secret by its own key also where a file holds it.
+    part: The piece of the file, None if the file does not have it.
+    environ: The environment, None if its variables do not apply.
+    place: The mapping as messages name it; empty if the file does not have it.
+    settings: The values that are set; a secret has its own key here, even if a file contains it.
     """
 
     def __init__(
@@ -53,13 +55,13 @@ class Section:
         self._overlay(environ or {})
 
     def subsection(self, key: str, environ: Mapping[str, str]) -> "Section":
-        """The section under a key with its variables; without settings where neither is there."""
+        """Return the section under a key, overridden by its variables; it may be empty."""
         return Section(SECTIONS[key], self.source, self.parts.get(key), environ)
 
     def _take(self, key: str, part: ConfigNode) -> None:
         spec = self.shape.get(key)
         if spec is None:
-            self.source.problem(part.where, f"unknown key, {self._advice(key)}")
+            self.source.problem(part.where, f"unknown key; {self._advice(key)}")
         elif spec.kind == "nested":
             self.parts[key] = part
         else:
@@ -84,10 +86,10 @@ class Section:
             self._reported.add(self.shape[near].secret or near)
             return f"did you mean {quoted(near)}?"
         home = next((name for name, shape in SECTIONS.items() if key in shape), None)
-        return f"it belongs into {home}" if home else f"known here: {', '.join(self.shape)}"
+        return f"it belongs in {home}" if home else f"use one of {', '.join(self.shape)}"
 
     def _overlay(self, environ: Mapping[str, str]) -> None:
-        """Lay the environment over the file; a secret replaces both ways to give it."""
+        """Override the file by the environment; a secret replaces both keys for it."""
         given = {key: spec for key, spec in self.shape.items() if environ.get(spec.variable)}
         for key, spec in given.items():
             self.settings.pop(spec.secret or key, None)
@@ -95,42 +97,48 @@ class Section:
             self._set(key, environ[spec.variable], spec.variable)
 
     def override(self, key: str, name: str, text: str | None) -> None:
-        """Lay a value of the command line or another place, if there is one, over everything else."""
+        """Override a key by a value from the command line or an answer.
+
+        An empty text overrides nothing.
+        """
         if text:
             self.settings[key] = Setting(text, name)
 
     def is_missing(self, key: str) -> bool:
-        """Whether the key has no value, and the user is not told already why."""
+        """Whether the key has no value and no problem has been reported for it."""
         return key not in self.settings and key not in self._reported
 
     def where(self, key: str) -> str:
-        """How messages name a key, set or not."""
+        """Return the place of a key as messages name it, whether it is set or not."""
         if key in self.settings:
             return self.settings[key].where
         return f"{self.place}.{key}" if self.place else self.shape[key].variable
 
     def problem(self, key: str, message: str) -> None:
-        """Report that a key is a reason not to start."""
+        """Report a problem with a key."""
         self.source.problem(self.where(key), message)
 
     def warning(self, key: str, message: str) -> None:
-        """Report what the user should know of a key."""
+        """Report a warning about a key."""
         self.source.warnings.append(f"{self.where(key)}: {message}")
 
     def require(self, *keys: str, advice: str = "") -> None:
-        """Report each of the keys that is missing."""
+        """Report each key that is missing."""
         for key in filter(self.is_missing, keys):
             self.problem(key, f"missing{self._alternatives(key)}{advice}")
 
     def _alternatives(self, key: str) -> str:
-        """The other ways to give a key: in a file of its own, or by variables, which are all where there is no file."""
+        """Name the other ways to set a key: its `_file` variant and variables.
+
+        Without a file only the variables are named.
+        """
         keys = [each for each in (key, key + FILE_KEY) if each in self.shape]
         variables = [self.shape[each].variable for each in keys if self._takes_variables]
         _, *others = filter(None, [*keys, *variables] if self.place else variables)
         return f" (or set {' or '.join(others)})" if others else ""
 
     def values(self) -> dict[str, Any]:
-        """The values that are set; each that is wrong is left out and reported."""
+        """Return the values that are set; an invalid one is reported and left out."""
         values = {}
         for key, setting in self.settings.items():
             try:
@@ -157,8 +165,8 @@ class Section:
         try:
             text = content.data.decode("utf-8-sig")
         except UnicodeDecodeError:
-            raise ValueError(f"{path}: not UTF-8 text") from None
+            raise ValueError(f"{path}: not UTF-8 text; save the file as UTF-8") from None
         text = re.sub(r"\r?\n\Z", "", text)
         if not text:
-            raise ValueError(f"{path}: empty")
+            raise ValueError(f"{path}: the file is empty; write the secret into it")
         return text

@@ -1,4 +1,4 @@
-"""One-time codes for the second factor, from what portals and authenticator programs show."""
+"""One-time codes for two-factor sign-in, from the secret of an authenticator app."""
 
 import hashlib
 import re
@@ -13,9 +13,9 @@ _BASE32_GROUP = 8
 
 
 def second_factor(text: str) -> pyotp.TOTP:
-    """The generator of one-time codes for a base32 secret or an otpauth://totp URI.
+    """Return a generator of codes for a base32 secret or an otpauth://totp URI.
 
-    Spaces, hyphens, lower case and missing padding do no harm. Raises ValueError, whose message does not hold the text.
+    Spaces, hyphens, lower case and missing padding are accepted. Raises ValueError, which never repeats the text.
     """
     try:
         uri = urlsplit(text.strip() if ":" in text else f"otpauth://totp?secret={quote(text)}")
@@ -32,15 +32,18 @@ def second_factor(text: str) -> pyotp.TOTP:
         generator.now()
     except (ValueError, LookupError, ArithmeticError):
         raise ValueError(
-            "neither base32 text nor an otpauth://totp URI, copy it again from where the portal shows it",
+            "neither a base32 secret nor an otpauth://totp URI; copy it from the portal again",
         ) from None
     return generator
 
 
 class _Generator(pyotp.TOTP):
-    """Takes secrets of any length: pyotp 2.12 refuses the 80 bits that many sites still hand out."""
+    """Accepts secrets of any length.
+
+    pyotp 2.12 refuses secrets of 80 bits, which many sites still use.
+    """
 
     def byte_secret(self) -> bytes:
-        """The key itself; raises ValueError where it is not base32."""
+        """Return the key. Raises ValueError if it is not base32."""
         padding = "=" * (-len(self.secret) % _BASE32_GROUP)
         return b32decode(self.secret + padding)

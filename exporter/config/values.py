@@ -1,6 +1,6 @@
-"""Single values: what the user typed to what the program uses.
+"""Parse single values, as the user typed them, into what the program uses.
 
-The functions raise ValueError with a message for the user. Those for secrets never repeat the text.
+Each function raises ValueError with a message for the user. Those for secrets never repeat the text.
 """
 
 import json
@@ -31,53 +31,58 @@ _ABBREVIATIONS = {
 
 
 def quoted(text: str) -> str:
-    """Text for a message: in quotes, on one line, not endless."""
+    """Quote a text for a message, on one line and not too long."""
     shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
     return json.dumps(shown)
 
 
 def nearest(text: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """The known word that was most likely meant, empty where none is near."""
+    """Return the known word that was most likely meant, empty if none is similar."""
     return next(iter(get_close_matches(text, known, n=1, cutoff=cutoff)), "")
 
 
 def single_line(text: str) -> str:
-    """The text itself. Raises ValueError where it has a character that cannot be seen."""
+    """Return the text. Raises ValueError for line breaks and control characters."""
     if _UNSEEN.search(text):
-        raise ValueError("holds a line break or a control character")
+        raise ValueError("contains a line break or a control character; remove it")
     return text
 
 
 def check_text(text: str) -> str:
-    """The text itself. Raises ValueError for the remains of bytes that were no text."""
+    """Return the text. Raises ValueError for surrogates, which cannot be encoded."""
     if _HALF_CHARACTERS.search(text):
-        raise ValueError("holds what is no text")
+        raise ValueError("not valid Unicode text; enter it again")
     return text
 
 
 def parse_duration(text: str) -> int:
-    """Seconds of a Prometheus duration such as `15m`, `1h30m` or `7d`. Raises ValueError."""
+    """Return the seconds of a Prometheus duration such as `1h30m` or `7d`.
+
+    Raises ValueError.
+    """
     text = text.strip()
     if _NUMBER.fullmatch(text):
-        raise ValueError(f"{quoted(text)} has no unit, for seconds write {text}s")
+        raise ValueError(f"{quoted(text)} has no unit; for seconds, write {text}s")
     match = _DURATION.fullmatch(text)
     if match is None or not text:
-        raise ValueError(f"{quoted(text)} is not a duration such as 90s, 15m, 1h30m or 7d")
+        raise ValueError(f"{quoted(text)} is not a duration; write 90s, 15m, 1h30m or 7d")
     return sum(int(count or 0) * seconds for count, seconds in zip(match.groups(), _UNITS.values(), strict=True))
 
 
 def parse_bounded_duration(text: str, *, least: int = 1) -> int:
-    """A duration from `least` seconds to 35 days. Raises ValueError."""
+    """Return the seconds of a duration from `least` seconds to 35 days.
+
+    Raises ValueError.
+    """
     seconds = parse_duration(text)
-    if seconds < least:
-        raise ValueError(f"{format_duration(seconds)} is too short, at least {format_duration(least)}")
-    if seconds > _LONGEST_DURATION:
-        raise ValueError(f"{format_duration(seconds)} is too long, at most {format_duration(_LONGEST_DURATION)}")
+    if not least <= seconds <= _LONGEST_DURATION:
+        bounds = f"{format_duration(least)} to {format_duration(_LONGEST_DURATION)}"
+        raise ValueError(f"{format_duration(seconds)} is out of range; use {bounds}")
     return seconds
 
 
 def format_duration(seconds: int) -> str:
-    """The duration that parse_duration reads as `seconds`, in days and smaller: `7d`, `1h30m`, `0s`."""
+    """Write seconds as a duration, in days and smaller units: `7d`, `1h30m`, `0s`."""
     words = []
     for unit in "dhms":
         count, seconds = divmod(seconds, _UNITS[unit])
@@ -87,27 +92,28 @@ def format_duration(seconds: int) -> str:
 
 
 def parse_boolean(text: str) -> bool:
-    """Raises ValueError for anything but true, yes, on, false, no, off."""
+    """Parse true, yes, on, false, no or off. Raises ValueError."""
     value = yaml.SafeLoader.bool_values.get(text.strip().lower())
     if value is None:
-        raise ValueError(f"{quoted(text)} is neither true nor false")
+        raise ValueError(f"{quoted(text)} is not a boolean; use true or false")
     return value
 
 
 def parse_count(text: str, *, most: int) -> int:
-    """A whole number from 1 to `most`. Raises ValueError."""
+    """Parse a whole number from 1 to `most`. Raises ValueError."""
     text = text.strip()
-    if not _NUMBER.fullmatch(text) or int(text) == 0:
-        raise ValueError(f"{quoted(text)} is not a positive whole number")
-    if int(text) > most:
-        raise ValueError(f"{int(text)} is too much, at most {most}")
+    if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= most:
+        raise ValueError(f"{quoted(text)} is out of range; use a whole number from 1 to {most}")
     return int(text)
 
 
 def parse_zone(text: str) -> ZoneInfo:
-    """The IANA zone of that name. Raises ValueError, which names the nearest one."""
+    """Return the IANA zone of that name.
+
+    Raises ValueError with the name of a similar zone.
+    """
     name = text.strip()
-    # right/ counts leap seconds, which no portal does.
+    # The zones under right/ count leap seconds, which no portal does.
     if not name.startswith(("posix/", "right/")):
         try:
             return ZoneInfo(name)
@@ -115,20 +121,20 @@ def parse_zone(text: str) -> ZoneInfo:
             pass
     zones = {zone.lower(): zone for zone in sorted(available_timezones())} | _ABBREVIATIONS
     near = nearest(name.lower().replace(" ", "_"), zones)
-    advice = f'did you mean "{zones[near]}"?' if near else "write it as Area/City, such as America/New_York"
-    raise ValueError(f"unknown time zone {quoted(name)}, {advice}")
+    advice = f'did you mean "{zones[near]}"?' if near else "use Area/City, such as America/New_York"
+    raise ValueError(f"unknown time zone {quoted(name)}; {advice}")
 
 
 def parse_label_name(text: str) -> str:
-    """A label that may be added to the exporter's series. Raises ValueError."""
+    """Check the name of a label to add to every series. Raises ValueError."""
     if not (text.isascii() and text.isidentifier()) or text.startswith("__"):
-        raise ValueError("not a valid label name: letters, digits and _, no digit first, not __ first")
+        raise ValueError("not a valid label name; use letters, digits and _, and do not begin with a digit or __")
     if text in _OWN_LABELS:
-        raise ValueError("the exporter's series have this label already")
+        raise ValueError("the exporter sets this label itself; choose another name")
     return text
 
 
 def check_header_text(text: str) -> None:
-    """Raises ValueError for a token that cannot be sent in an HTTP header."""
+    """Check that a token can be sent in an HTTP header. Raises ValueError."""
     if not text.isascii() or not text.isprintable():
-        raise ValueError("holds characters that a token cannot have, such as a line break")
+        raise ValueError("contains characters that are not valid in a token; copy it again")

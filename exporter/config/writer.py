@@ -1,4 +1,4 @@
-"""Writing a configuration: the text of the file, and files that only their owner can read."""
+"""Write a configuration, and files that only their owner can read."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ _HEAD = """\
 # Next: smarthub-exporter check
 """
 _TAIL = """
-# The database that `check` looks into and `backfill` writes to:
+# The database that `check` reads and `backfill` writes to:
 # victoriametrics:
 #   url: "http://localhost:8428"
 """
@@ -24,11 +24,12 @@ _TAIL = """
 
 @dataclass(frozen=True, slots=True)
 class DiscoveredLogin:
-    """A login as it is to be written.
+    """A login to be written.
 
-    zone: the co-op's zone, empty where it was not found. or_zones: others that fit as well. locations: what it sees
-    and may be chosen, with the nicknames. secrets: key (`password`, `totp_secret`) and name of the file that holds it;
-    those without a file are left out.
+    zone: The co-op's zone, empty if it was not found.
+    or_zones: Other zones that fit as well.
+    locations: The locations that the login can read, with their nicknames.
+    secrets: The key of each secret (`password`, `totp_secret`) and the file that contains it; None leaves it out.
     """
 
     login: Login
@@ -39,7 +40,7 @@ class DiscoveredLogin:
 
 
 def config_text(logins: Sequence[DiscoveredLogin]) -> str:
-    """The file: one login as `smarthub` itself, several as a list."""
+    """Return the text of the file: one login as `smarthub` itself, several as a list."""
     lines = ["smarthub:"]
     for found in logins:
         own = list(_login_lines(found, is_one_of_several=len(logins) > 1))
@@ -60,17 +61,17 @@ def _login_lines(found: DiscoveredLogin, *, is_one_of_several: bool) -> Iterator
         if file is not None:
             yield f"{key}_file: {_quoted(str(file))}"
         elif is_one_of_several:
-            yield f"# {key}: not written; give it here, or {key}_file"
+            yield f"# {key}: not written; add it here, or set {key}_file"
         else:
             yield f"# {key}: not written; set SMARTHUB_{key.upper()} or SMARTHUB_{key.upper()}_FILE"
     if found.zone:
         others = f"  # {' or '.join(found.or_zones)} would fit as well" if found.or_zones else ""
         yield f"timezone: {_quoted(found.zone)}{others}"
     else:
-        yield '# timezone: "America/New_York"  # CHANGE to the co-op\'s zone: the portal did not tell'
+        yield '# timezone: "America/New_York"  # CHANGE to the co-op\'s time zone; it was not found'
     chosen = login.locations
     if [choice.service_location for choice in chosen] == [None]:
-        yield f"account: {_quoted(chosen[0].account or '')}"  # no item of `locations` may be an account alone
+        yield f"account: {_quoted(chosen[0].account or '')}"  # an item of `locations` needs a service_location
         return
     yield "locations:" if chosen else "# Every active electric location is read. To read only some, uncomment these:"
     if not chosen:
@@ -84,26 +85,32 @@ def _choice(choice: LocationChoice) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A double-quoted YAML scalar on one line, ASCII only, so that it is the same text whoever reads it."""
+    """Return a double-quoted YAML scalar on one line.
+
+    It is ASCII, so that its encoding does not matter.
+    """
     return str(yaml.safe_dump(text, default_style='"', width=sys.maxsize)).rstrip("\n")
 
 
 def check_is_free(path: Path, *, force: bool) -> None:
-    """Raises ConfigError where a file would be overwritten without being asked for, or the folder is not there."""
+    """Raise ConfigError if a file cannot be written to the path.
+
+    force: An existing file may be overwritten.
+    """
     target = _target(path)
     if not target.parent.is_dir():
-        raise ConfigError(f"{path}: there is no folder {target.parent}")
+        raise ConfigError(f"{path}: no such directory: {target.parent}")
     if target.is_dir():
-        raise ConfigError(f"{path}: is a folder, name a file")
+        raise ConfigError(f"{path}: is a directory; name a file")
     if target.exists() and not force:
-        raise ConfigError(f"{path}: is there already, --force writes over it and keeps it as {_backup_of(target).name}")
+        raise ConfigError(f"{path}: already exists; use --force to overwrite it (kept as {_backup_of(target).name})")
 
 
 def write_private(path: Path, text: str, *, force: bool = False) -> Path | None:
-    """Write a file that only its owner can read, whole or not at all. Raises ConfigError.
+    """Write a file that only its owner can read. Raises ConfigError.
 
-    What stood there before is kept, unless it says the same; gives where.
-    A link stays one: what it leads to is written.
+    The file is replaced as a whole. Its old content is kept in a backup unless it is the same; returns the backup. If
+    the path is a symbolic link, its target is written.
     """
     check_is_free(path, force=force)
     target, content = _target(path), text.encode()
@@ -115,12 +122,12 @@ def write_private(path: Path, text: str, *, force: bool = False) -> Path | None:
             _put(backup, before)
         _put(target, content)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written, {error.strerror}") from None
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
     return backup
 
 
 def _put(path: Path, content: bytes) -> None:
-    """Write a file that is private before it holds anything, and that is there after a power cut."""
+    """Replace a file by a private one, which survives a power failure."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
@@ -137,8 +144,8 @@ def _backup_of(path: Path) -> Path:
 
 
 def _target(path: Path) -> Path:
-    """The file itself where the path is a link to it."""
+    """Follow a symbolic link."""
     try:
         return path.resolve() if path.is_symlink() else path
     except (OSError, RuntimeError):
-        raise ConfigError(f"{path}: is a link that leads nowhere") from None
+        raise ConfigError(f"{path}: is a broken symbolic link; remove it") from None

@@ -1,7 +1,9 @@
-"""YAML as the user typed it: every scalar is its text, `no`, `1e5` and `0012` included, with its line.
+"""Parse YAML so that every scalar is the text that the user typed.
 
-Messages name the line and never quote the file, which may hold passwords. Anchors, aliases and tags are refused: what
-looks like one is mostly a password that begins with `&`, `*` or `!` and would otherwise be lost without a word.
+This includes `no`, `1e5` and `0012`.
+
+Messages name the line and never quote the file, which may contain passwords. Anchors, aliases and tags are refused:
+what looks like one is usually a password that begins with `&`, `*` or `!`, and would otherwise be lost silently.
 """
 
 from typing import Any
@@ -11,25 +13,28 @@ import yaml
 _TEXT_TAG = "tag:yaml.org,2002:str"
 _NULL_TAG = "tag:yaml.org,2002:null"
 
-# The parser's own words quote the text that it stumbled over, so they are only looked at, never shown.
+# The parser's own messages quote the file. They only select one of these and are never shown.
 _EXPLANATIONS = (
-    ("another document", "a second YAML document begins here, only one is read"),
-    ("mapping values are not allowed", 'a ":" is not expected here; text that holds one needs quotes'),
-    ("sequence entries are not allowed", 'a list does not belong here; text that begins with "- " needs quotes'),
-    ("could not find expected ':'", 'a ":" is missing here or in the line before'),
-    ("'\\t' that cannot start", "a tab in the indentation, use spaces"),
-    ("cannot start any token", "text that begins with one of @ ` % needs quotes"),
-    ("unexpected end of stream", "a quotation mark is opened here and never closed"),
-    ("expected <block end>", "the indentation does not fit, or something follows a closing quotation mark or bracket"),
-    ("expected ','", "a comma or a closing bracket is missing"),
-    ("escape", "an unknown escape in double quotes; single quotes take a backslash as it is"),
-    ("special characters are not allowed", "a control character, only printable text is allowed"),
-    ("undefined tag handle", "text that begins with ! needs quotes"),
+    ("another document", "a second document begins here; keep only one"),
+    ("mapping values are not allowed", 'unexpected ":"; put text that contains one in quotes'),
+    ("sequence entries are not allowed", 'unexpected list; put text that begins with "- " in quotes'),
+    ("could not find expected ':'", 'missing ":" here or in the line before'),
+    ("'\\t' that cannot start", "tab in the indentation; use spaces"),
+    ("cannot start any token", "put text that begins with @, ` or % in quotes"),
+    ("unexpected end of stream", "the quotation mark that opens here is never closed"),
+    ("expected <block end>", "wrong indentation, or text after a closing quotation mark or bracket"),
+    ("expected ','", "missing comma or closing bracket"),
+    ("escape", "unknown escape in double quotes; single quotes keep a backslash as it is"),
+    ("special characters are not allowed", "control character; use printable text only"),
+    ("undefined tag handle", "put text that begins with ! in quotes"),
 )
 
 
 class YamlError(Exception):
-    """The text is no YAML that a configuration can be written in; `line` counts from 1."""
+    """The text is not YAML, or uses more of it than a configuration may.
+
+    line: The line, counted from 1.
+    """
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -37,15 +42,17 @@ class YamlError(Exception):
 
 
 def parse_yaml(data: bytes) -> yaml.Node:
-    """The one document in `data`, an empty scalar for an empty one; every key in it is a scalar.
+    """Return the root of the only document; every key is a scalar.
 
-    Raises YamlError for anything that is not UTF-8, not YAML, or more than a configuration needs.
+    The root is an empty scalar if the document is empty.
+
+    Raises YamlError for anything that is not UTF-8, not YAML, or more than a configuration may use.
     """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise YamlError(line, "not UTF-8 text, save the file with that encoding") from None
+        raise YamlError(line, "not UTF-8 text; save the file as UTF-8") from None
     try:
         loader = _Loader(text)
     except yaml.reader.ReaderError as error:
@@ -59,44 +66,44 @@ def parse_yaml(data: bytes) -> yaml.Node:
     except RecursionError:
         raise YamlError(loader.line + 1, "nested too deeply") from None
     except (ValueError, OverflowError):
-        # The scanner passes numbers of characters beyond Unicode ("\UFFFFFFFF") on to chr() unchecked.
+        # The scanner does not check the numbers of characters that it passes to chr(), such as "\UFFFFFFFF".
         raise YamlError(loader.line + 1, _explain("escape")) from None
 
 
 def line_of(node: yaml.Node) -> int:
-    """The line where a node begins, from 1."""
+    """Return the line where a node begins, counted from 1."""
     return _line(node.start_mark)
 
 
 def is_null(node: yaml.ScalarNode) -> bool:
-    """Whether a value is an unquoted `null` or `~`, which means "not set" for most keys."""
+    """Whether a value is an unquoted `null` or `~`: for most keys "not set"."""
     return bool(node.value) and node.tag == _NULL_TAG
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes nodes only, and refuses what hides or moves the text that was typed."""
+    """Composes nodes only, and refuses what hides or moves the text typed."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Check the event that comes next, then let the base class compose it."""
+        """Refuse anchors, aliases and tags."""
         event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
         line = _line(event.start_mark)
         if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
-            raise YamlError(line, "anchors and aliases are not supported; text that begins with & or * needs quotes")
+            raise YamlError(line, "anchors and aliases are not supported; put text that begins with & or * in quotes")
         tag = getattr(event, "tag", None)
         if tag is not None and not (tag == _TEXT_TAG and isinstance(event, yaml.ScalarEvent)):
-            raise YamlError(line, "tags are not supported; text that begins with ! needs quotes")
+            raise YamlError(line, "tags are not supported; put text that begins with ! in quotes")
         return super().compose_node(parent, index)
 
     def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
-        """Check the keys, which messages name."""
+        """Check the keys, because messages quote them."""
         node = super().compose_mapping_node(anchor)
         for key, value in node.value:
             is_empty = isinstance(value, yaml.ScalarNode) and not value.value and value.start_mark == value.end_mark
-            # {password: one,two} makes a key of the second half.
+            # In {password: one,two} the second half of the password would be a key.
             if not isinstance(key, yaml.ScalarNode) or (node.flow_style and is_empty):
                 raise YamlError(
                     line_of(key),
-                    'a key without a value; text that begins with { or [ or holds a comma needs quotes, nothing is ""',
+                    'key without a value; put text that begins with { or [ or contains a comma in quotes, or write ""',
                 )
         return node
 

@@ -1,1 +1,1 @@
-"""HTTP alone: the server, its connections, TLS and basic authentication. What it answers stands in `routes`."""
+"""Only HTTP: server, connections, TLS and basic authentication."""

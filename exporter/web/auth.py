@@ -1,7 +1,7 @@
-"""Who may come in, and how: the web configuration file that the exporters written in Go share.
+"""TLS and basic authentication by a web configuration file.
 
-The format is that of the exporter-toolkit (docs/web-configuration.md there). What the toolkit knows and this program
-does not is refused, because ignoring it would leave a door open that its owner believes closed.
+The format is that of the exporter-toolkit (docs/web-configuration.md there). A key that this program does not support
+is refused, because ignoring it could leave open what the user believes is protected.
 """
 
 import base64
@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 _TOP_KEYS = ("tls_server_config", "http_server_config", "basic_auth_users")
 _TLS_KEYS = ("cert_file", "key_file", "client_auth_type", "client_ca_file", "min_version", "max_version")
 _HTTP_KEYS = ("headers", "http2")
-# Python cannot ask for a certificate without verifying it.
+# Without the types that request a certificate and do not verify it: Python cannot do that.
 _NO_CLIENT_AUTH = "NoClientCert"
 _CLIENT_AUTH = {
     _NO_CLIENT_AUTH: ssl.CERT_NONE,
@@ -45,19 +45,19 @@ _HEADERS: Mapping[str, tuple[str, ...]] = {
     "X-Frame-Options": ("deny", "sameorigin"),
     "X-XSS-Protection": (),
 }
-"""The headers that may be set, and their values where only some are allowed."""
+"""The headers that can be set, and their values if only some are allowed."""
 
 _BCRYPT = re.compile(r"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
 _LIKE_BCRYPT = re.compile(r"\$2[a-z]?\$\S*")
 _LONGEST_PASSWORD = 72
-"""Bytes; bcrypt would ignore the rest."""
+"""In bytes; bcrypt would ignore the rest."""
 
 _OPEN_TO_ALL = "/-/healthy"
 
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """One state of the web configuration file and of the files that it names."""
+    """One version of the web configuration file and of the files that it names."""
 
     context: ssl.SSLContext | None
     headers: tuple[tuple[str, str], ...]
@@ -65,11 +65,11 @@ class _Version:
 
 
 class WebConfig:
-    """The rules of a web configuration file, read again when it or a file that it names has changed.
+    """A web configuration file, reloaded when it or a file it names has changed.
 
-    A new version that is broken is not used, and reported once. Whether there is TLS at all is settled at the start:
-    a file that is just being written must not turn passwords into clear text. The constructor raises ConfigError with a
-    line per problem, in which no hash ever shows.
+    An invalid new version is reported once and not used. TLS cannot be turned on or off later: a file that is just
+    being written must not make passwords travel in clear text. The constructor raises ConfigError with all problems;
+    they never show a hash.
     """
 
     def __init__(self, path: Path) -> None:
@@ -81,15 +81,15 @@ class WebConfig:
         self.uses_tls = self._version.context is not None
 
     def context(self) -> ssl.SSLContext | None:
-        """TLS for a new connection, None when this is plain HTTP."""
+        """Return the TLS context for a new connection, None for plain HTTP."""
         return self._current().context
 
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """The headers that every response gets; they replace an application's own of the same name."""
+        """Return the headers of every response; they replace an application's own."""
         return self._current().headers
 
     def refusal(self, request: Request) -> Response | None:
-        """The answer to a request that may not pass, None when it may."""
+        """Return the response to a request without valid credentials, else None."""
         users = self._current().users
         if not users or request.path == _OPEN_TO_ALL:
             return None
@@ -106,12 +106,14 @@ class WebConfig:
                 try:
                     version = self._load()
                     if (version.context is not None) != self.uses_tls:
-                        raise ConfigError(f"{self._path}: TLS can only be turned on or off by a restart")  # noqa: TRY301
+                        raise ConfigError(f"{self._path}: TLS was turned on or off; restart the exporter")  # noqa: TRY301
                 except ConfigError as error:
-                    _log.warning("the old web configuration stays in force: %s", "; ".join(error.problems))
+                    _log.warning(
+                        "invalid web configuration, the previous one stays in use: %s", "; ".join(error.problems)
+                    )
                 else:
                     self._version = version
-                    _log.info("the web configuration has been read again")
+                    _log.info("web configuration reloaded")
             return self._version
 
     def _load(self) -> _Version:
@@ -119,12 +121,12 @@ class WebConfig:
         try:
             return reader.read()
         finally:
-            # Those that were stamped before the reading keep that stamp: a change meanwhile must not go unnoticed.
+            # Keep the stamps from before reading, so that a change in the meantime is noticed.
             self._seen = {path: self._seen.get(path, _stamp(path)) for path in reader.files or self._seen}
 
 
 class _Reader:
-    """Reads one version, and collects everything that is wrong with it."""
+    """Reads one version and collects all problems."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -139,7 +141,7 @@ class _Reader:
             context = None if tls is None else self._tls(tls)
         http = self._section(top.get("http_server_config"), "http_server_config", _HTTP_KEYS) or {}
         if http.get("http2", False) is not False:
-            self._problem("http_server_config.http2: not supported here; remove it or set it to false")
+            self._problem("http_server_config.http2: not supported; remove it or set it to false")
         headers = self._headers(self._section(http.get("headers"), "http_server_config.headers", _HEADERS) or {})
         users = self._users(top.get("basic_auth_users"))
         if self._problems:
@@ -154,25 +156,28 @@ class _Reader:
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             mark = getattr(error, "problem_mark", None)
             where = f" in line {mark.line + 1}" if mark else ""
-            # Without the reason: it can quote what stands there, and that may be a secret.
+            # Without the reason, which can quote the file and so a secret.
             raise ConfigError(f"{self._path}: not valid YAML{where}") from None
         if document is None:
-            # Most likely just being written; taken at its word it would let everybody in.
-            raise ConfigError(f"{self._path}: is empty; write {{}} for plain HTTP without passwords")
+            # Probably just being written; an empty configuration would let everybody in.
+            raise ConfigError(f"{self._path}: the file is empty; write {{}} for plain HTTP without passwords")
         self.files.append(self._path)
         return document
 
     def _section(self, value: object, name: str, known: Iterable[str]) -> dict[str, Any] | None:
-        """The keys of a section, none when it is left empty; None with a problem when it has no keys at all."""
+        """Return the keys of a section, which may be empty.
+
+        Anything else is a problem and returns None.
+        """
         if value is None:
             return {}
         if not isinstance(value, dict):
-            self._problem(f"{name or 'the file'}: must be a mapping of keys to values")
+            self._problem(f"{name or 'the file'}: must be key: value pairs")
             return None
         for key in value:
             if key not in known:
                 place = f"{name}.{key}" if name else key
-                self._problem(f"{place}: not supported; choose from {', '.join(known)}")
+                self._problem(f"{place}: not supported; use one of {', '.join(known)}")
         return value
 
     def _tls(self, section: dict[str, Any]) -> ssl.SSLContext | None:
@@ -183,11 +188,11 @@ class _Reader:
         lowest = self._choice(section, "min_version", _TLS_VERSIONS, "TLS12")
         highest = self._choice(section, "max_version", _TLS_VERSIONS, "TLS13")
         if lowest > highest:
-            self._problem("tls_server_config: min_version is above max_version")
+            self._problem("tls_server_config: min_version is higher than max_version")
         if (section.get("client_ca_file") is None) != (
             section.get("client_auth_type", _NO_CLIENT_AUTH) == _NO_CLIENT_AUTH
         ):
-            self._problem("tls_server_config: client_ca_file and client_auth_type go together; give both, or neither")
+            self._problem("tls_server_config: client_ca_file and client_auth_type belong together; set both or neither")
         if cert is None or key is None:
             return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -206,7 +211,10 @@ class _Reader:
             self._problem(f"tls_server_config: {files} cannot be used: {reason}")
 
     def _file(self, section: dict[str, Any], name: str, content: str, *, required: bool = False) -> Path | None:
-        """The path of a readable PEM file, None with a problem or when there is none."""
+        """Return the path of a PEM file, None if it is not set.
+
+        A file that cannot be used is a problem and returns None.
+        """
         place = f"tls_server_config.{name}"
         if section.get(name) is None:
             if required:
@@ -220,10 +228,10 @@ class _Reader:
             self._problem(f"{place}: {path} cannot be read: {getattr(error, 'strerror', 'not a file name')}")
             return None
         if f"{content}-----".encode() not in text:
-            self._problem(f"{place}: {path} holds no {content.lower()} in PEM format")
+            self._problem(f"{place}: {path} contains no {content.lower()} in PEM format")
         elif b"ENCRYPTED" in text:
-            # OpenSSL would ask for the passphrase on the terminal, and wait.
-            self._problem(f"{place}: {path} is protected by a passphrase, which is not supported")
+            # OpenSSL would ask for the passphrase on the terminal and wait.
+            self._problem(f"{place}: {path} is protected by a passphrase; use a key without one")
         else:
             return path
         return None
@@ -231,7 +239,7 @@ class _Reader:
     def _choice(self, section: dict[str, Any], name: str, choices: Mapping[str, _T], default: str) -> _T:
         value = section.get(name, default)
         if not isinstance(value, str) or value not in choices:
-            self._problem(f"tls_server_config.{name}: {value} is not supported; choose from {', '.join(choices)}")
+            self._problem(f"tls_server_config.{name}: {value} is not supported; use one of {', '.join(choices)}")
             return choices[default]
         return choices[value]
 
@@ -239,7 +247,7 @@ class _Reader:
         headers = []
         for name, value in section.items():
             place = f"http_server_config.headers.{name}"
-            # YAML reads `X-XSS-Protection: 0` as a number; nothing after the colon means unset.
+            # YAML reads `X-XSS-Protection: 0` as a number; an empty value means unset.
             text = "" if value is None else str(value) if type(value) is int else value
             if not isinstance(text, str) or not (text.isascii() and text.isprintable()):
                 self._problem(f"{place}: must be one line of plain text")
@@ -251,14 +259,14 @@ class _Reader:
 
     def _users(self, section: object) -> dict[bytes, bytes]:
         if not isinstance(section, dict | None):
-            self._problem("basic_auth_users: must be a mapping of names to bcrypt hashes")
+            self._problem("basic_auth_users: must be name: hash pairs")
             return {}
         users = {}
         for name, stored in (section or {}).items():
             if not isinstance(name, str) or ":" in name:
-                self._problem(f"basic_auth_users.{name}: a name must be text without a colon; put it in quotes")
+                self._problem(f"basic_auth_users.{name}: the name must be text without a colon; put it in quotes")
             elif not isinstance(stored, str) or not _BCRYPT.fullmatch(stored):
-                self._problem(f"basic_auth_users.{name}: not a bcrypt hash; make one with: htpasswd -nBC 10 {name}")
+                self._problem(f"basic_auth_users.{name}: not a bcrypt hash; create one with: htpasswd -nBC 10 {name}")
             else:
                 users[name.encode()] = stored.encode()
         return users
@@ -268,18 +276,21 @@ class _Reader:
 
 
 class _Passwords:
-    """Checks passwords slowly, as bcrypt wants it, and remembers the results."""
+    """Checks passwords by bcrypt, which is slow, and caches the results."""
 
     def __init__(self, remembered: int = 100) -> None:
-        # Keyed with a secret of this process: what a memory dump shows cannot be tried against lists of passwords.
+        # Keyed with a secret of this process, so that a password cannot be guessed from a memory dump.
         self._secret = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._computing = threading.Lock()
-        # Two, so that somebody who tries many passwords does not push the right ones out.
+        # Two caches, so that many wrong passwords do not evict the right ones.
         self._results = {matched: LRUCache[bytes, bool](remembered) for matched in (True, False)}
 
     def match(self, users: Mapping[bytes, bytes], name: bytes, password: bytes) -> bool:
-        """Whether the name is known and the password is its own; an unknown name takes as long as a known one."""
+        """Whether name and password are valid.
+
+        An unknown name takes as long as a known one.
+        """
         if len(password) > _LONGEST_PASSWORD:
             return False
         stored = users.get(name)
@@ -287,7 +298,7 @@ class _Passwords:
         key = self._key(name, password, against)
         result = self._recall(key)
         if result is None:
-            # One at a time, so that guessing takes one processor at most; the others wait and find the result.
+            # One at a time, so that guessing takes one processor at most; the others then find the result.
             with self._computing:
                 result = self._recall(key)
                 if result is None:
@@ -305,7 +316,7 @@ class _Passwords:
 
 
 def _fake_hash(users: Mapping[bytes, bytes]) -> bytes:
-    """A hash that no password is known for, as costly as the costliest of the real ones."""
+    """Return a hash without a known password, as costly as the costliest real one."""
     cost = max(stored[4:6] for stored in users.values())
     return b"$2b$" + cost + b"$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
 
@@ -322,7 +333,7 @@ def _credentials(authorization: str) -> tuple[bytes, bytes] | None:
 
 
 def _stamp(path: Path) -> _Stamp:
-    """What changes when a file is written or replaced; None while there is none."""
+    """Return what changes when a file is written; None if it does not exist."""
     try:
         status = path.stat()
     except (OSError, ValueError):

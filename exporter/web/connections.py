@@ -1,4 +1,4 @@
-"""The open connections of the HTTP server: deadlines for all of them, and room for new ones."""
+"""The open connections of the HTTP server, each with a deadline."""
 
 import contextlib
 import errno
@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 _SPARE_CONNECTIONS = 16
-"""Connections beyond the limit that are held just long enough to be told 503."""
+"""The number of connections beyond the limit that are kept just long enough to receive a 503."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of the server one client can take. Times are in seconds."""
+    """Limits on what one client can take up. Times are in seconds."""
 
     request_seconds: float = 10.0
-    """From the connection, or the first byte of a later request, to the end of the headers (TLS handshake included)."""
+    """From the connection, or the first byte of a later request, to the end of the headers, with TLS handshake."""
     response_seconds: float = 60.0
-    """For taking the answer, and likewise for computing it."""
+    """For receiving the response, and again for computing it."""
     idle_seconds: float = 120.0
     """Between two requests on one connection."""
     connections: int = 256
@@ -32,7 +32,10 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """A client's connection. `deadline` by the monotonic clock; `busy` while it is answered; `gone` once shut."""
+    """A client's connection, with a deadline by the monotonic clock.
+
+    busy: A request is being answered. gone: The server has shut the connection.
+    """
 
     sock: socket.socket
     deadline: float
@@ -42,7 +45,7 @@ class Connection:
 
 
 class Connections:
-    """The open connections, oldest first, by the socket as it was accepted."""
+    """The open connections, oldest first, by the accepted socket."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -54,7 +57,10 @@ class Connections:
             return self._open[accepted]
 
     def admit(self, accepted: socket.socket) -> bool:
-        """Make room for a new connection; False when even the spare ones are all busy."""
+        """Make room for a new connection.
+
+        Returns False if even the spare connections are all busy.
+        """
         with self._changed:
             alive = [connection for connection in self._open.values() if not connection.gone]
             regular = [connection for connection in alive if not connection.surplus]
@@ -67,21 +73,24 @@ class Connections:
             return True
 
     def make_room(self) -> None:
-        """Close the oldest connection that is not answering, if there is one."""
+        """Close the oldest connection that is not busy, if there is one."""
         with self._changed:
             self._evict(self._open.values())
 
     def secure(self, connection: Connection, context: ssl.SSLContext) -> ssl.SSLSocket:
-        """Put TLS on a connection; the caller shakes hands."""
-        # Under the lock because the accepted socket loses its descriptor to the wrapped one:
-        # between the two a shutdown would get lost.
+        """Start TLS on a connection; the caller does the handshake."""
+        # Under the lock because the accepted socket hands its descriptor over to the wrapped one,
+        # and a shutdown in between would be lost.
         with self._changed:
             wrapped = context.wrap_socket(connection.sock, server_side=True, do_handshake_on_connect=False)
             connection.sock = wrapped
             return wrapped
 
     def enter(self, connection: Connection, seconds: float, *, busy: bool) -> None:
-        """Start a phase that may last `seconds`; ConnectionAbortedError when the connection was shut meanwhile."""
+        """Start a phase that may last `seconds`.
+
+        Raises ConnectionAbortedError if the connection is gone.
+        """
         with self._changed:
             if connection.gone:
                 raise ConnectionAbortedError(errno.ECONNABORTED, "closed by the server")
@@ -90,7 +99,7 @@ class Connections:
             connection.sock.settimeout(seconds)
 
     def discard(self, accepted: object) -> None:
-        """Close a connection whose thread has finished, or that was never admitted."""
+        """Close a connection after its thread has finished, or if it was not admitted."""
         with self._changed:
             connection = self._open.pop(accepted, None)
             self._changed.notify_all()
@@ -99,7 +108,7 @@ class Connections:
                 sock.close()
 
     def shut_overdue(self) -> None:
-        """Shut every connection whose deadline has passed; its thread notices and leaves."""
+        """Shut every connection whose deadline has passed; its thread notices and ends."""
         now = time.monotonic()
         with self._changed:
             for connection in self._open.values():
@@ -107,7 +116,10 @@ class Connections:
                     self._shut(connection)
 
     def shut_all(self, grace_seconds: float) -> None:
-        """Shut everything, what is being answered only after `grace_seconds`; waits as long again for the threads."""
+        """Shut all connections, busy ones after `grace_seconds`.
+
+        Then wait as long again for the threads.
+        """
         with self._changed:
             for connection in self._open.values():
                 if not connection.busy:
@@ -128,5 +140,5 @@ class Connections:
     def _shut(connection: Connection) -> None:
         connection.gone = True
         with contextlib.suppress(OSError):
-            # SSLSocket.shutdown first drops the TLS layer, and a thread that is writing would go on in clear text.
+            # SSLSocket.shutdown drops the TLS layer first, so a thread that is writing would continue in clear text.
             socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)

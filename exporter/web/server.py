@@ -1,8 +1,8 @@
-"""The HTTP server: plain or TLS, and no client can make another one wait.
+"""The HTTP server, plain or TLS: no client can make another one wait.
 
-The accept loop never reads, writes or shakes hands; each connection has a thread for that. Every wait for a client has
-a deadline, and one more thread shuts the sockets down whose deadline has passed, so that a client that sends or takes
-its bytes one by one gains nothing.
+The accept loop never reads, writes or does a handshake; each connection has its own thread. Every wait for a client has
+a deadline, and another thread shuts the sockets whose deadline has passed. So a client that sends or receives byte by
+byte cannot hold a connection.
 """
 
 import contextlib
@@ -33,17 +33,17 @@ _LONGEST_LINE = 65536
 
 
 _LINGER_SECONDS = 1.0
-"""How long a client may go on sending a body that nobody reads, so that it sees the answer instead of a reset."""
+"""How long a client may keep sending a body that is not read, so that it sees the response, not a reset."""
 
 _ACCEPT_SECONDS = 0.1
 _GRACE_SECONDS = 0.15
-"""Stopping takes up to the first and twice the second: together less than half a second."""
+"""Stopping takes at most the first and twice the second: less than half a second in all."""
 
 _FLAG = "--web.listen-address"
 _LISTEN_PROBLEMS = {
     errno.EADDRINUSE: f"the address is already in use; stop the other program or choose another with {_FLAG}",
     errno.EACCES: f"permission denied; choose a port above 1023 with {_FLAG}",
-    errno.EADDRNOTAVAIL: f"it is not an address of this machine; choose another, or only :PORT for all, with {_FLAG}",
+    errno.EADDRNOTAVAIL: f"not an address of this machine; choose another, or :PORT for all addresses, with {_FLAG}",
 }
 
 
@@ -52,7 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     default_request_version = "HTTP/1.1"
-    # The last, small segment of an answer would wait for the acknowledgement of those before it.
+    # Otherwise the last, small segment of a response waits until the others are acknowledged.
     disable_nagle_algorithm = True
     server: "_Listener"
     rfile: io.BufferedReader
@@ -83,17 +83,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer()
 
     def handle_expect_100(self) -> bool:
-        # The final answer follows at once; inviting a body that is not read would waste everybody's time.
+        # The final response follows at once; the body would not be read.
         return True
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """Answer with the plain text of a status, and end the connection (called by parse_request, too)."""
+        """Respond with a status as plain text and end the connection.
+
+        The base class calls this too.
+        """
         self.close_connection = True
         self._unread_body = True
         self._send(_plain(code, message))
 
     def _answer(self) -> None:
-        # From here the connection counts as answering; a half request whose deadline has passed ends here.
+        # From here on the connection is busy; a request whose deadline has passed ends here.
         self.server.connections.enter(self._held, self.server.limits.response_seconds, busy=True)
         self._unread_body = "transfer-encoding" in self.headers or self.headers.get("content-length", "0") != "0"
         if self._unread_body:
@@ -108,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(self._respond(request))
 
     def _request(self) -> Request | None:
-        """The request as applications see it, None for a line that is none."""
+        """Return the request as applications see it, None if it is malformed."""
         if len(self.requestline.split()) != len(("method", "target", "version")):
             return None
         try:
@@ -132,9 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
             if request.method not in ("GET", "HEAD"):
                 return _plain(HTTPStatus.METHOD_NOT_ALLOWED, headers=(("Allow", "GET, HEAD"),))
             return self.server.app(request)
-        except Exception as error:  # noqa: BLE001  whatever an application raises, the server goes on
+        except Exception as error:  # noqa: BLE001  whatever an application raises, the server continues
             reason = " ".join(str(error).split())
-            # One line; the traceback only for those who asked for details.
+            # One line; a traceback only at level debug.
             in_debug = _log.isEnabledFor(logging.DEBUG)
             _log.error(
                 "%s %r failed: %s: %s", request.method, request.path, type(error).__name__, reason, exc_info=in_debug
@@ -162,20 +165,23 @@ class _Handler(BaseHTTPRequestHandler):
         _log.debug("%s %r from %s: %d", self.command, self.requestline, self.client_address, response.status)
 
     def _linger(self) -> None:
-        """Let the client read the answer: closing with unread bytes of it would reset the connection."""
+        """Let the client read the response.
+
+        Closing while bytes of the client are unread would reset the connection.
+        """
         self.server.connections.enter(self._held, _LINGER_SECONDS, busy=False)
-        # Past the TLS layer, which has no half-closed connections; what comes is thrown away anyway.
+        # Below the TLS layer, which has no half-closed connections; the bytes are discarded anyway.
         socket.socket.shutdown(self.connection, socket.SHUT_WR)
         while socket.socket.recv(self.connection, _LONGEST_LINE):
             pass
 
 
 class _Listener(ThreadingHTTPServer):
-    """The accept loop; the machinery of socketserver with a check on who comes in."""
+    """The accept loop of socketserver, with limits on connections."""
 
-    # A full queue costs the next client a second, until its system tries again.
+    # If the queue is full, the next client waits a second until its system retries.
     request_queue_size = 512
-    # Two exporters on one port would share the scrapes between them.
+    # Otherwise two exporters on one port would share the scrapes.
     allow_reuse_port = False
 
     def __init__(
@@ -196,7 +202,7 @@ class _Listener(ThreadingHTTPServer):
     def server_bind(self) -> None:
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        # Not HTTPServer's: it asks the name server for the name of the address, and nobody uses that.
+        # Not that of HTTPServer, which looks up the name of the address in DNS.
         socketserver.TCPServer.server_bind(self)
 
     def get_request(self) -> tuple[socket.socket, Any]:
@@ -204,7 +210,7 @@ class _Listener(ThreadingHTTPServer):
             return super().get_request()
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
-                # The client stays in the queue and would be offered again at once, for ever.
+                # The client stays in the queue, so accept would fail again at once.
                 self.connections.make_room()
                 time.sleep(0.02)
             raise
@@ -229,7 +235,7 @@ class _Listener(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
         error = sys.exception()
         level = logging.DEBUG if isinstance(error, OSError) else logging.ERROR
-        _log.log(level, "connection from %s ended: %s: %s", client_address, type(error).__name__, error)
+        _log.log(level, "connection from %s failed: %s: %s", client_address, type(error).__name__, error)
 
 
 def _plain(status: int, detail: str | None = None, headers: tuple[tuple[str, str], ...] = ()) -> Response:
@@ -238,10 +244,10 @@ def _plain(status: int, detail: str | None = None, headers: tuple[tuple[str, str
 
 
 class Server:
-    """Serves an application on one address until it is stopped; a context manager that starts and stops it.
+    """Serves an application on one address; as a context manager it starts and stops.
 
-    The constructor binds: ConfigError for text that is no address, ListenError for one that cannot be had. `address` is
-    the host and port really bound, `url` what a person can open.
+    The constructor binds the address. It raises ConfigError if the address is invalid, ListenError if it cannot be
+    bound. `address` is the actual host and port, `url` the URL to open in a browser.
     """
 
     def __init__(
@@ -262,7 +268,7 @@ class Server:
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Begin to answer, in the background."""
+        """Start to respond, in the background."""
         accept = partial(self._listener.serve_forever, poll_interval=_ACCEPT_SECONDS)
         for name, work in (("web", accept), ("web-deadlines", self._watch_deadlines)):
             thread = threading.Thread(target=work, name=name, daemon=True)
@@ -270,11 +276,14 @@ class Server:
             self._threads.append(thread)
 
     def stop(self) -> None:
-        """Close the address and every connection, within half a second; answers that are under way get a part of it."""
+        """Close the address and all connections within half a second.
+
+        Responses get a part of that time to finish.
+        """
         self._stopping.set()
         if self._threads:
             with contextlib.suppress(OSError):
-                # Wakes the accept loop at once where the system allows it.
+                # Wakes the accept loop at once if the system allows it.
                 self._listener.socket.shutdown(socket.SHUT_RDWR)
             self._listener.shutdown()
         self._listener.server_close()
@@ -302,6 +311,6 @@ def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int
         has_both = socket.has_dualstack_ipv6()
         return (socket.AF_INET6, ("::", port)) if has_both else (socket.AF_INET, ("0.0.0.0", port))  # noqa: S104
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    # A name that has both, as localhost often does: IPv4, as servers in Go choose.
+    # If a name has both, as localhost often does, choose IPv4, like servers in Go.
     family, *_, address = min(found, key=lambda one: one[0] != socket.AF_INET)
     return family, (str(address[0]), port)

@@ -1,4 +1,4 @@
-"""What the HTTP server gives to an application and gets back from it."""
+"""Requests that the HTTP server passes on, and responses that it expects."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A GET or HEAD request. `query` keeps every value of a repeated key; header names are lower case."""
+    """A GET or HEAD request.
+
+    query: All values of each key.
+    headers: The values by name in lower case.
+    """
 
     method: str
     path: str
@@ -16,7 +20,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A complete answer. The server leaves `body` away for HEAD but sends its length."""
+    """A complete response. The server omits `body` for HEAD but sends its length."""
 
     status: int
     body: bytes

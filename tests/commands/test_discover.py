@@ -465,7 +465,7 @@ def test_without_a_terminal_secrets_are_left_out(discover: Discover, tmp_path: P
     assert "Wrote config.yaml. Next: smarthub-exporter check" in program.stderr
 
 
-IN_THE_WAY = "new.{0}: is there already, --force writes over it and keeps it as new.{0}.bak"
+IN_THE_WAY = "new.{0}: already exists; use --force to overwrite it (kept as new.{0}.bak)"
 
 
 @pytest.mark.parametrize("name", ["yaml", "password"])
@@ -616,7 +616,7 @@ def test_a_refused_location_does_not_hide_the_others(start_portal: StartPortal, 
 def test_without_configuration_and_terminal_it_ends_with_2(starter: Starter) -> None:
     program = starter.run("discover")
     assert program.wait() == 2
-    assert one_line(program).startswith("no configuration: ")
+    assert one_line(program).startswith("no login is configured; ")
 
 
 def test_a_chosen_location_that_is_not_there_is_reported(discover: Discover) -> None:

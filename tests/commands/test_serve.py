@@ -131,7 +131,7 @@ def test_an_address_that_nobody_can_resolve_is_one_line_and_exit_code_1(starter:
 def test_a_path_of_the_metrics_must_not_hide_another_page(path: str) -> None:
     with pytest.raises(ConfigError) as raised:
         checked_path(path)
-    assert str(raised.value) == f"--web.telemetry-path: {path!r} is no path of its own, give one such as /metrics"
+    assert str(raised.value) == f"--web.telemetry-path: {path!r} cannot be used; choose a path such as /metrics"
 
 
 # -- ending

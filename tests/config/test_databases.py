@@ -49,7 +49,7 @@ def test_a_token_file_does_not_go_with_a_password_variable(problems: Problems, w
     write("token", "token")
     environ = {"VICTORIAMETRICS_URL": "http://vm", "VICTORIAMETRICS_PASSWORD": "hunter2"}
     (problem,) = problems({"victoriametrics.bearer_token_file": "token"}, environ=environ)
-    assert problem.startswith("config.yaml:7: victoriametrics.bearer_token_file: not together")
+    assert problem.startswith("config.yaml:7: victoriametrics.bearer_token_file: cannot be combined")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_victoriametrics_without_url_is_left_out_with_a_warning(
 ) -> None:
     config = load(changes, environ=environ)
     assert config.victoriametrics is None
-    assert config.warnings == (f"{where}: missing, so the victoriametrics settings are not used",)
+    assert config.warnings == (f"{where}: missing; the victoriametrics section is ignored",)
 
 
 def test_every_key_of_influxdb_is_read(load: Load, write: Write) -> None:

@@ -138,7 +138,7 @@ def test_without_file_missing_variables_are_named(problems: Problems) -> None:
         "SMARTHUB_USERNAME: missing",
         "SMARTHUB_PASSWORD: missing (or set SMARTHUB_PASSWORD_FILE)",
     )
-    assert found[2].startswith("SMARTHUB_TIMEZONE: missing, give the zone of the co-op")
+    assert found[2].startswith("SMARTHUB_TIMEZONE: missing; set the co-op's time zone")
 
 
 def test_nothing_at_all_is_one_problem(problems: Problems) -> None:
@@ -157,8 +157,8 @@ def test_the_zone_may_be_missing_where_it_is_not_needed(load: Load) -> None:
 def test_variables_of_a_login_do_not_go_with_a_list(problems: Problems) -> None:
     environ = {"SMARTHUB_USERNAME": "c", "SMARTHUB_PASSWORD_FILE": "d", "SMARTHUB_WINDOW": "1d"}
     assert problems(text=LOGINS, environ=environ) == (
-        "SMARTHUB_USERNAME: only for a single login, but smarthub in config.yaml is a list",
-        "SMARTHUB_PASSWORD_FILE: only for a single login, but smarthub in config.yaml is a list",
+        "SMARTHUB_USERNAME: cannot be used with a list of logins in config.yaml; unset it",
+        "SMARTHUB_PASSWORD_FILE: cannot be used with a list of logins in config.yaml; unset it",
     )
 
 
@@ -178,13 +178,13 @@ def test_short_refresh_intervals_need_every_portal_on_loopback(load: Load, probl
     assert len(problems(text=LOGINS + exporter % "0s")) == 1
     both = LOGINS + LOGINS.partition("\n")[2].replace("http://127.0.0.1:10059", "novec")
     assert problems(text=both + exporter % "1s") == (
-        "config.yaml:4: exporter.refresh_interval: 1s is too short, at least 15m",
+        "config.yaml:4: exporter.refresh_interval: 1s is too short; the minimum is 15m",
     )
 
 
 def test_http_to_another_machine_gives_a_warning(load: Load) -> None:
     assert load({"smarthub.api_url": "http://simulator:10059"}).warnings == (
-        "config.yaml:2: smarthub.api_url: http sends the password in the clear, use https",
+        "config.yaml:2: smarthub.api_url: http sends the password in clear text; use https",
     )
     assert load({"smarthub.api_url": "http://localhost:10059"}).warnings == ()
 
@@ -194,7 +194,7 @@ def test_a_password_that_everybody_can_read_gives_a_warning(write: Write) -> Non
     totp = write("JBSWY3DPEHPK3PXP", "totp", mode=0o604)
     environ = {"VICTORIAMETRICS_URL": "http://vm", "VICTORIAMETRICS_USERNAME": "writer"}
     assert load_config(path, environ, Overrides()).warnings == tuple(
-        f"{each}: holds a password and every user can read it, chmod 600 {each}" for each in (path, totp)
+        f"{each}: contains a password and is world-readable; run: chmod 600 {each}" for each in (path, totp)
     )
     without = write(yaml_text({"smarthub.password": None}), mode=0o644)
     assert load_config(without, {"SMARTHUB_PASSWORD": "x"}, Overrides()).warnings == ()
@@ -210,6 +210,6 @@ def test_a_variable_that_looks_like_ours_gives_a_warning(load: Load) -> None:
         "VICTORIAMETRICS_PASWORD": "hunter2",
     }
     assert load(environ=environ).warnings == (
-        "SMARTHUB_PASWORD: not a variable of this program, did you mean SMARTHUB_PASSWORD?",
-        "VICTORIAMETRICS_PASWORD: not a variable of this program, did you mean VICTORIAMETRICS_PASSWORD?",
+        "SMARTHUB_PASWORD: unknown variable; did you mean SMARTHUB_PASSWORD?",
+        "VICTORIAMETRICS_PASWORD: unknown variable; did you mean VICTORIAMETRICS_PASSWORD?",
     )

@@ -53,7 +53,7 @@ def test_one_number_in_two_accounts_is_two_locations(load: Load) -> None:
 
 def test_a_location_of_the_environment_does_not_go_with_a_list(problems: Problems) -> None:
     (problem,) = problems({"smarthub.locations": "[{service_location: 7}]"}, environ={"SMARTHUB_ACCOUNT": "1"})
-    assert problem.startswith("SMARTHUB_ACCOUNT: not together")
+    assert problem.startswith("SMARTHUB_ACCOUNT: cannot be combined")
 
 
 @pytest.mark.parametrize("text", ["0012", "null", "~", "'null'", "x  y"])
@@ -91,16 +91,16 @@ def test_a_secret_does_not_show_itself(load: Load) -> None:
     [
         (
             {"smarthub.password": "CHANGE-ME"},
-            ["smarthub.password: still the one of the example, nobody is signed in with it"],
+            ["smarthub.password: still the placeholder from the example; replace it (sign-in is skipped until then)"],
         ),
         (
             {"smarthub.password": "correct horse & battery+staple"},
-            ["smarthub.password: still the one of the example, nobody is signed in with it"],
+            ["smarthub.password: still the placeholder from the example; replace it (sign-in is skipped until then)"],
         ),
         ({"smarthub.api_url": "http://127.0.0.1:1", "smarthub.password": "correct horse & battery+staple"}, []),
         (
             {"smarthub.timezone": "EST"},
-            ["smarthub.timezone: EST has no summer time, write the co-op's as Area/City, such as America/New_York"],
+            ["smarthub.timezone: EST has no daylight saving time; use Area/City, such as America/New_York"],
         ),
         ({"smarthub.timezone": "America/Phoenix"}, []),
     ],

@@ -11,11 +11,9 @@ from ..support.config_files import HOME, SAMPLE, Problems, Write
 
 Changes = dict[str, str | None]
 
-ZONE_ADVICE = (
-    ', give the zone of the co-op, such as America/New_York ("smarthub-exporter discover" finds out which one it is)'
-)
+ZONE_ADVICE = "; set the co-op's time zone, such as America/New_York (smarthub-exporter discover can find it)"
 NO_LOGIN = (
-    "no configuration: write a config.yaml, name a file with --config.file, or set "
+    "no login is configured; add a smarthub section to config.yaml, name another file with --config.file, or set "
     "SMARTHUB_API_URL, SMARTHUB_USERNAME, SMARTHUB_PASSWORD and SMARTHUB_TIMEZONE"
 )
 NO_PASSWORD = (
@@ -24,64 +22,64 @@ NO_PASSWORD = (
 NO_USERNAME = "config.yaml:1: smarthub.username: missing (or set SMARTHUB_USERNAME)"
 
 BAD_KEY = (
-    'config.yaml:1: a key without a value; text that begins with { or [ or holds a comma needs quotes, nothing is ""'
+    'config.yaml:1: key without a value; put text that begins with { or [ or contains a comma in quotes, or write ""'
 )
 
 # A change of the sample, where "smarthub" is at line 1 and its keys are at 2 to 5, and what is said of it.
 KEYS: list[tuple[Changes, str]] = [
-    ({"smarthub.pasword": "x"}, '6: smarthub.pasword: unknown key, did you mean "password"?'),
-    ({"smarthub.Api-URL": "x"}, '6: smarthub.Api-URL: unknown key, did you mean "api_url"?'),
+    ({"smarthub.pasword": "x"}, '6: smarthub.pasword: unknown key; did you mean "password"?'),
+    ({"smarthub.Api-URL": "x"}, '6: smarthub.Api-URL: unknown key; did you mean "api_url"?'),
     (
         {"smarthub.password": None, "smarthub.pasword_file": "x"},
-        '5: smarthub.pasword_file: unknown key, did you mean "password_file"?',
+        '5: smarthub.pasword_file: unknown key; did you mean "password_file"?',
     ),
-    ({"smarthub.window": "7d"}, "6: smarthub.window: unknown key, it belongs into exporter"),
+    ({"smarthub.window": "7d"}, "6: smarthub.window: unknown key; it belongs in exporter"),
     (
         {"smarthub.locations": "[{zzz: 1, service_location: 7}]"},
-        "6: smarthub.locations[0].zzz: unknown key, known here: account, service_location, name",
+        "6: smarthub.locations[0].zzz: unknown key; use one of account, service_location, name",
     ),
     (
         {'smarthub."a\\nb c"': "x"},
         (
-            '6: smarthub."a\\nb c": unknown key, known here: name, api_url, username, password, '
+            '6: smarthub."a\\nb c": unknown key; use one of name, api_url, username, password, '
             "totp_secret, timezone, account, service_location, locations, password_file, totp_secret_file"
         ),
     ),
-    ({"zzz": "1"}, "6: zzz: unknown key, known here: extract_days, smarthub, exporter, victoriametrics, influxdb"),
-    ({'smarthub."api_url"': "x"}, "6: smarthub.api_url: given twice, first in line 2"),
+    ({"zzz": "1"}, "6: zzz: unknown key; use one of extract_days, smarthub, exporter, victoriametrics, influxdb"),
+    ({'smarthub."api_url"': "x"}, "6: smarthub.api_url: duplicate key, first defined in line 2; remove one"),
     ({"smarthub.username": "[a, b]"}, "3: smarthub.username: must be a single value, not a list"),
-    ({"smarthub.password": "{hunter2: x}"}, "4: smarthub.password: must be a single value, not keys and values"),
+    ({"smarthub.password": "{hunter2: x}"}, "4: smarthub.password: must be a single value, not key: value pairs"),
     ({"smarthub.api_url": None}, "1: smarthub.api_url: missing (or set SMARTHUB_API_URL)"),
     (
         {"smarthub.timezone": "null"},
         f"1: smarthub.timezone: missing (or set SMARTHUB_TIMEZONE){ZONE_ADVICE}",
     ),
-    ({"smarthub.username": '"a\\nb"'}, "3: smarthub.username: holds a line break or a control character"),
-    ({"smarthub.password": '"\\ud800"'}, "4: smarthub.password: holds what is no text"),
+    ({"smarthub.username": '"a\\nb"'}, "3: smarthub.username: contains a line break or a control character; remove it"),
+    ({"smarthub.password": '"\\ud800"'}, "4: smarthub.password: not valid Unicode text; enter it again"),
     (
         {"smarthub.password_file": "p"},
         "6: smarthub.password_file: conflicts with config.yaml:4: smarthub.password; remove one of them",
     ),
     ({"smarthub.locations": "7"}, "6: smarthub.locations: must be a list, not a single value"),
-    ({"smarthub.locations": "[7]"}, "6: smarthub.locations[0]: must be keys and values, not a single value"),
+    ({"smarthub.locations": "[7]"}, "6: smarthub.locations[0]: must be key: value pairs, not a single value"),
     ({"smarthub.locations": "[{account: 1}]"}, "6: smarthub.locations[0].service_location: missing"),
     (
         {"smarthub.locations": "[{service_location: 7}, {service_location: 8}, {account: 1, service_location: 7}]"},
-        '6: smarthub.locations[2].service_location: "7" is given twice',
+        '6: smarthub.locations[2].service_location: "7" is listed twice; remove one',
     ),
     (
         {"smarthub.locations": "[{service_location: 7}]", "smarthub.service_location": "2"},
-        "7: smarthub.service_location: not together with locations, give one of the two",
+        "7: smarthub.service_location: cannot be combined with locations; use one or the other",
     ),
-    ({"exporter.refresh_interval": "899s"}, "7: exporter.refresh_interval: 14m59s is too short, at least 15m"),
-    ({"exporter": "[]"}, "6: exporter: must be keys and values, not a list"),
+    ({"exporter.refresh_interval": "899s"}, "7: exporter.refresh_interval: 14m59s is too short; the minimum is 15m"),
+    ({"exporter": "[]"}, "6: exporter: must be key: value pairs, not a list"),
     (
         {"victoriametrics.url": "http://vm", "victoriametrics.password": "x"},
         "6: victoriametrics.username: missing (or set VICTORIAMETRICS_USERNAME)",
     ),
     (
         {"victoriametrics.username": "x", "victoriametrics.bearer_token": "y"},
-        "8: victoriametrics.bearer_token: not together with username and password, give one of the two",
+        "8: victoriametrics.bearer_token: cannot be combined with username and password; use one or the other",
     ),
     (
         {"victoriametrics.extra_labels": "{site: [c]}"},
@@ -120,19 +118,19 @@ WRONG_VALUES = [
 FILES: list[tuple[str | bytes, list[str]]] = [
     ("\n", [NO_LOGIN]),
     ("---\n...\n", [NO_LOGIN]),
-    ("smarthbu: {}\n", ['config.yaml:1: smarthbu: unknown key, did you mean "smarthub"?']),
-    ("hunter2\n", ["config.yaml:1: must be keys and values, not a single value"]),
-    ("- hunter2\n", ["config.yaml:1: must be keys and values, not a list"]),
-    ("smarthub: hunter2\n", ["config.yaml:1: smarthub: must be keys and values, not a single value"]),
-    ("smarthub: []\n", ["config.yaml:1: smarthub: an empty list, give at least one login"]),
-    ("smarthub: [hunter2]\n", ["config.yaml:1: smarthub[0]: must be keys and values, not a single value"]),
+    ("smarthbu: {}\n", ['config.yaml:1: smarthbu: unknown key; did you mean "smarthub"?']),
+    ("hunter2\n", ["config.yaml:1: must be key: value pairs, not a single value"]),
+    ("- hunter2\n", ["config.yaml:1: must be key: value pairs, not a list"]),
+    ("smarthub: hunter2\n", ["config.yaml:1: smarthub: must be key: value pairs, not a single value"]),
+    ("smarthub: []\n", ["config.yaml:1: smarthub: the list is empty; add at least one login"]),
+    ("smarthub: [hunter2]\n", ["config.yaml:1: smarthub[0]: must be key: value pairs, not a single value"]),
     (
         "smarthub:\n- api_url: novec\n  username: a\n- {api_url: novec, password: b, timezone: UTC}\n",
         [
             "config.yaml:2: smarthub[0].password: missing (or set password_file)",
             f"config.yaml:2: smarthub[0].timezone: missing{ZONE_ADVICE}",
             "config.yaml:4: smarthub[1].username: missing",
-            'config.yaml:4: smarthub[1].name: two logins are called "novec", give each a name of its own',
+            'config.yaml:4: smarthub[1].name: two logins are named "novec"; give each a different name',
         ],
     ),
     (
@@ -140,13 +138,13 @@ FILES: list[tuple[str | bytes, list[str]]] = [
             "smarthub:\n- {api_url: novec, username: a, password: b, timezone: UTC, name: x}\n"
             "- {api_url: cobbemc, username: a, password: b, timezone: UTC, name: x}\n"
         ),
-        ['config.yaml:3: smarthub[1].name: two logins are called "x", give each a name of its own'],
+        ['config.yaml:3: smarthub[1].name: two logins are named "x"; give each a different name'],
     ),
     (
         "smarthub: {username: a, password: hunter2,hunter3}\n",
         [BAD_KEY],
     ),
-    (b"smarthub:\n  password: \xe4\n", ["config.yaml:2: not UTF-8 text, save the file with that encoding"]),
+    (b"smarthub:\n  password: \xe4\n", ["config.yaml:2: not UTF-8 text; save the file as UTF-8"]),
 ]
 
 
@@ -193,9 +191,9 @@ def test_null_is_no_user_name(username: str, problems: Problems) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("secret", b"", "empty"),
-        ("secret", b"\r\n", "empty"),
-        ("secret", b"hunter2\xff\n", "not UTF-8 text"),
+        ("secret", b"", "the file is empty; write the secret into it"),
+        ("secret", b"\r\n", "the file is empty; write the secret into it"),
+        ("secret", b"hunter2\xff\n", "not UTF-8 text; save the file as UTF-8"),
         ("none", b"", "No such file or directory"),
         (".", b"", "Is a directory"),
     ],
@@ -232,9 +230,9 @@ def test_all_problems_are_reported_at_once(problems: Problems) -> None:
     }
     assert problems(changes) == (
         NO_PASSWORD,
-        'config.yaml:6: exporter.window: "1" has no unit, for seconds write 1s',
-        'config.yaml:8: influxdb.per_minute: "2" is neither true nor false',
+        'config.yaml:6: exporter.window: "1" has no unit; for seconds, write 1s',
+        'config.yaml:8: influxdb.per_minute: "2" is not a boolean; use true or false',
         "config.yaml:7: influxdb.host: missing",
         "config.yaml:7: influxdb.database: missing",
-        'config.yaml:9: extract_days: "-3" is not a positive whole number',
+        'config.yaml:9: extract_days: "-3" is out of range; use a whole number from 1 to 36500',
     )

@@ -59,6 +59,6 @@ def test_short_secrets_and_missing_padding_are_taken(text: str) -> None:
 def test_what_gives_no_codes_is_refused_without_being_repeated(text: str) -> None:
     with pytest.raises(
         ValueError,
-        match=exactly("neither base32 text nor an otpauth://totp URI, copy it again from where the portal shows it"),
+        match=exactly("neither a base32 secret nor an otpauth://totp URI; copy it from the portal again"),
     ):
         second_factor(text)

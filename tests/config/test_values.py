@@ -7,7 +7,7 @@ from exporter.config.values import parse_boolean, parse_bounded_duration, parse_
 
 from ..support.config_files import exactly
 
-AREA_CITY = "write it as Area/City, such as America/New_York"
+AREA_CITY = "use Area/City, such as America/New_York"
 NEW_YORK = 'did you mean "America/New_York"?'
 
 
@@ -21,21 +21,21 @@ def test_durations_are_those_of_prometheus(text: str, seconds: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "1x", "1.5h", "h", "30m1h", "-1h", "1h 30m", "500ms", "1H", "1e3s", "\u0661h"])
 def test_other_durations_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a duration such as 90s, 15m, 1h30m or 7d"):
+    with pytest.raises(ValueError, match="is not a duration; write 90s, 15m, 1h30m or 7d"):
         parse_duration(text)
 
 
 def test_a_number_without_unit_is_refused_with_a_proposal() -> None:
-    with pytest.raises(ValueError, match=exactly('"3600" has no unit, for seconds write 3600s')):
+    with pytest.raises(ValueError, match=exactly('"3600" has no unit; for seconds, write 3600s')):
         parse_duration("3600")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("59s", "59s is too short, at least 1m"),
-        ("0s", "0s is too short, at least 1m"),
-        ("35d1s", "35d1s is too long, at most 35d"),
+        ("59s", "59s is out of range; use 1m to 35d"),
+        ("0s", "0s is out of range; use 1m to 35d"),
+        ("35d1s", "35d1s is out of range; use 1m to 35d"),
     ],
 )
 def test_durations_have_bounds(text: str, message: str) -> None:
@@ -62,7 +62,7 @@ def test_yes_and_no_have_many_words() -> None:
 
 @pytest.mark.parametrize("text", ["1", "y", "", "maybe"])
 def test_other_words_are_neither(text: str) -> None:
-    with pytest.raises(ValueError, match=f'^"{text}" is neither true nor false$'):
+    with pytest.raises(ValueError, match=f'^"{text}" is not a boolean; use true or false$'):
         parse_boolean(text)
 
 
@@ -73,12 +73,12 @@ def test_counts_are_decimal(text: str, count: int) -> None:
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "1_000", "0x10", "", "1" * 5000, "\u0661"])
 def test_other_counts_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a positive whole number"):
+    with pytest.raises(ValueError, match="is out of range; use a whole number from 1 to"):
         parse_count(text, most=10**9)
 
 
 def test_counts_have_a_limit() -> None:
-    with pytest.raises(ValueError, match=exactly("366 is too much, at most 365")):
+    with pytest.raises(ValueError, match=exactly('"0366" is out of range; use a whole number from 1 to 365')):
         parse_count("0366", most=365)
 
 
@@ -102,7 +102,7 @@ def test_zones_have_iana_names(name: str) -> None:
     ],
 )
 def test_an_unknown_zone_is_refused_with_the_nearest_one(name: str, advice: str) -> None:
-    with pytest.raises(ValueError, match=exactly(f'unknown time zone "{name}", {advice}')):
+    with pytest.raises(ValueError, match=exactly(f'unknown time zone "{name}"; {advice}')):
         parse_zone(name)
 
 
@@ -115,8 +115,14 @@ def test_no_text_at_all_makes_the_zone_lookup_stumble(name: str) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["__name__", "1a", "a-b", "é"], "not a valid label name: letters, digits and _, no digit first, not __ first"),
-        (["portal", "account", "location", "meter", "period"], "the exporter's series have this label already"),
+        (
+            ["__name__", "1a", "a-b", "é"],
+            "not a valid label name; use letters, digits and _, and do not begin with a digit or __",
+        ),
+        (
+            ["portal", "account", "location", "meter", "period"],
+            "the exporter sets this label itself; choose another name",
+        ),
     ],
 )
 def test_labels_have_names_of_prometheus_and_not_ours(names: list[str], message: str) -> None:

@@ -168,7 +168,7 @@ def test_a_list_without_secrets_says_where_each_goes(tmp_path: Path) -> None:
     text = text_of(login(name="A"), login(url="cobb", name="cobb"), zone="")
     # The environment is no way for a list, so it must not be named.
     assert "SMARTHUB_" not in text
-    assert text.count("# password: not written; give it here, or password_file") == 2
+    assert text.count("# password: not written; add it here, or set password_file") == 2
     assert [entry["name"] for entry in yaml.safe_load(text)["smarthub"]] == ["A", "cobb"]
     with pytest.raises(ConfigError) as caught:
         load(text, tmp_path)
@@ -178,7 +178,7 @@ def test_a_list_without_secrets_says_where_each_goes(tmp_path: Path) -> None:
 
 def test_without_a_zone_serve_says_that_it_is_missing(tmp_path: Path) -> None:
     text = text_of(login(), zone="")
-    assert '  # timezone: "America/New_York"  # CHANGE to the co-op\'s zone: the portal did not tell' in text
+    assert '  # timezone: "America/New_York"  # CHANGE to the co-op\'s time zone; it was not found' in text
     with pytest.raises(ConfigError, match=r"smarthub\.timezone"):
         load(text, tmp_path, SMARTHUB_PASSWORD="x")
 
@@ -221,7 +221,7 @@ def test_a_file_is_private_before_it_holds_anything(tmp_path: Path, monkeypatch:
 
 
 def test_nothing_is_written_over_without_being_told_to(path: Path) -> None:
-    message = f"{path}: is there already, --force writes over it and keeps it as config.yaml.bak"
+    message = f"{path}: already exists; use --force to overwrite it (kept as config.yaml.bak)"
     with pytest.raises(ConfigError, match=exactly(message)):
         write_private(path, "other\n")
     assert (path.read_text(), names(path.parent)) == ("mine\n", ["config.yaml"])
@@ -248,7 +248,7 @@ def test_a_link_stays_a_link_and_its_target_is_written(tmp_path: Path, *, is_the
     link.symlink_to("dotfiles/smarthub.yaml")
     if is_there:
         target.write_text("mine\n")
-        with pytest.raises(ConfigError, match=r"keeps it as smarthub\.yaml\.bak$"):
+        with pytest.raises(ConfigError, match=r"kept as smarthub\.yaml\.bak\)$"):
             write_private(link, "other\n")
     backup = write_private(link, "other\n", force=True)
     assert (link.is_symlink(), target.read_text(), mode(target)) == (True, "other\n", 0o600)
@@ -261,10 +261,10 @@ def test_a_link_stays_a_link_and_its_target_is_written(tmp_path: Path, *, is_the
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        (".", "is a folder, name a file"),
-        ("none/config.yaml", "there is no folder {folder}/none"),
-        ("into-none", "there is no folder {folder}/none"),
-        ("into-itself", "is a link that leads nowhere"),
+        (".", "is a directory; name a file"),
+        ("none/config.yaml", "no such directory: {folder}/none"),
+        ("into-none", "no such directory: {folder}/none"),
+        ("into-itself", "is a broken symbolic link; remove it"),
     ],
 )
 def test_what_cannot_be_a_file_is_told(tmp_path: Path, name: str, problem: str, *, force: bool) -> None:
@@ -289,6 +289,6 @@ def test_a_failure_leaves_the_file_as_it_was_and_nothing_beside(
         patch.setattr(os, call, fail)
         with pytest.raises(seen) as caught:
             write_private(path, "other\n" * 10_000, force=True)
-    assert seen is KeyboardInterrupt or str(caught.value) == f"{path}: cannot be written, No space"
+    assert seen is KeyboardInterrupt or str(caught.value) == f"{path}: cannot be written: No space"
     assert (path.read_text(), names(path.parent)) == ("mine\n", ["config.yaml"])
     assert write_private(path, "other\n", force=True) is not None

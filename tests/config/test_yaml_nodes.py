@@ -3,10 +3,10 @@ import yaml
 
 from exporter.config.yaml_nodes import YamlError, is_null, line_of, parse_yaml
 
-ANCHORS = "anchors and aliases are not supported; text that begins with & or * needs quotes"
-TAGS = "tags are not supported; text that begins with ! needs quotes"
-ESCAPES = "not valid YAML: an unknown escape in double quotes; single quotes take a backslash as it is"
-BAD_KEY = 'a key without a value; text that begins with { or [ or holds a comma needs quotes, nothing is ""'
+ANCHORS = "anchors and aliases are not supported; put text that begins with & or * in quotes"
+TAGS = "tags are not supported; put text that begins with ! in quotes"
+ESCAPES = "not valid YAML: unknown escape in double quotes; single quotes keep a backslash as it is"
+BAD_KEY = 'key without a value; put text that begins with { or [ or contains a comma in quotes, or write ""'
 Tree = tuple[int, object]
 
 
@@ -57,24 +57,24 @@ def test_an_empty_file_is_nothing(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "line", "message"),
     [
-        (b"a: b\nc: \xff\n", 2, "not UTF-8 text, save the file with that encoding"),
-        (b"a: b\n---\nc: d\n", 2, "not valid YAML: a second YAML document begins here, only one is read"),
-        (b"a: b\nc: d: e\n", 2, 'not valid YAML: a ":" is not expected here; text that holds one needs quotes'),
-        (b"a: b\nc\nd: e\n", 3, 'not valid YAML: a ":" is missing here or in the line before'),
-        (b"a:\n\tb: c\n", 2, "not valid YAML: a tab in the indentation, use spaces"),
-        (b"a: b\nc: @d\n", 2, "not valid YAML: text that begins with one of @ ` % needs quotes"),
-        (b"a: b\nc: 'd\ne: f\n", 2, "not valid YAML: a quotation mark is opened here and never closed"),
+        (b"a: b\nc: \xff\n", 2, "not UTF-8 text; save the file as UTF-8"),
+        (b"a: b\n---\nc: d\n", 2, "not valid YAML: a second document begins here; keep only one"),
+        (b"a: b\nc: d: e\n", 2, 'not valid YAML: unexpected ":"; put text that contains one in quotes'),
+        (b"a: b\nc\nd: e\n", 3, 'not valid YAML: missing ":" here or in the line before'),
+        (b"a:\n\tb: c\n", 2, "not valid YAML: tab in the indentation; use spaces"),
+        (b"a: b\nc: @d\n", 2, "not valid YAML: put text that begins with @, ` or % in quotes"),
+        (b"a: b\nc: 'd\ne: f\n", 2, "not valid YAML: the quotation mark that opens here is never closed"),
         (
             b'a: "b" c\n',
             1,
-            "not valid YAML: the indentation does not fit, or something follows a closing quotation mark or bracket",
+            "not valid YAML: wrong indentation, or text after a closing quotation mark or bracket",
         ),
-        (b"a: [b\nc: d\n", 2, "not valid YAML: a comma or a closing bracket is missing"),
+        (b"a: [b\nc: d\n", 2, "not valid YAML: missing comma or closing bracket"),
         (b'a: "\\d"\n', 1, ESCAPES),
         (b'a: b\nc: "\\UFFFFFFFF"\n', 2, ESCAPES),
-        (b"a: b\nc: \x07\n", 2, "not valid YAML: a control character, only printable text is allowed"),
-        (b"a: !b!c d\n", 1, "not valid YAML: text that begins with ! needs quotes"),
-        (b"a: - b\n", 1, 'not valid YAML: a list does not belong here; text that begins with "- " needs quotes'),
+        (b"a: b\nc: \x07\n", 2, "not valid YAML: control character; use printable text only"),
+        (b"a: !b!c d\n", 1, "not valid YAML: put text that begins with ! in quotes"),
+        (b"a: - b\n", 1, 'not valid YAML: unexpected list; put text that begins with "- " in quotes'),
         (b"a: ? b\n", 1, "not valid YAML"),
         (b"a: &b c\n", 1, ANCHORS),
         (b"a: *b\n", 1, ANCHORS),

@@ -116,8 +116,8 @@ def reply(server: Server, context: ssl.SSLContext) -> bytes:
 
 
 TLS = "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n"
-TOP_KEYS = "not supported; choose from tls_server_config, http_server_config, basic_auth_users"
-TOGETHER = "client_ca_file and client_auth_type go together; give both, or neither"
+TOP_KEYS = "not supported; use one of tls_server_config, http_server_config, basic_auth_users"
+TOGETHER = "client_ca_file and client_auth_type belong together; set both or neither"
 
 
 # What is refused
@@ -126,28 +126,28 @@ TOGETHER = "client_ca_file and client_auth_type go together; give both, or neith
 @pytest.mark.parametrize(
     ("text", "problems"),
     [
-        ("", ["is empty; write {} for plain HTTP without passwords"]),
-        ("# nothing\n", ["is empty; write {} for plain HTTP without passwords"]),
-        ("- a list", ["the file: must be a mapping of keys to values"]),
+        ("", ["the file is empty; write {} for plain HTTP without passwords"]),
+        ("# nothing\n", ["the file is empty; write {} for plain HTTP without passwords"]),
+        ("- a list", ["the file: must be key: value pairs"]),
         ("a: b: c", ["not valid YAML in line 1"]),
         ("a: 1\nb: [", ["not valid YAML in line 2"]),
         ("\0", ["not valid YAML"]),
         ("a: 2026-13-45", ["not valid YAML"]),
         ("rate_limit: {}\n1: 2", [f"rate_limit: {TOP_KEYS}", f"1: {TOP_KEYS}"]),
-        ("http_server_config: [1]", ["http_server_config: must be a mapping of keys to values"]),
+        ("http_server_config: [1]", ["http_server_config: must be key: value pairs"]),
         (
             "http_server_config: {http2: true}",
-            ["http_server_config.http2: not supported here; remove it or set it to false"],
+            ["http_server_config.http2: not supported; remove it or set it to false"],
         ),
         (
             "http_server_config: {header: {}}",
-            ["http_server_config.header: not supported; choose from headers, http2"],
+            ["http_server_config.header: not supported; use one of headers, http2"],
         ),
         (
             "http_server_config: {headers: {Server: mine}}",
             [
                 (
-                    "http_server_config.headers.Server: not supported; choose from "
+                    "http_server_config.headers.Server: not supported; use one of "
                     "Content-Security-Policy, Strict-Transport-Security, X-Content-Type-Options, X-Frame-Options, "
                     "X-XSS-Protection"
                 )
@@ -167,7 +167,7 @@ TOGETHER = "client_ca_file and client_auth_type go together; give both, or neith
                 "http_server_config.headers.Content-Security-Policy: must be one line of plain text",
             ],
         ),
-        ("tls_server_config: yes", ["tls_server_config: must be a mapping of keys to values"]),
+        ("tls_server_config: yes", ["tls_server_config: must be key: value pairs"]),
         (
             "tls_server_config:",
             ["tls_server_config.cert_file: missing", "tls_server_config.key_file: missing"],
@@ -176,7 +176,7 @@ TOGETHER = "client_ca_file and client_auth_type go together; give both, or neith
             TLS.replace("}", ", cipher_suites: []}"),
             [
                 (
-                    "tls_server_config.cipher_suites: not supported; choose from cert_file, key_file, "
+                    "tls_server_config.cipher_suites: not supported; use one of cert_file, key_file, "
                     "client_auth_type, client_ca_file, min_version, max_version"
                 )
             ],
@@ -184,13 +184,13 @@ TOGETHER = "client_ca_file and client_auth_type go together; give both, or neith
         (
             "tls_server_config: {cert_file: cert.pem, key_file: key.pem, min_version: TLS10, max_version: 1.3}",
             [
-                "tls_server_config.min_version: TLS10 is not supported; choose from TLS12, TLS13",
-                "tls_server_config.max_version: 1.3 is not supported; choose from TLS12, TLS13",
+                "tls_server_config.min_version: TLS10 is not supported; use one of TLS12, TLS13",
+                "tls_server_config.max_version: 1.3 is not supported; use one of TLS12, TLS13",
             ],
         ),
         (
             "tls_server_config: {cert_file: cert.pem, key_file: key.pem, min_version: TLS13, max_version: TLS12}",
-            ["tls_server_config: min_version is above max_version"],
+            ["tls_server_config: min_version is higher than max_version"],
         ),
         (
             "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem}",
@@ -205,16 +205,16 @@ TOGETHER = "client_ca_file and client_auth_type go together; give both, or neith
             [
                 (
                     "tls_server_config.client_auth_type: RequireAnyClientCert is not supported; "
-                    "choose from NoClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert"
+                    "use one of NoClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert"
                 )
             ],
         ),
-        ("basic_auth_users: [a]", ["basic_auth_users: must be a mapping of names to bcrypt hashes"]),
+        ("basic_auth_users: [a]", ["basic_auth_users: must be name: hash pairs"]),
         (
             f"basic_auth_users: {{7: {HASH}, 'a:b': {HASH}}}",
             [
-                "basic_auth_users.7: a name must be text without a colon; put it in quotes",
-                "basic_auth_users.a:b: a name must be text without a colon; put it in quotes",
+                "basic_auth_users.7: the name must be text without a colon; put it in quotes",
+                "basic_auth_users.a:b: the name must be text without a colon; put it in quotes",
             ],
         ),
     ],
@@ -235,8 +235,8 @@ def test_all_mistakes_are_told_at_once(folder: Path) -> None:
     assert problems_of(folder, text) == [
         f"tls_server_config.cert_file: {folder}/none.pem cannot be read: No such file or directory",
         "tls_server_config.key_file: missing",
-        "http_server_config.http2: not supported here; remove it or set it to false",
-        "basic_auth_users.me: not a bcrypt hash; make one with: htpasswd -nBC 10 me",
+        "http_server_config.http2: not supported; remove it or set it to false",
+        "basic_auth_users.me: not a bcrypt hash; create one with: htpasswd -nBC 10 me",
     ]
 
 
@@ -246,7 +246,7 @@ def test_all_mistakes_are_told_at_once(folder: Path) -> None:
         ("[a]", "{folder}/['a'] cannot be read: No such file or directory"),
         ('"a\\0b"', "{folder}/a\0b cannot be read: not a file name"),
         ("''", "{folder} cannot be read: Is a directory"),
-        ("key.pem", "{folder}/key.pem holds no certificate in PEM format"),
+        ("key.pem", "{folder}/key.pem contains no certificate in PEM format"),
     ],
 )
 def test_a_certificate_must_be_a_readable_file(folder: Path, value: str, problem: str) -> None:
@@ -276,7 +276,7 @@ def test_a_key_with_a_passphrase_is_refused(folder: Path) -> None:
     name = "ENCRYPTED PRIVATE KEY"
     (folder / "key.pem").write_text(f"-----BEGIN {name}-----\nAAAA\n-----END {name}-----\n")
     assert problems_of(folder, TLS) == [
-        f"tls_server_config.key_file: {folder}/key.pem is protected by a passphrase, which is not supported"
+        f"tls_server_config.key_file: {folder}/key.pem is protected by a passphrase; use a key without one"
     ]
 
 
@@ -285,7 +285,7 @@ def test_a_key_with_a_passphrase_is_refused(folder: Path) -> None:
 )
 def test_what_is_not_a_bcrypt_hash_is_refused_and_not_shown(folder: Path, stored: str) -> None:
     assert problems_of(folder, f"basic_auth_users:\n  me: {stored}") == [
-        "basic_auth_users.me: not a bcrypt hash; make one with: htpasswd -nBC 10 me"
+        "basic_auth_users.me: not a bcrypt hash; create one with: htpasswd -nBC 10 me"
     ]
 
 
@@ -610,7 +610,10 @@ def test_tls_is_neither_turned_off_nor_on_without_a_restart(
     written(folder, after)
     assert (access.context() is not None) == (before == TLS)
     assert caplog.messages == [
-        f"the old web configuration stays in force: {folder}/web.yaml: TLS can only be turned on or off by a restart"
+        (
+            f"invalid web configuration, the previous one stays in use: {folder}/web.yaml: "
+            "TLS was turned on or off; restart the exporter"
+        )
     ]
 
 

@@ -203,7 +203,7 @@ def assert_cannot_listen(listen_address: str, problem: str) -> None:
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
-    problem = "it is not an address of this machine; choose another, or only :PORT for all, with"
+    problem = "not an address of this machine; choose another, or :PORT for all addresses, with"
     assert_cannot_listen("192.0.2.1:0", problem)
 
 
@@ -597,7 +597,7 @@ def test_a_thread_that_cannot_be_started_costs_one_connection(
         assert everything(connect(server)) == b""
     assert get(server) == "GET / {}"
     assert len(caplog.messages) == 1
-    assert caplog.messages[0].endswith(" ended: RuntimeError: can't start new thread")
+    assert caplog.messages[0].endswith(" failed: RuntimeError: can't start new thread")
 
 
 # Stopping
