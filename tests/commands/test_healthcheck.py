@@ -1,4 +1,4 @@
-"""`healthcheck`: 0 when the exporter answers healthy, 1 when not, also behind TLS and basic authentication."""
+"""`healthcheck`: 0 if the exporter is healthy, otherwise 1, also with TLS."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ HEALTHY, UNHEALTHY = Response(200, b"healthy\n"), Response(503, b"a refresh thre
 
 
 def exporter(answer: Response, asked: list[str] | None = None) -> Callable[[Request], Response]:
-    """An exporter, as far as this command sees it."""
+    """Return an exporter with only the health check."""
 
     def app(request: Request) -> Response:
         if asked is not None:
@@ -30,7 +30,7 @@ def check(starter: Starter, server: Server, *arguments: str) -> Program:
     return starter.run("healthcheck", f"--web.listen-address={host}:{port}", *arguments)
 
 
-def test_an_exporter_that_answers_healthy_is_0(starter: Starter) -> None:
+def test_a_healthy_exporter_is_0(starter: Starter) -> None:
     starter.config(login())
     asked: list[str] = []
     with Server("127.0.0.1:0", exporter(HEALTHY, asked)) as server:
@@ -39,14 +39,14 @@ def test_an_exporter_that_answers_healthy_is_0(starter: Starter) -> None:
     assert asked == ["/-/healthy"]
 
 
-def test_an_exporter_that_answers_otherwise_is_1(starter: Starter) -> None:
+def test_an_unhealthy_exporter_is_1(starter: Starter) -> None:
     starter.config(login())
     with Server("127.0.0.1:0", exporter(UNHEALTHY)) as server:
         program = check(starter, server)
     assert (program.wait(), program.stdout) == (1, "a refresh thread has ended\n")
 
 
-def test_no_exporter_at_all_is_1_and_one_line(starter: Starter) -> None:
+def test_no_exporter_is_1_and_one_line(starter: Starter) -> None:
     starter.config(login())
     with Server("127.0.0.1:0", exporter(HEALTHY)) as server:
         pass
@@ -56,7 +56,7 @@ def test_no_exporter_at_all_is_1_and_one_line(starter: Starter) -> None:
     assert f"127.0.0.1:{server.address[1]}" in line
 
 
-def test_the_address_is_that_of_the_configuration(starter: Starter) -> None:
+def test_the_address_comes_from_the_configuration(starter: Starter) -> None:
     with Server("127.0.0.1:0", exporter(HEALTHY)) as server:
         config = {**login(timezone=None), "exporter": {"listen_address": f":{server.address[1]}"}}
         starter.config(config)
@@ -70,13 +70,13 @@ def test_the_address_can_come_from_the_environment(starter: Starter) -> None:
     assert program.wait() == 0
 
 
-def test_nothing_but_the_address_is_needed(starter: Starter) -> None:
+def test_only_the_address_is_needed(starter: Starter) -> None:
     with Server("127.0.0.1:0", exporter(HEALTHY)) as server:
         program = check(starter, server)
     assert (program.wait(), program.stdout, program.stderr) == (0, "healthy\n", "")
 
 
-def test_it_works_with_the_tls_and_the_passwords_of_the_exporter(starter: Starter) -> None:
+def test_it_works_with_tls_and_passwords(starter: Starter) -> None:
     starter.config(login())
     issued = trustme.CA().issue_cert("energy.example.org")
     issued.cert_chain_pems[0].write_to_path(starter.folder / "cert.pem")
@@ -96,7 +96,7 @@ def test_it_works_with_the_tls_and_the_passwords_of_the_exporter(starter: Starte
     assert without.wait() == 1
 
 
-def test_a_proxy_of_the_environment_is_not_asked(starter: Starter) -> None:
+def test_a_proxy_from_the_environment_is_not_used(starter: Starter) -> None:
     starter.config(login())
     starter.environment.pop("NO_PROXY")
     with Server("127.0.0.1:0", exporter(HEALTHY)) as server:

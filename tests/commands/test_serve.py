@@ -1,4 +1,4 @@
-"""`serve` as a process: what it says, what it survives, and how it ends."""
+"""`serve` as a process: output, errors of the portal, and the end."""
 
 import signal
 import socket
@@ -31,7 +31,7 @@ def portal_of(user: UserSpec = USER, settings: Settings = PLAIN, location: Locat
 
 
 def variables(api_url: str, **more: str) -> dict[str, str]:
-    """The four variables that are enough."""
+    """Return the four variables that are enough, and more."""
     return {
         "SMARTHUB_API_URL": api_url,
         "SMARTHUB_USERNAME": USER.username,
@@ -43,7 +43,7 @@ def variables(api_url: str, **more: str) -> dict[str, str]:
 
 @pytest.fixture
 def black_hole() -> Iterator[str]:
-    """A portal that takes every connection and never says a word."""
+    """A portal that accepts every connection and never responds."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -70,7 +70,7 @@ def test_four_variables_are_enough_to_serve(starter: Starter) -> None:
     assert (starter.folder / "state-home" / "smarthub-exporter").is_dir()
 
 
-def test_a_restart_serves_at_once_what_was_known(starter: Starter, black_hole: str) -> None:
+def test_a_restart_serves_saved_data_at_once(starter: Starter, black_hole: str) -> None:
     state = ("--state.dir", str(starter.folder / "state"))
     with portal_of() as portal:
         label = portal.host
@@ -78,7 +78,7 @@ def test_a_restart_serves_at_once_what_was_known(starter: Starter, black_hole: s
         serving.program.wait_for(lambda: serving.get("/-/ready")[0] == 200, "readiness")
         before = serving.get("/metrics?collect[]=intervals")[1].splitlines()
         serving.program.end()
-    # The portal is gone, and whatever has its port now does not answer.
+    # The portal is gone, and the program that now has its port does not respond.
     with socket.create_server(("127.0.0.1", int(label.rpartition(":")[2])), backlog=8):
         serving = serve(starter, *state, **variables(f"http://{label}"))
         assert serving.get("/-/ready") == (200, "ready\n")
@@ -86,14 +86,14 @@ def test_a_restart_serves_at_once_what_was_known(starter: Starter, black_hole: s
         assert serving.value(f'smarthub_up{{login="{label}"}}') == 0.0
 
 
-def test_the_metrics_are_where_they_were_asked_for(starter: Starter, black_hole: str) -> None:
+def test_the_metrics_are_at_the_configured_path(starter: Starter, black_hole: str) -> None:
     serving = serve(starter, "--web.telemetry-path", "/energy", **variables(black_hole))
     assert "smarthub_up" in serving.get("/energy")[1]
     assert serving.get("/metrics")[0] == 404
 
 
 @pytest.mark.parametrize("address", [":0", "[::1]:0", "localhost:0"])
-def test_the_log_tells_the_port_that_was_free(starter: Starter, black_hole: str, address: str) -> None:
+def test_the_log_shows_the_port_that_was_free(starter: Starter, black_hole: str, address: str) -> None:
     serving = serve(starter, f"--web.listen-address={address}", **variables(black_hole))
     host, _, port = serving.url.rpartition(":")
     assert int(port) > 0
@@ -101,7 +101,7 @@ def test_the_log_tells_the_port_that_was_free(starter: Starter, black_hole: str,
     assert serving.get("/-/healthy") == (200, "healthy\n")
 
 
-# -- where it cannot listen
+# -- addresses that cannot be used
 
 
 def test_a_port_in_use_is_one_line_and_exit_code_1(starter: Starter, black_hole: str) -> None:
@@ -120,7 +120,7 @@ def test_a_port_in_use_is_one_line_and_exit_code_1(starter: Starter, black_hole:
         assert "Traceback" not in program.stderr
 
 
-def test_an_address_that_nobody_can_resolve_is_one_line_and_exit_code_1(starter: Starter) -> None:
+def test_an_unresolvable_address_is_one_line_and_exit_code_1(starter: Starter) -> None:
     program = starter.run("serve", "--web.listen-address=nosuch.invalid:9", **variables("http://127.0.0.1:9"))
     assert (program.wait(), program.stdout) == (1, "")
     assert program.stderr.splitlines()[-1].startswith("smarthub-exporter: cannot listen on nosuch.invalid:9: ")
@@ -128,7 +128,7 @@ def test_an_address_that_nobody_can_resolve_is_one_line_and_exit_code_1(starter:
 
 
 @pytest.mark.parametrize("path", ["", "metrics", "/", "/-/healthy", "/-/x", "/metrics?x=1", "/a#b"])
-def test_a_path_of_the_metrics_must_not_hide_another_page(path: str) -> None:
+def test_the_telemetry_path_must_not_hide_another_page(path: str) -> None:
     with pytest.raises(ConfigError) as raised:
         checked_path(path)
     assert str(raised.value) == f"--web.telemetry-path: {path!r} cannot be used; choose a path such as /metrics"
@@ -149,7 +149,7 @@ def test_a_signal_ends_it_at_once_while_the_portal_hangs(
     assert serving.program.stdout == ""
 
 
-def test_a_signal_right_after_the_start_is_not_lost_whoever_is_connected(starter: Starter, black_hole: str) -> None:
+def test_a_signal_right_after_the_start_is_not_lost(starter: Starter, black_hole: str) -> None:
     for _ in range(4):
         serving = serve(starter, **variables(black_hole))
         host, _, port = serving.url.removeprefix("http://").rpartition(":")
@@ -159,7 +159,7 @@ def test_a_signal_right_after_the_start_is_not_lost_whoever_is_connected(starter
         assert (code, seconds < AT_ONCE) == (0, True)
 
 
-# -- whatever the portal answers is a state, not an end
+# -- errors of the portal are a state, not an end
 
 
 def all_it_says(serving: Serving) -> str:
@@ -168,7 +168,7 @@ def all_it_says(serving: Serving) -> str:
 
 
 def assert_down(serving: Serving, label: str, reason: str, said: str, *secrets: str) -> None:
-    """Running, not ready and it says why, in every place, without secrets."""
+    """Check that it runs, is not ready, and says why everywhere, without secrets."""
     serving.wait_for_refresh()
     assert serving.get("/-/healthy") == (200, "healthy\n")
     status, text = serving.get("/-/ready")
@@ -227,7 +227,7 @@ def assert_down(serving: Serving, label: str, reason: str, said: str, *secrets: 
         ),
     ],
 )
-def test_a_portal_that_refuses_is_a_state_that_is_told(
+def test_a_portal_that_refuses_is_a_reported_state(
     starter: Starter, user: UserSpec, settings: Settings, more: dict[str, str], told: tuple[str, str]
 ) -> None:
     reason, said = told
@@ -236,14 +236,14 @@ def test_a_portal_that_refuses_is_a_state_that_is_told(
         assert_down(serving, portal.host, reason, said, "12 Secret Lane")
 
 
-def test_a_portal_that_nobody_runs_is_a_state_that_is_told(starter: Starter) -> None:
+def test_an_unreachable_portal_is_a_reported_state(starter: Starter) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host = f"127.0.0.1:{listener.getsockname()[1]}"
     serving = serve(starter, "--log.level=debug", **variables(f"http://{host}"))
     assert_down(serving, host, "transport", f"{host} refused the connection")
 
 
-def test_a_location_that_is_not_seen_is_down_by_its_own_labels(starter: Starter) -> None:
+def test_a_location_that_is_not_found_is_down(starter: Starter) -> None:
     with portal_of() as portal:
         more = {"SMARTHUB_ACCOUNT": "55001", "SMARTHUB_SERVICE_LOCATION": "99999"}
         serving = serve(starter, **variables(portal.url, **more))

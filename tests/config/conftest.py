@@ -28,7 +28,7 @@ def write(folder: Path) -> Write:
 
 @pytest.fixture
 def load(folder: Path, write: Write) -> Load:
-    """Load the sample with some keys changed, or another text, or (text="") the environment alone."""
+    """Load the sample with changes, another text, or only the environment (text="")."""
 
     def load_it(
         changes: Mapping[str, str | None] | None = None,
@@ -49,7 +49,7 @@ def load(folder: Path, write: Write) -> Load:
 
 @pytest.fixture
 def problems(load: Load) -> Problems:
-    """The problems that loading what `load` takes ends with."""
+    """Load like `load` and return the problems."""
 
     def fail_to_load(*args: object, **kwargs: object) -> tuple[str, ...]:
         with pytest.raises(ConfigError) as caught:

@@ -21,7 +21,7 @@ from ..support.config_files import exactly
         "novec.smarthub.coop:",
     ],
 )
-def test_all_ways_to_name_a_co_op_are_the_same_portal(text: str) -> None:
+def test_every_way_to_name_a_co_op_is_the_same_portal(text: str) -> None:
     assert portal_address(text) == PortalAddress("https://novec.smarthub.coop", "novec", loopback=False)
 
 
@@ -45,7 +45,7 @@ def test_all_ways_to_name_a_co_op_are_the_same_portal(text: str) -> None:
         ("localhost.example.com", ("https://localhost.example.com", "localhost.example.com", False)),
     ],
 )
-def test_other_hosts_are_labelled_as_they_are(text: str, address: tuple[str, str, bool]) -> None:
+def test_other_hosts_are_their_own_label(text: str, address: tuple[str, str, bool]) -> None:
     base_url, label, loopback = address
     assert portal_address(text) == PortalAddress(base_url, label, loopback)
 
@@ -72,7 +72,7 @@ NOT_VALID = [
         *((text, "not a valid URL or host") for text in NOT_VALID),
     ],
 )
-def test_what_is_no_portal_is_refused_without_being_repeated(text: str, message: str) -> None:
+def test_an_invalid_portal_is_refused_and_not_quoted(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=exactly(message)):
         portal_address(text)
 
@@ -98,7 +98,7 @@ def test_a_database_keeps_its_path(text: str, url: str) -> None:
         ("http://localhost#x", "must be a URL without ? or #"),
     ],
 )
-def test_what_is_no_database_url_is_refused(text: str, message: str) -> None:
+def test_an_invalid_database_url_is_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=exactly(message)):
         database_url(text)
 
@@ -113,7 +113,7 @@ def test_what_is_no_database_url_is_refused(text: str, message: str) -> None:
         ("Localhost:80", "Localhost", 80),
     ],
 )
-def test_listen_addresses_have_a_port_and_perhaps_a_host(text: str, host: str, port: int) -> None:
+def test_a_listen_address_has_a_port_and_may_have_a_host(text: str, host: str, port: int) -> None:
     assert parse_listen_address(text) == (host, port)
 
 
@@ -123,6 +123,6 @@ def test_other_listen_addresses_are_refused(text: str) -> None:
         parse_listen_address(text)
 
 
-def test_a_listen_port_has_a_limit() -> None:
+def test_a_listen_port_has_a_maximum() -> None:
     with pytest.raises(ValueError, match=exactly("the port must be at most 65535")):
         parse_listen_address(":65536")

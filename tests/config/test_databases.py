@@ -35,7 +35,7 @@ def test_a_bearer_token_is_read(load: Load) -> None:
     assert load(changes).victoriametrics == VictoriaMetricsConfig("http://vm", bearer_token=Secret("1e5"))
 
 
-def test_the_environment_makes_a_victoriametrics(load: Load) -> None:
+def test_the_environment_alone_can_set_victoriametrics(load: Load) -> None:
     environ = {
         "VICTORIAMETRICS_URL": "http://vm:8428",
         "VICTORIAMETRICS_USERNAME": "writer",
@@ -45,7 +45,7 @@ def test_the_environment_makes_a_victoriametrics(load: Load) -> None:
     assert load(environ=environ).victoriametrics == expected
 
 
-def test_a_token_file_does_not_go_with_a_password_variable(problems: Problems, write: Write) -> None:
+def test_a_token_file_and_a_password_variable_conflict(problems: Problems, write: Write) -> None:
     write("token", "token")
     environ = {"VICTORIAMETRICS_URL": "http://vm", "VICTORIAMETRICS_PASSWORD": "hunter2"}
     (problem,) = problems({"victoriametrics.bearer_token_file": "token"}, environ=environ)
@@ -59,7 +59,7 @@ def test_a_token_file_does_not_go_with_a_password_variable(problems: Problems, w
         ({}, {"VICTORIAMETRICS_USERNAME": "writer"}, "VICTORIAMETRICS_URL"),
     ],
 )
-def test_victoriametrics_without_url_is_left_out_with_a_warning(
+def test_victoriametrics_without_a_url_is_ignored_with_a_warning(
     changes: dict[str, str | None], environ: dict[str, str], where: str, load: Load
 ) -> None:
     config = load(changes, environ=environ)

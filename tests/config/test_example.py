@@ -1,4 +1,4 @@
-"""config.example.yaml: it loads, it shows every key, and what it shows as default is the default."""
+"""config.example.yaml loads, and shows every key and every default."""
 
 import re
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ ENVIRON = {"HOME": "/home/member"}
 
 @pytest.fixture(scope="module")
 def all_keys() -> dict[str, Any]:
-    """The example with every line in use that is shown as #key, or indented after the #."""
+    """Load the example with every commented-out key in use."""
     text = re.sub(r"^( *)#(?=\S|  )", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
     return dict(yaml.safe_load(text))
 

@@ -15,11 +15,11 @@ from exporter.config.files import default_state_folder, expand, home_folder, rea
         ({"HOME": "/"}, "/.local/state/smarthub-exporter"),
     ],
 )
-def test_state_goes_where_the_xdg_convention_says(environ: dict[str, str], folder: str) -> None:
+def test_state_goes_where_the_xdg_standard_says(environ: dict[str, str], folder: str) -> None:
     assert default_state_folder(environ) == Path(folder)
 
 
-def test_home_is_the_accounts_or_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_is_from_the_account_or_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_home() -> Path:
         raise RuntimeError
 
@@ -42,7 +42,7 @@ def test_paths_are_relative_to_their_folder_or_home(text: str, path: str) -> Non
     ("mode", "is_ours", "is_public"),
     [(0o600, True, False), (0o640, True, False), (0o644, True, True), (0o604, True, True), (0o644, False, True)],
 )
-def test_our_file_that_everybody_can_read_is_exposed(
+def test_our_own_world_readable_file_is_exposed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, *, is_ours: bool, is_public: bool
 ) -> None:
     path = tmp_path / "file"

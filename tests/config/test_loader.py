@@ -84,7 +84,7 @@ def test_the_exporter_section_is_read(load: Load) -> None:
     assert config.extract_days == 36500
 
 
-def test_the_environment_goes_over_the_file_and_flags_over_both(load: Load) -> None:
+def test_flags_override_the_environment_and_it_the_file(load: Load) -> None:
     changes = {
         "exporter.listen_address": ":1",
         "exporter.state_dir": "/file",
@@ -105,18 +105,18 @@ def test_the_environment_goes_over_the_file_and_flags_over_both(load: Load) -> N
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
-def test_a_wrong_variable_is_named(variable: str, problems: Problems) -> None:
+def test_an_invalid_variable_is_named(variable: str, problems: Problems) -> None:
     database = {"VICTORIAMETRICS_URL": "http://vm", "VICTORIAMETRICS_USERNAME": "writer"}
     (problem,) = problems(environ={**database, variable: "\udcff"})
     assert problem.startswith(f"{variable}: ")
 
 
-def test_a_wrong_flag_is_named(problems: Problems) -> None:
+def test_an_invalid_flag_is_named(problems: Problems) -> None:
     found = problems(overrides=Overrides(listen_address="x", state_dir="\n"))
     assert [problem.partition(": ")[0] for problem in found] == ["--web.listen-address", "--state.dir"]
 
 
-def test_a_variable_and_its_twin_are_not_both_taken(problems: Problems) -> None:
+def test_a_secret_variable_and_its_file_variable_conflict(problems: Problems) -> None:
     environ = {**ENVIRONMENT, "SMARTHUB_PASSWORD_FILE": "/run/secrets/password"}
     assert problems(text="", environ=environ) == (
         "SMARTHUB_PASSWORD_FILE: conflicts with SMARTHUB_PASSWORD; remove one of them",
@@ -125,14 +125,14 @@ def test_a_variable_and_its_twin_are_not_both_taken(problems: Problems) -> None:
 
 @pytest.mark.parametrize("changes", [{}, {"smarthub.password": None, "smarthub.password_file": "none"}])
 @pytest.mark.parametrize(("variable", "value"), [("SMARTHUB_PASSWORD", "text"), ("SMARTHUB_PASSWORD_FILE", "secret")])
-def test_a_secret_variable_replaces_both_twins_of_the_file(
+def test_a_secret_variable_overrides_both_keys_of_the_file(
     changes: dict[str, str | None], variable: str, value: str, load: Load, write: Write
 ) -> None:
     write("text", "secret")
     assert load(changes, environ={variable: value}).logins[0].password == Secret("text")
 
 
-def test_without_file_missing_variables_are_named(problems: Problems) -> None:
+def test_without_a_file_missing_variables_are_named(problems: Problems) -> None:
     found = problems(text="", environ={"SMARTHUB_API_URL": "novec"})
     assert found[:2] == (
         "SMARTHUB_USERNAME: missing",
@@ -141,20 +141,20 @@ def test_without_file_missing_variables_are_named(problems: Problems) -> None:
     assert found[2].startswith("SMARTHUB_TIMEZONE: missing; set the co-op's time zone")
 
 
-def test_nothing_at_all_is_one_problem(problems: Problems) -> None:
+def test_no_configuration_at_all_is_one_problem(problems: Problems) -> None:
     assert len(problems(text="", environ={"VICTORIAMETRICS_URL": "http://vm"})) == 1
 
 
-def test_a_file_without_login_and_variables_go_together(load: Load) -> None:
+def test_variables_can_complete_a_file_without_a_login(load: Load) -> None:
     config = load(text="extract_days: 3\n", environ=ENVIRONMENT)
     assert (config.logins, config.extract_days) == ((LOGIN,), 3)
 
 
-def test_the_zone_may_be_missing_where_it_is_not_needed(load: Load) -> None:
+def test_the_zone_may_be_missing_if_it_is_not_required(load: Load) -> None:
     assert load({"smarthub.timezone": None}, require_zone=False).logins[0].zone is None
 
 
-def test_variables_of_a_login_do_not_go_with_a_list(problems: Problems) -> None:
+def test_variables_of_a_login_conflict_with_a_list(problems: Problems) -> None:
     environ = {"SMARTHUB_USERNAME": "c", "SMARTHUB_PASSWORD_FILE": "d", "SMARTHUB_WINDOW": "1d"}
     assert problems(text=LOGINS, environ=environ) == (
         "SMARTHUB_USERNAME: cannot be used with a list of logins in config.yaml; unset it",
@@ -162,7 +162,7 @@ def test_variables_of_a_login_do_not_go_with_a_list(problems: Problems) -> None:
     )
 
 
-def test_files_are_relative_to_the_folder_of_the_config(folder: Path, write: Write) -> None:
+def test_files_are_relative_to_the_directory_of_the_config(folder: Path, write: Write) -> None:
     (folder / "etc").mkdir()
     changes = {"smarthub.password": None, "smarthub.password_file": "p", "exporter.state_dir": "s"}
     write(yaml_text(changes), "etc/c.yaml")
@@ -189,7 +189,7 @@ def test_http_to_another_machine_gives_a_warning(load: Load) -> None:
     assert load({"smarthub.api_url": "http://localhost:10059"}).warnings == ()
 
 
-def test_a_password_that_everybody_can_read_gives_a_warning(write: Write) -> None:
+def test_a_world_readable_password_gives_a_warning(write: Write) -> None:
     path = write(yaml_text({"smarthub.totp_secret_file": "totp", "victoriametrics.password": "x"}), mode=0o644)
     totp = write("JBSWY3DPEHPK3PXP", "totp", mode=0o604)
     environ = {"VICTORIAMETRICS_URL": "http://vm", "VICTORIAMETRICS_USERNAME": "writer"}
@@ -200,7 +200,7 @@ def test_a_password_that_everybody_can_read_gives_a_warning(write: Write) -> Non
     assert load_config(without, {"SMARTHUB_PASSWORD": "x"}, Overrides()).warnings == ()
 
 
-def test_a_variable_that_looks_like_ours_gives_a_warning(load: Load) -> None:
+def test_a_variable_with_a_similar_name_gives_a_warning(load: Load) -> None:
     environ = {
         "SMARTHUB_PASWORD": "hunter2",
         "SMARTHUB_EXPORTER_PORT": "tcp://10.0.0.1:10058",

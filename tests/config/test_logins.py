@@ -46,19 +46,19 @@ def test_account_and_service_location_choose_one(
     assert load(changes).logins[0].locations == (choice,)
 
 
-def test_one_number_in_two_accounts_is_two_locations(load: Load) -> None:
+def test_the_same_number_in_two_accounts_is_two_locations(load: Load) -> None:
     locations = "[{account: 1, service_location: 7}, {account: 2, service_location: 7}]"
     assert len(load({"smarthub.locations": locations}).logins[0].locations) == 2
 
 
-def test_a_location_of_the_environment_does_not_go_with_a_list(problems: Problems) -> None:
+def test_an_account_variable_conflicts_with_locations(problems: Problems) -> None:
     (problem,) = problems({"smarthub.locations": "[{service_location: 7}]"}, environ={"SMARTHUB_ACCOUNT": "1"})
     assert problem.startswith("SMARTHUB_ACCOUNT: cannot be combined")
 
 
 @pytest.mark.parametrize("text", ["0012", "null", "~", "'null'", "x  y"])
 @pytest.mark.parametrize("section", ["smarthub", "victoriametrics"])
-def test_a_password_is_the_text_that_was_typed(text: str, section: str, load: Load) -> None:
+def test_a_password_is_exactly_what_was_typed(text: str, section: str, load: Load) -> None:
     database = {"victoriametrics.url": "http://vm", "victoriametrics.username": "writer"}
     config = load({**database, f"{section}.password": text})
     assert config.victoriametrics
@@ -76,13 +76,13 @@ def test_a_password_is_the_text_that_was_typed(text: str, section: str, load: Lo
         ("\N{ZERO WIDTH NO-BREAK SPACE}höpla\n", "höpla"),
     ],
 )
-def test_one_line_end_is_cut_from_a_secret_file(content: str, secret: str, load: Load, write: Write) -> None:
+def test_one_line_break_is_removed_from_a_secret_file(content: str, secret: str, load: Load, write: Write) -> None:
     write(content, "secret")
     changes = {"smarthub.password": None, "smarthub.password_file": "secret"}
     assert load(changes).logins[0].password == Secret(secret)
 
 
-def test_a_secret_does_not_show_itself(load: Load) -> None:
+def test_a_secret_is_never_printed(load: Load) -> None:
     assert "hunter2" not in repr(load()) + f"{load().logins[0].password}"
 
 
@@ -105,7 +105,5 @@ def test_a_secret_does_not_show_itself(load: Load) -> None:
         ({"smarthub.timezone": "America/Phoenix"}, []),
     ],
 )
-def test_what_is_probably_a_mistake_is_warned_about(
-    changes: dict[str, str | None], warnings: list[str], load: Load
-) -> None:
+def test_probable_mistakes_give_a_warning(changes: dict[str, str | None], warnings: list[str], load: Load) -> None:
     assert [warning.partition(": ")[2] for warning in load(changes).warnings] == warnings

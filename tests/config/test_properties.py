@@ -1,4 +1,4 @@
-"""What holds for any text at all."""
+"""Rules that hold for any text."""
 
 import os
 import re
@@ -37,7 +37,7 @@ def password_of(typed: str | None, **environ: str) -> Secret:
 
 
 def messages_of(content: bytes, environ: dict[str, str] | None = None) -> str:
-    """Everything that loading says, whether it succeeds or not."""
+    """Return the result of loading, or all problems."""
     try:
         return repr(load(content, environ))
     except ConfigError as error:
@@ -52,7 +52,7 @@ def escaped(text: str) -> str:
 
 @given(PASSWORDS, TYPED)
 @unhurried
-def test_any_password_survives_either_kind_of_quotes(password: str, typed: str) -> None:
+def test_any_password_survives_both_kinds_of_quotes(password: str, typed: str) -> None:
     assert password_of(escaped(password)) == Secret(password)
     assert password_of("'" + typed.replace("'", "''") + "'") == Secret(typed)
 
@@ -70,7 +70,7 @@ def test_any_password_survives_a_file(password: str) -> None:
         file = Path(folder, "secret")
         file.write_bytes(password.encode() + b"\n")
         read = password_of(None, SMARTHUB_PASSWORD_FILE=os.fspath(file))
-    # A file may begin with a byte order mark, which then belongs to the file.
+    # A byte order mark at the beginning belongs to the file, not to the password.
     assert read == Secret(password.removeprefix(BYTE_ORDER_MARK))
 
 
@@ -90,15 +90,15 @@ def test_any_input_is_a_config_or_a_config_error(content: bytes, environ: dict[s
 
 @given(FRAGMENTS, FRAGMENTS, FRAGMENTS)
 @unhurried
-def test_a_password_is_in_no_message_whatever_stands_around_it(before: str, after: str, end: str) -> None:
-    # Without what makes a key of it: keys are named in messages.
+def test_no_message_contains_a_password(before: str, after: str, end: str) -> None:
+    # Without the characters that make it a key: messages quote keys.
     password = re.sub("[:?]", "", f"{before}{SECRET}{after}")
     assert SECRET not in messages_of((yaml_text({"smarthub.password": password}) + end).encode())
 
 
 @given(st.sampled_from(["password", "totp_secret", "bearer_token", "auth_token"]), FRAGMENTS)
 @unhurried
-def test_a_wrong_secret_is_in_no_message(key: str, rest: str) -> None:
+def test_no_message_contains_an_invalid_secret(key: str, rest: str) -> None:
     sections = ("smarthub", "victoriametrics", "influxdb")
     text = "".join(f"{section}:\n  {key}: {escaped(SECRET + rest)}\n" for section in sections)
     assert SECRET not in messages_of(text.encode())

@@ -1,4 +1,4 @@
-"""What is wrong with a file and whatever goes over it: all of it at once, each with its place."""
+"""Problems of a file and its overrides: all at once, each with its place."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ BAD_KEY = (
     'config.yaml:1: key without a value; put text that begins with { or [ or contains a comma in quotes, or write ""'
 )
 
-# A change of the sample, where "smarthub" is at line 1 and its keys are at 2 to 5, and what is said of it.
+# A change of the sample ("smarthub" is line 1, its keys are lines 2 to 5) and its message.
 KEYS: list[tuple[Changes, str]] = [
     ({"smarthub.pasword": "x"}, '6: smarthub.pasword: unknown key; did you mean "password"?'),
     ({"smarthub.Api-URL": "x"}, '6: smarthub.Api-URL: unknown key; did you mean "api_url"?'),
@@ -87,7 +87,7 @@ KEYS: list[tuple[Changes, str]] = [
     ),
 ]
 
-# Values that the parser of their key refuses, in files that are right but for them.
+# Values that the parser of their key refuses, in files that are valid otherwise.
 WRONG_VALUES = [
     ("smarthub.api_url", "ftp://novec"),
     ("smarthub.timezone", "US/East"),
@@ -114,7 +114,7 @@ WRONG_VALUES = [
     ("extract_days", "36501"),
 ]
 
-# What is wrong with a file as a whole.
+# Problems of a whole file.
 FILES: list[tuple[str | bytes, list[str]]] = [
     ("\n", [NO_LOGIN]),
     ("---\n...\n", [NO_LOGIN]),
@@ -149,21 +149,23 @@ FILES: list[tuple[str | bytes, list[str]]] = [
 
 
 @pytest.mark.parametrize(("changes", "message"), KEYS)
-def test_a_wrong_key_is_refused_with_its_message(changes: Changes, message: str, problems: Problems) -> None:
+def test_an_invalid_key_is_refused_with_its_message(changes: Changes, message: str, problems: Problems) -> None:
     found = problems(changes)
     assert found == (f"config.yaml:{message}",)
     assert SAMPLE["smarthub.password"] not in found[0]
 
 
 @pytest.mark.parametrize(("text", "messages"), FILES)
-def test_a_wrong_file_is_refused_with_its_message(text: str | bytes, messages: list[str], problems: Problems) -> None:
+def test_an_invalid_file_is_refused_with_its_message(
+    text: str | bytes, messages: list[str], problems: Problems
+) -> None:
     found = problems(text=text)
     assert list(found) == messages
     assert SAMPLE["smarthub.password"] not in "".join(found)
 
 
 @pytest.mark.parametrize(("key", "value"), WRONG_VALUES)
-def test_a_value_that_its_parser_refuses_is_named_by_its_key(key: str, value: str, problems: Problems) -> None:
+def test_an_invalid_value_is_reported_with_its_key(key: str, value: str, problems: Problems) -> None:
     section, _, name = key.rpartition(".")
     others: Changes = {
         "smarthub.api_url": "novec",
@@ -178,12 +180,12 @@ def test_a_value_that_its_parser_refuses_is_named_by_its_key(key: str, value: st
 
 
 @pytest.mark.parametrize("password", ['""', "", "#hunter2", "|"])
-def test_nothing_is_no_password(password: str, problems: Problems) -> None:
+def test_an_empty_password_is_missing(password: str, problems: Problems) -> None:
     assert problems({"smarthub.password": password}) == (NO_PASSWORD,)
 
 
 @pytest.mark.parametrize("username", ["", "~", "null"])
-def test_null_is_no_user_name(username: str, problems: Problems) -> None:
+def test_a_null_user_name_is_missing(username: str, problems: Problems) -> None:
     assert problems({"smarthub.username": username}) == (NO_USERNAME,)
 
 
@@ -198,7 +200,7 @@ def test_null_is_no_user_name(username: str, problems: Problems) -> None:
         (".", b"", "Is a directory"),
     ],
 )
-def test_a_wrong_file_with_a_secret_is_refused_with_the_reason(  # noqa: PLR0917
+def test_an_unusable_secret_file_is_refused_with_the_reason(  # noqa: PLR0917
     key: str, file: str, content: bytes, message: str, problems: Problems, write: Write
 ) -> None:
     write(content, "secret")
@@ -210,13 +212,13 @@ def test_a_wrong_file_with_a_secret_is_refused_with_the_reason(  # noqa: PLR0917
     ("path", "message"),
     [("none.yaml", "No such file or directory"), (".", "Is a directory"), ("a\0b", "not a valid path")],
 )
-def test_a_file_that_cannot_be_read_is_refused_with_the_reason(folder: Path, path: str, message: str) -> None:
+def test_an_unreadable_file_is_refused_with_the_reason(folder: Path, path: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(Path(path), {"HOME": HOME}, Overrides())
     assert caught.value.problems == (f"{path}: {message}",)
 
 
-def test_a_default_file_that_cannot_be_read_is_not_passed_over(folder: Path, problems: Problems) -> None:
+def test_an_unreadable_default_file_is_not_skipped(folder: Path, problems: Problems) -> None:
     (folder / "config.yaml").mkdir()
     assert problems(text="") == ("config.yaml: Is a directory",)
 

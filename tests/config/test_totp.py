@@ -18,11 +18,11 @@ RFC_TIME, RFC_CODE = 1111111109, "081804"
         f"otpauth://totp/x?secret={RFC_SECRET.lower()}&algorithm=SHA1&digits=6&period=30",
     ],
 )
-def test_codes_are_those_of_the_standard(text: str) -> None:
+def test_codes_follow_the_standard(text: str) -> None:
     assert second_factor(text).at(RFC_TIME) == RFC_CODE
 
 
-def test_parameters_of_a_uri_count() -> None:
+def test_the_parameters_of_a_uri_are_used() -> None:
     generator = second_factor(f"otpauth://totp/x?secret={RFC_SECRET}&digits=8&period=60&algorithm=sha256")
     assert (generator.digits, generator.interval) == (8, 60)
     assert generator.at(RFC_TIME) != second_factor(f"otpauth://totp/x?secret={RFC_SECRET}&digits=8").at(RFC_TIME)
@@ -32,7 +32,7 @@ def test_parameters_of_a_uri_count() -> None:
     "text",
     ["JBSWY3DPEHPK3PXP", "JBSWY3DPEHPK3PXPJA", "JBSWY3DPEHPK3PXPJA======", "otpauth://totp/x?secret=JBSWY3DPEHPK3PXP"],
 )
-def test_short_secrets_and_missing_padding_are_taken(text: str) -> None:
+def test_short_secrets_and_missing_padding_are_accepted(text: str) -> None:
     assert len(second_factor(text).now()) == 6
 
 
@@ -56,7 +56,7 @@ def test_short_secrets_and_missing_padding_are_taken(text: str) -> None:
         "otpauth://[",
     ],
 )
-def test_what_gives_no_codes_is_refused_without_being_repeated(text: str) -> None:
+def test_an_invalid_secret_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(
         ValueError,
         match=exactly("neither a base32 secret nor an otpauth://totp URI; copy it from the portal again"),

@@ -15,7 +15,7 @@ NEW_YORK = 'did you mean "America/New_York"?'
     ("text", "seconds"),
     [("90s", 90), ("1h30m", 5400), ("2w", 1209600), ("1y", 31536000), (" 0s ", 0), ("1d2h3m4s", 93784)],
 )
-def test_durations_are_those_of_prometheus(text: str, seconds: int) -> None:
+def test_durations_follow_prometheus(text: str, seconds: int) -> None:
     assert parse_duration(text) == seconds
 
 
@@ -25,7 +25,7 @@ def test_other_durations_are_refused(text: str) -> None:
         parse_duration(text)
 
 
-def test_a_number_without_unit_is_refused_with_a_proposal() -> None:
+def test_a_number_without_a_unit_is_refused_with_a_suggestion() -> None:
     with pytest.raises(ValueError, match=exactly('"3600" has no unit; for seconds, write 3600s')):
         parse_duration("3600")
 
@@ -51,17 +51,17 @@ def test_durations_are_shown_in_days_and_smaller(seconds: int, text: str) -> Non
 
 @given(st.integers(min_value=0, max_value=10**9))
 @settings(deadline=None)
-def test_a_formatted_duration_is_read_as_the_same(seconds: int) -> None:
+def test_a_formatted_duration_can_be_parsed_again(seconds: int) -> None:
     assert parse_duration(format_duration(seconds)) == seconds
 
 
-def test_yes_and_no_have_many_words() -> None:
+def test_booleans_have_several_spellings() -> None:
     assert all(parse_boolean(text) is True for text in ("true", "yes", "on", "YES", " on "))
     assert all(parse_boolean(text) is False for text in ("false", "no", "off", "False"))
 
 
 @pytest.mark.parametrize("text", ["1", "y", "", "maybe"])
-def test_other_words_are_neither(text: str) -> None:
+def test_other_words_are_not_booleans(text: str) -> None:
     with pytest.raises(ValueError, match=f'^"{text}" is not a boolean; use true or false$'):
         parse_boolean(text)
 
@@ -77,7 +77,7 @@ def test_other_counts_are_refused(text: str) -> None:
         parse_count(text, most=10**9)
 
 
-def test_counts_have_a_limit() -> None:
+def test_counts_have_a_maximum() -> None:
     with pytest.raises(ValueError, match=exactly('"0366" is out of range; use a whole number from 1 to 365')):
         parse_count("0366", most=365)
 
@@ -101,13 +101,13 @@ def test_zones_have_iana_names(name: str) -> None:
         ("+05:00", AREA_CITY),
     ],
 )
-def test_an_unknown_zone_is_refused_with_the_nearest_one(name: str, advice: str) -> None:
+def test_an_unknown_zone_is_refused_with_a_suggestion(name: str, advice: str) -> None:
     with pytest.raises(ValueError, match=exactly(f'unknown time zone "{name}"; {advice}')):
         parse_zone(name)
 
 
 @pytest.mark.parametrize("name", ["America", "x\0y", "\ud800", "x" * 5000])
-def test_no_text_at_all_makes_the_zone_lookup_stumble(name: str) -> None:
+def test_no_text_breaks_the_zone_lookup(name: str) -> None:
     with pytest.raises(ValueError, match="unknown time zone"):
         parse_zone(name)
 
@@ -125,12 +125,12 @@ def test_no_text_at_all_makes_the_zone_lookup_stumble(name: str) -> None:
         ),
     ],
 )
-def test_labels_have_names_of_prometheus_and_not_ours(names: list[str], message: str) -> None:
+def test_label_names_are_valid_and_not_our_own(names: list[str], message: str) -> None:
     assert [parse_label_name(name) for name in ("site", "_x1")] == ["site", "_x1"]
     for name in names:
         with pytest.raises(ValueError, match=exactly(message)):
             parse_label_name(name)
 
 
-def test_text_is_shown_short_and_on_one_line() -> None:
+def test_quoted_text_is_short_and_on_one_line() -> None:
     assert quoted('a\n"' + "b" * 100) == '"a\\n\\"' + "b" * 57 + '..."'

@@ -1,4 +1,4 @@
-"""A configuration that is written means what it was written from, and is nobody else's to read."""
+"""A written configuration can be read back, and only by its owner."""
 
 import errno
 import os
@@ -57,7 +57,7 @@ def text_of(
     seen: Sequence[LocationChoice] = (),
     files: Sequence[tuple[str, Path | None]] = (("password", None),),
 ) -> str:
-    """The configuration of these logins, of which the same was found."""
+    """Return the configuration of logins with the same findings."""
     return config_text([DiscoveredLogin(each, zone, or_zones, seen, files) for each in logins])
 
 
@@ -99,34 +99,34 @@ def assert_comes_back(of: Login, password: str, folder: Path) -> None:
     assert back == replace(of, password=Secret(password), totp_secret=None, zone=ZoneInfo("America/New_York"))
 
 
-# -- what is written is what is read
+# -- reading back
 
 
 @given(visible, secrets, urls, st.just("") | visible, locations | st.just([LocationChoice("55001")]))
 @written
-def test_whatever_the_values_hold_the_same_login_comes_back(
+def test_any_login_can_be_read_back(
     username: str, password: str, url: str, name: str, locations: list[LocationChoice]
 ) -> None:
-    # A file cannot tell its own last line end from a secret's, nor a byte order mark.
+    # In a file, the last line break and a byte order mark do not belong to the secret.
     assume(not password.endswith(("\r", "\n")) and not password.startswith("\ufeff"))
     with TemporaryDirectory() as folder:
         assert_comes_back(login(username, url=url, name=name, locations=locations), password, Path(folder))
 
 
 @pytest.mark.parametrize("text", NASTY)
-def test_a_nasty_value_is_text_in_every_place(text: str, tmp_path: Path) -> None:
+def test_a_tricky_value_is_text_everywhere(text: str, tmp_path: Path) -> None:
     assert_comes_back(login(text, name=text, locations=[LocationChoice("0012", "007", text)]), text, tmp_path)
 
 
 @given(st.text(max_size=40), st.sampled_from(("", "America/Denver")))
 @written
-def test_no_nickname_breaks_out_of_its_comment(nickname: str, zone: str) -> None:
+def test_no_nickname_escapes_its_comment(nickname: str, zone: str) -> None:
     text = text_of(login(), zone=zone, seen=[replace(HOUSE, name=nickname), BARN], or_zones=["America/Phoenix"])
     expected = {"api_url": "https://novec.smarthub.coop", "username": "member@example.org"}
     assert yaml.safe_load(text) == {"smarthub": expected | ({"timezone": zone} if zone else {})}
 
 
-def test_a_single_login_is_written_exactly_so() -> None:
+def test_the_text_of_a_single_login() -> None:
     files = [("password", Path("config.password")), ("totp_secret", None)]
     text = text_of(login(), or_zones=["US/Eastern", "America/Toronto"], seen=[HOUSE, BARN], files=files)
     section, _, _ = text.partition("\n\n")
@@ -146,7 +146,7 @@ def test_a_single_login_is_written_exactly_so() -> None:
     assert TOTP not in text
 
 
-def test_the_comment_with_the_locations_can_be_uncommented(tmp_path: Path) -> None:
+def test_the_locations_can_be_uncommented(tmp_path: Path) -> None:
     seen = (LocationChoice("55001", "70001", 'The "#1": House'), BARN)
     text = re.sub(r"^  # (?=locations|  -)", "  ", text_of(login(), seen=seen), flags=re.MULTILINE)
     assert read_back(text, tmp_path).locations == seen
@@ -155,7 +155,7 @@ def test_the_comment_with_the_locations_can_be_uncommented(tmp_path: Path) -> No
 # -- several logins
 
 
-def test_several_logins_are_a_list_that_comes_back(tmp_path: Path) -> None:
+def test_several_logins_are_a_list_that_can_be_read_back(tmp_path: Path) -> None:
     files: list[tuple[str, Path | None]] = [("password", Path("p")), ("totp_secret", Path("t"))]
     write_private(tmp_path / "p", "hunter2\n")
     write_private(tmp_path / "t", f"{TOTP}\n")
@@ -164,9 +164,9 @@ def test_several_logins_are_a_list_that_comes_back(tmp_path: Path) -> None:
     assert back == tuple(replace(each, zone=ZoneInfo("America/New_York")) for each in logins)
 
 
-def test_a_list_without_secrets_says_where_each_goes(tmp_path: Path) -> None:
+def test_a_list_without_secrets_says_where_to_add_them(tmp_path: Path) -> None:
     text = text_of(login(name="A"), login(url="cobb", name="cobb"), zone="")
-    # The environment is no way for a list, so it must not be named.
+    # The environment does not apply to a list, so it must not be named.
     assert "SMARTHUB_" not in text
     assert text.count("# password: not written; add it here, or set password_file") == 2
     assert [entry["name"] for entry in yaml.safe_load(text)["smarthub"]] == ["A", "cobb"]
@@ -176,7 +176,7 @@ def test_a_list_without_secrets_says_where_each_goes(tmp_path: Path) -> None:
     assert places == [f"smarthub[{number}].{key}" for number in (0, 1) for key in ("password", "timezone")]
 
 
-def test_without_a_zone_serve_says_that_it_is_missing(tmp_path: Path) -> None:
+def test_without_a_zone_the_configuration_is_not_complete(tmp_path: Path) -> None:
     text = text_of(login(), zone="")
     assert '  # timezone: "America/New_York"  # CHANGE to the co-op\'s time zone; it was not found' in text
     with pytest.raises(ConfigError, match=r"smarthub\.timezone"):
@@ -188,7 +188,7 @@ def test_without_a_zone_serve_says_that_it_is_missing(tmp_path: Path) -> None:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A file that is there already."""
+    """An existing file."""
     path = tmp_path / "config.yaml"
     path.write_text("mine\n")
     path.chmod(0o640)
@@ -196,7 +196,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
-def test_a_file_is_for_its_owner_alone_whatever_the_umask(mask: int, tmp_path: Path) -> None:
+def test_only_the_owner_can_read_a_file_with_any_umask(mask: int, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     with umask(mask):
         assert write_private(path, "one\n", force=True) is None
@@ -206,7 +206,7 @@ def test_a_file_is_for_its_owner_alone_whatever_the_umask(mask: int, tmp_path: P
     assert (path.read_text(), mode(path)) == ("two\n", 0o600)
 
 
-def test_a_file_is_private_before_it_holds_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_private_before_it_has_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     modes: list[int] = []
     fdopen = os.fdopen
 
@@ -220,28 +220,28 @@ def test_a_file_is_private_before_it_holds_anything(tmp_path: Path, monkeypatch:
     assert modes == [0o600]
 
 
-def test_nothing_is_written_over_without_being_told_to(path: Path) -> None:
+def test_an_existing_file_is_only_replaced_by_force(path: Path) -> None:
     message = f"{path}: already exists; use --force to overwrite it (kept as config.yaml.bak)"
     with pytest.raises(ConfigError, match=exactly(message)):
         write_private(path, "other\n")
     assert (path.read_text(), names(path.parent)) == ("mine\n", ["config.yaml"])
 
 
-def test_the_backup_holds_what_stood_there_before(path: Path) -> None:
+def test_the_backup_has_the_previous_content(path: Path) -> None:
     backup = path.with_name("config.yaml.bak")
     assert [write_private(path, f"{number}\n", force=True) for number in range(2)] == [backup, backup]
     assert (path.read_text(), backup.read_text(), mode(backup)) == ("1\n", "0\n", 0o600)
     assert len(names(path.parent)) == 2
 
 
-def test_a_file_that_says_the_same_needs_no_backup(path: Path) -> None:
+def test_the_same_content_needs_no_backup(path: Path) -> None:
     path.write_text("Käse\n", encoding="utf-8")
     assert write_private(path, "Käse\n", force=True) is None
     assert (names(path.parent), mode(path)) == (["config.yaml"], 0o600)
 
 
 @pytest.mark.parametrize("is_there", [False, True])
-def test_a_link_stays_a_link_and_its_target_is_written(tmp_path: Path, *, is_there: bool) -> None:
+def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path: Path, *, is_there: bool) -> None:
     link, folder = tmp_path / "config.yaml", tmp_path / "dotfiles"
     target = folder / "smarthub.yaml"
     folder.mkdir()
@@ -267,7 +267,7 @@ def test_a_link_stays_a_link_and_its_target_is_written(tmp_path: Path, *, is_the
         ("into-itself", "is a broken symbolic link; remove it"),
     ],
 )
-def test_what_cannot_be_a_file_is_told(tmp_path: Path, name: str, problem: str, *, force: bool) -> None:
+def test_an_impossible_path_is_reported(tmp_path: Path, name: str, problem: str, *, force: bool) -> None:
     (tmp_path / "into-none").symlink_to("none/config.yaml")
     (tmp_path / "into-itself").symlink_to("into-itself")
     message = f"{tmp_path / name}: {problem.format(folder=tmp_path)}"
@@ -279,7 +279,7 @@ def test_what_cannot_be_a_file_is_told(tmp_path: Path, name: str, problem: str, 
 @pytest.mark.parametrize(
     ("error", "seen"), [(OSError(errno.ENOSPC, "No space"), ConfigError), (KeyboardInterrupt(), KeyboardInterrupt)]
 )
-def test_a_failure_leaves_the_file_as_it_was_and_nothing_beside(
+def test_a_failure_changes_nothing_and_leaves_no_files(
     call: str, error: BaseException, seen: type[BaseException], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> int:

@@ -11,7 +11,7 @@ Tree = tuple[int, object]
 
 
 def tree(node: yaml.Node) -> Tree:
-    """A node as its line and its text, its items, or its keys (each with its line) and values."""
+    """Return the line of a node, and its text, items, or keys and values."""
     if isinstance(node, yaml.MappingNode):
         return line_of(node), [(tree(key), tree(value)) for key, value in node.value]
     return line_of(node), [tree(item) for item in node.value] if isinstance(node, yaml.SequenceNode) else node.value
@@ -29,7 +29,7 @@ def scalar(text: str) -> yaml.ScalarNode:
     "text",
     ["0012345001", "no", "1e5", "12:30", "0x10", "1_000", "2024-01-02", "TRUE", "3.10", "=", "<<", ".inf", "null ish"],
 )
-def test_a_scalar_is_the_text_that_was_typed(text: str) -> None:
+def test_a_scalar_is_exactly_what_was_typed(text: str) -> None:
     assert (scalar(text).value, is_null(scalar(text))) == (text, False)
 
 
@@ -50,7 +50,7 @@ def test_nodes_know_their_lines_and_keep_repeated_keys() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"# nothing\n", b"\xef\xbb\xbf"])
-def test_an_empty_file_is_nothing(data: bytes) -> None:
+def test_an_empty_file_is_an_empty_value(data: bytes) -> None:
     assert parse_yaml(data).value == ""
 
 
@@ -87,7 +87,7 @@ def test_an_empty_file_is_nothing(data: bytes) -> None:
         (b"{a: b,c}\n", 1, BAD_KEY),
     ],
 )
-def test_what_is_no_plain_yaml_is_refused_with_line_and_advice(data: bytes, line: int, message: str) -> None:
+def test_other_yaml_is_refused_with_line_and_advice(data: bytes, line: int, message: str) -> None:
     with pytest.raises(YamlError) as caught:
         parse_yaml(data)
     assert (caught.value.line, str(caught.value)) == (line, message)

@@ -200,7 +200,7 @@ TROUBLES = [
     Trouble(
         "32: the zone left at UTC",
         [
-            "warning configuration config.yaml:6: smarthub.timezone: UTC has no summer time",
+            "warning configuration config.yaml:6: smarthub.timezone: UTC has no daylight saving time",
             OUTSIDE,
             "failed zone the portal's times do not fit UTC -> set timezone: America/New_York",
         ],

@@ -1,4 +1,4 @@
-"""The web configuration file: what it may say, what it does to requests, and that it is read again."""
+"""The web configuration file: its rules, its effects and its reloading."""
 
 import base64
 import logging
@@ -38,7 +38,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def folder(tmp_path: Path, authority: trustme.CA) -> Path:
-    """A folder with a server's certificate and key, and the certificate of their authority."""
+    """A directory with the certificates of a server and its CA."""
     renew(tmp_path, authority)
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     return tmp_path
@@ -69,12 +69,12 @@ def access_of(folder: Path, text: str) -> WebConfig:
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> WebConfig:
-    """One user, `me`, whose password is `right`."""
+    """A configuration with one user, `me`, whose password is `right`."""
     return access_of(tmp_path, f"basic_auth_users: {{me: {HASH}}}")
 
 
 def problems_of(folder: Path, text: str) -> list[str]:
-    """The lines that a file is refused with, without the name of the file that each begins with."""
+    """Return the problems of a file, without its name at their beginning."""
     path = written(folder, text)
     with pytest.raises(ConfigError) as caught:
         WebConfig(path)
@@ -108,7 +108,7 @@ def certificate_of(server: Server, context: ssl.SSLContext) -> bytes | None:
 
 
 def reply(server: Server, context: ssl.SSLContext) -> bytes:
-    """The answer to a request over TLS, empty when the server hangs up."""
+    """Return the response to a request over TLS, empty if the server hangs up."""
     with closing(HTTPSConnection(*server.address, context=context, timeout=5)) as connection:
         connection.request("GET", "/page")
         with connection.getresponse() as response:
@@ -120,7 +120,7 @@ TOP_KEYS = "not supported; use one of tls_server_config, http_server_config, bas
 TOGETHER = "client_ca_file and client_auth_type belong together; set both or neither"
 
 
-# What is refused
+# Problems
 
 
 @pytest.mark.parametrize(
@@ -219,18 +219,18 @@ TOGETHER = "client_ca_file and client_auth_type belong together; set both or nei
         ),
     ],
 )
-def test_a_mistake_is_named_with_what_to_do(folder: Path, text: str, problems: list[str]) -> None:
+def test_a_problem_is_reported_with_what_to_do(folder: Path, text: str, problems: list[str]) -> None:
     assert problems_of(folder, text) == problems
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "absent.yaml"
     with pytest.raises(ConfigError) as caught:
         WebConfig(path)
     assert caught.value.problems == (f"{path}: cannot be read: No such file or directory",)
 
 
-def test_all_mistakes_are_told_at_once(folder: Path) -> None:
+def test_all_problems_are_reported_at_once(folder: Path) -> None:
     text = "tls_server_config: {cert_file: none.pem}\nhttp_server_config: {http2: 1}\nbasic_auth_users: {me: pw}"
     assert problems_of(folder, text) == [
         f"tls_server_config.cert_file: {folder}/none.pem cannot be read: No such file or directory",
@@ -265,7 +265,7 @@ def test_a_damaged_certificate_is_refused(folder: Path) -> None:
     for name in ("cert.pem", "ca.pem"):
         (folder / name).write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     text = TLS.replace("}", ", client_ca_file: ca.pem, client_auth_type: RequireAndVerifyClientCert}")
-    # What follows is OpenSSL's own word for it, which differs between its versions.
+    # The reason comes from OpenSSL and depends on its version.
     assert [problem.rpartition(": ")[0] for problem in problems_of(folder, text)] == [
         f"tls_server_config: {folder}/cert.pem and {folder}/key.pem cannot be used",
         f"tls_server_config: {folder}/ca.pem cannot be used",
@@ -283,7 +283,7 @@ def test_a_key_with_a_passphrase_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     "stored", ["", "secret", "5", "[a]", HASH[:-1], HASH + "a", "$2x" + HASH[3:], "$2b$03" + HASH[6:], f"'{HASH} '"]
 )
-def test_what_is_not_a_bcrypt_hash_is_refused_and_not_shown(folder: Path, stored: str) -> None:
+def test_an_invalid_hash_is_refused_and_not_shown(folder: Path, stored: str) -> None:
     assert problems_of(folder, f"basic_auth_users:\n  me: {stored}") == [
         "basic_auth_users.me: not a bcrypt hash; create one with: htpasswd -nBC 10 me"
     ]
@@ -300,7 +300,7 @@ def test_what_is_not_a_bcrypt_hash_is_refused_and_not_shown(folder: Path, stored
         f"tls_server_config: {{cert_file: '{HASH}', key_file: key.pem, min_version: {HASH}}}",
     ],
 )
-def test_a_hash_shows_in_no_message_wherever_it_stands(folder: Path, text: str) -> None:
+def test_no_message_shows_a_hash(folder: Path, text: str) -> None:
     assert not any(HASH[4:] in problem or "$2b$" in problem for problem in problems_of(folder, text))
 
 
@@ -308,7 +308,7 @@ def test_a_hash_shows_in_no_message_wherever_it_stands(folder: Path, text: str) 
 
 
 @pytest.mark.parametrize("authorization", [basic("me:right"), basic("me:right").replace("Basic", "bASIC ")])
-def test_the_right_password_passes(guarded: WebConfig, authorization: str) -> None:
+def test_the_right_password_is_accepted(guarded: WebConfig, authorization: str) -> None:
     assert guarded.refusal(request_with(authorization)) is None
 
 
@@ -325,23 +325,23 @@ def test_anything_else_is_refused(guarded: WebConfig, authorization: str | None)
 
 
 @pytest.mark.parametrize(("path", "status"), [("/-/healthy", 200), ("/-/healthy/", 401), ("/-/ready", 401), ("/", 401)])
-def test_the_health_check_alone_needs_no_password(guarded: WebConfig, path: str, status: int) -> None:
+def test_only_the_health_check_needs_no_password(guarded: WebConfig, path: str, status: int) -> None:
     assert [status_of(guarded, request_with(header, path)) for header in (None, basic("me:wrong"))] == [status] * 2
 
 
 @pytest.mark.parametrize("text", ["{}", "basic_auth_users:", "basic_auth_users: {}"])
-def test_without_users_everybody_passes(tmp_path: Path, text: str) -> None:
+def test_without_users_no_password_is_needed(tmp_path: Path, text: str) -> None:
     assert status_of(access_of(tmp_path, text), request_with(None)) == 200
 
 
 @pytest.mark.parametrize("kind", ["2a", "2b", "2y"])
-def test_every_current_kind_of_bcrypt_hash_is_understood(tmp_path: Path, kind: str) -> None:
+def test_every_current_kind_of_bcrypt_hash_works(tmp_path: Path, kind: str) -> None:
     access = access_of(tmp_path, f"basic_auth_users: {{me: '${kind}{HASH[3:]}'}}")
     assert status_of(access, signed_in("me", "right")) == 200
     assert status_of(access, signed_in("me", "wrong")) == 401
 
 
-def test_a_password_may_have_72_bytes_and_no_more(tmp_path: Path) -> None:
+def test_a_password_has_at_most_72_bytes(tmp_path: Path) -> None:
     stored = bcrypt.hashpw(b"p" * 72, bcrypt.gensalt(4)).decode()
     access = access_of(tmp_path, f"basic_auth_users: {{me: {stored}}}")
     assert status_of(access, signed_in("me", "p" * 72)) == 200
@@ -349,7 +349,7 @@ def test_a_password_may_have_72_bytes_and_no_more(tmp_path: Path) -> None:
 
 
 class CountingCheck:
-    """bcrypt.checkpw, slowed down and counted."""
+    """Counts the calls of bcrypt.checkpw and slows them down."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._check = bcrypt.checkpw
@@ -371,7 +371,7 @@ class CountingCheck:
             self._running.release()
 
 
-def test_a_password_is_computed_once_and_then_remembered(guarded: WebConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_is_checked_once_and_then_cached(guarded: WebConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     checks = CountingCheck(monkeypatch)
     for _ in range(3):
         assert status_of(guarded, signed_in("me", "right")) == 200
@@ -390,7 +390,7 @@ def test_parallel_requests_compute_one_hash_at_a_time(guarded: WebConfig, monkey
     assert not checks.overlapped
 
 
-def test_an_unknown_name_costs_as_much_as_a_known_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_name_takes_as_long_as_a_known_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     costly = "$2b$05" + HASH[6:]
     access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}, you: {costly}}}")
     checks = CountingCheck(monkeypatch)
@@ -398,13 +398,13 @@ def test_an_unknown_name_costs_as_much_as_a_known_one(tmp_path: Path, monkeypatc
     assert checks.hashes == [b"$2b$05$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"]
 
 
-def test_the_password_of_the_fake_hash_does_not_pass(guarded: WebConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_password_of_the_fake_hash_is_rejected(guarded: WebConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bcrypt, "checkpw", lambda *_: True)
     assert status_of(guarded, signed_in("nobody", "whatever")) == 401
     assert status_of(guarded, signed_in("me", "whatever")) == 200
 
 
-def test_guessing_does_not_push_the_right_password_out(guarded: WebConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guesses_do_not_evict_the_right_password(guarded: WebConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     checks = CountingCheck(monkeypatch)
     assert status_of(guarded, signed_in("me", "right")) == 200
     for number in range(150):
@@ -414,18 +414,18 @@ def test_guessing_does_not_push_the_right_password_out(guarded: WebConfig, monke
     assert len(checks.hashes) == 151
 
 
-def test_what_is_remembered_holds_no_password() -> None:
+def test_the_cache_contains_no_password() -> None:
     key, other = (_Passwords()._key(b"me", b"right", HASH.encode()) for _ in range(2))
     assert b"right" not in key
     assert key != other
 
 
-def test_name_and_password_cannot_be_shifted_into_each_other() -> None:
+def test_name_and_password_have_a_clear_border_in_the_cache() -> None:
     passwords = _Passwords()
     assert passwords._key(b"ab", b"c", b"d") != passwords._key(b"a", b"bc", b"d")
 
 
-def test_the_server_asks_for_the_password_before_anything_else(guarded: WebConfig) -> None:
+def test_the_server_checks_the_password_first(guarded: WebConfig) -> None:
     with Server(LOOPBACK, app, guarded) as server:
         for method, path, authorization, status in (
             ("GET", "/metrics", basic("me:right"), 200),
@@ -442,7 +442,7 @@ def test_the_server_asks_for_the_password_before_anything_else(guarded: WebConfi
 # Headers
 
 
-def test_configured_headers_replace_those_of_every_response(tmp_path: Path) -> None:
+def test_configured_headers_replace_those_of_responses(tmp_path: Path) -> None:
     access = access_of(
         tmp_path,
         "http_server_config:\n"
@@ -482,7 +482,7 @@ def test_tls_is_1_2_or_newer_or_as_configured(
     assert access.uses_tls
 
 
-def test_without_tls_there_is_none(tmp_path: Path) -> None:
+def test_without_a_tls_section_there_is_no_tls(tmp_path: Path) -> None:
     access = access_of(tmp_path, "{}")
     assert access.context() is None
     assert not access.uses_tls
@@ -505,10 +505,10 @@ UNKNOWN_AUTHORITY = "TLSV1_ALERT_UNKNOWN_CA"
         (IF_GIVEN, "none", ""),
     ],
 )
-def test_certificates_of_clients_are_verified(  # noqa: PLR0917
+def test_client_certificates_are_verified(  # noqa: PLR0917
     folder: Path, authority: trustme.CA, trusting: ssl.SSLContext, text: str, certificate: str, reason: str
 ) -> None:
-    trusting.maximum_version = ssl.TLSVersion.TLSv1_2  # where the refusal is part of the handshake
+    trusting.maximum_version = ssl.TLSVersion.TLSv1_2  # where the handshake includes the refusal
     if certificate != "none":
         issuer = authority if certificate == "ours" else trustme.CA()
         issuer.issue_cert("client@example.org").configure_cert(trusting)
@@ -521,11 +521,11 @@ def test_certificates_of_clients_are_verified(  # noqa: PLR0917
     assert caught.value.reason == reason
 
 
-def test_without_certificate_no_client_reaches_the_application(folder: Path, trusting: ssl.SSLContext) -> None:
+def test_without_a_certificate_no_client_is_served(folder: Path, trusting: ssl.SSLContext) -> None:
     def unreachable(request: Request) -> Response:
         raise AssertionError
 
-    # TLS 1.3 tells the client only after it has sent its request, if it still listens.
+    # With TLS 1.3 the client may only learn it after it has sent its request.
     with (
         Server(LOOPBACK, unreachable, access_of(folder, REQUIRED)) as server,
         pytest.raises((ssl.SSLError, ConnectionError)),
@@ -533,10 +533,10 @@ def test_without_certificate_no_client_reaches_the_application(folder: Path, tru
         reply(server, trusting)
 
 
-# Reading again
+# Reloading
 
 
-def test_a_renewed_certificate_is_for_new_connections(
+def test_a_renewed_certificate_applies_to_new_connections(
     folder: Path, authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
     with (
@@ -554,7 +554,7 @@ def test_a_renewed_certificate_is_for_new_connections(
             assert response.read() == b"/old"
 
 
-def test_a_half_done_renewal_keeps_the_old_certificate(
+def test_an_unfinished_renewal_keeps_the_old_certificate(
     folder: Path, authority: trustme.CA, trusting: ssl.SSLContext, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Server(LOOPBACK, app, access_of(folder, TLS)) as server:
@@ -568,7 +568,7 @@ def test_a_half_done_renewal_keeps_the_old_certificate(
         assert len(caplog.records) == 1
 
 
-def test_a_certificate_that_vanishes_and_comes_back_is_no_end(
+def test_a_certificate_may_disappear_and_come_back(
     folder: Path, authority: trustme.CA, trusting: ssl.SSLContext, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Server(LOOPBACK, app, access_of(folder, TLS)) as server:
@@ -580,7 +580,7 @@ def test_a_certificate_that_vanishes_and_comes_back_is_no_end(
     assert len(caplog.records) == 1
 
 
-def test_changed_users_count_from_the_next_request(tmp_path: Path, guarded: WebConfig) -> None:
+def test_changed_users_apply_to_the_next_request(tmp_path: Path, guarded: WebConfig) -> None:
     assert status_of(guarded, signed_in("me", "right")) == 200
     written(tmp_path, f"basic_auth_users: {{me: {OTHER_HASH}, you: {HASH}}}")
     assert status_of(guarded, signed_in("me", "right")) == 401
@@ -589,7 +589,7 @@ def test_changed_users_count_from_the_next_request(tmp_path: Path, guarded: WebC
 
 
 @pytest.mark.parametrize("text", ["", "basic_auth_users: {me: ", "basic_auth_users: {me: plain}", None])
-def test_a_broken_new_version_lets_nobody_else_in(
+def test_an_invalid_new_version_lets_nobody_else_in(
     tmp_path: Path, guarded: WebConfig, caplog: pytest.LogCaptureFixture, text: str | None
 ) -> None:
     if text is None:
@@ -603,7 +603,7 @@ def test_a_broken_new_version_lets_nobody_else_in(
 
 
 @pytest.mark.parametrize(("before", "after"), [(TLS, "{}"), ("{}", TLS)])
-def test_tls_is_neither_turned_off_nor_on_without_a_restart(
+def test_tls_is_only_turned_on_or_off_by_a_restart(
     folder: Path, caplog: pytest.LogCaptureFixture, before: str, after: str
 ) -> None:
     access = access_of(folder, before)
@@ -617,7 +617,7 @@ def test_tls_is_neither_turned_off_nor_on_without_a_restart(
     ]
 
 
-def test_a_file_that_a_broken_version_names_is_watched_too(folder: Path, authority: trustme.CA) -> None:
+def test_files_of_an_invalid_version_are_watched_too(folder: Path, authority: trustme.CA) -> None:
     access = access_of(folder, TLS)
     before = access.context()
     written(folder, TLS.replace("cert.pem", "next.pem"))
@@ -635,7 +635,7 @@ def test_a_replaced_file_of_the_same_size_and_time_is_noticed(tmp_path: Path, gu
     assert status_of(guarded, signed_in("me", "other")) == 200
 
 
-def test_nothing_is_read_again_while_nothing_has_changed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_file_is_not_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     access = access_of(folder, TLS)
     context = access.context()
     monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("read"))

@@ -1,4 +1,4 @@
-"""The HTTP server on loopback, with plain sockets as clients where a polite library would hide what happens."""
+"""The HTTP server on loopback, mostly with plain sockets as clients."""
 
 import http.client
 import logging
@@ -31,16 +31,16 @@ GET = b"GET / HTTP/1.1\r\n\r\n"
 SLOW = b"GET /slow HTTP/1.1\r\n\r\n"
 BIG = b"0123456789abcdef" * 2_000_000
 TIMEOUT = DEADLINE / 2
-"""How long clients wait: a server that makes them wait for a client of PATIENT keeps them longer."""
+"""How long clients wait in seconds: less than the limits of PATIENT."""
 
 PATIENT = Limits(request_seconds=DEADLINE, response_seconds=DEADLINE, idle_seconds=DEADLINE)
-"""Where slow clients must not be in the way of prompt ones."""
+"""Limits so long that slow clients would delay prompt ones, if they could."""
 
 SHORT = 0.2
-"""The limit in seconds of what a slow client does, and nobody else."""
+"""A limit in seconds that only a slow client meets."""
 
 BEARABLE = 2.0
-"""The same where the client first does something promptly within the limit, on a machine that may be busy."""
+"""A limit that a prompt client stays within even on a busy machine."""
 
 
 def echo(request: Request) -> Response:
@@ -54,7 +54,7 @@ def echo(request: Request) -> Response:
 
 
 class Gate:
-    """An application that holds every request to /slow until it is opened."""
+    """An application that delays every request to /slow until it is opened."""
 
     def __init__(self) -> None:
         self._entered = threading.Semaphore(0)
@@ -71,7 +71,7 @@ class Gate:
 
 
 class Connect(Protocol):
-    """Connects a client, which sends something at once."""
+    """Connects a client, which may send something at once."""
 
     def __call__(self, server: Server, start: bytes = b"") -> socket.socket: ...
 
@@ -123,7 +123,7 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 
 
 def everything(client: socket.socket) -> bytes:
-    """What comes until the server closes, which may also be by a reset."""
+    """Return what comes until the server closes or resets the connection."""
     received = bytearray()
     try:
         while block := client.recv(1 << 20):
@@ -185,7 +185,7 @@ def test_an_address_is_bound_and_served(listen_address: str, host: str, url_host
                 assert answer(client)[2] == b"GET / {}"
 
 
-def test_a_bare_port_is_ipv4_where_there_is_no_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_alone_is_ipv4_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
     with Server(":0", echo) as server:
         assert server.address[0] == "0.0.0.0"
@@ -219,9 +219,7 @@ def test_a_port_in_use_is_refused(server: Server) -> None:
         (OSError(97, "Address family not supported"), "Address family not supported; choose another address with"),
     ],
 )
-def test_other_refusals_of_the_system_are_one_line(
-    monkeypatch: pytest.MonkeyPatch, error: OSError, problem: str
-) -> None:
+def test_other_errors_of_the_system_are_one_line(monkeypatch: pytest.MonkeyPatch, error: OSError, problem: str) -> None:
     def refuse(*_: object) -> None:
         raise error
 
@@ -229,7 +227,7 @@ def test_other_refusals_of_the_system_are_one_line(
     assert_cannot_listen("127.0.0.1:80", problem)
 
 
-def test_text_that_is_no_address_is_a_configuration_mistake() -> None:
+def test_an_invalid_address_is_a_configuration_error() -> None:
     with pytest.raises(ConfigError, match=r"^--web\.listen-address: "):
         Server("10058", echo)
 
@@ -258,7 +256,9 @@ def test_the_application_gets_a_decoded_request(connect: Connect) -> None:
 
 
 @pytest.mark.parametrize(("method", "body"), [("GET", b"no such page\n"), ("HEAD", b"")])
-def test_the_response_is_what_the_application_gave(server: Server, connect: Connect, method: str, body: bytes) -> None:
+def test_the_response_is_what_the_application_returns(
+    server: Server, connect: Connect, method: str, body: bytes
+) -> None:
     client = connect(server, f"{method} /missing HTTP/1.1\r\n\r\n".encode())
     status, headers, received = answer(client, method)
     assert (status, received) == (404, body)
@@ -291,7 +291,7 @@ def test_other_methods_do_not_reach_the_application(connect: Connect, method: st
         (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 150 + b"\r\n", 431, b"431 Request Header Fields Too Large"),
     ],
 )
-def test_a_bad_request_gets_plain_text_and_the_end(
+def test_a_bad_request_gets_plain_text_and_is_closed(
     server: Server, connect: Connect, request_bytes: bytes, status: int, text: bytes
 ) -> None:
     got, headers, body = answer(connect(server, request_bytes))
@@ -313,7 +313,7 @@ def test_a_failing_application_is_a_500_and_one_log_line(server: Server, caplog:
     ]
 
 
-def test_requests_are_logged_for_debugging_only(
+def test_requests_are_only_logged_for_debugging(
     server: Server, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level(logging.INFO):
@@ -368,7 +368,7 @@ def test_a_body_is_not_read_and_the_client_is_answered(
     assert everything(client) == b""
 
 
-def test_a_client_that_asks_before_its_body_is_answered(server: Server, connect: Connect) -> None:
+def test_a_client_that_waits_to_send_its_body_is_answered(server: Server, connect: Connect) -> None:
     client = connect(server, b"POST / HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
     assert client.recv(12) == b"HTTP/1.1 405"
 
@@ -386,7 +386,7 @@ def test_forty_requests_at_once_are_all_answered(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize(("start", "is_secure"), [(b"", False), (b"GET /big HTTP/1.1\r\n\r\n", False), (b"", True)])
-def test_slow_clients_keep_nobody_waiting(
+def test_slow_clients_do_not_delay_others(
     tls: WebConfig, trusting: ssl.SSLContext, connect: Connect, start: bytes, *, is_secure: bool
 ) -> None:
     with Server(LOOPBACK, echo, tls if is_secure else None, limits=PATIENT) as server:
@@ -414,7 +414,7 @@ def test_a_client_that_is_silent_after_the_handshake_is_cut_off(
 
 
 def assert_is_cut_off_while_it_trickles(client: socket.socket, start: bytes) -> None:
-    """Send a byte every 20 ms, the last one again and again, until the server has had enough."""
+    """Send a byte every 20 ms, the last one repeatedly, until the server closes."""
     client.settimeout(0.02)
     end = time.monotonic() + DEADLINE
     sent = 0
@@ -460,7 +460,7 @@ def test_a_second_request_byte_by_byte_is_cut_off(connect: Connect) -> None:
         assert_is_cut_off_while_it_trickles(client, b"GET /trickle")
 
 
-def test_a_client_that_does_not_take_its_answer_is_cut_off(connect: Connect) -> None:
+def test_a_client_that_does_not_read_is_cut_off(connect: Connect) -> None:
     with Server(LOOPBACK, echo, limits=Limits(response_seconds=SHORT)) as server:
         slow = connect(server, b"GET /big HTTP/1.1\r\n\r\n")
         until(lambda: open_connections(server) == 1)
@@ -468,9 +468,7 @@ def test_a_client_that_does_not_take_its_answer_is_cut_off(connect: Connect) -> 
         assert len(everything(slow)) < len(BIG)
 
 
-def test_a_client_that_takes_its_answer_bit_by_bit_is_cut_off(
-    tls: WebConfig, trusting: ssl.SSLContext, connect: Connect
-) -> None:
+def test_a_client_that_reads_bit_by_bit_is_cut_off(tls: WebConfig, trusting: ssl.SSLContext, connect: Connect) -> None:
     with (
         Server(LOOPBACK, echo, tls, limits=Limits(response_seconds=SHORT)) as server,
         trusting.wrap_socket(connect(server), server_hostname="127.0.0.1") as slow,
@@ -479,18 +477,18 @@ def test_a_client_that_takes_its_answer_bit_by_bit_is_cut_off(
         until(lambda: open_connections(server) == 0 or not slow.recv(1000))
 
 
-def test_a_big_answer_reaches_a_client_that_takes_it(server: Server) -> None:
+def test_a_client_that_reads_gets_a_big_response(server: Server) -> None:
     assert get(server, "/big").encode() == BIG
 
 
-def test_an_idle_connection_is_closed_after_its_time(connect: Connect) -> None:
+def test_an_idle_connection_is_closed_after_its_limit(connect: Connect) -> None:
     with Server(LOOPBACK, echo, limits=Limits(idle_seconds=SHORT)) as server:
         client = connect(server, GET)
         assert answer(client)[2] == b"GET / {}"
         assert everything(client) == b""
 
 
-def test_clients_that_leave_at_any_moment_are_not_logged(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_clients_that_disconnect_are_not_logged(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         for start in (b"", b"GET", b"GET / HTTP/1.1\r\nHo", b"GET /big HTTP/1.1\r\n\r\n"):
             with socket.create_connection(server.address, timeout=TIMEOUT) as client:
@@ -501,7 +499,7 @@ def test_clients_that_leave_at_any_moment_are_not_logged(server: Server, caplog:
     assert caplog.messages == []
 
 
-# The cap on connections
+# The limit on connections
 
 
 def test_the_oldest_idle_connection_makes_room_for_a_new_one(gate: Gate, connect: Connect) -> None:
@@ -517,7 +515,7 @@ def test_the_oldest_idle_connection_makes_room_for_a_new_one(gate: Gate, connect
             assert answer(client)[2] == b"passed"
 
 
-def test_a_newcomer_is_told_503_when_everybody_is_busy(gate: Gate, connect: Connect) -> None:
+def test_a_new_client_gets_503_if_all_are_busy(gate: Gate, connect: Connect) -> None:
     with Server(LOOPBACK, gate, limits=Limits(connections=2)) as server:
         for _ in range(2):
             connect(server, SLOW)
@@ -529,7 +527,7 @@ def test_a_newcomer_is_told_503_when_everybody_is_busy(gate: Gate, connect: Conn
         until(lambda: get(server) == "passed")
 
 
-def test_silent_newcomers_beyond_the_cap_do_not_pile_up(gate: Gate, connect: Connect) -> None:
+def test_silent_clients_beyond_the_limit_do_not_pile_up(gate: Gate, connect: Connect) -> None:
     with Server(LOOPBACK, gate, limits=Limits(connections=1)) as server:
         busy = connect(server, SLOW)
         gate.wait_for_request()
@@ -541,7 +539,7 @@ def test_silent_newcomers_beyond_the_cap_do_not_pile_up(gate: Gate, connect: Con
         assert answer(busy)[2] == b"passed"
 
 
-def test_a_newcomer_is_not_admitted_when_the_spare_ones_are_busy() -> None:
+def test_no_client_is_admitted_if_the_spare_ones_are_busy() -> None:
     connections = Connections(Limits(connections=1))
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(18)]
@@ -553,7 +551,7 @@ def test_a_newcomer_is_not_admitted_when_the_spare_ones_are_busy() -> None:
         assert connections.admit(sockets[17])
 
 
-def test_who_is_not_admitted_is_closed_at_once(
+def test_a_client_that_is_not_admitted_is_closed(
     server: Server, monkeypatch: pytest.MonkeyPatch, connect: Connect
 ) -> None:
     monkeypatch.setattr(Connections, "admit", lambda *_: False)
@@ -567,7 +565,7 @@ def test_three_hundred_silent_clients_leave_room_for_a_scrape(server: Server, co
     until(lambda: open_connections(server) <= 256)
 
 
-def test_running_out_of_file_descriptors_is_survived(server: Server, connect: Connect) -> None:
+def test_the_server_survives_a_lack_of_file_descriptors(server: Server, connect: Connect) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with socket.socket() as client:
         client.settimeout(TIMEOUT)
@@ -586,7 +584,7 @@ def test_running_out_of_file_descriptors_is_survived(server: Server, connect: Co
         assert answer(client)[2] == b"GET / {}"
 
 
-def test_a_thread_that_cannot_be_started_costs_one_connection(
+def test_a_thread_that_cannot_start_costs_one_connection(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, connect: Connect
 ) -> None:
     def fail(*_: object) -> None:
@@ -618,7 +616,7 @@ def test_stop_returns_at_once_and_closes_every_connection(gate: Gate, connect: C
         until(lambda: open_connections(server) == 0)
 
 
-def test_stop_lets_an_answer_that_is_nearly_done_out(gate: Gate, connect: Connect) -> None:
+def test_stop_lets_a_response_finish_that_is_nearly_done(gate: Gate, connect: Connect) -> None:
     with Server(LOOPBACK, gate) as server:
         client, silent = connect(server, SLOW), connect(server)
         gate.wait_for_request()
@@ -661,7 +659,7 @@ def test_tls_serves_and_keeps_the_connection(tls: WebConfig, trusting: ssl.SSLCo
             assert answer(client)[2] == b"GET / {}"
 
 
-def test_clear_text_on_the_tls_port_gets_no_answer(
+def test_clear_text_on_the_tls_port_gets_no_response(
     tls: WebConfig, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Server(LOOPBACK, echo, tls) as server:
@@ -669,7 +667,7 @@ def test_clear_text_on_the_tls_port_gets_no_answer(
     assert caplog.messages == []
 
 
-def test_stop_is_quick_with_silent_tls_clients_and_drops_no_tls(
+def test_stop_is_quick_and_never_drops_tls(
     tls: WebConfig, trusting: ssl.SSLContext, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dropped: list[object] = []
