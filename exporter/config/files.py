@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_STATE_FOLDER = "smarthub-exporter"
-
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
@@ -54,8 +52,8 @@ def default_state_folder(environ: Mapping[str, str]) -> Path:
     """
     base = Path(environ.get("XDG_STATE_HOME", ""))
     if not base.is_absolute():
-        base = home_folder(environ) / ".local" / "state"
-    return base / _STATE_FOLDER
+        base = home_folder(environ) / ".local/state"
+    return base / "smarthub-exporter"
 
 
 def expand(text: str, *, folder: Path, home: Path) -> Path:

@@ -18,8 +18,7 @@ _NOTHING_GIVEN = (
 _ZONE_ADVICE = "; set the co-op's time zone, such as America/New_York (smarthub-exporter discover can find it)"
 
 _ZONES_WITHOUT_SUMMER = ("EST", "MST", "HST", "UTC", "GMT")
-_SUMMER_ADVICE = "use Area/City, such as America/New_York"
-_ASKED = ("api_url", "username", "password")
+_REQUIRED = ("api_url", "username", "password")
 
 Ask = Callable[[str], str]
 """Asks the user for the value of a key; empty if there is no answer."""
@@ -57,7 +56,7 @@ def _sections(top: Section, environ: Mapping[str, str], ask: Ask | None) -> list
     if part is None or not isinstance(part.node, yaml.SequenceNode):
         section = top.subsection("smarthub", environ)
         if ask is not None:
-            for key in _ASKED:
+            for key in _REQUIRED:
                 if section.is_missing(key):
                     section.override(key, key, ask(key))
         return [section]
@@ -69,7 +68,7 @@ def _sections(top: Section, environ: Mapping[str, str], ask: Ask | None) -> list
 
 
 def _login(section: Section, *, require_zone: bool) -> Login | None:
-    section.require("api_url", "username", "password")
+    section.require(*_REQUIRED)
     if require_zone:
         section.require("timezone", advice=_ZONE_ADVICE)
     values = section.values()
@@ -88,7 +87,7 @@ def _login(section: Section, *, require_zone: bool) -> Login | None:
             "password", "still the placeholder from the example; replace it (sign-in is skipped until then)"
         )
     if zone is not None and zone.key in _ZONES_WITHOUT_SUMMER:
-        section.warning("timezone", f"{zone.key} has no daylight saving time; {_SUMMER_ADVICE}")
+        section.warning("timezone", f"{zone.key} has no daylight saving time; use Area/City, such as America/New_York")
     return login
 
 

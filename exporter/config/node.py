@@ -7,7 +7,7 @@ from re import ASCII, fullmatch
 import yaml
 
 from .values import quoted
-from .yaml_nodes import is_null, line_of
+from .yaml_nodes import NULL_TAG, line_of
 
 _KINDS = {yaml.MappingNode: "key: value pairs", yaml.SequenceNode: "a list", yaml.ScalarNode: "a single value"}
 
@@ -60,7 +60,7 @@ class ConfigNode:
     @property
     def is_unset(self) -> bool:
         """Whether the value is empty or an unquoted null."""
-        return isinstance(self.node, yaml.ScalarNode) and (is_null(self.node) or not self.node.value)
+        return isinstance(self.node, yaml.ScalarNode) and (self.node.tag == NULL_TAG or not self.node.value)
 
     def _refuse(self, expected: str) -> bool:
         """Report a value of the wrong kind; return False if it is only unset."""
@@ -98,4 +98,4 @@ class ConfigNode:
         if not isinstance(self.node, yaml.ScalarNode):
             self._refuse("a single value")
             return None
-        return "" if is_null(self.node) and not null_is_text else str(self.node.value)
+        return "" if self.node.tag == NULL_TAG and not null_is_text else str(self.node.value)

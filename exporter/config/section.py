@@ -47,12 +47,15 @@ class Section:
         self.parts: dict[str, ConfigNode] = {}
         self._reported: set[str] = set()
         self._takes_variables = environ is not None
+        for key, spec in shape.items():
+            if environ and (text := environ.get(spec.variable)):
+                self._set(key, text, spec.variable)
+        self._overridden = set(self.settings)
         entries = part.entries() if part else {}
         if entries is None:
             self._reported.update(shape)
         for key, value in (entries or {}).items():
             self._take(key, value)
-        self._overlay(environ or {})
 
     def subsection(self, key: str, environ: Mapping[str, str]) -> "Section":
         """Return the section under a key, overridden by its variables; it may be empty."""
@@ -69,7 +72,8 @@ class Section:
             if text is None:
                 self._reported.add(spec.secret or key)
             elif text:
-                self._set(key, text, part.where, self.source.folder)
+                if (spec.secret or key) not in self._overridden:
+                    self._set(key, text, part.where, self.source.folder)
                 if spec.kind == "secret" and self.source.is_exposed:
                     self.source.warn_exposed(self.source.name)
 
@@ -87,14 +91,6 @@ class Section:
             return f"did you mean {quoted(near)}?"
         home = next((name for name, shape in SECTIONS.items() if key in shape), None)
         return f"it belongs in {home}" if home else f"use one of {', '.join(self.shape)}"
-
-    def _overlay(self, environ: Mapping[str, str]) -> None:
-        """Override the file by the environment; a secret replaces both keys for it."""
-        given = {key: spec for key, spec in self.shape.items() if environ.get(spec.variable)}
-        for key, spec in given.items():
-            self.settings.pop(spec.secret or key, None)
-        for key, spec in given.items():
-            self._set(key, environ[spec.variable], spec.variable)
 
     def override(self, key: str, name: str, text: str | None) -> None:
         """Override a key by a value from the command line or an answer.

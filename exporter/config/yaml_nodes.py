@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 _TEXT_TAG = "tag:yaml.org,2002:str"
-_NULL_TAG = "tag:yaml.org,2002:null"
+NULL_TAG = "tag:yaml.org,2002:null"
+"""The tag of an empty value and of an unquoted `null` or `~`, which mean \"not set\" for most keys."""
 
 # The parser's own messages quote the file. They only select one of these and are never shown.
 _EXPLANATIONS = (
@@ -58,11 +59,11 @@ def parse_yaml(data: bytes) -> yaml.Node:
     except yaml.reader.ReaderError as error:
         raise YamlError(text.count("\n", 0, error.position) + 1, _explain(error.reason)) from None
     try:
-        return loader.get_single_node() or yaml.ScalarNode(_NULL_TAG, "")
+        return loader.get_single_node() or yaml.ScalarNode(NULL_TAG, "")
     except yaml.MarkedYAMLError as error:
         problem = error.problem or ""
         mark = error.context_mark if "end of stream" in problem else error.problem_mark
-        raise YamlError(_line(mark), _explain(problem)) from None
+        raise YamlError(getattr(mark, "line", 0) + 1, _explain(problem)) from None
     except RecursionError:
         raise YamlError(loader.line + 1, "nested too deeply") from None
     except (ValueError, OverflowError):
@@ -70,14 +71,9 @@ def parse_yaml(data: bytes) -> yaml.Node:
         raise YamlError(loader.line + 1, _explain("escape")) from None
 
 
-def line_of(node: yaml.Node) -> int:
-    """Return the line where a node begins, counted from 1."""
-    return _line(node.start_mark)
-
-
-def is_null(node: yaml.ScalarNode) -> bool:
-    """Whether a value is an unquoted `null` or `~`: for most keys "not set"."""
-    return bool(node.value) and node.tag == _NULL_TAG
+def line_of(piece: yaml.Node | yaml.Event) -> int:
+    """Return the line where a piece of the document begins, counted from 1."""
+    return int(getattr(piece.start_mark, "line", 0)) + 1
 
 
 class _Loader(yaml.SafeLoader):
@@ -86,7 +82,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse anchors, aliases and tags."""
         event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
-        line = _line(event.start_mark)
+        line = line_of(event)
         if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
             raise YamlError(line, "anchors and aliases are not supported; put text that begins with & or * in quotes")
         tag = getattr(event, "tag", None)
@@ -111,8 +107,3 @@ class _Loader(yaml.SafeLoader):
 def _explain(problem: str) -> str:
     explanation = next((text for sign, text in _EXPLANATIONS if sign in problem), None)
     return "not valid YAML" if explanation is None else f"not valid YAML: {explanation}"
-
-
-def _line(mark: object) -> int:
-    line = getattr(mark, "line", 0)
-    return int(line) + 1

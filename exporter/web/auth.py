@@ -134,16 +134,15 @@ class _Reader:
         self.files: list[Path] = []
 
     def read(self) -> _Version:
-        top = self._section(self._document(), "", _TOP_KEYS) or {}
+        top = self._section(self._document(), "", _TOP_KEYS)
         context = None
         if "tls_server_config" in top:
-            tls = self._section(top["tls_server_config"], "tls_server_config", _TLS_KEYS)
-            context = None if tls is None else self._tls(tls)
-        http = self._section(top.get("http_server_config"), "http_server_config", _HTTP_KEYS) or {}
-        if http.get("http2", False) is not False:
+            context = self._tls(self._section(top["tls_server_config"], "tls_server_config", _TLS_KEYS))
+        http = self._section(top.get("http_server_config"), "http_server_config", _HTTP_KEYS)
+        if http.get("http2"):
             self._problem("http_server_config.http2: not supported; remove it or set it to false")
-        headers = self._headers(self._section(http.get("headers"), "http_server_config.headers", _HEADERS) or {})
-        users = self._users(top.get("basic_auth_users"))
+        headers = self._headers(self._section(http.get("headers"), "http_server_config.headers", _HEADERS))
+        users = self._users(self._section(top.get("basic_auth_users"), "basic_auth_users"))
         if self._problems:
             raise ConfigError([f"{self._path}: {_LIKE_BCRYPT.sub('<hash>', problem)}" for problem in self._problems])
         return _Version(context, headers, users)
@@ -164,18 +163,17 @@ class _Reader:
         self.files.append(self._path)
         return document
 
-    def _section(self, value: object, name: str, known: Iterable[str]) -> dict[str, Any] | None:
-        """Return the keys of a section, which may be empty.
+    def _section(self, value: object, name: str, known: Iterable[str] | None = None) -> dict[str, Any]:
+        """Return the keys of a section; none, and a problem, for anything but a mapping.
 
-        Anything else is a problem and returns None.
+        known: The keys that are supported; None supports any.
         """
-        if value is None:
-            return {}
         if not isinstance(value, dict):
-            self._problem(f"{name or 'the file'}: must be key: value pairs")
-            return None
+            if value is not None:
+                self._problem(f"{name or 'the file'}: must be key: value pairs")
+            return {}
         for key in value:
-            if key not in known:
+            if known and key not in known:
                 place = f"{name}.{key}" if name else key
                 self._problem(f"{place}: not supported; use one of {', '.join(known)}")
         return value
@@ -257,12 +255,9 @@ class _Reader:
                 headers.append((name, text))
         return tuple(headers)
 
-    def _users(self, section: object) -> dict[bytes, bytes]:
-        if not isinstance(section, dict | None):
-            self._problem("basic_auth_users: must be name: hash pairs")
-            return {}
+    def _users(self, section: dict[Any, Any]) -> dict[bytes, bytes]:
         users = {}
-        for name, stored in (section or {}).items():
+        for name, stored in section.items():
             if not isinstance(name, str) or ":" in name:
                 self._problem(f"basic_auth_users.{name}: the name must be text without a colon; put it in quotes")
             elif not isinstance(stored, str) or not _BCRYPT.fullmatch(stored):

@@ -167,7 +167,14 @@ TOGETHER = "client_ca_file and client_auth_type belong together; set both or nei
                 "http_server_config.headers.Content-Security-Policy: must be one line of plain text",
             ],
         ),
-        ("tls_server_config: yes", ["tls_server_config: must be key: value pairs"]),
+        (
+            "tls_server_config: yes",
+            [
+                "tls_server_config: must be key: value pairs",
+                "tls_server_config.cert_file: missing",
+                "tls_server_config.key_file: missing",
+            ],
+        ),
         (
             "tls_server_config:",
             ["tls_server_config.cert_file: missing", "tls_server_config.key_file: missing"],
@@ -209,7 +216,7 @@ TOGETHER = "client_ca_file and client_auth_type belong together; set both or nei
                 )
             ],
         ),
-        ("basic_auth_users: [a]", ["basic_auth_users: must be name: hash pairs"]),
+        ("basic_auth_users: [a]", ["basic_auth_users: must be key: value pairs"]),
         (
             f"basic_auth_users: {{7: {HASH}, 'a:b': {HASH}}}",
             [
