@@ -103,7 +103,7 @@ def test_all_problems_are_reported_at_once(starter: Starter) -> None:
 def test_without_any_configuration_it_says_what_to_do(starter: Starter) -> None:
     program = starter.run("serve")
     assert program.wait() == 2
-    assert one_line(program).startswith("no login is configured; ")
+    assert one_line(program).startswith("config.yaml: no login is configured; ")
 
 
 def test_a_file_that_cannot_be_read_is_one_line_and_exit_code_2(starter: Starter) -> None:

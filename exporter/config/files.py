@@ -13,7 +13,7 @@ class FileContent:
 
     is_public: Every user of this machine can read the file.
     is_exposed: It is public and owned by this user, who can change that. The secrets of a container are often public,
-        but owned by somebody else.
+        but owned by another user.
     """
 
     data: bytes

@@ -37,7 +37,7 @@ def load_config(
     require_zone: bool = True,
     ask: Ask | None = None,
 ) -> Config:
-    """Load the configuration; flags override the environment, that the file.
+    """Load the configuration: flags override the environment, and both the file.
 
     path: The file to read; None reads config.yaml in the current directory, if it exists.
     require_zone: Whether each login must have a time zone.
@@ -58,7 +58,7 @@ def load_config(
         exporter=exporter,
         victoriametrics=victoriametrics,
         influxdb=influxdb,
-        warnings=(*top.source.warnings, *_misspelt_variables(environ)),
+        warnings=(*top.source.warnings, *_misspelled_variables(environ)),
         **values,
     )
 
@@ -96,7 +96,7 @@ def _read_exporter(
     return config
 
 
-def _misspelt_variables(environ: Mapping[str, str]) -> list[str]:
+def _misspelled_variables(environ: Mapping[str, str]) -> list[str]:
     """Warn about variables with a similar name.
 
     Not about each unknown one: other programs may use the same prefix.

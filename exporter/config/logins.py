@@ -12,7 +12,7 @@ from .section import Section
 from .values import quoted
 
 _NOTHING_GIVEN = (
-    "no login is configured; add a smarthub section to config.yaml, name another file with --config.file, or set "
+    "no login is configured; add a smarthub section, use --config.file for another file, or set "
     "SMARTHUB_API_URL, SMARTHUB_USERNAME, SMARTHUB_PASSWORD and SMARTHUB_TIMEZONE"
 )
 _ZONE_ADVICE = "; set the co-op's time zone, such as America/New_York (smarthub-exporter discover can find it)"
@@ -29,9 +29,8 @@ def read_logins(
 ) -> tuple[Login, ...]:
     """Return the logins of a list, or the single one.
 
-    A single login takes its values from the file, the environment and the answers of `ask`.
-
-    A login with problems may be missing: the problems are reported to the section's source.
+    A single login takes its values from the file, the environment and the answers of `ask`. A login with problems may
+    be missing: the problems are reported to the section's source.
     """
     logins = []
     names: set[str] = set()
@@ -51,7 +50,7 @@ def _sections(top: Section, environ: Mapping[str, str], ask: Ask | None) -> list
     variables = [key.variable for key in LOGIN.values() if environ.get(key.variable)]
     if part is None and not variables and ask is None:
         if top.is_missing("smarthub"):
-            top.source.problems.append(_NOTHING_GIVEN)
+            top.source.problem(top.source.name, _NOTHING_GIVEN)
         return []
     if part is None or not isinstance(part.node, yaml.SequenceNode):
         section = top.subsection("smarthub", environ)
@@ -79,7 +78,7 @@ def _login(section: Section, *, require_zone: bool) -> Login | None:
     if portal is None:
         return None
     if portal.base_url.startswith("http:") and not portal.loopback:
-        section.warning("api_url", "http sends the password in clear text; use https")
+        section.warning("api_url", "http:// sends the password in clear text; use https://")
     given = {"name": portal.label, "username": "", "password": Secret(""), **values}
     login = Login(portal=portal, zone=zone, locations=locations, **given)
     if login.has_placeholder:

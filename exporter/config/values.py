@@ -16,8 +16,8 @@ _DURATION = re.compile("".join(f"(?:([0-9]{{1,9}}){unit})?" for unit in _UNITS))
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _OWN_LABELS = frozenset({"portal", "account", "location", "meter", "period"})
 _LONGEST_DURATION = 35 * 86400
-_HALF_CHARACTERS = re.compile(r"[\ud800-\udfff]")
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SHOWN_CHARACTERS = 60
 _ABBREVIATIONS = {
     **dict.fromkeys(("edt", "et", "eastern"), "America/New_York"),
@@ -43,14 +43,14 @@ def nearest(text: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
 
 def single_line(text: str) -> str:
     """Return the text. Raises ValueError for line breaks and control characters."""
-    if _UNSEEN.search(text):
+    if _INVISIBLE.search(text):
         raise ValueError("contains a line break or a control character; remove it")
     return text
 
 
 def check_text(text: str) -> str:
     """Return the text. Raises ValueError for surrogates, which cannot be encoded."""
-    if _HALF_CHARACTERS.search(text):
+    if _SURROGATES.search(text):
         raise ValueError("not valid Unicode text; enter it again")
     return text
 
@@ -103,7 +103,7 @@ def parse_count(text: str, *, most: int) -> int:
     """Parse a whole number from 1 to `most`. Raises ValueError."""
     text = text.strip()
     if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= most:
-        raise ValueError(f"{quoted(text)} is out of range; use a whole number from 1 to {most}")
+        raise ValueError(f"{quoted(text)} is not a whole number from 1 to {most}")
     return int(text)
 
 

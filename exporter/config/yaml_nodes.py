@@ -1,9 +1,8 @@
 """Parse YAML so that every scalar is the text that the user typed.
 
-This includes `no`, `1e5` and `0012`.
-
-Messages name the line and never quote the file, which may contain passwords. Anchors, aliases and tags are refused:
-what looks like one is usually a password that begins with `&`, `*` or `!`, and would otherwise be lost silently.
+This includes `no`, `1e5` and `0012`. Messages name the line and never quote the file, which may contain passwords.
+Anchors, aliases and tags are refused: what looks like one is usually a password that begins with `&`, `*` or `!`, and
+would otherwise be lost silently.
 """
 
 from typing import Any
@@ -12,7 +11,7 @@ import yaml
 
 _TEXT_TAG = "tag:yaml.org,2002:str"
 NULL_TAG = "tag:yaml.org,2002:null"
-"""The tag of an empty value and of an unquoted `null` or `~`, which mean \"not set\" for most keys."""
+"""The tag of an empty value and of an unquoted `null` or `~`; for most keys it means not set."""
 
 # The parser's own messages quote the file. They only select one of these and are never shown.
 _EXPLANATIONS = (
@@ -45,9 +44,8 @@ class YamlError(Exception):
 def parse_yaml(data: bytes) -> yaml.Node:
     """Return the root of the only document; every key is a scalar.
 
-    The root is an empty scalar if the document is empty.
-
-    Raises YamlError for anything that is not UTF-8, not YAML, or more than a configuration may use.
+    The root is an empty scalar if the document is empty. Raises YamlError for anything that is not UTF-8, not YAML, or
+    more than a configuration may use.
     """
     try:
         text = data.decode("utf-8-sig")

@@ -184,7 +184,7 @@ def test_short_refresh_intervals_need_every_portal_on_loopback(load: Load, probl
 
 def test_http_to_another_machine_gives_a_warning(load: Load) -> None:
     assert load({"smarthub.api_url": "http://simulator:10059"}).warnings == (
-        "config.yaml:2: smarthub.api_url: http sends the password in clear text; use https",
+        "config.yaml:2: smarthub.api_url: http:// sends the password in clear text; use https://",
     )
     assert load({"smarthub.api_url": "http://localhost:10059"}).warnings == ()
 

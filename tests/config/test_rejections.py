@@ -13,7 +13,7 @@ Changes = dict[str, str | None]
 
 ZONE_ADVICE = "; set the co-op's time zone, such as America/New_York (smarthub-exporter discover can find it)"
 NO_LOGIN = (
-    "no login is configured; add a smarthub section to config.yaml, name another file with --config.file, or set "
+    "config.yaml: no login is configured; add a smarthub section, use --config.file for another file, or set "
     "SMARTHUB_API_URL, SMARTHUB_USERNAME, SMARTHUB_PASSWORD and SMARTHUB_TIMEZONE"
 )
 NO_PASSWORD = (
@@ -236,5 +236,5 @@ def test_all_problems_are_reported_at_once(problems: Problems) -> None:
         'config.yaml:8: influxdb.per_minute: "2" is not a boolean; use true or false',
         "config.yaml:7: influxdb.host: missing",
         "config.yaml:7: influxdb.database: missing",
-        'config.yaml:9: extract_days: "-3" is out of range; use a whole number from 1 to 36500',
+        'config.yaml:9: extract_days: "-3" is not a whole number from 1 to 36500',
     )

@@ -73,12 +73,12 @@ def test_counts_are_decimal(text: str, count: int) -> None:
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "1_000", "0x10", "", "1" * 5000, "\u0661"])
 def test_other_counts_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is out of range; use a whole number from 1 to"):
+    with pytest.raises(ValueError, match="is not a whole number from 1 to"):
         parse_count(text, most=10**9)
 
 
 def test_counts_have_a_maximum() -> None:
-    with pytest.raises(ValueError, match=exactly('"0366" is out of range; use a whole number from 1 to 365')):
+    with pytest.raises(ValueError, match=exactly('"0366" is not a whole number from 1 to 365')):
         parse_count("0366", most=365)
 
 

@@ -323,7 +323,7 @@ def test_a_wrong_configuration_ends_it_before_anybody_is_asked(
 def test_who_begins_without_anything_is_told_what_to_give(attempt: Try) -> None:
     run = attempt("check")
     (error,) = run.errors
-    assert error.startswith("smarthub-exporter: no login is configured; ")
+    assert error.startswith("smarthub-exporter: config.yaml: no login is configured; ")
     assert run.code == 2
 
 
