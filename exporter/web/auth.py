@@ -187,9 +187,8 @@ class _Reader:
         highest = self._choice(section, "max_version", _TLS_VERSIONS, "TLS13")
         if lowest > highest:
             self._problem("tls_server_config: min_version is higher than max_version")
-        if (section.get("client_ca_file") is None) != (
-            section.get("client_auth_type", _NO_CLIENT_AUTH) == _NO_CLIENT_AUTH
-        ):
+        verifies = section.get("client_auth_type", _NO_CLIENT_AUTH) != _NO_CLIENT_AUTH
+        if verifies == (section.get("client_ca_file") is None):
             self._problem("tls_server_config: client_ca_file and client_auth_type belong together; set both or neither")
         if cert is None or key is None:
             return None

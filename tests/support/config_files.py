@@ -19,12 +19,12 @@ Problems = Callable[..., tuple[str, ...]]
 
 
 def exactly(message: str) -> str:
-    """The pattern that a message matches only as a whole."""
+    """Return a pattern that matches only the whole message."""
     return f"^{re.escape(message)}$"
 
 
 def yaml_text(changes: Mapping[str, str | None]) -> str:
-    """The sample with some keys changed, each value as YAML; None leaves the key out."""
+    """Return the sample with some keys changed; values are YAML, None omits a key."""
     sections: dict[str, list[str]] = {}
     for path, value in {**SAMPLE, **changes}.items():
         section, _, key = path.rpartition(".")
