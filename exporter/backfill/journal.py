@@ -46,7 +46,7 @@ class CompletedChunk:
     """A chunk of a location that the sink has stored.
 
     start, end: Local midnights in seconds UTC. digest: Returned by the sink, to check later whether it still has the
-    chunk.
+    chunk. full_days: The starts of the full days of each meter; None if an earlier run wrote the chunk.
     """
 
     key: LocationKey
