@@ -56,7 +56,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="with --write: save the password in a separate file next to FILE, or omit it (default: ask on a terminal,"
         " otherwise omit)",
     )
-    parser.add_argument("--force", action="store_true", help="with --write: write over FILE, keeping it as FILE.bak")
+    parser.add_argument(
+        "--force", action="store_true", help="with --write: overwrite FILE, keeping the old one as FILE.bak"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -221,12 +223,12 @@ class _Discovery:
                 file = _secret_file(path, key, number, len(found)) if into_files else None
                 if file:
                     backup = write_private(file, secret.reveal() + "\n", force=force)
-                    kept = f"; the one before is {backup}" if backup else ""
+                    kept = f"; the previous one is saved as {backup}" if backup else ""
                     self._terminal.complain(f"Wrote {file}, readable only by you{kept}.")
                 files.append((key, Path(file.name) if file else None))
             logins.append(_as_found(look, files))
         backup = write_private(path, config_text(logins), force=force)
-        kept = f"; the one before is {backup}, with its other sections" if backup else ""
+        kept = f"; the previous one is saved as {backup}, copy its other sections over" if backup else ""
         named = "" if path == Path("config.yaml") else f" --config.file {path}"
         self._terminal.complain(f"Wrote {path}{kept}. Next: smarthub-exporter check{named}")
 

@@ -510,10 +510,10 @@ def test_force_overwrites_files_and_keeps_the_old_ones(discover: Discover, tmp_p
         assert (tmp_path / f"new.{name}.bak").read_text() == "mine\n"
     assert config_of(tmp_path / "new.yaml")["password_file"] == "new.password"
     assert program.stderr.splitlines() == [
-        "Wrote new.password, readable only by you; the one before is new.password.bak.",
+        "Wrote new.password, readable only by you; the previous one is saved as new.password.bak.",
         (
-            "Wrote new.yaml; the one before is new.yaml.bak, with its other sections. Next: smarthub-exporter check"
-            " --config.file new.yaml"
+            "Wrote new.yaml; the previous one is saved as new.yaml.bak, copy its other sections over."
+            " Next: smarthub-exporter check --config.file new.yaml"
         ),
     ]
 
