@@ -214,7 +214,9 @@ def assert_down(serving: Serving, label: str, reason: str, said: str, *secrets: 
         ),
         pytest.param(USER, replace(PLAIN, sign_in=SignIn.PAGE), {}, ("transport", "page"), id="HTML at sign-in"),
         pytest.param(USER, replace(PLAIN, poll=Poll.PAGE), {}, ("transport", "page"), id="HTML instead of data"),
-        pytest.param(USER, replace(PLAIN, poll=Poll.STATUS_403), {}, ("permission", "may not see"), id="no permission"),
+        pytest.param(
+            USER, replace(PLAIN, poll=Poll.STATUS_403), {}, ("permission", "does not have access"), id="no permission"
+        ),
         pytest.param(
             USER,
             PLAIN,
