@@ -163,10 +163,16 @@ def test_expired_token_costs_one_sign_in(portal: PortalServer, client: PortalCli
         SimulatedResponse(200, b'{"isBusinessUser": false}'),
     ],
 )
-def test_failed_renewal_is_followed_by_a_sign_in_at_expiry(
-    portal: PortalServer, client: PortalClient, clock: ManualClock, intercept: Intercept, refusal: SimulatedResponse
+def test_failed_renewal_is_followed_by_a_sign_in_at_expiry(  # noqa: PLR0917 - fixtures
+    portal: PortalServer,
+    client: PortalClient,
+    clock: ManualClock,
+    intercept: Intercept,
+    record: Record,
+    refusal: SimulatedResponse,
 ) -> None:
     intercept(portal, "/refresh", refusal)
+    sent = record(portal)
 
     for _ in range(21):
         assert points(client.usage(YESTERDAY)) == 24
@@ -174,6 +180,7 @@ def test_failed_renewal_is_followed_by_a_sign_in_at_expiry(
 
     # Ten minutes in tokens of 299 seconds.
     assert portal.portal.calls == {("auth", 200): 3, ("poll", 200): 21}
+    assert sum(call.path.endswith("/refresh") for call in sent) == 2
 
 
 def test_expiration_in_ms_without_a_duration_is_read(

@@ -116,6 +116,14 @@ def test_login_that_fails_later_keeps_its_locations() -> None:
     assert ownership.claim(1, [HOUSE]) == frozenset()
 
 
+def test_login_with_a_rejected_sign_in_loses_its_locations() -> None:
+    ownership = Ownership(logins(2))
+    ownership.claim(0, [HOUSE])
+    ownership.failed(0, is_rejected=True)
+
+    assert ownership.claim(1, [HOUSE]) == {HOUSE}
+
+
 def test_location_the_first_no_longer_sees_goes_to_the_second() -> None:
     ownership = Ownership(logins(2))
     ownership.claim(0, [HOUSE])

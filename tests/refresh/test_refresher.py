@@ -389,6 +389,7 @@ def test_failure_keeps_the_time_of_the_last_success(
     assert exporter.metric("smarthub_last_refresh_success_timestamp_seconds", login="coop") == NOW
     assert exporter.failures() == {"transport": 1}
     assert exporter.metric("smarthub_refreshes_total", login="coop") == 2
+    assert exporter.status.message.endswith("the portal returned a server error (status 500); will retry")
 
 
 @pytest.mark.parametrize(
