@@ -31,7 +31,7 @@ _MEDIA_TYPES = _words(
 )
 
 
-class Kind(Enum):
+class FieldKind(Enum):
     """What a field contains, with the names of these fields: no other keys are shown."""
 
     PARTS = (  # an object or a list
@@ -70,7 +70,7 @@ class Kind(Enum):
     )
 
 
-FIELDS: Mapping[str, Kind] = {name: kind for kind in Kind for name in kind.value.split()}
+FIELDS: Mapping[str, FieldKind] = {name: kind for kind in FieldKind for name in kind.value.split()}
 """The kind of each field. Values below an unknown field have the kind of the field around it."""
 
 WORDS = _words(
@@ -124,14 +124,14 @@ def shape(value: Json) -> str:
     each other type among the first elements. Values with hidden keys are shown once for all of them.
     """
     written = ""
-    for part in _parts(value, Kind.PARTS):
+    for part in _parts(value, FieldKind.PARTS):
         written += part
         if len(written) > _LONGEST_SHAPE:
             return written[:_LONGEST_SHAPE] + "..."
     return written
 
 
-def _parts(value: Json, kind: Kind) -> Iterator[str]:
+def _parts(value: Json, kind: FieldKind) -> Iterator[str]:
     if isinstance(value, dict):
         hidden = f"<key>*{len(value.keys() - FIELDS.keys())}"
         shown = {name if name in FIELDS else hidden: item for name, item in value.items()}
@@ -154,14 +154,14 @@ def _first_of_each_type(items: list[Json]) -> Iterable[Json]:
     firsts: dict[str, Json] = {}
     for item in items:
         word = item.get("type") if isinstance(item, dict) else item
-        firsts.setdefault(_leaf(word, Kind.WORD), item)
+        firsts.setdefault(_leaf(word, FieldKind.WORD), item)
     return firsts.values()
 
 
-def _leaf(value: Json, kind: Kind) -> str:
+def _leaf(value: Json, kind: FieldKind) -> str:
     """Return the type of a value, or the value itself if it may be shown."""
-    if kind is Kind.WORD and isinstance(value, str) and value in WORDS:
+    if kind is FieldKind.WORD and isinstance(value, str) and value in WORDS:
         return value
-    if kind is Kind.FLAG and isinstance(value, bool):
+    if kind is FieldKind.FLAG and isinstance(value, bool):
         return str(value).lower()
     return _TYPES.get(type(value), "other")

@@ -21,7 +21,7 @@ from exporter import logs
 from exporter.errors import TransportError
 from exporter.httpcall import ClientResponse
 from exporter.portal.client import ACCOUNTS, USER_DATA
-from exporter.portal.debug_trace import FIELDS, WORDS, Kind, shape
+from exporter.portal.debug_trace import FIELDS, WORDS, FieldKind, shape
 from exporter.portal.debug_trace import trace as trace_call
 from exporter.portal.http import Transport
 from exporter.portal.query import POLL
@@ -225,7 +225,7 @@ def test_shape_contains_only_listed_words(answer: Json) -> None:
 
 
 def test_no_field_has_two_kinds() -> None:
-    assert len(FIELDS) == sum(len(kind.value.split()) for kind in Kind)
+    assert len(FIELDS) == sum(len(kind.value.split()) for kind in FieldKind)
 
 
 # -- the whole exporter
