@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from exporter.backfill.journal import CompletedChunk, Coverage, Totals
 from exporter.backfill.result import BackfillResult
+from exporter.intervals.model import LocationKey
 
 from ..support.jobs import BARN, HOUSE, instant, job
 
@@ -11,11 +12,13 @@ WALL = job("2026-01-01", "2026-03-31").wall
 FIRST, SECOND, THIRD, END = (instant(day) for day in ("2026-01-01", "2026-01-04", "2026-01-06", "2026-01-08"))
 
 
-def chunk(start: int, end: int, *numbers: str, missing: Collection[int] = (), earlier: bool = False) -> CompletedChunk:
+def chunk(
+    start: int, end: int, *numbers: str, missing: Collection[int] = (), earlier: bool = False, key: LocationKey = HOUSE
+) -> CompletedChunk:
     """Return a chunk with energy of these meters; its days are full except the missing ones."""
     full = dict.fromkeys(numbers, {*WALL.midnights(start, end)[:-1]} - {*missing})
     coverage = Coverage(dict.fromkeys(numbers, (start, end)))
-    return CompletedChunk(HOUSE, start, end, Totals(intervals=1), coverage, full_days=None if earlier else full)
+    return CompletedChunk(key, start, end, Totals(intervals=1), coverage, full_days=None if earlier else full)
 
 
 def result(*chunks: CompletedChunk) -> BackfillResult:
@@ -34,7 +37,8 @@ def test_totals_and_first_interval_cover_all_chunks() -> None:
 
 
 def test_an_incomplete_day_counts_once_for_all_meters() -> None:
-    assert incomplete(chunk(FIRST, END, "81001", "81002")) == 0
+    other = chunk(FIRST, END, "81009", key=BARN)
+    assert incomplete(chunk(FIRST, END, "81001", "81002"), other) == 0
     assert incomplete(chunk(FIRST, END, "81001", "81002", missing=[SECOND, THIRD])) == 2
     assert result(chunk(FIRST, END, "81001", missing=[SECOND])).incomplete_days(BARN, WALL) == 0
 
