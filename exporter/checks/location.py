@@ -84,16 +84,16 @@ def _day_totals(
         yield warning("day totals", f"could not get the portal's daily figures to compare with: {error}")
     for meter in meters:
         own = (figures or {}).get(meter.info.number, {})
-        lacking = [] if is_doubtful else _lacking(meter, own, past, wall, survey.connected)
-        if lacking:
-            yield _incomplete(meter, lacking, survey.days, zone)
+        incomplete = [] if is_doubtful else _incomplete_days(meter, own, past, wall, survey.connected)
+        if incomplete:
+            yield _incomplete_finding(meter, incomplete, survey.days, zone)
         if meter.days and figures is not None:
             yield _compared(meter, own, zone)
-        elif not meter.days and not lacking:
+        elif not meter.days and not incomplete:
             yield skipped("day totals", f"meter {meter.info.number}: no full day yet")
 
 
-def _lacking(
+def _incomplete_days(
     meter: Meter, figures: Mapping[int, Reading], past: Sequence[int], wall: WallClock, connected: int | None
 ) -> list[int]:
     """Return the starts of past days that lack intervals although later days have some.
@@ -111,10 +111,10 @@ def _lacking(
     return [day for day in past if first <= day < newest and day not in full and day != begins]
 
 
-def _incomplete(meter: Meter, lacking: Sequence[int], days: int, zone: ZoneInfo) -> Finding:
+def _incomplete_finding(meter: Meter, incomplete: Sequence[int], days: int, zone: ZoneInfo) -> Finding:
     text = (
-        f"meter {meter.info.number}: missing intervals on {len(lacking)} of the last {days} days, first on"
-        f" {local_date(lacking[0], zone)}; incomplete days have no day total"
+        f"meter {meter.info.number}: missing intervals on {len(incomplete)} of the last {days} days, first on"
+        f" {local_date(incomplete[0], zone)}; incomplete days have no day total"
     )
     advice = (
         "check whether the SmartHub website has these hours; if not, wait for the co-op to post them, or ask for them"

@@ -91,7 +91,7 @@ def adds_up(days: str) -> str:
     return f"ok day totals: meter 81001: intervals add up to the portal's own daily figures for {days}"
 
 
-def lack(days: str, first: str) -> str:
+def incomplete(days: str, first: str) -> str:
     return (
         f"warning day totals: meter 81001: missing intervals on {days}, first on {first}; incomplete days have no day"
         f" total -> {ASK_FOR_THEM}"
@@ -199,22 +199,22 @@ def test_an_incomplete_first_day_is_not_a_gap(start: Start) -> None:
 def test_a_day_with_a_gap_is_reported_and_not_compared(start: Start) -> None:
     noon = TODAY - 3 * DAY + 12 * HOUR
     house = start(gaps=(Span("81001", noon, noon + HOUR),))
-    assert house.totals() == [lack("1 of the last 7 days", "2026-01-11"), adds_up("6 days")]
+    assert house.totals() == [incomplete("1 of the last 7 days", "2026-01-11"), adds_up("6 days")]
 
 
 def test_an_hour_missing_every_day_is_reported(start: Start) -> None:
     gaps = tuple(Span("81001", TODAY - back * DAY + HOUR, TODAY - back * DAY + 2 * HOUR) for back in range(8))
-    assert start(gaps=gaps).totals() == [lack("7 of the last 7 days", "2026-01-07")]
+    assert start(gaps=gaps).totals() == [incomplete("7 of the last 7 days", "2026-01-07")]
 
 
 def test_missing_days_between_others_are_reported(start: Start) -> None:
     house = start(gaps=(Span("81001", TODAY - 5 * DAY, TODAY - 3 * DAY),))
-    assert house.totals() == [lack("2 of the last 7 days", "2026-01-09"), adds_up("5 days")]
+    assert house.totals() == [incomplete("2 of the last 7 days", "2026-01-09"), adds_up("5 days")]
 
 
 def test_days_with_only_daily_figures_are_reported(start: Start) -> None:
     house = start({"hourly_since": "2026-01-11"})
-    assert house.totals() == [lack("4 of the last 7 days", "2026-01-07"), adds_up("3 days")]
+    assert house.totals() == [incomplete("4 of the last 7 days", "2026-01-07"), adds_up("3 days")]
 
 
 @pytest.mark.parametrize("hours", [12, 35, 60])
@@ -222,9 +222,9 @@ def test_days_at_the_end_of_the_data_may_still_arrive(start: Start, hours: int) 
     assert start(lag=hours * 3600.0).totals() == [adds_up(f"{(7 * 24 + 12 - hours) // 24} days")]
 
 
-@pytest.mark.parametrize(("first", "whole"), [(TODAY - 3 * DAY, 3), (TODAY - 3 * DAY + 10 * HOUR, 2)])
-def test_days_before_the_data_begins_are_not_missing(start: Start, first: int, whole: int) -> None:
-    assert start(gaps=(Span("81001", 0, first),)).totals() == [adds_up(f"{whole} days")]
+@pytest.mark.parametrize(("first", "full"), [(TODAY - 3 * DAY, 3), (TODAY - 3 * DAY + 10 * HOUR, 2)])
+def test_days_before_the_data_begins_are_not_missing(start: Start, first: int, full: int) -> None:
+    assert start(gaps=(Span("81001", 0, first),)).totals() == [adds_up(f"{full} days")]
 
 
 @pytest.mark.parametrize(("connected", "count"), [("2026-01-07", 1), ("2026-01-06", 2)])

@@ -20,7 +20,7 @@ from exporter.simulator.world import World
 from ..support.check_reports import Check, checked, lines, run_check
 from ..support.clocks import ManualClock
 from ..support.portal import Intercept, StartPortal, change, login_of
-from ..support.surveys import answer_polls
+from ..support.surveys import answer_polls, houses
 from ..support.worlds import BARN, DAY, HOUSE, METER, NOW, SMALL, TWO
 
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -45,10 +45,6 @@ def sign_ins(server: PortalServer) -> int:
 def verdicts(said: list[str]) -> list[str]:
     """Return the verdict and step of each line."""
     return [line.partition(":")[0] for line in said]
-
-
-def one_house(**changes: object) -> World:
-    return World(locations=(replace(HOUSE, **changes),))  # type: ignore[arg-type]
 
 
 def test_each_step_of_a_good_login_is_ok(portal: PortalServer, clock: ManualClock) -> None:
@@ -193,7 +189,7 @@ def test_a_forbidden_location_does_not_stop_the_others(check: Check) -> None:
 
 
 def test_monthly_figures_only_are_a_warning(check: Check) -> None:
-    assert check(one_house(meters=(replace(METER, resolution=Resolution.MONTHS),)))[4:] == [
+    assert check(houses(1, meters=(replace(METER, resolution=Resolution.MONTHS),)))[4:] == [
         (
             f"warning {POLL} has only monthly figures; its refreshes succeed, but there is nothing to export"
             " -> ask the co-op for a meter that reports hourly or daily"
@@ -203,7 +199,7 @@ def test_monthly_figures_only_are_a_warning(check: Check) -> None:
 
 
 def test_unknown_words_in_answers_are_reported(check: Check) -> None:
-    said = check(one_house(meters=(replace(METER, channels=Channels.UNKNOWN),)))
+    said = check(houses(1, meters=(replace(METER, channels=Channels.UNKNOWN),)))
     assert said[4] == HAS_DATA
     assert said[5].startswith(f"warning {POLL}: unknown flow direction SIDEWAYS")
 
@@ -245,7 +241,7 @@ SUMMER = int(datetime(2026, 7, 15, 17, tzinfo=UTC).timestamp())
 
 
 def in_zone(name: str, **changes: object) -> World:
-    return replace(SMALL if not changes else one_house(**changes), zone=name)
+    return replace(SMALL if not changes else houses(1, **changes), zone=name)
 
 
 def zone_step(server: PortalServer, clock: ManualClock, zone: str | None = "America/New_York") -> str:
@@ -314,7 +310,7 @@ def test_bills_may_confirm_a_zone_against_the_other_times(start_portal: StartPor
     )
 
 
-UNBILLED = one_house(connected="2026-01-14")
+UNBILLED = houses(1, connected="2026-01-14")
 """A house connected today: no bill shows its zone."""
 
 
@@ -407,11 +403,18 @@ def test_a_location_without_data_does_not_hide_the_zone(start_portal: StartPorta
 def test_waiting_for_a_pending_portal_is_limited(
     start_portal: StartPortal, clock: ManualClock, zone: ZoneInfo | None, most: int
 ) -> None:
-    three = tuple(replace(HOUSE, number=f"7000{number}", connected="2026-01-14") for number in (1, 2, 3))
-    server = start_portal(World(locations=three), poll=Poll.PENDING)
+    server = start_portal(houses(3, connected="2026-01-14"), poll=Poll.PENDING)
     said = checked(replace(login_of(server), zone=zone), clock)[4:]
     assert verdicts(said) == (["failed poll"] * 3 + ["warning zone"] if zone else ["failed zone"])
     assert sum(clock.slept) <= most
+
+
+def test_waiting_for_daily_figures_is_limited(start_portal: StartPortal, clock: ManualClock) -> None:
+    server = start_portal(houses(6))
+    pending = SimulatedResponse(200, b'{"status": "PENDING"}')
+    answer_polls(server, lambda call: pending if b'"DAILY"' in call.body else None)
+    checked(login_of(server), clock)
+    assert 60 <= sum(clock.slept) <= 2 * (60 + 10)
 
 
 def test_the_spinner_shows_what_is_waited_for(portal: PortalServer, clock: ManualClock) -> None:

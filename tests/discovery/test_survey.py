@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -14,12 +13,11 @@ from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Span
 from exporter.simulator.specs import MeterSpec, Resolution
-from exporter.simulator.world import World
 
 from ..support.clocks import ManualClock
 from ..support.portal import StartPortal
-from ..support.surveys import HOUR, Sign, answer_polls, days_ago, midnight, polls, world
-from ..support.worlds import DAY, HOUSE, METER, NOW, TWO, ZONE
+from ..support.surveys import HOUR, Sign, answer_polls, days_ago, houses, midnight, polls, world
+from ..support.worlds import DAY, METER, NOW, TWO, ZONE
 
 DAYS_METER = MeterSpec("81009", Household(9), resolution=Resolution.DAYS)
 MONTHS_METER = MeterSpec("81008", Household(8), resolution=Resolution.MONTHS)
@@ -123,10 +121,6 @@ def test_failing_daily_figures_raise(portal: PortalServer, look: Look) -> None:
 
 
 # -- a portal that keeps computing
-
-
-def houses(count: int) -> World:
-    return World(locations=tuple(replace(HOUSE, number=f"7000{number}") for number in range(1, count + 1)))
 
 
 def test_after_two_pending_locations_no_other_is_asked(

@@ -22,6 +22,11 @@ def world(meter: MeterSpec = METER, connected: str = "2019-05-04", zone: str = "
     return World(zone=zone, locations=(replace(HOUSE, meters=(meter,), connected=connected),))
 
 
+def houses(count: int, **changes: object) -> World:
+    numbers = [f"7000{number}" for number in range(1, count + 1)]
+    return World(locations=tuple(replace(HOUSE, number=each, **changes) for each in numbers))  # type: ignore[arg-type]
+
+
 def answer_polls(portal: PortalServer, answer: Callable[[Call], SimulatedResponse | None]) -> None:
     """Make a portal answer polls as a function does, where that returns a response."""
     respond = portal.portal.respond
