@@ -135,6 +135,11 @@ def empty(database: Database) -> Database:
     return database
 
 
+def read_back(database: Database, *looks: LookAround, window: int = 7 * DAY) -> list[str]:
+    """Return what is said of a VictoriaMetrics below its heading."""
+    return said(victoriametrics=VictoriaMetricsConfig(database.url), looks=looks, window=window)[1:]
+
+
 Polled = Callable[..., LookAround]
 
 
@@ -156,10 +161,10 @@ def test_the_last_days_of_each_location_are_read_back(
     """Each by its own labels; a proposed zone is enough."""
     server = start_portal(TWO)
 
-    report = said(victoriametrics=VictoriaMetricsConfig(empty.url), looks=[polled(server, has_zone=has_zone)])
+    report = read_back(empty, polled(server, has_zone=has_zone))
 
-    assert [line.partition(" -> ")[0] for line in report[1:3]] == [NOTHING.format(70001), NOTHING.format(70002)]
-    assert report[3:5] == [f"{KEPT}; nothing stored yet", DEDUPLICATED]
+    assert [line.partition(" -> ")[0] for line in report[:2]] == [NOTHING.format(70001), NOTHING.format(70002)]
+    assert report[2:4] == [f"{KEPT}; nothing stored yet", DEDUPLICATED]
     host = urlsplit(server.url).netloc
     exports = [asked.params for asked in empty.asked if asked.path == "/api/v1/export"]
     for params, (account, location) in zip(exports, (("55001", "70001"), ("55002", "70002")), strict=True):
@@ -175,7 +180,7 @@ def test_without_data_stored_values_are_not_judged(
     """The size of the interval page is unknown too."""
     look = polled(start_portal(poll=poll))
     assert [survey.newest for survey in look.surveys.values()] == [None]
-    assert said(victoriametrics=VictoriaMetricsConfig(empty.url), looks=[look])[1:] == [NOT_READ, KEPT, DEDUPLICATED]
+    assert read_back(empty, look) == [NOT_READ, KEPT, DEDUPLICATED]
     assert not [asked for asked in empty.asked if asked.path == "/api/v1/export"]
 
 
@@ -186,9 +191,8 @@ def test_locations_that_were_not_read_are_not_read_back(
     new = World(locations=(replace(HOUSE, connected="2026-01-14"),))
     zoneless = polled(start_portal(new, poll=Poll.NO_POINTS), has_zone=False)
     for other in (polled(portal, "wrong"), zoneless):
-        report = said(victoriametrics=VictoriaMetricsConfig(empty.url), looks=[other])
-        assert report[1:] == [NOT_READ, KEPT, DEDUPLICATED]
-        report = said(victoriametrics=VictoriaMetricsConfig(empty.url), looks=[polled(portal), other])[1:]
+        assert read_back(empty, other) == [NOT_READ, KEPT, DEDUPLICATED]
+        report = read_back(empty, polled(portal), other)
         assert report[0].startswith(NOTHING.format(70001))
         assert report[1:4] == [NOT_READ.replace("locations", "other locations"), KEPT, DEDUPLICATED]
 
@@ -196,7 +200,7 @@ def test_locations_that_were_not_read_are_not_read_back(
 def test_the_page_size_grows_with_the_window(portal: PortalServer, polled: Polled, empty: Database) -> None:
     sizes = []
     for days in (7, 35):
-        report = said(victoriametrics=VictoriaMetricsConfig(empty.url), looks=[polled(portal)], window=days * DAY)
+        report = read_back(empty, polled(portal), window=days * DAY)
         (size,) = re.findall(r"interval page: ([\d.]+) KiB ", report[-1])
         sizes.append(float(size))
     assert 40 < sizes[0] < 120
@@ -225,7 +229,7 @@ def test_the_newest_day_of_each_meter_is_left_out(clock: ManualClock, empty: Dat
         for family, value in (("smarthub_interval_usage_kwh", 1.0), ("smarthub_interval_usage_watts", 1000.0))
     ]
     empty.answer("/api/v1/export", "\n".join(map(json.dumps, stored)))
-    assert said(victoriametrics=VictoriaMetricsConfig(empty.url), looks=[look])[1:3] == [
+    assert read_back(empty, look)[:2] == [
         "ok victoriametrics 70001: 240 samples in 4 series, each stored once, in the last second of its interval",
         "ok victoriametrics 70001: values match the portal in 120 intervals of the last 8 days",
     ]

@@ -21,7 +21,7 @@ from ..support.check_reports import Check, checked, lines, run_check
 from ..support.clocks import ManualClock
 from ..support.portal import Intercept, StartPortal, change, login_of
 from ..support.surveys import answer_polls, houses
-from ..support.worlds import BARN, DAY, HOUSE, METER, NOW, SMALL, TWO
+from ..support.worlds import BARN, DAY, HOUSE, METER, NOW, TWO
 
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 CAREFUL = World(users=(UserSpec(totp_secret=TOTP),), locations=(HOUSE,))
@@ -241,7 +241,7 @@ SUMMER = int(datetime(2026, 7, 15, 17, tzinfo=UTC).timestamp())
 
 
 def in_zone(name: str, **changes: object) -> World:
-    return replace(SMALL if not changes else houses(1, **changes), zone=name)
+    return replace(houses(1, **changes), zone=name)
 
 
 def zone_step(server: PortalServer, clock: ManualClock, zone: str | None = "America/New_York") -> str:
