@@ -1,7 +1,7 @@
-"""What happens when something that was settled changes: resolution, zone, clock, channels, what a login sees."""
+"""Settled things that change later: resolution, zone, clock, channels, locations of a login."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.intervals.merge import merge
-from exporter.intervals.model import Interval, Location, LocationKey, MeterInfo, Reading
-from exporter.intervals.samples import timestamp_ms, version
+from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Reading
+from exporter.intervals.samples import version
 from exporter.portal.directions import Channel, Flow, resolve
 from exporter.portal.readings import read_intervals
 from exporter.portal.usage import decode
@@ -34,9 +34,29 @@ FAILED = SimulatedResponse(200, b'{"status": "FAILED"}')
 
 
 class Fetched:
+    """What a fetch returns for one meter."""
+
     def __init__(self, *readings: Reading, step: int = 900) -> None:
         self.info = MeterInfo("81001", ("FORWARD",), step=step)
         self.readings = readings
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[StateFile]:
+    with closing(StateFile(tmp_path)) as state:
+        yield state
+
+
+@pytest.fixture
+def store(state: StateFile) -> SnapshotStore:
+    return SnapshotStore(state, 7 * DAY, lambda _: str(ZONE))
+
+
+def put(store: SnapshotStore, *readings: Reading, step: int = 900, zone: ZoneInfo = ZONE) -> Meter:
+    """Merge the readings of one meter and return what is known of it."""
+    store.merge(Location(KEY, "", zone.key), [Fetched(*readings, step=step)], WallClock(zone), now=NOW, keep_from=0)
+    (meter,) = store.snapshot.locations[KEY].meters
+    return meter
 
 
 def quarters(start: int, count: int, usage: float = 0.25) -> list[Reading]:
@@ -46,52 +66,27 @@ def quarters(start: int, count: int, usage: float = 0.25) -> list[Reading]:
 # -- the resolution of a meter
 
 
-def test_quarters_take_the_place_of_the_day_that_they_belong_to() -> None:
-    whole_day = Interval(YESTERDAY, YESTERDAY + DAY, 30.0, 40)
-    merged, _ = merge({YESTERDAY: whole_day}, quarters(YESTERDAY + 900, 95), now=NOW)
+def test_a_day_split_into_quarters_counts_energy_once(state: StateFile, store: SnapshotStore) -> None:
+    (day,) = put(store, Reading(YESTERDAY, YESTERDAY + DAY, 30.0), step=DAY).intervals
+    meter = put(store, *quarters(YESTERDAY, 96))
 
-    assert sorted(merged) == list(range(YESTERDAY + 900, YESTERDAY + DAY, 900))
-
-
-def test_the_last_quarter_replaces_the_sample_of_the_day_that_stands_in_the_same_second() -> None:
-    whole_day = Interval(YESTERDAY, YESTERDAY + DAY, 30.0, 700)
-    merged, _ = merge({YESTERDAY: whole_day}, quarters(YESTERDAY, 96), now=NOW)
-
-    assert merged[YESTERDAY + DAY - 900].usage_k == 701
-    assert merged[YESTERDAY].usage_k == version(YESTERDAY + 900, NOW)
-
-
-def test_a_meter_that_is_read_by_the_quarter_from_now_on_counts_no_energy_twice(tmp_path: Path) -> None:
-    state = StateFile(tmp_path)
-    store = SnapshotStore(state, 7 * DAY, lambda _: str(ZONE))
-    place = Location(KEY, "", str(ZONE))
-    store.merge(place, [Fetched(Reading(YESTERDAY, YESTERDAY + DAY, 30.0), step=DAY)], WALL, now=NOW, keep_from=0)
-    store.merge(place, [Fetched(*quarters(YESTERDAY, 96))], WALL, now=NOW + 60, keep_from=0)
-
-    (meter,) = store.snapshot.locations[KEY].meters
     assert [each.start for each in meter.intervals] == list(range(YESTERDAY, YESTERDAY + DAY, 900))
     assert [day.usage for day in meter.days] == [24.0]
-    state.close()
-    again = StateFile(tmp_path)
-    assert again.locations() == list(store.snapshot.locations.values())
-    again.close()
+    # The sample of the last quarter stands in the same second as that of the day.
+    assert meter.intervals[-1].usage_k == day.usage_k + 1
+    assert meter.intervals[0].usage_k == version(YESTERDAY + 900, NOW)
+    assert state.locations() == [*store.snapshot.locations.values()]
 
 
-def test_periods_of_an_interval_that_changed_its_length_are_forgotten_with_it(tmp_path: Path) -> None:
-    state = StateFile(tmp_path)
-    store = SnapshotStore(state, 7 * DAY, lambda _: str(ZONE))
-    place = Location(KEY, "", str(ZONE))
-    hour = Reading(YESTERDAY, YESTERDAY + 3600, 1.0, periods=(("A", 1.0),))
-    quarter = Reading(YESTERDAY, YESTERDAY + 900, 0.5, periods=(("B", 0.5),))
-    for reading in (hour, quarter):
-        store.merge(place, [Fetched(reading)], WALL, now=NOW, keep_from=0)
+def test_an_interval_with_a_new_length_loses_its_periods(state: StateFile, store: SnapshotStore) -> None:
+    put(store, Reading(YESTERDAY, YESTERDAY + 3600, 1.0, periods=(("A", 1.0),)))
+    put(store, Reading(YESTERDAY, YESTERDAY + 900, 0.5, periods=(("B", 0.5),)))
 
     assert [name for name, _, _ in state.locations()[0].meters[0].intervals[0].periods] == ["B"]
-    state.close()
 
 
-def test_an_hourly_meter_is_not_taken_for_a_daily_one_because_its_hours_fail(
-    clock: ManualClock, portal: PortalServer, start_exporter: StartExporter
+def test_a_meter_whose_hours_fail_does_not_become_daily(
+    clock: ManualClock, portal: PortalServer, start_exporter: StartExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
 
@@ -119,75 +114,50 @@ def test_an_hourly_meter_is_not_taken_for_a_daily_one_because_its_hours_fail(
 # -- the time zone
 
 
-def test_a_corrected_zone_leaves_no_days_of_the_wrong_one() -> None:
-    state = StateFile(None)
-    store = SnapshotStore(state, 7 * DAY, lambda _: str(ZONE))
-    readings = [
-        Reading(each, each + 3600, 1.0) for each in range(int(NOW) // DAY * DAY - 6 * DAY, int(NOW) - 3600, 3600)
-    ]
-    wall = WallClock(ZoneInfo("America/Los_Angeles"))
-    for clock in (WALL, wall):
-        store.merge(Location(KEY, "", str(clock.zone)), [Fetched(*readings, step=3600)], clock, now=NOW, keep_from=0)
+def test_a_corrected_zone_leaves_no_days_of_the_wrong_one(state: StateFile, store: SnapshotStore) -> None:
+    hours = range(NOW // DAY * DAY - 6 * DAY, NOW - 3600, 3600)
+    readings = [Reading(each, each + 3600, 1.0) for each in hours]
+    corrected = ZoneInfo("America/Los_Angeles")
+    put(store, *readings, step=3600)
+    meter = put(store, *readings, step=3600, zone=corrected)
 
-    (meter,) = store.snapshot.locations[KEY].meters
     assert len(meter.days) >= 4
-    assert [day.start for day in meter.days] == [wall.day(day.start).start for day in meter.days]
-    assert [location.timezone for location in state.locations()] == ["America/Los_Angeles"]
-    state.close()
+    assert [day.start for day in meter.days] == [WallClock(corrected).day(day.start).start for day in meter.days]
+    assert [location.timezone for location in state.locations()] == [corrected.key]
 
 
-def test_values_of_a_corrected_zone_win_over_those_that_stood_in_their_place() -> None:
-    state = StateFile(None)
-    store = SnapshotStore(state, 7 * DAY, lambda _: str(ZONE))
+def test_values_of_a_corrected_zone_replace_earlier_ones(state: StateFile, store: SnapshotStore) -> None:
+    def intervals(zone: str, *, shifted: int) -> dict[int, Interval]:
+        """Store the same wall-clock hours in a zone and return their intervals by end."""
+        hours = range(YESTERDAY - 3 * DAY + shifted, YESTERDAY + shifted, 3600)
+        # The usage changes every four hours, the cost never.
+        readings = [Reading(each, each + 3600, (each - shifted) // 14_400 % 50 / 10, cost=1.5) for each in hours]
+        return {each.end: each for each in put(store, *readings, step=3600, zone=ZoneInfo(zone)).intervals}
 
-    def samples(zone: str, *, shifted: int) -> dict[int, tuple[int, float | None, int, float | None]]:
-        """By the end of each hour: timestamps and values of usage and cost."""
-        hours = range(YESTERDAY - 3 * DAY, YESTERDAY, 3600)
-        # The same hour of the wall is another instant; the energy changes every four hours, the cost never.
-        readings = [
-            Reading(each + shifted, each + shifted + 3600, each // 14_400 % 50 / 10, cost=1.5) for each in hours
-        ]
-        location = Location(KEY, "", zone)
-        store.merge(location, [Fetched(*readings, step=3600)], WallClock(ZoneInfo(zone)), now=NOW, keep_from=0)
-        (meter,) = store.snapshot.locations[KEY].meters
-        return {
-            each.end: (timestamp_ms(each.end, each.usage_k), each.usage, timestamp_ms(each.end, each.cost_k), each.cost)
-            for each in meter.intervals
-        }
-
-    wrong, right = samples("America/Chicago", shifted=3600), samples("America/New_York", shifted=0)
+    wrong, right = intervals("America/Chicago", shifted=3600), intervals("America/New_York", shifted=0)
     common = wrong.keys() & right.keys()
-    assert len(common) == 71
-    changed = {end for end in common if wrong[end][1] != right[end][1]}
-    assert len(changed) > 10
+    changed = {end for end in common if wrong[end].usage != right[end].usage}
+    assert (len(common), len(changed) > 10) == (71, True)
     for end in common:
-        assert right[end][0] == wrong[end][0] + (end in changed)
-        assert right[end][2:] == wrong[end][2:]
-    assert {each.end: each.usage_k for location in state.locations() for each in location.meters[0].intervals} == {
-        end: stamp - (end - 1) * 1000 for end, (stamp, *_) in right.items()
-    }
-    state.close()
+        assert right[end].usage_k == wrong[end].usage_k + (end in changed)
+        assert (right[end].cost, right[end].cost_k) == (wrong[end].cost, wrong[end].cost_k)
+    assert state.locations() == [*store.snapshot.locations.values()]
 
 
-def test_what_was_stored_by_the_clock_of_another_zone_is_not_served(
-    caplog: pytest.LogCaptureFixture, tmp_path: Path
+def test_data_stored_with_another_zone_is_not_served(
+    state: StateFile, store: SnapshotStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    state = StateFile(tmp_path)
-    store = SnapshotStore(state, 7 * DAY, lambda _: str(ZONE))
-    store.merge(Location(KEY, "", str(ZONE)), [Fetched(*quarters(YESTERDAY, 4))], WALL, now=NOW, keep_from=0)
+    put(store, *quarters(YESTERDAY, 4))
 
     assert SnapshotStore(state, 7 * DAY, lambda _: str(ZONE)).snapshot.locations.keys() == {KEY}
+    assert not caplog.records
     assert SnapshotStore(state, 7 * DAY, lambda _: "America/Denver").snapshot.locations == {}
-    assert [record.getMessage() for record in caplog.records if record.name == "exporter.storage.snapshots"] == [
-        (
-            "ignoring the saved data of location 70001 of account 55001: it was stored for time zone America/New_York,"
-            " but America/Denver is configured; the next refresh reads it again"
-        )
-    ]
-    state.close()
+    (warning,) = (record.getMessage() for record in caplog.records)
+    assert "location 70001 of account 55001" in warning
+    assert ("America/New_York" in warning, "America/Denver" in warning) == (True, True)
 
 
-def test_a_location_of_two_logins_does_as_the_one_says_that_reads_it() -> None:
+def test_the_login_that_reads_a_location_decides_its_status() -> None:
     reads = LoginStatus(locations={KEY: LocationStatus(up=True)})
     refused = LoginStatus(locations={KEY: LocationStatus(up=False)})
     for statuses in ((reads, refused), (refused, reads)):
@@ -197,7 +167,7 @@ def test_a_location_of_two_logins_does_as_the_one_says_that_reads_it() -> None:
 # -- the machine's clock
 
 
-def test_a_clock_that_is_put_back_does_not_stop_discovery_and_the_long_reach(
+def test_a_clock_set_back_does_not_stop_the_full_refreshes(
     clock: ManualClock, portal: PortalServer, start_exporter: StartExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ahead = clock.now() + 400 * DAY
@@ -225,14 +195,15 @@ def test_a_clock_that_is_put_back_does_not_stop_discovery_and_the_long_reach(
         ([(Flow.IMPORT, {0: 2.0}), (Flow.EXPORT, {0: None}), (Flow.NET, {0: -1.0})], {0: 2.0}, {0: 3.0}),
     ],
 )
-def test_a_channel_without_a_value_takes_no_energy_away(
+def test_a_channel_without_a_value_removes_no_energy(
     channels: list[tuple[Flow, dict[int, float | None]]], usage: dict[int, float], export: dict[int, float]
 ) -> None:
     energy = resolve([(Channel("81001", "", "", flow, ""), values) for flow, values in channels])
     assert (energy.usage, energy.export) == (usage, export)
 
 
-def test_the_cost_of_a_net_series_is_left_out_also_where_only_its_series_says_that_it_is_net() -> None:
+def test_the_cost_of_a_net_series_is_left_out() -> None:
+    """Even where only the series, not its meter, is marked as net."""
     x = WALL.wall(YESTERDAY) * 1000
 
     def series(number: int, y: float, *, net: bool) -> dict[str, object]:
@@ -258,7 +229,7 @@ def test_the_cost_of_a_net_series_is_left_out_also_where_only_its_series_says_th
 
 
 @pytest.mark.parametrize("what", ["nothing", "another location"])
-def test_a_list_of_accounts_that_lacks_what_is_wanted_is_asked_for_again_soon(
+def test_a_list_without_the_location_is_read_again_soon(
     clock: ManualClock, portal: PortalServer, start_exporter: StartExporter, what: str
 ) -> None:
     world = portal.portal.world
@@ -276,7 +247,7 @@ def test_a_list_of_accounts_that_lacks_what_is_wanted_is_asked_for_again_soon(
     assert len(exporter.locations) == len(world.locations)
 
 
-def test_a_location_whose_login_is_refused_is_read_by_the_next_login_that_sees_it(
+def test_a_rejected_login_leaves_its_location_to_the_next(
     clock: ManualClock, portal: PortalServer, start_exporter: StartExporter
 ) -> None:
     first, second = login_of(portal, name="first"), login_of(portal, name="second")
@@ -293,11 +264,11 @@ def test_a_location_whose_login_is_refused_is_read_by_the_next_login_that_sees_i
     assert len(exporter.logins[1].status.locations) == len(portal.portal.world.locations)
 
 
-# -- trouble that lasts
+# -- failures that last
 
 
-def test_old_intervals_are_forgotten_also_while_refreshes_keep_failing(
-    clock: ManualClock, portal: PortalServer, start_exporter: StartExporter
+def test_old_intervals_are_dropped_while_refreshes_fail(
+    clock: ManualClock, portal: PortalServer, start_exporter: StartExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exporter = start_exporter(login_of(portal))
     exporter.refresh()
@@ -318,20 +289,7 @@ def test_old_intervals_are_forgotten_also_while_refreshes_keep_failing(
     assert min(starts) >= WALL.days_before(int(clock.now()), 36)
 
 
-def test_after_a_longer_downtime_than_a_refresh_reaches_back_the_backfill_begins_with_it() -> None:
-    state = StateFile(None)
-    store = SnapshotStore(state, 7 * DAY, lambda _: str(ZONE))
-    place = Location(KEY, "", str(ZONE))
-    store.merge(place, [Fetched(*quarters(YESTERDAY, 4))], WALL, now=NOW, keep_from=0)
-    later = WALL.days_before(int(NOW) + 60 * DAY, 0)
-    reached = WALL.days_before(later, 35)
-    store.merge(place, [Fetched(*quarters(reached, 96))], WALL, now=later, keep_from=reached)
-
-    assert store.backfill_needed == {KEY: YESTERDAY}
-    state.close()
-
-
-def test_energy_that_moved_to_another_period_leaves_the_old_one_though_that_is_not_mentioned() -> None:
+def test_energy_moves_between_periods_without_a_zero_sent() -> None:
     before = Interval(0, 900, 1.0, 5, periods=(("A", 1.0, 5),))
     moved = Reading(0, 900, 1.0, periods=(("B", 1.0),))
     merged, _ = merge({0: before}, [moved], now=1800.0)
@@ -342,7 +300,7 @@ def test_energy_that_moved_to_another_period_leaves_the_old_one_though_that_is_n
     assert [(name, kwh) for name, kwh, _ in merged[0].periods] == [("A", 1.0), ("B", 0.4)]
 
 
-def test_a_mistake_at_one_location_keeps_no_other_from_being_read(
+def test_a_bug_at_one_location_does_not_stop_the_others(
     portal: PortalServer, start_exporter: StartExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exporter = start_exporter(login_of(portal))
@@ -362,7 +320,7 @@ def test_a_mistake_at_one_location_keeps_no_other_from_being_read(
     assert exporter.failures() == {"protocol": 1.0}
 
 
-def test_a_refresh_that_changes_nothing_leaves_the_very_snapshot(
+def test_a_refresh_without_news_keeps_the_same_snapshot(
     clock: ManualClock, portal: PortalServer, start_exporter: StartExporter
 ) -> None:
     exporter = start_exporter(login_of(portal))
