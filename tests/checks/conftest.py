@@ -7,14 +7,14 @@ from exporter.simulator.world import World
 
 from ..support.check_reports import Check, checked
 from ..support.clocks import ManualClock
-from ..support.fake_database import Database, running_database
+from ..support.fake_database import Database
 from ..support.portal import StartPortal, login_of
 from ..support.worlds import SMALL
 
 
 @pytest.fixture
 def database() -> Iterator[Database]:
-    with running_database() as running:
+    with Database() as running:
         yield running
 
 

@@ -2,10 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from ..support.fake_database import Database, running_database
+from ..support.fake_database import Database
 
 
 @pytest.fixture
 def database() -> Iterator[Database]:
-    with running_database() as running:
+    with Database() as running:
         yield running

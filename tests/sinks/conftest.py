@@ -2,10 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from ..support.fake_influxdb import Influx, running_influx
+from ..support.fake_influxdb import Influx
 
 
 @pytest.fixture
 def influx() -> Iterator[Influx]:
-    with running_influx() as running:
+    with Influx() as running:
         yield running

@@ -1,36 +1,28 @@
-"""A stand-in for a database, which answers as it is told and remembers what it was asked."""
+"""A test double of a database with answers set by the test. It remembers its requests."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import ExitStack
 
 from .http_server import Answer, Asked, serving
 
 Body = bytes | Callable[[Asked], bytes]
 
 
-@dataclass
-class Database:
-    """Answers by path; what is not told is 404."""
+class Database(ExitStack):
+    """Answers by path; every other path is 404."""
 
-    answers: dict[str, tuple[int, dict[str, str], Body]] = field(default_factory=dict)
-    asked: list[Asked] = field(default_factory=list)
-    url: str = ""
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: dict[str, tuple[int, dict[str, str], Body]] = {}
+        self.asked: list[Asked] = []
+        self.url = self.enter_context(serving(self._respond))
 
     def answer(self, path: str, body: Body | str = b"", status: int = 200, **headers: str) -> None:
-        """Header names with _ for -. A body may be made of the request."""
+        """Set the answer for a path. `headers` have _ for -; a `body` may be a function of the request."""
         body = body.encode() if isinstance(body, str) else body
         self.answers[path] = status, {name.replace("_", "-"): value for name, value in headers.items()}, body
 
-    def respond(self, asked: Asked) -> Answer:
+    def _respond(self, asked: Asked) -> Answer:
         self.asked.append(asked)
         status, headers, body = self.answers.get(asked.path, (404, {}, b"not found"))
         return status, headers, body(asked) if callable(body) else body
-
-
-@contextmanager
-def running_database() -> Iterator[Database]:
-    """A database that answers until the end of the block."""
-    database = Database()
-    with serving(database.respond) as database.url:
-        yield database

@@ -1,10 +1,10 @@
-"""A stand-in for an InfluxDB, or a VictoriaMetrics in its place, that keeps points as the real ones do."""
+"""A test double of InfluxDB, or of VictoriaMetrics in its place, that keeps points as they do."""
 
 import gzip
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 
 from .http_server import Answer, Asked, serving
 
@@ -18,14 +18,16 @@ _TAG = re.compile(r",(\w+)=((?:\\.|[^ ,\\])+)")
 Reply = tuple[int, bytes | str]
 
 
-class Influx:
-    """What is asked of it by path, and what it holds: fields by tags and time.
+class Influx(ExitStack):
+    """Requests by path, and points as fields by tags and time. `headers` say which database it is.
 
-    refusals: answers for paths that it refuses. keeps: which written value it keeps, given the old one.
+    `refusals` are the answers for paths that it refuses. `keeps` decides which value is stored for a written one, given
+    the old one.
     """
 
     def __init__(self) -> None:
-        self.url = ""
+        super().__init__()
+        self.url = self.enter_context(serving(self._respond))
         self.headers = dict(V1)
         self.names = ["electric"]
         self.refusals: dict[str, Reply] = {}
@@ -52,21 +54,21 @@ class Influx:
         if not fields:
             del self.held[tags][int(match[3])]
 
-    def answer(self, method: str, path: str, params: dict[str, str], body: bytes) -> Reply:
-        self.asked.append((method, path, params))
-        if path in self.refusals:
-            return self.refusals[path]
-        if path in ("/write", "/api/v2/write"):
-            lines = gzip.decompress(body).decode().splitlines()
+    def _respond(self, asked: Asked) -> Answer:
+        self.asked.append((asked.method, asked.path, asked.params))
+        status, content = self.refusals.get(asked.path) or self._reply(asked)
+        return status, self.headers, content.encode() if isinstance(content, str) else content
+
+    def _reply(self, asked: Asked) -> Reply:
+        params = asked.params
+        if asked.path in ("/write", "/api/v2/write"):
+            lines = gzip.decompress(asked.body).decode().splitlines()
             self.lines += lines
             self.sizes.append(len(lines))
             self.label = {"db": params["db"]} if "db" in params else {}
             for line in lines:
                 self.put(line)
             return 204, b""
-        return self._told(path, params)
-
-    def _told(self, path: str, params: dict[str, str]) -> Reply:
         answers: dict[str, Callable[[], str]] = {
             "/ping": lambda: "",
             "/query": lambda: self._query(params),
@@ -77,7 +79,7 @@ class Influx:
             "/internal/force_flush": lambda: "",
             "/internal/resetRollupResultCache": lambda: "",
         }
-        return (200, answers[path]()) if path in answers else (404, "not found")
+        return (200, answers[asked.path]()) if asked.path in answers else (404, "not found")
 
     def _query(self, params: dict[str, str]) -> str:
         if params["q"] == "SHOW DATABASES":
@@ -99,7 +101,7 @@ class Influx:
                 if int(query[1]) <= second < int(query[2])
             ]
             if where.items() <= dict(tags).items() and rows:
-                # As the real one does: all tags of the measurement, empty where a series has none.
+                # Like InfluxDB: all tags of the measurement, empty for those that a series does not have.
                 every = {name: dict(tags).get(name, "") for other in self.held for name, _ in other}
                 lines += [
                     {"results": [{"series": [{"tags": every, "values": [row]}], "partial": True}]} for row in rows
@@ -119,15 +121,3 @@ class Influx:
                     metric = {"__name__": f"electric_{field}", **labels}
                     lines.append(json.dumps({"metric": metric, "timestamps": stamps, "values": values}))
         return "\n".join(lines)
-
-    def respond(self, asked: Asked) -> Answer:
-        status, content = self.answer(asked.method, asked.path, asked.params, asked.body)
-        return status, self.headers, content.encode() if isinstance(content, str) else content
-
-
-@contextmanager
-def running_influx() -> Iterator[Influx]:
-    """A stand-in that answers until the end of the block."""
-    influx = Influx()
-    with serving(influx.respond) as influx.url:
-        yield influx

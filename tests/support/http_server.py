@@ -1,16 +1,20 @@
 """A small HTTP server on loopback whose answers a test decides."""
 
+import gzip
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request. Header names are lower case."""
+    """A request. Header names are in lower case."""
 
     method: str
     path: str
@@ -18,14 +22,24 @@ class Asked:
     headers: dict[str, str]
     body: bytes
 
+    @cached_property
+    def lines(self) -> list[Any]:
+        """The JSON lines of a compressed body. Lines that are not JSON are left out."""
+        lines = []
+        if self.headers.get("content-encoding") == "gzip":
+            for line in gzip.decompress(self.body).splitlines():
+                with suppress(ValueError):
+                    lines.append(json.loads(line))
+        return lines
+
 
 Answer = tuple[int, Mapping[str, str], bytes]
-"""Status, headers (Content-Length unless given) and body."""
+"""Status, headers and body. Content-Length is added unless it is given."""
 
 
 @contextmanager
 def serving(answer: Callable[[Asked], Answer]) -> Iterator[str]:
-    """Serve answers until the end of the block; yields the URL."""
+    """Serve answers until the end of the block and yield the URL."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
