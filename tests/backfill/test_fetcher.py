@@ -17,8 +17,9 @@ from exporter.portal.query import HOURLY, UsageQuery
 from exporter.portal.usage import UsageAnswer
 
 from ..support.clocks import ManualClock
-from ..support.jobs import BARN, HOUSE, instant, job
+from ..support.jobs import BARN, HOUSE, job
 from ..support.poll_double import Portal
+from ..support.worlds import instant
 
 DAY = 86400
 LATER = int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())

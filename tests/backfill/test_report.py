@@ -12,7 +12,8 @@ from exporter.backfill.report import plan_lines, summary_lines
 from exporter.backfill.result import BackfillResult
 from exporter.sinks.base import Chunk, Sink, Written
 
-from ..support.jobs import BARN, HOUSE, instant, job
+from ..support.jobs import BARN, HOUSE, job
+from ..support.worlds import instant
 
 WINTER = job("2024-01-01", "2024-03-31", name="Farm house")
 DENVER = job("2024-11-03", "2024-11-03", BARN, zone="America/Denver")

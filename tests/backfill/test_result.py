@@ -6,7 +6,8 @@ from exporter.backfill.journal import CompletedChunk, Coverage, Totals
 from exporter.backfill.result import BackfillResult
 from exporter.intervals.model import LocationKey
 
-from ..support.jobs import BARN, HOUSE, instant, job
+from ..support.jobs import BARN, HOUSE, job
+from ..support.worlds import instant
 
 WALL = job("2026-01-01", "2026-03-31").wall
 FIRST, SECOND, THIRD, END = (instant(day) for day in ("2026-01-01", "2026-01-04", "2026-01-06", "2026-01-08"))

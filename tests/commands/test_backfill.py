@@ -25,7 +25,8 @@ from exporter.simulator.world import World
 from exporter.storage.state import FILE
 
 from ..support.deadlines import DEADLINE
-from ..support.metrics_double import Call, MetricsDouble
+from ..support.http_server import Asked
+from ..support.metrics_double import MetricsDouble
 from ..support.portal import Record, StartPortal, change
 from ..support.program import Program, Starter, one_line
 from ..support.typist import Typist
@@ -337,7 +338,7 @@ def test_a_stop_does_not_wait_for_a_database_that_hangs(bench: Bench) -> None:
     bench.portal()
     asked, ends = threading.Event(), threading.Event()
 
-    def hang(call: Call) -> None:
+    def hang(call: Asked) -> None:
         if call.path == "/api/v1/import":
             asked.set()
             ends.wait()

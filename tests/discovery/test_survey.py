@@ -44,12 +44,12 @@ def test_seven_days_and_today_take_one_call(start_portal: StartPortal, look: Loo
 
     (meter,) = survey.meters
     assert (survey.location.number, survey.days, survey.error, survey.monthly) == ("70001", 7, None, False)
-    assert (meter.intervals[0].start, survey.newest) == (midnight("2026-01-07"), NOW - 5 * HOUR)
+    assert (meter.intervals[0].start, survey.newest) == (instant("2026-01-07"), NOW - 5 * HOUR)
     assert len(meter.intervals) == 7 * 24 + 7
-    truth = portal.portal.truth(METER, midnight("2026-01-07"), midnight("2026-01-08"))
+    truth = portal.portal.truth(METER, instant("2026-01-07"), instant("2026-01-08"))
     assert meter.days[0].usage == pytest.approx(truth.usage)
     assert [each.start for each in meter.days] == [days_ago(ago) for ago in range(7, 0, -1)]
-    assert (survey.connected, polls(portal)) == (midnight("2019-05-04"), 1)
+    assert (survey.connected, polls(portal)) == (instant("2019-05-04"), 1)
 
 
 def test_without_recent_data_five_weeks_are_read(start_portal: StartPortal, look: Look) -> None:

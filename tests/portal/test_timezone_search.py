@@ -20,8 +20,8 @@ from exporter.simulator.world import World
 
 from ..support.clocks import ManualClock
 from ..support.portal import StartPortal, change
-from ..support.surveys import HOUR, Sign, midnight, polls, world
-from ..support.worlds import BARN, BARN_METER, HOUSE, METER, NOW
+from ..support.surveys import HOUR, Sign, polls, world
+from ..support.worlds import BARN, BARN_METER, HOUSE, METER, NOW, instant
 
 DAYS_METER = MeterSpec("81009", Household(9), resolution=Resolution.DAYS)
 MONTHS_METER = MeterSpec("81008", Household(8), resolution=Resolution.MONTHS)
@@ -152,7 +152,7 @@ def test_location_that_answers_has_no_error(
     """Only old data is refused, as by a portal that keeps one year."""
     portal = start_portal(unbilled(METER))
     client = sign_in(portal)
-    refuse_before(portal, midnight("2026-01-05"), monkeypatch)
+    refuse_before(portal, instant("2026-01-05"), monkeypatch)
     search = search_zone(client, client.locations(), clock)
     assert (search.errors, search.error) == ({}, None)
 
@@ -193,8 +193,8 @@ def offset(zone: str) -> timedelta:
     return found
 
 
-def test_gap_in_new_data_fakes_no_zone(start_portal: StartPortal, sign_in: Sign, clock: ManualClock) -> None:
-    gap = midnight("2026-01-13") + 5 * HOUR
+def test_a_gap_in_young_data_feigns_no_zone(start_portal: StartPortal, sign_in: Sign, clock: ManualClock) -> None:
+    gap = instant("2026-01-13") + 5 * HOUR
     portal = start_portal(unbilled(METER, connected="2026-01-10"), gaps=(Span("81001", gap, gap + 2 * HOUR),))
     assert zones_of(sign_in(portal), clock) == ("America/New_York",)
 

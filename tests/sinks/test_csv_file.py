@@ -10,7 +10,8 @@ from exporter.intervals.model import LocationKey
 from exporter.sinks.base import Chunk, Written
 from exporter.sinks.csv_file import HEADER, CSVSink
 
-from ..support.chunks import HOUR, KEY, chunk, instant, meter, names_in, usage
+from ..support.chunks import HOUR, KEY, chunk, meter, names_in, usage
+from ..support.worlds import instant
 
 PLACE = "novec,0012345001,70001"
 ONE = chunk("2026-01-05", meter("M1", [usage(instant("2026-01-05"), 0.25)]))

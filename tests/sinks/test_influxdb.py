@@ -13,9 +13,10 @@ from exporter.portal.raw_series import RawPoint, RawSeries
 from exporter.sinks.base import Chunk, Written
 from exporter.sinks.influxdb import InfluxDBSink
 
-from ..support.chunks import HOUR, KEY, chunk, instant, meter, usage
+from ..support.chunks import HOUR, KEY, chunk, meter, usage
 from ..support.clocks import ManualClock
 from ..support.fake_influxdb import V2, VM, Influx
+from ..support.worlds import instant
 
 START = instant("2026-01-05")
 NOW = START + 30 * 86400.0

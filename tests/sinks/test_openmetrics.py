@@ -17,8 +17,9 @@ from exporter.metrics.families import TIMESTAMPED
 from exporter.sinks.base import Chunk, Written
 from exporter.sinks.openmetrics import OpenMetricsSink
 
-from ..support.chunks import HOUR, KEY, ZONE, chunk, instant, meter, names_in, usage
+from ..support.chunks import HOUR, KEY, chunk, meter, names_in, usage
 from ..support.portal_answers import examples
+from ..support.worlds import ZONE, instant
 
 LABELS = 'portal="novec",account="0012345001",location="70001",meter="M1"'
 HELP = {each.family.name: each.family.help for each in TIMESTAMPED}

@@ -12,10 +12,10 @@ from exporter.intervals.model import Interval, LocationKey
 from exporter.sinks.base import Chunk
 from exporter.sinks.victoriametrics import VictoriaMetricsSink
 
-from ..support.chunks import HOUR, KEY, chunk, instant, meter, usage
+from ..support.chunks import HOUR, KEY, chunk, meter, usage
 from ..support.clocks import ManualClock
 from ..support.metrics_double import MONTH, MetricsDouble
-from ..support.worlds import DAY, NOW
+from ..support.worlds import DAY, NOW, instant
 
 USAGE, WATTS, EXPORT, COST = (
     f"smarthub_interval_{name}" for name in ("usage_kwh", "usage_watts", "export_kwh", "cost_usd")

@@ -1,4 +1,4 @@
-"""`smarthub-exporter backfill` as people run it, with its configuration and state in a folder."""
+"""`smarthub-exporter backfill` as a process, with its configuration and state in a folder."""
 
 import re
 from datetime import date, datetime, timedelta
@@ -16,7 +16,7 @@ from .worlds import ZONE, instant
 
 
 class InstantPortal(SimulatedPortal):
-    """A portal that computes each answer once: what its simulation costs is nothing of what is tested."""
+    """A simulated portal that computes each answer only once, so that tests do not wait for it."""
 
     def __init__(self, world: World, settings: Settings) -> None:
         super().__init__(world, SystemClock(), settings)
@@ -29,17 +29,17 @@ class InstantPortal(SimulatedPortal):
 
 
 def days_ago(days: int) -> date:
-    """The local day so many days ago."""
+    """Return the local day `days` days ago."""
     return datetime.now(ZONE).date() - timedelta(days=days)
 
 
 def midnight(day: date) -> int:
-    """The instant at which a local day begins."""
+    """Return the instant at which a local day begins."""
     return instant(day.isoformat())
 
 
 class Backfiller(Starter):
-    """Runs backfills into a VictoriaMetrics, given as its section of the configuration."""
+    """Run backfills into VictoriaMetrics. `database` holds more keys for its section of the configuration."""
 
     def __init__(self, folder: Path, portal_url: str, database_url: str, **database: object) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -49,17 +49,17 @@ class Backfiller(Starter):
         self.configure(url=database_url, **database)
 
     def configure(self, **database: object) -> None:
-        """Another victoriametrics section from the next run on."""
+        """Replace the victoriametrics section from the next run on."""
         who = login(api_url=self._portal_url, password=UserSpec().password)
         self.config({**who, "exporter": {"state_dir": str(self.state)}, "victoriametrics": database})
 
     def start(self, *arguments: str, **variables: str) -> Program:
-        """Start it and leave it on its way."""
+        """Start a backfill and return while it is running."""
         return super().start("backfill", "--yes", *arguments, **variables)
 
 
 def figure(done: Program, name: str) -> str:
-    """What the summary of a backfill says after a word."""
+    """Return what the summary of a backfill says after a word."""
     found = re.search(rf"^  {name} +(.*)$", done.stdout, re.MULTILINE)
     assert found is not None, done.stdout
     return found[1]

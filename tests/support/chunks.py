@@ -1,23 +1,18 @@
-"""Chunks made by hand."""
+"""Chunks with known values, for the tests of sinks."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from exporter.intervals.model import Interval, LocationKey, Meter, MeterInfo
 from exporter.portal.raw_series import RawSeries
 from exporter.sinks.base import Chunk
 
-ZONE = ZoneInfo("America/New_York")
+from .worlds import ZONE, instant
+
 KEY = LocationKey("novec", "0012345001", "70001")
 HOUR = 3600
-
-
-def instant(text: str, zone: ZoneInfo = ZONE) -> int:
-    """A local time, given as `2026-01-05` or `2026-01-05 13:45`; the first of two."""
-    return int(datetime.fromisoformat(text).replace(tzinfo=zone).timestamp())
 
 
 def meter(number: str, intervals: Iterable[Interval] = (), days: Iterable[Interval] = ()) -> Meter:
@@ -25,13 +20,13 @@ def meter(number: str, intervals: Iterable[Interval] = (), days: Iterable[Interv
 
 
 def chunk(day: str, *meters: Meter, series: Iterable[RawSeries] = (), key: LocationKey = KEY, days: int = 1) -> Chunk:
-    """Whole local days from one on."""
+    """Return a chunk of local days, starting with `day`."""
     after = (datetime.fromisoformat(day) + timedelta(days=days)).date().isoformat()
     return Chunk(key, ZONE, instant(day), instant(after), meters, tuple(series))
 
 
 def usage(start: int, kwh: float | None, length: int = HOUR, **more: float | None) -> Interval:
-    """An interval with versions of which each is another number."""
+    """Return an interval whose usage, export and cost have different versions."""
     return replace(
         Interval(start, start + length, kwh, usage_k=7, export_k=8, cost_k=9),
         export=more.get("export"),

@@ -1,6 +1,6 @@
-"""Jobs made by hand, for a co-op of any zone."""
+"""Backfill jobs with known days, for a co-op in any zone."""
 
-from datetime import date, datetime
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from exporter.backfill.plan import DayRange, Job
@@ -8,16 +8,14 @@ from exporter.intervals.model import LocationKey
 from exporter.portal.accounts import AccountLocation
 from exporter.portal.walltime import WallClock
 
+from .clocks import ManualClock
+from .worlds import instant
+
 NEW_YORK = "America/New_York"
 HOUSE = LocationKey("novec", "55001", "70001")
 BARN = LocationKey("novec", "55002", "70002")
-LONG_AFTER = int(datetime.fromisoformat("2035-01-01T00:00+00:00").timestamp())
-"""An instant by which every day of these tests is past."""
-
-
-def instant(text: str, zone: str = NEW_YORK) -> int:
-    """A local time, given as `2026-01-05` or `2026-01-05 13:45`; the first of two."""
-    return int(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp())
+FAR = ManualClock(instant("2035-01-01"))
+"""A clock at which every day of these tests is in the past."""
 
 
 def place_of(key: LocationKey, name: str | None = None) -> AccountLocation:
@@ -27,7 +25,7 @@ def place_of(key: LocationKey, name: str | None = None) -> AccountLocation:
 def job(
     first: str, last: str, key: LocationKey = HOUSE, *, zone: str = NEW_YORK, name: str = "", source: int = 0
 ) -> Job:
-    """Local days, both included."""
+    """Return the job for the local days from `first` to `last`, both included."""
     days = DayRange(date.fromisoformat(first), date.fromisoformat(last), 10)
     wall = WallClock(ZoneInfo(zone))
     return Job(source, key, place_of(key), name, wall, *days.bounds(wall, LONG_AFTER))

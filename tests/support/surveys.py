@@ -1,9 +1,8 @@
-"""Shared by the tests that look around a login."""
+"""Worlds and helpers for the tests of discovery and of the time zone search."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
 
 from exporter.portal.client import PortalClient
 from exporter.simulator.portal import Call, SimulatedResponse
@@ -11,7 +10,7 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.specs import MeterSpec
 from exporter.simulator.world import World
 
-from .worlds import HOUSE, METER, ZONE
+from .worlds import HOUSE, METER, instant
 
 HOUR = 3600
 
@@ -41,9 +40,5 @@ def polls(portal: PortalServer) -> int:
     return sum(count for (endpoint, _), count in portal.portal.calls.items() if endpoint == "poll")
 
 
-def midnight(day: str, zone: ZoneInfo = ZONE) -> int:
-    return int(datetime.fromisoformat(day).replace(tzinfo=zone).timestamp())
-
-
 def days_ago(days: int) -> int:
-    return midnight((date(2026, 1, 14) - timedelta(days=days)).isoformat())
+    return instant((date(2026, 1, 14) - timedelta(days=days)).isoformat())
