@@ -1,4 +1,4 @@
-"""A clock that only moves when a test moves it."""
+"""A clock that stands still until a test moves it."""
 
 import threading
 
@@ -6,9 +6,9 @@ from exporter.clock import Stopped
 
 
 class ManualClock:
-    """An exporter.clock.Clock whose time advances only by `sleep` or by hand. Safe to use from several threads.
+    """A Clock whose time advances only when `sleep` or a test moves it. Safe to use from several threads.
 
-    slept: Every wait, in order. ends_at: Once the time reaches it, sleeping raises Stopped.
+    `slept` lists every wait in seconds. Once the time reaches `ends_at`, sleeping raises Stopped.
     """
 
     def __init__(self, now: float) -> None:
@@ -43,7 +43,7 @@ class ManualClock:
             self._advance(seconds)
 
     def move_to(self, now: float) -> None:
-        """Move to a time that is not before the current one."""
+        """Set the time to `now`, which must not be in the past."""
         with self._lock:
             assert now >= self._now
             self._advance(now - self._now)

@@ -1,7 +1,7 @@
-"""How long tests wait. Limits tell ends from hangs, never fast from slow: the machine may be busy."""
+"""How long tests wait. The limits catch hangs, not slowness: the machine may be busy."""
 
 DEADLINE = 60.0
-"""Seconds for whatever comes by itself."""
+"""Seconds for anything that should happen."""
 
 AT_ONCE = 4.0
-"""Seconds for what waits for nothing: whatever could be waited for by mistake takes longer."""
+"""Seconds for actions that must not wait. Anything they could wait for by mistake takes longer."""

@@ -1,4 +1,4 @@
-"""The shipped exporter on a clock that tests move."""
+"""The real exporter with a clock that tests advance."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ StartExporter = Callable[..., "Exporter"]
 
 
 class Exporter(app.Exporter):
-    """The shipped exporter without its HTTP side, on a state folder. A second one on it is the one after a restart."""
+    """The real exporter without its HTTP server. A second one on the same folder acts as after a restart."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Exporter(app.Exporter):
         return self.refresher.logins
 
     def refresh(self, login: int = 0) -> float:
-        """Refresh once; gives the seconds to wait."""
+        """Refresh once; return the seconds until the next refresh."""
         return self.logins[login].refresh()
 
     def refresh_all(self) -> None:
@@ -45,7 +45,7 @@ class Exporter(app.Exporter):
 
     @property
     def status(self) -> LoginStatus:
-        """How the first login does."""
+        """The status of the first login."""
         return self.logins[0].status
 
     @property
@@ -59,7 +59,7 @@ class Exporter(app.Exporter):
         return self.registry.get_sample_value(name, labels)
 
     def failures(self, login: str = "coop") -> dict[str, float]:
-        """How often a refresh failed, by reason, without the reasons that never occurred."""
+        """Return how many refreshes failed by reason, without reasons that did not occur."""
         counts = {each: self.metric("smarthub_refresh_failures_total", login=login, reason=each) for each in Reason}
         assert None not in counts.values()
         return {str(reason): count for reason, count in counts.items() if count}

@@ -1,4 +1,4 @@
-"""The exporter as people run it, on a simulated portal of this process."""
+"""`smarthub-exporter serve` as a process, with a simulated portal in this one."""
 
 import sys
 import time
@@ -16,12 +16,12 @@ SOLAR = Household(5, people=1.2, heating=1.0, solar=7.0)
 
 
 def house(number: int, *meters: MeterSpec, nickname: str = "") -> LocationSpec:
-    """A service location by a small number."""
+    """Return a service location. `number` is the end of its real number."""
     return LocationSpec("55001", f"7{number:04}", meters, nickname)
 
 
 def meter(number: int, channels: Channels = Channels.FORWARD, step: int = 900, **more: object) -> MeterSpec:
-    """A meter by a small number."""
+    """Return a meter. `number` is the end of its real number."""
     household = Household(number) if channels is Channels.FORWARD else SOLAR
     return MeterSpec(f"8{number:04}", household, channels, step, **more)  # type: ignore[arg-type]
 
@@ -41,11 +41,11 @@ STREET = World(
         LocationSpec("55009", "79999", (meter(99),), inactive=True),
     ),
 )
-"""A street with one of each kind of meter."""
+"""A street with a meter of every kind."""
 
 
 class Exporter(Service):
-    """`smarthub-exporter serve` as a process of its own, with its configuration and state in a folder."""
+    """`smarthub-exporter serve` as a process, with its configuration and state in a folder."""
 
     def __init__(self, services: Services, folder: Path, portal: PortalServer, **settings: object) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,11 +67,11 @@ class Exporter(Service):
         self.wait_for_refresh(after=0)
 
     def page(self, collect: str | None = None, **headers: str) -> str:
-        """The metrics as text."""
+        """Return the metrics page as text."""
         return self.ask("GET", "/metrics", params={"collect[]": collect}, headers=headers).text
 
     def wait_for_refresh(self, *, after: float | None = None) -> None:
-        """Until a refresh has succeeded that began after now, or after a moment."""
+        """Wait for a successful refresh that began after `after`, which is now by default."""
         begins = time.time() if after is None else after
         name = "smarthub_last_refresh_success_timestamp_seconds"
         wait_until(lambda: self.metrics()[name] > begins, "a successful refresh")

@@ -1,4 +1,4 @@
-"""A /metrics endpoint on a snapshot that a test sets."""
+"""A /metrics endpoint for a snapshot that a test sets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ WINDOW = 7 * 86400
 
 @dataclass
 class Exposition:
-    """An endpoint whose data, statuses and clock a test sets."""
+    """An endpoint whose snapshot, statuses and clock a test sets."""
 
     snapshot: Snapshot = SOLAR
     statuses: dict[str, LoginStatus] = field(default_factory=lambda: {"farm": LoginStatus()})
@@ -50,5 +50,5 @@ class Exposition:
         return self.get(query).body.decode()
 
     def lines(self, start: str) -> list[str]:
-        """Return the lines of samples that start like this."""
+        """Return the lines of the page that begin with `start`."""
         return [line for line in self.text().splitlines() if line.startswith(start)]

@@ -1,4 +1,4 @@
-"""The program whose `backfill` waits for a database for moments only: `python -m tests.support.hasty backfill`."""
+"""The program with short waits for the database: `python -m tests.support.hasty backfill`."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -11,7 +11,7 @@ PATIENCE = Patience(retries=(0.05, 0.05, 0.05), settling=0.2, visible=0.2)
 
 
 class HastyBackfill:
-    """The command, with another patience."""
+    """The backfill command with short waits."""
 
     def add_flags(self, parser: ArgumentParser) -> None:
         backfill.add_flags(parser)

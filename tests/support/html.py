@@ -1,4 +1,4 @@
-"""Reading a page as those see it who get it: well-formed, or it cannot be read at all."""
+"""Parse HTML pages strictly and read them as users see them."""
 
 import re
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ Element = ET.Element
 
 
 def parsed(page: bytes | str) -> Element:
-    """The page as a tree. Raises ParseError where elements do not nest or something is not escaped."""
+    """Parse a page. Raises ParseError if elements do not nest or something is not escaped."""
     text = page.decode() if isinstance(page, bytes) else page
     text = re.sub(r"^<!DOCTYPE html>", "", text)
     return ET.fromstring(re.sub(r"<(meta|link)([^>]*)>", r"<\1\2/>", text))
 
 
 def words(element: Element) -> str:
-    """What is to be read in an element, white space folded; SVG is for the eye."""
+    """Return the text of an element without SVG and style, with white space folded."""
     return re.sub(r" ([,.;])", r"\1", " ".join(" ".join(_texts(element)).split()))
 
 
@@ -24,13 +24,13 @@ def _texts(element: Element) -> Iterator[str]:
         return
     yield element.text or ""
     for child in element:
-        # What stands in a line of text belongs together, what is a block of its own does not.
+        # Inline text belongs together; a block stands by itself.
         yield from (words(child),) if child.tag in ("svg", "style") else _texts(child)
         yield child.tail or ""
 
 
 def all_of(element: Element, tag: str, **attributes: str) -> list[Element]:
-    """Every element of this name, with these attributes (`class_` is one of its classes), in the page's order."""
+    """Return all elements with a tag and attributes in page order. `class_` is one of the classes."""
     wanted_class = attributes.pop("class_", None)
     return [
         each
@@ -41,19 +41,19 @@ def all_of(element: Element, tag: str, **attributes: str) -> list[Element]:
 
 
 def one(element: Element, tag: str, **attributes: str) -> Element:
-    """The only such element."""
+    """Return the only element with a tag and attributes."""
     found = all_of(element, tag, **attributes)
     assert len(found) == 1, f"{len(found)} {tag} with {attributes}"
     return found[0]
 
 
 def sections(page: Element) -> dict[str, Element]:
-    """The sections with a heading of level 2, by its words."""
+    """Return the sections by their level 2 headings."""
     return {words(all_of(each, "h2")[0]): each for each in all_of(page, "section") if all_of(each, "h2")}
 
 
 def described(element: Element) -> list[tuple[str, list[str]]]:
-    """The terms of all description lists, each with what is said of it."""
+    """Return the terms of all description lists with their descriptions."""
     return [
         (words(one(group, "dt")), [words(each) for each in all_of(group, "dd")])
         for each in all_of(element, "dl")
@@ -62,5 +62,5 @@ def described(element: Element) -> list[tuple[str, list[str]]]:
 
 
 def rows(table: Element) -> list[list[str]]:
-    """The cells of a table as words, head included."""
+    """Return the text of all cells of a table by row, head included."""
     return [[words(cell) for cell in row if cell.tag in ("td", "th")] for row in all_of(table, "tr")]

@@ -1,4 +1,4 @@
-"""A simulated portal in the process of the tests: logins for it, and its switches."""
+"""Logins and switches of a simulated portal that runs in the test process."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +24,7 @@ def login_of(
     zone: ZoneInfo = ZONE,
     password: str | None = None,
 ) -> Login:
-    """A login of the simulated portal, or of any address, as its user."""
+    """Return a login for the simulated portal, or for any address."""
     user = user or UserSpec()
     return Login(
         name,
@@ -38,5 +38,5 @@ def login_of(
 
 
 def change(server: PortalServer, **switches: object) -> None:
-    """Throw switches of a running portal."""
+    """Change settings of a running portal."""
     server.portal.settings = replace(server.portal.settings, **switches)  # type: ignore[arg-type]

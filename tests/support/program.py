@@ -1,4 +1,4 @@
-"""The command line as people use it: a process of its own, ended by its id when the test is over."""
+"""The command line as a process of its own."""
 
 import os
 import signal
@@ -13,13 +13,13 @@ import pytest
 import yaml
 
 from .deadlines import DEADLINE
-from .services import ROOT, spawn
+from .services import ROOT, spawn, wait_until
 
 PASSWORD = "pass-w0rd-that-nobody-may-see"
 
 
 class Program:
-    """`python -m exporter` as a process of its own, ended by its id when the test is over."""
+    """`python -m exporter` as a process of its own, killed at the end of the test."""
 
     def __init__(self, *arguments: str, folder: Path, environment: Mapping[str, str], module: str = "exporter") -> None:
         number = len(list(folder.glob("*.stdout")))
@@ -37,34 +37,35 @@ class Program:
         return self._stderr.read_text(encoding="utf-8")
 
     def wait(self, within: float = DEADLINE) -> int:
-        """The exit code."""
+        """Wait for the end of the program and return the exit code."""
         try:
             return self.process.wait(within)
         except subprocess.TimeoutExpired:
-            pytest.fail(f"it does not end: {self.stderr}")
+            pytest.fail(f"still running: {self.stderr}")
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
-        """Return as soon as the condition holds."""
-        deadline = time.monotonic() + DEADLINE
-        while not condition():
+        """Return once the condition holds. `what` completes the error 'timed out waiting for ...'."""
+
+        def holds() -> bool:
             assert self.process.poll() is None, f"ended while waiting for {what}: {self.stderr}"
-            assert time.monotonic() < deadline, f"waited in vain for {what}: {self.stdout}{self.stderr}"
-            time.sleep(0.01)
+            return condition()
+
+        wait_until(holds, what)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
-        """Ask it to end; gives the exit code and how many seconds that took."""
+        """Send a signal; return the exit code and how many seconds the end took."""
         started = time.monotonic()
         self.process.send_signal(number)
         return self.wait(), time.monotonic() - started
 
     def kill(self) -> None:
-        """End it at once, as a power failure would."""
+        """Kill it at once, like a power failure."""
         self.process.kill()
         self.process.wait()
 
 
 class Starter:
-    """Starts programs in a folder of their own, with an environment in which nothing is configured."""
+    """Start programs in their own folder, with an environment in which nothing is configured."""
 
     def __init__(self, folder: Path, module: str = "exporter") -> None:
         self.folder = folder
@@ -85,13 +86,13 @@ class Starter:
         return program
 
     def run(self, *arguments: str, **variables: str) -> Program:
-        """Start a program and wait for its end."""
+        """Start a program and wait until it has ended."""
         program = self.start(*arguments, **variables)
         program.wait()
         return program
 
     def run_all(self, lines: Mapping[str, Sequence[str]]) -> dict[str, Program]:
-        """The same for several at a time, by a name for each."""
+        """Run several programs at the same time, each under a name."""
         programs = {name: self.start(*arguments) for name, arguments in lines.items()}
         for program in programs.values():
             program.wait()
@@ -110,7 +111,7 @@ class Starter:
 
 
 def login(**changes: object) -> dict[str, object]:
-    """A complete login of a portal that nobody runs."""
+    """Return the configuration of a complete login, for a portal that does not exist."""
     given = {
         "api_url": "http://127.0.0.1:9",
         "username": "member@example.org",
@@ -122,7 +123,7 @@ def login(**changes: object) -> dict[str, object]:
 
 
 def one_line(program: Program) -> str:
-    """The only line that was printed, which is on standard error and no traceback."""
+    """Return the only line of output, which must be an error message on standard error."""
     assert program.stdout == ""
     assert "Traceback" not in program.stderr
     assert PASSWORD not in program.stderr

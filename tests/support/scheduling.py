@@ -1,4 +1,4 @@
-"""Which tests go together to one of several workers: those of a module that share what is dear to set up."""
+"""Distribute tests to workers: modules with an expensive setup stay together."""
 
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
@@ -6,8 +6,8 @@ _EACH_BY_ITSELF = ("test_backfill.py", "test_scraping.py")
 """Modules with real databases whose tests share nothing."""
 
 
-class BySetUp(LoadScopeScheduling):  # type: ignore[misc] # it has no types
-    """Modules with real databases as a whole, all other tests one by one."""
+class BySetUp(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Distribute modules with real databases as a whole and all other tests one by one."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]

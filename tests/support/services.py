@@ -1,7 +1,7 @@
-"""Real databases and scrapers for the end-to-end tests, each a process of its own on a free port of loopback.
+"""Real databases and scrapers for the end-to-end tests, each a process on a free port of loopback.
 
-Every service starts in its constructor, is ready when the constructor returns, and ends by its process id: at the end
-of a `with`, at the exit of the interpreter, and by the kernel's hand when the interpreter is killed.
+Every service starts in its constructor and is ready when the constructor returns. It ends at the end of a `with`, at
+the exit of the interpreter, or, if the interpreter is killed, by a signal from the kernel.
 
 Samples are pairs of a timestamp in milliseconds and a value; a series is the sorted tuple of its labels, see `series`.
 """
@@ -26,7 +26,7 @@ import requests
 
 from .deadlines import DEADLINE
 
-Json = Any  # what a database answers; tests compare it whole
+Json = Any  # the response of a database, which tests compare as a whole
 
 Labels = tuple[tuple[str, str], ...]
 Sample = tuple[int, float]
@@ -34,7 +34,7 @@ Config = Mapping[str, object]
 
 ROOT: Final = Path(__file__).parents[2]
 POLL: Final = 0.02
-"""Seconds between two looks at something that is waited for."""
+"""Seconds between two checks of a condition that is waited for."""
 
 INTERVALS_JOB: Final[Config] = {
     "job_name": "smarthub_intervals",
@@ -42,21 +42,21 @@ INTERVALS_JOB: Final[Config] = {
     "honor_timestamps": True,
     "metric_relabel_configs": [{"action": "labeldrop", "regex": "instance|job"}],
 }
-"""The job for the samples with timestamps of their own, as it is shipped but for its targets and interval."""
+"""The shipped scrape job for samples with timestamps, without its targets and interval."""
 
 EXPORTER_JOB: Final[Config] = {
     "job_name": "smarthub_exporter",
     "params": {"collect[]": ["exporter"]},
 }
-"""The job for the state of the exporter itself."""
+"""The shipped scrape job for the metrics of the exporter itself, without its targets and interval."""
 
 
 class ServiceError(RuntimeError):
-    """A program is missing, did not start, ended, or did not do in time what was waited for."""
+    """A program is missing, did not start, ended too early, or took too long."""
 
 
 def series(name: str, /, **labels: str) -> Labels:
-    """The key of a series in what the databases give back."""
+    """Return the key of a series in the results of queries and exports."""
     return _labels({"__name__": name, **labels})
 
 
@@ -65,12 +65,11 @@ def _labels(metric: Mapping[str, str]) -> Labels:
 
 
 def find_program(name: str) -> Path:
-    """The program on PATH, or the one that `.ci/debian-programs` unpacked."""
-    if found := shutil.which(name):
+    """Find a program on PATH or among those that `.ci/debian-programs` unpacked."""
+    unpacked = sorted((ROOT / ".cache" / "debian").glob(f"*/usr/bin/{name}"))
+    if found := shutil.which(name) or next(iter(unpacked), None):
         return Path(found)
-    for unpacked in sorted((ROOT / ".cache" / "debian").glob(f"*/usr/bin/{name}")):
-        return unpacked
-    raise ServiceError(f"{name} is not on this machine: `make test` fetches it")
+    raise ServiceError(f"{name} is not installed; run `make test` to fetch it")
 
 
 def outcome(
@@ -79,7 +78,7 @@ def outcome(
     folder: Path = ROOT,
     environment: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
-    """The exit code of a program that ends by itself, and what it said; nothing of ours or compose's is configured."""
+    """Run a program to its end, without SMARTHUB_ and COMPOSE_ variables; return exit code and output."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("SMARTHUB_", "COMPOSE_"))}
     done = subprocess.run(
         [find_program(str(program)), *arguments],
@@ -102,9 +101,9 @@ def spawn(
     stderr: IO[bytes] | int = subprocess.STDOUT,
     environment: Mapping[str, str],
 ) -> subprocess.Popen[bytes]:
-    """Start a program that the kernel kills with the thread that started it, whatever becomes of that."""
+    """Start a program that the kernel kills when the thread that started it ends."""
     return subprocess.Popen(
-        # Not by preexec_fn, which is not safe beside threads. The signal follows the program through exec.
+        # preexec_fn is not safe with threads. The setting survives exec.
         ["setpriv", "--pdeathsig", "KILL", "--", *command],
         stdin=stdin,
         stdout=stdout,
@@ -119,12 +118,12 @@ _WORKERS = 8
 
 
 def free_port() -> int:
-    """A port of loopback that nothing listens on, given out once.
+    """Return a free port of loopback, each only once.
 
-    From below the range that the kernel takes for outgoing connections: one of those cannot take it before the program
-    that it is meant for does.
+    Ports are below the range that the kernel uses for outgoing connections, so that none of those takes the port before
+    the program does.
     """
-    # Tests that run in several processes at once draw from ports of their own.
+    # Each process of a parallel test run has its own ports.
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
     for port in random.sample(range(20_000 + worker, 32_000, _WORKERS), 1_000):
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -136,21 +135,21 @@ def free_port() -> int:
 
 
 def free_address() -> str:
-    """Loopback with such a port."""
+    """Return `host:port` with a free port of loopback."""
     return f"127.0.0.1:{free_port()}"
 
 
 def wait_until(condition: Callable[[], bool], what: str, *, within: float = DEADLINE) -> None:
-    """Return as soon as the condition holds; `what` ends the sentence 'waited in vain for ...'."""
+    """Return once the condition holds. `what` completes the error 'timed out waiting for ...'."""
     deadline = time.monotonic() + within
     while not condition():
         if time.monotonic() > deadline:
-            raise ServiceError(f"waited {within:g} s in vain for {what}")
+            raise ServiceError(f"timed out after {within:g} s waiting for {what}")
         time.sleep(POLL)
 
 
 def is_running(pid: int) -> bool:
-    """Whether the process lives; one that only waits for its parent to notice its end does not."""
+    """Check whether a process is running. A zombie is not."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
@@ -159,16 +158,17 @@ def is_running(pid: int) -> bool:
 
 
 def http(method: str, url: str, *, timeout: float = 30, **arguments: Json) -> requests.Response:
-    """One request to loopback, whatever proxy the environment names."""
+    """Send one request, ignoring the proxy settings of the environment."""
     with requests.Session() as session:
         session.trust_env = False
         return session.request(method, url, timeout=timeout, **arguments)
 
 
 class Service:
-    """A program with its own folder, log and address, ready when a path of it answers 200.
+    """A program with its own folder, log and address. It is ready when the path `ready` returns 200.
 
-    Start it from the main thread only: the kernel ends it with the thread that started it. prefix: before every path.
+    Start it from the main thread only: the kernel ends it with the thread that started it. `prefix` precedes every
+    path.
     """
 
     def __init__(
@@ -204,31 +204,31 @@ class Service:
 
     @property
     def pid(self) -> int:
-        """The process id, of the last start."""
+        """The process ID since the last start."""
         return self._process.pid
 
     @property
     def returncode(self) -> int | None:
-        """How it ended, None while it runs; negative for a signal."""
+        """The exit code, negative for a signal, or None while it is running."""
         return self._process.poll()
 
     @property
     def log(self) -> str:
-        """Everything that it printed, over all its starts."""
+        """Everything it has printed since its first start."""
         return self.log_file.read_text(encoding="utf-8", errors="replace")
 
     def start(self) -> None:
-        """Start and wait until it is ready."""
-        # Another program's answer would be taken for this one's.
+        """Start the program and wait until it is ready."""
+        # Otherwise the response of another program would look like this one's.
         address = urlsplit(self._ready_url)
         with contextlib.suppress(OSError), socket.create_connection((address.hostname, address.port), timeout=1):
-            raise ServiceError(f"{self.name}: another program listens on {address.netloc}")
+            raise ServiceError(f"{self.name}: another program is listening on {address.netloc}")
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             self._process = spawn(self._command, folder=self.folder, stdout=log, environment=self._environment)
         atexit.register(self.kill)
         try:
-            wait_until(self._is_ready, f"{self._ready_url} to answer 200", within=self._ready_within)
+            wait_until(self._is_ready, f"{self._ready_url} to return 200", within=self._ready_within)
         except ServiceError as error:
             self.kill()
             raise self._error(str(error)) from None
@@ -237,31 +237,31 @@ class Service:
             raise
 
     def terminate(self, *, within: float = 20.0) -> None:
-        """Ask it to end, insist after a while; nothing to do where it has ended."""
+        """Send SIGTERM, then SIGKILL if it is still running after `within` seconds."""
         self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(within)
         self.kill()
 
     def kill(self) -> None:
-        """End it at once, as a power failure would."""
+        """Kill it at once, like a power failure."""
         self._process.kill()
         self._process.wait()
         atexit.unregister(self.kill)
 
     def restart(self, *more: str) -> None:
-        """End it in order, and start it with the same folder, port and arguments, from now on with more."""
+        """Stop it and start it again with the same folder, port and arguments, plus `more`."""
         self.terminate()
         self._command += more
         self.start()
 
     def ask(self, method: str, path: str, **arguments: Json) -> requests.Response:
-        """The answer to a request, which must be a good one; an ended program is reported with its log."""
+        """Send a request and return the response. Any error is raised with the end of the log."""
         try:
             answer = http(method, self.url + path, **arguments)
         except requests.RequestException as error:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                # It can take a moment until the end of a process is known that closed its connections already.
+                # A process that has closed its connections may take a moment to end.
                 self._process.wait(0.2)
             self._check_running()
             raise self._error(str(error)) from error
@@ -270,7 +270,7 @@ class Service:
         return answer
 
     def metrics(self) -> dict[str, float]:
-        """Its own metrics by name, the values of all series of a name added up; 0 for what it does not have."""
+        """Return its own metrics by name, summed over series. Unknown names are 0."""
         sums: defaultdict[str, float] = defaultdict(float)
         for line in self.ask("GET", "/metrics").text.splitlines():
             if line and not line.startswith("#"):
@@ -279,7 +279,7 @@ class Service:
         return sums
 
     def wait_for_scrapes(self, count: int) -> None:
-        """Until it has scraped so often from now on."""
+        """Wait until it has scraped `count` times from now on."""
 
         def scrapes() -> float:
             found = self.metrics()
@@ -290,7 +290,7 @@ class Service:
 
     def _check_running(self) -> None:
         if self.returncode is not None:
-            raise self._error(f"it ended with {self.returncode}")
+            raise self._error(f"exited with {self.returncode}")
 
     def _is_ready(self) -> bool:
         self._check_running()
@@ -302,22 +302,22 @@ class Service:
 
     def _error(self, what: str) -> ServiceError:
         tail = "".join(f"\n  {line}" for line in self.log.splitlines()[-15:])
-        return ServiceError(f"{self.name}: {what}; the end of its log:{tail or ' nothing'}")
+        return ServiceError(f"{self.name}: {what}; last lines of its log:{tail or ' none'}")
 
 
 S = TypeVar("S", bound=Service)
 
 
 class Database(Service):
-    """A database with the query API that Prometheus and VictoriaMetrics share."""
+    """A database with the query API of Prometheus."""
 
     def query(self, expression: str, at: float, **parameters: str) -> dict[Labels, float]:
-        """An instant query, on a grid that VictoriaMetrics does not move."""
+        """Run an instant query at `at`, in seconds."""
         data = self._data("/api/v1/query", query=expression, time=_seconds(at), nocache="1", **parameters)
         return {_labels(entry["metric"]): float(entry["value"][1]) for entry in data["result"]}
 
     def query_range(self, expression: str, start: float, end: float, step: str) -> dict[Labels, list[Sample]]:
-        """A graph, on a grid that VictoriaMetrics does not move to multiples of the step."""
+        """Run a range query. Without the cache, VictoriaMetrics does not align it to multiples of the step."""
         times = {"start": _seconds(start), "end": _seconds(end), "step": step}
         return _matrix(self._data("/api/v1/query_range", query=expression, nocache="1", **times))
 
@@ -337,20 +337,20 @@ def _matrix(data: Json) -> dict[Labels, list[Sample]]:
 
 
 class VictoriaMetrics(Database):
-    """A single node."""
+    """A single-node VictoriaMetrics."""
 
     def force_flush(self) -> None:
-        """Make everything that was accepted visible to queries."""
+        """Make all accepted samples visible to queries."""
         self.ask("GET", "/internal/force_flush")
 
     def force_merge(self) -> None:
-        """Merge the parts of all partitions, which drops duplicates for good."""
+        """Merge all partitions, which removes duplicates from disk."""
         self.ask("GET", "/internal/force_merge")
 
     def export(self, match: str = '{__name__!=""}') -> dict[Labels, list[Sample]]:
-        """Every stored sample of the matching series by time; a stale marker comes as NaN."""
+        """Return all stored samples of matching series in order of time. Stale markers are NaN."""
         self.force_flush()
-        # Without an end, samples of the next two days, which the database accepts, would be left out.
+        # The default end is now, but the database accepts samples of the next two days.
         parameters = {"match[]": match, "end": _seconds(time.time() + 3 * 86_400)}
         found: defaultdict[Labels, list[Sample]] = defaultdict(list)
         for line in self.ask("GET", "/api/v1/export", params=parameters).text.splitlines():
@@ -362,7 +362,7 @@ class VictoriaMetrics(Database):
         return dict(found)
 
     def import_samples(self, samples: Mapping[Labels, Sequence[Sample]]) -> None:
-        """Write samples as `export` gives them, and make them visible."""
+        """Write samples in the form that `export` returns, and make them visible."""
         lines = []
         for labels, points in samples.items():
             timestamps, values = zip(*points, strict=True)
@@ -372,12 +372,12 @@ class VictoriaMetrics(Database):
 
 
 class InfluxDB(Service):
-    """An InfluxDB 1.6 without authentication, whose database `electric` is used unless another one is named."""
+    """An InfluxDB 1.6 without authentication and with the database `electric`."""
 
     database = "electric"
 
     def query(self, statement: str) -> list[Json]:
-        """The series of one statement: `name`, `tags`, `columns`, `values` with times in seconds."""
+        """Return the series of one statement, with times in seconds."""
         parameters = {"db": self.database, "epoch": "s", "q": statement}
         (result,) = self.ask("POST", "/query", params=parameters).json()["results"]
         if "error" in result:
@@ -386,16 +386,16 @@ class InfluxDB(Service):
         return found
 
     def write(self, *lines: str) -> None:
-        """Write points in line protocol with times in seconds."""
+        """Write points in line protocol, with times in seconds."""
         self.ask("POST", "/write", params={"db": self.database, "precision": "s"}, data="\n".join(lines).encode())
 
 
 class VmAgent(Service):
-    """The scraper alone, which sends what it scraped to a database."""
+    """A scraper that sends what it scraped to a database."""
 
     def wait_until_sent(self) -> None:
-        """Return when something was scraped, and all that was scraped before this call is in the database."""
-        # The metrics are rendered at most once a second: only a later rendering knows what was scraped until now.
+        """Wait until everything scraped before this call is in the database, and at least one page."""
+        # Its metrics are rendered at most once per second: only a later page includes everything so far.
         before = self.metrics()["vm_app_uptime_seconds"]
         scraped = 0.0
 
@@ -407,7 +407,7 @@ class VmAgent(Service):
 
         def is_sent() -> bool:
             now = self.metrics()
-            # Not equal but at least: the next scrape can be on its way whenever the metrics are rendered.
+            # At least, not equal: the next scrape can already be under way.
             return (
                 now["vmagent_remotewrite_block_size_rows_sum"] >= scraped
                 and now["vmagent_remotewrite_block_size_rows_count"] == now["vmagent_remotewrite_blocks_sent_total"]
@@ -418,7 +418,7 @@ class VmAgent(Service):
 
 
 class VmAuth(Service):
-    """A proxy before a database, as one part of a cluster: what it does not know by path is refused."""
+    """A proxy in front of a database that looks like one part of a cluster: it rejects unknown paths."""
 
     username, password = "proxy", "through"
 
@@ -427,8 +427,8 @@ class Prometheus(Database):
     """A Prometheus server."""
 
     def series_samples(self, match: str, start: float, end: float) -> dict[Labels, list[Sample]]:
-        """Every stored sample from start to end, both included, with its own timestamp."""
-        # Newer versions leave out the sample at the open end of a range: one millisecond more takes it in.
+        """Return all stored samples from start to end, both included."""
+        # Newer versions exclude the start of a range: one more millisecond includes it.
         reach = round((end - start) * 1000) + 1
         data = self._data("/api/v1/query", query=f"{match}[{reach}ms]", time=_seconds(end))
         first = round(start * 1000)
@@ -436,37 +436,30 @@ class Prometheus(Database):
         return {labels: samples for labels, samples in found.items() if samples}
 
     def active_targets(self) -> list[dict[str, Json]]:
-        """What it scrapes: `labels`, `health`, `lastError`, `lastScrape` and more of each."""
+        """Return its scrape targets: `labels`, `health`, `lastError` and more."""
         answer = self.ask("GET", "/api/v1/targets", params={"state": "active"})
         targets: list[dict[str, Json]] = answer.json()["data"]["activeTargets"]
         return targets
 
 
 def job(template: Config, *targets: str, **more: object) -> dict[str, object]:
-    """A scrape job made of one of the shipped ones, for `host:port` targets; every second, unless told otherwise."""
+    """Return a shipped scrape job for `host:port` targets, every second unless `more` says otherwise."""
     return {**template, "scrape_interval": "1s", "static_configs": [{"targets": list(targets)}], **more}
 
 
 def scrape_config(*jobs: Config, **more: object) -> dict[str, object]:
-    """A configuration for VictoriaMetrics, vmagent and Prometheus alike."""
+    """Return a configuration for VictoriaMetrics, vmagent or Prometheus."""
     return {"scrape_configs": list(jobs), **more}
 
 
 def prometheus_config(*jobs: Config, window: str | None = "14d", **more: object) -> dict[str, object]:
-    """A configuration for Prometheus, which takes late samples only within a window that it is given."""
+    """Return a configuration for Prometheus that accepts samples as old as `window`."""
     storage = {} if window is None else {"storage": {"tsdb": {"out_of_order_time_window": window}}}
     return scrape_config(*jobs, **storage, **more)
 
 
-def make_blocks(openmetrics: Path, folder: Path) -> None:
-    """Make a file the history of a Prometheus, which takes it in no other way than as blocks."""
-    command = ("tsdb", "create-blocks-from", "openmetrics", "--quiet", "--max-block-duration=8760h")
-    code, said = outcome("promtool", *command, openmetrics, folder)
-    assert code == 0, said
-
-
 class Services(contextlib.ExitStack):
-    """Starts services, each in a folder of its own, and ends them all, the last one first."""
+    """Start services, each in its own folder, and stop them all, the last one first."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -480,9 +473,9 @@ class Services(contextlib.ExitStack):
         without: Collection[str] = (),
         folder: Path | None = None,
     ) -> VictoriaMetrics:
-        """Start VictoriaMetrics with the flags that the README asks for; it scrapes where it is given a configuration.
+        """Start VictoriaMetrics with the flags that the README recommends. It scrapes if `scrape` is given.
 
-        without: names of such flags that are forgotten. folder: of one that has ended, whose data it takes over.
+        `without` names recommended flags to leave out. `folder` is that of a stopped one, whose data is used again.
         """
         folder, address = folder or self.folder("victoria-metrics"), free_address()
         recommended = ["-retentionPeriod=100y", "-dedup.minScrapeInterval=1s"]
@@ -510,7 +503,7 @@ class Services(contextlib.ExitStack):
             "INFLUXDB_DATA_WAL_DIR": str(folder / "wal"),
             "INFLUXDB_REPORTING_DISABLED": "true",
         }
-        # Its /ping answers 204.
+        # Its /ping returns 204.
         ready = "/query?q=SHOW+DATABASES"
         started = self.start(
             InfluxDB, "influxd", [], folder=folder, address=address, ready=ready, environment=environment
@@ -519,7 +512,7 @@ class Services(contextlib.ExitStack):
         return started
 
     def vmagent(self, scrape: Config, database: VictoriaMetrics, *flags: str) -> VmAgent:
-        """Start vmagent, which writes to the database."""
+        """Start vmagent, writing to the database."""
         folder, address = self.folder("vmagent"), free_address()
         arguments = [
             f"-httpListenAddr={address}",
@@ -533,9 +526,10 @@ class Services(contextlib.ExitStack):
         return self.start(VmAgent, "vmagent", arguments, folder=folder, address=address, ready="/health")
 
     def vmauth(self, database: VictoriaMetrics, prefix: str, *paths: str) -> VmAuth:
-        """Start vmauth before a database.
+        """Start vmauth in front of a database.
 
-        prefix: the path under which it answers, such as `/insert/0/prometheus`. paths: what it passes on, as patterns.
+        `prefix` is the path under which it answers, such as `/insert/0/prometheus`. `paths` are patterns of the paths
+        that it forwards.
         """
         folder, address = self.folder("vmauth"), free_address()
         route = {"src_paths": paths, "url_prefix": database.url}
@@ -545,10 +539,12 @@ class Services(contextlib.ExitStack):
         return self.start(VmAuth, "vmauth", arguments, folder=folder, address=address, ready="/health", prefix=prefix)
 
     def prometheus(self, config: Config, *, history: Path | None = None) -> Prometheus:
-        """Start Prometheus, with the history that an OpenMetrics file holds."""
+        """Start Prometheus, with the history in an OpenMetrics file if there is one."""
         folder, address = self.folder("prometheus"), free_address()
         if history is not None:
-            make_blocks(history, folder / "data")
+            command = ("tsdb", "create-blocks-from", "openmetrics", "--quiet", "--max-block-duration=8760h")
+            code, output = outcome("promtool", *command, history, folder / "data")
+            assert code == 0, output
         arguments = [
             f"--config.file={_config_file(folder, config)}",
             f"--web.listen-address={address}",
@@ -558,7 +554,7 @@ class Services(contextlib.ExitStack):
         return self.start(Prometheus, "prometheus", arguments, folder=folder, address=address, ready="/-/ready")
 
     def start(self, kind: type[S], program: str | Path, arguments: Sequence[str], **how: Json) -> S:
-        """Start any program, in a new folder unless one is given; the rest is as for a Service."""
+        """Start any program, in a new folder unless one is given. `how` are more arguments of Service."""
         if "folder" not in how:
             how["folder"] = self.folder(how.get("name") or Path(program).name)
         started = kind(program, arguments, **how)
@@ -566,7 +562,7 @@ class Services(contextlib.ExitStack):
         return started
 
     def folder(self, name: str) -> Path:
-        """A new folder."""
+        """Create a new folder."""
         self._count += 1
         made = self._folder / f"{self._count}-{name}"
         made.mkdir(parents=True)
@@ -575,5 +571,5 @@ class Services(contextlib.ExitStack):
 
 def _config_file(folder: Path, config: Config) -> Path:
     path = folder / "config.yml"
-    path.write_text(json.dumps(config), encoding="utf-8")  # which is YAML too, without anchors
+    path.write_text(json.dumps(config), encoding="utf-8")  # JSON is also YAML, here without anchors
     return path

@@ -1,4 +1,4 @@
-"""`serve` as a process, and its pages."""
+"""`serve` as a process, and its HTTP responses."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ def http(url: str, method: str = "GET") -> requests.Response:
 
 @dataclass
 class Serving:
-    """A running `serve` and where it is."""
+    """A running `serve` and its URL."""
 
     program: Program
     url: str
@@ -30,7 +30,7 @@ class Serving:
         return answer.status_code, answer.text
 
     def value(self, line: str) -> float | None:
-        """The value of a series on the page, None where it is not there."""
+        """Return the value of a series on the metrics page, or None if it is not there."""
         for each in self.get("/metrics")[1].splitlines():
             start, _, value = each.rpartition(" ")
             if start == line:
@@ -38,16 +38,17 @@ class Serving:
         return None
 
     def wait_for_refresh(self) -> None:
-        self.program.wait_for(lambda: "smarthub_refreshes_total" in self.refreshes(), "the first refresh")
+        """Wait until a login has refreshed at least once."""
 
-    def refreshes(self) -> str:
-        """The line of a login that has refreshed at least once; empty before."""
-        lines = self.get("/metrics?name[]=smarthub_refreshes_total")[1].splitlines()
-        return next((line for line in lines if line.startswith("smarthub") and not line.endswith(" 0.0")), "")
+        def is_refreshed() -> bool:
+            lines = self.get("/metrics?name[]=smarthub_refreshes_total")[1].splitlines()
+            return any(line.startswith("smarthub") and not line.endswith(" 0.0") for line in lines)
+
+        self.program.wait_for(is_refreshed, "the first refresh")
 
 
 def serve(starter: Starter, *arguments: str, **variables: str) -> Serving:
-    """Start `serve` on a free port and wait until the log tells where that is."""
+    """Start `serve` on a free port and wait until the log shows its address."""
     flags = () if any("listen-address" in flag for flag in arguments) else (f"--web.listen-address={ANYWHERE}",)
     program = starter.start("serve", *flags, *arguments, **variables)
 

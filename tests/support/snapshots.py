@@ -1,4 +1,4 @@
-"""Snapshots with known values, and the page of one of them."""
+"""Snapshots with known values, and the metrics pages made from them."""
 
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -15,7 +15,7 @@ def snapshot_of(*meters: Meter, key: LocationKey = KEY, name: str = "", zone: st
 
 
 def quarters(count: int, usage: float = 0.25) -> tuple[Interval, ...]:
-    """Return intervals of a quarter of an hour; the first one ends at T."""
+    """Return 15-minute intervals, the first one ending at T."""
     return tuple(Interval(T + (n - 1) * 900, T + n * 900, usage + n, 1 + n) for n in range(count))
 
 

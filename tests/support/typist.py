@@ -1,4 +1,4 @@
-"""The program on a terminal of its own, and somebody who types."""
+"""A program on a pseudo-terminal, with input typed by a test."""
 
 import os
 import pty
@@ -14,9 +14,9 @@ from .services import spawn
 
 
 class Typist:
-    """A running program. `shown` is what the terminal has got so far.
+    """A running program. `shown` is everything that the terminal has received so far.
 
-    result_apart: standard output goes into a file, `stdout`, and not to the terminal.
+    With `result_apart`, standard output goes to a file, `stdout`, and not to the terminal.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Typist:
 
     @property
     def text(self) -> str:
-        """What can be read in the end: without colours and without what the spinner has wiped away."""
+        """The final content of the screen, without colors and without what the spinner has erased."""
         lines, row, column = [""], 0, 0
         for piece in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", self.shown):
             if piece == "\r":
@@ -69,33 +69,33 @@ class Typist:
         os.write(self._master, keys.encode() if isinstance(keys, str) else keys)
 
     def answer(self, question: str, line: str) -> None:
-        """Type a line once a question is there."""
+        """Type a line once a question is shown."""
         self.see(question)
         self.type(f"{line}\n")
 
     def see(self, text: str) -> None:
-        """Wait until a text is shown, behind what was seen before."""
+        """Wait until a text is shown after the last text that was waited for."""
         deadline = time.monotonic() + DEADLINE
         while (found := self.shown.find(text, self._at)) < 0:
-            assert time.monotonic() < deadline, f"waited in vain for {text!r}: {self.shown!r}"
+            assert time.monotonic() < deadline, f"timed out waiting for {text!r}: {self.shown!r}"
             assert self.reads(), f"ended without {text!r}: {self.shown!r}"
         self._at = found + len(text)
 
     def wait(self) -> int:
-        """The exit code, once the program has ended and all is read that it said."""
+        """Read all output until the program ends and return the exit code."""
         deadline = time.monotonic() + DEADLINE
         while self.reads():
-            assert time.monotonic() < deadline, f"it does not end: {self.shown!r}"
+            assert time.monotonic() < deadline, f"still running: {self.shown!r}"
         assert "Traceback" not in self.shown + self.stdout
         return self.process.wait(DEADLINE)
 
     def reads(self) -> bool:
-        """Take in what is there; False when the program has let go of the terminal."""
+        """Read available output. Return False once the program has closed the terminal."""
         if not select.select([self._master], [], [], 0.2)[0]:
             return True
         try:
             part = os.read(self._master, 65536)
-        except OSError:  # EIO: nobody has the other end any more
+        except OSError:  # EIO: the other end is closed
             return False
         self.shown += part.decode("utf-8", "replace")
         return bool(part)

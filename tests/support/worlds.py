@@ -1,4 +1,4 @@
-"""Small worlds for the simulated portal, and the moment at which most tests look at them."""
+"""Small worlds for the simulated portal, and the time at which most tests take place."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -10,13 +10,13 @@ from exporter.simulator.world import World
 
 DAY = 86400
 NOW = int(datetime(2026, 1, 14, 17, tzinfo=UTC).timestamp())
-"""Noon in Virginia on a Wednesday in winter, with no change of clocks within 35 days."""
+"""Noon in Virginia on a Wednesday in winter, with no daylight saving change within 35 days."""
 ZONE = ZoneInfo("America/New_York")
 WALL = WallClock(ZONE)
 
 
 def instant(text: str, zone: ZoneInfo = ZONE) -> int:
-    """A local time, given as `2026-01-05` or `2026-01-05 13:45`; the first of two."""
+    """Return the instant of a local time such as `2026-01-05` or `2026-01-05 13:45`, the first if it occurs twice."""
     return int(datetime.fromisoformat(text).replace(tzinfo=zone).timestamp())
 
 
@@ -25,5 +25,5 @@ HOUSE = LocationSpec("55001", "70001", (METER,), nickname="House")
 BARN_METER = MeterSpec("81002", Household(2), step=3600, cost=False)
 BARN = LocationSpec("55002", "70002", (BARN_METER,), nickname="Barn")
 SMALL = World(locations=(HOUSE,))
-"""One house read by the hour: quick to ask for."""
+"""One house with an hourly meter, which is quick to read."""
 TWO = World(locations=(HOUSE, BARN))
