@@ -1,4 +1,4 @@
-"""A simulated portal on loopback with a clock of its own, and the refreshing part of an exporter beside it."""
+"""Shared fixtures: a simulated portal on loopback with a clock that tests advance, and exporters that read it."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ from socketserver import StreamRequestHandler
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from exporter.config import Login
 from exporter.lockout import Lockout
@@ -28,16 +29,20 @@ from .support.program import Starter
 from .support.scheduling import BySetUp
 from .support.worlds import NOW, SMALL, ZONE
 
+# A busy machine is no failure.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
 
 def pytest_configure() -> None:
-    """What a shell starts in the background ignores Ctrl-C, and so would every program that the tests start."""
+    """Restore Ctrl-C, which is ignored in the background of a shell, for the programs that tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> BySetUp:
-    """Of several workers each gets what shares a set-up."""
+    """Keep tests that share a setup on one worker."""
     return BySetUp(config, log)
 
 
@@ -48,16 +53,16 @@ def clock() -> ManualClock:
 
 @pytest.fixture(scope="session")
 def stopping() -> Iterator[Executor]:
-    """Stops servers while the next test runs: a server looks only now and then whether it shall stop."""
+    """Stop servers while the next test runs: a server takes a while to notice that it should stop."""
     with ThreadPoolExecutor(4) as executor:
         yield executor
 
 
 @pytest.fixture
 def start_portal(clock: ManualClock, monkeypatch: pytest.MonkeyPatch, stopping: Executor) -> Iterator[StartPortal]:
-    """Starts simulated portals of any world: start_portal(world, lag=3600.0).
+    """Start simulated portals: start_portal(world, lag=3600.0).
 
-    history: for how many days before today there are data, None for as many as are asked for.
+    `history` limits the data to that many days before today; by default there is no limit.
     """
     monkeypatch.setattr(StreamRequestHandler, "disable_nagle_algorithm", True)
     with ExitStack() as stack:
@@ -77,13 +82,13 @@ def start_portal(clock: ManualClock, monkeypatch: pytest.MonkeyPatch, stopping: 
 
 @pytest.fixture
 def portal(start_portal: StartPortal) -> PortalServer:
-    """A running portal of one small house, whose only member is UserSpec()."""
+    """A running portal with one small house. Its only member is UserSpec()."""
     return start_portal()
 
 
 @pytest.fixture
 def start_exporter(clock: ManualClock) -> Iterator[StartExporter]:
-    """Starts exporters: start_exporter(login_of(portal), folder=tmp_path)."""
+    """Start exporters: start_exporter(login_of(portal), folder=tmp_path)."""
     with ExitStack() as stack:
 
         def start(*logins: Login, **options: object) -> Exporter:
@@ -96,7 +101,7 @@ def start_exporter(clock: ManualClock) -> Iterator[StartExporter]:
 
 @pytest.fixture
 def record(monkeypatch: pytest.MonkeyPatch) -> Record:
-    """Records the calls that a portal gets from now on."""
+    """Record the calls that a portal receives from now on."""
 
     def start(server: PortalServer) -> list[Call]:
         calls: list[Call] = []
@@ -114,7 +119,7 @@ def record(monkeypatch: pytest.MonkeyPatch) -> Record:
 
 @pytest.fixture
 def intercept(monkeypatch: pytest.MonkeyPatch) -> Intercept:
-    """Makes a portal give one answer of our own to a path that ends so; None for its own answer again."""
+    """Replace the answer of a portal to paths with an ending; None restores its own answer."""
     answers: dict[tuple[PortalServer, str], SimulatedResponse | None] = {}
 
     def start(server: PortalServer, path: str, answer: SimulatedResponse | None) -> None:
@@ -144,7 +149,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def starter(tmp_path: Path) -> Iterator[Starter]:
-    """Starts the program in a folder of its own; ends what is left of it with the test."""
+    """Start programs in their own folder and end them with the test."""
     starter = Starter(tmp_path)
     yield starter
     starter.close()
@@ -152,7 +157,7 @@ def starter(tmp_path: Path) -> Iterator[Starter]:
 
 @pytest.fixture
 def sign_in(clock: ManualClock) -> Iterator[Callable[..., PortalClient]]:
-    """Gives a client of a portal that is signed in already, so that only what is asked for is counted."""
+    """Return a client that is already signed in, so that only later calls are counted."""
     with ExitStack() as stack:
 
         def start(portal: PortalServer, zone: ZoneInfo = ZONE) -> PortalClient:

@@ -16,6 +16,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
-    """Starts databases and scrapers for one test and ends them with it, also when it fails."""
+    """Start databases and scrapers for one test and end them with it, even if it fails."""
     with Services(tmp_path) as started:
         yield started

@@ -1,7 +1,7 @@
-"""A real browser for tests: Chromium without a window, steered through a pipe (Chrome DevTools Protocol).
+"""A real browser for tests: headless Chromium, controlled through a pipe (Chrome DevTools Protocol).
 
-It has a profile of its own that is thrown away, reaches nothing but loopback, and ends by its process id: at the end of
-a `with`, and by the kernel's hand when the interpreter is killed.
+It has a temporary profile and reaches nothing but loopback. It ends at the end of a `with`, or, if the interpreter is
+killed, by a signal from the kernel.
 """
 
 import base64
@@ -25,7 +25,7 @@ PHONE: Final = (390, 844)
 
 _FLAGS: Final = (
     "--headless=new",
-    "--no-sandbox",  # tests may run as root, and what is looked at is ours
+    "--no-sandbox",  # tests may run as root, and the pages are our own
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--disable-background-networking",
@@ -41,11 +41,11 @@ _FLAGS: Final = (
 
 
 class BrowserError(RuntimeError):
-    """The browser refused a command, ended, or did not answer in time."""
+    """The browser rejected a command, ended, or did not answer in time."""
 
 
 class Browser:
-    """One tab. `complaints` are all errors and violations that the console told of the page that is open."""
+    """A browser with one tab."""
 
     def __init__(self, program: Path) -> None:
         self._buffer = b""
@@ -54,7 +54,7 @@ class Browser:
         self._profile = tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True)
         commands, self._write = os.pipe()
         self._read, answers = os.pipe()
-        # The protocol wants file descriptors 3 and 4; plain sh may not know any above 9.
+        # The protocol uses file descriptors 3 and 4; sh may not support any above 9.
         redirected = f'exec "$@" 3<&{commands} 4>&{answers}'
         profile = f"--user-data-dir={self._profile.name}"
         self._process = subprocess.Popen(
@@ -87,7 +87,7 @@ class Browser:
         self.close()
 
     def close(self) -> None:
-        """End it and everything that it started: they are a process group of their own."""
+        """End the browser and everything it started, which is a process group of its own."""
         for end in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError, subprocess.TimeoutExpired):
                 os.killpg(self._process.pid, end)
@@ -97,7 +97,7 @@ class Browser:
         self._profile.cleanup()
 
     def open(self, url: str, *, size: tuple[int, int] = DESKTOP, dark: bool = False) -> None:
-        """Load a page at a size in CSS pixels, by day or by night."""
+        """Load a page at a size in CSS pixels, in light or dark mode."""
         self._events.clear()
         width, height = size
         screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
@@ -108,25 +108,25 @@ class Browser:
         self._wait_for("Page.loadEventFired")
 
     def evaluate(self, expression: str) -> Json:
-        """The value of a JavaScript expression; the page's policy does not bind it."""
+        """Evaluate a JavaScript expression. The page's security policy does not apply to it."""
         answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise BrowserError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
     def texts(self, selector: str) -> list[str]:
-        """What is to be read in every element that a CSS selector finds."""
+        """Return the visible text of every element that matches a CSS selector."""
         found: list[str] = self.evaluate(
             f"[...document.querySelectorAll({json.dumps(selector)})].map(each => each.innerText.trim())"
         )
         return found
 
     def hover(self, x: float, y: float) -> None:
-        """Move the pointer to a place of the window."""
+        """Move the pointer to a position in the window."""
         self._call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
     def press(self, key: str) -> None:
-        """Press and release a key: Tab, Enter."""
+        """Press and release Tab or Enter."""
         codes = {"Tab": 9, "Enter": 13}
         pressed = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]}
         text = {"text": "\r"} if key == "Enter" else {}
@@ -134,14 +134,14 @@ class Browser:
         self._call("Input.dispatchKeyEvent", type="keyUp", **pressed)
 
     def screenshot(self, path: Path) -> None:
-        """Write the whole page as a PNG."""
+        """Write a picture of the whole page as PNG."""
         size = self._call("Page.getLayoutMetrics")["cssContentSize"]
         clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
         shot = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def accessible(self) -> list[tuple[str, str]]:
-        """Role and name of everything that a screen reader is told, in its order."""
+        """Return role and name of everything that a screen reader reads, in order."""
         nodes = self._call("Accessibility.getFullAXTree")["nodes"]
         return [
             (each["role"]["value"], each.get("name", {}).get("value", "")) for each in nodes if not each.get("ignored")
@@ -149,7 +149,7 @@ class Browser:
 
     @property
     def complaints(self) -> list[str]:
-        """What the console says is wrong with the page."""
+        """All errors and warnings of the console about the open page."""
         logged = (each["entry"] for each in self._told("Log.entryAdded"))
         return [
             *(entry["text"] for entry in logged if entry["level"] in ("error", "warning")),
@@ -159,15 +159,15 @@ class Browser:
 
     @property
     def requests(self) -> list[str]:
-        """Every address that the page that is open made the browser ask for."""
+        """The URLs of all requests of the open page."""
         return [each["request"]["url"] for each in self._told("Network.requestWillBeSent")]
 
     def _told(self, method: str) -> list[Json]:
-        """The events of a kind since the page was opened."""
-        self.evaluate("1")  # what was sent before is read with its answer
+        """Return the events of one kind since the page was opened."""
+        self.evaluate("1")  # earlier events are read together with its answer
         return [event["params"] for event in self._events if event["method"] == method]
 
-    # -- the protocol: JSON texts, each ended by a zero byte
+    # -- the protocol: JSON messages, each followed by a zero byte
 
     def _call(self, method: str, **parameters: Json) -> dict[str, Json]:
         self._count += 1

@@ -1,4 +1,4 @@
-"""What a dashboard must show of a known household, and how a query is asked."""
+"""What the dashboards must show of a known household, and how to run their queries."""
 
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -27,23 +27,23 @@ COMPOSE = yaml.safe_load((GRAFANA.parent / "docker-compose.yml").read_text(encod
 (LIMIT,) = (
     flag for flag in COMPOSE["services"]["victoriametrics"]["command"] if flag.startswith("-search.maxPointsPerTime")
 )
-"""Subqueries of a year in steps of five minutes are more than VictoriaMetrics evaluates by default. Debian's has one
-limit for them and for what it answers."""
+"""The flag for subqueries of a year in steps of five minutes, which exceed the default limit of VictoriaMetrics. The
+version in Debian has a single limit for subqueries and results."""
 
 
 @dataclass
 class Truth:
-    """What is true of the meters, by family and meter."""
+    """The true values by family and meter."""
 
     values: dict[tuple[str, str], dict[int, float]]
 
     def __post_init__(self) -> None:
-        # For the thousands of means that are asked for.
+        # Sorted once, for thousands of lookups.
         self._ends = {key: sorted(values) for key, values in self.values.items()}
 
     @classmethod
     def of_series(cls, expected: Expected) -> Self:
-        """The same, from what a database must hold; a rate period is part of a family's name."""
+        """Build it from what a database must hold. A rate period becomes part of the family's name."""
         values = {}
         for labels, found in expected.items():
             known = dict(labels)
@@ -51,33 +51,33 @@ class Truth:
         return cls(values)
 
     def of(self, name: str, number: str) -> dict[int, float]:
-        """The values of a family by the end of their interval or day."""
+        """Return the values of a family by the end of their interval or day."""
         return self.values[name, number]
 
     def within(self, name: str, number: str, start: float, end: float) -> dict[int, float]:
-        """Those that end in (start, end]."""
+        """Return the values whose interval or day ends in (start, end]."""
         values, ends = self.of(name, number), self._ends[name, number]
         return {each: values[each] for each in ends[bisect_right(ends, start) : bisect_right(ends, end)]}
 
     def total(self, name: str, number: str, start: float, end: float) -> float:
-        """Their sum."""
+        """Return the sum of the values in (start, end]."""
         return fsum(self.within(name, number, start, end).values())
 
     def mean(self, name: str, number: str, start: float, end: float) -> float:
-        """Their mean."""
+        """Return the mean of the values in (start, end]."""
         found = self.within(name, number, start, end)
         return fsum(found.values()) / len(found)
 
 
 def last(days: float, now: datetime = NOW, zone: ZoneInfo = ZONE) -> TimeRange:
-    """The dashboard's range "last so many days" at a moment, in a browser's time zone."""
+    """Return the range of the last `days` days at `now`, in the time zone of a browser."""
     return TimeRange(now.timestamp() - days * 86400, now.timestamp(), zone)
 
 
 def run(
     database: Database, panel: Panel, letter: str, shown: TimeRange, variables: Mapping[str, str]
 ) -> dict[Labels, Points]:
-    """What a database answers to a panel; an instant query's answer stands at its moment. Grafana shows no NaN."""
+    """Run a query of a panel and return its points by labels. Like Grafana, leave out NaN."""
     query = panel.query(letter, shown, variables)
     if query.instant:
         at_once = database.query(query.expression, query.end)
@@ -86,7 +86,7 @@ def run(
         answers = database.query_range(query.expression, query.start, query.end, f"{query.step}s")
     found: dict[Labels, Points] = {}
     for labels, points in answers.items():
-        # Prometheus drops the name where VictoriaMetrics keeps it; no legend shows it.
+        # Some functions keep the name in VictoriaMetrics and drop it in Prometheus. No legend shows it.
         key = tuple(each for each in labels if each[0] != "__name__")
         assert key not in found, f"{panel} {letter}: two series for {key}"
         found[key] = {stamp / 1000: value for stamp, value in points if not isnan(value)}
@@ -96,7 +96,7 @@ def run(
 def ask(
     database: Database, title: str | Panel, letter: str, shown: TimeRange, by: str = "meter", **variables: str
 ) -> dict[str, Points]:
-    """What a panel shows, by the value of a label."""
+    """Run a query of a panel and return its points by the value of one label."""
     panel = find(title) if isinstance(title, str) else title
     found = run(database, panel, letter, shown, variables)
     by_label = {dict(labels).get(by, ""): points for labels, points in found.items()}
@@ -105,13 +105,13 @@ def ask(
 
 
 def value(found: Mapping[str, Points], key: str = "") -> float:
-    """The one value of an instant query."""
+    """Return the only value of an instant query."""
     (only,) = found[key].values()
     return only
 
 
 def whole_days(truth: Truth, name: str, number: str, shown: TimeRange) -> dict[str, float]:
-    """The totals of the local days whose noon is in the range, by date."""
+    """Return the totals by date of the local days whose noon is in the range."""
     found = {}
     for end, total in truth.of(name, number).items():
         noon = end - 12 * 3600
@@ -121,12 +121,12 @@ def whole_days(truth: Truth, name: str, number: str, shown: TimeRange) -> dict[s
 
 
 def by_date(points: Points, zone: ZoneInfo = ZONE) -> dict[str, float]:
-    """As the transformation Format time makes bars of points, one a date."""
+    """Turn points into bars by date, as the transformation "Format time" does."""
     found = {f"{datetime.fromtimestamp(moment, zone):%Y-%m-%d}": value for moment, value in points.items()}
     assert len(found) == len(points)
     return found
 
 
 def close(wanted: object) -> object:
-    """Equal but for the last bits of sums."""
+    """Return a value that equals `wanted` up to rounding errors of sums."""
     return pytest.approx(wanted, rel=1e-9, abs=1e-6)

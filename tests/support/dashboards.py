@@ -1,4 +1,4 @@
-"""The dashboards as Grafana reads them: panels, their time ranges and steps, and queries with variables replaced.
+"""The dashboards as Grafana reads them: panels, time ranges, steps, and queries with variables replaced.
 
 Follows Grafana's own sources (PanelTimeRange, the Prometheus data source's models/query.go, rangeutil), versions 11 to
 13. The time zone is the browser's, which the tests choose.
@@ -25,12 +25,12 @@ RULES: Final[dict[str, Json]] = {
     for group in yaml.safe_load((GRAFANA / "alerts" / "smarthub.yml").read_text(encoding="utf-8"))["groups"]
     for rule in group["rules"]
 }
-"""The alerts by their names."""
+"""The alert rules by name."""
 
 SCRAPE_INTERVAL: Final = 60
 _USUAL_WIDTH: Final = 1200
 _MOST_POINTS: Final = 11_000
-# The steps that Grafana rounds to, each with the length below which it is taken (rangeutil's roundInterval).
+# The steps that Grafana rounds to, each for intervals below a length (rangeutil's roundInterval).
 _STEPS: Final = (
     (90, 60),
     (210, 120),
@@ -51,7 +51,7 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """From and to in seconds, and the time zone in which Grafana counts months."""
+    """Start and end in seconds, and the time zone in which Grafana counts months."""
 
     start: float
     end: float
@@ -59,7 +59,7 @@ class TimeRange:
 
 
 def _shifted(moment: datetime, shift: str) -> datetime:
-    """So many months or years earlier at the same wall time, the last day of the month where there is no such day."""
+    """Return the same wall-clock time a month or year earlier, or that of the last day of a shorter month."""
     months = {"1M": 1, "1y": 12}[shift]
     year, month = divmod(moment.year * 12 + moment.month - 1 - months, 12)
     last = monthrange(year, month + 1)[1]
@@ -68,7 +68,7 @@ def _shifted(moment: datetime, shift: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What Grafana sends to the database."""
+    """A query as Grafana sends it to the database."""
 
     expression: str
     instant: bool
@@ -89,25 +89,25 @@ class Panel:
 
     @property
     def targets(self) -> dict[str, Json]:
-        """The queries by their letters."""
+        """The queries by letter."""
         return {each["refId"]: each for each in self.json["targets"]}
 
     def of_width(self, pixels: int) -> "Panel":
-        """The panel on a screen where it is so wide."""
+        """Return the panel at a width in pixels."""
         return replace(self, json={**self.json, "maxDataPoints": pixels})
 
     def own_range(self, dashboard: TimeRange) -> TimeRange:
-        """What the panel's `timeFrom` and `timeShift` make of a range that ends now."""
+        """Apply the panel's `timeFrom` and `timeShift` to a range that ends now."""
         start, end = (datetime.fromtimestamp(each, dashboard.zone) for each in (dashboard.start, dashboard.end))
         if "timeFrom" in self.json:
-            assert self.json["timeFrom"] == "now/M", "only what the dashboards use"
+            assert self.json["timeFrom"] == "now/M", "not used by the dashboards"
             start = end.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
         if "timeShift" in self.json:
             start, end = (_shifted(each, self.json["timeShift"]) for each in (start, end))
         return TimeRange(start.timestamp(), end.timestamp(), dashboard.zone)
 
     def query(self, letter: str, dashboard: TimeRange, variables: Mapping[str, str] | None = None) -> Query:
-        """A target as it is sent for a dashboard's time range; every variable is All where it is not given."""
+        """Return a query for the dashboard's time range. Variables that are not given are All."""
         target = self.targets[letter]
         panel = self.own_range(dashboard)
         step = self.step(panel)
@@ -118,7 +118,7 @@ class Panel:
             "__rate_interval": f"{max(step + SCRAPE_INTERVAL, 4 * SCRAPE_INTERVAL)}s",
             "__range_s": str(_rounded(length)),
             "__range": f"{_rounded(length)}s",
-            # Only panels without a time range of their own may use it: Grafana's versions differ in which one it means.
+            # Grafana versions differ in its meaning for panels with their own time range, so those must not use it.
             "__from:date:seconds": str(int(dashboard.start)),
             **dict.fromkeys(("portal", "location", "meter", "login"), ".+"),
             **(variables or {}),
@@ -130,7 +130,7 @@ class Panel:
         return Query(expression, instant=False, start=start, end=end, step=step)
 
     def step(self, shown: TimeRange) -> int:
-        """The step of a graph: no smaller than the panel's interval, no more points than it may have."""
+        """Return the step of a graph in seconds, given the panel's interval and maximum number of points."""
         least = _seconds(self.json["interval"])
         length = shown.end - shown.start
         calculated = _rounded_step(length / self.json.get("maxDataPoints", _USUAL_WIDTH))
@@ -158,35 +158,35 @@ def _seconds(duration: str) -> int:
 
 
 def _duration(seconds: int) -> str:
-    """As Grafana writes it: in the greatest unit, cut off."""
+    """Return a duration as Grafana writes it: in the largest unit, rounded down."""
     unit = next(unit for unit in ("d", "h", "m", "s") if seconds >= _UNITS[unit])
     return f"{seconds // _UNITS[unit]}{unit}"
 
 
 def load(path: Path) -> Json:
-    """A dashboard."""
+    """Read a dashboard."""
     loaded: Json = json.loads(path.read_text(encoding="utf-8"))
     return loaded
 
 
 def boxes(dashboard: Json) -> Iterator[Json]:
-    """Rows and panels, also those inside collapsed rows."""
+    """Yield rows and panels, including those inside collapsed rows."""
     for each in dashboard["panels"]:
         yield each
         yield from each.get("panels", ())
 
 
 def panels(path: Path) -> list[Panel]:
-    """The panels of a dashboard that show something."""
+    """Return the panels of a dashboard without its rows."""
     return [Panel(path.stem, each) for each in boxes(load(path)) if each["type"] != "row"]
 
 
 def all_panels() -> list[Panel]:
-    """The panels of all dashboards."""
+    """Return the panels of all dashboards."""
     return [panel for path in DASHBOARDS for panel in panels(path)]
 
 
 def find(title: str) -> Panel:
-    """A panel by its title."""
+    """Return the panel with a title."""
     (found,) = (each for each in all_panels() if each.json["title"] == title)
     return found

@@ -1,4 +1,4 @@
-"""What a database must hold of a simulated portal, sample by sample, and how what it holds is compared with that."""
+"""What a database must hold of a simulated portal, sample by sample, and the comparison with it."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,14 +14,14 @@ from exporter.simulator.truth import Truth
 from .services import Labels, Sample, series
 
 PERIODS = ("Super Off Peak", "Off Peak", "On Peak")
-"""What the simulated co-op calls the times of its rates."""
+"""The rate periods of the simulated co-op."""
 
 Expected = dict[Labels, dict[int, float]]
-"""For each series the value by the end of its interval or day, in seconds UTC."""
+"""The values of each series by the end of their interval or day, in seconds UTC."""
 
 
 def local_days(zone: ZoneInfo, start: float, end: float) -> Iterator[tuple[int, int]]:
-    """Start and end of every local day that begins in [start, end)."""
+    """Yield start and end of every local day that starts in [start, end)."""
     day = datetime.fromtimestamp(start, zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     while day.replace(tzinfo=zone).timestamp() < end:
         following = day + timedelta(days=1)
@@ -32,7 +32,7 @@ def local_days(zone: ZoneInfo, start: float, end: float) -> Iterator[tuple[int, 
 
 
 def expected(portal: SimulatedPortal, label: str, since: float, until: float) -> Expected:
-    """Every sample of every timestamped family whose interval or day ends in (since, until]."""
+    """Return all samples with timestamps whose interval or day ends in (since, until]."""
     found: Expected = defaultdict(dict)
     zone = ZoneInfo(portal.world.zone)
     for location in portal.world.locations:
@@ -54,7 +54,7 @@ def expected(portal: SimulatedPortal, label: str, since: float, until: float) ->
 
 
 Samples = Iterator[tuple[str, dict[str, str], int, float | None]]
-"""Name and labels, end and value."""
+"""Name, labels, end and value."""
 
 
 def _of_intervals(truths: Iterable[Truth]) -> Samples:
@@ -65,14 +65,14 @@ def _of_intervals(truths: Iterable[Truth]) -> Samples:
         if truth.usage is not None:
             watts = truth.usage * 3_600_000 / (truth.end - truth.start)
             yield "interval_usage_watts", {}, truth.end, round(watts, 3)
-            # No other period has the energy where there is none: then all of them say so.
+            # Without energy, every period is zero.
             periods = () if not truth.period else PERIODS if truth.usage == 0 else (truth.period,)
             for period in periods:
                 yield "interval_tou_usage_kwh", {"period": period}, truth.end, truth.usage
 
 
 def _of_day(truths: Sequence[Truth], grid: range, zone: ZoneInfo) -> Samples:
-    """The totals of a day, of which every wall time of the grid has a value."""
+    """Yield the totals of a day. A value counts if every wall-clock time of the grid has one."""
 
     def wall(starts: Iterable[int]) -> set[datetime]:
         return {datetime.fromtimestamp(each, zone).replace(tzinfo=None) for each in starts}
@@ -84,14 +84,14 @@ def _of_day(truths: Sequence[Truth], grid: range, zone: ZoneInfo) -> Samples:
 
 
 def by_end(samples: Mapping[Labels, Sequence[Sample]]) -> Expected:
-    """What is stored, as the databases' newest version of each interval: the last sample of each second."""
+    """Return the newest version of each interval: the last sample of each second."""
     return {
         labels: {ceil(stamp / 1000): value for stamp, value in sorted(stored)} for labels, stored in samples.items()
     }
 
 
 def differences(stored: Expected, wanted: Expected, allowed: Expected | None = None) -> list[str]:
-    """Everything that is missing, wrong or too much; `allowed` may be there but need not."""
+    """List all missing, wrong and unexpected samples. Those in `allowed` are optional."""
     allowed = allowed or {}
     found: list[str] = []
     for labels in sorted({*stored, *wanted}):
@@ -100,7 +100,7 @@ def differences(stored: Expected, wanted: Expected, allowed: Expected | None = N
         for end, value in sorted(have.items()):
             right = want.get(end, may.get(end))
             if right is None:
-                found.append(f"{_shown(labels)} too much at {end}: {value}")
+                found.append(f"{_shown(labels)} unexpected at {end}: {value}")
             elif right != value:
                 found.append(f"{_shown(labels)} wrong at {end}: {value}, not {right}")
     return found
@@ -111,22 +111,22 @@ def _shown(labels: Labels) -> str:
 
 
 def version(hours: float) -> int:
-    """The version of a value first seen so many hours after its interval's end, from the contract's formula."""
+    """Return the version of a value first seen `hours` after its end (docs/samples.md, "Timestamps and versions")."""
     return min(999, max(1, 1 + floor(998 * log(1 + max(0.0, hours)) / log(175201))))
 
 
 def versions_of(samples: Sequence[Sample], end: int) -> list[int]:
-    """The versions of the interval that ends at `end`, in the order of their stamps."""
+    """Return the sorted versions of the interval that ends at `end`."""
     return sorted(stamp - end * 1000 + 1000 for stamp, _ in samples if ceil(stamp / 1000) == end)
 
 
 def wrong_versions(
     samples: Mapping[Labels, Sequence[Sample]], first_seen: tuple[float, float], revised: Mapping[int, int]
 ) -> list[str]:
-    """Stamps outside the last second of their interval, or with another version than the rule gives.
+    """List samples that are outside the last second of their interval or have a wrong version.
 
-    first_seen: the earliest and latest moment at which the exporter can have seen a value that was not revised.
-    revised: how many versions an interval (by its end) has had, where more than one.
+    `first_seen` is the earliest and latest time at which the exporter can have seen a value that was not revised.
+    `revised` is the number of versions of each revised interval, by its end.
     """
     found: list[str] = []
     for labels, stored in samples.items():
