@@ -1,4 +1,4 @@
-"""What people read and type: findings and tables on standard output, questions and waiting on standard error."""
+"""The console: findings and tables on standard output, questions and a spinner on standard error."""
 
 import getpass
 import sys
@@ -12,10 +12,10 @@ from rich.text import Text
 
 from .checks.findings import Bars, CheckItem, Finding, Heading, Verdict
 
-_COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red", Verdict.SKIPPED: "dim"}
+_COLORS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red", Verdict.SKIPPED: "dim"}
 _VERDICT_WIDTH = max(len(verdict) for verdict in Verdict)
 _STEP_WIDTH = 16
-_WIDTH_ELSEWHERE = 120  # columns, where the output is no terminal
+_WIDTH_WITHOUT_TERMINAL = 120  # columns
 
 
 def plain_console(*, stderr: bool = False, width: int | None = None) -> Console:
@@ -24,17 +24,17 @@ def plain_console(*, stderr: bool = False, width: int | None = None) -> Console:
 
 
 def is_interactive() -> bool:
-    """Whether somebody is there to be asked."""
+    """Check whether questions can be asked: both input and standard error are a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 class Terminal:
-    """Standard output and standard error of a command that people run by hand."""
+    """Standard output and standard error of an interactive command."""
 
     def __init__(self) -> None:
-        width = None if sys.stdout.isatty() else _WIDTH_ELSEWHERE
+        width = None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
         if isinstance(sys.stdout, TextIOWrapper):
-            # A nickname may have letters that an ASCII or Latin-1 terminal has not.
+            # Nicknames may have letters that the encoding of the terminal lacks.
             sys.stdout.reconfigure(errors="replace")
         self._out = plain_console(width=width)
         self._error = plain_console(stderr=True)
@@ -42,7 +42,7 @@ class Terminal:
 
     @contextmanager
     def waiting(self) -> Iterator[Callable[[str], None]]:
-        """Gives what to call with what is waited for: it is shown with a spinner, on a terminal only."""
+        """Yield a function that shows a spinner with what is being waited for, on a terminal only."""
         spins = self._error.is_terminal
 
         def busy(what: str) -> None:
@@ -58,12 +58,12 @@ class Terminal:
             self._status.stop()
 
     def say(self, line: str | Text = "") -> None:
-        """A line of the result."""
+        """Print a line of the result."""
         self._status.stop()
         self._out.print(line, soft_wrap=True)
 
     def show(self, part: CheckItem) -> None:
-        """A part of a check."""
+        """Print one item of a check."""
         match part:
             case Heading(text):
                 self.say()
@@ -77,7 +77,7 @@ class Terminal:
                     self.say(f"  {line}")
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table: the last column takes what width is left, a row may have several lines."""
+        """Print a table. The last column gets the remaining width; a row may have several lines."""
         self._status.stop()
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for column in columns:
@@ -88,7 +88,7 @@ class Terminal:
 
     def _finding(self, finding: Finding) -> None:
         line = Text("  ")
-        line.append(f"{finding.verdict:<{_VERDICT_WIDTH}}", style=_COLOURS[finding.verdict])
+        line.append(f"{finding.verdict:<{_VERDICT_WIDTH}}", style=_COLORS[finding.verdict])
         line.append(f"  {finding.step:<{_STEP_WIDTH}}  {finding.text}")
         self.say(line)
         if finding.advice:
@@ -97,20 +97,20 @@ class Terminal:
     # -- questions
 
     def ask(self, question: str, check: Callable[[str], object] = str) -> str:
-        """A line from the keyboard, asked again until `check` raises no ValueError; empty where none is given."""
+        """Read a line, asking again while `check` raises ValueError. Return an empty text if there is no answer."""
         return self._asked(lambda: input_on_stderr(f"{question}: ").strip(), check)
 
     def ask_secret(self, question: str, check: Callable[[str], object] = str) -> str:
-        """The same for a line that is not shown while it is typed."""
+        """Read a line like `ask`, without showing it while it is typed."""
         return self._asked(lambda: getpass.getpass(f"{question}: "), check)
 
     def complain(self, line: str) -> None:
-        """What the person has to know before the next question."""
+        """Print a line on standard error before the next question."""
         self._status.stop()
         self._error.print(line, soft_wrap=True)
 
     def confirm(self, question: str) -> bool:
-        """Yes or no; no where only Enter is pressed."""
+        """Ask a yes or no question. Enter alone means no."""
         return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
 
     def _asked(self, read: Callable[[], str], check: Callable[[str], object]) -> str:
@@ -124,7 +124,7 @@ class Terminal:
                 self._error.print()
                 return ""
             except UnicodeDecodeError:
-                self.complain("  that is no text in the encoding of this terminal")
+                self.complain("  not text in the encoding of this terminal; type it again")
             except ValueError as error:
                 self.complain(f"  {error}")
             else:
@@ -132,7 +132,7 @@ class Terminal:
 
 
 def input_on_stderr(prompt: str) -> str:
-    """Like input(), but the prompt is no part of the result."""
+    """Read a line like input(), with the prompt on standard error."""
     sys.stderr.write(prompt)
     sys.stderr.flush()
     line = sys.stdin.readline()
@@ -150,9 +150,9 @@ _WIDTH = 2
 
 
 def chart(bars: Sequence[tuple[str, float | None]], *, plain: bool = False, levels: int = _LEVELS) -> list[str]:
-    """The lines of a bar chart of kWh with its scale at the left and every third label below.
+    """Return the lines of a bar chart of kWh, with a scale at the left and every third label below.
 
-    plain: for terminals that know ASCII alone. A missing value is a dot on the ground, which 0 is not.
+    With `plain`, only ASCII is used. A missing value is drawn as a dot on the baseline; zero is drawn empty.
     """
     top = max((value for _, value in bars if value), default=0.0)
     lines = []
@@ -160,8 +160,8 @@ def chart(bars: Sequence[tuple[str, float | None]], *, plain: bool = False, leve
         cells = [_cell(value, top, level, levels, plain=plain) for _, value in bars]
         scale = f"{top * (level + 1) / levels:.2f}" if level in (levels - 1, 0) else ""
         lines.append((f"{scale:>{_AXIS - 1}} " + " ".join(cells)).rstrip())
-    ground = "".join(f"{label:<{(_WIDTH + 1) * 3}}" for label, _ in bars[::3])
-    return [*lines, (" " * _AXIS + ground).rstrip()]
+    baseline = "".join(f"{label:<{(_WIDTH + 1) * 3}}" for label, _ in bars[::3])
+    return [*lines, (" " * _AXIS + baseline).rstrip()]
 
 
 def _cell(value: float | None, top: float, level: int, levels: int, *, plain: bool) -> str:
@@ -169,6 +169,6 @@ def _cell(value: float | None, top: float, level: int, levels: int, *, plain: bo
         return " " * _WIDTH if level else ("?" if plain else "·").ljust(_WIDTH)
     eighths = round(value / top * levels * _FULL) if top else 0
     if value and level == 0:
-        eighths = max(1, eighths)  # little is not nothing
+        eighths = max(1, eighths)  # a small value is not zero
     filled = min(max(eighths - level * _FULL, 0), _FULL)
     return (_PLAIN if plain else _BLOCKS)[filled] * _WIDTH

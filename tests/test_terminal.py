@@ -123,7 +123,7 @@ def test_a_key_that_is_no_text_is_asked_for_again(
     stream = io.TextIOWrapper(io.BytesIO(b"caf\xe9\nplain\n"), encoding="utf-8")
     monkeypatch.setattr(sys, "stdin", stream)
     Terminal().ask("User name")
-    told = "User name:   that is no text in the encoding of this terminal\nUser name: "
+    told = "User name:   not text in the encoding of this terminal; type it again\nUser name: "
     assert capsys.readouterr().err.startswith(told)
 
 

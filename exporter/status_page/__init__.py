@@ -1,1 +1,1 @@
-"""The status page: what to say, figures, charts, HTML."""
+"""The status page: conditions, figures, charts, HTML."""

@@ -1,4 +1,4 @@
-"""One meter on the status page: its state, the big figures, the charts, and the table behind them."""
+"""One meter on the status page: its condition, main figures, charts, and the table of their data."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,7 +18,7 @@ _HOUR = 3600
 
 
 def card(view: MeterView, place: int, now: float) -> str:
-    """A meter's section, the one at `place` of the page. now: seconds UTC."""
+    """Return the section of a meter, the one at `place` on the page. `now` is in seconds UTC."""
     newest = view.figures.newest
     content = _tiles(view, newest, now) + _charts(view.meter, view, newest, now) if view.meter and newest else ""
     return (
@@ -41,7 +41,7 @@ def _numbers(view: MeterView) -> str:
     return text(" · ".join(filter(None, said)))
 
 
-# -- the big figures
+# -- main figures
 
 
 def _tiles(view: MeterView, newest: Interval, now: float) -> str:
@@ -56,7 +56,7 @@ def _tiles(view: MeterView, newest: Interval, now: float) -> str:
 
 
 def _energy_tile(title: str, energy: DayFigures | MonthFigures, extent: str, *, has_cost: bool) -> str:
-    """has_cost: whether the meter has costs at all, so that one that is missing is still to come."""
+    """Return a tile. With `has_cost`, the meter has costs, so a missing one is still to come."""
     big = DASH if energy.usage is None else f"{data(energy.usage, number(energy.usage))} <span>kWh</span>"
     tile = f'<dt>{title}</dt><dd class="big">{big}</dd>'
     if energy.export is not None:
@@ -69,7 +69,7 @@ def _energy_tile(title: str, energy: DayFigures | MonthFigures, extent: str, *, 
 
 
 def _extent(month: MonthFigures) -> str:
-    """Of which days a sum is: never more than is known."""
+    """Describe which days a sum covers."""
     first, last, count = month.days[0].date, month.days[-1].date, len(month.days)
     missing = (last - first).days + 1 - count
     with_cost = sum(day.cost is not None for day in month.days)
@@ -111,7 +111,7 @@ def _charts(meter: Meter, view: MeterView, newest: Interval, now: float) -> str:
     charts = ""
     if meter.info.step < DAILY:
         newest_day = local(newest.end - 1, view.zone).date()
-        # Today, so that a silence shows as a gap; where it would be all that shows, the newest day that there is.
+        # Up to today, so that missing data shows as a gap; if there were only a gap, up to the newest day.
         last = today if (today - newest_day).days < _POWER_DAYS - 1 else newest_day
         title = f"Power, last {_POWER_DAYS} days" if last == today else f"Power, {_POWER_DAYS} days to {day_text(last)}"
         chart = power_chart(meter.intervals, days_until(last, _POWER_DAYS, view.zone), now)
@@ -146,5 +146,5 @@ def _table(days: Sequence[DayFigures], *, exports: bool) -> str:
 
 
 def _cell(value: float | None) -> str:
-    """One that is not known is told to those who cannot see the hole."""
+    """Return a table cell. A missing value has a text for screen readers."""
     return '<span class="hidden">not known</span>' if value is None else data(value, number(value))

@@ -1,6 +1,6 @@
-"""The two charts of a meter as inline SVG: pure functions from figures to text, with no style but class names.
+"""The two charts of a meter as inline SVG: pure functions from figures to text, styled by class names alone.
 
-What is missing is a grey gap, never a 0.
+Missing data is drawn as a gray gap, never as 0.
 """
 
 import math
@@ -30,21 +30,21 @@ _POWER = 168  # pixels of the plots
 _ENERGY = 132
 _BAR = 0.68  # of a day's width
 _KILO = 1000
-_FINE = 10  # units of a path to the pixel
-_HOVER = 3600  # seconds for which one column of words stands: words for each quarter would double the page
-_SEEN = 60  # seconds; a shorter gap cannot be seen
+_FINE = 10  # units of a path per pixel
+_HOVER = 3600  # seconds per column of hover text; text for every 15 minutes would double the page
+_SEEN = 60  # seconds; a shorter gap is not visible
 
 
 def power_chart(intervals: Iterable[Interval], days: Days, now: float) -> str:
-    """Average power, drawn above and sent below zero, in steps of real time."""
+    """Return the chart of average power: usage above zero, export below, in steps of real time."""
     first, last = days.bounds[0], days.bounds[-1]
     inside = [each for each in intervals if each.end > first and each.start < last and each.has_energy]
     drawn, sent = (_steps(inside, pick) for _, pick in DIRECTIONS)
     scaled = scale(_highest(step.watts for step in drawn), _highest(step.watts for step in sent), _POWER)
-    # A line along zero for all that is not sent would hide the one for what is drawn.
+    # A line along zero for intervals without export would hide the line of the usage.
     below = [PowerStep(start, end, -value) for start, end, value in sent if value]
     paths = _paths("drawn", drawn, days, scaled) + _paths("sent", below, days, scaled)
-    # Minutes across and tenths of pixels down, as wide as the chart is.
+    # Minutes from left to right and tenths of pixels from top to bottom, at the full width of the chart.
     box = f'viewBox="0 0 {(last - first) // 60} {_POWER * _FINE}" preserveAspectRatio="none"'
     parts = (
         day_lines(days, _POWER),
@@ -59,7 +59,7 @@ def power_chart(intervals: Iterable[Interval], days: Days, now: float) -> str:
 
 
 def energy_chart(figures: Sequence[DayFigures], days: Days) -> str:
-    """Energy of each whole day as bars, drawn above and sent below zero; a day that is not whole has no bar."""
+    """Return the chart of full days: bars for usage above zero and export below."""
     known = {day.date: day for day in figures}
     inside = [known[each] for each in days.dates if each in known]
     scaled = scale(_highest(day.usage for day in inside), _highest(day.export for day in inside), _ENERGY)
@@ -85,7 +85,7 @@ def _bars(day: DayFigures | None, place: str, scaled: Scale) -> str:
     for name, value in (("drawn", day.usage or 0.0), ("sent", -(day.export or 0.0))):
         if value:
             upper, lower = sorted((scaled.y(value), scaled.y(0)))
-            height = short(max(1.0, lower - upper))  # little is not nothing
+            height = short(max(1.0, lower - upper))  # a small value is not zero
             bars += f'<rect class="{name}-bar" {place} y="{short(TOP + upper)}" height="{height}" rx="1.5"/>'
     return bars
 
@@ -94,7 +94,7 @@ def _bars(day: DayFigures | None, place: str, scaled: Scale) -> str:
 
 
 def _gaps(known: Sequence[Interval], days: Days, now: float) -> str:
-    """What there are no data of, from the first day to now."""
+    """Return the gaps in the data, from the first day to now."""
     until = min(int(now), days.bounds[-1])
     ends = [days.bounds[0], *(each.end for each in known)]
     starts = [*(each.start for each in known), until]
@@ -106,7 +106,7 @@ def _gaps(known: Sequence[Interval], days: Days, now: float) -> str:
 
 
 class PowerStep(NamedTuple):
-    """The average power of an interval in W."""
+    """The average power of an interval, in W."""
 
     start: int
     end: int
@@ -122,7 +122,7 @@ def _steps(intervals: Iterable[Interval], pick: Callable[[Energy], float | None]
 
 
 def _paths(name: str, steps: Sequence[PowerStep], days: Days, scaled: Scale) -> str:
-    """A line along the steps and the area between it and zero."""
+    """Return a line along the steps and the area between it and zero."""
     if not any(step.watts for step in steps):
         return ""
     zero = round(scaled.y(0) * _FINE)
@@ -135,7 +135,7 @@ def _paths(name: str, steps: Sequence[PowerStep], days: Days, scaled: Scale) -> 
 
 
 def _runs(steps: Iterable[PowerStep]) -> Iterator[list[PowerStep]]:
-    """Intervals that follow one another without a gap."""
+    """Yield runs of intervals without a gap."""
     run: list[PowerStep] = []
     for step in steps:
         if run and run[-1].end != step.start:
@@ -146,7 +146,7 @@ def _runs(steps: Iterable[PowerStep]) -> Iterator[list[PowerStep]]:
 
 
 def _outline(run: Sequence[PowerStep], days: Days, scaled: Scale) -> tuple[str, int]:
-    """A path in minutes and tenths of pixels, relative to keep it short, and the minute at which it begins."""
+    """Return a path in minutes and tenths of pixels, relative to be short, and its first minute."""
     origin = days.bounds[0]
     x = begin = (run[0].start - origin) // 60
     y = round(scaled.y(run[0].watts) * _FINE)
@@ -159,7 +159,7 @@ def _outline(run: Sequence[PowerStep], days: Days, scaled: Scale) -> tuple[str, 
     return path, begin
 
 
-# -- words
+# -- texts
 
 
 def _power_words(inside: Iterable[Interval], days: Days) -> Iterator[Words]:

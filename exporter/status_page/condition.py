@@ -1,4 +1,4 @@
-"""The words of states, and what they are said of: shared by logins, locations and the page as a whole."""
+"""Conditions and the names of locations, shared by logins, locations and the page as a whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _MOST_NAMES = 4
 
 
 class Severity(IntEnum):
-    """How bad it is; the greater, the worse."""
+    """How serious a condition is. Larger is worse."""
 
     GOOD = 0
     WAIT = 1
@@ -23,7 +23,7 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A few words, how bad they are, and a sentence more where one helps."""
+    """A few words, how serious they are, and one more sentence if it helps."""
 
     severity: Severity
     words: str
@@ -34,7 +34,7 @@ good, wait, bad = (partial(Condition, severity) for severity in Severity)
 
 
 def title_of(key: LocationKey, location: Location | None) -> str:
-    """What to call a location: the user's or the member's name for it, else its numbers."""
+    """Return the name of a location: as configured, or the member's nickname, or its numbers."""
     if location and location.name:
         return location.name
     if key.location:
@@ -43,14 +43,14 @@ def title_of(key: LocationKey, location: Location | None) -> str:
 
 
 def zone_of(location: Location | None) -> ZoneInfo:
-    """The zone of a location's co-op; UTC as long as none is known."""
+    """Return the time zone of a location, or UTC while none is known."""
     try:
         return ZoneInfo(location.timezone) if location and location.timezone else UTC
-    except (ValueError, OSError, ZoneInfoNotFoundError):  # a name that was stored and that this machine does not know
+    except (ValueError, OSError, ZoneInfoNotFoundError):  # a stored name that this machine does not know
         return UTC
 
 
 def listed(names: Sequence[str]) -> str:
-    """Some names; of many the first ones and how many more there are."""
+    """Return a list of names. A long one is cut, with the number of the others."""
     more = len(names) - _MOST_NAMES
     return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -1,6 +1,6 @@
-"""What the status page tells of a meter: whole days, the month, what is newest and if that is later than it should be.
+"""The figures of a meter on the status page: full days, the month, the newest data and whether it is late.
 
-Energy in kWh, money in USD, times in seconds UTC. Sums are sums of whole local days, the very ones that /metrics has.
+Energy in kWh, money in USD, times in seconds UTC. Sums are sums of full local days, the same as in /metrics.
 """
 
 import math
@@ -16,16 +16,16 @@ from ..intervals.model import Interval, Meter
 from ..intervals.samples import amount, version
 
 _STALE = 72 * 3600
-_BEHIND = 48 * 3600  # what is later than this is late at any portal that is read once a day
-_SEEN_SOON = version(0, 96 * 3600.0)  # a higher version was seen by a first refresh that reached back
+_BEHIND = 48 * 3600  # older data is late even if the meter is read once a day
+_SEEN_SOON = version(0, 96 * 3600.0)  # a higher version comes from a first refresh, which reads old intervals
 _SETTLED = 96 * 3600
-_ENOUGH = 3 * 86400  # seconds of data from which a usual lag can be told
+_ENOUGH = 3 * 86400  # seconds of data that are enough to know the usual delay
 _QUARTERS = range(4 * 24 * 4)
 
 
 @dataclass(frozen=True, slots=True)
 class DayFigures:
-    """One whole local day; None is what the co-op does not give."""
+    """One full local day. A value that the co-op does not provide is None."""
 
     date: date
     hours: int
@@ -39,17 +39,17 @@ DIRECTIONS: tuple[tuple[str, Callable[[Energy], float | None]], ...] = (
     ("drawn", lambda energy: energy.usage),
     ("sent", lambda energy: energy.export),
 )
-"""What energy can do, in the order in which it is told."""
+"""The two directions of energy with their words, in the order in which they are shown."""
 
 
 def told(energy: Energy, shown: Callable[[float], str]) -> list[str]:
-    """What was drawn and sent, as far as it is known. shown: words for an amount."""
+    """Return usage and export as texts, without unknown ones. `shown` formats an amount."""
     return [f"{shown(value)} {name}" for name, pick in DIRECTIONS if (value := pick(energy)) is not None]
 
 
 @dataclass(frozen=True, slots=True)
 class MonthFigures:
-    """The whole days of a calendar month, added, as of the day `today`. cost: of the days that have one."""
+    """The sums of the full days of a month, as of the day `today`. `cost` sums the days that have one."""
 
     days: tuple[DayFigures, ...]
     today: date
@@ -59,15 +59,15 @@ class MonthFigures:
 
     @property
     def is_running(self) -> bool:
-        """Whether it is the present month."""
+        """Whether it is the current month."""
         return self.days[0].date.replace(day=1) == self.today.replace(day=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A meter's figures as of one local day. month: the one of the newest whole day.
+    """A meter's figures as of one local day. `month` is that of the newest full day.
 
-    usual: seconds in which its data usually come, if known.
+    `usual` is the usual delay of its data in seconds, if it is known.
     """
 
     days: tuple[DayFigures, ...] = ()
@@ -76,12 +76,12 @@ class Figures:
     usual: int | None = None
 
     def age(self, now: float) -> float:
-        """Seconds since the end of the newest data; infinite where there are none."""
+        """Return the seconds since the end of the newest data, infinite if there is none."""
         return now - self.newest.end if self.newest else math.inf
 
 
 class Freshness(Enum):
-    """How old the newest data are, measured by what is usual."""
+    """How old the newest data is, compared with the usual delay."""
 
     NONE = "none"
     FRESH = "fresh"
@@ -90,7 +90,7 @@ class Freshness(Enum):
 
 
 def figures_of(meter: Meter, zone: ZoneInfo, today: date) -> Figures:
-    """The figures of a meter on a local day."""
+    """Return the figures of a meter as of a local day."""
     days = tuple(
         DayFigures(local(each.start, zone).date(), (each.end - each.start) // 3600, each.usage, each.export, each.cost)
         for each in meter.days
@@ -100,7 +100,7 @@ def figures_of(meter: Meter, zone: ZoneInfo, today: date) -> Figures:
 
 
 def freshness(figures: Figures, now: float) -> Freshness:
-    """Stale from 72 hours on; late from what is unusual for this meter, else from 48 hours on."""
+    """Return stale from 72 hours on, and late from the unusual delay of this meter or 48 hours on."""
     if figures.newest is None:
         return Freshness.NONE
     age = figures.age(now)
@@ -111,7 +111,7 @@ def freshness(figures: Figures, now: float) -> Freshness:
 
 
 def _month(days: Sequence[DayFigures], today: date) -> MonthFigures | None:
-    """This month; before it has a whole day, the last one that has."""
+    """Return the current month or, before its first full day, the last month with a full day."""
     if not days:
         return None
     begin = days[-1].date.replace(day=1)
@@ -131,9 +131,10 @@ def _sum(values: Iterable[float | None]) -> float | None:
 
 
 def _usual_lag(intervals: Sequence[Interval]) -> int | None:
-    """How long after their end intervals were first seen, of nearly all that came while the exporter ran.
+    """Return the delay within which nearly all intervals came while the exporter was running, in seconds.
 
-    Their versions tell (contract 3), also after a restart. The first refresh saw old ones late: they are left out.
+    It follows from their versions, also after a restart (docs/samples.md, "Timestamps and versions"). The first refresh
+    reads old intervals, which are left out.
     """
     seen = [(each.end, each.usage_k or each.export_k) for each in intervals if each.has_energy]
     soon = next((end for end, k in seen if k <= _SEEN_SOON), math.inf)

@@ -1,4 +1,4 @@
-"""The status page as HTML: one answer without script, inline style or anything from elsewhere."""
+"""The status page as HTML: a single response without scripts, inline styles or external resources."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ POLICY = (
 
 
 def _icon(colour: str) -> str:
-    """A dot for the tab, which tells the state while another page is read."""
+    """Return a colored dot as the icon of the browser tab."""
     dot = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><circle cx="4" cy="4" r="4" fill="{colour}"/></svg>'
     )
@@ -45,7 +45,7 @@ def render(
     is_alive: bool,
     backfill_needed: Mapping[LocationKey, int],
 ) -> bytes:
-    """The page as of `now`, in seconds UTC; the rest as in `summarize`."""
+    """Return the page as of `now`, in seconds UTC. The other parameters are those of `summarize`."""
     seen = summarize(snapshot, statuses, now, is_alive=is_alive, backfill_needed=backfill_needed)
     zone = next((view.zone for view in seen.meters if view.meter), UTC)
     sections = (

@@ -1,6 +1,6 @@
-"""How logins and locations do, in plain words: what the status page says before it shows a figure.
+"""The conditions of logins and locations in plain words, which the status page shows above all figures.
 
-What is wrong is said once, with the places that it concerns, and nothing is called well that is not known to be.
+Each problem is reported once, with the locations that it affects. Nothing is called well unless it is known to be.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ _FAILURES = {
 
 @dataclass(frozen=True, slots=True)
 class LoginView:
-    """A login, in few words and problem by problem. zone: by which its times are told."""
+    """A login with its condition and its problems. Its times are shown in `zone`."""
 
     name: str
     status: LoginStatus
@@ -33,9 +33,9 @@ class LoginView:
 
 @dataclass(frozen=True, slots=True)
 class MeterView:
-    """A meter of a location; a location of which no meter is known has one view without meter and figures.
+    """A meter of a location. A location without known meters has one view without meter and figures.
 
-    condition: how its data are. refresh: how its last refresh went.
+    `condition` is about its data, `refresh` about its last refresh.
     """
 
     key: LocationKey
@@ -49,14 +49,14 @@ class MeterView:
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """What is to be said of its data and of its refresh: nothing is up to date that could not be refreshed."""
+        """The conditions to show. Data that could not be refreshed is not called up to date."""
         wrong = tuple(each for each in (self.condition, self.refresh) if each.severity is not Severity.GOOD)
         return wrong or (self.condition,)
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything that the page tells, as of `now`."""
+    """Everything that the page shows, as of `now`."""
 
     now: float
     condition: Condition
@@ -73,7 +73,7 @@ def summarize(
     is_alive: bool,
     backfill_needed: Mapping[LocationKey, int],
 ) -> Summary:
-    """What there is to tell now. backfill_needed: from which local day on only a backfill brings what has changed."""
+    """Summarize the state as of `now`. `backfill_needed` is the first changed day outside the window."""
     logins = [_login(name, status, snapshot) for name, status in statuses.items()]
     meters = list(_meters(snapshot, statuses, now))
     verdicts = sorted(_verdicts(logins, meters, now, is_alive=is_alive), key=lambda each: each.severity, reverse=True)
@@ -105,7 +105,7 @@ def _login_condition(status: LoginStatus, problems: Sequence[Condition]) -> Cond
 
 
 def _problems(status: LoginStatus, snapshot: Snapshot) -> Iterator[Condition]:
-    """What is wrong with a login: the same failure of several locations is one problem."""
+    """Yield the problems of a login. The same failure of several locations is one problem."""
     if status.zone.is_contradicted:
         fitting = " or ".join(status.zone.others)
         cure = f"to {fitting}, which fits" if fitting else "(smarthub-exporter check tells which fits)"
@@ -185,13 +185,13 @@ def _data_condition(fresh: Freshness, figures: Figures, now: float, refresh: Con
     return good("Up to date")
 
 
-# -- all of it
+# -- the whole page
 
 
 def _verdicts(
     logins: Sequence[LoginView], meters: Sequence[MeterView], now: float, *, is_alive: bool
 ) -> Iterator[Condition]:
-    """Everything that is wrong or under way, as it is said at the top."""
+    """Return all problems and running refreshes for the top of the page."""
     if not is_alive:
         yield bad("Refreshing has stopped", "A refresh thread has ended: restart the exporter; its log tells why.")
     if any(not login.status.last_refresh for login in logins):
@@ -217,7 +217,7 @@ def _nothing_wrong(meters: Sequence[MeterView]) -> Condition:
 
 
 def _changed(snapshot: Snapshot, backfill_needed: Mapping[LocationKey, int]) -> Iterator[str]:
-    """What the window of /metrics no longer carries. Nothing is wrong with it, and somebody has to bring it."""
+    """Yield changes that /metrics no longer carries. They are no problem, but need a backfill."""
     if backfill_needed:
         known = snapshot.locations
         titles = listed(sorted(title_of(key, known.get(key)) for key in backfill_needed))

@@ -1,9 +1,8 @@
-"""What all charts share: the scale, the days across, the frame, and the words of what is hovered.
+"""What all charts share: scale, days, frame and hover text.
 
-Across, everything stands by real time in percent of the width, so that a chart fits a phone without shrinking its
-text, and a day of 25 hours is wider than one of 24. Down, everything is in pixels. A column of its own at the left
-carries the scale. Hovering needs no script: each piece of time has an invisible column with its words, which the style
-sheet shows.
+Horizontal positions are percentages of the width by real time, so that a chart fits a phone without smaller text and a
+day of 25 hours is wider than one of 24. Vertical positions are in pixels. The scale has its own column at the left.
+Hovering needs no script: each period has an invisible column with its text, which the style sheet shows.
 """
 
 import math
@@ -16,13 +15,13 @@ from zoneinfo import ZoneInfo
 
 from ..formatting import midnights, number
 
-TOP = 22  # pixels for the words of what is hovered
+TOP = 22  # pixels for the hover text
 _BOTTOM = 36  # pixels for the dates
 _AXIS = 46
 _TICKS = 4
-_NAMED_DAYS = 7  # of more days only the Mondays have room for their names
+_NAMED_DAYS = 7  # with more days only Mondays are named
 _MONDAY = 0
-_EDGE = 5  # percent of the width within which a name would be cut off
+_EDGE = 5  # percent of the width in which a name would be cut off
 _NEAR = 1e-9
 _CLOSE = 0.7
 _ROOM = 0.03
@@ -30,7 +29,7 @@ _ROOM = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """From a value to pixels: `top` above zero and `bottom` below it; every `tick` there is a mark."""
+    """A mapping from values to pixels, up to `top` above zero and `bottom` below it, with a mark every `tick`."""
 
     top: float
     bottom: float
@@ -38,54 +37,54 @@ class Scale:
     height: int
 
     def y(self, value: float) -> float:
-        """Pixels from the top of the plot down to a value."""
+        """Return the pixels from the top of the plot down to a value."""
         return (self.top - value) * self.height / (self.top + self.bottom)
 
     def ticks(self) -> list[float]:
-        """The values that are marked, from the greatest to the least."""
+        """Return the marked values in descending order."""
         most, least = math.floor(self.top / self.tick + _NEAR), -math.floor(self.bottom / self.tick + _NEAR)
         return [self.tick * each for each in range(most, least - 1, -1)]
 
 
 def scale(above: float, below: float, height: int) -> Scale:
-    """A scale for values up to `above` over zero and `below` under it, with few and round ticks."""
+    """Return a scale for values from `-below` to `above`, with few and round ticks."""
     whole = above + below
     if not whole:
         return Scale(1.0, 0.0, 1.0, height)
     rough = whole / _TICKS
     magnitude = 10.0 ** math.floor(math.log10(rough))
     tick = magnitude * next(each for each in (1, 2, 2.5, 5, 10) if each * magnitude >= _CLOSE * rough)
-    # The ground and the highest mark shall be seen, and a line at the very top shall not be cut.
+    # The baseline and the highest mark must be visible, and a line at the very top must not be cut off.
     room = _ROOM * whole
     return Scale(above + room if above else 0.0, below + room if below else 0.0, tick, height)
 
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """Some local days of a zone: their dates, and the instants at which they begin, and at which the last one ends."""
+    """Consecutive local days: their dates, the instants at which they begin, and the end of the last one."""
 
     dates: Sequence[date]
     bounds: Sequence[int]
     zone: ZoneInfo
 
     def percent(self, instant: float) -> float:
-        """Where an instant stands, in percent of the width."""
+        """Return the position of an instant, in percent of the width."""
         return 100 * (instant - self.bounds[0]) / (self.bounds[-1] - self.bounds[0])
 
     def across(self, start: float, end: float) -> str:
-        """The attributes of a rectangle from an instant to another."""
+        """Return the attributes of a rectangle from one instant to another."""
         x = self.percent(start)
         return f'x="{short(x)}%" width="{short(self.percent(end) - x)}%"'
 
 
 def days_until(last: date, count: int, zone: ZoneInfo) -> Days:
-    """So many local days, of which this is the last."""
+    """Return `count` local days up to and including `last`."""
     first = last - timedelta(days=count - 1)
     return Days([first + timedelta(days=each) for each in range(count)], midnights(first, count, zone), zone)
 
 
 def framed(scaled: Scale, parts: Iterable[str], label: str, unit: str, factor: int) -> str:
-    """A chart with its scale at the left. label: for who cannot see it. factor: how much of a value one unit is."""
+    """Return a chart with its scale. `label` is for screen readers; `factor` converts values to `unit`."""
     height = TOP + scaled.height + _BOTTOM
     decimals = len(f"{scaled.tick / factor:.4f}".rstrip("0").partition(".")[2])
     marks = "".join(
@@ -102,7 +101,7 @@ def framed(scaled: Scale, parts: Iterable[str], label: str, unit: str, factor: i
 
 
 def grid(scaled: Scale) -> str:
-    """A line for each tick."""
+    """Return a line for each tick."""
     lines = ""
     for value in scaled.ticks():
         y = short(TOP + scaled.y(value))
@@ -111,7 +110,7 @@ def grid(scaled: Scale) -> str:
 
 
 def day_lines(days: Days, height: int) -> str:
-    """A line for each midnight."""
+    """Return a line for each midnight."""
     lines = ""
     for instant in days.bounds[1:-1]:
         x = short(days.percent(instant))
@@ -120,7 +119,7 @@ def day_lines(days: Days, height: int) -> str:
 
 
 def day_labels(days: Days, height: int) -> str:
-    """The weekday and date of each day; where there are many, of each Monday that has room."""
+    """Return weekday and date of each day, or of each Monday if there are many days."""
     are_many = len(days.dates) > _NAMED_DAYS
     labels = ""
     for each, (start, end) in zip(days.dates, pairwise(days.bounds), strict=True):
@@ -137,11 +136,11 @@ def day_labels(days: Days, height: int) -> str:
 
 
 Words = tuple[int, int, str, str]
-"""What hovering the time from an instant to another tells: when that is, and how much, both as HTML."""
+"""Hover text from one instant to another: the time and the amount, both as HTML."""
 
 
 def hover_words(words: Iterable[Words], days: Days) -> str:
-    """A column for each piece of time, with its words in two lines, so that they fit a phone."""
+    """Return a column for each period, with its text on two lines to fit a phone."""
     columns = (
         f"<g><rect {days.across(start, end)}/><text>{when}</text><text>{what}</text></g>"
         for start, end, when, what in words
@@ -150,5 +149,5 @@ def hover_words(words: Iterable[Words], days: Days) -> str:
 
 
 def short(value: float) -> str:
-    """A coordinate in as few characters as can be."""
+    """Return a coordinate in as few characters as possible."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
