@@ -1,6 +1,6 @@
-"""Times, durations, amounts and counts as people read them."""
+"""Times, durations, amounts and counts for people."""
 
-# ruff: noqa: RUF001 - ranges of times have their dash, credits their minus
+# ruff: noqa: RUF001 - typographic dashes and minus signs
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -53,7 +53,7 @@ NEW_YORK = ZoneInfo("America/New_York")
         (35 * DAY, "35 days"),
     ],
 )
-def test_a_length_of_time_is_told_in_its_largest_units(seconds: float, words: str) -> None:
+def test_a_duration_is_shown_in_its_two_largest_units(seconds: float, words: str) -> None:
     assert length(seconds) == words
 
 
@@ -68,7 +68,7 @@ def test_a_length_of_time_is_told_in_its_largest_units(seconds: float, words: st
         (0, "at unknown intervals"),
     ],
 )
-def test_a_resolution_is_told_as_how_often_a_meter_is_read(step: int, words: str) -> None:
+def test_a_resolution_is_shown_as_how_often_a_meter_is_read(step: int, words: str) -> None:
     assert every(step) == words
 
 
@@ -86,7 +86,7 @@ def test_a_resolution_is_told_as_how_often_a_meter_is_read(step: int, words: str
         (10 * DAY + HOUR, "10 d"),
     ],
 )
-def test_a_table_has_only_the_largest_unit(seconds: float, words: str) -> None:
+def test_a_duration_in_a_table_has_one_unit(seconds: float, words: str) -> None:
     assert briefly(seconds) == words
 
 
@@ -98,11 +98,11 @@ def test_a_table_has_only_the_largest_unit(seconds: float, words: str) -> None:
         ("Pacific/Palau", "2026-01-15 02:00", "2026-01-15"),
     ],
 )
-def test_times_are_those_of_the_coops_clock(zone: str, time: str, date: str) -> None:
+def test_times_are_in_the_zone_of_the_co_op(zone: str, time: str, date: str) -> None:
     assert (local_time(NOW, ZoneInfo(zone)), local_date(NOW, ZoneInfo(zone))) == (time, date)
 
 
-def test_a_time_is_told_by_the_rules_of_its_own_season() -> None:
+def test_a_time_follows_the_rules_of_its_own_season() -> None:
     assert local_time(NOW + 180 * DAY, NEW_YORK) == "2026-07-13 13:00"
 
 
@@ -123,7 +123,7 @@ def at(*parts: int) -> int:
         (10 * DAY - 1, "9 days"),
     ],
 )
-def test_a_length_of_time_is_never_said_longer_than_it_is(seconds: float, text: str) -> None:
+def test_a_duration_is_rounded_down(seconds: float, text: str) -> None:
     assert lasting(seconds) == text
 
 
@@ -148,7 +148,7 @@ def test_money_has_its_unit_and_a_credit_its_sign(value: float, text: str) -> No
 @pytest.mark.parametrize(
     ("value", "text"), [(0.0, "0 W"), (1234.4, "1,234 W"), (9999.0, "9,999 W"), (10_000.0, "10.0 kW")]
 )
-def test_power_changes_its_unit_where_figures_get_long(value: float, text: str) -> None:
+def test_power_changes_its_unit_from_10_kw_on(value: float, text: str) -> None:
     assert power(value) == text
 
 
@@ -158,19 +158,19 @@ def test_plain_figures_and_counts() -> None:
     assert [counted(count, "day") for count in (0, 1, 2)] == ["0 days", "1 day", "2 days"]
 
 
-def test_a_moment_is_told_by_the_named_clock_of_the_co_op() -> None:
+def test_an_instant_has_the_name_of_its_zone() -> None:
     assert moment(at(2026, 11, 22, 13, 15), NEW_YORK) == "Sun Nov 22 08:15 EST"
     assert moment(at(2026, 7, 4, 12), NEW_YORK) == "Sat Jul 4 08:00 EDT"
     assert iso(at(2026, 7, 4, 12), NEW_YORK) == "2026-07-04T08:00:00-04:00"
 
 
-def test_a_moment_of_another_year_says_so() -> None:
+def test_an_instant_of_another_year_has_the_year() -> None:
     now = at(2027, 1, 2, 12)
     assert moment(at(2026, 12, 31, 12), NEW_YORK, now) == "Thu Dec 31 2026 07:00 EST"
     assert moment(at(2027, 1, 1, 12), NEW_YORK, now) == "Fri Jan 1 07:00 EST"
 
 
-def test_an_interval_names_both_clocks_where_they_change() -> None:
+def test_an_interval_across_a_clock_change_names_both_zones() -> None:
     assert span(at(2026, 11, 22, 13), at(2026, 11, 22, 13, 15), NEW_YORK) == "Sun Nov 22 08:00–08:15 EST"
     assert span(at(2026, 11, 1, 5, 45), at(2026, 11, 1, 6), NEW_YORK) == "Sun Nov 1 01:45 EDT–01:00 EST"
     assert span(at(2026, 11, 1, 6, 45), at(2026, 11, 1, 7), NEW_YORK) == "Sun Nov 1 01:45–02:00 EST"

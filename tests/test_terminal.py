@@ -1,4 +1,4 @@
-"""What a person reads: tables and findings on standard output, questions on standard error, and never markup."""
+"""The console: tables and findings on standard output, questions on standard error, and no markup."""
 
 import getpass
 import io
@@ -19,7 +19,7 @@ Type = Callable[..., None]
 
 @pytest.fixture
 def keyboard(monkeypatch: pytest.MonkeyPatch) -> Type:
-    """Types lines; behind the last one the input ends. Secrets come from the same lines."""
+    """Type lines, then end the input. Secrets come from the same lines."""
 
     def type_lines(*lines: str) -> None:
         monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
@@ -37,13 +37,13 @@ def number(text: str) -> int:
 # -- output
 
 
-def test_a_line_is_printed_as_it_is_however_long_and_odd(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_is_printed_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     line = "[bold]no markup[/bold] :house: {} %s " + "x" * 400
     Terminal().say(line)
     assert capsys.readouterr() == (line + "\n", "")
 
 
-def test_a_table_of_a_pipe_is_as_wide_as_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_in_a_pipe_is_as_wide_as_needed(capsys: pytest.CaptureFixture[str]) -> None:
     Terminal().table(("Account", "Data"), [("0012345001", "one\ntwo"), ("[red]", "😀")])
     out, error = capsys.readouterr()
     lines = ["Account     Data", "0012345001  one", "            two", "[red]       😀"]
@@ -57,7 +57,7 @@ def test_no_cell_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
     assert 100 < max(map(len, out.splitlines())) <= 120
 
 
-def test_a_check_is_printed_exactly_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_check_is_printed_exactly_like_this(capsys: pytest.CaptureFixture[str]) -> None:
     terminal, bars = Terminal(), [("00:00", 1.0), ("01:00", None)]
     terminal.show(Heading("Login coop"))
     terminal.show(Finding(Verdict.OK, "sign-in", "accepted"))
@@ -77,7 +77,7 @@ def test_a_check_is_printed_exactly_so(capsys: pytest.CaptureFixture[str]) -> No
     assert error == ""
 
 
-def test_without_a_terminal_nothing_is_shown_while_it_waits(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_there_is_no_spinner(capsys: pytest.CaptureFixture[str]) -> None:
     with Terminal().waiting() as busy:
         busy("the portal")
         busy("")
@@ -87,14 +87,14 @@ def test_without_a_terminal_nothing_is_shown_while_it_waits(capsys: pytest.Captu
 # -- questions
 
 
-def test_an_answer_is_trimmed_and_a_secret_kept_as_it_is(keyboard: Type, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_answer_is_trimmed_and_a_secret_is_not(keyboard: Type, capsys: pytest.CaptureFixture[str]) -> None:
     keyboard("  member@example.org ", "  two words ")
     terminal = Terminal()
     assert (terminal.ask("User name"), terminal.ask_secret("Password")) == ("member@example.org", "  two words ")
     assert capsys.readouterr() == ("", "User name: Password: ")
 
 
-def test_a_question_is_asked_again_until_its_answer_will_do(keyboard: Type, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_question_is_repeated_until_the_answer_is_valid(keyboard: Type, capsys: pytest.CaptureFixture[str]) -> None:
     for ask in (Terminal().ask, Terminal().ask_secret):
         keyboard("[bold]", "7")
         assert ask("How many", number) == "7"
@@ -102,7 +102,7 @@ def test_a_question_is_asked_again_until_its_answer_will_do(keyboard: Type, caps
 
 
 @pytest.mark.parametrize("lines", [[""], []])
-def test_enter_and_the_end_of_the_input_give_nothing(keyboard: Type, lines: list[str]) -> None:
+def test_enter_and_the_end_of_input_are_no_answer(keyboard: Type, lines: list[str]) -> None:
     keyboard(*lines, *lines, *lines)
     terminal = Terminal()
     assert (terminal.ask("A", number), terminal.ask_secret("B", number), terminal.confirm("C?")) == ("", "", False)
@@ -116,10 +116,10 @@ def test_only_yes_is_yes(keyboard: Type, answer: str, *, meant: bool) -> None:
     assert Terminal().confirm("Sure?") is meant
 
 
-def test_a_key_that_is_no_text_is_asked_for_again(
+def test_a_key_that_is_not_text_repeats_the_question(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # As from a terminal with another encoding.
+    # As if typed in a terminal with another encoding.
     stream = io.TextIOWrapper(io.BytesIO(b"caf\xe9\nplain\n"), encoding="utf-8")
     monkeypatch.setattr(sys, "stdin", stream)
     Terminal().ask("User name")
@@ -127,7 +127,7 @@ def test_a_key_that_is_no_text_is_asked_for_again(
     assert capsys.readouterr().err.startswith(told)
 
 
-def test_nobody_is_there_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     assert not is_interactive()
 
@@ -137,7 +137,7 @@ def hours(*values: float | None) -> list[tuple[str, float | None]]:
 
 
 def heights(values: list[float], levels: int) -> list[int]:
-    """How many eighths of a line each bar is high, as drawn."""
+    """Return the height of each bar as drawn, in eighths of a line."""
     lines = [line[8:].ljust(3 * len(values)) for line in chart(hours(*values), levels=levels)[:-1]]
     return [sum(" ▁▂▃▄▅▆▇█".index(line[3 * number]) for line in lines) for number in range(len(values))]
 
@@ -149,7 +149,7 @@ def heights(values: list[float], levels: int) -> list[int]:
         (True, ["   2.00                ##", "   1.00 ## .. ..    ?  ##"]),
     ],
 )
-def test_a_chart_is_drawn_exactly_so(lines: list[str], *, plain: bool) -> None:
+def test_a_chart_looks_exactly_like_this(lines: list[str], *, plain: bool) -> None:
     bars = hours(1.0, 0.5, 0.25, 0.0, None, 2.0)
     assert chart(bars, plain=plain, levels=2) == [*lines, "        00:00    03:00"]
 
@@ -169,11 +169,11 @@ def test_bars_are_as_high_as_their_values(values: list[float], levels: int) -> N
         assert height == pytest.approx(max(expected, 1.0 if value else 0.0), abs=0.5001)
 
 
-def test_little_is_not_nothing() -> None:
+def test_a_small_value_is_not_zero() -> None:
     assert heights([1000.0, 0.001, 0.0], 5) == [40, 1, 0]
 
 
-def test_a_day_of_zeros_and_one_without_values_are_drawn_too() -> None:
+def test_days_of_zeros_or_without_values_are_drawn_too() -> None:
     assert set("".join(chart(hours(0.0, 0.0))[:-1])) <= set(" 0.")
     assert chart(hours(None, None))[-2].split() == ["0.00", "·", "·"]
     assert len(chart([])) == 6

@@ -1,6 +1,6 @@
-"""The charts, read as a drawing: where things stand, and what is said when they are hovered."""
+"""The charts as drawings: the positions of their parts, and the hover text."""
 
-# ruff: noqa: RUF001 - ranges of times have their dash, credits their minus
+# ruff: noqa: RUF001 - typographic dashes and minus signs
 
 import re
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ MIDNIGHT = JUNE.bounds[0]
 
 
 def energies(*values: float | None, start: int = MIDNIGHT, step: int = HOUR) -> list[Interval]:
-    """Consecutive intervals in kWh; None leaves a hole."""
+    """Return consecutive intervals in kWh; None leaves a gap."""
     return [
         Interval(start + at * step, start + (at + 1) * step, value)
         for at, value in enumerate(values)
@@ -40,12 +40,12 @@ def energies(*values: float | None, start: int = MIDNIGHT, step: int = HOUR) -> 
 
 
 def drawn(intervals: Sequence[Interval], days: Days = JUNE, *, hours: int = 48) -> Element:
-    """The chart so many hours after the days began."""
+    """Return the chart as of `hours` after the first day began."""
     return ET.fromstring(power_chart(intervals, days, days.bounds[0] + hours * HOUR))
 
 
 def points(chart: Element, name: str) -> list[list[tuple[int, int]]]:
-    """The corners of each run of a path made of M, v, h (relative), V and H (absolute) and z."""
+    """Return the corners of each run of a path made of M, v, h (relative), V and H (absolute) and z."""
     data = one(chart, "path", class_=name).get("d") or ""
     runs: list[list[tuple[int, int]]] = []
     x = y = 0
@@ -63,12 +63,12 @@ def points(chart: Element, name: str) -> list[list[tuple[int, int]]]:
 
 
 def spoken(chart: Element) -> list[str]:
-    """What each column says when it is hovered, its two lines as one."""
+    """Return the hover text of each column, its two lines joined."""
     return [" · ".join(line.text or "" for line in all_of(each, "text")) for each in one(chart, "g", class_="hover")]
 
 
 def percents(elements: Sequence[Element]) -> list[tuple[float, float]]:
-    """Where rectangles begin and how wide they are."""
+    """Return position and width of rectangles."""
     return [
         (float((each.get("x") or "").rstrip("%")), float((each.get("width") or "").rstrip("%"))) for each in elements
     ]
@@ -90,21 +90,21 @@ def test_power_is_a_line_of_steps_at_real_times() -> None:
     assert area == [*line, (180, zero), (0, zero)]
 
 
-def test_a_hole_stays_a_hole_and_a_zero_is_none() -> None:
+def test_a_gap_stays_a_gap_and_zero_is_no_gap() -> None:
     chart = drawn(energies(1.0, None, None, 0.0, 1.0), hours=5)
     first, second = points(chart, "drawn-line")
     assert (first[-1][0], second[0][0]) == (60, 180)
     assert percents(all_of(chart, "rect", class_="gap")) == [(2.08, 4.17)]
 
 
-def test_what_should_have_come_is_a_hole_but_no_future_is() -> None:
+def test_missing_data_is_a_gap_but_the_future_is_not() -> None:
     chart = drawn(energies(None, 1.0), hours=24)
     assert percents(all_of(chart, "rect", class_="gap")) == [(0, 2.08), (4.17, 45.83)]
     minute = Interval(MIDNIGHT + 59, MIDNIGHT + 24 * HOUR - 60, 1.0)
     assert percents(all_of(drawn([minute], hours=24), "rect", class_="gap")) == [(49.97, 0.03)]
 
 
-def test_what_is_sent_stands_below_zero_on_the_same_scale() -> None:
+def test_export_is_below_zero_on_the_same_scale() -> None:
     both = [*energies(2.0), Interval(MIDNIGHT + HOUR, MIDNIGHT + 2 * HOUR, usage=0.0, export=1.0)]
     chart = drawn(both)
     zero = float(one(chart, "line", class_="zero").get("y1") or 0) - TOP
@@ -119,12 +119,12 @@ def test_what_is_sent_stands_below_zero_on_the_same_scale() -> None:
     ]
 
 
-def test_nothing_is_drawn_along_zero_while_nothing_is_sent() -> None:
+def test_there_is_no_line_along_zero_without_export() -> None:
     sent = [replace(each, usage=1.0, export=each.usage) for each in energies(0.0, 1.0, 0.0)]
     assert [(run[0][0], run[-1][0]) for run in points(drawn(sent), "sent-line")] == [(60, 120)]
 
 
-def test_a_meter_that_only_sends_has_no_line_for_what_is_drawn() -> None:
+def test_a_meter_with_export_only_has_no_usage_line() -> None:
     chart = drawn([Interval(MIDNIGHT, MIDNIGHT + HOUR, export=1.0)])
     assert not all_of(chart, "path", class_="drawn-line")
     assert spoken(chart)[0] == "Mon Jun 1 00:00–01:00 EDT · 1,000 W sent"
@@ -139,7 +139,7 @@ def test_days_are_as_wide_as_they_are_long(last: date, hours: int) -> None:
     assert one(chart, "svg", preserveAspectRatio="none").get("viewBox") == f"0 0 {whole * 60} {POWER * 10}"
 
 
-def test_both_hours_that_are_called_one_oclock_have_their_place() -> None:
+def test_both_hours_called_one_oclock_are_shown() -> None:
     days = days_until(date(2026, 11, 1), 1, ZONE)
     chart = drawn(energies(1.0, 2.0, 3.0, start=days.bounds[0]), days)
     assert spoken(chart) == [
@@ -150,13 +150,13 @@ def test_both_hours_that_are_called_one_oclock_have_their_place() -> None:
     assert percents(all_of(one(chart, "g", class_="hover"), "rect"))[2] == (8.0, 4.0)
 
 
-def test_days_are_named_with_the_month_where_it_changes() -> None:
+def test_labels_name_the_month_when_it_changes() -> None:
     chart = drawn([], days_until(date(2026, 6, 2), 4, ZONE))
     assert labels(chart, "weekday") == ["Sat", "Sun", "Mon", "Tue"]
     assert labels(chart, "date") == ["May 30", "31", "Jun 1", "2"]
 
 
-def test_hovering_tells_the_average_of_each_hour() -> None:
+def test_hover_text_shows_the_average_of_each_hour() -> None:
     half_hour_late = Interval(MIDNIGHT + 9000, MIDNIGHT + 9900, 0.5)
     assert spoken(drawn([*energies(0.1, 0.2, 0.3, 0.4, 0.5, step=900), half_hour_late])) == [
         "Mon Jun 1 00:00–01:00 EDT · 1,000 W drawn",
@@ -165,7 +165,7 @@ def test_hovering_tells_the_average_of_each_hour() -> None:
     ]
 
 
-def test_who_cannot_see_the_chart_hears_its_greatest_values() -> None:
+def test_the_label_for_screen_readers_has_the_peaks() -> None:
     chart = drawn([*energies(1.0, 2.0), Interval(MIDNIGHT + 7200, MIDNIGHT + 10800, usage=0.0, export=0.5)])
     assert one(chart, "svg", role="img").get("aria-label") == (
         "Average power from Mon Jun 1 to Tue Jun 2. Most drawn from the grid: 2,000 W, Mon Jun 1 01:00 EDT."
@@ -174,7 +174,7 @@ def test_who_cannot_see_the_chart_hears_its_greatest_values() -> None:
     assert one(drawn([]), "svg", role="img").get("aria-label") == "Average power from Mon Jun 1 to Tue Jun 2. No data."
 
 
-def test_what_is_outside_the_days_or_no_energy_is_left_out() -> None:
+def test_other_days_and_values_without_energy_are_left_out() -> None:
     outside = energies(5.0, start=MIDNIGHT - HOUR) + energies(7.0, start=JUNE.bounds[-1])
     only_cost = [Interval(MIDNIGHT, MIDNIGHT + HOUR, cost=1.0)]
     assert not all_of(drawn([*outside, *only_cost]), "path")
@@ -196,7 +196,7 @@ def heights(chart: Element, name: str) -> list[float]:
     return [float(each.get("height") or 0) for each in all_of(chart, "rect", class_=name)]
 
 
-def test_each_whole_day_has_a_bar_as_high_as_its_energy() -> None:
+def test_each_full_day_has_a_bar_as_high_as_its_energy() -> None:
     chart = bars([day(1, 10.0), day(2, 20.0), day(4, 5.0)])
     first, second, third = heights(chart, "drawn-bar")
     assert [second / first, first / third] == pytest.approx([2, 2], abs=0.01)
@@ -204,7 +204,7 @@ def test_each_whole_day_has_a_bar_as_high_as_its_energy() -> None:
     assert len(all_of(chart, "rect", class_="missing")) == 4
 
 
-def test_what_a_day_sent_hangs_below_zero() -> None:
+def test_the_export_of_a_day_is_below_zero() -> None:
     chart = bars([day(1, 10.0, 5.0)])
     (up,), (down,) = heights(chart, "drawn-bar"), heights(chart, "sent-bar")
     assert (up, down) == pytest.approx((10 * ENERGY / 15.9, 5 * ENERGY / 15.9), abs=0.02)
@@ -212,11 +212,11 @@ def test_what_a_day_sent_hangs_below_zero() -> None:
     assert one(chart, "rect", class_="sent-bar").get("y") == zero
 
 
-def test_little_energy_is_not_nothing_and_no_energy_has_no_bar() -> None:
+def test_little_energy_has_a_bar_and_no_energy_has_none() -> None:
     assert heights(bars([day(1, 1000.0), day(2, 0.01), day(3, 0.0)]), "drawn-bar")[1:] == [1.0]
 
 
-def test_hovering_a_day_tells_what_is_known_of_it() -> None:
+def test_hover_text_of_a_day_shows_what_is_known() -> None:
     chart = bars([day(1, 31.42, 4.1, 3.91), day(2, 20.0), day(3, None, 2.0, -0.08)], last=4)
     assert spoken(chart) == [
         "Mon Jun 1 · 31.42 kWh drawn, 4.10 kWh sent, $3.91",
@@ -226,11 +226,11 @@ def test_hovering_a_day_tells_what_is_known_of_it() -> None:
     ]
 
 
-def test_of_many_days_the_mondays_are_named_where_there_is_room() -> None:
+def test_of_many_days_mondays_are_named_if_there_is_room() -> None:
     assert labels(bars([day(1)], last=24), "date") == ["Jun 8", "Jun 15", "Jun 22"]
 
 
-def test_who_cannot_see_the_bars_is_told_where_the_figures_are() -> None:
+def test_the_label_for_screen_readers_points_to_the_table() -> None:
     label = one(bars([day(1, 31.42, 4.1), day(2, 20.0, 7.0)], last=2), "svg", role="img").get("aria-label")
     assert label == (
         "Energy by day from Mon Jun 1 to Tue Jun 2. Most drawn: 31.42 kWh on Mon Jun 1. Most sent: 7.00 kWh on Tue"

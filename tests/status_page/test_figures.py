@@ -1,4 +1,4 @@
-"""The figures of the status page: whole days, the month, and what is usual for a meter."""
+"""The figures of the status page: full days, the month, and the usual delay of a meter."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -26,17 +26,17 @@ def june(*numbers: int, cost: float | None = None) -> list[Interval]:
 # -- days and months
 
 
-def test_a_meter_without_anything_has_no_figures() -> None:
+def test_a_meter_without_data_has_no_figures() -> None:
     assert of() == Figures()
 
 
-def test_days_are_those_with_energy_and_as_long_as_they_were() -> None:
+def test_days_with_energy_are_listed_with_their_length() -> None:
     dates = [date(2026, 3, 8), date(2026, 6, 1), date(2026, 11, 1)]
     days = [*map(full_day, dates), full_day(date(2026, 11, 2), None, cost=2.0)]
     assert [(day.date, day.hours) for day in of(days).days] == list(zip(dates, (23, 24, 25), strict=True))
 
 
-def test_a_month_adds_its_whole_days_as_far_as_they_are_known() -> None:
+def test_a_month_sums_its_known_full_days() -> None:
     month = of([full_day(date(2026, 5, 31), 99.0), *june(1, 2, cost=1.1), *june(5)]).month
     assert month is not None
     assert [day.date.day for day in month.days] == [1, 2, 5]
@@ -52,7 +52,7 @@ def test_a_month_is_running_until_it_ends(today: date, *, is_running: bool) -> N
     assert month.is_running is is_running
 
 
-# -- what is usual
+# -- the usual delay
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_month_is_running_until_it_ends(today: date, *, is_running: bool) -> N
         (50 * HOUR, 72, Freshness.STALE),
     ],
 )
-def test_data_are_late_by_what_is_usual_and_stale_after_72_hours(
+def test_data_is_late_after_the_usual_and_stale_after_72_hours(
     usual: int | None, hours: float, expected: Freshness
 ) -> None:
     figures = Figures(newest=Interval(NOON - 900, NOON, 0.2), usual=usual)
@@ -75,11 +75,11 @@ def test_data_are_late_by_what_is_usual_and_stale_after_72_hours(
 
 
 def seen(start: int, end: int, hours: float) -> list[Interval]:
-    """The quarter hours of some time, each first seen so many hours after its end."""
+    """Return 15-minute intervals, each first seen a number of hours after its end."""
     return [Interval(at - 900, at, 0.2, version(at, at + hours * HOUR)) for at in range(start, end, 900)]
 
 
-def test_usual_is_when_nearly_all_data_have_come() -> None:
+def test_the_usual_delay_covers_nearly_all_data() -> None:
     assert of(intervals=seen(NOON - 10 * DAY, NOON, 0.5)).usual == pytest.approx(HOUR / 2, abs=900)
     corrected = [
         each
@@ -89,7 +89,7 @@ def test_usual_is_when_nearly_all_data_have_come() -> None:
     assert of(intervals=corrected).usual == pytest.approx(HOUR, abs=900)
 
 
-def test_what_is_read_once_a_day_usually_takes_more_than_one() -> None:
+def test_a_daily_meter_usually_takes_more_than_a_day() -> None:
     daily = [
         each
         for back in range(10 * DAY, 0, -900)
@@ -98,7 +98,7 @@ def test_what_is_read_once_a_day_usually_takes_more_than_one() -> None:
     assert of(intervals=daily).usual == pytest.approx(29 * HOUR, abs=1.5 * HOUR)
 
 
-def test_what_a_first_refresh_found_does_not_tell_the_usual() -> None:
+def test_a_first_refresh_does_not_count_for_the_usual_delay() -> None:
     found = [each for back in range(35 * DAY, 0, -900) for each in seen(NOON - back, NOON - back + 1, back / HOUR + 2)]
     assert of(intervals=seen(NOON - 10 * DAY, NOON, 100.0)).usual is None
     for days, usual in ((3, None), (4, 2 * HOUR)):

@@ -1,4 +1,4 @@
-"""The status page as HTML: what is to be read, by whom, and what it can never be made to do."""
+"""The status page as HTML: its content, its accessibility, and its security."""
 
 import base64
 import hashlib
@@ -49,17 +49,17 @@ def june(*days: int, usage: float = 10.0, export: float | None = None, cost: flo
 
 
 def figures(element: Element) -> list[float]:
-    """The exact values behind all figures."""
+    """Return the exact values of all figures."""
     return [float(each.get("value") or "nan") for each in all_of(element, "data")]
 
 
 FARM, BARN = location(*june(14), name="Farm"), location(number=70002, name="Barn", age=100 * HOUR)
 
 
-# -- what is to be read
+# -- content
 
 
-def test_the_page_begins_with_how_all_is_and_the_newest_data() -> None:
+def test_the_page_starts_with_the_verdict_and_newest_data() -> None:
     older = location(number=70000, age=20 * HOUR)
     page = page_of(older, FARM)
     assert words(one(page, "h1")) == "All is well"
@@ -90,14 +90,14 @@ def test_the_page_begins_with_how_all_is_and_the_newest_data() -> None:
         (LoginStatus(), {"Last refresh": "none yet", "Next refresh": "under way"}),
     ],
 )
-def test_a_login_tells_its_refreshes(status: LoginStatus, times: dict[str, str]) -> None:
+def test_a_login_shows_its_refreshes(status: LoginStatus, times: dict[str, str]) -> None:
     page = page_of(FARM, farm=status)
     shown = sections(page)["Login"]
     assert words(one(shown, "h3")) == "farm"
     assert {name: " ".join(told) for name, told in described(shown)} == times
 
 
-def test_a_failure_is_told_once_and_what_was_known_stays() -> None:
+def test_a_failure_is_reported_once_and_known_data_stays() -> None:
     page = page_of(FARM, BARN, farm=login(down={"no answer": [FARM, BARN]}), cabin=login())
     assert words(page).count("No answer.") == 1
     assert one(page, "section", class_="verdict").get("class") == "verdict bad"
@@ -107,7 +107,7 @@ def test_a_failure_is_told_once_and_what_was_known_stays() -> None:
     assert dict(described(sections(page)["Farm"]))["Newest data"][0] == "2 hours old"
 
 
-def test_stale_data_look_stale() -> None:
+def test_stale_data_looks_stale() -> None:
     card = sections(page_of(BARN))["Barn"]
     assert card.get("class") == "card bad"
     assert words(one(card, "p", class_="note")) == "Nothing newer for 4 days."
@@ -160,7 +160,7 @@ def test_the_latest_day_and_the_month_have_their_tiles(
     assert tiles == {**({title: month} if title else {}), "Newest data": newest}
 
 
-def test_a_meter_that_is_read_once_a_day_has_bars_and_no_power() -> None:
+def test_a_daily_meter_has_bars_and_no_power() -> None:
     meter = Meter(MeterInfo("81001", step=DAY), tuple(june(14)), tuple(june(14)))
     card = card_of(replace(location(), meters=(meter,)))
     assert [words(each) for each in all_of(card, "h3")] == ["Energy by day"]
@@ -230,7 +230,7 @@ def test_several_meters_have_a_table_of_contents() -> None:
         (10 * DAY, "Power, 7 days to Fri Jun 5"),
     ],
 )
-def test_a_silence_shows_as_a_gap_beside_the_newest_data(age: float, title: str) -> None:
+def test_missing_data_shows_as_a_gap_after_the_newest(age: float, title: str) -> None:
     card = card_of(location(age=age))
     assert words(all_of(card, "h3")[0]) == title
     assert all_of(card, "path", class_="drawn-line")
@@ -238,17 +238,17 @@ def test_a_silence_shows_as_a_gap_beside_the_newest_data(age: float, title: str)
 
 
 @pytest.mark.parametrize(("known", "shown"), [(1, 14), (20, 21), (40, 35)])
-def test_bars_reach_back_as_far_as_days_are_known_up_to_35(known: int, shown: int) -> None:
+def test_bars_show_up_to_35_known_days(known: int, shown: int) -> None:
     days = [full_day(date(2026, 6, 15) - each * ONE) for each in range(known, 0, -1)]
     chart = all_of(card_of(location(*days)), "figure")[-1]
     assert len(all_of(one(chart, "g", class_="hover"), "rect")) == shown
 
 
-# -- against what is true
+# -- compared with the truth
 
 
 @pytest.mark.parametrize("today", [date(2026, 3, 15), date(2026, 11, 8)])
-def test_every_figure_is_the_portals_also_when_clocks_change(
+def test_every_figure_is_right_across_clock_changes(
     today: date, clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter
 ) -> None:
     clock.move_to(midnight(today, ZONE) + 10.0 * HOUR)
@@ -278,7 +278,7 @@ def test_every_figure_is_the_portals_also_when_clocks_change(
         assert figures(one(shown[place.nickname], "dl")) == pytest.approx(tiles, abs=1e-6)
 
 
-# -- who reads it
+# -- accessibility
 
 
 def test_the_page_has_landmarks_and_headings_in_order() -> None:
@@ -296,7 +296,7 @@ def test_the_page_has_landmarks_and_headings_in_order() -> None:
     assert len(identities) == len(set(identities))
 
 
-def test_every_table_and_every_chart_can_be_heard() -> None:
+def test_every_table_and_chart_has_text_for_screen_readers() -> None:
     page = page_of(FARM, BARN)
     assert {each.get("scope") for each in all_of(page, "th")} == {"col", "row"}
     plots = all_of(page, "svg", class_="plot")
@@ -305,8 +305,8 @@ def test_every_table_and_every_chart_can_be_heard() -> None:
     assert all(each.get("aria-hidden") == "true" for each in all_of(page, "svg", class_="axis"))
 
 
-def _luminance(colour: str) -> float:
-    digits = colour.lstrip("#")
+def _luminance(color: str) -> float:
+    digits = color.lstrip("#")
     digits = "".join(each * 2 for each in digits) if len(digits) == 3 else digits
     parts = [int(digits[each : each + 2], 16) / 255 for each in (0, 2, 4)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
@@ -314,17 +314,17 @@ def _luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", [0, 2], ids=["light", "dark"])
-def test_all_text_is_dark_enough_on_what_it_stands_on(scheme: int) -> None:
+def test_all_text_has_enough_contrast(scheme: int) -> None:
     style = STYLE.partition("@media (prefers-color-scheme:dark)")[scheme]
-    colours = dict(re.findall(r"--([a-z-]+):(#[0-9a-f]{3,6})", style))
+    colors = dict(re.findall(r"--([a-z-]+):(#[0-9a-f]{3,6})", style))
     pairs = [(text, ground) for text in ("text", "soft", "drawn", "sent", "bad") for ground in ("page", "card")]
     pairs += [(severity, f"{severity}-bg") for severity in ("good", "wait", "bad")]
     for text, ground in [*pairs, ("wait", "card"), ("good", "page")]:
-        dark, bright = sorted(_luminance(colours[each]) for each in (text, ground))
+        dark, bright = sorted(_luminance(colors[each]) for each in (text, ground))
         assert (bright + 0.05) / (dark + 0.05) >= 4.5, f"{text} on {ground}"
 
 
-# -- what it can never do
+# -- security
 
 
 def test_the_policy_allows_this_style_and_nothing_else() -> None:
@@ -350,7 +350,7 @@ def test_nothing_on_the_page_would_be_blocked_or_fetched() -> None:
     assert not re.search(r"@import|url\(|https?:", STYLE)
 
 
-def test_the_icon_of_the_tab_tells_the_state() -> None:
+def test_the_icon_of_the_tab_shows_the_verdict() -> None:
     icons = {
         one(page_of(FARM, farm=status), "link", rel="icon").get("href") or ""
         for status in (login(FARM), LoginStatus(), login(down={"no answer": [FARM]}))
@@ -367,7 +367,7 @@ def test_hostile_names_are_text_and_nothing_else() -> None:
     hostile = Location(LocationKey(HOSTILE, HOSTILE, HOSTILE), HOSTILE, HOSTILE, (meter,))
     page = page_of(hostile, farm=login(), **{HOSTILE: login(down={HOSTILE: [hostile]})})
     assert {each.tag for each in page.iter()} <= harmless
-    # Portal, account, location, meter, its name, the login and its failure; the login in title and verdict too.
+    # Portal, account, location, meter, its name, login and failure; the login once more in title and verdict.
     assert words(page).count(HOSTILE) == 9
 
 

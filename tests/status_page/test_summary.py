@@ -1,4 +1,4 @@
-"""The plain words of the status page: what is said of logins, locations and the page as a whole."""
+"""The conditions on the status page: of logins, of locations, and of the page as a whole."""
 
 from dataclasses import replace
 from datetime import date
@@ -37,17 +37,17 @@ def now(exporter: Exporter, clock: ManualClock) -> Summary:
     return summarize(exporter.store.snapshot, statuses, clock.now(), is_alive=True, backfill_needed={})
 
 
-# -- all is well, or not yet anything
+# -- working, or nothing known yet
 
 
-def test_fresh_data_of_a_working_login_are_well() -> None:
+def test_fresh_data_of_a_working_login_is_well() -> None:
     view = seen(snapshot_of(FARM), login(FARM))
     assert (view.condition, view.more) == (good("All is well"), [])
     assert view.logins[0].condition == good("Working")
     assert view.meters[0].conditions == (good("Up to date"),)
 
 
-def test_what_only_a_backfill_brings_is_told_with_the_command() -> None:
+def test_a_needed_backfill_is_shown_with_its_command() -> None:
     first = midnight(date(2026, 3, 3), ZONE)
     view = seen(snapshot_of(FARM), login(FARM), _70009=first + 30 * DAY, _70001=first)
     assert view.condition == good("All is well")
@@ -58,7 +58,7 @@ def test_what_only_a_backfill_brings_is_told_with_the_command() -> None:
     )
 
 
-def test_before_the_first_refresh_nothing_is_well_nor_wrong() -> None:
+def test_before_the_first_refresh_nothing_is_well_or_wrong() -> None:
     view = seen(snapshot_of(FARM), LoginStatus(locations={FARM.key: LocationStatus(up=False)}))
     assert view.condition == wait(
         "The first refresh is under way",
@@ -69,7 +69,7 @@ def test_before_the_first_refresh_nothing_is_well_nor_wrong() -> None:
     assert view.meters[0].conditions == (wait("Not refreshed yet", "Kept from before the exporter started."),)
 
 
-def test_a_thread_that_has_ended_is_said_first() -> None:
+def test_a_refresh_thread_that_ended_is_reported_first() -> None:
     stale = location(age=100 * HOUR, name="Farm")
     view = seen(snapshot_of(stale), login(stale), is_alive=False)
     assert view.condition == bad(
@@ -79,7 +79,7 @@ def test_a_thread_that_has_ended_is_said_first() -> None:
 
 
 @pytest.mark.parametrize("snapshot", [Snapshot(), snapshot_of(replace(FARM, meters=(Meter(MeterInfo("81001")),)))])
-def test_a_location_without_data_says_why_that_may_be(snapshot: Snapshot) -> None:
+def test_a_location_without_data_shows_possible_reasons(snapshot: Snapshot) -> None:
     view = seen(snapshot, login(FARM))
     assert view.condition == wait("No data", "The refresh worked, and the portal gave no intervals and no days.")
     reason = "The portal answered, and has neither intervals nor days of it: some meters are read by the month only."
@@ -91,7 +91,7 @@ def test_a_location_without_data_says_why_that_may_be(snapshot: Snapshot) -> Non
 # -- old data
 
 
-def test_stale_data_are_called_stale_though_the_login_works() -> None:
+def test_stale_data_is_stale_even_if_the_login_works() -> None:
     farm = location(age=100 * HOUR, name="Farm")
     view = seen(snapshot_of(farm, BARN), login(farm, BARN))
     assert view.condition == bad("Data are stale: Farm", "Nothing newer for 4 days.")
@@ -101,7 +101,7 @@ def test_stale_data_are_called_stale_though_the_login_works() -> None:
     ]
 
 
-def test_many_stale_locations_are_named_as_far_as_there_is_room() -> None:
+def test_only_the_first_of_many_stale_locations_are_named() -> None:
     many = [location(number=70000 + each, age=(80 + 10 * each) * HOUR) for each in range(6)]
     assert seen(snapshot_of(*many), login(*many)).condition == bad(
         "Data are stale: Location 70000, Location 70001, Location 70002, Location 70003 and 2 more",
@@ -109,7 +109,7 @@ def test_many_stale_locations_are_named_as_far_as_there_is_room() -> None:
     )
 
 
-def test_late_data_are_told_by_what_is_usual_for_the_meter() -> None:
+def test_late_data_is_judged_by_the_usual_delay_of_the_meter() -> None:
     farm = location(age=50 * HOUR)
     ends = range(NOON - 12 * DAY, NOON - 20 * HOUR, 900)
     often = tuple(Interval(end - 900, end, 0.2, version(end, end + 2 * HOUR)) for end in ends)
@@ -136,7 +136,7 @@ def test_late_data_are_told_by_what_is_usual_for_the_meter() -> None:
         ({"sign_in": SignIn.FAILURE}, 3, bad("Sign-ins paused")),
     ],
 )
-def test_a_real_failure_of_all_is_said_once_by_its_kind(  # noqa: PLR0917 - pytest names them all
+def test_one_failure_of_all_locations_is_reported_once(  # noqa: PLR0917 - pytest names them all
     switches: dict[str, object],
     times: int,
     condition: Condition,
@@ -153,7 +153,7 @@ def test_a_real_failure_of_all_is_said_once_by_its_kind(  # noqa: PLR0917 - pyte
     assert "Concerns" not in problem.detail
 
 
-def test_what_was_known_before_a_failure_is_not_up_to_date(
+def test_data_from_before_a_failure_is_not_up_to_date(
     clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter
 ) -> None:
     server = start_portal(SMALL, 2)
@@ -177,7 +177,7 @@ def test_what_was_known_before_a_failure_is_not_up_to_date(
         ("novec.smarthub.coop did not answer", "", "novec.smarthub.coop did not answer."),
     ],
 )
-def test_a_failure_is_told_in_a_sentence(what: str, advice: str, detail: str) -> None:
+def test_a_failure_is_a_sentence(what: str, advice: str, detail: str) -> None:
     failing = LoginStatus(last_refresh=NOON, failures=(Failure(FailureKind.FAILED, what, "there", advice),))
     assert seen(Snapshot(), failing).logins[0].problems == (bad("Last refresh failed", detail),)
 
@@ -194,26 +194,26 @@ def test_failures_of_some_locations_name_them() -> None:
     assert problem.detail.endswith("Location 70005 and 3 more.")
 
 
-def test_of_several_logins_the_one_that_fails_is_named() -> None:
+def test_the_failing_one_of_several_logins_is_named() -> None:
     view = seen(snapshot_of(FARM, BARN), login(FARM), login(down={"no answer": [BARN]}))
     assert [each.name for each in view.logins] == ["farm", "cabin"]
     assert view.condition == bad("cabin: Last refresh failed")
     assert view.logins[1].problems == (bad("Last refresh failed", "No answer."),)
 
 
-def test_the_worst_is_said_first_and_the_rest_below_it() -> None:
+def test_the_worst_problem_comes_first() -> None:
     late = location(age=50 * HOUR)
     view = seen(snapshot_of(late, BARN), login(late), login(down={"no answer": [BARN]}), LoginStatus())
     assert view.condition.words == "cabin: Last refresh failed"
     assert view.more == ["The first refresh is under way", "Data are late: Location 70001"]
 
 
-def test_what_another_login_reads_is_not_waiting_for_this_one() -> None:
+def test_a_location_of_another_login_waits_for_no_refresh() -> None:
     waiting = LoginStatus(locations={FARM.key: LocationStatus(up=False)})
     assert seen(snapshot_of(FARM), login(FARM), waiting).meters[0].conditions == (good("Up to date"),)
 
 
-def test_a_location_that_nobody_reads_any_more_says_so() -> None:
+def test_a_location_that_is_no_longer_read_says_so() -> None:
     assert seen(snapshot_of(FARM), login()).meters[0].conditions == (
         wait("Not read", "No login reads this location; these are the last known figures."),
     )
@@ -226,7 +226,7 @@ def test_a_location_that_nobody_reads_any_more_says_so() -> None:
         (("America/Denver", "America/Phoenix"), "to America/Denver or America/Phoenix, which fits"),
     ],
 )
-def test_a_contradicted_zone_is_a_failure_though_all_is_read(zones: tuple[str, ...], cure: str) -> None:
+def test_a_contradicted_zone_is_a_failure(zones: tuple[str, ...], cure: str) -> None:
     zone = ZoneVerdict(ZoneState.CONTRADICTED, zones)
     view = seen(snapshot_of(FARM), replace(login(FARM), zone=zone))
     assert view.condition == view.logins[0].condition == bad("Time zone does not fit")
@@ -243,7 +243,7 @@ def test_a_contradicted_zone_is_a_failure_though_all_is_read(zones: tuple[str, .
 # -- names
 
 
-def test_several_meters_of_a_location_are_told_apart_by_number() -> None:
+def test_several_meters_of_a_location_have_their_numbers() -> None:
     farm = replace(FARM, meters=(*FARM.meters, Meter(MeterInfo("89999"))))
     titles = [each.title for each in seen(snapshot_of(farm), login(farm)).meters]
     assert titles == ["Farm, meter 870001", "Farm, meter 89999"]
@@ -253,18 +253,18 @@ def test_several_meters_of_a_location_are_told_apart_by_number() -> None:
     ("account", "number", "title"),
     [("55001", "70001", "Location 70001"), ("55001", "", "Account 55001"), ("", "", "novec")],
 )
-def test_a_location_without_a_name_goes_by_its_numbers(account: str, number: str, title: str) -> None:
+def test_a_location_without_a_name_shows_its_numbers(account: str, number: str, title: str) -> None:
     unnamed = replace(FARM, key=LocationKey("novec", account, number))
     assert seen(Snapshot(), login(unnamed)).meters[0].title == title
 
 
-def test_a_zone_that_this_machine_does_not_know_is_shown_as_utc() -> None:
+def test_a_zone_unknown_to_this_machine_is_shown_as_utc() -> None:
     mars = location(zone="Mars/Olympus")
     view = seen(snapshot_of(mars), login(mars))
     assert (view.meters[0].zone.key, view.logins[0].zone.key) == ("UTC", "UTC")
 
 
-def test_the_words_name_no_user(clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter) -> None:
+def test_no_text_names_the_user(clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter) -> None:
     user = UserSpec(username="someone@example.org")
     server = start_portal(World(users=(user,), locations=(HOUSE,)))
     for password in (user.password, "wrong"):
