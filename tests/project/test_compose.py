@@ -1,4 +1,4 @@
-"""docker-compose.yml, what it mounts, and the Dockerfile: what they promise, by their text and by the programs."""
+"""docker-compose.yml, the files that it mounts, and the Dockerfile, checked by their text and by the real programs."""
 
 import re
 import shutil
@@ -31,7 +31,6 @@ from ..support.services import EXPORTER_JOB, INTERVALS_JOB, ROOT, job, outcome
 
 Json = Any
 
-STAYING: Final = {"exporter", "victoriametrics", "vmagent", "vmalert", "grafana", "demo-portal", "prometheus"}
 ONCE: Final = {"backfill", "check", "volumes"}
 SIGNING_IN: Final = ("exporter", "backfill", "check")
 OURS: Final = ("exporter", "backfill", "check", "volumes", "demo-portal")
@@ -51,6 +50,8 @@ NEEDS: Final = {
 PORTS: Final = {"exporter": 10058, "victoriametrics": 8428, "grafana": 3000, "prometheus": 9090}
 THE_FOUR: Final = ("SMARTHUB_API_URL", "SMARTHUB_USERNAME", "SMARTHUB_PASSWORD", "SMARTHUB_TIMEZONE")
 VARIABLE: Final = re.compile(r"\$\{(\w+)(:?-)([^}]*)\}")
+ALERTS: Final = "./grafana/alerts/smarthub.yml"
+DATABASE: Final = "http://victoriametrics:8428"
 
 
 COMPOSE: Final[Json] = yaml.safe_load(read("docker-compose.yml"))
@@ -61,23 +62,23 @@ every_service = pytest.mark.parametrize("name", SERVICES)
 
 
 def resolved(value: str, variables: Mapping[str, str]) -> str:
-    """As compose replaces variables: `:-` also stands in for an empty one."""
+    """Replace variables as compose does: with `:-`, the default also replaces an empty value."""
 
     def replacement(found: re.Match[str]) -> str:
         name, operator, default = found.groups()
-        given = variables.get(name)
-        return default if given is None or (operator == ":-" and not given) else given
+        value = variables.get(name, default)
+        return default if operator == ":-" and not value else value
 
     return VARIABLE.sub(replacement, value)
 
 
 def environment(name: str, variables: Mapping[str, str], over: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What a container is started with."""
+    """Return the environment of a container."""
     return {key: resolved(each, variables) for key, each in {**SERVICES[name]["environment"], **(over or {})}.items()}
 
 
 def mounts(name: str) -> dict[str, tuple[str, bool]]:
-    """What is mounted, and whether it can be written to, by the place in the container."""
+    """Return the source of each mount and whether it is writable, by its path in the container."""
     found = {}
     for each in SERVICES[name].get("volumes", ()):
         source, target, *mode = each.split(":")
@@ -86,15 +87,15 @@ def mounts(name: str) -> dict[str, tuple[str, bool]]:
 
 
 def flags(name: str) -> dict[str, str]:
-    """The flags of a command by their names, with their dashes."""
+    """Return the flags of a command by name, including the dashes."""
     return {flag: value for flag, _, value in (each.partition("=") for each in SERVICES[name]["command"])}
 
 
 # -- every service
 
 
-def test_there_is_everything_from_the_meter_to_the_wall() -> None:
-    assert set(SERVICES) == STAYING | ONCE
+def test_the_stack_has_its_services_and_profiles() -> None:
+    assert set(SERVICES) == {*OURS, *NEEDS, *PORTS}
     assert {name: each["profiles"] for name, each in SERVICES.items() if "profiles" in each} == PROFILES
 
 
@@ -102,19 +103,19 @@ def test_there_is_everything_from_the_meter_to_the_wall() -> None:
 def test_an_image_is_pinned_to_a_version_or_built_here(name: str) -> None:
     service = SERVICES[name]
     if name in OURS:
-        # Without a name of its own no two builds write the same image at once; built at each start, none is outdated.
+        # Without image names, parallel builds never write the same image. Built at every start, no image is outdated.
         assert (service["build"], service["pull_policy"], service.get("image")) == (".", "build", None)
     else:
         assert re.fullmatch(r"[a-z-]+/[a-z-]+:v?\d+\.\d+\.\d+", service["image"])
         assert not {"build", "pull_policy"} & service.keys()
 
 
-def test_the_parts_of_victoria_metrics_are_of_one_version() -> None:
+def test_all_parts_of_victoria_metrics_have_one_version() -> None:
     assert len({SERVICES[name]["image"].partition(":")[2] for name in ("victoriametrics", "vmagent", "vmalert")}) == 1
 
 
 @every_service
-def test_a_service_may_do_little(name: str) -> None:
+def test_services_have_few_privileges(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -125,12 +126,12 @@ def test_a_service_may_do_little(name: str) -> None:
         assert not {"cap_add", "network_mode"} & service.keys()
 
 
-def test_what_hands_over_the_volumes_can_do_nothing_else() -> None:
+def test_volumes_may_only_change_owners() -> None:
     volumes = SERVICES["volumes"]
     assert (volumes["user"], volumes["cap_add"], volumes["network_mode"]) == ("0:0", ["CHOWN"], "none")
     assert (volumes["entrypoint"][0], volumes["command"]) == ("chown", [])
     _, owner, *folders = volumes["entrypoint"]
-    # Each folder is the same volume as where the service of that user writes.
+    # The services with that user write to the same volumes.
     given = {volume: owner for place, (volume, _) in mounts("volumes").items() if place in folders}
     assert given == {
         volume: SERVICES[name]["user"]
@@ -141,7 +142,7 @@ def test_what_hands_over_the_volumes_can_do_nothing_else() -> None:
 
 
 @every_service
-def test_what_stays_is_watched_and_what_ends_is_not_restarted(name: str) -> None:
+def test_long_running_services_are_watched_and_restarted(name: str) -> None:
     restart, health = SERVICES[name].get("restart", "no"), SERVICES[name]["healthcheck"]
     if name in ONCE:
         assert (restart, health) == ("no", {"disable": True})
@@ -150,23 +151,23 @@ def test_what_stays_is_watched_and_what_ends_is_not_restarted(name: str) -> None
         assert {"interval", "timeout", "start_period"} <= health.keys()
 
 
-def test_a_service_waits_until_what_it_needs_works() -> None:
+def test_a_service_waits_for_the_health_of_what_it_needs() -> None:
     assert {name: set(each["depends_on"]) for name, each in SERVICES.items() if "depends_on" in each} == NEEDS
     for name, needed in NEEDS.items():
         for each in needed:
             wanted = "service_completed_successfully" if each in ONCE else "service_healthy"
             assert SERVICES[name]["depends_on"][each] == {"condition": wanted}
-            # What is started for another profile alone cannot be waited for.
+            # A service of another profile may never start.
             assert each not in PROFILES
 
 
-def test_ports_are_open_to_this_machine_alone() -> None:
+def test_ports_are_open_only_to_this_machine() -> None:
     assert {name: each["ports"] for name, each in SERVICES.items() if "ports" in each} == {
         name: [f"127.0.0.1:{port}:{port}"] for name, port in PORTS.items()
     }
 
 
-def test_volumes_are_named_or_files_that_nobody_changes() -> None:
+def test_mounts_are_named_volumes_or_read_only_files() -> None:
     everything = {mount for name in SERVICES for mount in mounts(name).values()}
     files = {(source, writable) for source, writable in everything if source.startswith("./")}
     assert {(source, writable) for source, writable in files if writable or not (ROOT / source).exists()} == set()
@@ -174,7 +175,7 @@ def test_volumes_are_named_or_files_that_nobody_changes() -> None:
 
 
 @pytest.mark.parametrize("name", ["victoriametrics", "vmagent", "prometheus"])
-def test_programs_write_only_into_volumes(name: str) -> None:
+def test_programs_write_only_to_volumes(name: str) -> None:
     writing = {"-storageDataPath", "-remoteWrite.tmpDataPath", "--storage.tsdb.path"}
     reading = {"-promscrape.config", "-rule", "--config.file"}
     places = {flag: mounts(name)[place] for flag, place in flags(name).items() if flag in writing | reading}
@@ -182,8 +183,8 @@ def test_programs_write_only_into_volumes(name: str) -> None:
     assert {flag for flag, (_, writable) in places.items() if writable} == places.keys() & writing
 
 
-def test_promtool_has_a_place_for_what_it_makes_blocks_of() -> None:
-    # Its scratch folder is in /tmp otherwise, which cannot be written.
+def test_promtool_has_a_folder_for_temporary_blocks() -> None:
+    # The default, /tmp, is not writable.
     assert "tmpfs" not in SERVICES["prometheus"]
     assert mounts("prometheus")[SERVICES["prometheus"]["environment"]["TMPDIR"]] == ("prometheus", True)
 
@@ -196,47 +197,40 @@ def test_exporter_backfill_and_check_share_the_state() -> None:
         assert variables == environment("exporter", {})
         assert set(variables) <= set(VARIABLES)
         if name != "exporter":
-            # So that it takes flags after its name.
+            # Flags can follow the name of the service.
             assert (SERVICES[name]["entrypoint"], SERVICES[name]["command"]) == (["smarthub-exporter", name], [])
 
 
-# -- what newer versions do otherwise than Debian's, by the text
+# -- settings for versions newer than those of Debian, checked by their text
 
 
-def count_of(value: str, unit: str) -> int:
-    """How many of a unit a duration or size is."""
-    found = re.fullmatch(rf"(\d+){unit}", value)
-    assert found is not None, value
-    return int(found[1])
-
-
-def test_victoria_metrics_keeps_years_and_each_sample_once() -> None:
+def test_victoria_metrics_keeps_years_without_copies() -> None:
     known = flags("victoriametrics")
-    years = count_of(known["-retentionPeriod"], "y")
+    years = int(known["-retentionPeriod"].removesuffix("y"))
     assert years >= 5
     assert known["-dedup.minScrapeInterval"] == "1s"
-    # The cumulative curve over all that is kept: a subquery in steps of five minutes over twice the range.
+    # The cumulative curve over all data is a subquery in steps of five minutes over twice the range.
     for flag in ("-search.maxPointsPerTimeseries", "-search.maxPointsSubqueryPerTimeseries"):
         assert int(known[flag]) >= 2 * years * 366 * 288
 
 
-def test_prometheus_keeps_years_and_takes_what_is_late() -> None:
-    assert count_of(flags("prometheus")["--storage.tsdb.retention.time"], "y") >= 5
+def test_prometheus_keeps_years_and_accepts_late_samples() -> None:
+    assert int(flags("prometheus")["--storage.tsdb.retention.time"].removesuffix("y")) >= 5
     config = yaml.safe_load(read("compose/prometheus.yml"))
-    window = count_of(config["storage"]["tsdb"]["out_of_order_time_window"], "d")
+    window = int(config["storage"]["tsdb"]["out_of_order_time_window"].removesuffix("d"))
     assert window * 86400 >= 2 * ExporterConfig().window
-    assert mounts("prometheus")[config["rule_files"][0]] == ("./grafana/alerts/smarthub.yml", False)
+    assert mounts("prometheus")[config["rule_files"][0]] == (ALERTS, False)
 
 
 def test_vmagent_writes_no_stale_markers_and_keeps_its_queue() -> None:
     assert "-promscrape.noStaleMarkers" in SERVICES["vmagent"]["command"]
     known = flags("vmagent")
-    assert known["-remoteWrite.url"] == "http://victoriametrics:8428/api/v1/write"
+    assert known["-remoteWrite.url"] == f"{DATABASE}/api/v1/write"
     assert mounts("vmagent")[known["-remoteWrite.tmpDataPath"]] == ("queue", True)
-    assert count_of(known["-promscrape.maxScrapeSize"], "MB") >= 16
+    assert int(known["-promscrape.maxScrapeSize"].removesuffix("MB")) >= 16
 
 
-def test_scrape_jobs_are_those_of_readme_and_of_other_tests() -> None:
+def test_scrape_jobs_match_the_readme_and_the_tests() -> None:
     shipped = [yaml.safe_load(read(path)) for path in ("compose/vmagent.yml", "compose/prometheus.yml")]
     shown = readme_scraping()
     assert len(shown) == 2
@@ -248,17 +242,15 @@ def test_scrape_jobs_are_those_of_readme_and_of_other_tests() -> None:
             ]
 
 
-def test_vmalert_evaluates_and_remembers_on_the_database() -> None:
+def test_vmalert_reads_and_writes_the_database() -> None:
     known = flags("vmalert")
-    assert {known[f"-{each}.url"] for each in ("datasource", "remoteWrite", "remoteRead")} == {
-        "http://victoriametrics:8428"
-    }
-    assert mounts("vmalert") == {known["-rule"]: ("./grafana/alerts/smarthub.yml", False)}
-    # Without a notifier it does not start.
+    assert {known[f"-{each}.url"] for each in ("datasource", "remoteWrite", "remoteRead")} == {DATABASE}
+    assert mounts("vmalert") == {known["-rule"]: (ALERTS, False)}
+    # It does not start without a notifier.
     assert "-notifier.blackhole" in known
 
 
-def test_programs_listen_where_they_are_asked_for() -> None:
+def test_programs_listen_on_the_published_ports() -> None:
     for name in ("victoriametrics", "vmagent", "vmalert", "prometheus"):
         known = flags(name)
         address = known.get("-httpListenAddr") or known["--web.listen-address"]
@@ -277,12 +269,12 @@ GRAFANA: Final = {
     "GF_NEWS_NEWS_FEED_ENABLED": "false",
     "GF_PLUGINS_PREINSTALL_DISABLED": "true",
     "GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED": "true",
-    "SMARTHUB_DATABASE_URL": "http://victoriametrics:8428",
+    "SMARTHUB_DATABASE_URL": DATABASE,
 }
-"""Everybody may look and nobody can change anything; nothing of it talks to its maker."""
+"""Read-only access without a login, and no requests to Grafana Labs."""
 
 
-def test_grafana_shows_and_nobody_can_change() -> None:
+def test_grafana_is_read_only() -> None:
     variables = environment("grafana", {})
     assert GRAFANA.items() <= variables.items()
     (provider,) = yaml.safe_load(read("grafana/provisioning/dashboards/smarthub.yml"))["providers"]
@@ -301,11 +293,11 @@ def example() -> dict[str, str]:
 
 
 def loaded(name: str = "exporter", **variables: str) -> Config:
-    """The configuration of a service, made of the example and other variables."""
+    """Load the configuration of a service from .env.example and other variables."""
     return load_config(None, environment(name, {**example(), **variables}), Overrides())
 
 
-def test_nobody_is_signed_in_with_the_example() -> None:
+def test_the_example_password_is_a_placeholder() -> None:
     assert (tuple(example()), example()["SMARTHUB_PASSWORD"]) == (THE_FOUR, PLACEHOLDER)
     (warning,) = loaded().warnings
     assert warning.startswith("SMARTHUB_PASSWORD")
@@ -318,14 +310,14 @@ def test_four_variables_are_enough() -> None:
     assert (login.password.reveal(), str(login.zone)) == ("it's $1 & more", "America/New_York")
     assert (login.totp_secret, login.locations, config.warnings) == (None, (), ())
     assert config.exporter == ExporterConfig(state_dir=Path("/var/lib/smarthub-exporter"))
-    assert config.victoriametrics == VictoriaMetricsConfig("http://victoriametrics:8428")
+    assert config.victoriametrics == VictoriaMetricsConfig(DATABASE)
 
 
-def test_an_empty_address_means_no_victoria_metrics() -> None:
+def test_an_empty_url_means_no_victoria_metrics() -> None:
     assert loaded("check", VICTORIAMETRICS_URL="").victoriametrics is None
 
 
-def test_without_any_it_is_the_simulated_portal() -> None:
+def test_without_variables_the_portal_is_simulated() -> None:
     (login,) = load_config(None, environment("exporter", {}), Overrides()).logins
     world = World()
     (user,) = world.users
@@ -335,44 +327,29 @@ def test_without_any_it_is_the_simulated_portal() -> None:
     assert login.portal.base_url == f"http://demo-portal:{port}"
 
 
-def test_no_file_of_the_stack_holds_a_secret() -> None:
-    parts = (f"compose/{each.name}" for each in (ROOT / "compose").iterdir())
-    files = ["docker-compose.yml", ".env.example", "Dockerfile", *parts]
-    for path in files:
-        for line in read(path).splitlines():
-            found = re.search(r"^\s*[A-Z_]*(?:PASSWORD|SECRET|TOKEN)(?:_FILE)?\s*[:=]\s*(.+)$", line)
-            if found is not None:
-                value = resolved(found[1], {}).strip("\"'")
-                assert value in {"", PLACEHOLDER, World().users[0].password, "/run/secrets/smarthub_password"}, path
-
-    # Nor are those that do committed by accident.
+def test_no_file_of_the_stack_contains_a_secret() -> None:
+    known = {"", PLACEHOLDER, World().users[0].password, "/run/secrets/smarthub_password"}
+    secret = re.compile(r"^\s*[A-Z_]*(?:PASSWORD|SECRET|TOKEN)(?:_FILE)?\s*[:=]\s*(.+)$", re.MULTILINE)
+    for path in ("docker-compose.yml", ".env.example", "Dockerfile", *map(str, (ROOT / "compose").iterdir())):
+        for value in secret.findall((ROOT / path).read_text(encoding="utf-8")):
+            assert resolved(value, {}).strip("\"'") in known, path
+    # Files with secrets are not committed by accident.
     assert {"/.env", "/secrets/"} <= set(read(".gitignore").splitlines())
 
 
-# -- what is said of it
+# -- documentation
 
 
-def test_the_commands_in_its_head_are_those_of_readme() -> None:
+def test_the_commands_in_the_compose_file_are_in_the_readme() -> None:
     head, readme = (compose_commands(path) for path in ("docker-compose.yml", "README.md"))
     assert len(head) == 4
     assert set(head) <= set(readme)
-    # The demo does not look at the .env of a real portal.
+    # The demo ignores the .env of a real portal.
     demo = {each for each in (*head, *readme) if "--profile demo" in each}
     assert demo == {"docker compose --env-file /dev/null --profile demo up -d"}
 
 
 # -- the password as a file
-
-
-def test_the_secret_is_mounted_where_what_signs_in_looks() -> None:
-    assert set(SECRETS["services"]) == set(SIGNING_IN)
-    for each in SECRETS["services"].values():
-        assert each["secrets"] == list(SECRETS["secrets"]) == ["smarthub_password"]
-        assert each["environment"] == {
-            "SMARTHUB_PASSWORD": "",
-            "SMARTHUB_PASSWORD_FILE": "/run/secrets/smarthub_password",
-        }
-    assert SECRETS["secrets"]["smarthub_password"]["file"] == "./secrets/smarthub_password"
 
 
 def test_the_password_comes_from_the_file(tmp_path: Path) -> None:
@@ -389,7 +366,7 @@ def test_the_password_comes_from_the_file(tmp_path: Path) -> None:
 
 
 def stages() -> Iterator[dict[str, list[str]]]:
-    """What each stage of the Dockerfile says, by instruction."""
+    """Yield the instructions of each stage of the Dockerfile."""
     for stage in re.split(r"^(?=FROM )", re.sub(r"\\\n\s*", "", read("Dockerfile")), flags=re.MULTILINE)[1:]:
         found: defaultdict[str, list[str]] = defaultdict(list)
         for word, rest in re.findall(r"^([A-Z]+) (.*)$", stage, re.MULTILINE):
@@ -410,7 +387,7 @@ def test_only_locked_requirements_are_installed() -> None:
     assert "requirements-dev" not in read("Dockerfile")
 
 
-def test_the_image_holds_what_was_built_as_the_stack_wants_it() -> None:
+def test_the_image_fits_the_stack() -> None:
     (folder,) = mounts("exporter")
     user = SERVICES["exporter"]["user"]
     wanted = {
@@ -425,7 +402,7 @@ def test_the_image_holds_what_was_built_as_the_stack_wants_it() -> None:
     }
     assert {word: IMAGE[word] for word in wanted} == {word: [rest] for word, rest in wanted.items()}
     (run,), (variables,), (check,), (labels,) = (IMAGE[word] for word in ("RUN", "ENV", "HEALTHCHECK", "LABEL"))
-    # A new named volume takes its owner from the image.
+    # A new named volume gets its owner from the image.
     uid, gid = user.split(":")
     assert f"install -d -o {uid} -g {gid} -m 0700 {folder}" in run
     assert not re.search("pip|apt-get", run)
@@ -437,7 +414,7 @@ def test_the_image_holds_what_was_built_as_the_stack_wants_it() -> None:
 
 
 def context() -> list[str]:
-    """The files that are sent to the build, as .dockerignore says."""
+    """Return the files of the build context, according to .dockerignore."""
     first, *patterns = read(".dockerignore").split()
     assert first == "*"
     taken = [each.removeprefix("!") for each in patterns if each.startswith("!")]
@@ -451,18 +428,18 @@ def context() -> list[str]:
     return [str(each) for each in files if not any(fnmatch(part, drop) for part in each.parts for drop in dropped)]
 
 
-def test_the_build_is_sent_what_it_copies_and_no_more() -> None:
+def test_the_build_context_has_only_what_is_copied() -> None:
     sources = {each for copied in BUILD["COPY"] for each in copied.split()} - {"./"}
     assert {each.partition("/")[0] for each in context()} == sources
     assert not {".pyc", ".db", ".yaml", ".env", ".log"} & {Path(each).suffix for each in context()}
 
 
 @pytest.mark.process
-def test_the_wheel_of_the_image_holds_the_whole_package(tmp_path: Path) -> None:
+def test_the_wheel_of_the_image_has_the_whole_package(tmp_path: Path) -> None:
     for each in context():
         (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / each, tmp_path / each)
-    # As the Dockerfile does it, from these files alone.
+    # Like the Dockerfile, from these files alone.
     assert "python -m hatchling build -t wheel" in read("Dockerfile")
     code, said = outcome(sys.executable, "-m", "hatchling", "build", "-t", "wheel", folder=tmp_path)
     assert code == 0, said
@@ -472,12 +449,12 @@ def test_the_wheel_of_the_image_holds_the_whole_package(tmp_path: Path) -> None:
     assert packed == {each for each in context() if each.startswith("exporter/")}
 
 
-# -- by the programs
+# -- checked by the programs
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder with what compose reads, and nobody's .env."""
+    """A folder with the files that compose reads, and no .env."""
     for each in ("compose", "grafana"):
         shutil.copytree(ROOT / each, tmp_path / each)
     for each in ("docker-compose.yml", "Dockerfile"):
@@ -486,7 +463,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def composed(checkout: Path, *flags: str) -> Json:
-    """What compose makes of the stack."""
+    """Return the stack as compose resolves it."""
     code, said = outcome("docker-compose", *flags, "config", folder=checkout)
     assert code == 0, said
     return yaml.safe_load(said)
@@ -494,35 +471,36 @@ def composed(checkout: Path, *flags: str) -> Json:
 
 @pytest.mark.process
 @pytest.mark.parametrize("profile", [None, *(profile for profiles in PROFILES.values() for profile in profiles)])
-def test_compose_takes_the_stack(profile: str | None, checkout: Path) -> None:
+def test_compose_accepts_the_stack(profile: str | None, checkout: Path) -> None:
     merged = composed(checkout, *(("--profile", profile) if profile else ()))
     assert merged["services"]["exporter"]["environment"] == environment("exporter", {})
 
 
 @pytest.mark.process
 @pytest.mark.parametrize("password", [PLACEHOLDER, "$PATH a$b$$", "# # no comment", 'a "b" & \\c=d;e', "correct horse"])
-def test_a_password_in_single_quotes_stays_as_it_is(password: str, checkout: Path) -> None:
-    # Debian's compose replaces ${NAME} even there, today's does not.
+def test_a_password_in_single_quotes_stays_unchanged(password: str, checkout: Path) -> None:
+    # Old versions of compose replace ${NAME} even there, new ones do not.
     assert f"SMARTHUB_PASSWORD='{PLACEHOLDER}'\n" in read(".env.example")
     (checkout / ".env").write_text(read(".env.example").replace(PLACEHOLDER, password), encoding="utf-8")
     merged = composed(checkout)
     for name in SIGNING_IN:
         found = merged["services"][name]["environment"]
-        # compose writes each $ twice, so that what it prints can be read again.
+        # compose doubles each $ in its output.
         plain = {key: value.replace("$$", "$") for key, value in found.items()}
         assert plain == environment(name, {**example(), "SMARTHUB_PASSWORD": password})
 
 
 @pytest.mark.process
-def test_compose_takes_the_secret_in_a_file(checkout: Path) -> None:
+def test_compose_accepts_the_secret_as_a_file(checkout: Path) -> None:
     lines = [line for line in read(".env.example").splitlines() if "PASSWORD" not in line]
     (checkout / ".env").write_text("\n".join(lines), encoding="utf-8")
     merged = composed(checkout, "-f", "docker-compose.yml", "-f", "compose/secrets.yml")
-    # Beside docker-compose.yml, not beside the file that names it.
+    # Relative to docker-compose.yml, not to the file that names it.
     assert merged["secrets"]["smarthub_password"] == {"file": str(checkout / "secrets" / "smarthub_password")}
     variables = {**example(), "SMARTHUB_PASSWORD": ""}
+    over = {"SMARTHUB_PASSWORD": "", "SMARTHUB_PASSWORD_FILE": "/run/secrets/smarthub_password"}
+    assert set(SECRETS["services"]) == set(SIGNING_IN)
     for name in SIGNING_IN:
-        over = SECRETS["services"][name]["environment"]
         assert merged["services"][name]["environment"] == environment(name, variables, over)
         assert merged["services"][name]["secrets"] == [{"source": "smarthub_password"}]
 
@@ -534,7 +512,7 @@ def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
 
 @pytest.mark.process
 @pytest.mark.parametrize("shipped", [True, False], ids=["compose", "README"])
-def test_scrapers_take_their_configurations(shipped: bool, tmp_path: Path) -> None:  # noqa: FBT001
+def test_scrapers_accept_their_configurations(shipped: bool, tmp_path: Path) -> None:  # noqa: FBT001
     place, file = "/etc/prometheus/alerts/smarthub.yml", ROOT / "grafana" / "alerts" / "smarthub.yml"
     if shipped:
         texts = [read(f"compose/{name}.yml") for name in ("vmagent", "prometheus")]

@@ -1,4 +1,4 @@
-"""The systemd unit in docs against the program that it starts."""
+"""The systemd unit in docs, checked against the program that it starts."""
 
 import shlex
 from configparser import ConfigParser
@@ -12,15 +12,10 @@ from exporter.config.schema import VARIABLES
 
 from ..support.project_files import read
 
-
-def _unit() -> ConfigParser:
-    unit = ConfigParser(interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment,method-assign]
-    unit.read_string(read("docs/smarthub-exporter.service"))
-    return unit
-
-
-SERVICE = _unit()["Service"]
+UNIT = ConfigParser(interpolation=None)
+UNIT.optionxform = str  # type: ignore[assignment,method-assign]
+UNIT.read_string(read("docs/smarthub-exporter.service"))
+SERVICE = UNIT["Service"]
 
 
 def _words(key: str, state: Path = Path("/var/lib"), credentials: Path = Path("/run/credentials")) -> list[str]:
@@ -28,7 +23,7 @@ def _words(key: str, state: Path = Path("/var/lib"), credentials: Path = Path("/
     return shlex.split(value.replace("%S", str(state)).replace("%d", str(credentials)))
 
 
-def test_the_command_line_is_one_of_the_program() -> None:
+def test_the_command_line_is_valid() -> None:
     program, *typed = _words("ExecStart")
     arguments = build_parser().parse_args(typed)
     assert Path(program).name == "smarthub-exporter"
@@ -37,7 +32,7 @@ def test_the_command_line_is_one_of_the_program() -> None:
     assert arguments.state_dir == f"/var/lib/{SERVICE['StateDirectory']}"
 
 
-def test_the_variables_are_known_to_the_program() -> None:
+def test_the_variables_exist() -> None:
     names = [word.partition("=")[0] for word in _words("Environment")]
     assert names
     assert set(names) <= set(VARIABLES)

@@ -1,4 +1,4 @@
-"""The floor plan of docs/architecture.md, read from the imports: what may import what, and one home for each name."""
+"""The floor plan in docs/architecture.md, checked by imports, and one place for each class and test."""
 
 import ast
 from collections import defaultdict
@@ -25,16 +25,16 @@ LAYERS = (
     ("cli",),
     ("__main__",),
 )
-"""From the bottom: each part of the program imports only what stands in a line above its own."""
+"""From the bottom up: each part imports only parts in the lines above its own."""
 
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 WIRING = {"app"}
-"""Top-level modules that serve one package alone: the commands are the only place where everything is put together."""
+"""Top-level modules that may serve a single package: only the commands start the whole program."""
 
 
 def modules() -> dict[str, ast.Module]:
-    """Every module by its dotted name inside the package; a package by the name of its folder."""
+    """Return every module by its dotted name inside the package."""
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
@@ -46,7 +46,7 @@ MODULES = modules()
 
 
 def imported(name: str) -> Iterator[str]:
-    """The modules of the package that a module imports."""
+    """Yield the modules of the package that a module imports."""
     is_package = (PACKAGE / name.replace(".", "/")).is_dir()
     here = name.split(".") if is_package else name.split(".")[:-1]
     for node in ast.walk(MODULES[name]):
@@ -66,7 +66,7 @@ def test_every_part_has_a_level() -> None:
     assert {part_of(module) for module in MODULES} - {""} == set(LEVEL)
 
 
-def test_imports_go_down_only() -> None:
+def test_imports_only_go_down() -> None:
     upwards = [
         f"{module} imports {target}"
         for module in MODULES
@@ -105,7 +105,7 @@ def test_a_public_class_is_defined_once() -> None:
 
 TESTS = Path(__file__).parents[1]
 SCENARIOS = {"config": {"example", "properties", "rejections"}, "simulator": {"beginnings", "days_and_months"}}
-"""Test files beside their package that stand for no single module of it."""
+"""Test files that belong to a package but to no single module of it."""
 
 
 def test_tests_mirror_the_packages() -> None:
@@ -119,7 +119,7 @@ def test_tests_mirror_the_packages() -> None:
     assert strangers == []
 
 
-def test_nothing_is_imported_from_a_conftest_or_a_test_module() -> None:
+def test_no_import_from_a_conftest_or_a_test_module() -> None:
     lines = [
         f"{path.relative_to(TESTS)}: {node.module}"
         for path in TESTS.rglob("*.py")

@@ -1,4 +1,4 @@
-"""What the project is built and tested with: lock files in step with pyproject.toml, and scripts that run anywhere."""
+"""Build and test tools: lock files that match pyproject.toml, and scripts that run anywhere."""
 
 import os
 import re
@@ -47,7 +47,7 @@ def test_every_dependency_is_locked_within_its_range(lock: str, wanted: list[str
     for requirement in map(Requirement, wanted):
         version = versions.get(canonicalize_name(requirement.name))
         assert version is not None, f"run `make lock`, because {lock} has no {requirement}"
-        assert version in requirement.specifier, f"run `make lock`, because {lock} does not fit {requirement}"
+        assert version in requirement.specifier, f"run `make lock`, because {lock} does not match {requirement}"
 
 
 def test_the_lock_files_agree_on_what_they_share() -> None:
@@ -58,7 +58,7 @@ def test_the_lock_files_agree_on_what_they_share() -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_file_holds_only_pins_with_hashes(lock: str) -> None:
+def test_a_lock_file_has_only_pins_with_hashes(lock: str) -> None:
     lines = read(lock).splitlines()
     header, rest = lines[:2], lines[2:]
     assert header[1] == "#    make lock"
@@ -71,34 +71,34 @@ ELSEWHERE = (
     r"\b[\w-]+\.(?:org|com|net|io|dev)\b",
     r"(?:^|[\s\"'=])/(?:home|root|work|tmp|Users|opt)/",
 )
-"""Where packages come from is said by the machine, and no path of anybody's is written down."""
+"""Package sources are configured on each machine, and no file contains a private path."""
 
 
 @pytest.mark.parametrize("name", ["Makefile", *SCRIPTS, *LOCKS])
-def test_nothing_of_a_certain_machine_is_written_down(name: str) -> None:
+def test_no_file_depends_on_a_certain_machine(name: str) -> None:
     assert not re.findall("|".join(ELSEWHERE), read(name))
 
 
-def test_ci_runs_the_tests_by_the_command_of_readme() -> None:
+def test_ci_runs_the_test_command_of_the_readme() -> None:
     assert read(".ci/run").splitlines()[-1] == "make test"
     assert re.search(r"^(?:\$ )?make test\b|`make test`", read("README.md"), re.MULTILINE)
 
 
-def test_every_target_that_people_call_is_listed_by_make_help() -> None:
+def test_make_help_lists_every_phony_target() -> None:
     makefile = read("Makefile")
     (declared,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert sorted(re.findall(r"^([a-z]+):.* ## \S", makefile, re.MULTILINE)) == sorted(declared.split())
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_a_script_can_be_executed_and_stops_at_its_first_failure(name: str) -> None:
+def test_scripts_are_executable_and_stop_at_a_failure(name: str) -> None:
     assert os.access(ROOT / name, os.X_OK)
     assert "\nset -euo pipefail\n" in read(name)
     subprocess.run(["bash", "-n", ROOT / name], check=True)
 
 
 class FakeDebian:
-    """A tree with the script, and an apt-get and dpkg that note their calls."""
+    """A folder with the script and with fake apt-get and dpkg, which record their calls."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -118,7 +118,7 @@ class FakeDebian:
         program.chmod(0o755)
 
     def hides(self, name: str) -> None:
-        """From now on the system has everything but one program."""
+        """Remove one program from the system."""
         everything = self.folder / "system"
         everything.mkdir()
         for program in Path("/usr/bin").iterdir():
@@ -146,14 +146,14 @@ def debian(tmp_path: Path) -> FakeDebian:
     return FakeDebian(tmp_path)
 
 
-def test_programs_on_path_are_used_as_they_are(debian: FakeDebian) -> None:
+def test_programs_on_path_are_not_fetched(debian: FakeDebian) -> None:
     debian.has("some-database", "")
     found = debian.fetch("some-database")
     assert (found.returncode, found.stdout) == (0, "")
     assert not debian.called("apt-get")
 
 
-def test_a_missing_program_is_unpacked_once_and_its_folder_told(debian: FakeDebian) -> None:
+def test_a_missing_program_is_unpacked_once(debian: FakeDebian) -> None:
     folder = debian.folder / ".cache/debian/some-database/usr/bin"
     for _ in range(2):
         found = debian.fetch("some-database")
@@ -162,24 +162,24 @@ def test_a_missing_program_is_unpacked_once_and_its_folder_told(debian: FakeDebi
     assert [call.split()[-1] for call in debian.called("apt-get")] == ["update", "some-database"]
 
 
-def test_a_failing_download_is_tried_three_times(debian: FakeDebian) -> None:
-    debian.has("apt-get", "case $4 in download) exit 100 ;; esac")
+@pytest.mark.parametrize(
+    ("program", "action", "code", "message"),
+    [
+        ("apt-get", "case $4 in download) exit 100 ;; esac", 1, "cannot be fetched"),
+        ("apt-get", 'case $4 in update) exit 100 ;; download) : >"$5_1_all.deb" ;; esac', 0, "do not answer"),
+        ("dpkg", 'mkdir -p "$3"', 1, "has no program"),
+    ],
+    ids=["download", "update", "no program"],
+)
+def test_only_a_program_that_cannot_be_had_is_a_failure(
+    debian: FakeDebian, program: str, action: str, code: int, message: str
+) -> None:
+    debian.has(program, action)
     found = debian.fetch("some-database")
-    assert (found.returncode, "cannot be fetched" in found.stderr) == (1, True)
-    assert len([call for call in debian.called("apt-get") if " -q download " in call]) == 3
-    assert not (debian.folder / ".cache/debian/some-database").exists()
-
-
-def test_a_source_that_does_not_answer_is_no_failure(debian: FakeDebian) -> None:
-    debian.has("apt-get", 'case $4 in update) exit 100 ;; download) : >"$5_1_all.deb" ;; esac')
-    found = debian.fetch("some-database")
-    assert (found.returncode, "do not answer" in found.stderr) == (0, True)
-
-
-def test_a_package_without_the_program_is_a_failure(debian: FakeDebian) -> None:
-    debian.has("dpkg", 'mkdir -p "$3"')
-    found = debian.fetch("some-database")
-    assert (found.returncode, "has no program" in found.stderr) == (1, True)
+    assert (found.returncode, message in found.stderr) == (code, True)
+    downloads = [call for call in debian.called("apt-get") if " -q download " in call]
+    assert len(downloads) == (3 if message == "cannot be fetched" else 1)
+    assert (debian.folder / ".cache/debian/some-database").exists() == (code == 0)
 
 
 def test_a_script_is_unpacked_and_started_with_its_modules(debian: FakeDebian) -> None:
@@ -198,6 +198,6 @@ def test_a_script_is_unpacked_and_started_with_its_modules(debian: FakeDebian) -
     assert said.stdout == "['config', 'two words']\n"
 
 
-def test_ci_installs_what_cannot_be_unpacked() -> None:
+def test_ci_installs_programs_that_cannot_be_unpacked() -> None:
     assert "command -v chromium >/dev/null || missing+=(chromium)" in read(".ci/run")
     assert "missing+=(docker-compose)" in read(".ci/run")
