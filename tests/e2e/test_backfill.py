@@ -1,4 +1,4 @@
-"""History by the real command from the simulated portal into a real VictoriaMetrics: all of it is there and true."""
+"""Backfills by the real command from a simulated portal into a real VictoriaMetrics: complete and correct."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -47,19 +47,19 @@ def served(services: Services, world: World, settings: Settings = NEW) -> Portal
 
 
 def truth(server: PortalServer, first: int, after: int) -> Expected:
-    """Every sample of the local days from the instant `first` to `after`."""
+    """Return all samples of the local days between two instants."""
     return expected(server.portal, server.host, first, after)
 
 
 def between(first_day: int, last_day: int) -> tuple[str, ...]:
-    """The flags for whole days, given by how many days ago they were."""
+    """Return the flags for a range of days, given as days ago."""
     return "--start", str(days_ago(first_day)), "--end", str(days_ago(last_day))
 
 
 # -- Five years
 
 
-def test_five_years_are_stored_to_the_last_sample_and_sent_once(services: Services, tmp_path: Path) -> None:
+def test_five_years_are_stored_completely_and_sent_once(services: Services, tmp_path: Path) -> None:
     database, server = services.victoria_metrics(), served(services, SOLAR_HOUSE)
     first, after = midnight(days_ago(5 * 365 + 1)), midnight(days_ago(0))
     command, days = Backfiller(tmp_path, server.url, database.url), between(5 * 365 + 1, 1)
@@ -87,7 +87,7 @@ def test_five_years_are_stored_to_the_last_sample_and_sent_once(services: Servic
 
 
 def check_clock_changes(stored: Mapping[Labels, Sequence[Sample]], first: int, after: int) -> None:
-    """Both days of each year on which clocks change are there with all their quarters of an hour."""
+    """Check that the days of daylight saving changes have all their 15-minute intervals."""
     changes = [(start, end) for start, end in local_days(ZONE, first, after) if end - start != DAY]
     assert sorted(end - start for start, end in changes) == 5 * [23 * 3600] + 5 * [25 * 3600]
     quarters = {each for start, end in changes for each in range(start + 900, end + 1, 900)}
@@ -98,7 +98,7 @@ def check_clock_changes(stored: Mapping[Labels, Sequence[Sample]], first: int, a
 # -- Retention
 
 
-def test_a_database_that_keeps_a_month_is_named_and_completed(services: Services, tmp_path: Path) -> None:
+def test_a_database_with_short_retention_is_named(services: Services, tmp_path: Path) -> None:
     database, server = services.victoria_metrics(without=["-retentionPeriod"]), served(services, HOURLY_HOUSE)
     command = Backfiller(tmp_path, server.url, database.url)
     first, border, after = (midnight(days_ago(days)) for days in (100, 40, 0))
@@ -138,12 +138,12 @@ def polls(server: PortalServer) -> int:
 
 @pytest.fixture
 def streets(services: Services, tmp_path: Path) -> list["Street"]:
-    """One whose exporter shares the state of the backfill, and one whose does not."""
+    """Two streets: in the first, exporter and backfill share their state."""
     return [Street(services, tmp_path / name, shares=shares) for name, shares in (("same", True), ("other", False))]
 
 
 class Street:
-    """A solar house and an hourly one, a database, and what fills it."""
+    """A solar house and an hourly one, a database, an exporter and backfills."""
 
     def __init__(self, services: Services, folder: Path, *, shares: bool) -> None:
         self.services = services
@@ -157,7 +157,7 @@ class Street:
         self.days = ("--start", str(days_ago(30)))
 
     def exporter(self, *, refresh_interval: str = "1s") -> Exporter:
-        """An exporter that has read the portal once."""
+        """Return an exporter that has read the portal once."""
         state = self.backfiller.state if self.shares else self.folder / "exporter" / "state"
         return Exporter(
             self.services,
@@ -169,18 +169,18 @@ class Street:
         )
 
     def scraper(self, exporter: Exporter, **of_job: object) -> VmAgent:
-        """A vmagent that has scraped it several times."""
+        """Return a vmagent that has scraped the exporter several times."""
         agent = self.services.vmagent(scrape_config(job(INTERVALS_JOB, exporter.address, **of_job)), self.database)
         self.scrape(agent)
         return agent
 
     def scrape(self, agent: VmAgent) -> None:
-        """Some scrapes of what is served by now, until they are stored."""
+        """Wait until several more scrapes are stored."""
         agent.wait_for_scrapes(3)
         agent.wait_until_sent()
 
     def check(self, **labels: str) -> None:
-        """One series a meter and family, one sample an interval, the portal's present value, exact sums by day."""
+        """Expect one series per meter and family with one current sample per interval, and exact daily sums."""
         wanted, allowed = (truth(self.server, self.first, int(moment)) for moment in (self.began, time.time()))
         wanted, allowed = (
             {tuple(sorted({**dict(key), **labels}.items())): values for key, values in each.items()}
@@ -204,31 +204,31 @@ class Street:
                 assert len(sums) == len(days_own)
 
     def check_copies(self) -> None:
-        """What was written more than once has the same timestamps."""
+        """Expect copies of a sample to have the same timestamp."""
         stored = self.database.export(ALL)
         self.database.terminate()
-        # Not by reduce_mem_usage=1, with which 1.79.5 mixes up the blocks of a series now and then.
+        # Without reduce_mem_usage=1, since 1.79.5 then sometimes mixes up the blocks of a series.
         copy = self.services.victoria_metrics(without=["-dedup.minScrapeInterval"], folder=self.database.folder)
         everything = copy.export(ALL)
         assert {labels: sorted(set(samples)) for labels, samples in everything.items()} == stored
         assert sum(map(len, everything.values())) > sum(map(len, stored.values()))
 
     def revise(self, *revisions: tuple[int, float]) -> None:
-        """From now on the portal has other energy in the quarters that begin at these instants."""
+        """Change the energy of the 15-minute intervals that start at these instants."""
         now = time.time()
         more = tuple(Revision(SOLAR.number, start, now, factor) for start, factor in revisions)
         change(self.server, revisions=(*self.server.portal.settings.revisions, *more))
 
 
 def backfilled(*streets: Street, corrected: int | None = None) -> None:
-    """A month of each by the command, all at once, for each has to wait; corrected: intervals, as the summary says."""
+    """Backfill a month of each street in parallel. `corrected` is the number of intervals in the summary."""
     for done in [street.backfiller.start(*street.days) for street in streets]:
         assert done.wait(2 * DEADLINE) == EXIT_DONE, done.stderr
         if corrected is not None:
             assert figure(done, "corrected").startswith(f"{corrected} intervals")
 
 
-def test_a_scraped_week_and_a_backfilled_month_are_one_history(streets: list[Street]) -> None:
+def test_scraped_and_backfilled_data_are_one_history(streets: list[Street]) -> None:
     backfilled(*streets)
     for street in streets:
         street.scraper(street.exporter())
@@ -238,7 +238,7 @@ def test_a_scraped_week_and_a_backfilled_month_are_one_history(streets: list[Str
     streets[0].check_copies()
 
 
-def test_corrections_win_whatever_a_scraper_goes_on_serving(streets: list[Street]) -> None:
+def test_corrections_win_over_what_is_still_scraped(streets: list[Street]) -> None:
     agents = [street.scraper(street.exporter(refresh_interval="1h")) for street in streets]
     backfilled(*streets)
     old, recent = midnight(days_ago(25)) + 19 * 3600, midnight(days_ago(3)) + 18 * 3600
@@ -253,7 +253,7 @@ def test_corrections_win_whatever_a_scraper_goes_on_serving(streets: list[Street
             street.check()
 
 
-def test_a_correction_older_than_the_window_is_asked_for(streets: list[Street]) -> None:
+def test_a_correction_older_than_the_window_is_reported(streets: list[Street]) -> None:
     street = streets[0]
     exporter = street.exporter()
     agent = street.scraper(exporter)
@@ -277,7 +277,7 @@ def test_a_correction_older_than_the_window_is_asked_for(streets: list[Street]) 
     assert "level=error" not in exporter.log
 
 
-def test_labels_of_the_scrape_can_be_given_to_the_backfill(streets: list[Street]) -> None:
+def test_a_backfill_can_write_the_labels_of_the_scrape(streets: list[Street]) -> None:
     street = streets[1]
     exporter = street.exporter()
     street.scraper(exporter, metric_relabel_configs=[])
@@ -304,7 +304,9 @@ def true_month(portal: PortalServer) -> Expected:
     return truth(portal, midnight(days_ago(32)), midnight(days_ago(2)))
 
 
-def test_a_database_that_comes_up_later_is_waited_for(services: Services, tmp_path: Path, portal: PortalServer) -> None:
+def test_a_backfill_waits_for_a_database_that_starts_later(
+    services: Services, tmp_path: Path, portal: PortalServer
+) -> None:
     database = services.victoria_metrics()
     database.terminate()
 
@@ -316,7 +318,7 @@ def test_a_database_that_comes_up_later_is_waited_for(services: Services, tmp_pa
     assert differences(by_end(database.export(ALL)), true_month(portal)) == []
 
 
-def test_credentials_are_given_to_the_database(services: Services, tmp_path: Path, portal: PortalServer) -> None:
+def test_credentials_are_sent_to_the_database(services: Services, tmp_path: Path, portal: PortalServer) -> None:
     database = services.victoria_metrics("-httpAuth.username=meter", "-httpAuth.password=reader")
     command = Backfiller(tmp_path, portal.url, database.url)
     for credentials in ({}, {"username": "meter", "password": "wrong"}):
@@ -329,12 +331,12 @@ def test_credentials_are_given_to_the_database(services: Services, tmp_path: Pat
     command.configure(url=database.url, username="meter", password="reader")
     assert command.run(*A_MONTH).wait() == EXIT_DONE
     database.terminate()
-    # Without credentials, for this test to look in.
+    # Without credentials, for the queries of this test.
     open_to_all = services.victoria_metrics(folder=database.folder)
     assert differences(by_end(open_to_all.export(ALL)), true_month(portal)) == []
 
 
-def test_a_cluster_takes_at_one_address_and_gives_at_another(
+def test_a_cluster_has_separate_addresses_to_write_and_read(
     services: Services, tmp_path: Path, portal: PortalServer
 ) -> None:
     database = services.victoria_metrics()
@@ -349,7 +351,7 @@ def test_a_cluster_takes_at_one_address_and_gives_at_another(
     assert differences(by_end(database.export(ALL)), true_month(portal)) == []
 
 
-def test_flags_of_a_proxy_are_not_those_of_the_database(
+def test_flags_of_a_proxy_are_not_taken_for_the_databases(
     services: Services, tmp_path: Path, portal: PortalServer
 ) -> None:
     proxy = services.vmauth(services.victoria_metrics(), "", "/.*")

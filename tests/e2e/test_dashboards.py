@@ -1,7 +1,7 @@
-"""Every query of every dashboard and rule in real databases, against the truth of thirteen months.
+"""Every query of every dashboard and alert in real databases, compared with the truth of thirteen months.
 
-The databases hold what the exporter writes of a solar house (15 minutes, cost, rate periods), a barn (60 minutes, no
-cost), and for the last weeks meters of 5 and 30 minutes, with gaps, and with wrong first versions of many values.
+The databases hold what the exporter writes for a solar house (15 minutes, cost, rate periods), a barn (60 minutes, no
+cost) and, in the last weeks, meters of 5 and 30 minutes: with gaps, and with many values that were corrected later.
 """
 
 import time
@@ -71,7 +71,7 @@ GAPS = (
     Span(BARN, instant("2025-03-13 09:00"), instant("2025-03-13 11:00")),
 )
 ask = partial(dashboard_truth.ask, portal="novec")
-"""Without what stands beside the truth: meters that are there for alerts."""
+"""Excludes the meters that exist only for the alerts."""
 
 KINDS = ("victoria-metrics", "victoria-metrics without deduplication", "prometheus")
 
@@ -82,7 +82,7 @@ def _portal(*locations: LocationSpec) -> SimulatedPortal:
 
 @pytest.fixture(scope="module")
 def expected_values() -> Expected:
-    """Every sample of the timestamped families, by the end of its interval or day."""
+    """All samples with timestamps, by the end of their interval or day."""
     year = _portal(house(2, meter(2, Channels.THREE, periods=True)), house(3, meter(3, step=3600, cost=False)))
     weeks = _portal(house(5, meter(5, step=300, cost=False)), house(6, meter(6, step=1800, cost=False)))
     since = (NOW - timedelta(days=20)).replace(hour=0, minute=0, second=0)
@@ -98,7 +98,7 @@ def truth(expected_values: Expected) -> Truth:
 
 
 def _written(values: Expected) -> dict[Labels, list[Sample]]:
-    """As an exporter writes them that first saw many of them wrong."""
+    """Return the samples of an exporter that first saw many wrong values."""
     samples: dict[Labels, list[Sample]] = {}
     for labels, found in values.items():
         written = samples[labels] = []
@@ -110,7 +110,7 @@ def _written(values: Expected) -> dict[Labels, list[Sample]]:
 
 
 def _state(truth: Truth) -> dict[Labels, list[Sample]]:
-    """What both scrape jobs store of the last six hours, once a minute: among good ones, one of each trouble."""
+    """Return six hours of both scrape jobs, once per minute: healthy series and one of each problem."""
     moments = [int(NOW.timestamp()) - each * 60 for each in reversed(range(6 * 60))]
     constant: dict[Labels, float] = {
         _scraped("up", "smarthub_exporter"): 1,
@@ -142,12 +142,12 @@ def _state(truth: Truth) -> dict[Labels, list[Sample]]:
 
 
 def _standing(values: Mapping[Labels, float], moments: Sequence[int]) -> dict[Labels, list[Sample]]:
-    """Samples of what stays as it is."""
+    """Return samples of constant series."""
     return {labels: [(each * 1000, float(value)) for each in moments] for labels, value in values.items()}
 
 
 def _counters() -> dict[Labels, Callable[[int], float]]:
-    """Counters of an exporter that refreshes once an hour, by their values at a moment."""
+    """Return counters of an exporter with hourly refreshes, as functions of time."""
 
     def hourly(moment: int) -> float:
         return moment // 3600 - NOW.timestamp() // 3600 + 24
@@ -182,7 +182,7 @@ def _meter(name: str, number: str, portal: str = "novec", **labels: str) -> Labe
 
 
 def _unusual() -> dict[Labels, list[Sample]]:
-    """A meter elsewhere that used three times as much on its newest day as before, and whose cost comes a day later."""
+    """Return a meter that used three times its usual energy on the last day, and whose cost is a day late."""
     known = {"portal": "other", "account": "55001", "location": "79999", "meter": "99999"}
     ends = [end for _, end in local_days(ZONE, NOW.timestamp() - 45 * 86400, NOW.timestamp() - 2 * 86400)]
     energy = [(timestamp_ms(end, 9), 60.0 if end == ends[-1] else 20.0) for end in ends]
@@ -193,7 +193,7 @@ def _unusual() -> dict[Labels, list[Sample]]:
 
 
 def _runs(name: str, moment: int) -> float:
-    """Whether a stage of the thermostat runs."""
+    """Return 1 while a stage of the thermostat is running."""
     length = {"heat_1": 1200, "heat_2": 600, "cool_1": 1500, "cool_2": 300, "aux_heat_1": 2400}[name]
     return float(moment % 3600 < length)
 
@@ -208,13 +208,13 @@ def _thermostat() -> dict[Labels, list[Sample]]:
 
 
 def _openmetrics(folder: Path, samples: Mapping[Labels, Sequence[Sample]]) -> Path:
-    """A file as `promtool tsdb create-blocks-from openmetrics` wants it; unknown types take names as they are."""
+    """Write a file for `promtool tsdb create-blocks-from openmetrics`. The type unknown allows any name."""
     lines: list[str] = []
     for labels in sorted(samples, key=lambda each: dict(each)["__name__"]):
         known = dict(labels)
         name = known.pop("__name__")
         selector = ",".join(f'{label}="{value}"' for label, value in known.items())
-        # Python's shortest text of a float is the float; milliseconds by one division likewise (tsdb-facts A4).
+        # repr is exact, and so is one division of milliseconds (docs/samples.md, "Timestamps and versions").
         lines += [f"{name}{{{selector}}} {value!r} {stamp / 1000!r}" for stamp, value in samples[labels]]
     file = folder / "history.om"
     file.write_text("\n".join([*lines, "# EOF", ""]), encoding="utf-8")
@@ -230,7 +230,7 @@ def databases(
     with Services(folder / "services") as services:
         deduplicating = services.victoria_metrics()
         plain = services.victoria_metrics("-dedup.minScrapeInterval=0", LIMIT)
-        # Scraped and backfilled copies of everything in the one that does not mind.
+        # Copies of everything, scraped and backfilled, for the database that removes them.
         for each in (deduplicating, plain, plain):
             each.import_samples(samples)
         prometheus = services.prometheus(prometheus_config(), history=_openmetrics(folder, samples))
@@ -244,7 +244,7 @@ def database(request: pytest.FixtureRequest, databases: dict[str, Database]) -> 
 
 @pytest.fixture(params=KINDS[1:])
 def unlimited(request: pytest.FixtureRequest, databases: dict[str, Database]) -> Database:
-    """A database that evaluates subqueries of a year."""
+    """A database that can evaluate subqueries over a year."""
     return databases[request.param]
 
 
@@ -252,11 +252,11 @@ def absolute(start: datetime, end: datetime) -> TimeRange:
     return TimeRange(start.timestamp(), end.timestamp(), ZONE)
 
 
-# -- all of them
+# -- all queries
 
 
 @pytest.mark.parametrize("panel", all_panels(), ids=str)
-def test_all_databases_show_the_same_and_nothing_is_empty(panel: Panel, databases: dict[str, Database]) -> None:
+def test_all_databases_show_the_same_and_no_panel_is_empty(panel: Panel, databases: dict[str, Database]) -> None:
     shown = last(7 if panel.dashboard == "home" else 0.2)
     for letter, target in panel.targets.items():
         first, *others = (run(each, panel, letter, shown, {}) for each in databases.values())
@@ -281,7 +281,7 @@ TROUBLES = {
 
 
 @pytest.mark.parametrize("alert", RULES)
-def test_every_rule_finds_its_trouble_and_no_other(alert: str, database: Database) -> None:
+def test_every_alert_finds_its_problem_and_no_other(alert: str, database: Database) -> None:
     (labels,) = database.query(RULES[alert]["expr"], NOW.timestamp())
     assert TROUBLES[alert] <= set(labels)
     assert "__name__" not in dict(labels)
@@ -310,10 +310,10 @@ def test_bars_are_the_local_days_of_a_year(  # noqa: PLR0917
         assert by_date(found[number], zone) == close(wanted)
     changes = [f"{each:%Y-%m-%d}" for each in (*SPRINGS, AUTUMN)]
     assert set(changes) < by_date(found[meters[0]], zone).keys()
-    assert len(found[SOLAR]) == 398  # not the day with the gap, not the newest one
+    assert len(found[SOLAR]) == 398  # without the day with the gap and the newest day
 
 
-def test_bars_are_local_days_in_longer_steps_too(unlimited: Database, truth: Truth) -> None:
+def test_bars_are_local_days_with_longer_steps_too(unlimited: Database, truth: Truth) -> None:
     for days, step in ((2 * 365, 7200), (3 * 365, 10800), (9 * 365, 43200)):
         shown = last(days)
         assert find("Energy a day").step(shown) == step
@@ -322,7 +322,7 @@ def test_bars_are_local_days_in_longer_steps_too(unlimited: Database, truth: Tru
         assert by_date(found[BARN]) == close(whole_days(truth, "smarthub_day_usage_kwh", BARN, shown))
 
 
-def test_drawn_sent_and_net_of_days_are_of_meters_that_export(database: Database, truth: Truth) -> None:
+def test_usage_export_and_net_are_of_meters_that_export(database: Database, truth: Truth) -> None:
     shown = last(400)
     drawn, sent = (whole_days(truth, f"smarthub_day_{each}_kwh", SOLAR, shown) for each in ("usage", "export"))
     wanted = {
@@ -353,7 +353,7 @@ MONTHS_KNOWN = [
 
 
 @pytest.mark.parametrize(("panel", "now"), MONTHS_KNOWN, ids=str)
-def test_months_are_sums_of_their_whole_local_days(
+def test_months_are_sums_of_their_full_local_days(
     panel: Panel, now: datetime, database: Database, truth: Truth
 ) -> None:
     month = panel.own_range(last(7, now))
@@ -374,7 +374,7 @@ def test_months_are_sums_of_their_whole_local_days(
     )
 
 
-def test_the_latest_whole_day_tells_its_energy_cost_and_date(database: Database, truth: Truth) -> None:
+def test_the_last_full_day_shows_its_energy_cost_and_date(database: Database, truth: Truth) -> None:
     energy = ask(database, "Latest whole day", "A", last(7))
     cost = ask(database, "Latest whole day", "B", last(7))
     date = ask(database, "Latest whole day was", "A", last(7))
@@ -385,7 +385,7 @@ def test_the_latest_whole_day_tells_its_energy_cost_and_date(database: Database,
     assert value(cost, SOLAR) == truth.of("smarthub_day_cost_usd", SOLAR)[max(truth.of("smarthub_day_cost_usd", SOLAR))]
 
 
-def test_the_latest_whole_day_shows_no_cost_of_another_day(database: Database) -> None:
+def test_the_last_full_day_shows_no_cost_of_another_day(database: Database) -> None:
     panel = find("Latest whole day")
     (energy,) = run(database, panel, "A", last(7), {"portal": "other"}).values()
     assert list(energy.values()) == [60.0]
@@ -414,7 +414,7 @@ def test_power_shows_the_interval_that_contains_each_point(
         ends = truth.within("smarthub_interval_usage_watts", number, start, stop + 3600)
         wanted: Points = {}
         for moment in range(start, stop + 1, 900):
-            # A point of a meter with finer intervals is their mean.
+            # For a meter with shorter intervals, a point is their mean.
             inside = [watts for end, watts in ends.items() if max(moment, end - STEPS[number]) < min(moment + 900, end)]
             if inside:
                 wanted[moment] = fsum(inside) / len(inside)
@@ -444,7 +444,7 @@ def test_power_zoomed_out_is_the_mean_of_each_step_by_time(  # noqa: PLR0917
 
 
 def _mean(known: Mapping[int, float], length: int, start: int, end: int) -> float | None:
-    """The mean of what is known of a time, each moment with the weight of any other."""
+    """Return the mean of the known values over a period, weighted by time."""
     grid = range(start // length * length + length, end + length, length)
     shares = [(min(each, end) - max(each - length, start), known[each]) for each in grid if each in known]
     return fsum(share * watts for share, watts in shares) / sum(share for share, _ in shares) if shares else None
@@ -466,9 +466,7 @@ def test_averages_look_back_a_day_and_a_week(
 
 
 @pytest.mark.parametrize("shown", [*WEEKS, last(50)], ids=["spring", "autumn", "now", "50 days"])
-def test_the_cumulative_curve_is_the_energy_since_the_left_edge(
-    shown: TimeRange, database: Database, truth: Truth
-) -> None:
+def test_the_cumulative_curve_starts_at_the_left_edge(shown: TimeRange, database: Database, truth: Truth) -> None:
     found = ask(database, "Power and cumulative usage", "D", shown)
     assert {SOLAR, BARN} <= found.keys()
     for number in (SOLAR, BARN):
@@ -478,7 +476,7 @@ def test_the_cumulative_curve_is_the_energy_since_the_left_edge(
             assert kwh == close(fsum(each for end, each in known if end <= moment)), (number, moment)
 
 
-def test_a_year_of_power_and_energy_is_true(unlimited: Database, truth: Truth) -> None:
+def test_a_year_of_power_and_energy_is_correct(unlimited: Database, truth: Truth) -> None:
     shown = last(365)
     step = find("Power and cumulative usage").step(shown)
     power, cumulative = (ask(unlimited, "Power and cumulative usage", letter, shown) for letter in "AD")
@@ -511,7 +509,7 @@ def test_nine_years_of_power_and_energy_are_not_too_many_points(unlimited: Datab
 # -- sums of a range
 
 
-def test_energy_and_cost_of_a_range_are_those_of_its_intervals(database: Database, truth: Truth) -> None:
+def test_energy_and_cost_of_a_range_are_sums_of_its_intervals(database: Database, truth: Truth) -> None:
     month = absolute(datetime(2025, 3, 1, tzinfo=ZONE), datetime(2025, 3, 18, tzinfo=ZONE))
     for shown in (*WEEKS, last(50), month):
         energy, cost = (ask(database, "Energy in this range", letter, shown) for letter in "AB")
@@ -526,9 +524,7 @@ def test_energy_and_cost_of_a_range_are_those_of_its_intervals(database: Databas
 
 
 @pytest.mark.parametrize("shown", WEEKS, ids=["spring", "autumn", "now"])
-def test_base_load_and_peak_are_of_the_intervals_of_the_range(
-    shown: TimeRange, database: Database, truth: Truth
-) -> None:
+def test_base_load_and_peak_are_those_of_the_range(shown: TimeRange, database: Database, truth: Truth) -> None:
     base, peak = (ask(database, title, "A", shown) for title in ("Base load", "Peak power"))
     assert {SOLAR, BARN} <= base.keys()
     for number, points in base.items():
@@ -553,7 +549,7 @@ def test_shares_are_the_energy_of_each_rate_period(database: Database, truth: Tr
 
 
 def hours(truth: Truth, number: str, name: str = "usage") -> dict[int, float]:
-    """Energy by the beginning of the hour."""
+    """Return energy by the start of its hour."""
     found: defaultdict[int, float] = defaultdict(float)
     for end, kwh in truth.of(f"smarthub_interval_{name}_kwh", number).items():
         found[(end - 1) // 3600 * 3600] += kwh
@@ -576,7 +572,7 @@ def test_the_heat_map_is_the_mean_of_each_local_hour_of_the_week(database: Datab
     assert mean(points) == close(mean({float(hour): kwh for hour, kwh in wanted.items()}))
 
 
-def test_peak_hours_are_those_that_drew_the_most(database: Database, truth: Truth) -> None:
+def test_peak_hours_are_those_with_the_most_energy(database: Database, truth: Truth) -> None:
     shown = last(90)
     found = ask(database, "Peak hours", "A", shown)
 
@@ -591,15 +587,15 @@ def test_peak_hours_are_those_that_drew_the_most(database: Database, truth: Trut
 
 
 @pytest.mark.parametrize("title", ["Hour by weekday", "Peak hours"])
-def test_hours_are_shown_as_long_as_there_is_a_point_for_each(title: str, unlimited: Database) -> None:
+def test_hours_are_shown_only_with_one_point_each(title: str, unlimited: Database) -> None:
     assert find(title).step(last(456)) == 3600
     assert ask(unlimited, title, "A", last(456))
-    # Otherwise every other hour would be missing, and where clocks change, another one than before.
+    # Otherwise every other hour would be missing, and others after a daylight saving change.
     assert find(title).step(last(2 * 365)) == 7200
     assert ask(unlimited, title, "A", last(2 * 365)) == {}
 
 
-def test_solar_power_is_what_each_hour_drew_and_sent(database: Database, truth: Truth) -> None:
+def test_solar_power_is_the_usage_and_export_of_each_hour(database: Database, truth: Truth) -> None:
     shown = absolute(SPRINGS[1] - timedelta(days=20), SPRINGS[1] + timedelta(days=2))
     drawn, sent = (hours(truth, SOLAR, name) for name in ("usage", "export"))
     found = [ask(database, "Drawn, sent and net power", letter, shown) for letter in "ABC"]
@@ -612,10 +608,10 @@ def test_solar_power_is_what_each_hour_drew_and_sent(database: Database, truth: 
         assert watts == close(wanted)
 
 
-# -- the present
+# -- current values
 
 
-def test_newest_power_its_time_and_age_are_of_one_interval(database: Database, truth: Truth) -> None:
+def test_newest_power_time_and_age_are_of_one_interval(database: Database, truth: Truth) -> None:
     power, end, age = (
         ask(database, title, "A", last(7)) for title in ("Newest power", "Newest interval ended", "Age of the data")
     )
@@ -627,7 +623,7 @@ def test_newest_power_its_time_and_age_are_of_one_interval(database: Database, t
 
 
 @pytest.mark.parametrize(("letter", "stage"), list(zip("BCDEF", STAGES, strict=True)))
-def test_the_thermostat_shows_how_much_of_a_step_a_stage_ran(letter: str, stage: str, database: Database) -> None:
+def test_the_thermostat_shows_the_share_of_a_step(letter: str, stage: str, database: Database) -> None:
     (points,) = ask(database, "Thermostat over power", letter, last(3), by="").values()
     assert len(points) > 3 * 95
     for moment, share in points.items():
@@ -636,10 +632,10 @@ def test_the_thermostat_shows_how_much_of_a_step_a_stage_ran(letter: str, stage:
             assert share == close(sum(running) / 15)
 
 
-# -- alerts as they are sent
+# -- alerts from end to end
 
 
-def test_vmalert_and_prometheus_say_the_same_of_the_same_trouble(services: Services, tmp_path: Path) -> None:
+def test_vmalert_and_prometheus_send_the_same_alerts(services: Services, tmp_path: Path) -> None:
     now = int(time.time())
     moments = range(now - 7200, now + 300, 60)
     constant = {
@@ -654,7 +650,7 @@ def test_vmalert_and_prometheus_say_the_same_of_the_same_trouble(services: Servi
     samples = _standing(constant, moments)
     refused = _scraped(families.FAILURES.name, login="novec", reason="two_factor")
     samples[refused] = [(each * 1000, float((each - moments[0]) // 3600)) for each in moments]
-    # Every second instead of every minute; nothing else differs from what is shipped.
+    # Evaluated every second, not every minute; everything else is as shipped.
     rules = tmp_path / "smarthub.yml"
     shipped = read("grafana/alerts/smarthub.yml")
     rules.write_text(shipped.replace("interval: 1m", "interval: 1s"), encoding="utf-8")
@@ -674,7 +670,7 @@ def test_vmalert_and_prometheus_say_the_same_of_the_same_trouble(services: Servi
         answers.append(_alerts(url))
 
     ours, theirs = answers
-    # How long ago is another second when another asks.
+    # Ages depend on the second of the evaluation.
     ago = {found.pop("SmartHubDataStale")["description"].partition(" ended 4d 4h 3")[0] for found in answers}
     assert ago == {"The newest interval of meter 80001 at location 70001 of novec"}
     assert ours == theirs
@@ -684,6 +680,6 @@ def test_vmalert_and_prometheus_say_the_same_of_the_same_trouble(services: Servi
 
 
 def _alerts(url: str) -> dict[str, dict[str, str]]:
-    """The annotations of what is pending or firing, by alert."""
+    """Return the annotations of pending and firing alerts, by alert."""
     found = http("GET", f"{url}/api/v1/alerts").json()["data"]["alerts"] or []
     return {each["labels"].get("alertname", each.get("name")): each["annotations"] for each in found}

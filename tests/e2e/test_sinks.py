@@ -1,4 +1,4 @@
-"""Months of a simulated portal in a real InfluxDB, VictoriaMetrics and Prometheus, both changes of clocks amid."""
+"""Months with a daylight saving change in a real InfluxDB, VictoriaMetrics and Prometheus."""
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -44,7 +44,7 @@ PORTAL = "coop"
 
 Point = tuple[float | None, ...]
 Points = Mapping[int, Point]
-"""The fields of points by their time in seconds."""
+"""The fields of points, by time in seconds."""
 
 
 def days_of(month: tuple[str, str]) -> list[tuple[int, int]]:
@@ -53,14 +53,14 @@ def days_of(month: tuple[str, str]) -> list[tuple[int, int]]:
 
 @dataclass
 class Coop:
-    """A simulated portal, read as the program reads it."""
+    """A simulated portal, read by the real client."""
 
     portal: SimulatedPortal
     client: PortalClient
     clock: ManualClock
 
     def chunk(self, location: LocationSpec, first: str, after: str) -> Chunk:
-        """What a backfill passes to a sink of the local days from `first` to before `after`."""
+        """Return the chunk of a backfill for the local days from `first` to before `after`."""
         shown: dict[tuple[str, str], RawSeries] = {}
 
         def watch(answer: UsageAnswer, time_frame: str, start: int, end: int) -> None:
@@ -80,13 +80,13 @@ class Coop:
         return Chunk(key, ZONE, start, end, meters, tuple(shown.values()))
 
     def revise(self, each: MeterSpec, *factors: tuple[str, float]) -> None:
-        """From now on some intervals have other energy; times as `2026-03-08 13:45`."""
+        """Multiply the energy of some intervals from now on. Times look like `2026-03-08 13:45`."""
         self.clock.advance(3600)
         revisions = tuple(Revision(each.number, instant(text), self.clock.now(), factor) for text, factor in factors)
         self.portal.settings = replace(self.portal.settings, revisions=revisions)
 
     def intervals(self, each: MeterSpec, *month: str) -> Points:
-        """Watts, kWh, US cents and exported kWh of each interval of a month."""
+        """Return watts, kWh, US cents and exported kWh of each interval of a month."""
         return {
             true.start: (
                 round((true.usage or 0) * 3_600_000 / each.step, 3),
@@ -98,7 +98,7 @@ class Coop:
         }
 
     def minutes(self, each: MeterSpec, *month: str) -> dict[str, Points]:
-        """Watts and US cents of each minute by the label of the channel, as contract 6 has them."""
+        """Return watts and US cents of each minute by channel, as in docs/samples.md, "InfluxDB layouts"."""
         start, end = map(instant, month)
         found: dict[str, dict[int, Point]] = {}
         for first in range(start, end, each.step):
@@ -131,7 +131,7 @@ def influx_config(service: InfluxDB | VictoriaMetrics, token: str = "", *, per_m
 
 
 def write(sink: Sink, *chunks: Chunk) -> list[Written]:
-    """Write as a backfill does, to the end."""
+    """Write chunks as a backfill does and finish."""
     with closing(sink):
         assert sink.open(min(each.start for each in chunks)) == []
         written = [sink.write(each) for each in chunks]
@@ -141,7 +141,7 @@ def write(sink: Sink, *chunks: Chunk) -> list[Written]:
 
 
 def stored(influxdb: InfluxDB, fields: str, where: str = "") -> dict[tuple[str, ...], Points]:
-    """The points by the tags that a series has."""
+    """Return the points of each series by its tags."""
     return {
         tuple(value for _, value in sorted(each.get("tags", {}).items()) if value): {
             second: tuple(values) for second, *values in each["values"]
@@ -151,13 +151,13 @@ def stored(influxdb: InfluxDB, fields: str, where: str = "") -> dict[tuple[str, 
 
 
 def assert_same(found: Mapping[tuple[str, ...], Points], wanted: Mapping[tuple[str, ...], Points]) -> None:
-    """All points of all series, but for the last bits."""
+    """Compare all points of all series, up to rounding errors."""
     assert found.keys() == wanted.keys()
     for tags, points in found.items():
         assert points.keys() == wanted[tags].keys()
         for second, fields in points.items():
             for value, right in zip(fields, wanted[tags][second], strict=True):
-                # isclose and not approx, which takes seconds for so many.
+                # isclose, since approx takes seconds for so many.
                 same = value is right is None or (value is not None and right is not None and isclose(value, right))
                 assert same, (tags, second, value, right)
 
@@ -165,7 +165,7 @@ def assert_same(found: Mapping[tuple[str, ...], Points], wanted: Mapping[tuple[s
 # -- InfluxDB
 
 
-def test_every_point_of_influxdb_is_true(coop: Coop, influxdb: InfluxDB) -> None:
+def test_every_point_in_influxdb_is_correct(coop: Coop, influxdb: InfluxDB) -> None:
     chunks = [coop.chunk(location, *month) for location in WORLD.locations for month in (AUTUMN, SPRING)]
     written = write(InfluxDBSink(influx_config(influxdb), coop.clock), *chunks)
     quarters = (30 * 96 + 4, 31 * 96 - 4)
@@ -184,7 +184,7 @@ def test_every_point_of_influxdb_is_true(coop: Coop, influxdb: InfluxDB) -> None
 
 
 @pytest.mark.parametrize(("location", "month"), [(ONE_METER, AUTUMN), (ONE_METER, SPRING), (TWO_METERS, SPRING)])
-def test_a_point_a_minute_is_as_promised(
+def test_points_per_minute_are_correct(
     coop: Coop, influxdb: InfluxDB, location: LocationSpec, month: tuple[str, str]
 ) -> None:
     write(InfluxDBSink(influx_config(influxdb, per_minute=True), coop.clock), coop.chunk(location, *month))
@@ -216,7 +216,7 @@ def test_corrections_up_and_down_reach_influxdb(coop: Coop, influxdb: InfluxDB, 
     assert (again.samples, again.corrected, again.gone) == (0, 0, 0)
 
 
-def test_what_influxdb_has_taken_outlasts_a_kill(coop: Coop, influxdb: InfluxDB) -> None:
+def test_points_in_influxdb_survive_a_kill(coop: Coop, influxdb: InfluxDB) -> None:
     sink = InfluxDBSink(influx_config(influxdb), coop.clock)
     each = coop.chunk(TWO_METERS, *AUTUMN)
     with closing(sink):
@@ -228,7 +228,7 @@ def test_what_influxdb_has_taken_outlasts_a_kill(coop: Coop, influxdb: InfluxDB)
     assert written.samples == 0
 
 
-def test_points_of_others_in_influxdb_stay_as_they_are(coop: Coop, influxdb: InfluxDB) -> None:
+def test_other_points_in_influxdb_stay_unchanged(coop: Coop, influxdb: InfluxDB) -> None:
     start = instant(SPRING[0])
     influxdb.write(f"electric,host=garage kwh=7,cost=3 {start}", f"gas kwh=9 {start}", f"electric watts=5 {start}")
     (written,) = write(InfluxDBSink(influx_config(influxdb), coop.clock), coop.chunk(ONE_METER, *SPRING))
@@ -237,7 +237,7 @@ def test_points_of_others_in_influxdb_stay_as_they_are(coop: Coop, influxdb: Inf
     assert (found["garage",], found[()]) == ({start: (None, 7, 3)}, {start: (5, None, None)})
 
 
-def test_influxdb_tells_what_is_wrong_with_it(coop: Coop, influxdb: InfluxDB) -> None:
+def test_errors_of_influxdb_are_reported(coop: Coop, influxdb: InfluxDB) -> None:
     each = coop.chunk(ONE_METER, "2026-03-01", "2026-03-02")
     config = influx_config(influxdb)
     influxdb.query("CREATE RETENTION POLICY day ON electric DURATION 1d REPLICATION 1")
@@ -255,7 +255,7 @@ def test_influxdb_tells_what_is_wrong_with_it(coop: Coop, influxdb: InfluxDB) ->
 
 
 @pytest.mark.parametrize(("token", "label"), [("me:pw", {"db": "electric"}), ("token", {})])
-def test_the_go_tools_panel_shows_the_true_average_of_each_day(
+def test_the_go_tools_panel_shows_correct_daily_averages(
     coop: Coop, database: VictoriaMetrics, token: str, label: dict[str, str]
 ) -> None:
     sink = InfluxDBSink(influx_config(database, token, per_minute=True), coop.clock)
@@ -265,13 +265,13 @@ def test_the_go_tools_panel_shows_the_true_average_of_each_day(
         usage = coop.portal.truth(PLAIN, start, end).usage
         assert usage is not None
         window = "1d" if end - start == 86400 else "23h"
-        # Points stand at the start of their minute: the last one of a day at 23:59.
+        # Points are at the start of their minute: the last one of a day at 23:59.
         found = database.query(f"avg_over_time(electric_watts[{window}])", end - 1)
         assert found == {series("electric_watts", **label): pytest.approx(usage * 3_600_000 / (end - start))}
 
 
-def test_the_go_tools_series_go_on_in_victoria_metrics(coop: Coop, database: VictoriaMetrics) -> None:
-    # As its client library does, with user and password for a token.
+def test_the_go_tools_series_continue_in_victoria_metrics(coop: Coop, database: VictoriaMetrics) -> None:
+    # Like its client library, with user and password as the token.
     path = "/api/v2/write?org=&bucket=electric&precision=ns"
     database.ask("POST", path, data=f"electric watts=100,cost=1 {instant('2026-02-28')}000000000")
     database.force_flush()
@@ -281,7 +281,7 @@ def test_the_go_tools_series_go_on_in_victoria_metrics(coop: Coop, database: Vic
     assert {labels: len(samples) for labels, samples in found.items()} == {series("electric_watts"): 1 + 2 * 1440}
 
 
-def test_a_point_an_interval_in_victoria_metrics_is_true(coop: Coop, database: VictoriaMetrics) -> None:
+def test_points_per_interval_in_victoria_metrics_are_correct(coop: Coop, database: VictoriaMetrics) -> None:
     write(InfluxDBSink(influx_config(database), coop.clock), coop.chunk(TWO_METERS, *AUTUMN))
     labels = {
         "db": "electric",
@@ -297,7 +297,7 @@ def test_a_point_an_interval_in_victoria_metrics_is_true(coop: Coop, database: V
 
 
 @pytest.mark.parametrize("factor", [5.0, 0.0])
-def test_victoria_metrics_shows_a_correction_or_an_error_is_told(
+def test_victoria_metrics_takes_a_correction_or_it_is_an_error(
     coop: Coop, database: VictoriaMetrics, factor: float
 ) -> None:
     config = influx_config(database)
@@ -310,7 +310,7 @@ def test_victoria_metrics_shows_a_correction_or_an_error_is_told(
         try:
             assert sink.write(each).corrected == 1
         except DatabaseError as error:
-            assert "write --to victoriametrics" in str(error)  # noqa: PT017 - versions differ in what they keep
+            assert "write --to victoriametrics" in str(error)  # noqa: PT017 - versions keep different values
         else:
             (samples,) = database.export('{__name__="electric_kwh"}').values()
             true = coop.portal.almanac.intervals(PLAIN, each.start, each.end)
@@ -320,7 +320,7 @@ def test_victoria_metrics_shows_a_correction_or_an_error_is_told(
 # -- OpenMetrics
 
 
-def test_prometheus_gives_the_truth_of_blocks_of_the_file(coop: Coop, services: Services, tmp_path: Path) -> None:
+def test_prometheus_blocks_from_the_file_are_correct(coop: Coop, services: Services, tmp_path: Path) -> None:
     output = tmp_path / "history.om"
     first, after = instant(AUTUMN[0]), instant(SPRING[1])
     borders = ["2025-11-01", "2025-12-01", "2025-12-31", "2026-01-30", "2026-03-01", "2026-04-01"]

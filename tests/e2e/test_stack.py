@@ -1,7 +1,7 @@
-"""The home stack without Docker: the own command line of each service, by the real programs, on the simulated portal.
+"""The home stack without Docker: the command line of each service, run by the real programs on a simulated portal.
 
-Hosts, ports and paths are replaced as the tables below say, and nothing else. A year of three homes is backfilled and
-scraped, then every query of every dashboard and rule is asked of VictoriaMetrics and of Prometheus.
+Only hosts, ports and paths are replaced, as in the tables below. A year of three homes is backfilled and scraped, then
+every query of every dashboard and alert is sent to VictoriaMetrics and to Prometheus.
 """
 
 import json
@@ -49,7 +49,7 @@ from ..support.truth import Expected, by_end, differences, expected, local_days
 
 Json = Any
 
-# -- all that differs from Docker
+# -- all differences from Docker
 
 HOSTS: Final = (
     "demo-portal:10059",
@@ -59,7 +59,7 @@ HOSTS: Final = (
     "vmalert:8880",
     "prometheus:9090",
 )
-"""What the containers call each other; here each is a free port of loopback."""
+"""Addresses of the containers. Here each is a free port of loopback."""
 
 OWN_ADDRESSES: Final = {
     f"{own}:{port}": f"{host}:{port}"
@@ -67,7 +67,7 @@ OWN_ADDRESSES: Final = {
     if host != "exporter"
     for own in ("127.0.0.1", "0.0.0.0" if host == "demo-portal" else "")
 }
-"""What the containers call themselves."""
+"""Addresses that the containers listen on."""
 
 PATHS: Final = {
     "/var/lib/smarthub-exporter": "state",
@@ -79,7 +79,7 @@ PATHS: Final = {
     "/etc/prometheus/alerts/smarthub.yml": "smarthub.yml",
     "/etc/alerts/smarthub.yml": "smarthub.yml",
 }
-"""Volumes and mounted files; here all of them are in one folder."""
+"""Volumes and mounted files. Here all of them are in one folder."""
 
 MOUNTED: Final = ("compose/vmagent.yml", "compose/prometheus.yml", "grafana/alerts/smarthub.yml")
 
@@ -87,7 +87,7 @@ UNKNOWN_TO_DEBIAN: Final[dict[str, str | None]] = {
     "-search.maxPointsSubqueryPerTimeseries=3000000": None,
     "-notifier.blackhole": "-notifier.url=http://127.0.0.1:9",
 }
-"""Flags that came after 1.79.5, and what does the same there."""
+"""Flags that are newer than 1.79.5, and their replacements."""
 
 PROGRAMS: Final = {
     "victoriametrics": "victoria-metrics",
@@ -95,7 +95,7 @@ PROGRAMS: Final = {
     "vmalert": "vmalert",
     "prometheus": "prometheus",
 }
-"""What the images of others start."""
+"""The programs of the images that are not ours."""
 
 OURS: Final = Path(sys.executable).with_name("smarthub-exporter")
 
@@ -105,12 +105,12 @@ FASTER: Final = {
     "    interval: 15m": "    interval: 5s",
     "    interval: 1m": "    interval: 1s",
 }
-"""In the mounted files, so that a test need not wait for hours."""
+"""Shorter intervals in the mounted files, so that tests do not wait for hours."""
 
 ADDED: Final = {"SMARTHUB_LISTEN_ADDRESS": "exporter:10058", "SMARTHUB_REFRESH_INTERVAL": "5s"}
-"""Variables of the exporter: it listens on 10058 and refreshes once an hour where nobody says otherwise."""
+"""Variables of the exporter, which replace the default port and refresh interval."""
 
-# -- what README says to type
+# -- commands of the README
 
 DAYS: Final = 400
 FILL: Final = f"docker compose --env-file /dev/null run --rm backfill --days {DAYS}"
@@ -122,7 +122,7 @@ MAKE_BLOCKS: Final = (
     " tsdb create-blocks-from openmetrics --max-block-duration=8760h /history.om /prometheus"
 )
 
-# -- what comes back empty, and why
+# -- empty results, and why
 
 OF_THE_LAST_MINUTES: Final = {(title, "A") for title in ("Newest power", "Newest interval ended", "Age of the data")}
 NOBODY_HAS_ONE: Final = {("Thermostat over power", letter) for letter in "BCDEF"}
@@ -137,7 +137,7 @@ FOREVER: Final = 1 << 40
 
 @dataclass
 class Line:
-    """How a service is started here."""
+    """How a service is started in this test."""
 
     program: str | Path
     arguments: list[str]
@@ -145,7 +145,7 @@ class Line:
 
 
 class Native:
-    """docker-compose.yml as compose reads it without .env, and its services as they are started here."""
+    """docker-compose.yml as resolved by compose without .env, and its services as started in this test."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -169,21 +169,21 @@ class Native:
             (folder / Path(source).name).write_text(text, encoding="utf-8")
 
     def here(self, text: str) -> str:
-        """A text with everything replaced that the tables replace, the longest first."""
+        """Apply the replacements of the tables to a text, longest first."""
         keys = sorted(self._table, key=len, reverse=True)
         return re.sub("|".join(map(re.escape, keys)), lambda found: self._table[found[0]], text)
 
     def there(self, text: str) -> str:
-        """The other way round, as the containers call each other."""
+        """Reverse the replacements, for the addresses of the containers."""
         back = {here: there for there, here in self._table.items() if there not in OWN_ADDRESSES}
         return re.sub("|".join(map(re.escape, back)), lambda found: back[found[0]], text)
 
     def url(self, host: str) -> str:
-        """Where a service answers."""
+        """Return the URL of a service."""
         return f"http://{self.addresses[host]}"
 
     def original(self, name: str) -> list[str]:
-        """The command line of a service in its container, without the program of an image of others."""
+        """Return the command line of a service in its container, without the program of a third-party image."""
         service = self.services[name]
         if name in PROGRAMS:
             return list(service["command"])
@@ -193,7 +193,7 @@ class Native:
         return [*entrypoint, *service.get("command", image["cmd"])]
 
     def line(self, name: str) -> Line:
-        """The command line of a service here."""
+        """Return the command line of a service in this test."""
         arguments = [self.here(each) for each in self.original(name) if each not in UNKNOWN_TO_DEBIAN]
         arguments += [new for old, new in UNKNOWN_TO_DEBIAN.items() if old in self.original(name) and new is not None]
         variables = self.services[name].get("environment", {})
@@ -206,7 +206,7 @@ class Native:
         return Line(OURS, arguments, environment)
 
     def begin(self, name: str, *more: str) -> Program:
-        """Begin a service of ours that ends by itself."""
+        """Start one of our services that ends by itself."""
         line = self.line(name)
         return Program(*line.arguments, *more, folder=self.folder, environment={**os.environ, **line.environment})
 
@@ -222,7 +222,7 @@ READY: Final = {
 
 
 class Stack:
-    """Everything that `docker compose --profile demo --profile prometheus up` starts but Grafana, with its history."""
+    """The services of `docker compose --profile demo --profile prometheus up` without Grafana, with history."""
 
     def __init__(self, folder: Path, services: Services) -> None:
         self.native = Native(folder)
@@ -233,7 +233,7 @@ class Stack:
         midnight = datetime.fromtimestamp(began, ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
         self.since = (midnight.replace(tzinfo=None) - timedelta(days=DAYS - 1)).replace(tzinfo=ZONE).timestamp()
         self.start("demo-portal")
-        # What is posted later is not, so that the truth does not change under the test.
+        # No later data is posted, so that the truth does not change during the tests.
         self.post_until(began // 3600 * 3600 - 3 * 3600)
         self.victoria = self.start("victoriametrics", VictoriaMetrics)
         self.start("exporter")
@@ -248,7 +248,7 @@ class Stack:
         self.now = time.time()
 
     def start(self, name: str, kind: type[S] = Service) -> S:  # type: ignore[assignment]
-        """Start a service by its own command line."""
+        """Start a service with its own command line."""
         line = self.native.line(name)
         (host,) = (each for each in HOSTS if each.partition(":")[0] == name)
         started = self._services.start(
@@ -264,13 +264,13 @@ class Stack:
         return started
 
     def post_until(self, instant: int) -> None:
-        """Let the portal give what ended by an instant, at once when it is asked."""
+        """Let the portal post all data that ended by an instant, without delay."""
         self.posted = instant
         gaps = [{"meter": number, "start": instant, "end": FOREVER} for number in sorted(METERS)]
         self.processes["demo-portal"].ask("POST", "/simulator/settings", json={"pending": 0, "gaps": gaps})
 
     def _backfill(self) -> Program:
-        """The backfill of the demo, and the same into a file and blocks for Prometheus; gives the first one."""
+        """Run the backfill of the demo, and another one for Prometheus; return the first."""
         filling = self.native.begin("backfill", *_after("backfill", FILL))
         exporting = self.native.begin("backfill", *_after("backfill", EXPORT.removesuffix(" >history.om")))
         assert [filling.wait(240), exporting.wait(240)] == [0, 0], filling.stderr + exporting.stderr
@@ -280,14 +280,14 @@ class Stack:
             str(history) if each == "/history.om" else self.native.here(each)
             for each in _after("prometheus", MAKE_BLOCKS)
         ]
-        # The container has no /tmp to write into.
+        # /tmp of the container is not writable.
         variables = {"TMPDIR": str(history.with_name("missing")), **self.native.line("prometheus").environment}
         code, said = outcome("promtool", *arguments, environment=variables)
         assert code == 0, said
         return filling
 
     def _empty_panels(self) -> set[tuple[str, str]]:
-        """The queries of *Home* that find nothing in VictoriaMetrics."""
+        """Return the queries of *Home* with empty results in VictoriaMetrics."""
         shown = last(7, datetime.fromtimestamp(time.time(), ZONE))
         home = [panel for panel in all_panels() if panel.dashboard == "home"]
         queries = [(panel, letter) for panel in home for letter in panel.targets]
@@ -298,7 +298,7 @@ class Stack:
         }
 
     def wait_for_scrapes(self, database: Database) -> None:
-        """Until both jobs have brought something, the newest intervals included."""
+        """Wait until both jobs have stored samples, including the newest intervals."""
 
         def is_there() -> bool:
             now = time.time()
@@ -315,19 +315,19 @@ class Stack:
         wait_until(is_there, "both jobs to be scraped", within=1.5 * DEADLINE)
 
     def has_newest(self, database: Database) -> bool:
-        """Whether the interval of each meter is there that ended last."""
+        """Check that the last interval of each meter is stored."""
         found = database.query("last_over_time(smarthub_interval_usage_kwh[1s])", self.posted)
         return {dict(labels)["meter"] for labels in found} == METERS
 
     def expected(self) -> Expected:
-        """Every sample of the history."""
+        """Return all samples of the history."""
         gaps = tuple(Span(number, self.posted, FOREVER) for number in METERS)
         portal = SimulatedPortal(World(), ManualClock(int(time.time())), Settings(gaps=gaps))
         return expected(portal, self.portal, self.since, time.time())
 
 
 def _after(word: str, command: str) -> list[str]:
-    """The arguments of a command from a word on."""
+    """Return the arguments of a command that follow a word."""
     words = shlex.split(command)
     return words[words.index(word) + 1 :]
 
@@ -358,11 +358,11 @@ def database(request: pytest.FixtureRequest, stack: Stack) -> Database:
 # -- the services
 
 
-def test_what_was_typed_is_what_readme_says() -> None:
+def test_the_commands_are_those_of_the_readme() -> None:
     assert {FILL, EXPORT, MAKE_BLOCKS} <= set(compose_commands("README.md"))
 
 
-def test_only_places_and_two_flags_differ_from_the_containers(stack: Stack) -> None:
+def test_only_paths_and_two_flags_differ_from_the_containers(stack: Stack) -> None:
     native = stack.native
     replaced = set()
     for name, process in stack.processes.items():
@@ -383,7 +383,7 @@ def test_only_places_and_two_flags_differ_from_the_containers(stack: Stack) -> N
     assert replaced == UNKNOWN_TO_DEBIAN.keys()
 
 
-def test_the_mounted_files_differ_in_places_and_intervals_alone(stack: Stack) -> None:
+def test_mounted_files_differ_only_in_hosts_and_intervals(stack: Stack) -> None:
     for source in MOUNTED:
         text = stack.native.there((stack.native.folder / Path(source).name).read_text(encoding="utf-8"))
         for slow, fast in FASTER.items():
@@ -393,7 +393,7 @@ def test_the_mounted_files_differ_in_places_and_intervals_alone(stack: Stack) ->
 
 
 @pytest.mark.parametrize("name", READY)
-def test_a_service_is_healthy_by_its_own_check(name: str, stack: Stack) -> None:
+def test_each_service_passes_its_health_check(name: str, stack: Stack) -> None:
     test = [stack.native.here(each) for each in stack.native.services[name]["healthcheck"]["test"]]
     assert test[0] == "CMD"
     if test[1] == "wget":
@@ -404,13 +404,13 @@ def test_a_service_is_healthy_by_its_own_check(name: str, stack: Stack) -> None:
     assert code == 0, said
 
 
-def test_check_says_that_all_is_good(stack: Stack) -> None:
+def test_check_finds_no_problem(stack: Stack) -> None:
     check = stack.native.begin("check")
     assert check.wait() == 0, check.stdout + check.stderr
     assert "All good." in check.stdout
 
 
-def test_the_backfill_sums_up_what_is_true(stack: Stack, truth: Truth) -> None:
+def test_the_summary_of_the_backfill_is_correct(stack: Stack, truth: Truth) -> None:
     summary = figure(stack.summary, "energy") + figure(stack.summary, "cost")
     numbers = re.findall(r"\d[\d,]*\.\d+", summary)
     told = [float(each.replace(",", "")) for each in numbers]
@@ -422,7 +422,7 @@ def test_the_backfill_sums_up_what_is_true(stack: Stack, truth: Truth) -> None:
     assert told == pytest.approx(wanted, abs=0.006)
 
 
-def test_the_history_is_complete_and_each_interval_is_there_once(stack: Stack, history: Expected) -> None:
+def test_the_history_is_complete_and_without_copies(stack: Stack, history: Expected) -> None:
     check_history(stack, history)
 
 
@@ -437,19 +437,19 @@ def check_history(stack: Stack, wanted: Expected) -> None:
 # -- every query
 
 
-def test_the_backfill_fills_home_before_anything_is_scraped(stack: Stack, truth: Truth) -> None:
+def test_the_backfill_alone_fills_the_home_dashboard(stack: Stack, truth: Truth) -> None:
     assert stack.empty == OF_THE_LAST_MINUTES | NOBODY_HAS_ONE | _empty_months(stack, truth)
 
 
 def _empty_months(stack: Stack, truth: Truth) -> set[tuple[str, str]]:
-    """What has no whole day yet on the first days of a month."""
+    """Return the queries without a full day on the first days of a month."""
     if truth.within("smarthub_day_usage_kwh", HOUSE, _month(stack.now) + 1, stack.now):
         return set()
     return {("This month so far", letter) for letter in "ABC"}
 
 
 def shown_of(panel: Panel, stack: Stack) -> TimeRange:
-    """The dashboard's own range; points are at quarters of an hour, so a graph of the first minutes waits for one."""
+    """Return the dashboard's own range. Points are 15 minutes apart, so a range needs at least that."""
     if panel.dashboard == "home":
         return last(7, datetime.fromtimestamp(stack.now, ZONE))
     graph = not any(target["instant"] for target in panel.targets.values())
@@ -458,7 +458,7 @@ def shown_of(panel: Panel, stack: Stack) -> TimeRange:
 
 
 @pytest.mark.parametrize("panel", all_panels(), ids=str)
-def test_every_query_finds_the_demo_in_both_databases(panel: Panel, stack: Stack, truth: Truth) -> None:
+def test_every_query_finds_data_in_both_databases(panel: Panel, stack: Stack, truth: Truth) -> None:
     shown = shown_of(panel, stack)
     empty = NOBODY_HAS_ONE | ALL_IS_WELL | _empty_months(stack, truth)
     for letter in panel.targets:
@@ -472,7 +472,7 @@ def test_every_query_finds_the_demo_in_both_databases(panel: Panel, stack: Stack
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: str(path.stem))
-def test_the_variables_offer_what_there_is(path: Path, stack: Stack, database: Database) -> None:
+def test_the_variables_list_all_values(path: Path, stack: Stack, database: Database) -> None:
     wanted = {
         "portal": {stack.portal},
         "location": {"70001", "70002", "70003"},
@@ -490,19 +490,19 @@ def test_the_variables_offer_what_there_is(path: Path, stack: Stack, database: D
 
 
 def _month(moment: float) -> float:
-    """When the local month of an instant began."""
+    """Return the start of the local month of an instant."""
     local = datetime.fromtimestamp(moment, ZONE)
     return local.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0).timestamp()
 
 
 @pytest.mark.parametrize("alert", RULES)
-def test_no_alert_fires_while_all_is_well(alert: str, stack: Stack, database: Database, truth: Truth) -> None:
+def test_no_alert_fires_without_a_problem(alert: str, stack: Stack, database: Database, truth: Truth) -> None:
     found = {dict(labels).get("meter", "") for labels in database.query(RULES[alert]["expr"], stack.now)}
     assert found == (unusual(truth, stack.now) if alert == "SmartHubUnusualUsage" else set())
 
 
 def unusual(truth: Truth, now: float) -> set[str]:
-    """The meters that on their newest whole day used twice as much as usual: that can happen to simulated people."""
+    """Return the meters that used twice as much as usual on the last full day, which can happen by chance."""
     meters = set()
     for number in METERS:
         days = truth.within("smarthub_day_usage_kwh", number, now - 4 * 86400, now)
@@ -526,10 +526,10 @@ def test_all_rules_are_evaluated_without_errors(host: str, stack: Stack) -> None
     assert {rule["name"]: rule.get("lastError", "") for rule in rules()} == dict.fromkeys(RULES, "")
 
 
-# -- the figures of a year; those of shorter ranges are proven where the databases hold thirteen months
+# -- figures of a year; test_dashboards.py checks shorter ranges
 
 
-def test_energy_and_cost_a_day_are_true_for_a_year(stack: Stack, database: Database, truth: Truth) -> None:
+def test_daily_energy_and_cost_are_correct_for_a_year(stack: Stack, database: Database, truth: Truth) -> None:
     shown = last(395, datetime.fromtimestamp(stack.now, ZONE))
     lengths = {round((end - start) / 3600) for start, end in local_days(ZONE, shown.start, shown.end)}
     assert lengths == {23, 24, 25}
@@ -545,28 +545,28 @@ def test_energy_and_cost_a_day_are_true_for_a_year(stack: Stack, database: Datab
             assert len(bars) >= 394
 
 
-# -- power failures, last because they change what is there
+# -- power failures, last because they change the stored data
 
 
-def test_a_killed_service_loses_and_doubles_nothing(stack: Stack) -> None:
+def test_a_killed_service_loses_and_duplicates_nothing(stack: Stack) -> None:
     for name in ("exporter", "vmagent", "victoriametrics"):
         process = stack.processes[name]
         process.kill()
         killed = time.time()
-        # New data come just when somebody is missing.
+        # New data arrives while a service is down.
         stack.post_until(stack.posted + 3600)
         time.sleep(5)
         process.start()
         back = time.time()
         wait_until(lambda: stack.has_newest(stack.victoria), f"the newest data after {name} was killed")
         if name == "victoriametrics":
-            # What vmagent scraped meanwhile, once a second, was kept on its disk.
+            # vmagent has kept its scrapes, one per second, on disk.
             wait_until(lambda: _scrapes(stack, killed, back) >= back - killed - 2, "what vmagent kept")  # noqa: B023
     wait_until(lambda: stack.has_newest(stack.prometheus), "the newest data in Prometheus")
     check_history(stack, stack.expected())
 
 
 def _scrapes(stack: Stack, start: float, end: float) -> int:
-    """How often the exporter was looked at."""
+    """Return how many scrapes of the exporter are stored."""
     (samples,) = stack.victoria.export('up{job="smarthub_exporter"}').values()
     return sum(start * 1000 <= stamp <= end * 1000 for stamp, _ in samples)
