@@ -1,1 +1,1 @@
-"""Measurements, never assertions: `make benchmarks`."""
+"""Measurements without assertions: `make benchmarks`."""

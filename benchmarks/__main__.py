@@ -1,4 +1,4 @@
-"""Scrapes, decoding, start, memory and backfills, measured on this machine and printed as a table."""
+"""Measure scrapes, decoding, start, memory and backfills, and print a table."""
 
 import http.client
 import json
@@ -78,7 +78,7 @@ def scrapes() -> None:
 
 
 def made_up(count: int) -> Snapshot:
-    """Meters with a window of intervals each."""
+    """Return a snapshot of meters with a full window of intervals."""
     now = time.time()
     last = int(now) // 900 * 900
     locations = {}
@@ -93,12 +93,9 @@ def made_up(count: int) -> Snapshot:
 
 
 def both(snapshot: Snapshot, encoding: str) -> tuple[float, float, float, float]:
-    """Of a scrape, and of the same bytes served as they are: median seconds in turns, answers a second in parallel."""
-    endpoint = MetricsEndpoint(
-        *(lambda: snapshot, CollectorRegistry(), WINDOW, SystemClock()),
-        steady=Telemetry().registry,
-        version=lambda: 0,
-    )
+    """Measure a scrape and the same bytes served directly: median seconds, and parallel responses per second."""
+    steady = Steady(Telemetry().registry, lambda: 0)
+    endpoint = MetricsEndpoint(lambda: snapshot, CollectorRegistry(), WINDOW, SystemClock(), steady=steady)
     stored = endpoint(Request("GET", "/metrics", {"collect[]": ("intervals",)}, {"accept-encoding": encoding}))
     path = "/metrics?collect[]=intervals"
     with Server("127.0.0.1:0", endpoint) as ours, Server("127.0.0.1:0", lambda _: stored) as plain:
@@ -172,7 +169,7 @@ def processes() -> None:
 
 
 def started_with(count: int) -> tuple[float, float, float, float]:
-    """Of a restart with state: seconds to the first answer and to data, resident bytes at rest, seconds to its end."""
+    """Measure a restart: seconds to the first response and to data, resident bytes, seconds to stop."""
     locations = tuple(
         LocationSpec("55001", f"7{number:04}", (MeterSpec(f"8{number:04}", Household(number)),))
         for number in range(count)

@@ -1,4 +1,4 @@
-"""Years of history by the real command into a real VictoriaMetrics: time, requests and memory."""
+"""Measure backfills of years into a real VictoriaMetrics: time, requests and memory."""
 
 import os
 import re
@@ -17,13 +17,13 @@ from tests.support.exporter_process import house, meter
 from tests.support.services import Services
 
 YEARS = (1, 5)
-SETTLING = 15  # seconds that it waits in the end for all to be durable
+SETTLING = 15  # seconds that a backfill waits at the end until everything is durable
 SOLAR_HOUSE = World(locations=(house(2, meter(2, Channels.THREE)),))
 
 
 @dataclass
 class Measured:
-    """A run: seconds until its end and of its CPU, of the database's CPU, bytes, requests and samples."""
+    """One run: seconds in total, CPU seconds of the backfill and of the database, bytes, requests, samples."""
 
     wall: float
     cpu: float
@@ -43,7 +43,7 @@ def backfills() -> None:
     with PortalServer(portal) as server, tempfile.TemporaryDirectory() as folder:
         nothing = run(Path(folder) / "start", server, 1, times=1)[0]
         for years in YEARS:
-            # The first time what the simulation costs is part of the time; the answers are ready after that.
+            # The first run includes the time of the simulation; later ones reuse its answers.
             runs = run(Path(folder) / f"years-{years}", server, 365 * years, times=1)
             runs += run(Path(folder) / f"years-{years}-again", server, 365 * years, times=2)
             for title, each in zip(("simulated portal", "portal that answers at once", "again"), runs, strict=True):
@@ -59,7 +59,7 @@ def backfills() -> None:
 
 
 def run(folder: Path, server: PortalServer, days: int, *, times: int) -> list[Measured]:
-    """Into one new database, the same days several times."""
+    """Backfill the same days several times into one new database."""
     with Services(folder) as services:
         database = services.victoria_metrics()
         command = Backfiller(folder / "backfill", server.url, database.url)
@@ -70,7 +70,7 @@ def measured(command: Backfiller, server: PortalServer, database: int, days: int
     requests, busy, began = server.portal.count, cpu_of(database), time.perf_counter()
     started = command.start("--days", str(days), "--no-progress")
     process, peak = started.process, 0
-    # Not ru_maxrss, which begins with the size of the process that starts another one.
+    # ru_maxrss would start with the size of the parent process.
     while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
         peak = max(peak, peak_of(process.pid))
         time.sleep(0.02)
@@ -89,12 +89,12 @@ def measured(command: Backfiller, server: PortalServer, database: int, days: int
 
 
 def peak_of(pid: int) -> int:
-    """The most bytes that a process has had in memory; 0 where it has just ended."""
+    """Return the peak memory of a process in bytes, or 0 if it has just ended."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))
     return int(found[1]) * 1024 if found else 0
 
 
 def cpu_of(pid: int) -> float:
-    """Seconds of CPU that a process has used."""
+    """Return the CPU seconds of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""Twenty backfills in which something is killed, again and again: what is stored in the end is exactly the truth."""
+"""Twenty backfills with random kills of their parts: in the end, the database holds exactly the truth."""
 
 import contextlib
 import math
@@ -26,15 +26,15 @@ from ..support.truth import Expected, by_end, differences, expected
 
 SEED = 20_261_122
 ROUNDS = 20
-AT_ONCE = 7  # a round waits most of the time for what it wrote to be durable
+AT_ONCE = 7  # rounds mostly wait until what they wrote is durable
 CHUNKS = 10
-FIRST, LAST = 304, 5  # days ago; what is younger than two days is fetched with the days after it
+FIRST, LAST = 304, 5  # days ago; the newest days are fetched together
 ALL = '{__name__=~"smarthub_.*"}'
 
 
 @dataclass(frozen=True)
 class Kill:
-    """Whom, and when: after so many polls, chunks written, chunks noted as done, or seconds; then a moment later."""
+    """What to kill, and when: after a number of polls, chunks written, chunks done, or seconds, plus a delay."""
 
     victim: str
     event: str
@@ -52,7 +52,7 @@ class Kill:
 
 @dataclass
 class Round:
-    """A portal, a database and backfills of ten chunks of an hourly meter, of which parts are killed."""
+    """A portal, a database and backfills of ten chunks of an hourly meter, with kills."""
 
     services: Services
     folder: Path
@@ -78,7 +78,7 @@ class Round:
         self.backfiller = Backfiller(self.folder, self.portal.url, self.database.url)
 
     def live_through(self, kills: int) -> None:
-        """Kill, go on, and run the same command until it says that all is done."""
+        """Kill parts of the backfill and repeat the command until it reports that everything is done."""
         running = self._start()
         for _ in range(kills):
             kill = Kill.at_random(self.dice)
@@ -98,13 +98,13 @@ class Round:
         raise AssertionError("five runs were not enough")
 
     def _start(self) -> Program:
-        """Run the command; remembers what was done before, which nobody may ask the portal for again."""
+        """Run the command. Chunks done before must not be requested again."""
         self.done_before = set(self._done())
         self.asked_before = len(self._asked())
         return self.backfiller.start("--start", str(days_ago(FIRST)), "--end", str(days_ago(LAST)))
 
     def _comes(self, kill: Kill, running: Program) -> bool:
-        """Wait for the moment; False where the backfill ends before."""
+        """Wait for the moment of a kill. Return False if the backfill ends earlier."""
         began = time.monotonic()
         counts: dict[str, Callable[[], float]] = {
             "polls": lambda: len(self._asked()) - self.asked_before,
@@ -134,21 +134,21 @@ class Round:
         assert self.done_before.isdisjoint(self._asked()[self.asked_before :])
 
     def _asked(self) -> list[int]:
-        """The chunks that the portal was asked for, by their first instants."""
+        """Return the chunks that were requested from the portal, by their start."""
         return [int(line) for line in self.diary.read_text(encoding="utf-8").splitlines()]
 
     def _done(self) -> list[int]:
-        """The chunks that the journal calls done."""
+        """Return the chunks that are done according to the journal."""
         if not (self.backfiller.state / FILE).exists():
             return []
         with contextlib.closing(sqlite3.connect(f"file:{self.backfiller.state / FILE}?mode=ro", uri=True)) as state:
             try:
                 return [row[0] for row in state.execute("SELECT start FROM backfill_done")]
-            except sqlite3.OperationalError:  # not made yet, or being written
+            except sqlite3.OperationalError:  # not created yet, or locked
                 return []
 
     def check(self, wanted: Expected) -> None:
-        """Exactly the truth, once, and nothing left to do."""
+        """Expect exactly the truth without copies, and nothing left to do."""
         stored = self.database.export(ALL)
         assert differences(by_end(stored), wanted) == []
         for samples in stored.values():
@@ -156,18 +156,18 @@ class Round:
             assert len(seconds) == len(set(seconds))
         assert self._done() == []
         self.database.terminate()
-        # Without deduplication copies are seen; reduce_mem_usage=1 of 1.79.5 mixes up the blocks of a series at times.
+        # Without deduplication copies are visible. With reduce_mem_usage=1, 1.79.5 sometimes mixes up blocks.
         copy = self.services.victoria_metrics(without=["-dedup.minScrapeInterval"], folder=self.database.folder)
         for labels, samples in copy.export(ALL).items():
             assert {(math.ceil(stamp / 1000), value) for stamp, value in samples} == set(wanted[labels].items())
 
 
-def test_whatever_is_killed_the_same_command_ends_with_the_truth(tmp_path: Path) -> None:
+def test_the_same_command_always_completes_the_history(tmp_path: Path) -> None:
     first, after = midnight(days_ago(FIRST)), midnight(days_ago(LAST - 1))
     almanac = SimulatedPortal(HOURLY_HOUSE, SystemClock(), Settings(pending=0))
 
     def live(number: int) -> list[str]:
-        # The kernel ends a service with the thread that started it: one thread starts and ends those of a round.
+        # The kernel ends a service with the thread that started it, so each round has one thread.
         folder = tmp_path / f"round-{number}"
         with Services(folder) as services:
             each = Round(services, folder / "backfill", random.Random(SEED + number))

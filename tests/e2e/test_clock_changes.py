@@ -1,4 +1,4 @@
-"""The weeks in which clocks change, at 15 and 60 minutes and daily, in all modes that portals may have for them."""
+"""Weeks with a daylight saving change, with 15 and 60 minutes and daily data, in all modes that portals may have."""
 
 import time
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ WINDOW = 7 * 86400
 
 
 class PastClock(SystemClock):
-    """Runs as fast as the machine's, but began at another time."""
+    """A clock that runs at normal speed from a time in the past."""
 
     def __init__(self, began: datetime) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class PastClock(SystemClock):
 
 @dataclass
 class Week:
-    """An exporter in the week of a change, on a portal with one of the modes."""
+    """An exporter in the week of a change, with a portal in one of the modes."""
 
     moment: datetime
     portal: SimulatedPortal
@@ -80,7 +80,7 @@ class Week:
         return "{}:{}".format(*self.service.server.address)
 
     def truth(self) -> Expected:
-        """The whole window but its very edge."""
+        """Return all samples of the window except at its edge."""
         now = self.moment.timestamp()
         return expected(self.portal, self.label, now - WINDOW + 300, now)
 
@@ -89,7 +89,7 @@ class Week:
         return expected(self.portal, self.label, now - WINDOW - 300, now + 900)
 
 
-def test_all_samples_of_both_weeks_are_true_in_victoria_metrics(weeks: list[Week], services: Services) -> None:
+def test_both_weeks_are_correct_in_victoria_metrics(weeks: list[Week], services: Services) -> None:
     scrape = scrape_config(job(INTERVALS_JOB, *(week.address for week in weeks)))
     database = services.victoria_metrics(scrape=scrape)
     database.wait_for_scrapes(3 * len(weeks))
@@ -98,10 +98,10 @@ def test_all_samples_of_both_weeks_are_true_in_victoria_metrics(weeks: list[Week
     check_change_days(weeks, database)
 
 
-def test_all_samples_of_both_weeks_are_true_in_prometheus(weeks: list[Week], services: Services) -> None:
+def test_both_weeks_are_correct_in_prometheus(weeks: list[Week], services: Services) -> None:
     scrape = job(INTERVALS_JOB, *(week.address for week in weeks))
     database = services.prometheus(prometheus_config(scrape, window="3650d"))
-    # Not by its page of targets: one is called healthy a moment before its samples are there.
+    # Not by its list of targets: a target is healthy shortly before its samples are stored.
     wait_until(lambda: len(database.query("up == 1", time.time())) == len(weeks), "scrapes")
 
     stored: dict[Labels, list[Sample]] = {}
@@ -113,7 +113,7 @@ def test_all_samples_of_both_weeks_are_true_in_prometheus(weeks: list[Week], ser
 
 
 def check_all(weeks: list[Week], stored: dict[Labels, list[Sample]]) -> None:
-    """Every sample of every week."""
+    """Compare all samples of all weeks."""
     wanted, allowed = (
         {key: values for week in weeks for key, values in of(week).items()} for of in (Week.truth, Week.may_be)
     )
@@ -122,7 +122,7 @@ def check_all(weeks: list[Week], stored: dict[Labels, list[Sample]]) -> None:
 
 
 def check_change_days(weeks: list[Week], database: Database) -> None:
-    """The day of the change itself: its number of samples and its sum, by the query that dashboards use."""
+    """Check number and sum of the samples on the day of the change, with the query of the dashboards."""
     autumn = {Dst.DUPLICATE: 100, Dst.MERGED: 96, Dst.LOST: 96, Dst.PHANTOM: 100}
     points = {SPRING: dict.fromkeys(Dst, 92), AUTUMN: autumn}
     quarter_hours = WORLD.locations[0].meters[0]
@@ -142,7 +142,7 @@ def check_change_days(weeks: list[Week], database: Database) -> None:
 
 @pytest.fixture(scope="module")
 def weeks() -> Iterator[list[Week]]:
-    """Eight exporters in this process: two changes, four modes."""
+    """Eight exporters in this process: two changes in four modes."""
     with ExitStack() as stack:
 
         def week(moment: datetime, mode: Dst) -> Week:

@@ -1,4 +1,4 @@
-"""From an empty folder to a scraped page as README tells it: three commands, typed by a person on a terminal."""
+"""From an empty folder to a scraped page, as in the README: three commands typed on a terminal."""
 
 import re
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def portal() -> Iterator[PortalServer]:
 
 
 def shape(text: str) -> list[str]:
-    """The lines of a screen without what differs from day to day: figures, ages, bars, and the words of a date."""
+    """Return the lines of a screen without what changes every day: figures, ages, bars and dates."""
     text = re.sub(r"(\d+ (days?|hours?|minutes?|seconds?|h|min|d|s) ?)+ago", "(age) ago", text)
     text = re.sub(r"\w+day \d", "(weekday) 0", text)
     text = re.sub(r"(127\.0\.0\.1|localhost):\d+", "(host)", text)
@@ -39,7 +39,7 @@ def shape(text: str) -> list[str]:
 
 
 def recorded(command: str) -> list[str]:
-    """The shape of what README shows of a command."""
+    """Return the output of a command in the README, in the form of `shape`."""
     (block,) = re.findall(
         rf"^```console\n\$ (smarthub-exporter {command}\b.*?)^```", read("README.md"), re.MULTILINE | re.DOTALL
     )
@@ -47,13 +47,13 @@ def recorded(command: str) -> list[str]:
 
 
 def halves(lines: list[str]) -> tuple[list[str], list[str]]:
-    """What stands before and behind the mark for what README leaves out."""
+    """Return the lines before and after the ellipsis in the README."""
     middle = lines.index("[...]")
     return lines[:middle], lines[middle + 1 :]
 
 
-def test_the_commands_of_readme_lead_to_a_scraped_page(portal: PortalServer, starter: Starter) -> None:
-    # No spinner, no colours: what is seen is what was printed, 110 columns wide.
+def test_the_commands_of_the_readme_lead_to_a_scraped_page(portal: PortalServer, starter: Starter) -> None:
+    # No spinner, no colors, 110 columns: the screen shows exactly the output.
     environment = {**starter.environment, "TERM": "dumb", "COLUMNS": "110", "LANG": "C.UTF-8"}
     address = free_address()
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Scrapes cost the portal nothing, and are all answered, whatever else goes on."""
+"""Scrapes cause no requests to the portal, and all are answered under load."""
 
 import socket
 import zlib
@@ -26,7 +26,7 @@ OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PortalServer, Exporter]]:
-    """A portal, and an exporter that has asked it once and will for an hour not do so again."""
+    """A portal, and an exporter that has refreshed once and will not do so again for an hour."""
     folder = tmp_path_factory.mktemp("load")
     portal = SimulatedPortal(STREET, SystemClock(), Settings(pending=0, lag=900))
     with PortalServer(portal) as server, Services(folder) as services:
@@ -43,7 +43,7 @@ def test_a_scrape_causes_no_portal_request(running: tuple[PortalServer, Exporter
     )
 
 
-def test_both_formats_say_the_same(running: tuple[PortalServer, Exporter]) -> None:
+def test_both_formats_have_the_same_samples(running: tuple[PortalServer, Exporter]) -> None:
     _, exporter = running
     text, openmetrics = (exporter.page("intervals", Accept=accept) for accept in ("*/*", OPENMETRICS))
 
@@ -60,9 +60,7 @@ def test_both_formats_say_the_same(running: tuple[PortalServer, Exporter]) -> No
 
 
 @pytest.mark.parametrize("collect", ["intervals", "exporter", None])
-def test_the_packed_page_is_one_member_with_the_plain_page(
-    running: tuple[PortalServer, Exporter], collect: str | None
-) -> None:
+def test_the_compressed_page_is_the_same_page(running: tuple[PortalServer, Exporter], collect: str | None) -> None:
     _, exporter = running
     plain = exporter.page(collect, **{"Accept-Encoding": "identity"})
     parameters = {"collect[]": collect}
@@ -77,11 +75,11 @@ def test_the_packed_page_is_one_member_with_the_plain_page(
 
 
 def _without_own_samples(page: str) -> str:
-    """The page without what changes from scrape to scrape."""
+    """Return the page without metrics that change with each scrape."""
     return "\n".join(line for line in page.splitlines() if not line.startswith(("process_", "smarthub_portal", "# ")))
 
 
-def test_forty_parallel_scrapes_while_refreshing_are_answered(
+def test_parallel_scrapes_during_a_refresh_are_answered(
     running: tuple[PortalServer, Exporter], services: Services, tmp_path: Path
 ) -> None:
     server, _ = running

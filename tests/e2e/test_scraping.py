@@ -1,4 +1,4 @@
-"""From the portal through the exporter into real databases: every sample of every family and meter is true."""
+"""From the portal through the exporter to real databases: every sample of every meter is correct."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ WINDOW = 3 * 86400
 ZONE = ZoneInfo(STREET.zone)
 
 
-def test_victoria_metrics_that_scrapes_holds_the_truth(street: "Street", services: Services) -> None:
+def test_a_scraping_victoria_metrics_holds_the_truth(street: "Street", services: Services) -> None:
     database = services.victoria_metrics(scrape=scrape_config(*street.jobs))
     street.live_through_revisions_and_a_restart(database)
 
@@ -66,7 +66,7 @@ def test_prometheus_with_a_window_holds_the_truth(street: "Street", services: Se
 
 @dataclass
 class Street:
-    """The simulated street, its exporter, and what has happened to it."""
+    """The simulated street, its exporter, and the history of both."""
 
     server: PortalServer
     exporter: Exporter
@@ -78,7 +78,7 @@ class Street:
         return [job(INTERVALS_JOB, self.exporter.address), job(EXPORTER_JOB, self.exporter.address)]
 
     def live_through_revisions_and_a_restart(self, scraper: Service) -> None:
-        """Several scrapes of both jobs of each of: the first page, revisions up and down, a kill, a restart."""
+        """Scrape several times in each state: first page, revisions up and down, a kill, a restart."""
         scraper.wait_for_scrapes(6)
         now = time.time()
         quarter = int(now - 30 * 3600) // 3600 * 3600
@@ -99,7 +99,7 @@ class Street:
         scraper.wait_for_scrapes(6)
 
     def check(self, stored: Mapping[Labels, Sequence[Sample]], *, versions_stored: int) -> None:
-        """Values and timestamps, nothing missing, nothing extra, and the version of each."""
+        """Compare values, timestamps and versions: nothing missing, nothing unexpected."""
         portal, label, now = self.server.portal, self.server.host, time.time()
         wanted = expected(portal, label, self.began - WINDOW + 120, self.began)
         allowed = expected(portal, label, self.began - WINDOW - 60, now)
@@ -110,7 +110,7 @@ class Street:
         assert max(len(versions) for versions in revised) == versions_stored
 
     def check_day_sums(self, database: Database) -> None:
-        """The energy of whole days by the query that dashboards use (tsdb-facts F6)."""
+        """Check the energy of full days with the query of the dashboards (docs/samples.md, "Queries")."""
         location, meter = STREET.locations[1], STREET.locations[1].meters[0]
         days = [
             (start, end)
@@ -128,7 +128,7 @@ class Street:
 
 @pytest.fixture
 def street(services: Services, tmp_path: Path) -> Iterator[Street]:
-    """A portal with gaps, nulls and late posting, and an exporter that has seen it once."""
+    """A portal with gaps, nulls and late data, and an exporter that has read it once."""
     now = time.time()
     gap = int(now - 50 * 3600) // 3600 * 3600
     settings = Settings(

@@ -1,4 +1,4 @@
-"""The harness proven on a stand-in page, and what the databases do with timestamps, on which the exporter relies."""
+"""The support of these tests, and the behavior of databases with timestamps that the exporter relies on."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ ALL = '{meter!=""}'
 
 
 class Page(ExitStack):
-    """A page of samples with timestamps of their own, as a scraper sees the exporter's."""
+    """A page of samples with timestamps, like that of the exporter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Page(ExitStack):
     def _answer(self, _: Asked) -> Answer:
         self.scrapes += 1
         lines = [f'smarthub_interval_usage_kwh{{meter="m0"}} {value} {stamp}\n' for stamp, value in self.samples]
-        # A connection that is kept would go on answering after the end of the server.
+        # An open connection would still be answered after the end of the server.
         headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8", "Connection": "close"}
         return 200, headers, "".join(lines).encode()
 
@@ -59,7 +59,7 @@ class Page(ExitStack):
 
     @property
     def stored(self) -> dict[Labels, list[Sample]]:
-        """What a database holds that has scraped it."""
+        """The samples of a database that has scraped the page."""
         return {USAGE: self.samples}
 
 
@@ -70,13 +70,13 @@ def page() -> Iterator[Page]:
 
 
 def quarters(count: int) -> list[Sample]:
-    """Samples in the last second of each interval, the newest one 26 hours ago and more."""
+    """Return samples in the last second of each interval, the newest one at least 26 hours old."""
     end = (int(time.time() * 1000) - 26 * 3_600_000) // QUARTER * QUARTER
     return [(end - back * QUARTER - 999, float(10 + back % 7)) for back in reversed(range(count))]
 
 
 def scraping(services: Services, page: Page) -> VictoriaMetrics:
-    """A VictoriaMetrics that has stored what is on the page."""
+    """Return a VictoriaMetrics that has stored the samples of the page."""
     database = services.victoria_metrics(scrape=scrape_config(job(INTERVALS_JOB, page.address)))
     wait_until(lambda: database.export(ALL) == page.stored, "exactly the page's samples")
     return database
@@ -85,7 +85,7 @@ def scraping(services: Services, page: Page) -> VictoriaMetrics:
 # -- the databases
 
 
-def test_vmagent_keeps_what_it_scraped_while_a_database_is_down(services: Services, page: Page) -> None:
+def test_vmagent_keeps_samples_while_a_database_is_down(services: Services, page: Page) -> None:
     database = services.victoria_metrics()
     database.terminate()
     page.samples = scraped = quarters(96)
@@ -98,7 +98,7 @@ def test_vmagent_keeps_what_it_scraped_while_a_database_is_down(services: Servic
     assert database.export(ALL) == {USAGE: scraped}
 
 
-def test_no_stale_markers_come_of_a_page_that_shrinks_or_ends(services: Services, page: Page) -> None:
+def test_a_shrinking_page_leaves_no_stale_markers(services: Services, page: Page) -> None:
     page.samples = scraped = quarters(96)
     database = scraping(services, page)
     for left in (48, 0):
@@ -108,13 +108,13 @@ def test_no_stale_markers_come_of_a_page_that_shrinks_or_ends(services: Services
     wait_until(lambda: '"health":"down"' in database.ask("GET", "/api/v1/targets").text, "the target to be down")
     database.terminate()
 
-    # Without deduplication every copy is seen, and so would be any marker.
+    # Without deduplication every copy is visible, and any marker would be too.
     everything = services.victoria_metrics(without=["-dedup.minScrapeInterval"], folder=database.folder).export(ALL)
     assert sorted(set(everything[USAGE])) == scraped
     assert len(everything[USAGE]) > len(scraped)
 
 
-def test_the_later_millisecond_wins_also_after_a_merge(services: Services, page: Page) -> None:
+def test_the_later_millisecond_wins_even_after_a_merge(services: Services, page: Page) -> None:
     page.samples = quarters(8)
     database = scraping(services, page)
     lower = [(timestamp + 5, value / 2) for timestamp, value in page.samples]
@@ -125,8 +125,8 @@ def test_the_later_millisecond_wins_also_after_a_merge(services: Services, page:
     assert database.export(ALL) == {USAGE: lower}
 
 
-def test_prometheus_drops_what_is_older_than_its_window(services: Services) -> None:
-    # The pages are empty at first, because a database that has nothing yet takes samples of any age.
+def test_prometheus_drops_samples_older_than_its_window(services: Services) -> None:
+    # The pages are empty at first, since an empty database accepts samples of any age.
     pages = [services.enter_context(Page()) for _ in range(2)]
     without, two_days = (
         services.prometheus(
@@ -153,11 +153,11 @@ def test_prometheus_drops_what_is_older_than_its_window(services: Services) -> N
         assert database.series_samples(ALL, now - 20 * 86_400, now) == {}
 
 
-# -- the harness
+# -- the support of the tests
 
 
 def sleeper(folder: Path, program: str, *, ready_within: float = 5.0) -> Service:
-    """A service made of a line of Python."""
+    """Return a service that runs a line of Python."""
     return Service(
         sys.executable,
         ["-c", program],
@@ -169,33 +169,33 @@ def sleeper(folder: Path, program: str, *, ready_within: float = 5.0) -> Service
     )
 
 
-def test_a_program_that_ends_at_its_start_is_told_with_its_log(tmp_path: Path) -> None:
-    with pytest.raises(ServiceError, match=r"(?s)ended with 3; .*log:\n  no room on disk"):
+def test_a_program_that_exits_at_its_start_shows_its_log(tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match=r"(?s)exited with 3; .*log:\n  no room on disk"):
         sleeper(tmp_path, "import sys; print('no room on disk', flush=True); sys.exit(3)")
 
 
 def test_a_program_that_is_never_ready_is_ended(tmp_path: Path) -> None:
     program = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
-    with pytest.raises(ServiceError, match=r"(?s)in vain .*log:\n  \d+$"):
+    with pytest.raises(ServiceError, match=r"(?s)timed out .*log:\n  \d+$"):
         sleeper(tmp_path, program, ready_within=0.5)
     assert not is_running(int((tmp_path / "sleeper.log").read_text()))
 
 
-def test_another_programs_answer_is_not_taken_for_readiness(tmp_path: Path, page: Page) -> None:
+def test_another_program_on_the_port_is_an_error(tmp_path: Path, page: Page) -> None:
     with pytest.raises(ServiceError, match="another program"):
         Service(sys.executable, ["-c", "pass"], folder=tmp_path, address=page.address, ready="/")
 
 
-def test_a_killed_database_or_a_refused_request_is_told(services: Services) -> None:
+def test_a_killed_database_and_a_bad_request_are_errors(services: Services) -> None:
     database = services.victoria_metrics()
     with pytest.raises(ServiceError, match=r"4\d\d .*parse"):
         database.query("sum(", time.time())
     os.kill(database.pid, 9)
-    with pytest.raises(ServiceError, match=r"(?s)ended with -9; .*log:\n.*info"):
+    with pytest.raises(ServiceError, match=r"(?s)exited with -9; .*log:\n.*info"):
         database.force_flush()
 
 
-def test_a_program_that_does_not_heed_sigterm_is_killed(services: Services) -> None:
+def test_a_program_that_ignores_sigterm_is_killed(services: Services) -> None:
     serve = "h.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), h.SimpleHTTPRequestHandler).serve_forever()"
     program = f"import http.server as h, signal, sys; signal.signal(15, signal.SIG_IGN); {serve}"
     address = free_address()
@@ -234,6 +234,6 @@ def test_nothing_is_left_running_when_the_tests_are_killed(tmp_path: Path, end: 
     wait_until(lambda: not is_running(int(ended.stdout)), "the database to end with the process that started it")
 
 
-def test_a_missing_program_is_a_failure_that_says_what_to_do() -> None:
+def test_a_missing_program_is_an_error_with_advice() -> None:
     with pytest.raises(ServiceError, match="make test"):
         find_program("no-such-database")

@@ -1,6 +1,6 @@
-"""The status page of a running exporter in a real browser: what is to be seen, pressed and heard, and that it is true.
+"""The status page of a running exporter in a real browser: layout, figures, keyboard and screen readers.
 
-With SCREENSHOTS=FOLDER every state is photographed there, at both widths, by day and by night.
+With SCREENSHOTS=FOLDER, screenshots of every state are saved there, at both widths, in light and dark mode.
 """
 
 import os
@@ -30,7 +30,7 @@ from ..support.worlds import ZONE, instant
 WORLD = World()
 HOUR = 3600.0
 NARROW = (320, 640)
-"""As narrow as a page must still be readable on without scrolling sideways (WCAG 1.4.10)."""
+"""The smallest width at which a page must not scroll horizontally (WCAG 1.4.10)."""
 
 STATES = {
     "fresh": ("All is well", "good"),
@@ -41,7 +41,7 @@ STATES = {
 
 @dataclass
 class Site:
-    """An exporter as a process of its own, its simulated portal in this one, and a browser."""
+    """An exporter as a process, its simulated portal in this process, and a browser."""
 
     portal: PortalServer
     exporter: Exporter
@@ -63,7 +63,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def site_in(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Site]]:
-    """Gives the site in one of the states, started when it is asked for first."""
+    """Return a function that starts the site in a state, once."""
     with Services(tmp_path_factory.mktemp("sites")) as services:
 
         @cache
@@ -89,11 +89,11 @@ def day_of(instant: float) -> date:
     return datetime.fromtimestamp(instant, ZONE).date()
 
 
-# -- in every state, at every size, by day and by night
+# -- every state, at every size, in light and dark mode
 
 
 @pytest.mark.parametrize("state", list(STATES))
-def test_the_page_fits_and_says_how_it_is(state: str, site_in: Callable[[str], Site]) -> None:
+def test_the_page_fits_and_shows_the_verdict(state: str, site_in: Callable[[str], Site]) -> None:
     site = site_in(state)
     browser = site.browser
     words, tone = STATES[state]
@@ -112,7 +112,7 @@ def test_the_page_fits_and_says_how_it_is(state: str, site_in: Callable[[str], S
     assert len(grounds) == 2
 
 
-def test_what_does_not_work_is_seen_without_scrolling(site_in: Callable[[str], Site]) -> None:
+def test_a_failure_is_visible_without_scrolling(site_in: Callable[[str], Site]) -> None:
     site = site_in("failing")
     for size in (DESKTOP, PHONE):
         site.open(size)
@@ -125,9 +125,9 @@ def test_what_does_not_work_is_seen_without_scrolling(site_in: Callable[[str], S
 # -- the figures
 
 
-def test_the_figures_in_the_browser_are_true(site: Site) -> None:
+def test_the_figures_in_the_browser_are_correct(site: Site) -> None:
     newest = None
-    while newest != _last_whole_day(site):  # once more where a day has ended while we looked
+    while newest != _last_whole_day(site):  # again if a day has ended in the meantime
         newest = _last_whole_day(site)
         site.open()
     for place in WORLD.locations[:3]:
@@ -142,8 +142,8 @@ def test_the_figures_in_the_browser_are_true(site: Site) -> None:
 
 
 def _last_whole_day(site: Site) -> date:
-    # A refresh may need some seconds to see what has been posted.
-    return day_of(site.portal.portal.clock.now() - 2 * HOUR - 10) - timedelta(days=1)
+    # A refresh may take some seconds to see new data.
+    return day_of(site.portal.portal.now() - 2 * HOUR - 10) - timedelta(days=1)
 
 
 def _truth(site: Site, meter: MeterSpec, first: date, last: date) -> list[float]:
@@ -153,7 +153,7 @@ def _truth(site: Site, meter: MeterSpec, first: date, last: date) -> list[float]
 
 
 def _of_place(place: LocationSpec, elements: str, what: str) -> str:
-    """What is wanted of the elements of a location's card."""
+    """Return a JavaScript expression for the elements of a location's card."""
     has_title = f"each.querySelector('h2').innerText == '{place.nickname}'"
     card = f"[...document.querySelectorAll('section.card')].find(each => {has_title})"
     return f"[...{card}.querySelectorAll('{elements}')].map(each => {what})"
@@ -172,7 +172,7 @@ def _tiles_in_the_browser(browser: Browser, place: LocationSpec) -> list[list[fl
     return found
 
 
-# -- hands, keys and ears
+# -- pointer, keyboard and screen reader
 
 
 def test_hovering_a_chart_shows_the_values_of_that_time(site: Site) -> None:
@@ -193,7 +193,7 @@ def test_hovering_a_chart_shows_the_values_of_that_time(site: Site) -> None:
         assert re.match("[0-9.,]+ k?Wh? drawn", what)
 
 
-def test_the_words_of_a_chart_fit_a_phone(site: Site) -> None:
+def test_the_hover_text_of_a_chart_fits_a_phone(site: Site) -> None:
     site.open(PHONE)
     wide = site.browser.evaluate(
         "Math.max(...[...document.querySelectorAll('.hover text')].map(e => e.getComputedTextLength()))"
@@ -221,7 +221,7 @@ def test_keys_reach_every_link_in_order_and_open_the_table(site: Site) -> None:
     assert browser.evaluate(f"{table}.checkVisibility()") is True
 
 
-def test_a_screen_reader_is_told_everything_that_is_to_be_seen(site: Site) -> None:
+def test_a_screen_reader_reads_everything_visible(site: Site) -> None:
     site.open()
     told = site.browser.accessible()
     roles = [role for role, _ in told]
@@ -240,7 +240,7 @@ def test_times_in_the_browser_are_instants(site: Site) -> None:
     assert 0 <= site.portal.portal.clock.now() - 2 * HOUR - newest < 1000
 
 
-def test_the_browser_leaves_no_process_behind() -> None:
+def test_the_browser_leaves_no_process_running() -> None:
     with Browser(find_program("chromium")) as browser:
         pid = browser._process.pid
         members = _group(pid)
@@ -249,7 +249,7 @@ def test_the_browser_leaves_no_process_behind() -> None:
 
 
 def _group(leader: int) -> list[int]:
-    """The processes of a process group."""
+    """Return the processes of a process group."""
     pids = (int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal())
     return [pid for pid in pids if _leader(pid) == leader]
 

@@ -1,4 +1,4 @@
-"""The classic mistakes made for real, each with the finding that names it; and the right setup, with none."""
+"""Common mistakes in a real setup, each with the finding that names it, and the right setup without findings."""
 
 import re
 import time
@@ -44,18 +44,18 @@ HOUSE = World(locations=(house(1, meter(1, step=3600)),))
 WINDOW = 3 * 86400
 OF_HOUSE = f"{STEP} 70001"
 Told = tuple[Verdict, list[int], str]
-"""How good it is, the figures in its text, and what to do."""
+"""Verdict, the numbers in the text, and the advice."""
 
 
 @dataclass
 class Home:
-    """A house, its exporter, and what of its last days a database should hold."""
+    """A house, its exporter, and the recent samples that a database should hold."""
 
     exporter: Exporter
     recent: PortalValues
 
     def scraper(self, services: Services, database: VictoriaMetrics, *flags: str, **of_job: object) -> VmAgent:
-        """A vmagent that has scraped the intervals several times."""
+        """Return a vmagent that has scraped the intervals several times."""
         agent = services.vmagent(scrape_config(job(INTERVALS_JOB, self.exporter.address, **of_job)), database, *flags)
         agent.wait_for_scrapes(4)
         agent.wait_until_sent()
@@ -69,7 +69,7 @@ class Home:
 
     @property
     def equal(self) -> list[Told]:
-        """What is told of values that are all there."""
+        """Return the findings for a complete database."""
         told: list[Told] = []
         for prefix, counts in (("smarthub_interval_", {71, 72}), ("smarthub_day_", {2, 3})):
             ends = {
@@ -80,7 +80,7 @@ class Home:
         return told
 
     def stored(self, database: VictoriaMetrics) -> dict[Labels, list[Sample]]:
-        """What the database gives back of the time that is looked at."""
+        """Return the stored samples of the period that is checked."""
         first, last = self.recent.since * 1000 + 1, time.time() * 1000
         found = {
             labels: [sample for sample in samples if first <= sample[0] <= last]
@@ -96,7 +96,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     with PortalServer(portal) as server, Services(folder) as services:
         began = int(time.time())
         exporter = Exporter(services, folder / "exporter", server, window="3d", refresh_interval="1h")
-        since = began - WINDOW + 1800  # the window moves on while these tests run
+        since = began - WINDOW + 1800  # the window moves while these tests run
         values = {series_of(dict(key)): ends for key, ends in expected(portal, server.host, since, began).items()}
         key = LocationKey(server.host, "55001", "70001")
         wall = WallClock(ZoneInfo(HOUSE.zone))
@@ -118,14 +118,14 @@ def of_location(findings: Sequence[Finding]) -> list[Told]:
 
 
 def of_all(findings: Sequence[Finding]) -> dict[str, Verdict]:
-    """How good the settings of the database are, by the flags that are named."""
+    """Return the verdicts on the settings of the database, by the flag that is named."""
     return {re.findall(r"-[\w.]{9,}|$", each.text)[0]: each.verdict for each in findings if each.step == STEP}
 
 
 ALL_GOOD = dict.fromkeys(("-retentionPeriod", "-dedup.minScrapeInterval", "-promscrape.maxScrapeSize"), Verdict.OK)
 
 
-def test_the_right_setup_gives_nothing_but_figures(home: Home, services: Services) -> None:
+def test_the_right_setup_has_no_findings(home: Home, services: Services) -> None:
     database = services.victoria_metrics(scrape=scrape_config(job(INTERVALS_JOB, home.exporter.address)))
     database.wait_for_scrapes(4)
 
@@ -149,7 +149,7 @@ def test_a_job_that_does_not_honor_timestamps_is_named(
     assert of_location(home.findings(database)) == [(Verdict.WARNING, [samples, samples], HONOR)]
 
 
-def test_a_database_is_judged_before_it_has_anything(home: Home, services: Services) -> None:
+def test_an_empty_database_is_checked_too(home: Home, services: Services) -> None:
     findings = home.findings(services.victoria_metrics(without=["-dedup.minScrapeInterval"]))
     assert [verdict for verdict, _, _ in of_location(findings)] == [Verdict.WARNING]
     assert of_all(findings) == {**ALL_GOOD, "-dedup.minScrapeInterval": Verdict.WARNING}
@@ -166,9 +166,7 @@ def test_a_database_without_deduplication_is_named(home: Home, services: Service
     assert "-dedup.minScrapeInterval" not in of_all(findings)
 
 
-def test_stale_markers_of_a_target_that_went_away_are_named(
-    home: Home, services: Services, database: VictoriaMetrics
-) -> None:
+def test_stale_markers_of_a_lost_target_are_named(home: Home, services: Services, database: VictoriaMetrics) -> None:
     agent = home.scraper(services, database, "-promscrape.noStaleMarkers=false")
     home.exporter.terminate()
 
@@ -182,7 +180,7 @@ def test_stale_markers_of_a_target_that_went_away_are_named(
     found: list[Told] = []
 
     def is_told() -> bool:
-        # 1.79.5 lets a marker or its value win as it merges, which goes on meanwhile.
+        # In 1.79.5 either a marker or its value wins each merge, and merges continue.
         before = markers()
         found[:] = of_location(home.findings(database))
         return found[0] == (Verdict.WARNING, [before], NO_STALE_MARKERS)
@@ -191,7 +189,7 @@ def test_stale_markers_of_a_target_that_went_away_are_named(
     assert found[1][0] is Verdict.WARNING, "1.79.5 lets markers win"
 
 
-def test_the_default_retention_is_named_which_drops_what_it_took(home: Home, services: Services) -> None:
+def test_the_default_retention_is_named(home: Home, services: Services) -> None:
     database = services.victoria_metrics(without=["-retentionPeriod"])
     name, labels = next(iter(home.recent.values))
     key = series(name, **dict(labels))
@@ -219,9 +217,9 @@ def test_a_job_that_keeps_the_labels_of_the_scrape_is_named(
     ]
 
 
-def test_a_page_larger_than_the_scraper_takes_is_named(home: Home, services: Services) -> None:
+def test_a_page_too_large_for_the_scraper_is_named(home: Home, services: Services) -> None:
     config = scrape_config(job(INTERVALS_JOB, home.exporter.address))
-    # Smaller than the packed page, by which 1.79.5 judges; newer ones count it unpacked.
+    # Smaller than the compressed page, which 1.79.5 measures; newer versions measure the uncompressed one.
     database = services.victoria_metrics("-promscrape.maxScrapeSize=1KiB", scrape=config)
 
     def up() -> list[float]:
@@ -253,7 +251,7 @@ def influx_of(url: str, token: str | None) -> InfluxDB:
     return InfluxDB(InfluxDBConfig(url, Secret(token) if token else None, database="electric"))
 
 
-def test_a_wrong_password_is_told_by_a_healthy_database(services: Services) -> None:
+def test_a_wrong_password_is_not_a_healthy_database(services: Services) -> None:
     database = services.victoria_metrics("-httpAuth.username=me", "-httpAuth.password=right")
     with client_of(database.url, "me", "right") as client:
         client.ping()
@@ -266,7 +264,7 @@ def test_a_wrong_password_is_told_by_a_healthy_database(services: Services) -> N
         influx.check()
 
 
-def test_what_a_vmauth_repeats_of_credentials_is_not_shown(services: Services, database: VictoriaMetrics) -> None:
+def test_credentials_quoted_by_vmauth_are_not_shown(services: Services, database: VictoriaMetrics) -> None:
     proxy = services.vmauth(database, "", "/.*")
     said = http("GET", f"{proxy.url}/api/v1/query?query=1", headers={"Authorization": "Bearer my-very-secret-token"})
     assert (said.status_code, "my-very-secret-token" in said.text) == (400, True)
@@ -288,19 +286,19 @@ def test_what_a_vmauth_repeats_of_credentials_is_not_shown(services: Services, d
             influx.check()
 
 
-def test_whom_a_vmauth_lets_in_needs_only_what_backfill_asks(services: Services, database: VictoriaMetrics) -> None:
+def test_behind_vmauth_the_paths_of_a_backfill_are_enough(services: Services, database: VictoriaMetrics) -> None:
     proxy = services.vmauth(database, "", "/write", "/api/v1/export")
     with influx_of(proxy.url, f"{proxy.username}:{proxy.password}") as influx:
         assert influx.check() == InfluxState("VictoriaMetrics", "", None)
 
 
-def test_a_path_that_the_database_does_not_have_is_named(database: VictoriaMetrics) -> None:
+def test_a_wrong_path_is_named(database: VictoriaMetrics) -> None:
     client = client_of(f"{database.url}/select/0/prometheus")
     with client, pytest.raises(DatabaseError, match="check the path"):
         client.ping()
 
 
-def test_raw_copies_are_read_only_when_asked_for(database: VictoriaMetrics) -> None:
+def test_raw_copies_are_read_only_on_request(database: VictoriaMetrics) -> None:
     stamp = int(time.time()) // 900 * 900_000 - 999
     name = "smarthub_interval_usage_kwh"
     key = series(name, location="1")

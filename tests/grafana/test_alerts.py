@@ -1,4 +1,4 @@
-"""The rules, by the programs that read them."""
+"""The alert rules, checked by the programs that read them."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ TESTS = sorted(ALERTS.glob("tests*.yml"))
 
 
 @pytest.mark.process
-def test_promtool_and_vmalert_take_the_rules() -> None:
+def test_promtool_and_vmalert_accept_the_rules() -> None:
     code, said = outcome("promtool", "check", "rules", "smarthub.yml", folder=ALERTS)
     assert (code, f"SUCCESS: {len(RULES)} rules found" in said) == (0, True), said
     code, said = outcome("vmalert", "-dryRun", "-rule=smarthub.yml", folder=ALERTS)
@@ -25,7 +25,7 @@ def test_promtool_and_vmalert_take_the_rules() -> None:
 
 @pytest.mark.process
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.name))
-def test_each_alert_fires_when_it_must_and_only_then(path: Path) -> None:
+def test_each_alert_fires_only_when_it_should(path: Path) -> None:
     code, said = outcome("promtool", "test", "rules", path.name, folder=ALERTS)
     assert code == 0, said
 
@@ -43,7 +43,7 @@ def test_each_alert_is_tested_both_firing_and_not(name: str) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-def test_a_rule_says_how_bad_it_is_and_what_to_do(rule: Json) -> None:
+def test_a_rule_has_a_severity_and_says_what_to_do(rule: Json) -> None:
     assert rule["alert"].startswith("SmartHub")
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     summary, description = (rule["annotations"][key] for key in ("summary", "description"))

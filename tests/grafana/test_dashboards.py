@@ -1,4 +1,4 @@
-"""What dashboard-linter asks of dashboards (conventions 1.12), and what these ones promise beyond it."""
+"""The rules of dashboard-linter, and more rules of these dashboards."""
 
 import json
 import re
@@ -31,7 +31,7 @@ dashboards = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: str(pa
 each_panel = pytest.mark.parametrize("panel", all_panels(), ids=str)
 
 
-def test_there_are_the_two_dashboards() -> None:
+def test_there_are_two_dashboards() -> None:
     assert {path.stem: load(path)["uid"] for path in DASHBOARDS} == UIDS
 
 
@@ -51,13 +51,13 @@ def test_a_dashboard_is_provisioned_not_edited(path: Path) -> None:
 
 
 @dashboards
-def test_a_dashboard_is_written_with_two_spaces_and_one_newline(path: Path) -> None:
+def test_a_dashboard_is_indented_by_two_spaces(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
 
 
 @dashboards
-def test_the_data_source_is_one_variable_and_everything_uses_it(path: Path) -> None:
+def test_everything_uses_one_data_source_variable(path: Path) -> None:
     dashboard = load(path)
     (source,) = (each for each in variables(path) if each["type"] == "datasource")
     assert (source["name"], source["label"], source["query"]) == ("datasource", "Data source", "prometheus")
@@ -70,7 +70,7 @@ def test_the_data_source_is_one_variable_and_everything_uses_it(path: Path) -> N
 
 
 @dashboards
-def test_label_variables_take_several_values(path: Path) -> None:
+def test_label_variables_accept_several_values(path: Path) -> None:
     known = {each["name"]: each for each in variables(path) if each["type"] == "query"}
     assert set(OF_DATA) <= known.keys() <= {*OF_DATA, "login"}
     for name, each in known.items():
@@ -81,8 +81,8 @@ def test_label_variables_take_several_values(path: Path) -> None:
         assert set(METRIC.findall(each["query"]["query"])) <= {*KNOWN, "smarthub_"}
 
 
-def test_a_location_is_offered_by_its_history_too() -> None:
-    # The state of the exporter is not there for times before it was installed, the data that was backfilled is.
+def test_locations_with_history_only_can_be_selected() -> None:
+    # Backfilled data is older than the metrics of the exporter itself.
     (query,) = (each["definition"] for each in variables(DASHBOARDS[1]) if each["name"] == "location")
     assert query == ('label_values({__name__=~"smarthub_(meter_info|interval_usage_kwh)",portal=~"$portal"}, location)')
 
@@ -110,7 +110,7 @@ def overlap(one: Json, other: Json) -> bool:
     )
 
 
-def test_panels_that_overlap_are_noticed() -> None:
+def test_overlapping_panels_are_detected() -> None:
     box = {"x": 0, "y": 0, "w": 12, "h": 4}
     assert overlap(box, {"x": 11, "y": 3, "w": 2, "h": 2})
     assert not overlap(box, {"x": 12, "y": 0, "w": 12, "h": 4})
@@ -118,7 +118,7 @@ def test_panels_that_overlap_are_noticed() -> None:
 
 
 @each_panel
-def test_a_panel_says_what_it_shows(panel: Panel) -> None:
+def test_a_panel_has_a_title_and_a_description(panel: Panel) -> None:
     assert panel.json["title"]
     assert re.fullmatch(r"[A-Z].{20,}\.", panel.json["description"])
     assert panel.json["fieldConfig"]["defaults"]["unit"] in COMMON_UNITS
@@ -126,12 +126,12 @@ def test_a_panel_says_what_it_shows(panel: Panel) -> None:
 
 
 @each_panel
-def test_a_panel_asks_no_finer_than_the_data(panel: Panel) -> None:
+def test_no_panel_has_steps_finer_than_the_data(panel: Panel) -> None:
     assert panel.json["interval"] in {"15m", "1h"}
     hourly = "[3599s:5m]" in expressions(panel) or "[$__interval] offset -12h" in expressions(panel)
     if hourly:
-        # So that a step is an hour for ranges of up to a year, instead of what the panel's width asks for, and longer
-        # before there are more points than Prometheus gives.
+        # The step is one hour for ranges of up to a year, whatever the width of the panel, and longer before Prometheus
+        # returns too many points.
         assert (panel.json["interval"], panel.json["maxDataPoints"]) == ("1h", 7_300)
         longest = next(days for days in range(365, 1000) if panel.step(TimeRange(0, (days + 1) * 86400, UTC)) > 3600)
         assert (longest, longest * 24 < 11_000) == (456, True)
@@ -150,7 +150,7 @@ def test_queries_name_known_metrics_and_the_variables(panel: Panel) -> None:
 
 @each_panel
 def test_sums_over_time_count_each_interval_once(panel: Panel) -> None:
-    """In the deduplicating form only (tsdb-facts F6)."""
+    """Only in the form that removes copies (docs/samples.md, "Queries")."""
     text = re.sub(r"\s+", " ", expressions(panel))
     for found in re.finditer(
         r"\b(?:sum|avg|count|quantile|max)_over_time\((?:0\.05, )?\(?(\w+)\((smarthub_(?:interval|day)_\w+)", text
@@ -165,29 +165,29 @@ def test_sums_over_time_count_each_interval_once(panel: Panel) -> None:
     )
     for how, length, offset in looks:
         if how == "avg" and offset:
-            # A mean by time: every five minutes, the interval that contains them.
+            # A mean over time: every five minutes, the interval that contains them.
             assert (length, offset) in CONTAINING
         else:
-            # More than a meter's shortest interval hides intervals from a sum.
+            # A step longer than the shortest interval would skip intervals.
             assert length == "5m"
 
 
 @each_panel
-def test_counters_are_shown_as_what_was_added(panel: Panel) -> None:
+def test_counters_are_shown_as_increases(panel: Panel) -> None:
     for name in METRIC.findall(expressions(panel)):
         if name in OF_HISTOGRAM | {each.name for each in families.OWN if each.kind == "counter"}:
             assert re.search(rf"(?:increase|rate)\({name}\{{[^}}]*\}}\[\$__rate_interval\]\)", expressions(panel))
 
 
 @each_panel
-def test_present_values_are_asked_once_and_graphs_in_steps(panel: Panel) -> None:
+def test_current_values_are_instant_and_graphs_are_ranges(panel: Panel) -> None:
     instant = panel.json["type"] in {"stat", "piechart"}
     assert {each["instant"] for each in panel.json["targets"]} == {instant}
     assert {each["range"] for each in panel.json["targets"]} == {not instant}
 
 
-def test_only_panels_of_the_dashboards_range_ask_its_begin() -> None:
-    # Which range ${__from} means in a panel with a range of its own differs between versions of Grafana.
+def test_only_panels_with_the_dashboards_range_use_its_start() -> None:
+    # Grafana versions differ in the meaning of ${__from} in a panel with its own range.
     asking = [panel for panel in all_panels() if "${__from" in expressions(panel)]
     assert [str(each) for each in asking] == ["home/Power and cumulative usage"]
     assert "timeFrom" not in asking[0].json
@@ -221,7 +221,7 @@ def test_the_heat_map_is_a_matrix_of_hours_by_weekdays() -> None:
     steps = {each["id"]: each["options"] for each in find("Hour by weekday").json["transformations"]}
     assert list(steps) == ["formatTime", "sortBy", "extractFields", "groupBy", "groupingToMatrix"]
     assert (steps["formatTime"]["outputFormat"], steps["formatTime"]["timezone"]) == ("E ddd HH:00", "browser")
-    # What that format makes of a Saturday morning; JavaScript writes named groups without the P.
+    # The result of that format for a Saturday morning. JavaScript writes named groups without the P.
     pattern = steps["extractFields"]["regExp"].strip("/").replace("(?<", "(?P<")
     found = re.fullmatch(pattern, "6 Sat 07:00")
     assert found is not None
@@ -234,7 +234,7 @@ def test_the_heat_map_is_a_matrix_of_hours_by_weekdays() -> None:
     assert steps["groupingToMatrix"]["valueField"] == "Value (mean)"
 
 
-def test_a_panel_of_hours_says_how_long_a_range_may_be() -> None:
+def test_a_panel_of_hours_states_its_longest_range() -> None:
     limited = [panel for panel in all_panels() if "(vector($__interval_ms) == 3600000)" in expressions(panel)]
     assert {panel.json["title"] for panel in limited} == {"Hour by weekday", "Peak hours"}
     for panel in limited:
@@ -250,7 +250,7 @@ def test_the_cumulative_curve_has_the_right_axis() -> None:
     assert properties["unit"] == "kwatth"
 
 
-def test_the_thermostat_waits_in_a_closed_row() -> None:
+def test_the_thermostat_is_in_a_collapsed_row() -> None:
     (row,) = (each for each in load(DASHBOARDS[1])["panels"] if each["title"].startswith("Thermostat"))
     assert row["collapsed"] is True
     assert set(re.findall(r"thermostat_\w+", expressions(find("Thermostat over power")))) == THERMOSTAT

@@ -1,4 +1,4 @@
-"""What Grafana is told at its start."""
+"""The provisioning of Grafana."""
 
 from typing import Any
 
@@ -15,9 +15,9 @@ def test_the_data_source_is_the_default_and_cannot_be_changed() -> None:
     (source,) = read("datasources/smarthub.yml")["datasources"]
     assert (source["type"], source["uid"], source["isDefault"]) == ("prometheus", "smarthub", True)
     assert source["editable"] is False
-    # Grafana expands variables but knows no `:-default`: it would look for a variable of that whole name.
+    # Grafana does not support `:-default`: it would look for a variable with that whole name.
     assert source["url"] == "${SMARTHUB_DATABASE_URL}"
-    # Otherwise VictoriaMetrics moves grids.
+    # Otherwise VictoriaMetrics aligns the times of graphs.
     assert source["jsonData"]["customQueryParameters"] == "nocache=1"
     assert source["jsonData"]["timeInterval"] == "1m"
 
