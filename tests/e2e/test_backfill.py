@@ -108,7 +108,7 @@ def test_a_database_with_short_retention_is_named(services: Services, tmp_path: 
 
     total = sum(len(values) for values in truth(server, midnight(days_ago(70)), border).values())
     assert nothing.wait() == EXIT_FAILED
-    assert f"lost {total}," in nothing.stderr
+    assert str(total) in nothing.stderr.replace(",", "")
     assert advice in nothing.stdout
     assert database.export() == {}
 

@@ -69,7 +69,7 @@ class Home:
 
     @property
     def equal(self) -> list[Told]:
-        """Return the findings for a complete database."""
+        """The findings for a complete database."""
         told: list[Told] = []
         for prefix, counts in (("smarthub_interval_", {71, 72}), ("smarthub_day_", {2, 3})):
             ends = {
