@@ -93,7 +93,7 @@ def made_up(count: int) -> Snapshot:
 
 
 def both(snapshot: Snapshot, encoding: str) -> tuple[float, float, float, float]:
-    """Measure a scrape and the same bytes served directly: median seconds, and parallel responses per second."""
+    """Measure a scrape and plain bytes: median seconds, and responses per second."""
     steady = Steady(Telemetry().registry, lambda: 0)
     endpoint = MetricsEndpoint(lambda: snapshot, CollectorRegistry(), WINDOW, SystemClock(), steady=steady)
     stored = endpoint(Request("GET", "/metrics", {"collect[]": ("intervals",)}, {"accept-encoding": encoding}))
@@ -169,7 +169,7 @@ def processes() -> None:
 
 
 def started_with(count: int) -> tuple[float, float, float, float]:
-    """Measure a restart: seconds to the first response and to data, resident bytes, seconds to stop."""
+    """Measure a restart: seconds to respond, to data and to stop, and memory."""
     locations = tuple(
         LocationSpec("55001", f"7{number:04}", (MeterSpec(f"8{number:04}", Household(number)),))
         for number in range(count)

@@ -1,4 +1,4 @@
-"""Measure backfills of years into a real VictoriaMetrics: time, requests and memory."""
+"""Measure backfills into a real VictoriaMetrics: time, requests and memory."""
 
 import os
 import re
@@ -23,7 +23,7 @@ SOLAR_HOUSE = World(locations=(house(2, meter(2, Channels.THREE)),))
 
 @dataclass
 class Measured:
-    """One run: seconds in total, CPU seconds of the backfill and of the database, bytes, requests, samples."""
+    """One run: seconds, CPU seconds of both processes, bytes, requests, samples."""
 
     wall: float
     cpu: float

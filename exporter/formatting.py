@@ -1,4 +1,7 @@
-"""Times, durations, amounts and counts for people. Instants are in seconds UTC and shown in a time zone."""
+"""Times, durations, amounts and counts for people.
+
+Instants are in seconds UTC and shown in a time zone.
+"""
 
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -10,7 +13,7 @@ _IN_KILOWATTS = 10_000
 
 
 def length(seconds: float) -> str:
-    """Return a duration in its two largest units: `2 days 3 hours`, `15 minutes`, `0 seconds`."""
+    """Return a duration in its two largest units: `2 days 3 hours`, `15 minutes`."""
     if seconds < _MINUTE:
         return counted(int(seconds), "second")
     rest = int(seconds)
@@ -23,7 +26,7 @@ def length(seconds: float) -> str:
 
 
 def every(step: int) -> str:
-    """Return how often a meter is read, from its resolution in seconds: `every 15 minutes`."""
+    """Return how often a meter is read, given seconds: `every 15 minutes`."""
     if step in (DAILY, _HOUR):
         return "once a day" if step == DAILY else "every hour"
     return f"every {length(step)}" if step else "at unknown intervals"
@@ -58,7 +61,7 @@ def midnight(day: date, zone: ZoneInfo) -> int:
 
 
 def midnights(first: date, days: int, zone: ZoneInfo) -> list[int]:
-    """Return the instants at which local days begin, and the one at which the last day ends."""
+    """Return the instants at which local days begin, and the end of the last one."""
     return [midnight(first + timedelta(days=each), zone) for each in range(days + 1)]
 
 
@@ -68,7 +71,10 @@ def day_text(day: date) -> str:
 
 
 def moment(instant: float, zone: ZoneInfo, now: float | None = None) -> str:
-    """Return an instant with its zone: `Sat Nov 21 08:15 EST`. The year is added if it is not that of `now`."""
+    """Return an instant with its zone: `Sat Nov 21 08:15 EST`.
+
+    The year is added if it is not that of `now`.
+    """
     shown = local(instant, zone)
     year = "" if now is None or shown.year == local(now, zone).year else f" {shown.year}"
     return f"{day_text(shown)}{year} {shown:%H:%M %Z}"
@@ -96,7 +102,10 @@ def lasting(seconds: float) -> str:
 
 
 def ago(seconds: float) -> str:
-    """Return how long ago something was. Times in the future, after a clock was set back, are `just now`."""
+    """Return how long ago something was.
+
+    Times in the future, after a clock was set back, are `just now`.
+    """
     return "just now" if seconds < _MINUTE else f"{lasting(seconds)} ago"
 
 

@@ -1,4 +1,4 @@
-"""The console: findings and tables on standard output, questions and a spinner on standard error."""
+"""The console: results on standard output, questions on standard error."""
 
 import getpass
 import sys
@@ -19,12 +19,12 @@ _WIDTH_WITHOUT_TERMINAL = 120  # columns
 
 
 def plain_console(*, stderr: bool = False, width: int | None = None) -> Console:
-    """Return a console that prints text as it is: no markup, no emoji, no highlighting."""
+    """Return a console that prints text unchanged: no markup, emoji or highlighting."""
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
 
 
 def is_interactive() -> bool:
-    """Check whether questions can be asked: both input and standard error are a terminal."""
+    """Check whether questions can be asked: input and errors are on a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
@@ -42,7 +42,7 @@ class Terminal:
 
     @contextmanager
     def waiting(self) -> Iterator[Callable[[str], None]]:
-        """Yield a function that shows a spinner with what is being waited for, on a terminal only."""
+        """Yield a function that shows what is being waited for, on a terminal only."""
         spins = self._error.is_terminal
 
         def busy(what: str) -> None:
@@ -77,7 +77,10 @@ class Terminal:
                     self.say(f"  {line}")
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table. The last column gets the remaining width; a row may have several lines."""
+        """Print a table.
+
+        The last column gets the remaining width; a row may have several lines.
+        """
         self._status.stop()
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for column in columns:
@@ -97,7 +100,10 @@ class Terminal:
     # -- questions
 
     def ask(self, question: str, check: Callable[[str], object] = str) -> str:
-        """Read a line, asking again while `check` raises ValueError. Return an empty text if there is no answer."""
+        """Read a line, asking again while `check` raises ValueError.
+
+        Return an empty text if there is no answer.
+        """
         return self._asked(lambda: input_on_stderr(f"{question}: ").strip(), check)
 
     def ask_secret(self, question: str, check: Callable[[str], object] = str) -> str:
@@ -150,7 +156,7 @@ _WIDTH = 2
 
 
 def chart(bars: Sequence[tuple[str, float | None]], *, plain: bool = False, levels: int = _LEVELS) -> list[str]:
-    """Return the lines of a bar chart of kWh, with a scale at the left and every third label below.
+    """Return a bar chart of kWh as lines, with a scale and every third label.
 
     With `plain`, only ASCII is used. A missing value is drawn as a dot on the baseline; zero is drawn empty.
     """

@@ -1,4 +1,4 @@
-"""Shared fixtures: a simulated portal on loopback with a clock that tests advance, and exporters that read it."""
+"""Fixtures: simulated portals with a clock that tests advance, and exporters."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ settings.load_profile("patient")
 
 
 def pytest_configure() -> None:
-    """Restore Ctrl-C, which is ignored in the background of a shell, for the programs that tests start."""
+    """Restore Ctrl-C for the programs of the tests; background jobs ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -53,7 +53,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture(scope="session")
 def stopping() -> Iterator[Executor]:
-    """Stop servers while the next test runs: a server takes a while to notice that it should stop."""
+    """Stop servers while the next test runs, since stopping takes a while."""
     with ThreadPoolExecutor(4) as executor:
         yield executor
 
@@ -119,7 +119,7 @@ def record(monkeypatch: pytest.MonkeyPatch) -> Record:
 
 @pytest.fixture
 def intercept(monkeypatch: pytest.MonkeyPatch) -> Intercept:
-    """Replace the answer of a portal to paths with an ending; None restores its own answer."""
+    """Replace the answers of a portal to some paths; None restores its own."""
     answers: dict[tuple[PortalServer, str], SimulatedResponse | None] = {}
 
     def start(server: PortalServer, path: str, answer: SimulatedResponse | None) -> None:

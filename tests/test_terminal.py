@@ -1,4 +1,4 @@
-"""The console: tables and findings on standard output, questions on standard error, and no markup."""
+"""The console: results on standard output, questions on standard error."""
 
 import getpass
 import io

@@ -1,4 +1,4 @@
-"""One meter on the status page: its condition, main figures, charts, and the table of their data."""
+"""One meter on the status page: condition, main figures, charts and table."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,7 +18,10 @@ _HOUR = 3600
 
 
 def card(view: MeterView, place: int, now: float) -> str:
-    """Return the section of a meter, the one at `place` on the page. `now` is in seconds UTC."""
+    """Return the section of a meter, the one at `place` on the page.
+
+    `now` is in seconds UTC.
+    """
     newest = view.figures.newest
     content = _tiles(view, newest, now) + _charts(view.meter, view, newest, now) if view.meter and newest else ""
     return (
@@ -56,7 +59,10 @@ def _tiles(view: MeterView, newest: Interval, now: float) -> str:
 
 
 def _energy_tile(title: str, energy: DayFigures | MonthFigures, extent: str, *, has_cost: bool) -> str:
-    """Return a tile. With `has_cost`, the meter has costs, so a missing one is still to come."""
+    """Return a tile.
+
+    With `has_cost`, the meter has costs, so a missing one is still to come.
+    """
     big = DASH if energy.usage is None else f"{data(energy.usage, number(energy.usage))} <span>kWh</span>"
     tile = f'<dt>{title}</dt><dd class="big">{big}</dd>'
     if energy.export is not None:

@@ -1,4 +1,4 @@
-"""The two charts of a meter as inline SVG: pure functions from figures to text, styled by class names alone.
+"""The two charts of a meter as inline SVG: pure functions from figures to text.
 
 Missing data is drawn as a gray gap, never as 0.
 """
@@ -36,7 +36,7 @@ _SEEN = 60  # seconds; a shorter gap is not visible
 
 
 def power_chart(intervals: Iterable[Interval], days: Days, now: float) -> str:
-    """Return the chart of average power: usage above zero, export below, in steps of real time."""
+    """Return the chart of average power: usage above zero, export below."""
     first, last = days.bounds[0], days.bounds[-1]
     inside = [each for each in intervals if each.end > first and each.start < last and each.has_energy]
     drawn, sent = (_steps(inside, pick) for _, pick in DIRECTIONS)
@@ -146,7 +146,7 @@ def _runs(steps: Iterable[PowerStep]) -> Iterator[list[PowerStep]]:
 
 
 def _outline(run: Sequence[PowerStep], days: Days, scaled: Scale) -> tuple[str, int]:
-    """Return a path in minutes and tenths of pixels, relative to be short, and its first minute."""
+    """Return a relative path in minutes and tenths of pixels, and its first minute."""
     origin = days.bounds[0]
     x = begin = (run[0].start - origin) // 60
     y = round(scaled.y(run[0].watts) * _FINE)

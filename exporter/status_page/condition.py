@@ -1,4 +1,4 @@
-"""Conditions and the names of locations, shared by logins, locations and the page as a whole."""
+"""Conditions of logins, locations and the whole page, and names of locations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ good, wait, bad = (partial(Condition, severity) for severity in Severity)
 
 
 def title_of(key: LocationKey, location: Location | None) -> str:
-    """Return the name of a location: as configured, or the member's nickname, or its numbers."""
+    """Return the name of a location: configured, the member's nickname, or numbers."""
     if location and location.name:
         return location.name
     if key.location:

@@ -1,4 +1,4 @@
-"""The figures of a meter on the status page: full days, the month, the newest data and whether it is late.
+"""The figures of a meter: full days, the month, the newest data and its delay.
 
 Energy in kWh, money in USD, times in seconds UTC. Sums are sums of full local days, the same as in /metrics.
 """
@@ -39,17 +39,23 @@ DIRECTIONS: tuple[tuple[str, Callable[[Energy], float | None]], ...] = (
     ("drawn", lambda energy: energy.usage),
     ("sent", lambda energy: energy.export),
 )
-"""The two directions of energy with their words, in the order in which they are shown."""
+"""The two directions of energy with their words, in the order of the page."""
 
 
 def told(energy: Energy, shown: Callable[[float], str]) -> list[str]:
-    """Return usage and export as texts, without unknown ones. `shown` formats an amount."""
+    """Return usage and export as texts, without unknown ones.
+
+    `shown` formats an amount.
+    """
     return [f"{shown(value)} {name}" for name, pick in DIRECTIONS if (value := pick(energy)) is not None]
 
 
 @dataclass(frozen=True, slots=True)
 class MonthFigures:
-    """The sums of the full days of a month, as of the day `today`. `cost` sums the days that have one."""
+    """The sums of the full days of a month, as of the day `today`.
+
+    `cost` sums the days that have one.
+    """
 
     days: tuple[DayFigures, ...]
     today: date
@@ -100,7 +106,7 @@ def figures_of(meter: Meter, zone: ZoneInfo, today: date) -> Figures:
 
 
 def freshness(figures: Figures, now: float) -> Freshness:
-    """Return stale from 72 hours on, and late from the unusual delay of this meter or 48 hours on."""
+    """Return stale from 72 hours on, and late from an unusual delay or 48 hours on."""
     if figures.newest is None:
         return Freshness.NONE
     age = figures.age(now)
@@ -111,7 +117,7 @@ def freshness(figures: Figures, now: float) -> Freshness:
 
 
 def _month(days: Sequence[DayFigures], today: date) -> MonthFigures | None:
-    """Return the current month or, before its first full day, the last month with a full day."""
+    """Return the current month or, before its first full day, the last one."""
     if not days:
         return None
     begin = days[-1].date.replace(day=1)
@@ -131,7 +137,7 @@ def _sum(values: Iterable[float | None]) -> float | None:
 
 
 def _usual_lag(intervals: Sequence[Interval]) -> int | None:
-    """Return the delay within which nearly all intervals came while the exporter was running, in seconds.
+    """Return the delay in seconds within which nearly all intervals came.
 
     It follows from their versions, also after a restart (docs/samples.md, "Timestamps and versions"). The first refresh
     reads old intervals, which are left out.

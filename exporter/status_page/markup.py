@@ -1,4 +1,7 @@
-"""Pieces of HTML for the whole status page. Every text from outside goes through `text`."""
+"""Pieces of HTML for the whole status page.
+
+Every text from outside goes through `text`.
+"""
 
 from collections.abc import Iterable, Sequence
 from html import escape

@@ -1,4 +1,4 @@
-"""The status page as HTML: a single response without scripts, inline styles or external resources."""
+"""The status page as HTML, without scripts, inline styles or external resources."""
 
 import base64
 import hashlib
@@ -45,7 +45,10 @@ def render(
     is_alive: bool,
     backfill_needed: Mapping[LocationKey, int],
 ) -> bytes:
-    """Return the page as of `now`, in seconds UTC. The other parameters are those of `summarize`."""
+    """Return the page as of `now`, in seconds UTC.
+
+    The other parameters are those of `summarize`.
+    """
     seen = summarize(snapshot, statuses, now, is_alive=is_alive, backfill_needed=backfill_needed)
     zone = next((view.zone for view in seen.meters if view.meter), UTC)
     sections = (

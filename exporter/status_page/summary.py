@@ -1,4 +1,4 @@
-"""The conditions of logins and locations in plain words, which the status page shows above all figures.
+"""The conditions of logins and locations, which the page shows above all figures.
 
 Each problem is reported once, with the locations that it affects. Nothing is called well unless it is known to be.
 """
@@ -33,8 +33,9 @@ class LoginView:
 
 @dataclass(frozen=True, slots=True)
 class MeterView:
-    """A meter of a location. A location without known meters has one view without meter and figures.
+    """A meter of a location.
 
+    A location without known meters has one view without meter and figures.
     `condition` is about its data, `refresh` about its last refresh.
     """
 
@@ -49,7 +50,10 @@ class MeterView:
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """The conditions to show. Data that could not be refreshed is not called up to date."""
+        """The conditions to show.
+
+        Data that could not be refreshed is not called up to date.
+        """
         wrong = tuple(each for each in (self.condition, self.refresh) if each.severity is not Severity.GOOD)
         return wrong or (self.condition,)
 
@@ -73,7 +77,10 @@ def summarize(
     is_alive: bool,
     backfill_needed: Mapping[LocationKey, int],
 ) -> Summary:
-    """Summarize the state as of `now`. `backfill_needed` is the first changed day outside the window."""
+    """Summarize the state as of `now`.
+
+    `backfill_needed` is the first changed day outside the window.
+    """
     logins = [_login(name, status, snapshot) for name, status in statuses.items()]
     meters = list(_meters(snapshot, statuses, now))
     verdicts = sorted(_verdicts(logins, meters, now, is_alive=is_alive), key=lambda each: each.severity, reverse=True)
@@ -105,7 +112,10 @@ def _login_condition(status: LoginStatus, problems: Sequence[Condition]) -> Cond
 
 
 def _problems(status: LoginStatus, snapshot: Snapshot) -> Iterator[Condition]:
-    """Yield the problems of a login. The same failure of several locations is one problem."""
+    """Yield the problems of a login.
+
+    The same failure of several locations is one problem.
+    """
     if status.zone.is_contradicted:
         fitting = " or ".join(status.zone.others)
         cure = f"to {fitting}, which fits" if fitting else "(smarthub-exporter check tells which fits)"
@@ -217,7 +227,10 @@ def _nothing_wrong(meters: Sequence[MeterView]) -> Condition:
 
 
 def _changed(snapshot: Snapshot, backfill_needed: Mapping[LocationKey, int]) -> Iterator[str]:
-    """Yield changes that /metrics no longer carries. They are no problem, but need a backfill."""
+    """Yield changes that /metrics no longer carries.
+
+    They are no problem, but need a backfill.
+    """
     if backfill_needed:
         known = snapshot.locations
         titles = listed(sorted(title_of(key, known.get(key)) for key in backfill_needed))

@@ -29,7 +29,7 @@ _ROOM = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """A mapping from values to pixels, up to `top` above zero and `bottom` below it, with a mark every `tick`."""
+    """Values as pixels: `top` above zero, `bottom` below it, a mark every `tick`."""
 
     top: float
     bottom: float
@@ -61,7 +61,7 @@ def scale(above: float, below: float, height: int) -> Scale:
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """Consecutive local days: their dates, the instants at which they begin, and the end of the last one."""
+    """Consecutive local days: dates, and the instants of all their midnights."""
 
     dates: Sequence[date]
     bounds: Sequence[int]
@@ -84,7 +84,10 @@ def days_until(last: date, count: int, zone: ZoneInfo) -> Days:
 
 
 def framed(scaled: Scale, parts: Iterable[str], label: str, unit: str, factor: int) -> str:
-    """Return a chart with its scale. `label` is for screen readers; `factor` converts values to `unit`."""
+    """Return a chart with its scale.
+
+    `label` is for screen readers; `factor` converts values to `unit`.
+    """
     height = TOP + scaled.height + _BOTTOM
     decimals = len(f"{scaled.tick / factor:.4f}".rstrip("0").partition(".")[2])
     marks = "".join(

@@ -16,6 +16,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
-    """Start databases and scrapers for one test and end them with it, even if it fails."""
+    """Start databases and scrapers and end them with the test, even if it fails."""
     with Services(tmp_path) as started:
         yield started

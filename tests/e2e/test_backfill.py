@@ -1,4 +1,4 @@
-"""Backfills by the real command from a simulated portal into a real VictoriaMetrics: complete and correct."""
+"""Backfills by the real command into a real VictoriaMetrics."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -87,7 +87,7 @@ def test_five_years_are_stored_completely_and_sent_once(services: Services, tmp_
 
 
 def check_clock_changes(stored: Mapping[Labels, Sequence[Sample]], first: int, after: int) -> None:
-    """Check that the days of daylight saving changes have all their 15-minute intervals."""
+    """Check that the days of clock changes have all their 15-minute intervals."""
     changes = [(start, end) for start, end in local_days(ZONE, first, after) if end - start != DAY]
     assert sorted(end - start for start, end in changes) == 5 * [23 * 3600] + 5 * [25 * 3600]
     quarters = {each for start, end in changes for each in range(start + 900, end + 1, 900)}
@@ -180,7 +180,7 @@ class Street:
         agent.wait_until_sent()
 
     def check(self, **labels: str) -> None:
-        """Expect one series per meter and family with one current sample per interval, and exact daily sums."""
+        """Expect one series per meter and family, current samples, and exact daily sums."""
         wanted, allowed = (truth(self.server, self.first, int(moment)) for moment in (self.began, time.time()))
         wanted, allowed = (
             {tuple(sorted({**dict(key), **labels}.items())): values for key, values in each.items()}
@@ -221,7 +221,10 @@ class Street:
 
 
 def backfilled(*streets: Street, corrected: int | None = None) -> None:
-    """Backfill a month of each street in parallel. `corrected` is the number of intervals in the summary."""
+    """Backfill a month of each street in parallel.
+
+    `corrected` is the number of intervals in the summary.
+    """
     for done in [street.backfiller.start(*street.days) for street in streets]:
         assert done.wait(2 * DEADLINE) == EXIT_DONE, done.stderr
         if corrected is not None:

@@ -1,4 +1,4 @@
-"""Twenty backfills with random kills of their parts: in the end, the database holds exactly the truth."""
+"""Twenty backfills with random kills: in the end, the database holds the truth."""
 
 import contextlib
 import math
@@ -34,7 +34,7 @@ ALL = '{__name__=~"smarthub_.*"}'
 
 @dataclass(frozen=True)
 class Kill:
-    """What to kill, and when: after a number of polls, chunks written, chunks done, or seconds, plus a delay."""
+    """What to kill, and when: after polls, chunks written or done, or seconds."""
 
     victim: str
     event: str
@@ -78,7 +78,7 @@ class Round:
         self.backfiller = Backfiller(self.folder, self.portal.url, self.database.url)
 
     def live_through(self, kills: int) -> None:
-        """Kill parts of the backfill and repeat the command until it reports that everything is done."""
+        """Kill parts of the backfill and repeat the command until everything is done."""
         running = self._start()
         for _ in range(kills):
             kill = Kill.at_random(self.dice)

@@ -1,4 +1,4 @@
-"""Weeks with a daylight saving change, with 15 and 60 minutes and daily data, in all modes that portals may have."""
+"""Weeks with a daylight saving change, in all resolutions and modes of portals."""
 
 import time
 from collections.abc import Iterator
@@ -122,7 +122,7 @@ def check_all(weeks: list[Week], stored: dict[Labels, list[Sample]]) -> None:
 
 
 def check_change_days(weeks: list[Week], database: Database) -> None:
-    """Check number and sum of the samples on the day of the change, with the query of the dashboards."""
+    """Check the samples on the day of the change with the query of the dashboards."""
     autumn = {Dst.DUPLICATE: 100, Dst.MERGED: 96, Dst.LOST: 96, Dst.PHANTOM: 100}
     points = {SPRING: dict.fromkeys(Dst, 92), AUTUMN: autumn}
     quarter_hours = WORLD.locations[0].meters[0]

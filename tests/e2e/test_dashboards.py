@@ -1,4 +1,4 @@
-"""Every query of every dashboard and alert in real databases, compared with the truth of thirteen months.
+"""Every query of every dashboard and alert, compared with the true values.
 
 The databases hold what the exporter writes for a solar house (15 minutes, cost, rate periods), a barn (60 minutes, no
 cost) and, in the last weeks, meters of 5 and 30 minutes: with gaps, and with many values that were corrected later.
@@ -110,7 +110,7 @@ def _written(values: Expected) -> dict[Labels, list[Sample]]:
 
 
 def _state(truth: Truth) -> dict[Labels, list[Sample]]:
-    """Return six hours of both scrape jobs, once per minute: healthy series and one of each problem."""
+    """Return six hours of both scrape jobs: healthy series and one of each problem."""
     moments = [int(NOW.timestamp()) - each * 60 for each in reversed(range(6 * 60))]
     constant: dict[Labels, float] = {
         _scraped("up", "smarthub_exporter"): 1,
@@ -182,7 +182,7 @@ def _meter(name: str, number: str, portal: str = "novec", **labels: str) -> Labe
 
 
 def _unusual() -> dict[Labels, list[Sample]]:
-    """Return a meter that used three times its usual energy on the last day, and whose cost is a day late."""
+    """Return a meter with three times its usual energy, and with cost a day late."""
     known = {"portal": "other", "account": "55001", "location": "79999", "meter": "99999"}
     ends = [end for _, end in local_days(ZONE, NOW.timestamp() - 45 * 86400, NOW.timestamp() - 2 * 86400)]
     energy = [(timestamp_ms(end, 9), 60.0 if end == ends[-1] else 20.0) for end in ends]
@@ -208,7 +208,10 @@ def _thermostat() -> dict[Labels, list[Sample]]:
 
 
 def _openmetrics(folder: Path, samples: Mapping[Labels, Sequence[Sample]]) -> Path:
-    """Write a file for `promtool tsdb create-blocks-from openmetrics`. The type unknown allows any name."""
+    """Write a file for `promtool tsdb create-blocks-from openmetrics`.
+
+    The type unknown allows any name.
+    """
     lines: list[str] = []
     for labels in sorted(samples, key=lambda each: dict(each)["__name__"]):
         known = dict(labels)

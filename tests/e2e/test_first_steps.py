@@ -1,4 +1,4 @@
-"""From an empty folder to a scraped page, as in the README: three commands typed on a terminal."""
+"""From an empty folder to a scraped page by the three commands of the README."""
 
 import re
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def portal() -> Iterator[PortalServer]:
 
 
 def shape(text: str) -> list[str]:
-    """Return the lines of a screen without what changes every day: figures, ages, bars and dates."""
+    """Return the lines of a screen without figures, ages, bars and dates."""
     text = re.sub(r"(\d+ (days?|hours?|minutes?|seconds?|h|min|d|s) ?)+ago", "(age) ago", text)
     text = re.sub(r"\w+day \d", "(weekday) 0", text)
     text = re.sub(r"(127\.0\.0\.1|localhost):\d+", "(host)", text)

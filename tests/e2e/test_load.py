@@ -26,7 +26,7 @@ OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PortalServer, Exporter]]:
-    """A portal, and an exporter that has refreshed once and will not do so again for an hour."""
+    """A portal, and an exporter that has refreshed once and waits an hour."""
     folder = tmp_path_factory.mktemp("load")
     portal = SimulatedPortal(STREET, SystemClock(), Settings(pending=0, lag=900))
     with PortalServer(portal) as server, Services(folder) as services:

@@ -1,4 +1,4 @@
-"""From the portal through the exporter to real databases: every sample of every meter is correct."""
+"""From the portal to real databases: every sample of every meter is correct."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,7 +78,7 @@ class Street:
         return [job(INTERVALS_JOB, self.exporter.address), job(EXPORTER_JOB, self.exporter.address)]
 
     def live_through_revisions_and_a_restart(self, scraper: Service) -> None:
-        """Scrape several times in each state: first page, revisions up and down, a kill, a restart."""
+        """Scrape several times: first page, revisions up and down, a kill, a restart."""
         scraper.wait_for_scrapes(6)
         now = time.time()
         quarter = int(now - 30 * 3600) // 3600 * 3600
@@ -110,7 +110,7 @@ class Street:
         assert max(len(versions) for versions in revised) == versions_stored
 
     def check_day_sums(self, database: Database) -> None:
-        """Check the energy of full days with the query of the dashboards (docs/samples.md, "Queries")."""
+        """Check the energy of full days with the query of docs/samples.md, "Queries"."""
         location, meter = STREET.locations[1], STREET.locations[1].meters[0]
         days = [
             (start, end)

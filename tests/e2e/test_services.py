@@ -1,4 +1,4 @@
-"""The support of these tests, and the behavior of databases with timestamps that the exporter relies on."""
+"""The support of these tests, and what the exporter relies on in databases."""
 
 import os
 import subprocess
@@ -70,7 +70,7 @@ def page() -> Iterator[Page]:
 
 
 def quarters(count: int) -> list[Sample]:
-    """Return samples in the last second of each interval, the newest one at least 26 hours old."""
+    """Return samples in the last second of intervals, all at least 26 hours old."""
     end = (int(time.time() * 1000) - 26 * 3_600_000) // QUARTER * QUARTER
     return [(end - back * QUARTER - 999, float(10 + back % 7)) for back in reversed(range(count))]
 

@@ -1,4 +1,4 @@
-"""Months with a daylight saving change in a real InfluxDB, VictoriaMetrics and Prometheus."""
+"""Months with a daylight saving change in real databases."""
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -60,7 +60,7 @@ class Coop:
     clock: ManualClock
 
     def chunk(self, location: LocationSpec, first: str, after: str) -> Chunk:
-        """Return the chunk of a backfill for the local days from `first` to before `after`."""
+        """Return a backfill's chunk for the local days from `first` to before `after`."""
         shown: dict[tuple[str, str], RawSeries] = {}
 
         def watch(answer: UsageAnswer, time_frame: str, start: int, end: int) -> None:
@@ -80,7 +80,10 @@ class Coop:
         return Chunk(key, ZONE, start, end, meters, tuple(shown.values()))
 
     def revise(self, each: MeterSpec, *factors: tuple[str, float]) -> None:
-        """Multiply the energy of some intervals from now on. Times look like `2026-03-08 13:45`."""
+        """Multiply the energy of some intervals from now on.
+
+        Times look like `2026-03-08 13:45`.
+        """
         self.clock.advance(3600)
         revisions = tuple(Revision(each.number, instant(text), self.clock.now(), factor) for text, factor in factors)
         self.portal.settings = replace(self.portal.settings, revisions=revisions)
@@ -98,7 +101,7 @@ class Coop:
         }
 
     def minutes(self, each: MeterSpec, *month: str) -> dict[str, Points]:
-        """Return watts and US cents of each minute by channel, as in docs/samples.md, "InfluxDB layouts"."""
+        """Return watts and cents per minute, as in docs/samples.md, "InfluxDB layouts"."""
         start, end = map(instant, month)
         found: dict[str, dict[int, Point]] = {}
         for first in range(start, end, each.step):

@@ -1,4 +1,4 @@
-"""The home stack without Docker: the command line of each service, run by the real programs on a simulated portal.
+"""The home stack without Docker: each command line, run by the real programs.
 
 Only hosts, ports and paths are replaced, as in the tables below. A year of three homes is backfilled and scraped, then
 every query of every dashboard and alert is sent to VictoriaMetrics and to Prometheus.
@@ -145,7 +145,7 @@ class Line:
 
 
 class Native:
-    """docker-compose.yml as resolved by compose without .env, and its services as started in this test."""
+    """docker-compose.yml without .env, and its services as started in this test."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -183,7 +183,7 @@ class Native:
         return f"http://{self.addresses[host]}"
 
     def original(self, name: str) -> list[str]:
-        """Return the command line of a service in its container, without the program of a third-party image."""
+        """Return a container's command line, without the program of a third-party image."""
         service = self.services[name]
         if name in PROGRAMS:
             return list(service["command"])
@@ -222,7 +222,7 @@ READY: Final = {
 
 
 class Stack:
-    """The services of `docker compose --profile demo --profile prometheus up` without Grafana, with history."""
+    """The services of the demo and Prometheus profiles with history, without Grafana."""
 
     def __init__(self, folder: Path, services: Services) -> None:
         self.native = Native(folder)
@@ -449,7 +449,10 @@ def _empty_months(stack: Stack, truth: Truth) -> set[tuple[str, str]]:
 
 
 def shown_of(panel: Panel, stack: Stack) -> TimeRange:
-    """Return the dashboard's own range. Points are 15 minutes apart, so a range needs at least that."""
+    """Return the dashboard's own range.
+
+    Points are 15 minutes apart, so a range needs at least that.
+    """
     if panel.dashboard == "home":
         return last(7, datetime.fromtimestamp(stack.now, ZONE))
     graph = not any(target["instant"] for target in panel.targets.values())
@@ -502,7 +505,7 @@ def test_no_alert_fires_without_a_problem(alert: str, stack: Stack, database: Da
 
 
 def unusual(truth: Truth, now: float) -> set[str]:
-    """Return the meters that used twice as much as usual on the last full day, which can happen by chance."""
+    """Return the meters that by chance used twice the usual on the last full day."""
     meters = set()
     for number in METERS:
         days = truth.within("smarthub_day_usage_kwh", number, now - 4 * 86400, now)

@@ -1,4 +1,4 @@
-"""The status page of a running exporter in a real browser: layout, figures, keyboard and screen readers.
+"""The status page in a real browser: layout, figures, keyboard, screen readers.
 
 With SCREENSHOTS=FOLDER, screenshots of every state are saved there, at both widths, in light and dark mode.
 """

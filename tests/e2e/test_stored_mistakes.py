@@ -1,4 +1,4 @@
-"""Common mistakes in a real setup, each with the finding that names it, and the right setup without findings."""
+"""Common mistakes in a real setup, each with the finding that names it."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""docker-compose.yml, the files that it mounts, and the Dockerfile, checked by their text and by the real programs."""
+"""docker-compose.yml, its files and the Dockerfile, also by the real programs."""
 
 import re
 import shutil
@@ -62,7 +62,7 @@ every_service = pytest.mark.parametrize("name", SERVICES)
 
 
 def resolved(value: str, variables: Mapping[str, str]) -> str:
-    """Replace variables as compose does: with `:-`, the default also replaces an empty value."""
+    """Replace variables as compose does: `:-` also replaces an empty value."""
 
     def replacement(found: re.Match[str]) -> str:
         name, operator, default = found.groups()
@@ -78,7 +78,7 @@ def environment(name: str, variables: Mapping[str, str], over: Mapping[str, str]
 
 
 def mounts(name: str) -> dict[str, tuple[str, bool]]:
-    """Return the source of each mount and whether it is writable, by its path in the container."""
+    """Return source and writability of each mount, by its path in the container."""
     found = {}
     for each in SERVICES[name].get("volumes", ()):
         source, target, *mode = each.split(":")

@@ -1,4 +1,4 @@
-"""The floor plan in docs/architecture.md, checked by imports, and one place for each class and test."""
+"""The floor plan in docs/architecture.md, checked by imports."""
 
 import ast
 from collections import defaultdict
@@ -30,7 +30,7 @@ LAYERS = (
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 WIRING = {"app"}
-"""Top-level modules that may serve a single package: only the commands start the whole program."""
+"""Top-level modules that may serve a single package."""
 
 
 def modules() -> dict[str, ast.Module]:

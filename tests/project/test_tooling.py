@@ -1,4 +1,4 @@
-"""Build and test tools: lock files that match pyproject.toml, and scripts that run anywhere."""
+"""Build and test tools: matching lock files, and scripts that run anywhere."""
 
 import os
 import re
@@ -71,7 +71,7 @@ ELSEWHERE = (
     r"\b[\w-]+\.(?:org|com|net|io|dev)\b",
     r"(?:^|[\s\"'=])/(?:home|root|work|tmp|Users|opt)/",
 )
-"""Package sources are configured on each machine, and no file contains a private path."""
+"""Package sources and private paths, which no file may contain."""
 
 
 @pytest.mark.parametrize("name", ["Makefile", *SCRIPTS, *LOCKS])
@@ -98,7 +98,7 @@ def test_scripts_are_executable_and_stop_at_a_failure(name: str) -> None:
 
 
 class FakeDebian:
-    """A folder with the script and with fake apt-get and dpkg, which record their calls."""
+    """A folder with the script and with fake programs that record their calls."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""Settled things that change later: resolution, zone, clock, channels, locations of a login."""
+"""Changes: of resolution, zone, clock, channels, and the locations of a login."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing

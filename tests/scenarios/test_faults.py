@@ -1,4 +1,4 @@
-"""A portal that fails in every known way: known data stays, the status is right, no account is locked."""
+"""A portal that fails in every known way: no data is lost, no account is locked."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What users see when a setup fails, for every way to fail that is known or was reported to other projects.
+"""What users see when a setup fails, for all known and reported failures.
 
 How the portal answers: docs/portal.md, "Rejected sign-ins" and docs/portal.md, "Oddities of usage answers".
 """
@@ -37,7 +37,10 @@ QUARTERS = replace(METER, step=900)
 
 @dataclass(frozen=True)
 class Run:
-    """The result of a command. `lines` is its output with single spaces and without blank lines."""
+    """The result of a command.
+
+    `lines` is its output with single spaces and without blank lines.
+    """
 
     code: int
     lines: list[str]
@@ -61,7 +64,7 @@ Try = Callable[..., Run]
 def attempt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], clock: ManualClock
 ) -> Iterator[Try]:
-    """Run a command in a folder whose config.yaml has this login: attempt("check", {"api_url": ...})."""
+    """Run a command with a login in config.yaml: attempt("check", {"api_url": ...})."""
     root, ours = logging.getLogger(), logging.getLogger("exporter")
     before = root.handlers[:], root.level, ours.level
     monkeypatch.chdir(tmp_path)
@@ -119,7 +122,7 @@ NO_DATA = POLL_FAILED.replace("failed", "warning")
 
 @dataclass(frozen=True)
 class Trouble:
-    """A portal and a login, and what `check` finds: verdict and step, then a fact that the line holds."""
+    """A portal, a login, and what `check` finds: verdict and step, then a fact."""
 
     name: str
     found: list[str]

@@ -45,7 +45,7 @@ def drawn(intervals: Sequence[Interval], days: Days = JUNE, *, hours: int = 48) 
 
 
 def points(chart: Element, name: str) -> list[list[tuple[int, int]]]:
-    """Return the corners of each run of a path made of M, v, h (relative), V and H (absolute) and z."""
+    """Return the corners of each run of a path of M, v, h, V, H and z."""
     data = one(chart, "path", class_=name).get("d") or ""
     runs: list[list[tuple[int, int]]] = []
     x = y = 0

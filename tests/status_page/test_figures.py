@@ -1,4 +1,4 @@
-"""The figures of the status page: full days, the month, and the usual delay of a meter."""
+"""The figures of the status page: full days, the month, and the usual delay."""
 
 from collections.abc import Iterable
 from datetime import date

@@ -1,4 +1,4 @@
-"""The conditions on the status page: of logins, of locations, and of the page as a whole."""
+"""The conditions of logins, locations and the whole status page."""
 
 from dataclasses import replace
 from datetime import date

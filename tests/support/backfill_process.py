@@ -1,4 +1,4 @@
-"""`smarthub-exporter backfill` as a process, with its configuration and state in a folder."""
+"""`smarthub-exporter backfill` as a process, with its files in a folder."""
 
 import re
 from datetime import date, datetime, timedelta
@@ -16,7 +16,7 @@ from .worlds import ZONE, instant
 
 
 class InstantPortal(SimulatedPortal):
-    """A simulated portal that computes each answer only once, so that tests do not wait for it."""
+    """A simulated portal that computes each answer only once, to save time."""
 
     def __init__(self, world: World, settings: Settings) -> None:
         super().__init__(world, SystemClock(), settings)
@@ -39,7 +39,10 @@ def midnight(day: date) -> int:
 
 
 class Backfiller(Starter):
-    """Run backfills into VictoriaMetrics. `database` holds more keys for its section of the configuration."""
+    """Run backfills into VictoriaMetrics.
+
+    `database` holds more keys for its section of the configuration.
+    """
 
     def __init__(self, folder: Path, portal_url: str, database_url: str, **database: object) -> None:
         folder.mkdir(parents=True, exist_ok=True)

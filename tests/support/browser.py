@@ -1,4 +1,4 @@
-"""A real browser for tests: headless Chromium, controlled through a pipe (Chrome DevTools Protocol).
+"""A real browser: headless Chromium, controlled by the Chrome DevTools Protocol.
 
 It has a temporary profile and reaches nothing but loopback. It ends at the end of a `with`, or, if the interpreter is
 killed, by a signal from the kernel.
@@ -108,7 +108,10 @@ class Browser:
         self._wait_for("Page.loadEventFired")
 
     def evaluate(self, expression: str) -> Json:
-        """Evaluate a JavaScript expression. The page's security policy does not apply to it."""
+        """Evaluate a JavaScript expression.
+
+        The page's security policy does not apply to it.
+        """
         answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise BrowserError(f"{expression}: {answer['exceptionDetails']}")

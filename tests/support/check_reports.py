@@ -16,7 +16,7 @@ Check = Callable[..., list[str]]
 
 
 def lines(parts: Iterable[CheckItem]) -> list[str]:
-    """Return one line per item: `# heading`, `ok step: text -> advice`, `| title of bars`."""
+    """Return one line per item: `# heading`, `ok step: text -> advice`, `| bars`."""
     return [_line(part) for part in parts]
 
 

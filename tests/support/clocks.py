@@ -6,9 +6,10 @@ from exporter.clock import Stopped
 
 
 class ManualClock:
-    """A Clock whose time advances only when `sleep` or a test moves it. Safe to use from several threads.
+    """A Clock whose time advances only when `sleep` or a test moves it.
 
-    `slept` lists every wait in seconds. Once the time reaches `ends_at`, sleeping raises Stopped.
+    Safe to use from several threads. `slept` lists every wait in seconds. Once the time reaches `ends_at`, sleeping
+    raises Stopped.
     """
 
     def __init__(self, now: float) -> None:

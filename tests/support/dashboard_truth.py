@@ -1,4 +1,4 @@
-"""What the dashboards must show of a known household, and how to run their queries."""
+"""What the dashboards must show, and how to run their queries."""
 
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ COMPOSE = yaml.safe_load((GRAFANA.parent / "docker-compose.yml").read_text(encod
 (LIMIT,) = (
     flag for flag in COMPOSE["services"]["victoriametrics"]["command"] if flag.startswith("-search.maxPointsPerTime")
 )
-"""The flag for subqueries of a year in steps of five minutes, which exceed the default limit of VictoriaMetrics. The
+"""The flag for subqueries of a year, which exceed the default limit. The
 version in Debian has a single limit for subqueries and results."""
 
 
@@ -43,7 +43,10 @@ class Truth:
 
     @classmethod
     def of_series(cls, expected: Expected) -> Self:
-        """Build it from what a database must hold. A rate period becomes part of the family's name."""
+        """Build it from what a database must hold.
+
+        A rate period becomes part of the family's name.
+        """
         values = {}
         for labels, found in expected.items():
             known = dict(labels)
@@ -70,14 +73,17 @@ class Truth:
 
 
 def last(days: float, now: datetime = NOW, zone: ZoneInfo = ZONE) -> TimeRange:
-    """Return the range of the last `days` days at `now`, in the time zone of a browser."""
+    """Return the range of the last `days` days at `now`, in a browser's time zone."""
     return TimeRange(now.timestamp() - days * 86400, now.timestamp(), zone)
 
 
 def run(
     database: Database, panel: Panel, letter: str, shown: TimeRange, variables: Mapping[str, str]
 ) -> dict[Labels, Points]:
-    """Run a query of a panel and return its points by labels. Like Grafana, leave out NaN."""
+    """Run a query of a panel and return its points by labels.
+
+    Like Grafana, leave out NaN.
+    """
     query = panel.query(letter, shown, variables)
     if query.instant:
         at_once = database.query(query.expression, query.end)

@@ -1,4 +1,4 @@
-"""The dashboards as Grafana reads them: panels, time ranges, steps, and queries with variables replaced.
+"""The dashboards as Grafana reads them: panels, time ranges, steps and queries.
 
 Follows Grafana's own sources (PanelTimeRange, the Prometheus data source's models/query.go, rangeutil), versions 11 to
 13. The time zone is the browser's, which the tests choose.
@@ -59,7 +59,7 @@ class TimeRange:
 
 
 def _shifted(moment: datetime, shift: str) -> datetime:
-    """Return the same wall-clock time a month or year earlier, or that of the last day of a shorter month."""
+    """Return the same wall-clock time a month or year earlier."""
     months = {"1M": 1, "1y": 12}[shift]
     year, month = divmod(moment.year * 12 + moment.month - 1 - months, 12)
     last = monthrange(year, month + 1)[1]
@@ -107,7 +107,10 @@ class Panel:
         return TimeRange(start.timestamp(), end.timestamp(), dashboard.zone)
 
     def query(self, letter: str, dashboard: TimeRange, variables: Mapping[str, str] | None = None) -> Query:
-        """Return a query for the dashboard's time range. Variables that are not given are All."""
+        """Return a query for the dashboard's time range.
+
+        Variables that are not given are All.
+        """
         target = self.targets[letter]
         panel = self.own_range(dashboard)
         step = self.step(panel)
@@ -130,7 +133,7 @@ class Panel:
         return Query(expression, instant=False, start=start, end=end, step=step)
 
     def step(self, shown: TimeRange) -> int:
-        """Return the step of a graph in seconds, given the panel's interval and maximum number of points."""
+        """Return the step of a graph in seconds, from interval and number of points."""
         least = _seconds(self.json["interval"])
         length = shown.end - shown.start
         calculated = _rounded_step(length / self.json.get("maxDataPoints", _USUAL_WIDTH))

@@ -18,7 +18,10 @@ StartExporter = Callable[..., "Exporter"]
 
 
 class Exporter(app.Exporter):
-    """The real exporter without its HTTP server. A second one on the same folder acts as after a restart."""
+    """The real exporter without its HTTP server.
+
+    A second one on the same folder acts as after a restart.
+    """
 
     def __init__(
         self,

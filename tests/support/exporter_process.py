@@ -45,7 +45,7 @@ STREET = World(
 
 
 class Exporter(Service):
-    """`smarthub-exporter serve` as a process, with its configuration and state in a folder."""
+    """`smarthub-exporter serve` as a process, with its files in a folder."""
 
     def __init__(self, services: Services, folder: Path, portal: PortalServer, **settings: object) -> None:
         folder.mkdir(parents=True, exist_ok=True)

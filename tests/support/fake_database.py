@@ -1,4 +1,7 @@
-"""A test double of a database with answers set by the test. It remembers its requests."""
+"""A test double of a database with answers set by the test.
+
+It remembers its requests.
+"""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,7 +21,10 @@ class Database(ExitStack):
         self.url = self.enter_context(serving(self._respond))
 
     def answer(self, path: str, body: Body | str = b"", status: int = 200, **headers: str) -> None:
-        """Set the answer for a path. `headers` have _ for -; a `body` may be a function of the request."""
+        """Set the answer for a path.
+
+        `headers` have _ for -; a `body` may be a function of the request.
+        """
         body = body.encode() if isinstance(body, str) else body
         self.answers[path] = status, {name.replace("_", "-"): value for name, value in headers.items()}, body
 

@@ -1,4 +1,4 @@
-"""A test double of InfluxDB, or of VictoriaMetrics in its place, that keeps points as they do."""
+"""A test double of InfluxDB, or of VictoriaMetrics in its place."""
 
 import gzip
 import json
@@ -19,10 +19,10 @@ Reply = tuple[int, bytes | str]
 
 
 class Influx(ExitStack):
-    """Requests by path, and points as fields by tags and time. `headers` say which database it is.
+    """Requests by path, and points as fields by tags and time.
 
-    `refusals` are the answers for paths that it refuses. `keeps` decides which value is stored for a written one, given
-    the old one.
+    `headers` say which database it is. `refusals` are the answers for paths that it refuses. `keeps` decides which
+    value is stored for a written one, given the old one.
     """
 
     def __init__(self) -> None:

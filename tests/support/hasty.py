@@ -1,4 +1,4 @@
-"""The program with short waits for the database: `python -m tests.support.hasty backfill`."""
+"""The program with short waits: `python -m tests.support.hasty backfill`."""
 
 import sys
 from argparse import ArgumentParser, Namespace

@@ -8,7 +8,10 @@ Element = ET.Element
 
 
 def parsed(page: bytes | str) -> Element:
-    """Parse a page. Raises ParseError if elements do not nest or something is not escaped."""
+    """Parse a page.
+
+    Raises ParseError if elements do not nest or something is not escaped.
+    """
     text = page.decode() if isinstance(page, bytes) else page
     text = re.sub(r"^<!DOCTYPE html>", "", text)
     return ET.fromstring(re.sub(r"<(meta|link)([^>]*)>", r"<\1\2/>", text))
@@ -30,7 +33,10 @@ def _texts(element: Element) -> Iterator[str]:
 
 
 def all_of(element: Element, tag: str, **attributes: str) -> list[Element]:
-    """Return all elements with a tag and attributes in page order. `class_` is one of the classes."""
+    """Return all elements with a tag and attributes in page order.
+
+    `class_` is one of the classes.
+    """
     wanted_class = attributes.pop("class_", None)
     return [
         each

@@ -1,4 +1,4 @@
-"""A test double of VictoriaMetrics that keeps, drops and hides samples as the real one does."""
+"""A test double of VictoriaMetrics that keeps, drops and hides samples like it."""
 
 import json
 import re
@@ -20,7 +20,7 @@ MONTH = 31 * 86400
 
 
 class MetricsDouble(ExitStack):
-    """A single node. Its attributes make it misbehave; see docs/samples.md, "Retention" and docs/samples.md, "Proof".
+    """A single node, as in docs/samples.md, "Retention". Attributes change it.
 
     `held` are the samples by series. `retention` is in seconds; older samples are dropped silently. `flags` is the
     answer of /flags, or None for 404. `dedup` is in seconds. `flushes` says whether /internal/force_flush exists, and
@@ -54,7 +54,10 @@ class MetricsDouble(ExitStack):
     # -- for tests
 
     def put(self, labels: dict[str, str], stamp: int, value: float) -> None:
-        """Store a sample. Of two at the same time the larger one stays (docs/samples.md, "Corrections")."""
+        """Store a sample.
+
+        Of two at the same time the larger one stays (docs/samples.md, "Corrections").
+        """
         samples = self.held[tuple(sorted(labels.items()))]
         samples[stamp] = max(value, samples.get(stamp, value))
 

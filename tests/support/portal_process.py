@@ -1,4 +1,4 @@
-"""A simulated portal as a process that can be killed, with a log of its polls in a file.
+"""A simulated portal as a process that can be killed, with a log of its polls.
 
 python -m tests.support.portal_process PORT DIARY LATENCY
 """
@@ -20,7 +20,7 @@ HOURLY_HOUSE = World(locations=(house(3, meter(3, step=3600)),))
 
 
 class DiaryPortal(SimulatedPortal):
-    """Write the start of each poll (seconds UTC) to a line of a file before answering it."""
+    """Write the start of each poll (seconds UTC) to a file before answering it."""
 
     def __init__(self, diary: Path, latency: float) -> None:
         super().__init__(HOURLY_HOUSE, SystemClock(), Settings(pending=0, latency=latency))

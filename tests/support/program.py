@@ -44,7 +44,10 @@ class Program:
             pytest.fail(f"still running: {self.stderr}")
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
-        """Return once the condition holds. `what` completes the error 'timed out waiting for ...'."""
+        """Return once the condition holds.
+
+        `what` completes the error 'timed out waiting for ...'.
+        """
 
         def holds() -> bool:
             assert self.process.poll() is None, f"ended while waiting for {what}: {self.stderr}"
@@ -65,7 +68,7 @@ class Program:
 
 
 class Starter:
-    """Start programs in their own folder, with an environment in which nothing is configured."""
+    """Start programs in a folder, with an environment in which nothing is configured."""
 
     def __init__(self, folder: Path, module: str = "exporter") -> None:
         self.folder = folder
@@ -123,7 +126,7 @@ def login(**changes: object) -> dict[str, object]:
 
 
 def one_line(program: Program) -> str:
-    """Return the only line of output, which must be an error message on standard error."""
+    """Return the only line of output, which must be an error message."""
     assert program.stdout == ""
     assert "Traceback" not in program.stderr
     assert PASSWORD not in program.stderr

@@ -13,7 +13,7 @@ def read(path: str) -> str:
 
 
 def compose_commands(path: str) -> list[str]:
-    """Return the docker compose commands in a file, each on one line and without the text beside it."""
+    """Return the docker compose commands in a file, each on one line."""
     joined = re.sub(r" *\\\n[# ]*", " ", read(path))
     found = re.findall(r"^(?:#   )?((?:[A-Z_]+=\S* )*docker compose .*)$", joined, re.MULTILINE)
     return [re.split(r"  +", each)[0] for each in found]

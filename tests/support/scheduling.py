@@ -7,7 +7,7 @@ _EACH_BY_ITSELF = ("test_backfill.py", "test_scraping.py")
 
 
 class BySetUp(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Distribute modules with real databases as a whole and all other tests one by one."""
+    """Distribute modules with real databases as a whole, other tests one by one."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]

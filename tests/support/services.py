@@ -1,4 +1,4 @@
-"""Real databases and scrapers for the end-to-end tests, each a process on a free port of loopback.
+"""Real databases and scrapers, each a process on a free port of loopback.
 
 Every service starts in its constructor and is ready when the constructor returns. It ends at the end of a `with`, at
 the exit of the interpreter, or, if the interpreter is killed, by a signal from the kernel.
@@ -42,13 +42,13 @@ INTERVALS_JOB: Final[Config] = {
     "honor_timestamps": True,
     "metric_relabel_configs": [{"action": "labeldrop", "regex": "instance|job"}],
 }
-"""The shipped scrape job for samples with timestamps, without its targets and interval."""
+"""The shipped scrape job for samples with timestamps, without targets."""
 
 EXPORTER_JOB: Final[Config] = {
     "job_name": "smarthub_exporter",
     "params": {"collect[]": ["exporter"]},
 }
-"""The shipped scrape job for the metrics of the exporter itself, without its targets and interval."""
+"""The shipped scrape job for the exporter's own metrics, without targets."""
 
 
 class ServiceError(RuntimeError):
@@ -78,7 +78,7 @@ def outcome(
     folder: Path = ROOT,
     environment: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
-    """Run a program to its end, without SMARTHUB_ and COMPOSE_ variables; return exit code and output."""
+    """Run a program without variables of ours or of compose; return code and output."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("SMARTHUB_", "COMPOSE_"))}
     done = subprocess.run(
         [find_program(str(program)), *arguments],
@@ -140,7 +140,10 @@ def free_address() -> str:
 
 
 def wait_until(condition: Callable[[], bool], what: str, *, within: float = DEADLINE) -> None:
-    """Return once the condition holds. `what` completes the error 'timed out waiting for ...'."""
+    """Return once the condition holds.
+
+    `what` completes the error 'timed out waiting for ...'.
+    """
     deadline = time.monotonic() + within
     while not condition():
         if time.monotonic() > deadline:
@@ -165,10 +168,10 @@ def http(method: str, url: str, *, timeout: float = 30, **arguments: Json) -> re
 
 
 class Service:
-    """A program with its own folder, log and address. It is ready when the path `ready` returns 200.
+    """A program with its own folder, log and address.
 
-    Start it from the main thread only: the kernel ends it with the thread that started it. `prefix` precedes every
-    path.
+    It is ready when the path `ready` returns 200. Start it from the main thread only: the kernel ends it with the
+    thread that started it. `prefix` precedes every path.
     """
 
     def __init__(
@@ -250,13 +253,16 @@ class Service:
         atexit.unregister(self.kill)
 
     def restart(self, *more: str) -> None:
-        """Stop it and start it again with the same folder, port and arguments, plus `more`."""
+        """Stop and start it with the same folder, port and arguments, plus `more`."""
         self.terminate()
         self._command += more
         self.start()
 
     def ask(self, method: str, path: str, **arguments: Json) -> requests.Response:
-        """Send a request and return the response. Any error is raised with the end of the log."""
+        """Send a request and return the response.
+
+        Any error is raised with the end of the log.
+        """
         try:
             answer = http(method, self.url + path, **arguments)
         except requests.RequestException as error:
@@ -317,7 +323,10 @@ class Database(Service):
         return {_labels(entry["metric"]): float(entry["value"][1]) for entry in data["result"]}
 
     def query_range(self, expression: str, start: float, end: float, step: str) -> dict[Labels, list[Sample]]:
-        """Run a range query. Without the cache, VictoriaMetrics does not align it to multiples of the step."""
+        """Run a range query.
+
+        Without the cache, VictoriaMetrics does not align it to multiples of the step.
+        """
         times = {"start": _seconds(start), "end": _seconds(end), "step": step}
         return _matrix(self._data("/api/v1/query_range", query=expression, nocache="1", **times))
 
@@ -348,7 +357,10 @@ class VictoriaMetrics(Database):
         self.ask("GET", "/internal/force_merge")
 
     def export(self, match: str = '{__name__!=""}') -> dict[Labels, list[Sample]]:
-        """Return all stored samples of matching series in order of time. Stale markers are NaN."""
+        """Return all stored samples of matching series in order of time.
+
+        Stale markers are NaN.
+        """
         self.force_flush()
         # The default end is now, but the database accepts samples of the next two days.
         parameters = {"match[]": match, "end": _seconds(time.time() + 3 * 86_400)}
@@ -394,7 +406,7 @@ class VmAgent(Service):
     """A scraper that sends what it scraped to a database."""
 
     def wait_until_sent(self) -> None:
-        """Wait until everything scraped before this call is in the database, and at least one page."""
+        """Wait until at least one page and everything scraped so far is in the database."""
         # Its metrics are rendered at most once per second: only a later page includes everything so far.
         before = self.metrics()["vm_app_uptime_seconds"]
         scraped = 0.0
@@ -418,7 +430,7 @@ class VmAgent(Service):
 
 
 class VmAuth(Service):
-    """A proxy in front of a database that looks like one part of a cluster: it rejects unknown paths."""
+    """A proxy in front of a database that rejects other paths, like a cluster."""
 
     username, password = "proxy", "through"
 
@@ -443,7 +455,7 @@ class Prometheus(Database):
 
 
 def job(template: Config, *targets: str, **more: object) -> dict[str, object]:
-    """Return a shipped scrape job for `host:port` targets, every second unless `more` says otherwise."""
+    """Return a shipped scrape job for `host:port` targets, every second by default."""
     return {**template, "scrape_interval": "1s", "static_configs": [{"targets": list(targets)}], **more}
 
 
@@ -473,9 +485,10 @@ class Services(contextlib.ExitStack):
         without: Collection[str] = (),
         folder: Path | None = None,
     ) -> VictoriaMetrics:
-        """Start VictoriaMetrics with the flags that the README recommends. It scrapes if `scrape` is given.
+        """Start VictoriaMetrics with the flags that the README recommends.
 
-        `without` names recommended flags to leave out. `folder` is that of a stopped one, whose data is used again.
+        It scrapes if `scrape` is given. `without` names recommended flags to leave out. `folder` is that of a stopped
+        one, whose data is used again.
         """
         folder, address = folder or self.folder("victoria-metrics"), free_address()
         recommended = ["-retentionPeriod=100y", "-dedup.minScrapeInterval=1s"]
@@ -554,7 +567,10 @@ class Services(contextlib.ExitStack):
         return self.start(Prometheus, "prometheus", arguments, folder=folder, address=address, ready="/-/ready")
 
     def start(self, kind: type[S], program: str | Path, arguments: Sequence[str], **how: Json) -> S:
-        """Start any program, in a new folder unless one is given. `how` are more arguments of Service."""
+        """Start any program, in a new folder unless one is given.
+
+        `how` are more arguments of Service.
+        """
         if "folder" not in how:
             how["folder"] = self.folder(how.get("name") or Path(program).name)
         started = kind(program, arguments, **how)

@@ -1,4 +1,4 @@
-"""Locations with known data, and logins after a refresh, for the tests of the status page."""
+"""Locations with known data, and logins after a refresh, for the status page."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
@@ -27,7 +27,7 @@ def location(
     age: float = 2 * HOUR,
     export: float | None = None,
 ) -> Location:
-    """Return a location with one meter: full days, and one interval that ended `age` seconds before NOON."""
+    """Return a location with one meter, whose data ends `age` seconds before NOON."""
     end = NOON - int(age)
     newest = Interval(end - 900, end, 0.25, version(end, NOON), export)
     meter = Meter(MeterInfo(f"8{number}"), (newest,), days)
@@ -39,7 +39,10 @@ def snapshot_of(*locations: Location) -> Snapshot:
 
 
 def login(*up: Location, down: Mapping[str, Iterable[Location]] | None = None, next_refresh: float = 0) -> LoginStatus:
-    """Return a login ten minutes after a refresh. `down` maps failures to the locations that they affect."""
+    """Return a login ten minutes after a refresh.
+
+    `down` maps failures to the locations that they affect.
+    """
     found = {each.key: LocationStatus(up=True) for each in up}
     failures = {what: Failure(FailureKind.FAILED, what, "there") for what in down or {}}
     for what, places in (down or {}).items():

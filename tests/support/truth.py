@@ -1,4 +1,4 @@
-"""What a database must hold of a simulated portal, sample by sample, and the comparison with it."""
+"""What a database must hold of a simulated portal, and the comparison with it."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -72,7 +72,10 @@ def _of_intervals(truths: Iterable[Truth]) -> Samples:
 
 
 def _of_day(truths: Sequence[Truth], grid: range, zone: ZoneInfo) -> Samples:
-    """Yield the totals of a day. A value counts if every wall-clock time of the grid has one."""
+    """Yield the totals of a day.
+
+    A value counts if every wall-clock time of the grid has one.
+    """
 
     def wall(starts: Iterable[int]) -> set[datetime]:
         return {datetime.fromtimestamp(each, zone).replace(tzinfo=None) for each in starts}
@@ -111,7 +114,10 @@ def _shown(labels: Labels) -> str:
 
 
 def version(hours: float) -> int:
-    """Return the version of a value first seen `hours` after its end (docs/samples.md, "Timestamps and versions")."""
+    """Compute the version as in docs/samples.md, "Timestamps and versions".
+
+    `hours` is the time from the end of the interval until its value was first seen.
+    """
     return min(999, max(1, 1 + floor(998 * log(1 + max(0.0, hours)) / log(175201))))
 
 
@@ -123,7 +129,7 @@ def versions_of(samples: Sequence[Sample], end: int) -> list[int]:
 def wrong_versions(
     samples: Mapping[Labels, Sequence[Sample]], first_seen: tuple[float, float], revised: Mapping[int, int]
 ) -> list[str]:
-    """List samples that are outside the last second of their interval or have a wrong version.
+    """List samples with a wrong version or outside the last second of their interval.
 
     `first_seen` is the earliest and latest time at which the exporter can have seen a value that was not revised.
     `revised` is the number of versions of each revised interval, by its end.

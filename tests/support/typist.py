@@ -48,7 +48,7 @@ class Typist:
 
     @property
     def text(self) -> str:
-        """The final content of the screen, without colors and without what the spinner has erased."""
+        """The final content of the screen, without colors and the spinner."""
         lines, row, column = [""], 0, 0
         for piece in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", self.shown):
             if piece == "\r":

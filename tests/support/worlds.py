@@ -1,4 +1,4 @@
-"""Small worlds for the simulated portal, and the time at which most tests take place."""
+"""Small worlds for the simulated portal, and the time of most tests."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -10,13 +10,13 @@ from exporter.simulator.world import World
 
 DAY = 86400
 NOW = int(datetime(2026, 1, 14, 17, tzinfo=UTC).timestamp())
-"""Noon in Virginia on a Wednesday in winter, with no daylight saving change within 35 days."""
+"""Noon in Virginia on a Wednesday in winter, 35 days from any clock change."""
 ZONE = ZoneInfo("America/New_York")
 WALL = WallClock(ZONE)
 
 
 def instant(text: str, zone: ZoneInfo = ZONE) -> int:
-    """Return the instant of a local time such as `2026-01-05` or `2026-01-05 13:45`, the first if it occurs twice."""
+    """Return the instant of a local time such as `2026-01-05 13:45`, the first of two."""
     return int(datetime.fromisoformat(text).replace(tzinfo=zone).timestamp())
 
 
