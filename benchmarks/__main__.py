@@ -94,8 +94,11 @@ def made_up(count: int) -> Snapshot:
 
 def both(snapshot: Snapshot, encoding: str) -> tuple[float, float, float, float]:
     """Measure a scrape and plain bytes: median seconds, and responses per second."""
-    steady = Steady(Telemetry().registry, lambda: 0)
-    endpoint = MetricsEndpoint(lambda: snapshot, CollectorRegistry(), WINDOW, SystemClock(), steady=steady)
+    endpoint = MetricsEndpoint(
+        *(lambda: snapshot, CollectorRegistry(), WINDOW, SystemClock()),
+        steady=Telemetry().registry,
+        version=lambda: 0,
+    )
     stored = endpoint(Request("GET", "/metrics", {"collect[]": ("intervals",)}, {"accept-encoding": encoding}))
     path = "/metrics?collect[]=intervals"
     with Server("127.0.0.1:0", endpoint) as ours, Server("127.0.0.1:0", lambda _: stored) as plain:

@@ -132,4 +132,4 @@ def number(value: float, decimals: int = 2) -> str:
 
 def counted(count: int, name: str) -> str:
     """Return a count with its noun: `1 day`, `2 days`."""
-    return f"{count} {name}" + ("" if count == 1 else "s")
+    return f"{count:,} {name}" + ("" if count == 1 else "s")

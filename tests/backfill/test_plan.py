@@ -12,7 +12,6 @@ from exporter.backfill.plan import DayRange, Job, in_order, read_range, task_of
 from exporter.errors import ConfigError
 from exporter.portal.walltime import WallClock
 
-from ..support.clocks import ManualClock
 from ..support.jobs import BARN, HOUSE, NEW_YORK, job, place_of
 from ..support.portal_answers import US_ZONES, bounds_of, examples
 from ..support.worlds import instant

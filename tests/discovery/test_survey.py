@@ -16,8 +16,8 @@ from exporter.simulator.specs import MeterSpec, Resolution
 
 from ..support.clocks import ManualClock
 from ..support.portal import StartPortal
-from ..support.surveys import HOUR, Sign, answer_polls, days_ago, houses, midnight, polls, world
-from ..support.worlds import DAY, METER, NOW, TWO, ZONE
+from ..support.surveys import HOUR, Sign, answer_polls, days_ago, houses, polls, world
+from ..support.worlds import DAY, METER, NOW, TWO, ZONE, instant
 
 DAYS_METER = MeterSpec("81009", Household(9), resolution=Resolution.DAYS)
 MONTHS_METER = MeterSpec("81008", Household(8), resolution=Resolution.MONTHS)

@@ -143,7 +143,7 @@ def test_the_figures_in_the_browser_are_correct(site: Site) -> None:
 
 def _last_whole_day(site: Site) -> date:
     # A refresh may take some seconds to see new data.
-    return day_of(site.portal.portal.now() - 2 * HOUR - 10) - timedelta(days=1)
+    return day_of(site.portal.portal.clock.now() - 2 * HOUR - 10) - timedelta(days=1)
 
 
 def _truth(site: Site, meter: MeterSpec, first: date, last: date) -> list[float]:

@@ -193,7 +193,7 @@ def offset(zone: str) -> timedelta:
     return found
 
 
-def test_a_gap_in_young_data_feigns_no_zone(start_portal: StartPortal, sign_in: Sign, clock: ManualClock) -> None:
+def test_gap_in_new_data_fakes_no_zone(start_portal: StartPortal, sign_in: Sign, clock: ManualClock) -> None:
     gap = instant("2026-01-13") + 5 * HOUR
     portal = start_portal(unbilled(METER, connected="2026-01-10"), gaps=(Span("81001", gap, gap + 2 * HOUR),))
     assert zones_of(sign_in(portal), clock) == ("America/New_York",)

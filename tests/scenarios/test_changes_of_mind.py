@@ -1,5 +1,6 @@
 """Changes: of resolution, zone, clock, channels, and the locations of a login."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace

@@ -81,7 +81,7 @@ def known(exporter: Exporter) -> Known:
 
 def truth(server: PortalServer) -> dict[str, list[tuple[float | None, ...]]]:
     """Return the true values of each meter over the 35 days that an exporter keeps."""
-    now = int(server.portal._clock.now())
+    now = int(server.portal.clock.now())
     return {
         meter.number: [
             (each.start, each.end, each.usage, each.export, each.cost)

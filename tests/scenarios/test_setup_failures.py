@@ -144,7 +144,7 @@ TROUBLES = [
     Trouble("500", ["failed sign-in: 500"], switches={"sign_in": SignIn.STATUS_500}),
     Trouble("second factor missing", [SECOND_FACTOR], CAREFUL),
     Trouble("second factor of another login", [SECOND_FACTOR], CAREFUL, login={"totp_secret": OTHER_TOTP}),
-    Trouble("clock ahead", ["failed sign-in: 300 s ahead"], CAREFUL, login={"totp_secret": TOTP}, clock_ahead=300),
+    Trouble("clock ahead", ["failed sign-in: clock"], CAREFUL, login={"totp_secret": TOTP}, clock_ahead=300),
     Trouble("403 of a data call", [POLL_FAILED], TWO, {"refused_locations": ("70001",)}),
     Trouble(
         "location of another login",
@@ -430,7 +430,7 @@ def test_locations_are_found_with_their_own_accounts(attempt: Try, start_portal:
     assert found_by(attempt("discover --format json", login)) == [("55001", "70001"), ("55002", "70002")]
     run = attempt("check", login)
     assert (run.code, run.findings) == (0, [])
-    assert "ok accounts 2 of 2 locations are read" in run.lines
+    assert "ok accounts reading 2 of 2 locations" in run.lines
 
 
 @pytest.mark.parametrize("code", ["1ELEC", "VELEC", "GELEC", "WATER|NGAS|ELEC|SEWER|TRASH", "ELEC"])
@@ -446,7 +446,7 @@ def test_water_beside_electricity_is_named_and_left_out(attempt: Try, start_port
     server = start_portal(World(locations=(HOUSE, DEMO_HOMES[4])))
     run = attempt("check", login_to(server))
     assert (run.code, run.findings) == (0, [])
-    assert "ok accounts 1 of 2 locations is read, the others not (location 70005: no electricity (water))" in run.lines
+    assert "ok accounts reading 1 of 2 locations; skipped: location 70005 (no electricity, only water)" in run.lines
 
 
 def test_account_numbers_may_be_json_numbers(attempt: Try, start_portal: StartPortal) -> None:
@@ -467,7 +467,7 @@ def test_a_secondary_login_with_a_second_factor_works(attempt: Try, start_portal
     for secret in (TOTP, spaced, f"otpauth://totp/Coop:child?secret={TOTP}"):
         run = attempt("check", login_to(server, totp_secret=secret, **who))
         assert (run.code, run.findings) == (0, [])
-        assert "ok sign-in the portal accepted user name and password with a second factor" in run.lines
+        assert "ok sign-in signed in with user name, password and second factor" in run.lines
 
 
 WELL: dict[str, tuple[World, dict[str, object], str]] = {
@@ -539,4 +539,4 @@ def test_the_go_tools_configuration_works_unquoted(attempt: Try, start_portal: S
         ),
     )
     assert (run.code, run.findings) == (0, [])
-    assert "ok accounts 1 of 2 locations is read, the others not (location 70002: not chosen)" in run.lines
+    assert "ok accounts reading 1 of 2 locations; skipped: location 70002 (not chosen)" in run.lines

@@ -1,4 +1,4 @@
-"""The findings of a check as lines of text that tests compare."""
+"""The output of a check, as lines that tests compare whole."""
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -16,7 +16,7 @@ Check = Callable[..., list[str]]
 
 
 def lines(parts: Iterable[CheckItem]) -> list[str]:
-    """Return one line per item: `# heading`, `ok step: text -> advice`, `| bars`."""
+    """Return a line for each part: `# heading`, `ok step: text -> advice`, `| title of bars`."""
     return [_line(part) for part in parts]
 
 
@@ -30,16 +30,13 @@ def _line(part: CheckItem) -> str:
             return f"| {title}"
 
 
-def check_of(login: Login, clock: ManualClock) -> LoginCheck:
-    """Return the check of a login, with its state in memory."""
-    return LoginCheck(login, StateFile(None), clock)
+def run_check(login: Login, clock: ManualClock, busy: Busy = lambda _: None) -> tuple[LookAround, list[CheckItem]]:
+    """Check a login with a state in memory; return its look around and what the check says."""
+    with closing(StateFile(None)) as state:
+        look = LookAround(login, state, clock, busy)
+        return look, list(login_findings(look))
 
 
 def checked(login: Login, clock: ManualClock) -> list[str]:
-    """Return all findings of the check of a login."""
-    return lines(check_of(login, clock).run())
-
-
-def without_zone(login: Login) -> Login:
-    """Return the login without a configured time zone."""
-    return replace(login, zone=None)
+    """Return what the check of a login says."""
+    return lines(run_check(login, clock)[1])

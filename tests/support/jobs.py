@@ -8,14 +8,13 @@ from exporter.intervals.model import LocationKey
 from exporter.portal.accounts import AccountLocation
 from exporter.portal.walltime import WallClock
 
-from .clocks import ManualClock
 from .worlds import instant
 
 NEW_YORK = "America/New_York"
 HOUSE = LocationKey("novec", "55001", "70001")
 BARN = LocationKey("novec", "55002", "70002")
-FAR = ManualClock(instant("2035-01-01"))
-"""A clock at which every day of these tests is in the past."""
+LONG_AFTER = instant("2035-01-01")
+"""An instant at which every day of these tests is in the past."""
 
 
 def place_of(key: LocationKey, name: str | None = None) -> AccountLocation:
