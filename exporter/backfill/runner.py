@@ -147,8 +147,8 @@ class Backfill:
         if fetched.zone.is_contradicted:
             # Data written with wrong times stays in a database forever.
             self._contradicted.add(job.key)
-            zone = job.wall.zone
-            self._say(f"location {job.key.location}: skipped, the portal's times do not match {zone}; {_ZONE_ADVICE}")
+            reason = f"the portal's times do not fit the zone {job.wall.zone}"
+            self._say(f"location {job.key.location}: skipped, {reason}; {_ZONE_ADVICE}")
             return
         chunk = build_chunk(
             fetched,
