@@ -1,1 +1,1 @@
-"""The backfill: from a range of local days, chunk by chunk, to a sink that has proved to hold them."""
+"""Write a range of local days to a sink, chunk by chunk, and verify it."""

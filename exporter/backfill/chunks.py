@@ -1,4 +1,4 @@
-"""Turn what the portal returned for a chunk into what is written, with the versions known to the state."""
+"""Build chunks from fetched data, with the versions known to the state."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -15,7 +15,9 @@ from .journal import Coverage, Totals
 def build_chunk(
     fetched: Fetched, store: SnapshotStore, *, now: float, keep_from: int, exporting: Collection[str] = ()
 ) -> Chunk:
-    """Return the chunk for a sink to write. `exporting` are the meters whose other chunks show export.
+    """Return the chunk for a sink to write.
+
+    `exporting` are the meters whose other chunks show export.
 
     Intervals that end after `keep_from` go through the store: known values keep the versions under which the exporter
     serves them, and new values become known to it. Older values count as first seen now.
@@ -61,7 +63,7 @@ def totals_of(chunk: Chunk) -> Totals:
 
 
 def coverage_of(chunk: Chunk) -> Coverage:
-    """Return where each meter's energy starts and ends, and which meters may show export in other chunks."""
+    """Return the span of each meter's energy, and meters that may export elsewhere."""
     spans = {
         meter.info.number: (counted[0].start, counted[-1].end)
         for meter in chunk.meters

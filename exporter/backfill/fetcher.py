@@ -92,7 +92,7 @@ class Fetcher:
             yield fetched
 
     def connected(self, key: LocationKey) -> int | None:
-        """Return the start of the day on which a location was connected, if the portal said so."""
+        """Return the start of the day on which a location was connected, if known."""
         return self._states[key].connected if key in self._states else None
 
     def _results(self, chunks: Iterable[tuple[Job, int, int]]) -> Iterator[Fetched]:
@@ -130,7 +130,10 @@ class Fetcher:
         return Fetched(job, start, end, history, zone, series)
 
     def _judge_zone(self, job: Job, evidence: Iterable[OffsetEvidence]) -> ZoneVerdict:
-        """Judge the zone by all chunks so far; if it is suspect, check the other half of the year once."""
+        """Judge the zone by all chunks so far.
+
+        If it is suspect, check the other half of the year once.
+        """
         seen = self._evidence[job.source]
         seen.update(evidence)
         judge = partial(judge_zone, job.wall.zone, seen, job.location.bill_reads)

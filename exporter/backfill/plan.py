@@ -23,7 +23,7 @@ class DayRange:
     days: int
 
     def bounds(self, wall: WallClock, now: float) -> tuple[int, int]:
-        """Return the first midnight of these days and the one after the last, by the co-op's clock.
+        """Return the start and the end of these days by the co-op's clock.
 
         Raises ConfigError.
         """
@@ -31,7 +31,10 @@ class DayRange:
         return wall.midnight_of(first), wall.midnight_of(last + timedelta(days=1))
 
     def dates(self, today: date) -> tuple[date, date]:
-        """Return the first and the last day, given the co-op's current date. Raises ConfigError."""
+        """Return the first and the last day, given the co-op's current date.
+
+        Raises ConfigError.
+        """
         last = min(self.last or today, today)
         if last < EARLIEST:
             raise ConfigError(f"--end {last} is before {EARLIEST}, when no meter was read remotely; use a later date")
@@ -77,7 +80,10 @@ class Job:
     end: int
 
     def chunks(self) -> list[tuple[int, int]]:
-        """Return ranges that a portal can answer, oldest first; the same range always has the same chunks."""
+        """Return ranges that a portal can answer, oldest first.
+
+        The same range always has the same chunks.
+        """
         midnights = self.wall.midnights(self.start, self.end)
         borders = [*midnights[:-1:LONGEST_RANGE], midnights[-1]]
         return list(pairwise(borders))
@@ -93,7 +99,10 @@ class Job:
 
 
 def task_of(job: Job, wanted: DayRange) -> str:
-    """Return what identifies a job. A range without an end stays the same job when it grows by a day."""
+    """Return what identifies a job.
+
+    A range without an end stays the same job when it grows by a day.
+    """
     return f"{job.key} {job.start} {'open' if wanted.last is None else job.end}"
 
 

@@ -1,4 +1,4 @@
-"""Progress of a backfill on standard error: a bar, one line per chunk, or only warnings."""
+"""Progress of a backfill on standard error: a bar, lines, or only warnings."""
 
 from contextlib import suppress
 
@@ -20,7 +20,10 @@ class Progress:
         """Start, with the number of local days in all and of those done by an earlier run."""
 
     def waits(self, what: str) -> None:
-        """Show what the backfill is waiting for in its normal course; empty when the wait is over."""
+        """Show what the backfill is waiting for in its normal course.
+
+        Empty when the wait is over.
+        """
 
     def retries(self, why: str) -> None:
         """Show what failed and when it will be retried; empty when the wait is over."""
@@ -98,7 +101,7 @@ class Bar(Progress):
 
 
 def progress_for(*, wanted: bool) -> Progress:
-    """Return a bar on a terminal, lines elsewhere, or only warnings if progress is not wanted."""
+    """Return a bar on a terminal, lines elsewhere, or only warnings if not `wanted`."""
     console = plain_console(stderr=True)
     if not wanted:
         return Progress(console)

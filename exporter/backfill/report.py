@@ -12,7 +12,7 @@ from .result import BackfillResult
 
 
 def plan_lines(jobs: Sequence[Job], sink: Sink, notes: Sequence[str], done: Sequence[CompletedChunk]) -> Iterator[str]:
-    """Describe what will be fetched, in local days and in UTC, and where it is written."""
+    """Describe what will be fetched and where it is written."""
     yield f"Writing to {sink.name}:"
     for job in jobs:
         name = f' "{job.name}"' if job.name else ""

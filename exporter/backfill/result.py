@@ -1,4 +1,4 @@
-"""The result of a backfill: what the sink holds, what is left, and what was learned."""
+"""The result of a backfill: what is stored, what is left, what was learned."""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -37,7 +37,7 @@ class BackfillResult:
         return min((first for first, _ in self._spans(key).values()), default=None)
 
     def incomplete_days(self, key: LocationKey, wall: WallClock) -> int:
-        """Count the days written by this run with gaps between a meter's first and last energy."""
+        """Count the days with gaps that this run wrote."""
         spans = self._spans(key)
         count = 0
         for each in self.held.values():

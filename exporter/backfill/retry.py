@@ -1,4 +1,4 @@
-"""Calls in the background: retried while a database restarts, abandoned when the program ends."""
+"""Calls in the background, retried or abandoned as needed."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -29,7 +29,10 @@ def in_background(action: Callable[[], _Result]) -> "Future[_Result]":
 
 
 def outcome(result: "Future[_Result]", clock: Clock) -> _Result:
-    """Wait for the result of an action. Raises Stopped when the program ends, even if the action hangs."""
+    """Wait for the result of an action.
+
+    Raises Stopped when the program ends, even if the action hangs.
+    """
     clock.sleep(0)  # raises Stopped
     while not wait([result], _LOOK).done:
         clock.sleep(0)
@@ -37,7 +40,10 @@ def outcome(result: "Future[_Result]", clock: Clock) -> _Result:
 
 
 def interruptible(action: Callable[[], _Result], clock: Clock) -> _Result:
-    """Run an action and return its result. Raises Stopped when the program ends, even if the action hangs."""
+    """Run an action and return its result.
+
+    Raises Stopped when the program ends, even if the action hangs.
+    """
     clock.sleep(0)
     return outcome(in_background(action), clock)
 
@@ -45,7 +51,9 @@ def interruptible(action: Callable[[], _Result], clock: Clock) -> _Result:
 def retry_database(
     action: Callable[[], _Result], clock: Clock, announce: Callable[[str], None], waits: Sequence[float]
 ) -> _Result:
-    """Retry while the database is restarting. Raises DatabaseError if that does not help.
+    """Retry while the database is restarting.
+
+    Raises DatabaseError if that does not help.
 
     `announce` receives the reason for each wait in `waits` (seconds), and "" when the wait is over.
     """

@@ -1,4 +1,4 @@
-"""The backfill itself: fetch, write, read back, and record as done what has settled."""
+"""Fetch, write and read back chunks, and record what has settled as done."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -30,19 +30,22 @@ _Result = TypeVar("_Result")
 
 
 def still_holds(sink: Sink, done: CompletedChunk) -> bool:
-    """Check whether a sink still holds a chunk as it was written. Raises DatabaseError."""
+    """Check whether a sink still holds a chunk as it was written.
+
+    Raises DatabaseError.
+    """
     return sink.still_holds(Written(done.key, done.start, done.end, digest=done.digest))
 
 
 def _may_grow(done: CompletedChunk, now: float) -> bool:
-    """Check whether the portal may still add data at the end of a chunk, so that it must be fetched again."""
+    """Check whether the portal may still add data at the end of a chunk."""
     if done.end < now - _POSTED_WITHIN:
         return False
     return min((last for _, last in done.coverage.spans.values()), default=0) < done.end
 
 
 class Backfill:
-    """Writes the chunks of some jobs to one sink, except those that the journal calls done."""
+    """Writes the chunks of some jobs to a sink, except those already done."""
 
     def __init__(
         self,
@@ -106,7 +109,10 @@ class Backfill:
         return result
 
     def _round(self) -> None:
-        """Fetch, write and settle what is not done; what has settled stays done even if the rest fails."""
+        """Fetch, write and settle what is not done.
+
+        What has settled stays done even if the rest fails.
+        """
         try:
             for fetched in self._fetcher.fetch(self._unfinished()):
                 self._take(fetched)
@@ -178,7 +184,7 @@ class Backfill:
         self._progress.wrote(job, done)
 
     def _learn_directions(self, chunk: Chunk) -> None:
-        """If a meter turns out to export, schedule its chunks without export zeros to be written again.
+        """Schedule chunks without the zeros of a newly found export to be written again.
 
         A meter without an export channel shows export only on days on which it exports: see
         docs/samples.md, "Usage and export". A file keeps such days as they are.
@@ -199,12 +205,18 @@ class Backfill:
                 self._journal.forget(done)
 
     def _retry(self, action: Callable[[], _Result]) -> _Result:
-        """Retry while the database is away. A stop interrupts both a wait and a call that hangs."""
+        """Retry while the database is away.
+
+        A stop interrupts both a wait and a call that hangs.
+        """
         call = (lambda: interruptible(action, self._clock)) if self._sink.is_remote else action
         return retry_database(call, self._clock, self._progress.retries, self._waits)
 
     def _settle(self, *, wait: bool) -> None:
-        """Check again chunks that a killed database can no longer lose: docs/samples.md, "Durability"."""
+        """Check again chunks that a killed database can no longer lose.
+
+        See docs/samples.md, "Durability".
+        """
         while self._settling:
             done, since = self._settling[0]
             left = since + self._sink.settling - self._clock.monotonic()

@@ -45,7 +45,7 @@ class Sources:
             client.close()
 
     def jobs(self, wanted: DayRange, only: Collection[str]) -> list[Job]:
-        """Return what to fetch; a location that several logins can see belongs to the first of them.
+        """Return what to fetch; a shared location belongs to the first login.
 
         `only` has location numbers; empty means all configured ones. Raises PortalError and ConfigError.
         """
@@ -95,7 +95,9 @@ class Sources:
         return Job(number, key, location, told_name(login, location), wall, *wanted.bounds(wall, self._clock.now()))
 
     def steps(self, job: Job) -> dict[str, int]:
-        """Return the current resolution in seconds of each meter of a job; empty if no meter has data.
+        """Return the current resolution in seconds of each meter of a job.
+
+        Empty if no meter has data.
 
         A meter that has finer data now must not get daily values for old years that have nothing else: otherwise the
         order of the chunks would decide what is written. Raises PortalError rather than guess, since a wrong value

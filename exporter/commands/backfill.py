@@ -1,4 +1,4 @@
-"""`backfill`: load history from the portal into a database or a file, and verify it."""
+"""`backfill`: load history into a database or a file, and verify it."""
 
 import argparse
 import logging
@@ -58,7 +58,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, patience: Patience = DEFAULT_PATIENCE) -> int:
-    """Run a backfill. Raises ConfigError, PortalError or DatabaseError if it cannot start."""
+    """Run a backfill.
+
+    Raises ConfigError, PortalError or DatabaseError if it cannot start.
+    """
     # Until there is something to save, SIGTERM works like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     collect_seldom()
@@ -134,7 +137,7 @@ class _Run:
         return self._end(result, jobs)
 
     def _journal(self, jobs: Sequence[Job]) -> tuple[Journal | None, list[CompletedChunk], list[str]]:
-        """Return the journal, its chunks that are still stored, and a note on those that are not."""
+        """Return the journal, its chunks still stored, and a note on the others."""
         if not self.sink.resumes:
             return None, [], []
         # Only a digest, since a URL may hold a secret.
@@ -237,7 +240,10 @@ def _about_days(wanted: DayRange, jobs: Sequence[Job]) -> list[str]:
 
 
 def _again(wanted: DayRange, jobs: Sequence[Job]) -> str:
-    """Return the command that resumes. It names the first day if days were counted back from today, which moves."""
+    """Return the command that resumes.
+
+    It names the first day if days were counted back from today, which moves.
+    """
     others = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     others.add_argument("--restart", action="store_true")
     others.add_argument("--days")

@@ -1,4 +1,7 @@
-"""HTTP calls to one database: each failure is a one-line DatabaseError with advice, without secrets."""
+"""HTTP calls to one database.
+
+Each failure is a one-line DatabaseError with advice and without secrets.
+"""
 
 import gzip
 import json
@@ -40,7 +43,7 @@ _LASTING = (CallFailure.UNTRUSTED, CallFailure.TLS, CallFailure.PROXY, CallFailu
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The address of a database, how to sign in, and the advice to give if a call fails.
+    """The address and credentials of a database, and advice for failed calls.
 
     `section` and `key` name the setting that has the URL. `credentials` names the settings to check if the database
     refuses them. `trust` is the advice for an untrusted certificate, `path` the one for a path that does not exist.
@@ -72,7 +75,7 @@ class Target:
         return DatabaseError(what, about=self.name, advice=advice, passes_by_itself=passes_by_itself)
 
     def quoted(self, said: bytes | str) -> str:
-        """Return the beginning of a response on one line, without the request that it repeats.
+        """Return the beginning of a response on one line, without the repeated request.
 
         Empty for a web page, and for text that contains a secret.
         """
@@ -87,7 +90,7 @@ class Target:
         return text[:_LONGEST_QUOTE]
 
     def _secrets(self) -> set[str]:
-        """Return what must not be shown: the credentials and the URL's path, which may contain a token."""
+        """Return the secrets: credentials, and the URL's path, which may have a token."""
         scheme, _, sent = self.authorization.header.partition(" ")
         secrets = {sent, urlsplit(self.url).path}
         if scheme == "Basic":
@@ -99,7 +102,10 @@ class Target:
 
 
 class DatabaseHttp:
-    """The connection to one database. Proxies of the environment are used, except for this machine."""
+    """The connection to one database.
+
+    Proxies of the environment are used, except for this machine.
+    """
 
     def __init__(self, target: Target, *, limits: CallLimits = DEFAULT_LIMITS) -> None:
         self.target = target
@@ -122,12 +128,18 @@ class DatabaseHttp:
     def get(
         self, path: str, params: Mapping[str, str] | None = None, *, accept: Collection[int] = ()
     ) -> ClientResponse:
-        """Send a GET request. Raises DatabaseError unless the status is 2xx or in `accept`."""
+        """Send a GET request.
+
+        Raises DatabaseError unless the status is 2xx or in `accept`.
+        """
         with self._open("GET", path, accept, params=params) as response:
             return self._client.read(response)
 
     def post(self, path: str, body: bytes, params: Mapping[str, str] | None = None) -> ClientResponse:
-        """Send a body compressed with gzip. Raises DatabaseError, but success proves nothing."""
+        """Send a body compressed with gzip.
+
+        Raises DatabaseError, but success proves nothing.
+        """
         packed = gzip.compress(body, _PACKING, mtime=0)
         with self._open("POST", path, (), params=params, data=packed, headers={"Content-Encoding": "gzip"}) as response:
             return self._client.read(response)
@@ -140,7 +152,10 @@ class DatabaseHttp:
         *,
         accept: Collection[int] = (),
     ) -> _Taken:
-        """Request JSON and extract from it with `take`. Raises DatabaseError, also for an unexpected shape."""
+        """Request JSON and extract from it with `take`.
+
+        Raises DatabaseError, also for an unexpected shape.
+        """
         response = self.get(path, params, accept=accept)
         if response.is_page:
             raise self.target.error(
@@ -149,7 +164,10 @@ class DatabaseHttp:
         return self._taken(response.body, take)
 
     def json_lines(self, path: str, params: Mapping[str, str], take: Callable[[Json], _Taken]) -> Iterator[_Taken]:
-        """Do the same for a response of any length with JSON on each line. Raises DatabaseError."""
+        """Do the same for a response of any length with JSON on each line.
+
+        Raises DatabaseError.
+        """
         with self._open("GET", path, (), params=params) as response:
             for line in self._client.lines(response):
                 yield self._taken(line, take)

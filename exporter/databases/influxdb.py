@@ -1,4 +1,4 @@
-"""Client of InfluxDB 1.x and 2, and of VictoriaMetrics by its protocol: check, write and read points."""
+"""Client of InfluxDB 1.x and 2, and of VictoriaMetrics by their protocol."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -95,7 +95,7 @@ class InfluxDB:
         self.api.close()
 
     def check(self) -> InfluxState:
-        """Check that it answers and accepts the credentials, which /ping does not, and look for the database.
+        """Check that it accepts the credentials, and look for the database.
 
         Raises DatabaseError.
         """
@@ -121,7 +121,9 @@ class InfluxDB:
         self.speaks_v2 = self.speaks_v2 or has_some
 
     def write(self, lines: Iterable[str]) -> None:
-        """Send points in requests of bounded size; without points, only check that it accepts writes.
+        """Send points in requests of bounded size.
+
+        Without points, only check that it accepts writes.
 
         Raises DatabaseError.
         """
@@ -143,7 +145,10 @@ class InfluxDB:
                 return
 
     def read(self, where: Tags, start: int, end: int) -> dict[Tags, dict[int, FieldValues]]:
-        """Return the points from `start` until before `end` with at least these tags. Raises DatabaseError."""
+        """Return the points from `start` until before `end` with at least these tags.
+
+        Raises DatabaseError.
+        """
         if self.victoriametrics:
             return self._exported(self.victoriametrics, where, start, end)
         found: dict[Tags, dict[int, FieldValues]] = {}
@@ -216,7 +221,10 @@ def lines(tags: Tags, points: Iterable[tuple[int, FieldValues]]) -> Iterator[str
 
 
 def tag_text(value: str) -> str:
-    """Return a tag value without backslashes, which versions treat differently, and without line breaks."""
+    """Return a tag value without backslashes and line breaks.
+
+    Versions treat backslashes differently, and a line break would end the line.
+    """
     return value.translate(_UNSAFE)
 
 
@@ -246,7 +254,10 @@ def _rows(series: Json) -> tuple[Tags, dict[int, FieldValues]]:
 
 
 def _number(value: Json) -> float:
-    """Read a number; text or a boolean equals nothing, and the write that follows reports the problem."""
+    """Read a number.
+
+    Text or a boolean equals nothing, and the write that follows reports the problem.
+    """
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else nan
 
 

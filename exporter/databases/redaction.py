@@ -6,7 +6,10 @@ from urllib.parse import unquote_plus
 
 
 def reveals(text: str, secrets: Iterable[str]) -> bool:
-    """Check whether a text contains a secret: in any case, as it is, percent-encoded or in base64."""
+    """Check whether a text contains a secret.
+
+    It is found in any case, as it is, percent-encoded or in base64.
+    """
     shown = (text.casefold(), unquote_plus(text).casefold())
     return any(form.casefold() in each for secret in secrets for form in _forms(secret) for each in shown)
 

@@ -1,4 +1,4 @@
-"""Client of VictoriaMetrics, a single node or a cluster: queries, exports, flags, and where to write."""
+"""Client of VictoriaMetrics, a single node or a cluster."""
 
 import json
 import math
@@ -60,19 +60,26 @@ class VictoriaMetrics:
         self.writing.close()
 
     def forget_answers(self) -> None:
-        """Reset the result cache, if allowed, so that it shows past samples: docs/samples.md, "Cached answers"."""
+        """Reset the result cache, if allowed, so that it shows past samples.
+
+        See docs/samples.md, "Cached answers".
+        """
         with suppress(DatabaseError):
             self.reading.get(_RESET_CACHE)
 
     def ping(self) -> None:
-        """Check that it answers queries and accepts the credentials: docs/samples.md, "Access".
+        """Check that it answers queries and accepts the credentials.
+
+        See docs/samples.md, "Access".
 
         Raises DatabaseError.
         """
         self.query("1")
 
     def query(self, expression: str, at: float | None = None) -> list[tuple[Mapping[str, str], float]]:
-        """Run an instant query, now or `at` seconds UTC, without the result cache. A scalar has no labels.
+        """Run an instant query, now or `at` seconds UTC, without the result cache.
+
+        A scalar has no labels.
 
         Raises DatabaseError.
         """
@@ -101,7 +108,9 @@ class VictoriaMetrics:
                 yield found
 
     def flags(self) -> Mapping[str, str] | None:
-        """Return the flags of a single node by name without the dash; flags that were not set may be missing.
+        """Return the flags of a single node by name without the dash.
+
+        Flags that were not set may be missing.
 
         None if they are unknown, as for a cluster or behind a proxy. Raises DatabaseError.
         """
@@ -150,7 +159,10 @@ def _series(start_ms: int, end_ms: int, line: Json) -> StoredSeries:
 
 
 def _value(value: Json) -> float | None:
-    """Read an exported value. A stale marker is null, or NaN at the beginning of a line; both become None."""
+    """Read an exported value.
+
+    A stale marker is null, or NaN at the beginning of a line; both become None.
+    """
     number = math.nan if value is None else float(value)
     return None if math.isnan(number) else number
 

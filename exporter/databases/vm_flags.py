@@ -17,7 +17,10 @@ def seconds(text: str) -> float | None:
 
 
 def retention(flags: Mapping[str, str] | None) -> float | None:
-    """Return the retention in seconds, None if unknown. The default is a month: docs/samples.md, "Retention"."""
+    """Return the retention in seconds, None if unknown. The default is a month.
+
+    See docs/samples.md, "Retention".
+    """
     if flags is None:
         return None
     value = flags.get("retentionPeriod")

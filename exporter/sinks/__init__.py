@@ -1,1 +1,1 @@
-"""Where a backfill writes: each sink takes chunks of full days and verifies that they are stored."""
+"""Destinations of a backfill, which verify what they store."""

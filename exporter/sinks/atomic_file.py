@@ -1,4 +1,4 @@
-"""A file that appears only when complete: collected in parts next to it, then renamed into place."""
+"""A file that appears only when complete, by renaming it into place."""
 
 import fcntl
 import glob
@@ -20,7 +20,9 @@ _BLOCK = 256 * 1024
 
 
 class FileSink(Sink):
-    """A file, or standard output if `output` is None. It can be neither verified nor resumed.
+    """A file, or standard output if `output` is None.
+
+    It can be neither verified nor resumed.
 
     `kind` is its name in messages. Each part is a file on disk that is open only while something is added, so that
     memory use and open files do not grow with the parts.
@@ -76,7 +78,10 @@ class FileSink(Sink):
                 file.write(text.encode())
 
     def publish(self) -> None:
-        """Put the file in its place, made of all parts in the order of their keys. Raises DatabaseError."""
+        """Put the file in its place, made of all parts in the order of their keys.
+
+        Raises DatabaseError.
+        """
         assert self._folder is not None
         with self._wrapped_errors():
             if self._path is None:
@@ -130,7 +135,10 @@ class FileSink(Sink):
 
 
 def _lock(folder: Path) -> int | None:
-    """Lock a folder for the lifetime of this process; return None if another process holds it."""
+    """Lock a folder for the lifetime of this process.
+
+    Return None if another process holds it.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -43,7 +43,9 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A chunk that the sink holds; if it can be read back, it was found equal to the portal's.
+    """A chunk that the sink holds.
+
+    If it can be read back, it was found equal to the portal's.
 
     `samples` counts those that were sent, which leaves out those already stored. `corrected` counts intervals with a
     different stored value, `gone` stored samples that the portal no longer has. `digest` changes with anything that is
@@ -88,7 +90,10 @@ class Sink(ABC):
 
     @abstractmethod
     def write(self, chunk: Chunk) -> Written:
-        """Write a chunk, read it back and compare every sample. Raises DatabaseError if they differ."""
+        """Write a chunk, read it back and compare every sample.
+
+        Raises DatabaseError if they differ.
+        """
 
     def still_holds(self, written: Written) -> bool:  # noqa: ARG002 - files need no check
         """Check whether a settled chunk is still stored unchanged. Raises DatabaseError."""

@@ -15,7 +15,9 @@ _PART = ()
 
 
 class CSVSink(FileSink):
-    """A CSV file, or standard output if `output` is None, which receives each chunk at once.
+    """A CSV file, or standard output if `output` is None.
+
+    Standard output receives each chunk at once.
 
     Lines are written chunk by chunk, each sorted by meter and time.
     """
@@ -58,7 +60,10 @@ class CSVSink(FileSink):
 
 
 def _rows(chunk: Chunk, meter: Meter) -> list[tuple[object, ...]]:
-    """Return the intervals with a value as rows; csv writes floats like repr, and None as nothing."""
+    """Return the intervals with a value as rows.
+
+    Floats are written like repr, None as nothing.
+    """
 
     def row(each: Interval) -> tuple[object, ...]:
         start, end = (datetime.fromtimestamp(instant, chunk.zone).isoformat() for instant in (each.start, each.end))

@@ -1,4 +1,7 @@
-"""Write to InfluxDB 1.x or 2, or to VictoriaMetrics by its protocol: docs/samples.md, "InfluxDB layouts"."""
+"""Write to InfluxDB 1.x or 2, or to VictoriaMetrics by their protocol.
+
+See docs/samples.md, "InfluxDB layouts".
+"""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -41,7 +44,10 @@ class InfluxDBSink(Sink):
         self.identity = repr((config.host, config.org, config.database, config.per_minute))
 
     def open(self, oldest: int) -> list[str]:
-        """Check that points can be written and read back. InfluxDB 2 may allow only writes."""
+        """Check that points can be written and read back.
+
+        InfluxDB 2 may allow only writes.
+        """
         state = self._database.check()
         if behind := self._database.victoriametrics:
             self.settling = self._patience.settling
@@ -117,7 +123,10 @@ class InfluxDBSink(Sink):
         return wanted
 
     def _stored(self, place: Chunk | Written) -> dict[Tags, dict[int, FieldValues]]:
-        """Return the points in this time with exactly the tags of the layout; none if they cannot be read."""
+        """Return the points in this time with exactly the tags of the layout.
+
+        None if they cannot be read.
+        """
         if not self.is_verified:
             return {}
         per_minute = self._config.per_minute
@@ -195,7 +204,7 @@ def _intervals(chunk: Chunk) -> Wanted:
 
 
 def _minutes(chunk: Chunk) -> tuple[Wanted, str]:
-    """Return a point per minute of each interval in the chunk, and a name shared by two different series."""
+    """Return one point per minute, and a name shared by two different series."""
     counts = {(meter.info.number, each.start, each.end) for meter in chunk.meters for each in meter.intervals}
     wanted: Wanted = {}
     for series in chunk.series:

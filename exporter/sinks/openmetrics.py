@@ -1,4 +1,6 @@
-"""Write an OpenMetrics file, from which promtool creates blocks: docs/samples.md, "Prometheus".
+"""Write an OpenMetrics file, from which promtool creates blocks.
+
+See docs/samples.md, "Prometheus".
 
 The format needs all samples of a family together, and within it each series in order of time. Chunks have some of
 each, so every series is collected in its own part.

@@ -1,4 +1,4 @@
-"""Verify what a database stored: what is missing, a digest, and how long to wait until it is visible."""
+"""Verify what a database stored: missing samples, a digest, and the wait for it."""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
@@ -59,7 +59,10 @@ class Visibility:
         """The retention in seconds, if known."""
 
     def learn(self, flags: Mapping[str, str] | None, oldest: int) -> list[str]:
-        """Learn the retention from the flags; return notes for the user about samples as old as `oldest`."""
+        """Learn the retention from the flags.
+
+        Return notes for the user about samples as old as `oldest`.
+        """
         self.period = retention(flags)
         return retention_notes(self.period, oldest, self._clock.now())
 
@@ -69,7 +72,7 @@ class Visibility:
         return 0.0 if self.period is None else self._clock.now() - self.period
 
     def wait(self, read: Callable[[], _Stored], todo: Callable[[_Stored], _Samples]) -> _Stored:
-        """Return what is stored, once nothing is left to do or it is no longer worth waiting.
+        """Return what is stored, once nothing is left to do or time is up.
 
         A value that replaces another one may take as long to become visible as a new one.
         """
@@ -83,7 +86,7 @@ class Visibility:
             self._clock.sleep(_LOOK)
 
     def _timeout(self, newest: int) -> float:
-        """Return how many seconds to wait: few for samples older than the retention, if a flush is possible."""
+        """Return the seconds to wait: few for dropped samples, if a flush is possible."""
         return _LOST_AFTER if self._flushes and newest < self.kept_from else self._seconds
 
     def _flush(self) -> None:

@@ -1,4 +1,7 @@
-"""Write to VictoriaMetrics and read back, since a status 204 proves nothing: docs/samples.md, "Proof"."""
+"""Write to VictoriaMetrics and read back, since a status 204 proves nothing.
+
+See docs/samples.md, "Proof".
+"""
 
 import json
 from collections import defaultdict
@@ -83,7 +86,10 @@ class VictoriaMetricsSink(Sink):
         return digest(self._stored(written)) == written.digest
 
     def finish(self) -> None:
-        """Reset the result cache, which a cluster does not do by itself: docs/samples.md, "Cached answers"."""
+        """Reset the result cache, which a cluster does not do by itself.
+
+        See docs/samples.md, "Cached answers".
+        """
         self._database.forget_answers()
 
     def close(self) -> None:
@@ -91,7 +97,7 @@ class VictoriaMetricsSink(Sink):
         self._database.close()
 
     def _stored(self, place: Chunk | Written) -> dict[Labels, dict[int, Sample]]:
-        """Return what queries see of the location's series in this time: the last version in each second."""
+        """Return the last version in each second of the location's series."""
         own = {**asdict(place.key), **self._extra}
         match = ",".join(f'{name}="{escaped(value)}"' for name, value in own.items())
         selector = f'{{__name__=~"{_FAMILIES}",{match}}}'
@@ -162,7 +168,7 @@ def _wanted(chunk: Chunk, extra: Mapping[str, str]) -> dict[Labels, dict[int, Sa
 
 
 def _take_back_periods(chunk: Chunk, wanted: dict[Labels, dict[int, Sample]], stored: Contents) -> None:
-    """Set stored rate periods to zero if other periods now have all the energy of the interval.
+    """Zero stored rate periods if other periods now have all of the energy.
 
     The portal no longer mentions such a period, and the stored sample would count the energy twice:
     docs/samples.md, "Rate periods".
@@ -184,7 +190,10 @@ def _take_back_periods(chunk: Chunk, wanted: dict[Labels, dict[int, Sample]], st
 
 
 def _todo(wanted: Contents, stored: Contents) -> dict[Labels, dict[int, Sample]]:
-    """Return what to send so that each wanted value wins: later than a stored one, within its interval."""
+    """Return the samples to send, each later than the stored one it replaces.
+
+    All stay within the last second of their interval.
+    """
     todo: dict[Labels, dict[int, Sample]] = {}
     for series, samples in wanted.items():
         before = stored.get(series, {})

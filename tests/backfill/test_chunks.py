@@ -178,7 +178,7 @@ def test_other_meters_of_the_location_are_kept(store: SnapshotStore) -> None:
 
 
 def test_an_exporting_meter_has_zeros_in_old_chunks(store: SnapshotStore) -> None:
-    """Signed meters show export only when there is some; other days tell whether a meter exports."""
+    """Signed meters show export only on days on which there is some."""
     recent, old = job("2026-01-10", "2026-01-10"), job("2024-01-10", "2024-01-10")
     signed = replace(INFO, exports=True, signed=True)
     chunk(store, recent, meter(hours(recent.start, 1, None, export=2.0), signed))
@@ -280,7 +280,10 @@ def test_totals_are_counts_and_sums_of_all_meters(store: SnapshotStore) -> None:
 
 
 def stale(store: SnapshotStore, *infos: MeterInfo) -> int:
-    """Create a state last written 12 days ago with 5 kWh per hour; return where it starts."""
+    """Create a state last written 12 days ago with 5 kWh per hour.
+
+    Return where it starts.
+    """
     then = NOW - 12 * DAY
     first = kept_from(WALL, then, WINDOW)
     count = (int(then) - first) // HOUR

@@ -1,4 +1,4 @@
-"""Test fetching: one chunk ahead, one poll at a time, with retries, back to the connection date."""
+"""Test fetching: one chunk ahead, retries, and where it ends."""
 
 import threading
 import time
@@ -138,7 +138,10 @@ def test_each_chunk_is_fetched_once_in_order_with_all_days(clock: ManualClock) -
     ],
 )
 def test_recent_days_are_fetched_with_the_days_after_them(clock: ManualClock, last: str, until: str) -> None:
-    """It is the evening of December 31; later values show whether zeros are placeholders."""
+    """It is the evening of December 31.
+
+    Later values show whether zeros are placeholders.
+    """
     portal = Portal()
     (only,) = Asking(portal, clock=clock).all(job("2026-12-20", last))
     assert [(each.start, each.end) for each in portal.asked] == [(instant("2026-12-20"), instant(until))]
@@ -299,7 +302,7 @@ def test_hourly_data_is_requested_even_if_daily_is_known(clock: ManualClock) -> 
 
 
 def test_the_newest_chunk_sets_the_step_for_older_ones(clock: ManualClock) -> None:
-    """A meter with hourly data gets no daily values, even where old years have nothing else."""
+    """A meter with hourly data gets no daily values, even for old years."""
 
     class Newer(Portal):
         def __call__(self, query: UsageQuery) -> UsageAnswer:

@@ -1,4 +1,4 @@
-"""Test which days the flags select, where they start and end, and how they are split into chunks."""
+"""Test which days the flags select, and how they are split into chunks."""
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -114,7 +114,7 @@ def test_chunks_cover_every_day_exactly_once(first: date, length: int, zone: str
 @examples
 @given(first=DATES, length=st.integers(1, 100), later=st.integers(0, 1000), second=st.integers(0, DAY - 1))
 def test_chunks_of_a_range_do_not_depend_on_today(first: date, length: int, later: int, second: int) -> None:
-    """Chunks stay completed for a run on another day, since the journal knows them by their bounds."""
+    """The journal knows chunks by their bounds."""
     last = first + timedelta(days=length - 1)
     now = bounds_of(last + timedelta(days=later), NEW_YORK)[0] + second % 80000
     then = job_at(DayRange(first, last, 10), now)

@@ -1,4 +1,4 @@
-"""Test what all chunks together say of a location: where its data starts, and how many days are incomplete."""
+"""Test the start of the data and the incomplete days over all chunks."""
 
 from collections.abc import Collection
 
@@ -16,7 +16,10 @@ FIRST, SECOND, THIRD, END = (instant(day) for day in ("2026-01-01", "2026-01-04"
 def chunk(
     start: int, end: int, *numbers: str, missing: Collection[int] = (), earlier: bool = False, key: LocationKey = HOUSE
 ) -> CompletedChunk:
-    """Return a chunk with energy of these meters; its days are full except the missing ones."""
+    """Return a chunk with energy of these meters.
+
+    Its days are full except the missing ones.
+    """
     full = dict.fromkeys(numbers, {*WALL.midnights(start, end)[:-1]} - {*missing})
     coverage = Coverage(dict.fromkeys(numbers, (start, end)))
     return CompletedChunk(key, start, end, Totals(intervals=1), coverage, full_days=None if earlier else full)

@@ -1,4 +1,4 @@
-"""Test whole backfills from a simulated portal into a database that loses data, fails and comes back."""
+"""Test backfills from a simulated portal into a database that may fail."""
 
 import json
 from collections import Counter
@@ -131,7 +131,7 @@ class Seen(Progress):
 
 
 class AllAhead(Fetcher):
-    """Fetches everything before it returns the first chunk, the only one that shows the portal's zone."""
+    """Fetches everything first; only the first chunk has a verdict on the zone."""
 
     def fetch(self, chunks: Iterable[tuple[Job, int, int]]) -> Iterator[Fetched]:
         first, *others = super().fetch(chunks)
@@ -165,7 +165,10 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(clock: ManualClock, tmp_path: Path) -> Iterator[Run]:
-    """Run a backfill like the command; a second run on the same folder is the same command."""
+    """Run a backfill like the command.
+
+    A second run on the same folder is the same command.
+    """
     with ExitStack() as stack:
 
         def start(

@@ -1,4 +1,4 @@
-"""Test which locations are read through which login, and the errors if that is not possible."""
+"""Test which locations are read through which login, and the errors."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing

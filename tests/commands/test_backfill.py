@@ -1,4 +1,4 @@
-"""Test `backfill` as users run it: plan, question, summary, exit codes, and how it resumes."""
+"""Test `backfill` as users run it, from the plan to the exit code."""
 
 import csv
 import re
@@ -91,7 +91,7 @@ class Bench(Starter):
         }
 
     def assert_true(self, portal: PortalServer, first: str, behind: str) -> None:
-        """Check that the database holds every true interval from one local day until before another."""
+        """Check that the database holds every true interval of these local days."""
         truth = portal.portal.almanac.intervals(METER, midnight(first), midnight(behind))
         assert self.held() == {each.end - 1: each.usage for each in truth}
 

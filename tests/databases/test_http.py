@@ -1,4 +1,4 @@
-"""Test calls to a database: requests, responses, and failures as one line with advice and no secret."""
+"""Test calls to a database: requests, responses, and failures without secrets."""
 
 import gzip
 import socket

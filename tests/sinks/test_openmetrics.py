@@ -1,4 +1,4 @@
-"""Test the OpenMetrics file: its lines, its order, and that a parser reads back what was written."""
+"""Test the lines of the OpenMetrics file, their order, and that they parse."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Test writing to VictoriaMetrics: what is sent, how it is read back, and the errors if it is missing."""
+"""Test writing to VictoriaMetrics and reading back."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
