@@ -21,7 +21,7 @@ def in_background(action: Callable[[], _Result]) -> "Future[_Result]":
     def work() -> None:
         try:
             result.set_result(action())
-        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for the result
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is read
             result.set_exception(error)
 
     threading.Thread(target=work, name="background", daemon=True).start()

@@ -158,7 +158,7 @@ class _Reader:
             # Without the reason, which can quote the file and so a secret.
             raise ConfigError(f"{self._path}: not valid YAML{where}") from None
         if document is None:
-            # Probably just being written; an empty configuration would let everybody in.
+            # Probably just being written; an empty configuration would let anyone in.
             raise ConfigError(f"{self._path}: the file is empty; write {{}} for plain HTTP without passwords")
         self.files.append(self._path)
         return document

@@ -5,7 +5,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.config import Config, Overrides, Secret, load_config
@@ -21,8 +21,6 @@ ALIKE = ["smarthub", "api_url", "username", "password", "totp_secret", "location
 SYNTAX = [*"\n\n\n  -:#&*!|>'\"%@`{}[],?~\t\\", ": ", "\n  ", "---", "null", "<<", "\\U", "é", "\x00", "7d", "novec"]
 FRAGMENTS = st.lists(st.sampled_from([*ALIKE, *SYNTAX]), max_size=30).map("".join)
 VARIABLES = ["API_URL", "USERNAME", "TIMEZONE", "WINDOW", "ACCOUNT", "X"]
-
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def load(content: bytes, environ: dict[str, str] | None = None) -> Config:
@@ -51,20 +49,17 @@ def escaped(text: str) -> str:
 
 
 @given(PASSWORDS, TYPED)
-@unhurried
 def test_any_password_survives_both_kinds_of_quotes(password: str, typed: str) -> None:
     assert password_of(escaped(password)) == Secret(password)
     assert password_of("'" + typed.replace("'", "''") + "'") == Secret(typed)
 
 
 @given(PASSWORDS)
-@unhurried
 def test_any_password_survives_the_environment(password: str) -> None:
     assert password_of(None, SMARTHUB_PASSWORD=password) == Secret(password)
 
 
 @given(PASSWORDS.filter(lambda password: not password.endswith("\r") and password != BYTE_ORDER_MARK))
-@unhurried
 def test_any_password_survives_a_file(password: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "secret")
@@ -83,13 +78,11 @@ def test_any_password_survives_a_file(password: str) -> None:
     ),
     st.dictionaries(st.sampled_from(VARIABLES).map("SMARTHUB_{}".format), st.text()),
 )
-@unhurried
 def test_any_input_is_a_config_or_a_config_error(content: bytes, environ: dict[str, str]) -> None:
     messages_of(content, environ)
 
 
 @given(FRAGMENTS, FRAGMENTS, FRAGMENTS)
-@unhurried
 def test_no_message_contains_a_password(before: str, after: str, end: str) -> None:
     # Without the characters that make it a key: messages quote keys.
     password = re.sub("[:?]", "", f"{before}{SECRET}{after}")
@@ -97,7 +90,6 @@ def test_no_message_contains_a_password(before: str, after: str, end: str) -> No
 
 
 @given(st.sampled_from(["password", "totp_secret", "bearer_token", "auth_token"]), FRAGMENTS)
-@unhurried
 def test_no_message_contains_an_invalid_secret(key: str, rest: str) -> None:
     sections = ("smarthub", "victoriametrics", "influxdb")
     text = "".join(f"{section}:\n  {key}: {escaped(SECRET + rest)}\n" for section in sections)

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.config import format_duration, parse_duration, parse_zone
@@ -50,7 +50,6 @@ def test_durations_are_shown_in_days_and_smaller(seconds: int, text: str) -> Non
 
 
 @given(st.integers(min_value=0, max_value=10**9))
-@settings(deadline=None)
 def test_a_formatted_duration_can_be_parsed_again(seconds: int) -> None:
     assert parse_duration(format_duration(seconds)) == seconds
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from exporter.config import Config, LocationChoice, Login, Overrides, Secret, load_config, portal_address
@@ -36,7 +36,7 @@ numbers = st.text("0123456789", min_size=1, max_size=12)
 choices = st.builds(LocationChoice, st.none() | numbers, numbers, st.just("") | visible)
 locations = st.lists(choices, max_size=3, unique_by=lambda choice: choice.service_location)
 urls = st.sampled_from(["novec", "https://coop.example.org:8443", "http://127.0.0.1:10059", "http://[::1]:9"])
-written = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+written = settings(max_examples=60, derandomize=True)
 
 
 def login(

@@ -7,7 +7,7 @@ from itertools import groupby
 from math import inf
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -171,7 +171,7 @@ def expected_samples(snapshot: Snapshot) -> Samples:
     return found
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(snapshot=snapshots())
 @pytest.mark.parametrize("form", Format)
 def test_the_library_reads_back_the_exact_values(form: Format, snapshot: Snapshot) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 import pyotp
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests_mock import ANY, Mocker
 
@@ -216,7 +216,7 @@ ANSWERS = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(ANSWERS)
 def test_shape_contains_only_listed_words(answer: Json) -> None:
     shown = shape(answer)
