@@ -48,7 +48,7 @@ _KINDS: tuple[tuple[tuple[type[BaseException], ...], CallFailure], ...] = (
     ((requests.ConnectionError,), CallFailure.UNREACHABLE),
     ((BrokenMessage,), CallFailure.BROKE_OFF),
 )
-"""The errors behind each kind of failure; the first match counts."""
+"""The exceptions behind each kind of failure; the first match wins."""
 
 
 class CallFailedError(Exception):
@@ -168,7 +168,7 @@ DEFAULT_LIMITS = CallLimits()
 class HttpClient:
     """The connections to one server. Redirects are not followed.
 
-    ticks: a monotonic clock for the total time. options: arguments of requests for every call.
+    ticks: a monotonic clock that limits the total time. options: arguments for the requests library on every call.
     """
 
     def __init__(
@@ -243,7 +243,7 @@ class HttpClient:
     def _parts(self, response: requests.Response, seconds: float) -> Iterator[bytes]:
         """Read the body as it arrives.
 
-        A read timeout alone would not end one that trickles in forever.
+        A read timeout alone would not end a response that trickles in forever.
         """
         until = self._ticks() + seconds
         # read1 returns what has arrived so far; iter_content would wait for a full chunk.

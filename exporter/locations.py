@@ -35,14 +35,14 @@ def told_name(login: Login, location: AccountLocation) -> str | None:
 
 
 def location_name(told: str | None, before: Location | None) -> str:
-    """Return the name of a location: the present one, else the one known before."""
+    """Return the name of a location: the current name, else the last known one."""
     if told is not None:
         return told
     return before.name if before else ""
 
 
 def choose(login: Login, found: Sequence[AccountLocation]) -> tuple[list[AccountLocation], list[LocationChoice]]:
-    """Return the locations to read, and the choices without a location.
+    """Return the locations to read, and the configured choices that match none.
 
     A location that is chosen by its number is always read; any other must be active and electric.
     """

@@ -21,7 +21,7 @@ _MOST_TRIES = 4  # with any secrets, because portals lock the account at five
 class Lockout:
     """The limit on one login's sign-ins.
 
-    There are two attempts in a row, one more a day later, then none.
+    A rejected sign-in is tried once more at once and once a day later, then never again.
     """
 
     def __init__(self, login: Login, state: StateFile, clock: Clock) -> None:

@@ -20,7 +20,7 @@ def set_up(level: str, form: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("exporter").setLevel(LEVELS[level])
-    # Its warnings quote URLs, and those of a portal contain the member's e-mail address.
+    # The library's warnings quote URLs, and a portal's URLs contain the member's email address.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 

@@ -46,7 +46,7 @@ class Fetched:
 
 @dataclass(slots=True)
 class _LocationState:
-    """What was learned about a location so far."""
+    """What is known about a location so far."""
 
     history: LocationHistory
     series: dict[tuple[str, str], set[RawPoint]]

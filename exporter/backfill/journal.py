@@ -76,7 +76,7 @@ class Journal:
         self._task = json.dumps([str(each) for each in task])
 
     def read(self) -> list[CompletedChunk]:
-        """Return the chunks that earlier runs of the same task finished within a day."""
+        """Return the chunks that runs of the same task finished in the last 24 hours."""
         since = self._clock.now() - _LIFE
         entries = [_read(*row) for row in self._state.chunks_done(self._task)]
         return [done for noted, done in filter(None, entries) if noted >= since]
@@ -105,7 +105,7 @@ class Journal:
 
 
 def _read(key: LocationKey, start: int, end: int, text: str) -> tuple[float, CompletedChunk] | None:
-    """Return when a chunk was recorded, and the chunk.
+    """Return the time a chunk was recorded, and the chunk itself.
 
     None if another version of the program wrote it; the chunk then counts as not done.
     """

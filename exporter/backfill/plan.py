@@ -47,7 +47,7 @@ class DayRange:
 
 
 def read_range(start: str | None, end: str | None, days: int | None, default_days: int) -> DayRange:
-    """Return the days that the command line asks for. Raises ConfigError."""
+    """Return the days requested on the command line. Raises ConfigError."""
     if days is not None and (start is not None or end is not None):
         raise ConfigError("--days cannot be combined with --start or --end; it counts back from today")
     if days is not None and days < 1:

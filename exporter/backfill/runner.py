@@ -81,9 +81,9 @@ class Backfill:
         self.result = BackfillResult()
 
     def run(self, done: Sequence[CompletedChunk]) -> BackfillResult:
-        """Do everything except what an earlier run has `done`.
+        """Process every chunk except those an earlier run has `done`.
 
-        Errors of portal and database, and an interruption, are part of the result.
+        Errors of portal and database, and interruptions, are reported in the result.
         """
         result = self.result
         result.held = {each.chunk_key: each for each in done}

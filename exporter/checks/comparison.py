@@ -182,7 +182,7 @@ def _compared(recent: PortalValues, found: StoredData, prefix: str, now: float) 
             yield warning(recent.step, f"{text}, first at {when(missing)}", backfill(missing))
     if differing:
         text = f"values differ from the portal in {len(differing)} of {total}, first at {when(differing)}"
-        advice = f"the next refresh and scrape fix those inside the window; for older ones, {backfill(differing)}"
+        advice = f"the next refresh and scrape fix those inside `window`; for older ones, {backfill(differing)}"
         yield warning(recent.step, text, advice)
     if wanted and not missing and not differing:
         yield ok(recent.step, f"values match the portal in {total}")

@@ -42,7 +42,7 @@ def _victoriametrics(
 
 
 def _settled(look: LookAround, survey: LocationSurvey, wall: WallClock, now: int) -> PortalValues:
-    """Return what the portal has had long enough to be stored: all but the newest day of each meter.
+    """Return the values that should be stored by now: all except each meter's newest day.
 
     The newest days of two meters may differ, since their data is not posted together.
     """

@@ -17,7 +17,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One step: how it went, what was found, and what to do."""
+    """The result of one step: its verdict, what was found, and what to do next."""
 
     verdict: Verdict
     step: str

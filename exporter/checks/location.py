@@ -142,7 +142,7 @@ def _compared(meter: Meter, figures: Mapping[int, Reading], zone: ZoneInfo) -> F
     if not wrong:
         days = counted(len({start for start, _, _ in pairs}), "day")
         return ok("day totals", f"meter {number}: intervals add up to the portal's own daily figures for {days}")
-    text = f"meter {number}: {len(wrong)} of {len(pairs)} daily figures differ, last on {wrong[-1]}"
+    text = f"meter {number}: {len(wrong)} of {len(pairs)} daily figures differ, most recently on {wrong[-1]}"
     advice = "the portal may still be correcting these days; check again tomorrow"
     return warning("day totals", text, advice)
 

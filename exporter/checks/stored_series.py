@@ -73,7 +73,7 @@ def collect_stored(parts: Iterable[StoredSeries], steps: Mapping[str, int]) -> S
     newest: dict[Labels, dict[int, tuple[int, float]]] = defaultdict(dict)
     repeated: set[tuple[Labels, int]] = set()
     for part in parts:
-        # Zones differ from UTC by whole quarters of an hour, so hours and days may end on any of those.
+        # UTC offsets are multiples of 15 minutes, so hours and days can end on any quarter hour.
         grid = gcd(steps.get(part.labels.get("meter", ""), _FINEST), _QUARTER)
         labels = tuple(sorted(part.labels.items()))
         own = newest[labels]

@@ -50,8 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     world = World(zone=zone)
     server = PortalServer(SimulatedPortal(world, SystemClock(), _settings(arguments.switches)), host, port).start()
     print(introduction(server.url, world), flush=True)  # noqa: T201 - the result
-    print(f"\nList its switches: curl {server.url}{SETTINGS}")  # noqa: T201
-    print(f'Change a switch: curl {server.url}{SETTINGS} -d \'{{"sign_in": "failure"}}\'')  # noqa: T201
+    print(f"\nList its settings: curl {server.url}{SETTINGS}")  # noqa: T201
+    print(f'Change a setting: curl {server.url}{SETTINGS} -d \'{{"sign_in": "failure"}}\'')  # noqa: T201
     print(f"Count its calls: curl {server.url}{CALLS}", flush=True)  # noqa: T201
     stopping.wait()
     server.stop()

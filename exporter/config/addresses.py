@@ -83,7 +83,7 @@ def _place(host: str, port: int | None) -> str:
 
 
 def _split(url: str) -> tuple[SplitResult, str, int | None]:
-    """Return the parts of a URL, and its host and port, both checked."""
+    """Return the parts of a URL, plus its validated host and port."""
     if any(character.isspace() or not character.isprintable() for character in url):
         raise ValueError("must not contain spaces or line breaks")
     try:

@@ -42,7 +42,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class ConfigNode:
-    """A piece of the file.
+    """A node of the configuration file.
 
     path: The keys that lead to it, such as `smarthub[0].locations`.
     """

@@ -76,7 +76,7 @@ class InfluxDB:
                 insecure=config.insecure,
             )
         )
-        # A retention policy may be named too: `electric/autogen`. InfluxDB 2 maps such names to its buckets itself.
+        # The name can include a retention policy: `electric/autogen`. InfluxDB 2 maps such names to its buckets itself.
         name, _, policy = config.database.partition("/")
         self._place = {"db": name, **({"rp": policy} if policy else {})}
         self.speaks_v2 = self._token_of_v2
@@ -204,7 +204,7 @@ class InfluxDB:
             accept=(404,),
         )
         if "organization" in message:
-            raise self.api.target.error("has no such organization, or the token may not see it", "fix org")
+            raise self.api.target.error("has no such organization, or the token has no access to it", "fix org")
         return bool(buckets)
 
 

@@ -38,7 +38,7 @@ class StoredSeries:
 
 
 class VictoriaMetrics:
-    """The configured VictoriaMetrics. `reading` and `writing` differ in a cluster."""
+    """The configured VictoriaMetrics. In a cluster, the URLs of `reading` and `writing` differ."""
 
     def __init__(self, config: VictoriaMetricsConfig) -> None:
         self.writing = DatabaseHttp(_target(config, "url", config.url))

@@ -29,7 +29,7 @@ class LocationSurvey:
 
     meters: with their intervals and full days of the last `days` local days. evidence: what shows the portal's zone.
     connected: start of the day on which the location was connected, if the portal gives it. monthly: there are monthly
-    figures and nothing finer. has_hourly: the portal says that there is finer than daily data. error: why some or all
+    figures and nothing finer. has_hourly: the portal says it has data finer than daily. error: why some or all
     of it is missing.
     """
 

@@ -27,7 +27,7 @@ class Calendar(Protocol):
         ...
 
     def grid(self, day: Day, step: int) -> tuple[tuple[int, ...], ...]:
-        """Return the interval starts of a day, one tuple per wall time.
+        """Return the interval starts of a day, grouped into one tuple per wall time.
 
         A tuple has two instants in the repeated hour of autumn, otherwise one.
         """

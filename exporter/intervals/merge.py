@@ -56,7 +56,7 @@ def _overlapped(starts: Sequence[int], known: Mapping[int, Interval], reading: R
 
 
 def _last_energy(known: Mapping[int, Interval], readings: Mapping[int, Reading]) -> int:
-    """Return the start of the newest interval with energy; readings win over `known`."""
+    """Return the start of the newest interval with energy; readings take precedence."""
     zeros = {start for start, reading in readings.items() if reading.is_zero}
     everything = chain[Interval | Reading](known.values(), readings.values())
     with_energy = {each.start for each in everything if each.usage or each.export}

@@ -73,7 +73,7 @@ def update_meter(
 def raise_versions(update: MeterUpdate, former: Meter | None) -> MeterUpdate:
     """Raise versions after the time zone changed, so that new values win.
 
-    former: The meter as it was known under the other zone; databases may have its samples.
+    former: The meter as computed with the other zone; databases may still contain its samples.
     """
     if former is None:
         return update

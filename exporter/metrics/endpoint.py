@@ -26,7 +26,7 @@ _EOF = b"# EOF\n"
 class MetricsEndpoint:
     """Answers scrapes.
 
-    registry: Families that differ at each scrape. steady: Families that only change with a refresh; they are rendered
+    registry: Families that change on each scrape. steady: Families that only change with a refresh; they are rendered
     again when `version` returns another value. window: The maximum age of a timestamped sample in seconds.
     """
 

@@ -94,7 +94,9 @@ METER_INFO = Family(
     "A meter: the directions of its channels, and whether the portal flags it as a parent or a net meter.",
     (*DATA_LABELS, "flows", "parent", "net"),
 )
-UP = Family("smarthub_up", "1 if every location of the last refresh succeeded, else 0; 0 before the first.", ("login",))
+UP = Family(
+    "smarthub_up", "1 if the last refresh succeeded for every location, else 0; 0 before the first refresh.", ("login",)
+)
 LOCATION_UP = Family(
     "smarthub_location_up", "1 if the last refresh of the location succeeded, else 0.", LOCATION_LABELS
 )

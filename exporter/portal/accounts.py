@@ -108,7 +108,7 @@ def _rank(summary: dict[str, Json]) -> tuple[bool, bool]:
 
 
 def _nickname(summary: dict[str, Json], addresses: set[str]) -> str:
-    """Return the member's own description, unless the portal put the address there."""
+    """Return the member's name for the location, unless the portal filled it with the address."""
     name = "".join(each if each.isprintable() else " " for each in text(summary.get("description")))
     address = summary.get("address")
     fields = address if isinstance(address, dict) else {"addr1": address}

@@ -16,7 +16,7 @@ from .parsing import Json
 log = logging.getLogger(__name__)
 
 _LONGEST_SHAPE = 3500  # characters; leaves room for the rest of a line of 4000
-_LARGEST_BODY = 16 * 1024 * 1024  # more than any range has
+_LARGEST_BODY = 16 * 1024 * 1024  # bytes; larger than any usage answer
 _LOOKED_AT = 10  # elements of a list; a poll has one entry of each type
 
 
@@ -88,7 +88,7 @@ def trace(endpoint: str, method: str, path: str, seconds: float, outcome: Client
     """Log a call and its response, or why there was none."""
     if not log.isEnabledFor(logging.DEBUG):
         return
-    # All paths are constants; one that looks different may contain a value.
+    # All known paths are constants; any other path may contain personal data.
     shown_path = path if _PATH.fullmatch(path) else "other"
     fields: dict[str, object] = {"endpoint": endpoint, "method": method, "path": shown_path}
     if isinstance(outcome, ClientResponse):

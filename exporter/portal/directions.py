@@ -108,7 +108,7 @@ def _with_export(usage: dict[int, float] | None, export: dict[int, float], net: 
         }
     for instant, value in (usage or {}).items():
         if value < 0:
-            energy.warnings.append("negative usage beside an export channel was dropped")
+            energy.warnings.append("negative usage was dropped, because the meter also has an export channel")
         else:
             energy.usage[instant] = value
     return energy

@@ -22,7 +22,7 @@ _PENDING_RANGES = 2  # ranges in a row that stay pending before the rest is give
 Ask = Callable[[UsageQuery], UsageAnswer]
 
 Watch = Callable[[UsageAnswer, str, int, int], None]
-"""Called with each answer, its time frame and range, before the answer is used."""
+"""Called with each answer and the time frame and range it covers, before the answer is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class KnownMeters:
         return cls({meter.info.number: meter.info.step for meter in meters})
 
     def hourly(self, number: str) -> bool:
-        """Check whether a meter is known to have finer than daily data."""
+        """Check whether a meter is known to have data finer than daily."""
         return 0 < self.steps.get(number, 0) < DAILY_STEP
 
     @property
@@ -50,16 +50,16 @@ class KnownMeters:
 
     @property
     def some_hourly(self) -> bool:
-        """Whether some meter of this location has finer than daily data."""
+        """Whether some meter of this location has data finer than daily."""
         return any(map(self.hourly, self.steps))
 
 
 @dataclass(slots=True)
 class History:
-    """What was fetched of a range. error: why the rest is missing, None if nothing is.
+    """The data fetched for a range. error: why some of it is missing; None if it is complete.
 
-    evidence: what the answers show of the portal's zone. connected: the start of the day on which the location was
-    connected, if the portal says it. has_hourly: whether the portal says that there is finer than daily data.
+    evidence: what the answers reveal about the portal's zone. connected: the start of the day on which the location was
+    connected, if the portal provides it. has_hourly: whether the portal says it has data finer than daily.
     """
 
     meters: list[MeterReadings] = field(default_factory=list)
@@ -71,7 +71,7 @@ class History:
 
 
 class LocationHistory:
-    """Fetches one location, and remembers how long a range its portal can answer."""
+    """Fetches one location, and remembers the longest range its portal can answer."""
 
     def __init__(self, ask: Ask, account: str, location: str, clock: WallClock, watch: Watch | None = None) -> None:
         self._ask = ask

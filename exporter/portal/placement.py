@@ -101,7 +101,7 @@ def place_days(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int,
 
 
 def day_steps(walls: Iterable[int], interval_ends: Mapping[int, int]) -> dict[int, int]:
-    """Return the step in seconds for each local day (by its number) that shows one.
+    """Return the step in seconds for each local day whose data reveals it, by day number.
 
     It is the most common length of the charted intervals, else the most common distance between points. A charted end
     is only the next charted time: a length that hardly ever lies between two points of this meter belongs to a finer

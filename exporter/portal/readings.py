@@ -1,4 +1,4 @@
-"""From a poll's answer to readings: each meter's energy and cost at instants."""
+"""Convert a poll's answer to readings: the energy and cost of each meter, with instants."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ class MeterReadings:
 class RangeReadings:
     """One answer of the poll for a range of local days.
 
-    has_hourly: whether the portal says that finer than daily data exists; None if it says nothing. evidence: what the
+    has_hourly: whether the portal says it has data finer than daily; None if it does not say. evidence: what the
     answer shows of the portal's zone. connected: the start of the day on which the location was connected.
     """
 

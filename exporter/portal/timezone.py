@@ -37,7 +37,7 @@ class OffsetEvidence:
 
 
 def evidence_in(answer: UsageAnswer, start: int, end: int) -> tuple[OffsetEvidence, ...]:
-    """Return the evidence that an HOURLY answer contains: one offset, or none.
+    """Return the evidence in an HOURLY answer: one UTC offset, or nothing.
 
     start, end: the range that was requested, in seconds UTC.
     """
@@ -117,7 +117,7 @@ def judge_zone(zone: ZoneInfo, evidence: Collection[OffsetEvidence], bill_reads:
 
 
 def matching_zones(evidence: Collection[OffsetEvidence], bill_reads: Collection[int] = ()) -> tuple[str, ...]:
-    """Return the zones that fit all evidence, likeliest first.
+    """Return the zones that fit all evidence, most likely first.
 
     Without evidence these are the zones that fit the bills. Standard time all year is a candidate only if no zone of a
     co-op fits, with evidence from both seasons.

@@ -1,4 +1,4 @@
-"""Searching for a portal's zone, to propose one or to verify the configured one."""
+"""Find a portal's time zone, to propose it or to verify the configured one."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from .usage import UsageAnswer
 from .walltime import WallClock
 
 Busy = Callable[[str], None]
-"""Called with what is waited for, and with "" when the wait is over."""
+"""Called with what the search is waiting for, and with "" when the wait is over."""
 
 _UTC = WallClock(ZoneInfo("UTC"))
 _DAY = 86400
@@ -33,14 +33,14 @@ _HOUR = 3600
 _PROBE = 2 * _DAY
 _PROBE_AGE = 9 * _DAY  # old enough that all its data should be posted
 _LONG_PROBE = 28 * _DAY
-_YOUNG = 8 * _DAY  # younger data is in none of the probes
-_FARTHEST_WEST = 11 * _HOUR  # Pago Pago, behind UTC
-_FARTHEST_EAST = 10 * _HOUR  # Guam, ahead of UTC
+_YOUNG = 8 * _DAY  # no probe contains newer data
+_FARTHEST_WEST = 11 * _HOUR  # Pago Pago, the farthest behind UTC
+_FARTHEST_EAST = 10 * _HOUR  # Guam, the farthest ahead of UTC
 _SHORTEST_PROBE = 2 * _HOUR  # an hourly meter needs two points to show its step
 
 
 def not_asked(before: PortalError) -> PortalError:
-    """Return the error for a location that was skipped because another one failed."""
+    """Return the error of a location that was skipped because another location failed."""
     kind: type[PortalError] = TransportError
     why = "an earlier request failed"
     if isinstance(before, PendingError):
@@ -148,7 +148,7 @@ class _ZoneSearcher:
         return ZoneSearch(tuple(self._evidence), self._zones, silent, last)
 
     def _look(self, location: AccountLocation, start: int, end: int) -> bool:
-        """Ask for a range. Returns whether it showed the offset."""
+        """Request a range. Returns whether the answer revealed the offset."""
         answer = self._ask(location, start, end)
         seen = evidence_in(answer, start, end) if answer else ()
         self._evidence += seen

@@ -20,7 +20,7 @@ US_ZONES = (
 """The zones of co-ops, those with more co-ops first (docs/portal.md, "Where co-ops are")."""
 
 STANDARD_ZONES = tuple(f"Etc/GMT+{hours}" for hours in range(4, 11))
-"""Standard time all year, which a portal may keep (docs/portal.md, "Daylight saving changes")."""
+"""Standard time all year, which some portals might use (docs/portal.md, "Daylight saving changes")."""
 
 
 def is_summer(instant: int) -> bool:

@@ -37,7 +37,7 @@ class UsageAnswer:
 
     periods: TIME_OF_USE series with the name of their rate period.
     interval_ends: the charted intervals, end by start, both wall-clock.
-    has_hourly: whether the portal says that finer than daily data exists; None if it says nothing.
+    has_hourly: whether the portal says it has data finer than daily; None if it does not say.
     connected: the local day on which the location was connected, if the portal says it.
     warnings: what was ignored, each a sentence without personal data.
     """

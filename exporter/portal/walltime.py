@@ -20,7 +20,7 @@ _LATEST = 4_102_444_800
 
 
 def plausible(bounds: tuple[int, int]) -> tuple[int, int]:
-    """Cut a range of wall times to the years that can be converted, 1970 to 2100."""
+    """Limit a range of wall times to the years 1970-2100, which can be converted."""
     return max(bounds[0], _EARLIEST), min(bounds[1], _LATEST)
 
 
@@ -29,7 +29,7 @@ class WallClock:
 
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
-        # A history asks for each of its points; only two days in a year differ from the others.
+        # Called for every point of a history, but only two days a year differ from the rest.
         self._instants = lru_cache(maxsize=4096)(self._find_instants)
         self._ahead_on = lru_cache(maxsize=4096)(self._find_ahead_on)
         self._ahead_at = lru_cache(maxsize=4096)(self._find_ahead_at)
@@ -37,7 +37,7 @@ class WallClock:
     def instants(self, wall: int) -> tuple[int, ...]:
         """Return the instants at which the clock shows this time.
 
-        There are none in spring's gap, two in autumn's repeated hour, and one otherwise.
+        There are none in the missing hour in spring, two in the repeated hour in autumn, and one otherwise.
         """
         ahead = self._ahead_on(wall // DAY)
         return self._instants(wall) if ahead is None else (wall - ahead,)
@@ -89,7 +89,7 @@ class WallClock:
         return Day(self._start_of_day(midnight), self._start_of_day(midnight + DAY))
 
     def _start_of_day(self, midnight: int) -> int:
-        """Return the first instant of a local day, also if clocks change at midnight."""
+        """Return the first instant of a local day, even if clocks change at midnight."""
         instants = self.instants(midnight)
         return instants[0] if instants else self.instant_before_change(midnight)
 

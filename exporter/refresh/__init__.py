@@ -1,1 +1,1 @@
-"""The background refresh: when, what, and how it went."""
+"""The background refresh: its schedule, what it fetches, and its results."""

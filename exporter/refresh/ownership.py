@@ -56,7 +56,7 @@ class Ownership:
             return own
 
     def all_locations(self) -> frozenset[LocationKey] | None:
-        """Return the locations that any login sees; None until all logins have answered."""
+        """Return the locations that at least one login sees; None until all were asked."""
         with self._condition:
             if len(self._seen) < len(self._logins):
                 return None

@@ -114,7 +114,7 @@ class LoginRefresher:
             self._guard(self._store.reload_if_changed)
 
     def refresh(self) -> float:
-        """Refresh once, whatever happens. Returns the seconds until the next refresh."""
+        """Refresh once without ever raising. Returns the seconds until the next refresh."""
         started = self._clock.now()
         ticks = self._clock.monotonic()
         result = self._guard(partial(self._attempt, started))

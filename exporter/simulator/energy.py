@@ -17,7 +17,7 @@ _OVERLAP = 0.05  # share of energy that flows both ways within an interval
 
 @dataclass(frozen=True, slots=True)
 class MeteredEnergy:
-    """Unrounded kWh through a meter, with the co-op's rate period and its price in USD per kWh."""
+    """Unrounded kWh measured by a meter, with the co-op's rate period and its price in USD per kWh."""
 
     usage: float
     export: float

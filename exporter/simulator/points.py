@@ -43,7 +43,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Points:
-    """The points that answer one question."""
+    """The data points returned for one request."""
 
     almanac: Almanac
     question: Question

@@ -99,7 +99,7 @@ def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:
         do_POST = do_GET  # noqa: N815 - the name comes from the base class
 
         def date_time_string(self, timestamp: float | None = None) -> str:
-            """Return the Date header by the portal's clock."""
+            """Return the Date header, based on the portal's clock."""
             return super().date_time_string(portal.clock.now() if timestamp is None else timestamp)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name comes from the base class

@@ -83,7 +83,7 @@ class Almanac:
     ) -> list[tuple[int, int]]:
         """List the intervals or days that begin in [start, end) and can have data of a meter.
 
-        `connected` is the ISO day on which its location is connected.
+        `connected` is the ISO day on which the meter's location was connected.
         """
         first = date.fromisoformat(max(connected, meter.hourly_since) if by_interval else connected)
         begin = max(start, midnight(first, self.zone))
@@ -92,7 +92,7 @@ class Almanac:
         return local_days(begin, end, self.zone)
 
     def billing_periods(self, connected: str, until: float) -> list[BillingPeriod]:
-        """List the periods that begin before `until`, from an ISO day on; the last one may still be running.
+        """List the periods that begin from the ISO day `connected` until `until`; the last may be in progress.
 
         A period runs from the 5th of a month to the 5th of the next, by the portal's wall clock.
         """

@@ -78,7 +78,7 @@ class FileSink(Sink):
                 file.write(text.encode())
 
     def publish(self) -> None:
-        """Put the file in its place, made of all parts in the order of their keys.
+        """Join all parts in the order of their keys and move the file into place.
 
         Raises DatabaseError.
         """

@@ -35,7 +35,7 @@ def make_sink(
         return make(None if output == "-" else Path(output), overwrite=overwrite)
     if output:
         raise ConfigError(
-            f"--output does not fit {kind}, which is a database; use it with --to csv or --to openmetrics"
+            f"--output cannot be used with {kind}, which is a database; use it with --to csv or --to openmetrics"
         )
     if kind == INFLUXDB:
         if config.influxdb is None:

@@ -65,7 +65,7 @@ class InfluxDBSink(Sink):
                 raise
             # Only now: a token that may only write does not see the bucket either.
             raise self._error(
-                f"has no bucket {name}, or the token may not see it", "create it, or fix database"
+                f"has no bucket {name}, or the token has no access to it", "create it, or fix database"
             ) from None
         try:
             self._database.read((), oldest, oldest + 1)

@@ -11,7 +11,7 @@ from ..databases.vm_flags import retention, retention_notes
 from ..errors import DatabaseError
 
 _FLUSH = "/internal/force_flush"
-_LOST_AFTER = 0.5  # seconds to look for samples older than the retention
+_LOST_AFTER = 0.5  # seconds to keep looking for samples older than the retention period
 _LOOK = 0.5  # seconds between two reads
 
 _Stored = TypeVar("_Stored")
@@ -25,7 +25,7 @@ def count(samples: _Samples) -> int:
 
 
 def missing(wanted: _Samples, stored: _Samples) -> list[int]:
-    """Return the seconds of the samples that are not stored."""
+    """Return the timestamps, in seconds, of the samples that are not stored."""
     return [second for series, samples in wanted.items() for second in samples.keys() - stored.get(series, {}).keys()]
 
 

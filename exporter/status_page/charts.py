@@ -44,7 +44,7 @@ def power_chart(intervals: Iterable[Interval], days: Days, now: float) -> str:
     # A line along zero for intervals without export would hide the line of the usage.
     below = [PowerStep(start, end, -value) for start, end, value in sent if value]
     paths = _paths("drawn", drawn, days, scaled) + _paths("sent", below, days, scaled)
-    # Minutes from left to right and tenths of pixels from top to bottom, at the full width of the chart.
+    # x is in minutes, left to right; y is in tenths of a pixel, top to bottom, at the chart's full width.
     box = f'viewBox="0 0 {(last - first) // 60} {_POWER * _FINE}" preserveAspectRatio="none"'
     parts = (
         day_lines(days, _POWER),
@@ -146,7 +146,7 @@ def _runs(steps: Iterable[PowerStep]) -> Iterator[list[PowerStep]]:
 
 
 def _outline(run: Sequence[PowerStep], days: Days, scaled: Scale) -> tuple[str, int]:
-    """Return a relative path in minutes and tenths of pixels, and its first minute."""
+    """Return an SVG path (x in minutes, y in tenths of a pixel) and its first minute."""
     origin = days.bounds[0]
     x = begin = (run[0].start - origin) // 60
     y = round(scaled.y(run[0].watts) * _FINE)

@@ -54,7 +54,7 @@ def told(energy: Energy, shown: Callable[[float], str]) -> list[str]:
 class MonthFigures:
     """The sums of the full days of a month, as of the day `today`.
 
-    `cost` sums the days that have one.
+    `cost` is the sum over the days that have a cost.
     """
 
     days: tuple[DayFigures, ...]
@@ -117,7 +117,7 @@ def freshness(figures: Figures, now: float) -> Freshness:
 
 
 def _month(days: Sequence[DayFigures], today: date) -> MonthFigures | None:
-    """Return the current month or, before its first full day, the last one."""
+    """Return the current month or, before its first full day, the previous month."""
     if not days:
         return None
     begin = days[-1].date.replace(day=1)
@@ -139,8 +139,8 @@ def _sum(values: Iterable[float | None]) -> float | None:
 def _usual_lag(intervals: Sequence[Interval]) -> int | None:
     """Return the delay in seconds within which nearly all intervals came.
 
-    It follows from their versions, also after a restart (docs/samples.md, "Timestamps and versions"). The first refresh
-    reads old intervals, which are left out.
+    It is derived from the versions, so it survives a restart (docs/samples.md, "Timestamps and versions"). The first
+    refresh reads old intervals, which are left out.
     """
     seen = [(each.end, each.usage_k or each.export_k) for each in intervals if each.has_energy]
     soon = next((end for end, k in seen if k <= _SEEN_SOON), math.inf)

@@ -15,7 +15,7 @@ DASH = "–"  # noqa: RUF001 - for missing values
 
 
 def text(value: str) -> str:
-    """Escape a text for HTML, including attributes."""
+    """Escape text for use in HTML, including attributes."""
     return escape(value)
 
 

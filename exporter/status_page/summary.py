@@ -52,7 +52,7 @@ class MeterView:
     def conditions(self) -> tuple[Condition, ...]:
         """The conditions to show.
 
-        Data that could not be refreshed is not called up to date.
+        Data that could not be refreshed is not shown as up to date.
         """
         wrong = tuple(each for each in (self.condition, self.refresh) if each.severity is not Severity.GOOD)
         return wrong or (self.condition,)

@@ -21,7 +21,7 @@ class SnapshotStore:
     """Holds the current snapshot. Reads take no lock; changes are made one at a time.
 
     window: Seconds of the recent past that /metrics serves. zone_of: Returns the configured zone of a location, None if
-    no login reads it. What was stored for such a location, or under another zone, is not served.
+    no login reads it. Data stored for such a location, or under another zone, is not served.
 
     snapshot: What is known now. backfill_needed: The start of the oldest local day with a change that has left the
     window, by location. version: A number that changes with both.

@@ -67,9 +67,9 @@ class _Version:
 class WebConfig:
     """A web configuration file, reloaded when it or a file it names has changed.
 
-    An invalid new version is reported once and not used. TLS cannot be turned on or off later: a file that is just
-    being written must not make passwords travel in clear text. The constructor raises ConfigError with all problems;
-    they never show a hash.
+    If the new version is invalid, this is reported once and the old one stays in use. TLS cannot be turned on or off
+    later: a file that is just being written must not make passwords travel in clear text. The constructor raises
+    ConfigError with all problems; they never show a hash.
     """
 
     def __init__(self, path: Path) -> None:
@@ -158,7 +158,7 @@ class _Reader:
             # Without the reason, which can quote the file and so a secret.
             raise ConfigError(f"{self._path}: not valid YAML{where}") from None
         if document is None:
-            # Probably just being written; an empty configuration would let anyone in.
+            # The file is probably just being written; an empty one would allow access without a password.
             raise ConfigError(f"{self._path}: the file is empty; write {{}} for plain HTTP without passwords")
         self.files.append(self._path)
         return document

@@ -87,7 +87,7 @@ class Connections:
             return wrapped
 
     def enter(self, connection: Connection, seconds: float, *, busy: bool) -> None:
-        """Start a phase that may last `seconds`.
+        """Start a phase with a limit of `seconds`.
 
         Raises ConnectionAbortedError if the connection is gone.
         """
