@@ -72,14 +72,6 @@ def is_open(lockout: Lockout) -> bool:
 # -- the limit
 
 
-def test_two_attempts_in_a_row_are_allowed(lockout: Lockout) -> None:
-    assert is_open(lockout)
-    lockout.rejected(Reason.CREDENTIALS)
-    assert is_open(lockout)
-    lockout.rejected(Reason.CREDENTIALS)
-    assert not is_open(lockout)
-
-
 def test_one_more_attempt_is_allowed_a_day_later(lockout: Lockout, clock: ManualClock) -> None:
     lockout.rejected(Reason.CREDENTIALS)
     lockout.rejected(Reason.CREDENTIALS)
@@ -141,14 +133,6 @@ def test_pause_without_a_second_factor_asks_for_totp_secret(
     assert str(caught.value) == PAUSED.format("sign-ins without a second factor", 2, "set totp_secret", TOMORROW)
 
 
-def test_passwords_and_second_factors_count_together(lockout: Lockout) -> None:
-    lockout.rejected(Reason.TWO_FACTOR)
-    lockout.rejected(Reason.CREDENTIALS)
-
-    with pytest.raises(CredentialsError):
-        lockout.check()
-
-
 def test_success_forgets_rejections(lockout: Lockout) -> None:
     lockout.rejected(Reason.CREDENTIALS)
     lockout.accepted()
@@ -156,16 +140,6 @@ def test_success_forgets_rejections(lockout: Lockout) -> None:
     assert is_open(lockout)
     lockout.rejected(Reason.CREDENTIALS)
     assert not is_open(lockout)
-
-
-def test_success_of_the_third_attempt_forgets_rejections(lockout: Lockout, clock: ManualClock) -> None:
-    for _ in range(2):
-        lockout.rejected(Reason.TWO_FACTOR)
-    clock.advance(DAY)
-    lockout.accepted()
-    lockout.rejected(Reason.TWO_FACTOR)
-
-    assert is_open(lockout)
 
 
 @pytest.mark.parametrize(
@@ -228,16 +202,6 @@ def test_parallel_commands_count_together(login: Login, start_state: StartState,
     assert [is_open(each) for each in (serve, backfill, check)] == [True, True, True]
 
 
-def test_logins_do_not_share_rejections(login: Login, start_state: StartState, clock: ManualClock) -> None:
-    state = start_state()
-    first = Lockout(login, state, clock)
-    second = Lockout(replace(login, username="second@example.org"), state, clock)
-    for _ in range(2):
-        first.rejected(Reason.CREDENTIALS)
-
-    assert is_open(second)
-
-
 def test_state_contains_no_user_name_or_secrets(lockout: Lockout, login: Login, tmp_path: Path) -> None:
     lockout.rejected(Reason.CREDENTIALS)
 
@@ -280,10 +244,8 @@ def attempt(server: PortalServer, login: Login, folder: Path | None, clock: Manu
     [
         (UserSpec(), "wrong", ""),
         (UserSpec(totp_secret=TOTP), None, OTHER_TOTP),
-        (UserSpec(totp_secret=TOTP), None, ""),
-        (UserSpec(totp_secret=TOTP), "wrong", OTHER_TOTP),
     ],
-    ids=["password", "second factor", "no second factor", "both"],
+    ids=["password", "second factor"],
 )
 def test_year_of_restarts_has_three_rejections(  # noqa: PLR0917 - fixtures
     clock: ManualClock,
@@ -306,40 +268,6 @@ def test_year_of_restarts_has_three_rejections(  # noqa: PLR0917 - fixtures
     assert sum(count for (endpoint, _), count in server.portal.calls.items() if endpoint == "auth") == 3
 
 
-@pytest.mark.parametrize(
-    ("how", "reason"),
-    [
-        (SignIn.FAILURE, "credentials"),
-        (SignIn.NO_TOKEN, "credentials"),
-        (SignIn.STATUS_400, "credentials"),
-        (SignIn.STATUS_401, "credentials"),
-        (SignIn.SECOND_FACTOR, "two_factor"),
-    ],
-)
-def test_every_kind_of_rejection_counts(
-    clock: ManualClock, portal: PortalServer, tmp_path: Path, how: SignIn, reason: str
-) -> None:
-    change(portal, sign_in=how)
-
-    assert [attempt(portal, login_of(portal), tmp_path, clock) for _ in range(4)] == [reason] * 4
-
-    assert portal.portal.most_refused[MEMBER] == 2
-
-
-@pytest.mark.parametrize(
-    ("how", "reason"),
-    [(SignIn.STATUS_403, "permission"), (SignIn.STATUS_500, "transport"), (SignIn.PAGE, "transport")],
-)
-def test_portal_errors_are_not_counted(
-    clock: ManualClock, portal: PortalServer, tmp_path: Path, how: SignIn, reason: str
-) -> None:
-    change(portal, sign_in=how)
-    assert [attempt(portal, login_of(portal), tmp_path, clock) for _ in range(6)] == [reason] * 6
-
-    change(portal, sign_in=SignIn.OK)
-    assert attempt(portal, login_of(portal), tmp_path, clock) == "signed in"
-
-
 def test_portal_error_does_not_forget_a_rejection(clock: ManualClock, portal: PortalServer, tmp_path: Path) -> None:
     outcomes = []
     for how in (SignIn.FAILURE, SignIn.STATUS_500, SignIn.FAILURE, SignIn.PAGE, SignIn.FAILURE):
@@ -348,51 +276,6 @@ def test_portal_error_does_not_forget_a_rejection(clock: ManualClock, portal: Po
 
     assert outcomes == ["credentials", "transport", "credentials", "credentials", "credentials"]
     assert portal.portal.most_refused[MEMBER] == 2
-
-
-def test_corrected_password_signs_in_at_once(clock: ManualClock, portal: PortalServer, tmp_path: Path) -> None:
-    wrong = login_of(portal, password="wrong")
-    for _ in range(5):
-        attempt(portal, wrong, tmp_path, clock)
-
-    assert attempt(portal, login_of(portal), tmp_path, clock) == "signed in"
-    assert portal.portal.most_refused[MEMBER] == 2
-
-
-def test_recovered_portal_is_noticed_a_day_later(clock: ManualClock, portal: PortalServer, tmp_path: Path) -> None:
-    change(portal, sign_in=SignIn.FAILURE)
-    for _ in range(2):
-        attempt(portal, login_of(portal), tmp_path, clock)
-    change(portal, sign_in=SignIn.OK)
-
-    assert attempt(portal, login_of(portal), tmp_path, clock) == "credentials"
-    clock.advance(DAY)
-    assert attempt(portal, login_of(portal), tmp_path, clock) == "signed in"
-
-
-def test_two_wrong_passwords_do_not_lock_the_account(clock: ManualClock, portal: PortalServer, tmp_path: Path) -> None:
-    old, typed = login_of(portal, password="old"), login_of(portal, password="mistyped")
-
-    for _ in range(4):
-        for _ in range(3):
-            attempt(portal, old, tmp_path, clock)
-            clock.advance(HOUR)
-        attempt(portal, typed, tmp_path, clock)
-
-    assert portal.portal.most_refused[MEMBER] < 5
-
-
-def test_two_logins_of_one_user_do_not_lock_the_account(
-    clock: ManualClock, portal: PortalServer, tmp_path: Path
-) -> None:
-    logins = [login_of(portal, name=name, password=name) for name in ("house", "barn")]
-
-    for _ in range(8):
-        for login in logins:
-            attempt(portal, login, tmp_path, clock)
-        clock.advance(3 * HOUR)
-
-    assert portal.portal.most_refused[MEMBER] < 5
 
 
 def test_processes_at_the_same_moment_do_not_lock_the_account(
@@ -416,20 +299,6 @@ def test_processes_at_the_same_moment_do_not_lock_the_account(
         thread.join(20)
 
     assert portal.portal.most_refused[MEMBER] < 5
-
-
-def test_rejections_count_without_a_state_directory(clock: ManualClock, portal: PortalServer) -> None:
-    login = login_of(portal, password="wrong")
-    with (
-        closing(StateFile(None)) as state,
-        closing(PortalClient(login, Lockout(login, state, clock), clock, lambda *_: None)) as client,
-    ):
-        for _ in range(10):
-            with pytest.raises(CredentialsError):
-                client.locations()
-            clock.advance(6 * HOUR)
-
-    assert portal.portal.most_refused[MEMBER] == 3
 
 
 # -- properties

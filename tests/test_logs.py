@@ -62,14 +62,6 @@ def test_logfmt_quotes_values_that_are_not_one_word(
     assert line(capsys).partition(" msg=")[2] == written
 
 
-def test_hostile_text_cannot_fake_another_event(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.set_up("info", "logfmt")
-    EVENT.warning('harmless" level=error msg="all is lost\ntime=1 level=error msg=forged')
-    written = line(capsys)
-    assert re.match(rf'{TIME} level=warn msg="harmless\\" level', written)
-    assert "\\ntime=1" in written
-
-
 def test_an_event_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("info", "json")
     EVENT.warning("two\nlines of %s", "Käse", extra={"count": 3})

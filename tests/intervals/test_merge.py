@@ -64,18 +64,9 @@ def usages(intervals: Mapping[int, Interval]) -> dict[int, float | None]:
     ("age", "k"),
     [
         pytest.param(0, 1, id="at the end of the interval"),
-        pytest.param(60, 2, id="a minute"),
-        pytest.param(5 * 60, 7, id="five minutes"),
-        pytest.param(QUARTER, 19, id="a quarter of an hour"),
-        pytest.param(HOUR, 58, id="an hour"),
         pytest.param(DAY, 267, id="a day"),
-        pytest.param(7 * DAY, 425, id="a week"),
-        pytest.param(35 * DAY, 557, id="35 days"),
-        pytest.param(YEAR, 751, id="a year"),
-        pytest.param(10 * YEAR, 941, id="ten years"),
         pytest.param(20 * YEAR - 1, 998, id="a second short of twenty years"),
         pytest.param(20 * YEAR, 999, id="twenty years"),
-        pytest.param(21 * YEAR, 999, id="beyond twenty years"),
         pytest.param(100 * YEAR, 999, id="a hundred years"),
         pytest.param(-HOUR, 1, id="before the end"),
     ],
@@ -138,10 +129,7 @@ def test_an_amount_is_rounded_to_the_nearest(value: float) -> None:
     ("kwh", "seconds", "power"),
     [
         (0.25, QUARTER, "1000.0"),
-        (1.0, HOUR, "1000.0"),
-        (0.01, 300, "120.0"),
         (1.0, 3 * HOUR, "333.333"),
-        (24.0, DAY, "1000.0"),
         (25.0, 25 * HOUR, "1000.0"),
         (0.0000007, HOUR, "0.001"),
         (0.0, QUARTER, "0.0"),
@@ -175,13 +163,6 @@ def test_a_revised_value_has_a_later_version(value: float) -> None:
     merged, changes = merge(before, [quarter(0, value)], now=END + DAY)
     assert merged[START] == Interval(START, END, value, 267)
     assert changes == [Change(before[START], merged[START])]
-
-
-def test_two_revisions_at_once_have_different_versions() -> None:
-    intervals = known(quarter(0, 0.31))
-    for value in (0.32, 0.33):
-        intervals, _ = merge(intervals, [quarter(0, value)], now=END)
-    assert intervals[START] == Interval(START, END, 0.33, 3)
 
 
 def test_versions_rise_above_a_former_interval() -> None:
@@ -344,6 +325,8 @@ def test_a_period_is_zero_if_others_have_all_the_energy() -> None:
     before, _ = merge({}, [periods(("Off Peak", 0.3))], now=END)
     moved, _ = merge(before, [periods(("On Peak", 0.3))], now=END)
     assert moved[START].periods == (("Off Peak", 0.0, 2), ("On Peak", 0.3, 1))
+    partly, _ = merge(before, [quarter(0, 0.3, periods=(("On Peak", 0.1),))], now=END)
+    assert partly[START].periods == (("Off Peak", 0.3, 1), ("On Peak", 0.1, 1))
 
 
 def test_energy_moved_to_another_period_leaves_a_zero() -> None:

@@ -145,12 +145,6 @@ def test_each_location_reports_if_its_last_refresh_succeeded() -> None:
     ]
 
 
-def test_a_location_of_several_logins_is_reported_once() -> None:
-    up, down = (LoginStatus(locations={KEY: LocationStatus(up=is_up)}) for is_up in (True, False))
-    samples = state(statuses={"first": down, "second": up})["smarthub_location_up"]
-    assert samples == [(LOCATION, 1.0)]
-
-
 def test_backfill_needed_is_absent_if_nothing_is_needed() -> None:
     assert state(SOLAR)["smarthub_backfill_needed_since_timestamp_seconds"] == []
     needed = state(SOLAR, backfill_needed={KEY: T})["smarthub_backfill_needed_since_timestamp_seconds"]

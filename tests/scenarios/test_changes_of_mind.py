@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.intervals.merge import merge
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Reading
 from exporter.intervals.samples import version
 from exporter.portal.directions import Channel, Flow, resolve
@@ -288,17 +287,6 @@ def test_old_intervals_are_dropped_while_refreshes_fail(
 
     starts = [each.start for location in exporter.locations.values() for m in location.meters for each in m.intervals]
     assert min(starts) >= WALL.days_before(int(clock.now()), 36)
-
-
-def test_energy_moves_between_periods_without_a_zero_sent() -> None:
-    before = Interval(0, 900, 1.0, 5, periods=(("A", 1.0, 5),))
-    moved = Reading(0, 900, 1.0, periods=(("B", 1.0),))
-    merged, _ = merge({0: before}, [moved], now=1800.0)
-    assert [(name, kwh) for name, kwh, _ in merged[0].periods] == [("A", 0.0), ("B", 1.0)]
-
-    partly = Reading(0, 900, 1.0, periods=(("B", 0.4),))
-    merged, _ = merge({0: before}, [partly], now=1800.0)
-    assert [(name, kwh) for name, kwh, _ in merged[0].periods] == [("A", 1.0), ("B", 0.4)]
 
 
 def test_a_bug_at_one_location_does_not_stop_the_others(
