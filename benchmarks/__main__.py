@@ -11,13 +11,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import yaml
-from prometheus_client import CollectorRegistry
 
 from exporter.clock import SystemClock
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
@@ -28,6 +27,7 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.portal.readings import read_intervals
 from exporter.portal.usage import decode
 from exporter.portal.walltime import WallClock
+from exporter.refresh.refresher import Refresher
 from exporter.simulator.answers import Question, usage_answer
 from exporter.simulator.household import Household
 from exporter.simulator.portal import SimulatedPortal
@@ -35,6 +35,8 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
 from exporter.simulator.specs import Channels, LocationSpec, MeterSpec
 from exporter.simulator.world import World
+from exporter.storage.snapshots import SnapshotStore
+from exporter.storage.state import StateFile
 from exporter.web.server import Server
 from exporter.web.types import Request
 
@@ -94,11 +96,10 @@ def made_up(count: int) -> Snapshot:
 
 def both(snapshot: Snapshot, encoding: str) -> tuple[float, float, float, float]:
     """Measure a scrape and plain bytes: median seconds, and responses per second."""
-    endpoint = MetricsEndpoint(
-        *(lambda: snapshot, CollectorRegistry(), WINDOW, SystemClock()),
-        steady=Telemetry().registry,
-        version=lambda: 0,
-    )
+    with closing(StateFile(None)) as state:
+        store = SnapshotStore(state, WINDOW, lambda _: None)
+    store.snapshot = snapshot
+    endpoint = MetricsEndpoint(store, Refresher(()), Telemetry(), WINDOW, SystemClock())
     stored = endpoint(Request("GET", "/metrics", {"collect[]": ("intervals",)}, {"accept-encoding": encoding}))
     path = "/metrics?collect[]=intervals"
     with Server("127.0.0.1:0", endpoint) as ours, Server("127.0.0.1:0", lambda _: stored) as plain:

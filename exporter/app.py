@@ -43,9 +43,7 @@ class Exporter:
             ]
         )
         self.registry = self.telemetry.registry
-        self.registry.register(
-            CurrentState(lambda: self.store.snapshot, self.refresher.statuses, lambda: self.store.backfill_needed)
-        )
+        self.registry.register(CurrentState(self.store, self.refresher))
 
 
 class Service:
@@ -64,26 +62,10 @@ class Service:
         telemetry_path: str = "/metrics",
     ) -> None:
         return_large_buffers()
-        exporter = Exporter(config, state, clock)
-        store, refresher, telemetry = exporter.store, exporter.refresher, exporter.telemetry
-        metrics = MetricsEndpoint(
-            lambda: store.snapshot,
-            telemetry.process,
-            config.exporter.window,
-            clock,
-            steady=exporter.registry,
-            version=lambda: (telemetry.version, store.version, refresher.statuses()),
-        )
-        pages = Pages(
-            metrics=metrics,
-            telemetry_path=telemetry_path,
-            snapshot=lambda: store.snapshot,
-            statuses=refresher.statuses,
-            backfill_needed=lambda: store.backfill_needed,
-            is_alive=lambda: refresher.is_alive,
-            clock=clock,
-        )
-        self.exporter = exporter
+        self.exporter = exporter = Exporter(config, state, clock)
+        store, refresher = exporter.store, exporter.refresher
+        metrics = MetricsEndpoint(store, refresher, exporter.telemetry, config.exporter.window, clock)
+        pages = Pages(metrics, telemetry_path, store, refresher, clock)
         self.server = Server(config.exporter.listen_address, pages, web_config)
 
     def start(self) -> Self:

@@ -1,11 +1,9 @@
 """The routes of the HTTP server: status page, metrics, health and readiness."""
 
-from collections.abc import Callable, Mapping
-
 from .clock import Clock
-from .intervals.model import LocationKey, Snapshot
-from .refresh.status import LoginStatus
+from .refresh.refresher import Refresher
 from .status_page.page import POLICY, render
+from .storage.snapshots import SnapshotStore
 from .web.types import App, Request, Response
 
 _HTML = "text/html; charset=utf-8"
@@ -21,21 +19,11 @@ class Pages:
     """Answers every request from memory."""
 
     def __init__(
-        self,
-        *,
-        metrics: App,
-        telemetry_path: str,
-        snapshot: Callable[[], Snapshot],
-        statuses: Callable[[], Mapping[str, LoginStatus]],
-        backfill_needed: Callable[[], Mapping[LocationKey, int]],
-        is_alive: Callable[[], bool],
-        clock: Clock,
+        self, metrics: App, telemetry_path: str, store: SnapshotStore, refresher: Refresher, clock: Clock
     ) -> None:
         self._telemetry_path = telemetry_path
-        self._snapshot = snapshot
-        self._statuses = statuses
-        self._backfill_needed = backfill_needed
-        self._is_alive = is_alive
+        self._store = store
+        self._refresher = refresher
         self._clock = clock
         self._was_ready = False
         self._routes: dict[str, App] = {
@@ -51,13 +39,13 @@ class Pages:
         return route(request) if route else Response(404, b"not found\n")
 
     def _healthy(self, _: Request) -> Response:
-        if self._is_alive():
+        if self._refresher.is_alive:
             return Response(200, b"healthy\n")
         return Response(503, b"a refresh thread has stopped; restart the exporter\n")
 
     def _ready(self, _: Request) -> Response:
-        statuses = self._statuses().values()
-        has_data = any(meter.intervals for each in self._snapshot().locations.values() for meter in each.meters)
+        statuses = self._refresher.statuses().values()
+        has_data = any(meter.intervals for each in self._store.snapshot.locations.values() for meter in each.meters)
         self._was_ready |= has_data or any(each.up for status in statuses for each in status.locations.values())
         if self._was_ready:
             return Response(200, b"ready\n")
@@ -66,11 +54,11 @@ class Pages:
 
     def _status_page(self, _: Request) -> Response:
         body = render(
-            self._snapshot(),
-            self._statuses(),
+            self._store.snapshot,
+            self._refresher.statuses(),
             self._clock.now(),
             telemetry_path=self._telemetry_path,
-            is_alive=self._is_alive(),
-            backfill_needed=self._backfill_needed(),
+            is_alive=self._refresher.is_alive,
+            backfill_needed=self._store.backfill_needed,
         )
         return Response(200, body, _HTML, _SECURITY)

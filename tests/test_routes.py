@@ -1,6 +1,6 @@
 """The routes: status page, metrics, health and readiness, and nothing else."""
 
-from dataclasses import dataclass, field
+import threading
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from exporter.web.server import Server
 from exporter.web.types import Request, Response
 
 from .support.clocks import ManualClock
+from .support.exposition import GivenStatuses, store_of
 from .support.html import all_of, one, parsed, sections, words
 
 T = 1_795_001_400  # 2026-11-18 11:30 UTC
@@ -21,26 +22,21 @@ KEY = LocationKey("novec", "55001", "70001")
 METERED = Location(KEY, "Farm house", "America/New_York", (Meter(MeterInfo("81001"), (Interval(T - 900, T, 0.2, 1),)),))
 
 
-@dataclass
 class Site:
     """The routes, with everything that they show."""
 
-    snapshot: Snapshot = field(default_factory=Snapshot)
-    needed: dict[LocationKey, int] = field(default_factory=dict)
-    statuses: dict[str, LoginStatus] = field(default_factory=lambda: {"farm": LoginStatus()})
-    is_alive: bool = True
-    telemetry_path: str = "/metrics"
+    def __init__(
+        self, snapshot: Snapshot | None = None, status: LoginStatus | None = None, telemetry_path: str = "/metrics"
+    ) -> None:
+        self.store = store_of(snapshot)
+        self.refresher = GivenStatuses({"farm": status or LoginStatus()})
+        answer = Response(200, b"the metrics\n")
+        clock = ManualClock(T + 3 * 3600)
+        self.pages = Pages(lambda _: answer, telemetry_path, self.store, self.refresher, clock)
 
-    def __post_init__(self) -> None:
-        self.pages = Pages(
-            metrics=lambda request: Response(200, b"the metrics\n"),
-            telemetry_path=self.telemetry_path,
-            snapshot=lambda: self.snapshot,
-            statuses=lambda: self.statuses,
-            backfill_needed=lambda: self.needed,
-            is_alive=lambda: self.is_alive,
-            clock=ManualClock(T + 3 * 3600),
-        )
+    def stop(self) -> None:
+        """Add the thread of a login that is no longer refreshed."""
+        self.refresher._threads.append(threading.Thread())
 
     def get(self, path: str) -> Response:
         return self.pages(Request("GET", path, {}, {}))
@@ -66,9 +62,9 @@ def site() -> Site:
 
 
 def test_the_exporter_is_healthy_while_its_threads_live(site: Site) -> None:
-    site.statuses = {"farm": login(up=False, message="rejected")}
+    site.refresher.given = {"farm": login(up=False, message="rejected")}
     assert site.answer("/-/healthy") == (200, "healthy\n")
-    site.is_alive = False
+    site.stop()
     assert site.answer("/-/healthy") == (503, "a refresh thread has stopped; restart the exporter\n")
 
 
@@ -79,23 +75,23 @@ def test_the_exporter_is_healthy_while_its_threads_live(site: Site) -> None:
     "known",
     [
         pytest.param({"snapshot": Snapshot({KEY: METERED})}, id="stored data"),
-        pytest.param({"statuses": {"farm": login(up=True, _70001=True)}}, id="a success without data"),
-        pytest.param(
-            {"statuses": {"farm": login(up=False, message="later", _70001=False, _70002=True)}}, id="one location"
-        ),
+        pytest.param({"status": login(up=True, _70001=True)}, id="a success without data"),
+        pytest.param({"status": login(up=False, message="later", _70001=False, _70002=True)}, id="one location"),
     ],
 )
 def test_the_exporter_is_ready_once_it_has_data(known: dict[str, Any]) -> None:
     site = Site(**known)
     assert site.answer("/-/ready") == (200, "ready\n")
-    site.snapshot, site.statuses = Snapshot(), {"farm": login(up=False, message="no answer", _70001=False)}
+    site.store.snapshot, site.refresher.given = Snapshot(), {"farm": login(up=False, message="no answer", _70001=False)}
     assert site.answer("/-/ready")[0] == 200
 
 
 def test_an_exporter_that_is_not_ready_says_why(site: Site) -> None:
     # A location without intervals does not count as data.
-    site.snapshot = Snapshot({KEY: Location(KEY, meters=(Meter(MeterInfo("81001")),))})
-    site.statuses = {each: login(up=False, message=each[:3], _70001=False) for each in ("one", "other", "one more")}
+    site.store.snapshot = Snapshot({KEY: Location(KEY, meters=(Meter(MeterInfo("81001")),))})
+    site.refresher.given = {
+        each: login(up=False, message=each[:3], _70001=False) for each in ("one", "other", "one more")
+    }
     assert site.answer("/-/ready") == (503, "not ready: one; oth\n")
 
 
@@ -140,19 +136,19 @@ def test_the_status_page_links_to_the_other_pages(site: Site) -> None:
 
 def test_the_status_page_shows_the_current_state(site: Site) -> None:
     assert words(one(parsed(site.get("/").body), "h1")) == "The first refresh is under way"
-    site.snapshot = Snapshot({KEY: METERED})
-    site.statuses = {"farm": login(up=True, _70001=True)}
+    site.store.snapshot = Snapshot({KEY: METERED})
+    site.refresher.given = {"farm": login(up=True, _70001=True)}
     page = parsed(site.get("/").body)
     assert words(one(page, "h1")) == "All is well"
     assert "Farm house" in sections(page)
-    site.is_alive = False
+    site.stop()
     assert words(one(parsed(site.get("/").body), "h1")) == "Refreshing has stopped"
 
 
 def test_the_status_page_says_that_a_backfill_is_needed(site: Site) -> None:
-    site.snapshot = Snapshot({KEY: METERED})
-    site.needed = {KEY: T - 40 * 86400}
-    site.statuses = {"farm": login(up=True, _70001=True)}
+    site.store.snapshot = Snapshot({KEY: METERED})
+    site.store.backfill_needed = {KEY: T - 40 * 86400}
+    site.refresher.given = {"farm": login(up=True, _70001=True)}
     page = parsed(site.get("/").body)
     assert any("backfill --start 2026-10-09" in words(each) for each in all_of(page, "li"))
 

@@ -1,13 +1,15 @@
 """Families without timestamps: the current state of logins, locations, meters."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import astuple
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from ..intervals.model import Location, LocationKey, Meter, Snapshot
-from ..refresh.status import LoginStatus, location_statuses
+from ..intervals.model import Location, Meter
+from ..refresh.refresher import Refresher
+from ..refresh.status import location_statuses
+from ..storage.snapshots import SnapshotStore
 from . import families
 
 Row = tuple[families.Family, tuple[str, ...], float | None]
@@ -16,15 +18,9 @@ Row = tuple[families.Family, tuple[str, ...], float | None]
 class CurrentState(Collector):
     """Collects these families, from memory only."""
 
-    def __init__(
-        self,
-        snapshot: Callable[[], Snapshot],
-        statuses: Callable[[], Mapping[str, LoginStatus]],
-        backfill_needed: Callable[[], Mapping[LocationKey, int]],
-    ) -> None:
-        self._snapshot = snapshot
-        self._statuses = statuses
-        self._backfill_needed = backfill_needed
+    def __init__(self, store: SnapshotStore, refresher: Refresher) -> None:
+        self._store = store
+        self._refresher = refresher
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Return every family, including those without samples."""
@@ -35,17 +31,18 @@ class CurrentState(Collector):
         return collected.values()
 
     def _rows(self) -> Iterable[Row]:
-        for location in self._snapshot().locations.values():
+        for location in self._store.snapshot.locations.values():
             yield from _location_rows(location)
-        for login, status in self._statuses().items():
+        statuses = self._refresher.statuses()
+        for login, status in statuses.items():
             yield families.UP, (login,), status.up
             yield families.LAST_REFRESH, (login,), status.last_refresh
             yield families.LAST_SUCCESS, (login,), status.last_success
             yield families.LAST_DURATION, (login,), status.duration
             yield families.TIMEZONE_MISMATCH, (login,), status.zone.is_contradicted
-        for key, outcome in location_statuses(self._statuses().values()).items():
+        for key, outcome in location_statuses(statuses.values()).items():
             yield families.LOCATION_UP, astuple(key), outcome.up
-        for key, day in self._backfill_needed().items():
+        for key, day in self._store.backfill_needed.items():
             yield families.BACKFILL_NEEDED, astuple(key), day
 
 

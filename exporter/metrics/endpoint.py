@@ -10,10 +10,12 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from ..clock import Clock
-from ..intervals.model import Snapshot
+from ..refresh.refresher import Refresher
+from ..storage.snapshots import SnapshotStore
 from ..web.types import Request, Response
 from .compression import PagePart, gzipped
 from .exposition import Format, Page, render
+from .telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -26,24 +28,15 @@ _EOF = b"# EOF\n"
 class MetricsEndpoint:
     """Answers scrapes.
 
-    registry: Families that change on each scrape. steady: Families that only change with a refresh; they are rendered
-    again when `version` returns another value. window: The maximum age of a timestamped sample in seconds.
+    window: The maximum age of a timestamped sample in seconds.
     """
 
     def __init__(
-        self,
-        snapshot: Callable[[], Snapshot],
-        registry: CollectorRegistry,
-        window: int,
-        clock: Clock,
-        *,
-        steady: CollectorRegistry,
-        version: Callable[[], object],
+        self, store: SnapshotStore, refresher: Refresher, telemetry: Telemetry, window: int, clock: Clock
     ) -> None:
-        self._snapshot = snapshot
-        self._registry = registry
-        self._steady = steady
-        self._version = version
+        self._store = store
+        self._refresher = refresher
+        self._telemetry = telemetry
         self._window = window
         self._clock = clock
         self._pages: dict[Format, Page] = {}
@@ -67,7 +60,7 @@ class MetricsEndpoint:
             parts.append(page.only(names) if names else page.whole)
         if EXPORTER in collectors:
             parts.append(self._steady_part(encode, content_type, names))
-            parts.append(PagePart(encode(_restricted(self._registry, names))))
+            parts.append(PagePart(encode(_restricted(self._telemetry.process, names))))
         elif form is Format.OPENMETRICS:
             parts.append(PagePart(_EOF))
         headers = (("Vary", "Accept, Accept-Encoding"),)
@@ -79,18 +72,20 @@ class MetricsEndpoint:
     def _steady_part(
         self, encode: Callable[[CollectorRegistry], bytes], content_type: str, names: Sequence[str]
     ) -> PagePart:
+        """Return the families that only change with a refresh, rendered again after one."""
+        steady = self._telemetry.registry
         if names:
-            return PagePart(encode(_restricted(self._steady, names)).removesuffix(_EOF))
-        version = self._version()
+            return PagePart(encode(_restricted(steady, names)).removesuffix(_EOF))
+        version = self._telemetry.version, self._store.version, self._refresher.statuses()
         rendered = self._steady_parts.get(content_type)
         if rendered is None or rendered[0] != version:
-            rendered = version, PagePart(encode(self._steady).removesuffix(_EOF))
+            rendered = version, PagePart(encode(steady).removesuffix(_EOF))
             self._steady_parts[content_type] = rendered
         return rendered[1]
 
     def _page(self, form: Format) -> Page:
         """Return the page, rendered again if data is new or a sample left the window."""
-        snapshot = self._snapshot()
+        snapshot = self._store.snapshot
         since = int((self._clock.now() - self._window) * 1000)
         with self._lock:
             page = self._pages.get(form)

@@ -11,7 +11,7 @@ from exporter.metrics.collector import CurrentState
 from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.refresh.status import LocationStatus, LoginStatus
 
-from ..support.exposition import Exposition
+from ..support.exposition import Exposition, GivenStatuses, store_of
 from ..support.snapshots import KEY, SOLAR, T, snapshot_of
 
 OTHER = LocationKey("127.0.0.1:10059", "55002", "70003")
@@ -26,9 +26,7 @@ def state(
     backfill_needed: Mapping[LocationKey, int] | None = None,
 ) -> dict[str, list[tuple[dict[str, str], float]]]:
     """Return the samples of each family by name."""
-    collector = CurrentState(
-        lambda: Snapshot() if snapshot is None else snapshot, lambda: statuses or {}, lambda: backfill_needed or {}
-    )
+    collector = CurrentState(store_of(snapshot, backfill_needed), GivenStatuses(statuses or {}))
     return {metric.name: [(sample.labels, sample.value) for sample in metric.samples] for metric in collector.collect()}
 
 

@@ -246,11 +246,11 @@ def test_the_page_is_rendered_again_only_if_a_sample_leaves(exposition: Expositi
 
 
 def test_a_new_snapshot_is_on_the_next_page(exposition: Exposition) -> None:
-    exposition.snapshot = snapshot_of(Meter(MeterInfo("81001"), quarters(1)))
+    exposition.store.snapshot = snapshot_of(Meter(MeterInfo("81001"), quarters(1)))
     assert exposition.text(name=KWH).splitlines()[-1] == (
         'smarthub_interval_usage_kwh{portal="novec",account="55001",location="70001",meter="81001"} 0.25 1795001399001'
     )
-    exposition.snapshot = snapshot_of(Meter(MeterInfo("81001"), quarters(1, 0.5)))
+    exposition.store.snapshot = snapshot_of(Meter(MeterInfo("81001"), quarters(1, 0.5)))
     assert exposition.text(name=KWH).splitlines()[-1].endswith("} 0.5 1795001399001")
 
 
@@ -283,9 +283,10 @@ def test_every_change_is_on_the_next_page(exposition: Exposition, accept: str) -
     pages.append(fetch())
     exposition.statuses["farm"] = LoginStatus(up=True, last_refresh=T)
     pages.append(fetch())
-    exposition.backfill_needed[KEY] = T
+    exposition.store.backfill_needed[KEY] = T
+    exposition.store.version += 1
     pages.append(fetch())
-    exposition.snapshot = Snapshot()
+    exposition.store.retain([])
     pages.append(fetch())
     assert len(set(pages)) == len(pages) - 1
 

@@ -1,19 +1,44 @@
 """A /metrics endpoint for a snapshot that a test sets."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from exporter.intervals.model import LocationKey, Snapshot
 from exporter.metrics.collector import CurrentState
 from exporter.metrics.endpoint import MetricsEndpoint
 from exporter.metrics.telemetry import LoginTelemetry, Telemetry
+from exporter.refresh.refresher import Refresher
 from exporter.refresh.status import LoginStatus
+from exporter.storage.snapshots import SnapshotStore
+from exporter.storage.state import StateFile
 from exporter.web.types import Request, Response
 
 from .clocks import ManualClock
 from .snapshots import MIDNIGHT, SOLAR
 
 WINDOW = 7 * 86400
+
+
+def store_of(
+    snapshot: Snapshot | None = None, backfill_needed: Mapping[LocationKey, int] | None = None
+) -> SnapshotStore:
+    """Return a store that knows this, without a state to save it to."""
+    with closing(StateFile(None)) as state:
+        store = SnapshotStore(state, WINDOW, lambda _: None)
+    store.snapshot, store.backfill_needed = snapshot or Snapshot(), dict(backfill_needed or {})
+    return store
+
+
+class GivenStatuses(Refresher):
+    """Refreshes nothing; the statuses of its logins are set by a test."""
+
+    def __init__(self, given: Mapping[str, LoginStatus]) -> None:
+        super().__init__(())
+        self.given = given
+
+    def statuses(self) -> dict[str, LoginStatus]:
+        return dict(self.given)
 
 
 @dataclass
@@ -29,17 +54,9 @@ class Exposition:
     def __post_init__(self) -> None:
         telemetry = Telemetry()
         self.login = LoginTelemetry(telemetry, "farm")
-        telemetry.registry.register(
-            CurrentState(lambda: self.snapshot, lambda: self.statuses, lambda: self.backfill_needed),
-        )
-        self.endpoint = MetricsEndpoint(
-            lambda: self.snapshot,
-            telemetry.process,
-            self.window,
-            self.clock,
-            steady=telemetry.registry,
-            version=lambda: (telemetry.version, self.snapshot, dict(self.statuses), dict(self.backfill_needed)),
-        )
+        self.store, refresher = store_of(self.snapshot, self.backfill_needed), GivenStatuses(self.statuses)
+        telemetry.registry.register(CurrentState(self.store, refresher))
+        self.endpoint = MetricsEndpoint(self.store, refresher, telemetry, self.window, self.clock)
 
     def get(self, query: Mapping[str, list[str]] | None = None, **headers: str) -> Response:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
