@@ -11,10 +11,6 @@ _LONGEST_REQUESTED_WAIT = 300.0  # seconds; a server may ask for a longer wait, 
 _Result = TypeVar("_Result")
 
 
-def _ignore(_: str) -> None:
-    """Announce nothing."""
-
-
 class Backoff:
     """The waits between attempts, until the list ends or the budget is used up.
 
@@ -28,7 +24,7 @@ class Backoff:
         clock: Clock,
         *,
         budget: float = float("inf"),
-        announce: Callable[[str], None] = _ignore,
+        announce: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._waits = iter(waits)
         self._clock = clock

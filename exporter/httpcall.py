@@ -56,16 +56,12 @@ class CallFailedError(Exception):
 
     def __init__(self, error: Exception) -> None:
         super().__init__(type(error).__name__)
-        self.kind = _kind_of(error)
         self.error = error
-
-
-def _kind_of(error: Exception) -> CallFailure:
-    if type(error) is OSError:  # requests raises it if the CA file is missing
-        return CallFailure.NO_CA_FILE
-    behind = tuple(_causes(error))
-    fitting = (kind for types, kind in _KINDS if any(isinstance(cause, types) for cause in behind))
-    return next(fitting, CallFailure.UNREADABLE)
+        behind = tuple(_causes(error))
+        fitting = (kind for types, kind in _KINDS if any(isinstance(cause, types) for cause in behind))
+        self.kind = next(fitting, CallFailure.UNREADABLE)
+        if type(error) is OSError:  # requests raises it if the CA file is missing
+            self.kind = CallFailure.NO_CA_FILE
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

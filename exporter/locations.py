@@ -9,9 +9,8 @@ from .portal.accounts import AccountLocation
 
 def is_configured(login: Login, key: LocationKey) -> bool:
     """Return whether a login is configured to read a stored location."""
-    if key.portal != login.portal.label:
-        return False
-    return not login.locations or any(_matches(choice, key.account, key.location) for choice in login.locations)
+    chosen = login.locations or [LocationChoice()]
+    return key.portal == login.portal.label and any(_matches(each, key.account, key.location) for each in chosen)
 
 
 def configured_zone(logins: Sequence[Login], key: LocationKey) -> str | None:
@@ -21,11 +20,7 @@ def configured_zone(logins: Sequence[Login], key: LocationKey) -> str | None:
 
 def owners(seen: Mapping[int, Iterable[LocationKey]]) -> dict[LocationKey, int]:
     """Return the number of the login that reads each location: the first that sees it."""
-    found: dict[LocationKey, int] = {}
-    for number in sorted(seen):
-        for key in seen[number]:
-            found.setdefault(key, number)
-    return found
+    return {key: number for number in sorted(seen, reverse=True) for key in seen[number]}
 
 
 def told_name(login: Login, location: AccountLocation) -> str | None:
@@ -36,9 +31,7 @@ def told_name(login: Login, location: AccountLocation) -> str | None:
 
 def location_name(told: str | None, before: Location | None) -> str:
     """Return the name of a location: the current name, else the last known one."""
-    if told is not None:
-        return told
-    return before.name if before else ""
+    return told if told is not None else before.name if before else ""
 
 
 def choose(login: Login, found: Sequence[AccountLocation]) -> tuple[list[AccountLocation], list[LocationChoice]]:
@@ -46,17 +39,15 @@ def choose(login: Login, found: Sequence[AccountLocation]) -> tuple[list[Account
 
     A location that is chosen by its number is always read; any other must be active and electric.
     """
-    if not login.locations:
-        return [location for location in found if location.active and location.electric], []
     locations: dict[tuple[str, str], AccountLocation] = {}
     missing: list[LocationChoice] = []
-    for choice in login.locations:
+    for choice in login.locations or [LocationChoice()]:
         matching = [location for location in found if _matches(choice, location.account, location.number)]
         good = [location for location in matching if location.active and location.electric]
         if choice.service_location and not good:
             good = matching
         locations.update({(location.account, location.number): location for location in good})
-        if not good:
+        if not good and login.locations:
             missing.append(choice)
     return list(locations.values()), missing
 

@@ -41,9 +41,7 @@ class Lockout:
         in_all = self._state.rejected_sign_ins(self._key)
         if in_all is not None and in_all.count >= _MOST_TRIES and (own is not None or self._is_recent(in_all)):
             raise self._paused(own or in_all)
-        if own is None or own.count < _FREE_TRIES:
-            return
-        if own.count > _FREE_TRIES or self._is_recent(own):
+        if own is not None and own.count >= _FREE_TRIES and (own.count > _FREE_TRIES or self._is_recent(own)):
             raise self._paused(own)
 
     def _is_recent(self, rejected: RejectedSignIns) -> bool:

@@ -26,13 +26,12 @@ def set_up(level: str, form: str) -> None:
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
     when = datetime.fromtimestamp(record.created, UTC)
-    fields: dict[str, object] = {
+    return {
         "time": when.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "level": _LEVEL_NAMES.get(record.levelno, record.levelname.lower()),
         "msg": record.getMessage(),
+        **{name: value for name, value in record.__dict__.items() if name not in _STANDARD},
     }
-    fields |= {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
-    return fields
 
 
 class _Logfmt(logging.Formatter):

@@ -3,7 +3,7 @@
 Energy in kWh, money in USD, times in seconds UTC.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .samples import watts
@@ -129,7 +129,3 @@ class Snapshot:
     def with_location(self, location: Location) -> "Snapshot":
         """Return a snapshot in which this location is added or replaced."""
         return Snapshot(dict(sorted({**self.locations, location.key: location}.items())))
-
-    def keep_only(self, keys: Container[LocationKey]) -> "Snapshot":
-        """Return a snapshot with only these locations."""
-        return Snapshot({key: location for key, location in self.locations.items() if key in keys})

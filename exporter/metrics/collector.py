@@ -6,7 +6,7 @@ from dataclasses import astuple
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from ..intervals.model import Location, Meter
+from ..intervals.model import Meter
 from ..refresh.refresher import Refresher
 from ..refresh.status import location_statuses
 from ..storage.snapshots import SnapshotStore
@@ -32,7 +32,10 @@ class CurrentState(Collector):
 
     def _rows(self) -> Iterable[Row]:
         for location in self._store.snapshot.locations.values():
-            yield from _location_rows(location)
+            labels = astuple(location.key)
+            yield families.LOCATION_INFO, (*labels, location.name, location.timezone), 1
+            for meter in location.meters:
+                yield from _meter_rows(meter, (*labels, meter.info.number))
         statuses = self._refresher.statuses()
         for login, status in statuses.items():
             yield families.UP, (login,), status.up
@@ -44,13 +47,6 @@ class CurrentState(Collector):
             yield families.LOCATION_UP, astuple(key), outcome.up
         for key, day in self._store.backfill_needed.items():
             yield families.BACKFILL_NEEDED, astuple(key), day
-
-
-def _location_rows(location: Location) -> Iterable[Row]:
-    labels = astuple(location.key)
-    yield families.LOCATION_INFO, (*labels, location.name, location.timezone), 1
-    for meter in location.meters:
-        yield from _meter_rows(meter, (*labels, meter.info.number))
 
 
 def _meter_rows(meter: Meter, labels: tuple[str, ...]) -> Iterable[Row]:

@@ -42,10 +42,6 @@ class Telemetry:
         ProcessCollector(registry=self.process)
         self.version = object()
 
-    def changed(self) -> None:
-        """Note that a counter changed. Safe to call from several threads."""
-        self.version = object()
-
 
 class LoginTelemetry:
     """The counters of one login; all of them exist from the start."""
@@ -64,15 +60,15 @@ class LoginTelemetry:
         self._telemetry.refreshes.labels(self._login).inc()
         for reason in failures:
             self._telemetry.failures.labels(self._login, reason.value).inc()
-        self._telemetry.changed()
+        self._telemetry.version = object()
 
     def revised(self, direction: str, reach: str) -> None:
         """Count an interval that the portal changed."""
         self._telemetry.revisions.labels(self._login, direction, reach).inc()
-        self._telemetry.changed()
+        self._telemetry.version = object()
 
     def portal_call(self, endpoint: str, code: str, seconds: float) -> None:
         """Count a request to the portal."""
         self._telemetry.requests.labels(self._login, endpoint, code).inc()
         self._telemetry.seconds.labels(self._login, endpoint).observe(seconds)
-        self._telemetry.changed()
+        self._telemetry.version = object()

@@ -42,7 +42,8 @@ class Ownership:
         with self._condition:
             self._seen[index] = frozenset(keys)
             self._note_answer(index)
-            before = [other for other in range(index) if self._same_portal(other, index)]
+            portals = [login.portal.label for login in self._logins]
+            before = [other for other in range(index) if portals[other] == portals[index]]
             self._condition.wait_for(lambda: self._asked.issuperset(before), timeout=_PATIENCE)
             owner = owners({other: self._seen[other] for other in (*before, index) if other in self._seen})
             own = frozenset(key for key in self._seen[index] if owner[key] == index)
@@ -61,6 +62,3 @@ class Ownership:
             if len(self._seen) < len(self._logins):
                 return None
             return frozenset().union(*self._seen.values())
-
-    def _same_portal(self, one: int, other: int) -> bool:
-        return self._logins[one].portal.label == self._logins[other].portal.label

@@ -58,7 +58,7 @@ class RefreshWaits:
     """How long to wait between refreshes: the interval, or a growing backoff."""
 
     def __init__(self, interval: float) -> None:
-        self._interval = float(interval)
+        self._interval = interval
         self._first = self._retry = min(_FIRST_RETRY, self._interval)
 
     def after(self, errors: Sequence[PortalError]) -> float:

@@ -112,7 +112,11 @@ class Database:
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError:
-            _set_aside(path)
+            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+            aside = path.rename(path.with_name(f"{path.name}.damaged-{stamp}"))
+            with suppress(FileNotFoundError):
+                Path(f"{path}-journal").rename(f"{aside}-journal")
+            log.warning("the state file %s is damaged; renamed it to %s and starting fresh", path, aside.name)
             path.touch(mode=0o600)
             return self._connect(path)
 
@@ -154,15 +158,6 @@ class Database:
         with suppress(sqlite3.Error), closing(self._database) as file:
             file.backup(copy)
         self._database = copy
-
-
-def _set_aside(path: Path) -> None:
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    aside = path.with_name(f"{path.name}.damaged-{stamp}")
-    path.rename(aside)
-    with suppress(FileNotFoundError):
-        Path(f"{path}-journal").rename(f"{aside}-journal")
-    log.warning("the state file %s is damaged; renamed it to %s and starting fresh", path, aside.name)
 
 
 def _in_transaction(database: sqlite3.Connection, action: Callable[[sqlite3.Connection], _Result]) -> _Result:

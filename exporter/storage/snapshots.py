@@ -46,7 +46,7 @@ class SnapshotStore:
     def retain(self, keys: Container[LocationKey]) -> None:
         """Serve only these locations."""
         with self._lock:
-            self._show(self.snapshot.keep_only(keys))
+            self._show(Snapshot({key: each for key, each in self.snapshot.locations.items() if key in keys}))
 
     def merge(
         self,

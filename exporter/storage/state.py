@@ -5,7 +5,7 @@ from pathlib import Path
 from . import backfills, locations, sign_ins
 
 FILE = "state.db"
-_TABLES = f"{locations.TABLES}{sign_ins.TABLES}{backfills.TABLES}"
+_TABLES = f"{locations.TABLES}{sign_ins.TABLES}{backfills.TABLES}".split(";")
 
 
 class StateFile(locations.LocationTables, sign_ins.SignInTables, backfills.BackfillTables):
@@ -15,5 +15,4 @@ class StateFile(locations.LocationTables, sign_ins.SignInTables, backfills.Backf
     """
 
     def __init__(self, folder: Path | None) -> None:
-        tables = frozenset(statement.strip() for statement in _TABLES.split(";") if statement.strip())
-        super().__init__(folder / FILE if folder else None, tables)
+        super().__init__(folder / FILE if folder else None, frozenset(filter(None, map(str.strip, _TABLES))))

@@ -233,7 +233,6 @@ def test_a_changed_snapshot_is_another_one() -> None:
         full = full.with_location(Location(key))
 
     assert list(full.locations) == sorted(keys)
-    assert full.keep_only([keys[0], LocationKey("novec", "1", "9")]).locations == {keys[0]: Location(keys[0])}
     assert full.with_location(Location(keys[0], "Mill")).locations[keys[0]].name == "Mill"
     assert full.locations[keys[0]].name == ""
     assert empty.locations == {}
