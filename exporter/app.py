@@ -42,8 +42,7 @@ class Exporter:
                 for index, login in enumerate(config.logins)
             ]
         )
-        self.registry = self.telemetry.registry
-        self.registry.register(CurrentState(self.store, self.refresher))
+        self.telemetry.registry.register(CurrentState(self.store, self.refresher))
 
 
 class Service:

@@ -59,6 +59,4 @@ class Ownership:
     def all_locations(self) -> frozenset[LocationKey] | None:
         """Return the locations that at least one login sees; None until all were asked."""
         with self._condition:
-            if len(self._seen) < len(self._logins):
-                return None
-            return frozenset().union(*self._seen.values())
+            return None if len(self._seen) < len(self._logins) else frozenset().union(*self._seen.values())

@@ -59,7 +59,7 @@ class Exporter(app.Exporter):
         return next(location for key, location in self.locations.items() if key.location == number)
 
     def metric(self, name: str, /, **labels: str) -> float | None:
-        return self.registry.get_sample_value(name, labels)
+        return self.telemetry.registry.get_sample_value(name, labels)
 
     def failures(self, login: str = "coop") -> dict[str, float]:
         """Return how many refreshes failed by reason, without reasons that did not occur."""
