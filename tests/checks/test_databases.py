@@ -105,12 +105,6 @@ def test_each_database_that_does_not_answer_fails(nobody: str) -> None:
     assert other_failure.startswith(f"failed influxdb: influxdb {nobody}: ")
 
 
-def test_another_server_at_the_address_fails(database: Database) -> None:
-    for path in ("/ping", "/query"):
-        database.answer(path, "<html>a router</html>")
-    assert said(influxdb=influx(database.url))[1].startswith("failed influxdb: ")
-
-
 def test_findings_contain_no_secret_and_no_path(database: Database, tmp_path: Path) -> None:
     secret = VictoriaMetricsConfig(f"{database.url}/{TOKEN}", bearer_token=Secret(TOKEN), ca_file=tmp_path)
     findings = said(victoriametrics=secret, influxdb=influx(database.url, token=TOKEN))

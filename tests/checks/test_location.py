@@ -207,11 +207,6 @@ def test_an_hour_missing_every_day_is_reported(start: Start) -> None:
     assert start(gaps=gaps).totals() == [incomplete("7 of the last 7 days", "2026-01-07")]
 
 
-def test_missing_days_between_others_are_reported(start: Start) -> None:
-    house = start(gaps=(Span("81001", TODAY - 5 * DAY, TODAY - 3 * DAY),))
-    assert house.totals() == [incomplete("2 of the last 7 days", "2026-01-09"), adds_up("5 days")]
-
-
 def test_days_with_only_daily_figures_are_reported(start: Start) -> None:
     house = start({"hourly_since": "2026-01-11"})
     assert house.totals() == [incomplete("4 of the last 7 days", "2026-01-07"), adds_up("3 days")]

@@ -13,15 +13,15 @@ from exporter.portal.us_timezones import offset_at, other_season
 from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
-from exporter.simulator.settings import Poll, SignIn, Span
-from exporter.simulator.specs import Channels, MeterSpec, Resolution, UserSpec
+from exporter.simulator.settings import Poll, SignIn
+from exporter.simulator.specs import Channels, Resolution, UserSpec
 from exporter.simulator.world import World
 
 from ..support.check_reports import Check, checked, lines, run_check
 from ..support.clocks import ManualClock
 from ..support.portal import Intercept, StartPortal, change, login_of
 from ..support.surveys import answer_polls, houses
-from ..support.worlds import BARN, DAY, HOUSE, METER, NOW, TWO
+from ..support.worlds import DAY, HOUSE, METER, NOW, TWO
 
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 CAREFUL = World(users=(UserSpec(totp_secret=TOTP),), locations=(HOUSE,))
@@ -362,12 +362,6 @@ def test_with_a_missing_zone_the_found_one_is_used(portal: PortalServer, clock: 
     assert look.zone == ZoneInfo("America/New_York")
 
 
-@pytest.mark.parametrize("true", ZONES)
-def test_each_zone_of_the_us_is_proposed(start_portal: StartPortal, clock: ManualClock, true: str) -> None:
-    said = zone_step(start_portal(in_zone(true)), clock, None)
-    assert said.partition(" (Etc/")[0] == f"{MISSING} -> set timezone: {true}"
-
-
 def test_bills_show_the_zone_of_a_failing_portal(start_portal: StartPortal, clock: ManualClock) -> None:
     assert zone_step(start_portal(poll=Poll.PAGE), clock, None) == f"{MISSING} -> set timezone: America/New_York"
 
@@ -382,18 +376,6 @@ def test_a_few_days_of_data_show_the_zone(start_portal: StartPortal, clock: Manu
     wrong = zone_step(server, clock, "America/Chicago")
     assert verdicts([wrong]) != ["ok zone"]
     assert wrong.partition(" (")[0].endswith(f" America/Chicago -> set timezone: {true}")
-
-
-def test_a_gap_in_the_data_does_not_look_like_another_zone(check: Check) -> None:
-    """The week starts an hour late, as it would one zone to the west."""
-    start = int(datetime(2026, 1, 7, 5, tzinfo=UTC).timestamp())
-    assert FITS in check(gaps=(Span(METER.number, start, start + 3600),))
-
-
-def test_a_location_without_data_does_not_hide_the_zone(start_portal: StartPortal, clock: ManualClock) -> None:
-    silent = replace(BARN, meters=(MeterSpec("81009", METER.household, resolution=Resolution.MONTHS),))
-    said = zone_step(start_portal(World(locations=(silent, HOUSE))), clock, None)
-    assert said == f"{MISSING} -> set timezone: America/New_York"
 
 
 # -- waiting

@@ -4,10 +4,9 @@ import re
 import signal
 import time
 
-import requests
-
 from ..support.deadlines import AT_ONCE
 from ..support.program import Program, Starter
+from ..support.services import http
 
 FREE = "--web.listen-address=127.0.0.1:0"
 
@@ -20,16 +19,6 @@ class Demo:
         self.program.wait_for(lambda: "Ctrl-C" in self.program.stdout, "its introduction")
         self.page, self.metrics, self.portal = re.findall(r"https?://\S+", self.program.stdout)
 
-    def get(self, url: str) -> requests.Response:
-        with requests.Session() as session:
-            session.trust_env = False
-            return session.get(url, timeout=5)
-
-    def post(self, url: str, switches: dict[str, float]) -> None:
-        with requests.Session() as session:
-            session.trust_env = False
-            session.post(url, json=switches, timeout=5).raise_for_status()
-
     def newest(self) -> int:
         """Return the end of the newest interval of any meter, or 0 if there is none."""
         name = "smarthub_latest_interval_end_timestamp_seconds"
@@ -41,7 +30,7 @@ class Demo:
         return start + duration
 
     def values(self, name: str) -> list[float]:
-        lines = self.get(f"{self.metrics}?name[]={name}").text.splitlines()
+        lines = http("GET", f"{self.metrics}?name[]={name}").text.splitlines()
         return [float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")]
 
 
@@ -50,26 +39,26 @@ def test_the_demo_shows_new_data_and_stops_on_a_signal(starter: Starter) -> None
     demo.program.wait_for(lambda: demo.newest() > 0, "data")
     demo.program.wait_for(lambda: demo.values("smarthub_up") == [1.0], "the end of the first refresh")
 
-    text = demo.get(demo.metrics).text
+    text = http("GET", demo.metrics).text
     for family in ("interval_usage_kwh", "interval_export_kwh", "interval_cost_usd", "interval_tou_usage_kwh"):
         assert text.count(f"\nsmarthub_{family}{{") > 96 * 3
     for family in ("day_usage_kwh", "day_export_kwh", "day_cost_usd"):
         assert text.count(f"\nsmarthub_{family}{{") >= 3
     assert len(re.findall(r"\nsmarthub_location_info\{", text)) == 3
-    status_page = demo.get(demo.page)
+    status_page = http("GET", demo.page)
     assert (status_page.status_code, "Solar house" in status_page.text) == (200, True)
 
     first = demo.newest()
     demo.program.wait_for(lambda: demo.newest() > first, "a new interval")
     newest = demo.newest()
     # Usually there is one more; a late refresh on a busy machine brings several.
-    text = demo.get(demo.metrics).text
+    text = http("GET", demo.metrics).text
     assert (newest - first) % 900 == 0
     for end in range(first, newest + 900, 900):
         assert re.search(rf"\nsmarthub_interval_usage_kwh\{{.+\}} \S+ {end - 1}\d{{3}}\n", text)
 
     # The current refresh, or the next one in about three seconds, gets no answer.
-    demo.post(f"{demo.portal}/simulator/settings", {"latency": 30})
+    http("POST", f"{demo.portal}/simulator/settings", json={"latency": 30}).raise_for_status()
     demo.program.wait_for(lambda: time.time() > demo.last_refresh_ended() + 3.3, "a refresh that hangs")
     code, seconds = demo.program.end()
     assert (code, seconds < AT_ONCE) == (0, True)
@@ -82,7 +71,7 @@ def test_the_demo_ignores_configuration_and_keeps_no_state(starter: Starter) -> 
     starter.environment |= variables
     demo = Demo(starter, "--web.telemetry-path", "/energy")
     assert demo.metrics.endswith("/energy")
-    assert demo.get(demo.metrics).status_code == 200
+    assert http("GET", demo.metrics).status_code == 200
     code, seconds = demo.program.end(signal.SIGINT)
     assert (code, seconds < AT_ONCE) == (0, True)
     assert "Traceback" not in demo.program.stderr
@@ -92,4 +81,4 @@ def test_the_demo_ignores_configuration_and_keeps_no_state(starter: Starter) -> 
 def test_two_demos_can_run_side_by_side(starter: Starter) -> None:
     one, other = Demo(starter), Demo(starter)
     assert len({one.page, other.page, one.portal, other.portal}) == 4
-    assert other.get(f"{other.portal}/simulator/settings").status_code == 200
+    assert http("GET", f"{other.portal}/simulator/settings").status_code == 200

@@ -1,54 +1,41 @@
 """`healthcheck`: 0 if the exporter is healthy, otherwise 1, also with TLS."""
 
-from collections.abc import Callable
-
 import bcrypt
 import trustme
 
 from exporter.web.auth import WebConfig
 from exporter.web.server import Server
-from exporter.web.types import Request, Response
+from exporter.web.types import Response
 
 from ..support.program import Program, Starter, login
 
 HEALTHY, UNHEALTHY = Response(200, b"healthy\n"), Response(503, b"a refresh thread has ended\n")
 
 
-def exporter(answer: Response, asked: list[str] | None = None) -> Callable[[Request], Response]:
+def exporter(answer: Response = HEALTHY, web: WebConfig | None = None) -> Server:
     """Return an exporter with only the health check."""
-
-    def app(request: Request) -> Response:
-        if asked is not None:
-            asked.append(request.path)
-        return answer if request.path == "/-/healthy" else Response(404, b"")
-
-    return app
+    return Server("127.0.0.1:0", lambda request: answer if request.path == "/-/healthy" else Response(404, b""), web)
 
 
-def check(starter: Starter, server: Server, *arguments: str) -> Program:
+def check(starter: Starter, server: Server, *arguments: str, **variables: str) -> Program:
     host, port = server.address
-    return starter.run("healthcheck", f"--web.listen-address={host}:{port}", *arguments)
+    return starter.run("healthcheck", f"--web.listen-address={host}:{port}", *arguments, **variables)
 
 
-def test_a_healthy_exporter_is_0(starter: Starter) -> None:
-    starter.config(login())
-    asked: list[str] = []
-    with Server("127.0.0.1:0", exporter(HEALTHY, asked)) as server:
+def test_a_healthy_exporter_is_0_and_only_its_address_needed(starter: Starter) -> None:
+    with exporter() as server:
         program = check(starter, server)
     assert (program.wait(), program.stdout, program.stderr) == (0, "healthy\n", "")
-    assert asked == ["/-/healthy"]
 
 
 def test_an_unhealthy_exporter_is_1(starter: Starter) -> None:
-    starter.config(login())
-    with Server("127.0.0.1:0", exporter(UNHEALTHY)) as server:
+    with exporter(UNHEALTHY) as server:
         program = check(starter, server)
     assert (program.wait(), program.stdout) == (1, "a refresh thread has ended\n")
 
 
 def test_no_exporter_is_1_and_one_line(starter: Starter) -> None:
-    starter.config(login())
-    with Server("127.0.0.1:0", exporter(HEALTHY)) as server:
+    with exporter() as server:
         pass
     program = check(starter, server)
     assert program.wait() == 1
@@ -57,27 +44,19 @@ def test_no_exporter_is_1_and_one_line(starter: Starter) -> None:
 
 
 def test_the_address_comes_from_the_configuration(starter: Starter) -> None:
-    with Server("127.0.0.1:0", exporter(HEALTHY)) as server:
+    with exporter() as server:
         config = {**login(timezone=None), "exporter": {"listen_address": f":{server.address[1]}"}}
         starter.config(config)
         assert starter.run("healthcheck").wait() == 0
 
 
 def test_the_address_can_come_from_the_environment(starter: Starter) -> None:
-    starter.config(login())
-    with Server("127.0.0.1:0", exporter(HEALTHY)) as server:
+    with exporter() as server:
         program = starter.run("healthcheck", SMARTHUB_LISTEN_ADDRESS=f"0.0.0.0:{server.address[1]}")
     assert program.wait() == 0
 
 
-def test_only_the_address_is_needed(starter: Starter) -> None:
-    with Server("127.0.0.1:0", exporter(HEALTHY)) as server:
-        program = check(starter, server)
-    assert (program.wait(), program.stdout, program.stderr) == (0, "healthy\n", "")
-
-
 def test_it_works_with_tls_and_passwords(starter: Starter) -> None:
-    starter.config(login())
     issued = trustme.CA().issue_cert("energy.example.org")
     issued.cert_chain_pems[0].write_to_path(starter.folder / "cert.pem")
     issued.private_key_pem.write_to_path(starter.folder / "key.pem")
@@ -89,7 +68,7 @@ def test_it_works_with_tls_and_passwords(starter: Starter) -> None:
         },
         "web.yaml",
     )
-    with Server("127.0.0.1:0", exporter(HEALTHY), WebConfig(web)) as server:
+    with exporter(web=WebConfig(web)) as server:
         program = check(starter, server, "--web.config.file", str(web))
         without = check(starter, server)
     assert (program.wait(), program.stdout, program.stderr) == (0, "healthy\n", "")
@@ -97,10 +76,6 @@ def test_it_works_with_tls_and_passwords(starter: Starter) -> None:
 
 
 def test_a_proxy_from_the_environment_is_not_used(starter: Starter) -> None:
-    starter.config(login())
     starter.environment.pop("NO_PROXY")
-    with Server("127.0.0.1:0", exporter(HEALTHY)) as server:
-        program = starter.run(
-            "healthcheck", f"--web.listen-address=127.0.0.1:{server.address[1]}", HTTP_PROXY="http://127.0.0.1:9"
-        )
-    assert program.wait() == 0
+    with exporter() as server:
+        assert check(starter, server, HTTP_PROXY="http://127.0.0.1:9").wait() == 0

@@ -5,12 +5,11 @@ import signal
 import socket
 
 import pytest
-import requests
 import yaml
 
 from ..support.deadlines import AT_ONCE
 from ..support.program import Program, Starter
-from ..support.serving import serve
+from ..support.serving import http, serve
 
 FREE = "--listen-address=127.0.0.1:0"
 
@@ -22,13 +21,6 @@ def simulate(starter: Starter, *arguments: str) -> tuple[Program, str]:
     found = re.search(r"http://127\.0\.0\.1:\d+", program.stdout)
     assert found is not None
     return program, found[0]
-
-
-def settings_of(url: str) -> dict[str, object]:
-    with requests.Session() as session:
-        session.trust_env = False
-        switches: dict[str, object] = session.get(f"{url}/simulator/settings", timeout=5).json()
-        return switches
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -54,7 +46,7 @@ def test_the_printed_configuration_works(starter: Starter) -> None:
 
 def test_switches_can_be_set_on_the_command_line(starter: Starter) -> None:
     _, url = simulate(starter, "--set", "lag=3600", "--set", "dst=merged", "--set", "placeholders=true")
-    switches = settings_of(url)
+    switches = http(f"{url}/simulator/settings").json()
     assert (switches["lag"], switches["dst"], switches["placeholders"]) == (3600.0, "merged", True)
 
 

@@ -31,24 +31,12 @@ def app(request: Request) -> Response:
     return Response(200, request.path.encode(), headers=(("X-Frame-Options", "sameorigin"), ("X-Own", "kept")))
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
 @pytest.fixture
 def folder(tmp_path: Path, authority: trustme.CA) -> Path:
     """A directory with the certificates of a server and its CA."""
     renew(tmp_path, authority)
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     return tmp_path
-
-
-@pytest.fixture
-def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
 
 
 def renew(folder: Path, authority: trustme.CA) -> None:
@@ -489,12 +477,6 @@ def test_tls_is_1_2_or_newer_or_as_configured(
     assert access.uses_tls
 
 
-def test_without_a_tls_section_there_is_no_tls(tmp_path: Path) -> None:
-    access = access_of(tmp_path, "{}")
-    assert access.context() is None
-    assert not access.uses_tls
-
-
 REQUIRED = TLS.replace("}", ", client_ca_file: ca.pem, client_auth_type: RequireAndVerifyClientCert}")
 IF_GIVEN = REQUIRED.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven")
 NO_CERTIFICATE = "SSLV3_ALERT_HANDSHAKE_FAILURE"
@@ -526,18 +508,6 @@ def test_client_certificates_are_verified(  # noqa: PLR0917
         with pytest.raises(ssl.SSLError) as caught:
             reply(server, trusting)
     assert caught.value.reason == reason
-
-
-def test_without_a_certificate_no_client_is_served(folder: Path, trusting: ssl.SSLContext) -> None:
-    def unreachable(request: Request) -> Response:
-        raise AssertionError
-
-    # With TLS 1.3 the client may only learn it after it has sent its request.
-    with (
-        Server(LOOPBACK, unreachable, access_of(folder, REQUIRED)) as server,
-        pytest.raises((ssl.SSLError, ConnectionError)),
-    ):
-        reply(server, trusting)
 
 
 # Reloading
@@ -573,18 +543,6 @@ def test_an_unfinished_renewal_keeps_the_old_certificate(
         issued.private_key_pem.write_to_path(folder / "key.pem")
         assert certificate_of(server, trusting) not in (before, None)
         assert len(caplog.records) == 1
-
-
-def test_a_certificate_may_disappear_and_come_back(
-    folder: Path, authority: trustme.CA, trusting: ssl.SSLContext, caplog: pytest.LogCaptureFixture
-) -> None:
-    with Server(LOOPBACK, app, access_of(folder, TLS)) as server:
-        before = certificate_of(server, trusting)
-        (folder / "cert.pem").unlink()
-        assert certificate_of(server, trusting) == before
-        renew(folder, authority)
-        assert certificate_of(server, trusting) != before
-    assert len(caplog.records) == 1
 
 
 def test_changed_users_apply_to_the_next_request(tmp_path: Path, guarded: WebConfig) -> None:

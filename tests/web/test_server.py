@@ -101,11 +101,6 @@ def connect() -> Iterator[Connect]:
         yield connect_it
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
 @pytest.fixture
 def tls(tmp_path: Path, authority: trustme.CA) -> WebConfig:
     issued = authority.issue_cert("127.0.0.1", "localhost")
@@ -113,13 +108,6 @@ def tls(tmp_path: Path, authority: trustme.CA) -> WebConfig:
     path = tmp_path / "web.yaml"
     path.write_text("tls_server_config: {cert_file: server.pem, key_file: server.pem}")
     return WebConfig(path)
-
-
-@pytest.fixture
-def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
 
 
 def everything(client: socket.socket) -> bytes:
