@@ -104,7 +104,7 @@ def test_complete_data_is_reported_with_figures() -> None:
 MIDNIGHT = NOW - 5 * 3600
 KWH, WATTS, DAY_KWH = "smarthub_interval_usage_kwh", "smarthub_interval_usage_watts", "smarthub_day_usage_kwh"
 REFRESH = (
-    "the next refresh and scrape fix those inside the window; for older ones, run smarthub-exporter backfill --days {}"
+    "the next refresh and scrape fix those inside `window`; for older ones, run smarthub-exporter backfill --days {}"
 )
 FOREIGN = (
     " not ending at local midnight; sums count these days twice -> they were stored under another timezone; delete the"

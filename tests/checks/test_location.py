@@ -274,7 +274,7 @@ def test_days_that_differ_are_reported_with_the_newest(start: Start) -> None:
     revise(house, {"2026-01-10": 50.0, "2026-01-12": 12.5}.get)
     assert house.totals() == [
         (
-            "warning day totals: meter 81001: 2 of 7 daily figures differ, last on 2026-01-12:"
+            "warning day totals: meter 81001: 2 of 7 daily figures differ, most recently on 2026-01-12:"
             f" {house.truth(TODAY - 2 * DAY, TODAY - DAY).usage:.2f} kWh from intervals, 12.50 kWh from the portal"
             " -> the portal may still be correcting these days; check again tomorrow"
         )
@@ -326,7 +326,7 @@ def test_net_and_exported_energy_is_compared_too(start: Start, channels: Channel
     ours, theirs, count = (truth.usage - truth.export, -37.5, 7) if nets else (truth.export, 37.5, 14)
     (line,) = house.totals()
     assert line.startswith(
-        f"warning day totals: meter 81001: 1 of {count} daily figures differ, last on 2026-01-13: {ours:.2f} kWh"
+        f"warning day totals: meter 81001: 1 of {count} daily figures differ, most recently on 2026-01-13: {ours:.2f} kWh"
         f" from intervals, {theirs:.2f} kWh from the portal"
     )
 
@@ -394,6 +394,6 @@ def test_the_day_of_a_clock_change_has_a_bar_for_each_hour(start: Start, mode: D
     (bars,) = house.bars()
     assert list(bars.bars) == [(label, truths.get(hour)) for label, hour in zip(labels, hours, strict=True)]
     is_lost = mode is Dst.LOST and labels is AUTUMN
-    differs = "warning day totals: meter 81001: 1 of 7 daily figures differ, last on 2025-11-02: "
+    differs = "warning day totals: meter 81001: 1 of 7 daily figures differ, most recently on 2025-11-02: "
     (totals,) = house.totals()
     assert totals.startswith(differs if is_lost else adds_up("7 days"))
