@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None, load: "Callable[[str], _Command] | N
     command = next((word for word in typed if word in COMMANDS), None)
     try:
         arguments = build_parser([command] if command else COMMANDS).parse_args(argv)
-        logs.set_up(arguments.log_level or _log_level(arguments.command), arguments.log_format)
+        logs.set_up(arguments.log_level or ("warn" if arguments.command in _TALKING else "info"), arguments.log_format)
         code = int(load(arguments.command).run(arguments))
         sys.stdout.flush()
     except SmartHubError as error:
@@ -62,10 +62,6 @@ def main(argv: Sequence[str] | None = None, load: "Callable[[str], _Command] | N
         print(f"\n{PROGRAM}: interrupted", file=sys.stderr)  # noqa: T201
         return {"backfill": EXIT_PARTLY, **dict.fromkeys(_SERVING, EXIT_DONE)}.get(command or "", EXIT_FAILED)
     return code
-
-
-def _log_level(command: str) -> str:
-    return "warn" if command in _TALKING else "info"
 
 
 def _module(command: str) -> _Command:

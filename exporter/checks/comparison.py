@@ -98,7 +98,7 @@ def stored_findings(
             # Until now, not `until`: samples that lost their own time have that of a scrape.
             parts = vm.export(recent.selector, recent.since * 1000 + 1, int(now * 1000))
             found = collect_stored(parts, recent.steps)
-            first = _oldest(vm, recent, now)
+            first = [when for _, when in vm.query(f"min(tfirst_over_time({recent.selector}[{_LONGEST_HISTORY}]))", now)]
             oldest += first
             repeated |= found.repeated > 0
             findings += judged(recent, found, now, has_history=bool(first))
@@ -113,11 +113,6 @@ def stored_findings(
         None if page_bytes is None else page_size(page_bytes, flags, STEP),
     )
     return [*findings, *filter(None, about_all)]
-
-
-def _oldest(vm: VictoriaMetrics, recent: PortalValues, now: float) -> list[float]:
-    """Return the time of the oldest sample, in seconds UTC, if there is one."""
-    return [when for _, when in vm.query(f"min(tfirst_over_time({recent.selector}[{_LONGEST_HISTORY}]))", now)]
 
 
 def judged(recent: PortalValues, found: StoredData, now: float, *, has_history: bool) -> Iterator[Finding]:

@@ -31,7 +31,11 @@ def location_findings(
     name = location_text(survey.location)
     yield Heading(name[0].upper() + name[1:])
     for meter in survey.meters:
-        yield _resolution(meter)
+        about = f"meter {meter.info.number}"
+        if meter.latest is None:
+            yield warning("resolution", f"{about} has no data")
+        else:
+            yield ok("resolution", f"{about}: {values_text(meter)} {resolution_text(meter)}")
     yield _freshness(newest, zone, now)
     silent = [meter for meter in survey.meters if meter.latest and now - meter.latest.end > _STALE >= now - newest]
     for meter in silent:
@@ -40,12 +44,6 @@ def location_findings(
     for meter in survey.meters:
         if meter not in silent:
             yield from _last_day(meter, zone)
-
-
-def _resolution(meter: Meter) -> Finding:
-    if meter.latest is None:
-        return warning("resolution", f"meter {meter.info.number} has no data")
-    return ok("resolution", f"meter {meter.info.number}: {values_text(meter)} {resolution_text(meter)}")
 
 
 def _freshness(newest: int, zone: ZoneInfo, now: float) -> Finding:
@@ -124,7 +122,8 @@ def _incomplete_finding(meter: Meter, incomplete: Sequence[int], days: int, zone
 
 def _compared(meter: Meter, figures: Mapping[int, Reading], zone: ZoneInfo) -> Finding:
     number = meter.info.number
-    tolerance = _ROUNDING * (DAILY / max(meter.info.step, 1) + 1) * (_DERIVING if _derives(meter) else 1)
+    derives = "NET" in meter.info.flows and len(meter.info.flows) == 2  # noqa: PLR2004 - the other direction
+    tolerance = _ROUNDING * (DAILY / max(meter.info.step, 1) + 1) * (_DERIVING if derives else 1)
     pairs = [
         (day.start, ours, theirs)
         for day in meter.days
@@ -145,11 +144,6 @@ def _compared(meter: Meter, figures: Mapping[int, Reading], zone: ZoneInfo) -> F
     text = f"meter {number}: {len(wrong)} of {len(pairs)} daily figures differ, most recently on {wrong[-1]}"
     advice = "the portal may still be correcting these days; check again tomorrow"
     return warning("day totals", text, advice)
-
-
-def _derives(meter: Meter) -> bool:
-    """Whether one direction is derived from the other and NET."""
-    return "NET" in meter.info.flows and len(meter.info.flows) == 2  # noqa: PLR2004
 
 
 def _figures_of(day: Interval | Reading, meter: Meter) -> tuple[float | None, float | None]:

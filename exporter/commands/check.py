@@ -35,8 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
             if isinstance(part, Finding):
                 verdicts.append(part.verdict)
     terminal.say()
-    terminal.say(_summary(verdicts))
-    return EXIT_FAILED if Verdict.FAILED in verdicts else EXIT_DONE
+    failed, warnings = verdicts.count(Verdict.FAILED), counted(verdicts.count(Verdict.WARNING), "warning")
+    if failed:
+        terminal.say(f"{failed} failed, {warnings}.")
+        return EXIT_FAILED
+    terminal.say(f"No failures, {warnings}." if Verdict.WARNING in verdicts else "All good.")
+    return EXIT_DONE
 
 
 def _parts(config: Config, busy: Busy) -> Iterator[CheckItem]:
@@ -53,10 +57,3 @@ def _parts(config: Config, busy: Busy) -> Iterator[CheckItem]:
             yield from login_findings(look)
     busy("the databases")
     yield from database_findings(config, looks, now=clock.now())
-
-
-def _summary(verdicts: list[Verdict]) -> str:
-    failed, warnings = verdicts.count(Verdict.FAILED), counted(verdicts.count(Verdict.WARNING), "warning")
-    if failed:
-        return f"{failed} failed, {warnings}."
-    return f"No failures, {warnings}." if Verdict.WARNING in verdicts else "All good."

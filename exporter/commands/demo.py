@@ -43,7 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     service = Service(config, state, clock, web_config=web_config, telemetry_path=path).start()
     url = service.server.url.rstrip("/")
     print(_introduction(url, path, server.url), flush=True)  # noqa: T201 - the result
-    _post_intervals(portal, stopping)
+    # Post one interval after the other until the portal has caught up with the present, or a signal arrives.
+    while not stopping.wait(_SECONDS_PER_STEP):
+        lag = max(0.0, portal.settings.lag - _STEP - _SECONDS_PER_STEP)
+        portal.settings = replace(portal.settings, lag=lag)
     clock.stop()
     service.stop()
     server.stop()
@@ -67,13 +70,8 @@ def _config(url: str, world: World, listen_address: str | None) -> Config:
         password=Secret(user.password),
         zone=parse_zone(world.zone),
     )
-    default = ExporterConfig()
-    return Config(
-        logins=(login,),
-        exporter=ExporterConfig(
-            listen_address=listen_address or default.listen_address, refresh_interval=_REFRESH_SECONDS
-        ),
-    )
+    exporter = ExporterConfig(refresh_interval=_REFRESH_SECONDS)
+    return Config((login,), replace(exporter, listen_address=listen_address) if listen_address else exporter)
 
 
 def _introduction(url: str, path: str, portal_url: str) -> str:
@@ -84,10 +82,3 @@ def _introduction(url: str, path: str, portal_url: str) -> str:
         f"  Portal       {portal_url} (simulated)\n"
         f"A new interval is posted every {_SECONDS_PER_STEP:.0f} seconds. Press Ctrl-C to stop."
     )
-
-
-def _post_intervals(portal: SimulatedPortal, stopping: Stopping) -> None:
-    """Post one interval after the other until the portal has caught up with the present, or a signal arrives."""
-    while not stopping.wait(_SECONDS_PER_STEP):
-        lag = max(0.0, portal.settings.lag - _STEP - _SECONDS_PER_STEP)
-        portal.settings = replace(portal.settings, lag=lag)

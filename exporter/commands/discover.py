@@ -68,8 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.secrets or arguments.force:
         raise ConfigError("--secrets and --force can only be used with --write FILE")
     terminal = Terminal()
-    discovery = _Discovery(terminal, is_interactive())
-    if is_interactive() and arguments.config_file is None and DEFAULT_FILE.exists():
+    discovery = _Discovery(terminal)
+    if discovery.is_interactive and arguments.config_file is None and DEFAULT_FILE.exists():
         terminal.complain(f"Using {DEFAULT_FILE}; to sign in with another login, add --config.file /dev/null.")
     config = _load(arguments, discovery)
     for warning in config.warnings:
@@ -90,7 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
     elif arguments.write:
         discovery.write(found, arguments.write, secrets=arguments.secrets, force=arguments.force)
-    return EXIT_DONE if len(found) == len(config.logins) and all(map(_could_read, found)) else EXIT_FAILED
+    # The portal gave the data of some location of each login, or said that there is none.
+    could_read = all(not look.surveys or any(not each.error for each in look.surveys.values()) for look in found)
+    return EXIT_DONE if len(found) == len(config.logins) and could_read else EXIT_FAILED
 
 
 def _load(arguments: argparse.Namespace, discovery: "_Discovery") -> Config:
@@ -107,17 +109,11 @@ def _load(arguments: argparse.Namespace, discovery: "_Discovery") -> Config:
         os.environ,
         Overrides(state_dir=arguments.state_dir),
         require_zone=False,
-        ask=ask if is_interactive() else None,
+        ask=ask if discovery.is_interactive else None,
     )
     if into_files:
         _check_files_are_free(arguments.write, [_secrets_of(login) for login in config.logins], force=arguments.force)
     return config
-
-
-def _could_read(look: LookAround) -> bool:
-    """Whether the portal gave the data of some location, or said that there is none."""
-    surveys = look.surveys.values()
-    return not surveys or any(survey.error is None for survey in surveys)
 
 
 def _secrets_of(login: Login) -> dict[str, Secret]:
@@ -140,9 +136,9 @@ def _check_files_are_free(path: Path, keys: Sequence[Iterable[str]], *, force: b
 class _Discovery:
     """The dialog with the user, if there is a terminal."""
 
-    def __init__(self, terminal: Terminal, interactive: bool) -> None:  # noqa: FBT001 - one word for one fact
+    def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._interactive = interactive
+        self.is_interactive = is_interactive()
         self._is_typed = False
         self.clock: Clock = SystemClock()
 
@@ -185,7 +181,7 @@ class _Discovery:
 
     def _other_secret(self, login: Login, error: PortalError) -> Login | None:
         """Ask for the secret that is missing or wrong; None if there is no terminal or no answer."""
-        if not self._interactive:
+        if not self.is_interactive:
             return None
         if isinstance(error, TwoFactorError) and login.totp_secret is None:
             self._terminal.complain(str(error))
@@ -198,7 +194,7 @@ class _Discovery:
         return None
 
     def _pick_zone(self, zones: Sequence[str]) -> str:
-        if not self._interactive:
+        if not self.is_interactive:
             return zones[0]
         self._terminal.complain(f"Several time zones fit the portal's times: {', '.join(zones)}")
 
@@ -212,31 +208,27 @@ class _Discovery:
 
     def write(self, found: Sequence[LookAround], path: Path, *, secrets: str | None, force: bool) -> None:
         """Write the configuration, and files for its secrets if wanted. Raises ConfigError."""
-        into_files = (secrets or self._where_to(path)) == _FILE
+        into_files = secrets == _FILE
+        if secrets is None and self.is_interactive:
+            question = f"Save the password in a separate file next to {path.name}, readable only by you?"
+            into_files = self._terminal.confirm(question)
         known = [_secrets_of(look.login) for look in found]
         if into_files:
             _check_files_are_free(path, known, force=force)
         logins: list[DiscoveredLogin] = []
         for number, (look, own) in enumerate(zip(found, known, strict=True)):
-            files: list[tuple[str, Path | None]] = []
-            for key, secret in own.items():
-                file = _secret_file(path, key, number, len(found)) if into_files else None
-                if file:
-                    backup = write_private(file, secret.reveal() + "\n", force=force)
-                    kept = f"; the previous one is saved as {backup}" if backup else ""
-                    self._terminal.complain(f"Wrote {file}, readable only by you{kept}.")
-                files.append((key, Path(file.name) if file else None))
-            logins.append(_as_found(look, files))
+            files: dict[str, Path | None] = dict.fromkeys(own)
+            for key, secret in own.items() if into_files else ():
+                file = _secret_file(path, key, number, len(found))
+                backup = write_private(file, secret.reveal() + "\n", force=force)
+                kept = f"; the previous one is saved as {backup}" if backup else ""
+                self._terminal.complain(f"Wrote {file}, readable only by you{kept}.")
+                files[key] = Path(file.name)
+            logins.append(_as_found(look, tuple(files.items())))
         backup = write_private(path, config_text(logins), force=force)
         kept = f"; the previous one is saved as {backup}, copy its other sections over" if backup else ""
         named = "" if path == Path("config.yaml") else f" --config.file {path}"
         self._terminal.complain(f"Wrote {path}{kept}. Next: smarthub-exporter check{named}")
-
-    def _where_to(self, path: Path) -> str:
-        if not self._interactive:
-            return _OMIT
-        question = f"Save the password in a separate file next to {path.name}, readable only by you?"
-        return _FILE if self._terminal.confirm(question) else _OMIT
 
 
 def _as_found(look: LookAround, secrets: Sequence[tuple[str, Path | None]]) -> DiscoveredLogin:

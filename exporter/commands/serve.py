@@ -67,7 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     clock = SystemClock()
     state = StateFile(config.exporter.state_dir)
     service = Service(config, state, clock, web_config=web_config, telemetry_path=telemetry_path).start()
-    log.info("listening", extra={"address": address_of(service), "url": service.server.url})
+    host, port = service.server.address
+    log.info("listening", extra={"address": f"{bracketed(host)}:{port}", "url": service.server.url})
     stopping.wait()
     log.info("shutting down")
     clock.stop()
@@ -80,9 +81,3 @@ def checked_path(path: str) -> str:
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or path.startswith("/-/"):
         raise ConfigError(f"--web.telemetry-path: {path!r} cannot be used; choose a path such as /metrics")
     return path
-
-
-def address_of(service: Service) -> str:
-    """Return the host and port that the service is bound to."""
-    host, port = service.server.address
-    return f"{bracketed(host)}:{port}"

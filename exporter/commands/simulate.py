@@ -10,7 +10,6 @@ from ..process import Stopping
 from ..simulator.portal import SimulatedPortal
 from ..simulator.server import CALLS, SETTINGS, PortalServer
 from ..simulator.settings import Settings
-from ..simulator.specs import UserSpec
 from ..simulator.world import World
 
 DEFAULT_ADDRESS = "127.0.0.1:10059"
@@ -49,25 +48,25 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--timezone: {error}") from None
     world = World(zone=zone)
     server = PortalServer(SimulatedPortal(world, SystemClock(), _settings(arguments.switches)), host, port).start()
-    print(introduction(server.url, world), flush=True)  # noqa: T201 - the result
-    print(f"\nList its settings: curl {server.url}{SETTINGS}")  # noqa: T201
-    print(f'Change a setting: curl {server.url}{SETTINGS} -d \'{{"sign_in": "failure"}}\'')  # noqa: T201
-    print(f"Count its calls: curl {server.url}{CALLS}", flush=True)  # noqa: T201
+    print(_introduction(server.url, world), flush=True)  # noqa: T201 - the result
     stopping.wait()
     server.stop()
     return EXIT_DONE
 
 
-def introduction(url: str, world: World) -> str:
-    """Return the portal's address and a configuration for it."""
-    user: UserSpec = world.users[0]
+def _introduction(url: str, world: World) -> str:
+    """Return the portal's address, a configuration for it, and how to change it."""
+    user = world.users[0]
     return (
         f"The simulated portal is running on {url}. To use it, put this into config.yaml:\n\n"
         "smarthub:\n"
         f"  api_url: {url}\n"
         f"  username: {user.username}\n"
         f"  password: {user.password}\n"
-        f"  timezone: {world.zone}"
+        f"  timezone: {world.zone}\n\n"
+        f"List its settings: curl {url}{SETTINGS}\n"
+        f'Change a setting: curl {url}{SETTINGS} -d \'{{"sign_in": "failure"}}\'\n'
+        f"Count its calls: curl {url}{CALLS}"
     )
 
 

@@ -57,14 +57,9 @@ class ConfigNode:
         """The place as messages name it."""
         return f"{self.source.name}:{self.line}" + (f": {self.path}" if self.path else "")
 
-    @property
-    def is_unset(self) -> bool:
-        """Whether the value is empty or an unquoted null."""
-        return isinstance(self.node, yaml.ScalarNode) and (self.node.tag == NULL_TAG or not self.node.value)
-
     def _refuse(self, expected: str) -> bool:
-        """Report a value of the wrong kind; return False if it is only unset."""
-        if self.is_unset:
+        """Report a value of the wrong kind; return False if it is only unset: empty or an unquoted null."""
+        if isinstance(self.node, yaml.ScalarNode) and (self.node.tag == NULL_TAG or not self.node.value):
             return False
         self.source.problem(self.where, f"must be {expected}, not {_KINDS[type(self.node)]}")
         return True

@@ -12,7 +12,6 @@ from .totp import second_factor
 from .values import check_header_text, parse_boolean, parse_bounded_duration, parse_count, parse_zone
 
 FILE_KEY = "_file"
-_FILE_VARIABLE = "_FILE"
 _SHORTEST_WINDOW = 60
 _MAX_EXTRACT_DAYS = 36500
 
@@ -44,7 +43,7 @@ _NESTED = Key(kind="nested")
 def _with_files(shape: Shape) -> Shape:
     """Add the `_file` variant of each secret."""
     files = {
-        name + FILE_KEY: Key(variable=key.variable and key.variable + _FILE_VARIABLE, secret=name)
+        name + FILE_KEY: Key(variable=key.variable and key.variable + FILE_KEY.upper(), secret=name)
         for name, key in shape.items()
         if key.kind == "secret"
     }

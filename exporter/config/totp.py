@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pyotp
 
 _DIGESTS: dict[str, Any] = {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256, "SHA512": hashlib.sha512}
-_BASE32_GROUP = 8
 
 
 def second_factor(text: str) -> pyotp.TOTP:
@@ -45,5 +44,4 @@ class _Generator(pyotp.TOTP):
 
     def byte_secret(self) -> bytes:
         """Return the key. Raises ValueError if it is not base32."""
-        padding = "=" * (-len(self.secret) % _BASE32_GROUP)
-        return b32decode(self.secret + padding)
+        return b32decode(self.secret + "=" * (-len(self.secret) % 8))

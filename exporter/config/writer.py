@@ -42,12 +42,10 @@ class DiscoveredLogin:
 def config_text(logins: Sequence[DiscoveredLogin]) -> str:
     """Return the text of the file: one login as `smarthub` itself, several as a list."""
     lines = ["smarthub:"]
+    first, other = ("  - ", "    ") if len(logins) > 1 else ("  ", "  ")
     for found in logins:
-        own = list(_login_lines(found, is_one_of_several=len(logins) > 1))
-        if len(logins) > 1:
-            lines += [f"  - {own[0]}", *(f"    {line}" for line in own[1:])]
-        else:
-            lines += [f"  {line}" for line in own]
+        own = _login_lines(found, is_one_of_several=len(logins) > 1)
+        lines += [f"{other if number else first}{line}" for number, line in enumerate(own)]
     return _HEAD + "\n".join(lines) + "\n" + _TAIL
 
 
@@ -77,11 +75,8 @@ def _login_lines(found: DiscoveredLogin, *, is_one_of_several: bool) -> Iterator
     if not chosen:
         yield "# locations:"
     for choice in chosen or found.locations:
-        yield f"{'' if chosen else '# '}  - {_choice(choice)}"
-
-
-def _choice(choice: LocationChoice) -> str:
-    return "{" + ", ".join(f"{key}: {_quoted(value)}" for key, value in asdict(choice).items() if value) + "}"
+        values = ", ".join(f"{key}: {_quoted(value)}" for key, value in asdict(choice).items() if value)
+        yield f"{'' if chosen else '# '}  - {{{values}}}"
 
 
 def _quoted(text: str) -> str:
