@@ -58,7 +58,6 @@ def test_a_bad_command_line_is_one_line_and_exit_code_2(starter: Starter) -> Non
     )
     assert {name: (each.wait(), each.stdout) for name, each in programs.items()} == dict.fromkeys(programs, (2, ""))
     for program in programs.values():
-        assert "Traceback" not in program.stderr
         assert "error: " in program.stderr.splitlines()[-1]
     assert {name: len(each.stderr.splitlines()) for name, each in programs.items()} == dict.fromkeys(programs, 1)
 
@@ -79,9 +78,7 @@ def test_a_bad_configuration_is_one_line_and_exit_code_2(starter: Starter) -> No
     lines: dict[str, tuple[str, ...]] = {}
     for number, (name, (content, _)) in enumerate(BAD_CONFIGS.items()):
         starter.config(content, f"{number}.yaml")
-        lines[name] = ("serve", "--web.listen-address=127.0.0.1:0", "--config.file", f"{number}.yaml")
-        if name == "a bad address to listen on":
-            lines[name] = ("serve", "--config.file", f"{number}.yaml")
+        lines[name] = ("serve", "--config.file", f"{number}.yaml")
     programs = starter.run_all(lines)
     assert {name: each.wait() for name, each in programs.items()} == dict.fromkeys(programs, 2)
     for number, (name, program) in enumerate(programs.items()):
@@ -118,7 +115,6 @@ def test_a_bad_web_configuration_is_reported_without_secrets(starter: Starter) -
         assert (program.wait(), program.stdout) == (2, "")
         assert said in program.stderr
         assert PASSWORD not in program.stderr
-        assert "Traceback" not in program.stderr
         assert all(line.startswith("smarthub-exporter: ") for line in program.stderr.splitlines())
 
 

@@ -12,7 +12,10 @@ def read_victoriametrics(section: Section) -> VictoriaMetricsConfig | None:
     """
     values = section.values()
     extra_labels = _extra_labels(section)
-    _check_one_authentication(section)
+    if "bearer_token" in section.settings and not section.settings.keys().isdisjoint(("username", "password")):
+        section.problem("bearer_token", "cannot be combined with username and password; use one or the other")
+    elif "password" in section.settings:
+        section.require("username")
     if section.settings and "url" not in section.settings:
         section.warning("url", "missing; the victoriametrics section is ignored")
     return VictoriaMetricsConfig(**values, extra_labels=extra_labels) if "url" in values else None
@@ -24,13 +27,6 @@ def read_influxdb(section: Section) -> InfluxDBConfig | None:
     if section.settings:
         section.require("host", "database")
     return InfluxDBConfig(**values) if "host" in values else None
-
-
-def _check_one_authentication(section: Section) -> None:
-    if "bearer_token" in section.settings and not section.settings.keys().isdisjoint(("username", "password")):
-        section.problem("bearer_token", "cannot be combined with username and password; use one or the other")
-    elif "password" in section.settings:
-        section.require("username")
 
 
 def _extra_labels(section: Section) -> tuple[tuple[str, str], ...]:

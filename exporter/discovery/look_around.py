@@ -90,7 +90,11 @@ class LookAround:
                 raise survey.error
         if self.login.zone is not None:
             self.next_step = Step.ZONE
-            self._verify_zone(self.login.zone)
+            evidence = tuple(each for survey in self.surveys.values() for each in survey.evidence)
+            verdict, self.zone_error = verify_zone(
+                self.login.zone, evidence, self._client, self.read, self.clock, self.busy
+            )
+            self.zones, self.zone_fits = verdict.others, verdict.fits
             yield Step.ZONE
 
     def surveyor(self) -> Surveyor:
@@ -125,8 +129,3 @@ class LookAround:
             self.zone_fits = True
         else:
             self.surveys = {each: LocationSurvey(each, error=search.errors.get(each)) for each in self.read}
-
-    def _verify_zone(self, zone: ZoneInfo) -> None:
-        evidence = tuple(each for survey in self.surveys.values() for each in survey.evidence)
-        verdict, self.zone_error = verify_zone(zone, evidence, self._client, self.read, self.clock, self.busy)
-        self.zones, self.zone_fits = verdict.others, verdict.fits

@@ -326,8 +326,8 @@ def test_net_and_exported_energy_is_compared_too(start: Start, channels: Channel
     ours, theirs, count = (truth.usage - truth.export, -37.5, 7) if nets else (truth.export, 37.5, 14)
     (line,) = house.totals()
     assert line.startswith(
-        f"warning day totals: meter 81001: 1 of {count} daily figures differ, most recently on 2026-01-13: {ours:.2f} kWh"
-        f" from intervals, {theirs:.2f} kWh from the portal"
+        f"warning day totals: meter 81001: 1 of {count} daily figures differ, most recently on 2026-01-13:"
+        f" {ours:.2f} kWh from intervals, {theirs:.2f} kWh from the portal"
     )
 
 

@@ -203,12 +203,6 @@ def test_nothing_personal_is_in_any_output_even_when_debugging(
 # -- the zone
 
 
-@pytest.mark.parametrize("zone", ["America/New_York", "America/Phoenix"])
-def test_a_missing_zone_is_found(discover: Discover, zone: str) -> None:
-    (login,) = as_json(discover(replace(ONE, zone=zone), "--format", "json", SMARTHUB_TIMEZONE=""))
-    assert (login["timezone"], login["timezone_fits"], login["timezones_that_fit"]) == (zone, True, [zone])
-
-
 def alike(zone: str, *days: datetime) -> list[str]:
     """Return the zones that show the same times on these days."""
     names = ("America/Denver", "America/Phoenix", "America/Los_Angeles")

@@ -2,7 +2,6 @@
 
 import re
 import signal
-import socket
 
 import pytest
 import yaml
@@ -64,12 +63,3 @@ def test_an_invalid_command_line_prints_one_line_and_exits_2(starter: Starter) -
         assert (program.wait(), program.stdout) == (2, "")
         (line,) = program.stderr.splitlines()
         assert line.startswith(f"smarthub-exporter: {message}")
-
-
-def test_a_port_in_use_prints_one_line_and_exits_1(starter: Starter) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
-        program = starter.run("simulate", "--listen-address", address)
-    assert (program.wait(), program.stdout) == (1, "")
-    (line,) = program.stderr.splitlines()
-    assert line.startswith("smarthub-exporter: ")

@@ -113,13 +113,6 @@ def test_daily_figures_agree_with_the_intervals(portal: PortalServer, look: Look
     assert polls(portal) == 2
 
 
-def test_failing_daily_figures_raise(portal: PortalServer, look: Look) -> None:
-    surveyor, (survey,) = look(portal)
-    answer_polls(portal, lambda _: SimulatedResponse(500, b""))
-    with pytest.raises(TransportError):
-        surveyor.daily_figures(survey)
-
-
 # -- a portal that keeps computing
 
 
