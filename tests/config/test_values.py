@@ -70,15 +70,10 @@ def test_counts_are_decimal(text: str, count: int) -> None:
     assert parse_count(text, most=365) == count
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "1.5", "1_000", "0x10", "", "1" * 5000, "\u0661"])
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "1_0", "0x10", "", "\u0661", "0366", "1" * 5000])
 def test_other_counts_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a whole number from 1 to"):
-        parse_count(text, most=10**9)
-
-
-def test_counts_have_a_maximum() -> None:
-    with pytest.raises(ValueError, match=exactly('"0366" is not a whole number from 1 to 365')):
-        parse_count("0366", most=365)
+    with pytest.raises(ValueError, match=exactly(f"{quoted(text)} is not a whole number from 1 to 365")):
+        parse_count(text, most=365)
 
 
 @pytest.mark.parametrize("name", ["America/New_York", "US/Eastern", "UTC", " America/Phoenix "])
