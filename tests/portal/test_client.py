@@ -7,7 +7,6 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
 
 import pytest
 
@@ -18,7 +17,7 @@ from exporter.portal.accounts import AccountLocation
 from exporter.portal.client import PortalClient
 from exporter.portal.query import UsageQuery
 from exporter.portal.usage import UsageAnswer as Decoded
-from exporter.simulator.portal import Call, SimulatedResponse
+from exporter.simulator.portal import SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.specs import LocationSpec, UserSpec
@@ -27,7 +26,7 @@ from exporter.storage.state import StateFile
 
 from ..support.clocks import ManualClock
 from ..support.portal import Intercept, Record, StartPortal, change, login_of
-from ..support.worlds import BARN, DAY, HOUSE, METER, NOW, TWO, WALL
+from ..support.worlds import DAY, HOUSE, METER, NOW, TWO, WALL, instant
 
 TODAY = WALL.day(NOW).start
 YESTERDAY = UsageQuery("55001", "70001", "HOURLY", TODAY - DAY, TODAY, WALL)
@@ -79,9 +78,8 @@ def test_calls_for_data_carry_user_name_and_token(portal: PortalServer, client: 
     client.usage(YESTERDAY)
 
     assert [call.path.rpartition("/")[2] for call in sent] == ["v2", "user-data", "poll"]
-    tokens = {call.headers["authorization"] for call in sent[1:]}
-    assert len(tokens) == 1
-    assert tokens.pop().startswith("Bearer ")
+    (token,) = {call.headers["authorization"] for call in sent[1:]}
+    assert token.startswith("Bearer ")
     assert {call.headers["x-nisc-smarthub-username"] for call in sent[1:]} == {"member@example.org"}
     assert "authorization" not in sent[0].headers
 
@@ -101,39 +99,11 @@ def test_secondary_login_requests_the_owners_data(
     assert user_data.query == {"userId": "member@example.org"}
     assert user_data.headers["x-nisc-smarthub-username"] == "second@example.org"
     assert poll.headers["x-nisc-smarthub-username"] == "second@example.org"
-    assert json.loads(poll.body)["userId"] == "second@example.org"
-
-
-def test_poll_requests_electricity_between_local_midnights(
-    portal: PortalServer, client: PortalClient, record: Record
-) -> None:
-    sent = record(portal)
-
-    client.usage(YESTERDAY)
-
-    assert json.loads(sent[-1].body) == {
-        "timeFrame": "HOURLY",
-        "userId": "member@example.org",
-        "screen": "USAGE_EXPLORER",
-        "includeDemand": False,
-        "serviceLocationNumber": "70001",
-        "accountNumber": "55001",
-        "industries": ["ELECTRIC"],
-        "startDateTime": 1768280400000,
-        "endDateTime": 1768366800000,
-    }
-    assert sent[-1].headers["content-type"] == "application/json"
+    assert json.loads(poll.body) == YESTERDAY.body("second@example.org")
+    assert poll.headers["content-type"] == "application/json"
 
 
 # -- the token
-
-
-def test_token_is_used_while_it_is_valid(portal: PortalServer, client: PortalClient, clock: ManualClock) -> None:
-    for _ in range(8):
-        client.usage(YESTERDAY)
-        clock.advance(28)
-
-    assert calls(portal) == {"auth": 1, "poll": 8}
 
 
 def test_token_is_renewed_before_it_expires(portal: PortalServer, client: PortalClient, clock: ManualClock) -> None:
@@ -141,10 +111,7 @@ def test_token_is_renewed_before_it_expires(portal: PortalServer, client: Portal
         client.usage(YESTERDAY)
         clock.advance(30)
 
-    counts = calls(portal)
-    assert counts["auth"] == 1
-    assert counts["renew"] == 7
-    assert counts["poll"] == 60
+    assert calls(portal) == {"auth": 1, "renew": 7, "poll": 60}
 
 
 def test_expired_token_costs_one_sign_in(portal: PortalServer, client: PortalClient, clock: ManualClock) -> None:
@@ -155,23 +122,10 @@ def test_expired_token_costs_one_sign_in(portal: PortalServer, client: PortalCli
     assert portal.portal.calls == {("auth", 200): 3, ("poll", 200): 3}
 
 
-@pytest.mark.parametrize(
-    "refusal",
-    [
-        SimulatedResponse(500, b""),
-        SimulatedResponse(404, b"<html>"),
-        SimulatedResponse(200, b'{"isBusinessUser": false}'),
-    ],
-)
-def test_failed_renewal_is_followed_by_a_sign_in_at_expiry(  # noqa: PLR0917 - fixtures
-    portal: PortalServer,
-    client: PortalClient,
-    clock: ManualClock,
-    intercept: Intercept,
-    record: Record,
-    refusal: SimulatedResponse,
+def test_failed_renewal_is_followed_by_a_sign_in_at_expiry(
+    portal: PortalServer, client: PortalClient, clock: ManualClock, intercept: Intercept, record: Record
 ) -> None:
-    intercept(portal, "/refresh", refusal)
+    intercept(portal, "/refresh", SimulatedResponse(404, b"<html>"))
     sent = record(portal)
 
     for _ in range(21):
@@ -181,22 +135,6 @@ def test_failed_renewal_is_followed_by_a_sign_in_at_expiry(  # noqa: PLR0917 - f
     # Ten minutes in tokens of 299 seconds.
     assert portal.portal.calls == {("auth", 200): 3, ("poll", 200): 21}
     assert sum(call.path.endswith("/refresh") for call in sent) == 2
-
-
-def test_expiration_in_ms_without_a_duration_is_read(
-    start_portal: StartPortal, start_client: StartClient, clock: ManualClock
-) -> None:
-    server = start_portal(expires_in_ms=True, token_life=120.0)
-    client = start_client(login_of(server))
-
-    client.usage(YESTERDAY)
-    clock.advance(55)
-    client.usage(YESTERDAY)
-    assert calls(server) == {"auth": 1, "poll": 2}
-    clock.advance(30)
-    client.usage(YESTERDAY)
-
-    assert calls(server) == {"auth": 1, "poll": 3, "renew": 1}
 
 
 def test_forgotten_token_costs_one_sign_in(portal: PortalServer, client: PortalClient) -> None:
@@ -255,12 +193,8 @@ def test_pending_poll_is_repeated_with_growing_waits(
     assert points(client.usage(YESTERDAY)) == 24
 
     bodies = [call.body for call in sent if call.path.endswith("poll")]
-    assert len(bodies) == 7
-    assert len(set(bodies)) == 1
-    assert clock.slept[0] <= 2
-    assert clock.slept == sorted(clock.slept)
-    assert clock.slept[-1] > clock.slept[0]
-    assert max(clock.slept) <= 30
+    assert (len(bodies), len(set(bodies))) == (7, 1)
+    assert clock.slept == [1, 2, 4, 5, 5, 5]
 
 
 def test_endless_pending_ends_after_two_minutes_or_more(
@@ -273,22 +207,6 @@ def test_endless_pending_ends_after_two_minutes_or_more(
 
     assert 120 <= clock.now() - NOW <= 300
     assert str(caught.value) == f"{THE_DATA}: the portal was still computing after 150 s; try again later"
-
-
-def test_data_that_takes_two_minutes_is_received(
-    portal: PortalServer, client: PortalClient, clock: ManualClock, record: Record, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    change(portal, poll=Poll.PENDING)
-    sleep = clock.sleep
-
-    def sleep_and_finish(seconds: float) -> None:
-        sleep(seconds)
-        if clock.now() - NOW >= 120:
-            change(portal, poll=Poll.OK)
-
-    monkeypatch.setattr(clock, "sleep", sleep_and_finish)
-
-    assert points(client.usage(YESTERDAY)) == 24
 
 
 def test_token_is_renewed_while_a_poll_is_pending(portal: PortalServer, client: PortalClient, record: Record) -> None:
@@ -317,19 +235,16 @@ REFUSED += " out to read every location that the login sees"
     [
         (Poll.PAGE, TransportError, PAGE),
         (Poll.STATUS_403, AccessError, REFUSED),
-        (Poll.STATUS_429, TransportError, "{host} is busy or down (poll: status 429); try again later"),
         (
             Poll.STATUS_500,
             TransportError,
             f"{THE_DATA}: the portal returned a server error (status 500); try again later",
         ),
-        (Poll.STATUS_503, TransportError, "{host} is busy or down (poll: status 503); try again later"),
         (
             Poll.CUT_OFF,
             TransportError,
             "{host} broke off in the middle of its response; try again later",
         ),
-        (Poll.NO_JSON, ProtocolError, f"{THE_DATA}: the portal's response is not JSON (31 bytes)"),
         (Poll.WRONG_SHAPE, ProtocolError, f"{WRONG}data.ELECTRIC is an object, expected a list"),
         (Poll.FAILED, ProtocolError, f"{THE_DATA}: the portal could not compute it (status FAILED)"),
     ],
@@ -339,11 +254,10 @@ def test_broken_response_is_one_line_of_its_class(
 ) -> None:
     change(portal, poll=how)
 
-    with pytest.raises(kind) as caught:
+    with pytest.raises(PortalError) as caught:
         client.usage(YESTERDAY)
 
-    assert type(caught.value) is kind
-    assert str(caught.value) == message.replace("{host}", portal.host)
+    assert (type(caught.value), str(caught.value)) == (kind, message.replace("{host}", portal.host))
 
 
 @pytest.mark.parametrize("how", list(Poll))
@@ -370,69 +284,31 @@ def test_no_message_or_log_contains_a_secret(
         assert not [line for line in said if secret in line]
 
 
-@pytest.mark.parametrize(
-    "how", [Poll.NO_DATA, Poll.NO_ELECTRIC, Poll.NO_ENTRY, Poll.NO_USAGE, Poll.NO_SERIES, Poll.NO_POINTS]
-)
-def test_empty_answer_is_no_error(portal: PortalServer, client: PortalClient, how: Poll) -> None:
-    change(portal, poll=how)
+def test_empty_answer_is_no_error(portal: PortalServer, client: PortalClient) -> None:
+    change(portal, poll=Poll.NO_DATA)
 
     assert points(client.usage(YESTERDAY)) == 0
 
 
 @pytest.mark.parametrize(
-    ("body", "message"),
+    ("status", "body", "message"),
     [
-        (b"[]", f"{WRONG}{THE_DATA} is a list, expected an object"),
-        (b"null", f"{WRONG}{THE_DATA} is null, expected an object"),
-        (b'"PENDING"', f"{WRONG}{THE_DATA} is text, expected an object"),
-        (b"{}", f"{THE_DATA}: the portal could not compute it (status missing)"),
-        (b'{"status": 3}', f"{THE_DATA}: the portal could not compute it (status 3)"),
-        (b'{"status": "IN_PROGRESS"}', f"{THE_DATA}: the portal could not compute it (status IN_PROGRESS)"),
-        (b'{"status": "<b>no</b>"}', f"{THE_DATA}: the portal could not compute it (status missing)"),
-        (b'{"status": "COMPLETE", "data": []}', f"{WRONG}data is a list, expected an object"),
-        (
-            b'{"status": "COMPLETE", "data": {"ELECTRIC": [7]}}',
-            f"{WRONG}data.ELECTRIC[] is a number, expected an object",
-        ),
+        (200, b"[]", f"{WRONG}{THE_DATA} is a list, expected an object"),
+        (200, b"{}", f"{THE_DATA}: the portal could not compute it (status missing)"),
+        (200, b'{"status": "IN_PROGRESS"}', f"{THE_DATA}: the portal could not compute it (status IN_PROGRESS)"),
+        (200, b'{"status": "<b>no</b>"}', f"{THE_DATA}: the portal could not compute it (status missing)"),
+        (404, b"", f"{THE_DATA}: unexpected status 404"),
     ],
 )
-def test_another_shape_is_a_protocol_error(
-    portal: PortalServer, client: PortalClient, intercept: Intercept, body: bytes, message: str
+def test_another_shape_or_status_is_a_protocol_error(  # noqa: PLR0917 - fixtures
+    portal: PortalServer, client: PortalClient, intercept: Intercept, status: int, body: bytes, message: str
 ) -> None:
-    intercept(portal, "/poll", SimulatedResponse(200, body))
+    intercept(portal, "/poll", SimulatedResponse(status, body))
 
     with pytest.raises(ProtocolError) as caught:
         client.usage(YESTERDAY)
 
     assert str(caught.value) == message
-
-
-@pytest.mark.parametrize(
-    ("status", "kind", "message"),
-    [
-        (400, ProtocolError, f"{THE_DATA}: unexpected status 400"),
-        (404, ProtocolError, f"{THE_DATA}: unexpected status 404"),
-        (405, ProtocolError, f"{THE_DATA}: unexpected status 405"),
-        (302, TransportError, "{host} redirects elsewhere (status 302); check api_url"),
-        (501, TransportError, f"{THE_DATA}: the portal returned a server error (status 501); try again later"),
-        (502, TransportError, "{host} is busy or down (poll: status 502); try again later"),
-    ],
-)
-def test_other_statuses(  # noqa: PLR0917 - fixtures
-    portal: PortalServer,
-    client: PortalClient,
-    intercept: Intercept,
-    status: int,
-    kind: type[PortalError],
-    message: str,
-) -> None:
-    intercept(portal, "/poll", SimulatedResponse(status, b""))
-
-    with pytest.raises(kind) as caught:
-        client.usage(YESTERDAY)
-
-    assert type(caught.value) is kind
-    assert str(caught.value) == message.replace("{host}", portal.host)
 
 
 def test_retry_after_is_passed_on_without_a_retry(portal: PortalServer, client: PortalClient) -> None:
@@ -470,16 +346,14 @@ def test_connection_that_stays_lost_is_tried_twice_only(portal: PortalServer, cl
     assert calls(portal) == {"auth": 1, "poll": 2}
 
 
-@pytest.mark.parametrize("how", [SignIn.STATUS_500, SignIn.PAGE, SignIn.STATUS_403, SignIn.FAILURE])
+@pytest.mark.parametrize("how", [SignIn.STATUS_500, SignIn.FAILURE])
 def test_failed_sign_in_is_not_retried(portal: PortalServer, client: PortalClient, how: SignIn) -> None:
     change(portal, sign_in=how)
 
     with pytest.raises(PortalError):
         client.usage(YESTERDAY)
 
-    counts = calls(portal)
-    assert counts["auth"] == 1
-    assert "poll" not in counts
+    assert (calls(portal)["auth"], "poll" in calls(portal)) == (1, False)
 
 
 # -- locations
@@ -492,10 +366,7 @@ def test_locations_have_accounts_and_nicknames(start_portal: StartPortal, start_
 
     found = {place.number: place for place in start_client(login_of(server)).locations()}
 
-    reads = (
-        int(datetime(2025, 12, 5, 5, tzinfo=UTC).timestamp()),
-        int(datetime(2026, 1, 5, 5, tzinfo=UTC).timestamp()),
-    )
+    reads = (instant("2025-12-05"), instant("2026-01-05"))
     assert found["70001"] == AccountLocation("55001", "70001", "House", True, True, ("ELECTRIC",), reads)  # noqa: FBT003
     assert found["70002"] == AccountLocation("55002", "70002", "Barn", True, True, ("ELECTRIC",), reads)  # noqa: FBT003
     assert not found["70004"].electric
@@ -513,34 +384,16 @@ def test_plain_list_replaces_unusable_user_data(
     assert [(place.account, place.number) for place in found] == [("55001", "70001"), ("55002", "70002")]
 
 
-@pytest.mark.parametrize(
-    ("how", "kind", "message"),
-    [
-        (
-            Poll.PAGE,
-            TransportError,
-            (
-                "the list of accounts: the portal sent a web page instead of data (status 200); it may be down for"
-                " maintenance, or api_url is not a SmartHub portal"
-            ),
-        ),
-        (
-            Poll.STATUS_500,
-            TransportError,
-            "the list of accounts: the portal returned a server error (status 500); try again later",
-        ),
-        (Poll.STATUS_503, TransportError, "{host} is busy or down (user_data: status 503); try again later"),
-    ],
-)
+@pytest.mark.parametrize("how", [Poll.PAGE, Poll.STATUS_500, Poll.STATUS_503])
 def test_plain_list_is_not_requested_from_a_failing_portal(
-    portal: PortalServer, client: PortalClient, how: Poll, kind: type[PortalError], message: str
+    portal: PortalServer, client: PortalClient, how: Poll
 ) -> None:
     change(portal, discovery=how)
 
-    with pytest.raises(kind) as caught:
+    with pytest.raises(TransportError):
         client.locations()
 
-    assert str(caught.value) == message.replace("{host}", portal.host)
+    assert "accounts" not in calls(portal)
 
 
 def test_first_error_is_raised_if_both_lists_fail(
@@ -554,30 +407,3 @@ def test_first_error_is_raised_if_both_lists_fail(
 
     assert caught.value.about == "the list of accounts"
     assert "403" in caught.value.what
-
-
-def test_location_without_access_is_an_error_with_advice(portal: PortalServer, client: PortalClient) -> None:
-    query = UsageQuery(BARN.account, BARN.number, "HOURLY", TODAY - DAY, TODAY, WALL)
-
-    with pytest.raises(AccessError) as caught:
-        client.usage(query)
-
-    assert caught.value.about == "location 70002 of account 55002"
-
-
-def count(calls_made: list[Call], ending: str) -> int:
-    return sum(call.path.endswith(ending) for call in calls_made)
-
-
-def test_one_sign_in_is_enough_for_a_round(
-    start_portal: StartPortal, start_client: StartClient, record: Record
-) -> None:
-    server = start_portal(TWO)
-    client = start_client(login_of(server))
-    sent = record(server)
-
-    for place in client.locations():
-        client.usage(UsageQuery(place.account, place.number, "HOURLY", TODAY - DAY, TODAY, WALL))
-
-    assert count(sent, "/v2") == 1
-    assert count(sent, "/poll") == 2
