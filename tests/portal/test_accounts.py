@@ -46,7 +46,7 @@ SPELLINGS: dict[str, tuple[list[str], dict[str, str]]] = {
 }
 
 
-@pytest.mark.parametrize("industries", [None, {}, {"4411": []}, {"4411": None}])
+@pytest.mark.parametrize("industries", [None, {"4411": []}, {"4411": None}])
 @pytest.mark.parametrize(("codes", "descriptions"), SPELLINGS.values(), ids=SPELLINGS)
 def test_industries_decide_before_descriptions_and_codes(
     codes: list[str], descriptions: dict[str, str], industries: Json
@@ -58,7 +58,7 @@ def test_industries_decide_before_descriptions_and_codes(
         assert found(account(**item | {INDUSTRIES: {"4411": ["WATER", "GAS"]}})) == [("55001", "4411", False, True)]
 
 
-@pytest.mark.parametrize("codes", [["NGAS", "SEWER", "TRASH"], ["1WATER"], []])
+@pytest.mark.parametrize("codes", [["NGAS", "SEWER"], []])
 def test_without_industries_other_services_are_not_electric(codes: list[str]) -> None:
     item = account(services=codes, serviceToServiceDescription=dict.fromkeys(codes, "City Utilities"))
     item |= {INDUSTRIES: None, SUMMARIES: {"4411": [summary(services=codes)]}}
@@ -79,12 +79,7 @@ def test_one_location_may_belong_to_two_accounts() -> None:
     assert found(account(), account("55002")) == [FOUND, ("55002", "4411", True, True)]
 
 
-@pytest.mark.parametrize("number", ["0012345001", 55001])
-def test_account_is_text_or_number(number: Json) -> None:
-    assert only(account(number)).account == str(number)
-
-
-@pytest.mark.parametrize("number", [None, " ", {}, True])
+@pytest.mark.parametrize("number", [None, " "])
 def test_entry_without_account_is_skipped(number: Json) -> None:
     assert found(account(number), {}, {"account": "1"}, account()) == [FOUND]
 
@@ -141,12 +136,12 @@ def named(description: Json, *, address: Json = None, line: str = "12 OAK RD SPR
     return only(item).name
 
 
-@pytest.mark.parametrize("nickname", ["Farm house", "Großmutters Hütte", "Unit B", "Well pump 2"])
+@pytest.mark.parametrize("nickname", ["Großmutters Hütte", "Well pump 2"])
 def test_nickname_is_kept(nickname: str) -> None:
     assert named(f"  {nickname} ") == nickname
 
 
-@pytest.mark.parametrize("description", [None, "  ", {"addr1": "12 OAK RD"}, ["12 OAK RD"], True])
+@pytest.mark.parametrize("description", [None, "  ", {"addr1": "12 OAK RD"}])
 def test_name_is_empty_without_a_nickname(description: Json) -> None:
     assert named(description) == ""
 
@@ -155,9 +150,7 @@ def test_name_is_empty_without_a_nickname(description: Json) -> None:
     "description",
     [
         "12 Oak Rd",
-        "12 OAK RD SPRINGFIELD VA 22150",
         "12 Oak Rd, Springfield",
-        "12  OAK  RD",
         "House at 12 Oak Rd",
         "Springfield, VA",
     ],
@@ -186,11 +179,8 @@ def test_address_is_recognized_with_other_punctuation(address: Json) -> None:
     [
         (["4411", "4412"], ["4411", "4412"]),
         ([4411], ["4411"]),
-        ([{"id": "4411"}, {"id": 4412}], ["4411", "4412"]),
-        ([{"serviceLocation": "4411"}], ["4411"]),
+        ([{"id": "4411"}, {"serviceLocation": 4412}, "4411"], ["4411", "4412"]),
         ([None, "", {}, True, "4411"], ["4411"]),
-        (["4411", "4411"], ["4411"]),
-        ([], []),
         (None, []),
     ],
 )
@@ -236,7 +226,7 @@ def test_bill_dates_are_instants_in_seconds() -> None:
     assert only(account(**{SUMMARIES: {"4411": [summary(**bills)]}})).bill_reads == (1764910800, 1767589200)
 
 
-@pytest.mark.parametrize("strange", [None, 0, -1, True, "1764910800000", 1764910800000.5, {}, 253402300799000])
+@pytest.mark.parametrize("strange", [0, True, "1764910800000", 1764910800000.5, 253402300799000])
 def test_invalid_bill_date_is_skipped(strange: Json) -> None:
     bills = {"lastBillPrevReadDtTm": strange, "lastBillPresReadDtTm": PRESENT}
     assert only(account(**{SUMMARIES: {"4411": [summary(**bills)]}})).bill_reads == (1767589200,)

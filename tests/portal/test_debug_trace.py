@@ -76,7 +76,6 @@ PAGE: dict[str, Json] = {"content": b"<html>", "headers": {"Content-Type": "text
     ("answer", "told"),
     [
         ({"exc": requests.ConnectTimeout("url: ?userId=member%40example.org")}, "seconds=0.0 error=ConnectTimeout"),
-        (PAGE | {"status_code": 302}, "status=302 seconds=0.0 bytes=6 content_type=text/html shape=page"),
         (PAGE | {"status_code": 503}, "status=503 seconds=0.0 bytes=6 content_type=text/html shape=page"),
     ],
 )
@@ -95,7 +94,6 @@ def test_failed_call_is_logged_without_its_error_message(
         *((path, path) for path in (SIGN_IN, RENEW, METHOD, USER_DATA, ACCOUNTS, POLL)),
         (f"{USER_DATA}?userId=member@example.org", "other"),
         ("/services/secured/service-locations/70001", "other"),
-        ("/services/secured/user/member%40example.org", "other"),
         (f"{USER_DATA}\n", "other"),
     ],
 )
@@ -109,9 +107,7 @@ def test_path_with_a_value_is_not_shown(lines: Lines, path: str, shown: str) -> 
     ("header", "shown"),
     [
         ("Application/JSON ; charset=utf-8", "application/json"),
-        ("text/html;charset=ISO-8859-1", "text/html"),
         ("", "none"),
-        (";charset=utf-8", "none"),
         ("application/json member@example.org", "other"),
         ('multipart/form-data; boundary="12 Secret Lane"', "other"),
     ],
@@ -131,7 +127,6 @@ LARGEST = 16 * 1024 * 1024
         pytest.param(b"", "empty", id="nothing"),
         pytest.param(b"<!DOCTYPE html><p>Dear member@example.org", "page", id="a page"),
         pytest.param(b"Your data could not be verified.", "other", id="words"),
-        pytest.param(b'{"status":"COMPLETE"', "other", id="cut off"),
         pytest.param(b"\xff\xfe\x00", "other", id="bytes"),
         pytest.param(b"[" * 200_000 + b"]" * 200_000, "other", id="deep"),
         pytest.param(b"9" * 5000, "other", id="a number with too many digits"),
@@ -190,7 +185,6 @@ def test_nothing_is_computed_at_other_levels(lines: Lines) -> None:
         ([*[{"x": 1}] * 10, {"type": "USAGE"}], "[11 of {x:number}]"),
         ([{"type": "Ms Miller"}, {"type": "Mr Miller"}, {"type": ["x"]}], "[3 of {type:text}|{type:[1 of text]}]"),
         ({"70001": [1], "x": 3, "70002": "b"}, "{<key>*2:text,x:number}"),
-        ({"status": "INVALID_TOKEN"}, "{status:INVALID_TOKEN}"),
         ({"status": "complete", "name": "USAGE", "timeFrame": 5}, "{status:text,name:text,timeFrame:number}"),
         ({"industries": ["WATER", "GAS", "x"]}, "{industries:[3 of WATER|GAS|text]}"),
         ({"serviceLocationToIndustries": {"70001": ["GAS"]}}, "{serviceLocationToIndustries:{<key>*1:[1 of GAS]}}"),

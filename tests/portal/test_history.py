@@ -131,7 +131,7 @@ def beyond(longest: int, kind: type[PortalError] = ProtocolError) -> Callable[[U
 
 
 @pytest.mark.parametrize("first", [date(2026, 2, 20), date(2026, 10, 15)])
-@pytest.mark.parametrize("longest", [1, 4, 15, 29])
+@pytest.mark.parametrize("longest", [1, 4, 29])
 def test_failed_range_is_halved_down_to_single_days(longest: int, first: date) -> None:
     portal = Portal(refuses=beyond(longest))
     history = fetch(portal, 35, first=first)
@@ -147,7 +147,7 @@ def test_pending_range_is_halved() -> None:
     assert (days_had(history), history.error) == (dates(35), None)
 
 
-@pytest.mark.parametrize("longest", [1, 2, 3, 5, 7])
+@pytest.mark.parametrize("longest", [1, 3, 7])
 def test_length_that_the_portal_can_answer_is_found_soon(longest: int) -> None:
     portal = Portal(refuses=beyond(longest, PendingError))
     location = history_of(portal)
@@ -194,7 +194,7 @@ def fails_on(*days: date) -> Callable[[UsageQuery], PortalError | None]:
     return lambda query: ProtocolError("FAILED") if any(query.start <= each < query.end for each in starts) else None
 
 
-@pytest.mark.parametrize("numbers", [[0], [12], [34], [3, 20]])
+@pytest.mark.parametrize("numbers", [[0], [34], [3, 20]])
 def test_failed_day_costs_no_other_day(numbers: list[int]) -> None:
     bad = [FIRST + timedelta(days=number) for number in numbers]
     history = fetch(Portal(refuses=fails_on(*bad)), 35)
@@ -255,10 +255,8 @@ def cases() -> dict[str, Case]:
     both = {HOURLY, DAILY}
     return {
         "an interval meter": Case(Portal(["A"], has_hourly=True), {"A": {HOUR}}, {HOURLY}),
-        "an interval meter without flags": Case(Portal(["A"]), {"A": {HOUR}}, {HOURLY}),
         "daily only, the flags say so": Case(Portal([], ["A"], has_hourly=False), {"A": {DAY}}, both),
         "daily only, hourly is empty": Case(Portal([], ["A"]), {"A": {DAY}}, both),
-        "daily only, hourly knows no meter": Case(Portal([], ["A"], lists=[]), {"A": {DAY}}, both),
         "monthly only": Case(Portal([], [], lists=["A"], has_hourly=False), {"A": set()}, both),
         "one of each": Case(Portal(["A"], ["B"]), {"A": {HOUR}, "B": {DAY}}, both),
         "one of each, known": Case(Portal(["A"], ["B"]), {"A": {HOUR}, "B": {DAY}}, both, {"A": HOUR, "B": DAY_STEP}),

@@ -87,7 +87,6 @@ def test_energy_at_a_missing_time_is_an_hour_later(zone: str) -> None:
     ("missing", "there", "expected"),
     [
         ([0.0], [], None),
-        ([None], [], None),
         ([-0.5], [], -0.5),
         ([0.5], [0.2], 0.7),
         ([0.5], [None], 0.5),
@@ -114,8 +113,6 @@ DOUBLED = wall("2026-11-01 01:30")
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ([1.0], {FIRST: 1.0}),
-        ([1.0, 2.0], {FIRST: 1.0, SECOND: 2.0}),
         ([1.0, 1.0], {FIRST: 1.0, SECOND: 1.0}),
         ([None, 2.0], {FIRST: None, SECOND: 2.0}),
         ([1.0, None], {FIRST: 1.0, SECOND: None}),
@@ -134,11 +131,9 @@ def test_nth_point_of_the_repeated_hour_is_the_nth_instant(
     ("values", "kept", "warnings"),
     [
         ([1.0, 1.0, 1.0], 1.0, 0),
-        ([2.0, 1.0], 1.0, 1),
         ([1.0, 0.0], 0.0, 1),
         ([1.0, 2.0, 3.0], 3.0, 1),
         ([None, 2.0], 2.0, 0),
-        ([None, None], None, 0),
     ],
 )
 def test_later_of_different_points_wins_elsewhere(
@@ -159,8 +154,6 @@ def test_later_of_different_points_wins_elsewhere(
         ("2026-11-01 00:00", True),
         ("2026-11-01 23:45", True),
         ("2026-11-02 00:00", False),
-        ("9999-12-01 00:00", False),
-        ("1969-12-31 00:00", False),
     ],
 )
 def test_range_includes_its_start_but_not_its_end(shown: str, *, inside: bool) -> None:
@@ -169,7 +162,7 @@ def test_range_includes_its_start_but_not_its_end(shown: str, *, inside: bool) -
     assert len(found.warnings) == int(not inside)
 
 
-@pytest.mark.parametrize("time", [wall("9999-12-31 23:59"), 10**15, 10**300, -(10**15), -1])
+@pytest.mark.parametrize("time", [wall("9999-12-31 23:59"), 10**300, -1])
 def test_impossible_time_is_dropped_in_any_range(time: int) -> None:
     found = placed([(time, 1.0)], bounds=(-(10**18), 10**18))
     assert found.values == {}
@@ -266,7 +259,6 @@ COARSE = every(HOUR)
 @pytest.mark.parametrize(
     "walls",
     [
-        COARSE,
         COARSE[:4],
         COARSE[:5] + COARSE[8:],
         [MONDAY, MONDAY + QUARTER, *COARSE[1:]],
@@ -288,7 +280,6 @@ def test_coarser_meter_keeps_its_step_early_in_the_day() -> None:
     [
         ({5: QUARTER, 6: HOUR}, QUARTER),
         ({4: QUARTER, 6: HOUR}, QUARTER),
-        ({6: HOUR}, HOUR),
         ({1: QUARTER, 7: HOUR}, HOUR),
     ],
 )

@@ -66,10 +66,10 @@ class Gate:
         login = login_of(url, UserSpec(totp_secret=totp), password=password)
         return sign_in(login, self.transport, self, lambda: now)
 
-    def refusal(self, *, password: str = "p", totp: str = "") -> tuple[type[PortalError], str, list[str]]:
+    def refusal(self, totp: str = "") -> tuple[type[PortalError], str, list[str]]:
         """Sign in, and return the class and message of the error and what the gate was told."""
         with pytest.raises(PortalError) as caught:
-            self.sign_in(password=password, totp=totp)
+            self.sign_in(totp=totp)
         assert caught.value.while_signing_in
         return type(caught.value), str(caught.value), self.told
 
@@ -224,7 +224,7 @@ def test_known_text_with_status_500_means_second_factor(
     body = '{"message": " your DATA could not be verified. Call us."}'
     requests_mock.post(SIGN_IN, status_code=500, text=body, headers={"Date": date})
 
-    assert gate.refusal(totp=totp) == (TwoFactorError, message, ["check", "two_factor"])
+    assert gate.refusal(totp) == (TwoFactorError, message, ["check", "two_factor"])
     assert requests_mock.call_count == 1
 
 
@@ -258,7 +258,7 @@ def test_rejection_without_second_factor_is_the_password(
 def test_rejection_with_second_factor_is_the_password(gate: Gate, requests_mock: requests_mock.Mocker) -> None:
     requests_mock.post(SIGN_IN, text='{"status": "FAILURE"}')
 
-    assert gate.refusal(totp=TOTP) == (CredentialsError, REFUSED.format("200, FAILURE"), ["check", "credentials"])
+    assert gate.refusal(TOTP) == (CredentialsError, REFUSED.format("200, FAILURE"), ["check", "credentials"])
     assert requests_mock.call_count == 1
 
 
@@ -395,7 +395,7 @@ def test_wrong_clock_is_named_as_the_cause(
     headers = {"Date": formatdate(NOW - ahead, usegmt=True)}
     requests_mock.post(SIGN_IN, status_code=500, text="Your data could not be verified.", headers=headers)
 
-    assert gate.refusal(totp=TOTP)[1] == message
+    assert gate.refusal(TOTP)[1] == message
 
 
 def test_simulated_portal_with_another_clock_shows_it(gate: Gate, portal: PortalServer) -> None:
