@@ -68,7 +68,7 @@ def _of_account(item: dict[str, Json]) -> Iterator[AccountLocation]:
     industries = _map(item, "serviceLocationToIndustries")
     summaries = _summaries(item)
     descriptions = _map(item, "serviceToServiceDescription")
-    addresses = {_words(text(item.get("address")))}
+    address = _words(text(item.get("address")))
     for key in dict.fromkeys([*industries, *summaries]):
         number, summary = key.strip(), summaries.get(key, {})
         if not account or not number:
@@ -78,7 +78,7 @@ def _of_account(item: dict[str, Json]) -> Iterator[AccountLocation]:
         yield AccountLocation(
             account,
             number,
-            _nickname(summary, addresses),
+            _nickname(summary, address),
             electric="ELECTRIC" in kinds if kinds else _sounds_electric(item, summary, descriptions),
             active=not flag(item.get("inactive")) and not _is_closed(summary),
             industries=kinds,
@@ -107,13 +107,16 @@ def _rank(summary: dict[str, Json]) -> tuple[bool, bool]:
     return _is_closed(summary), "ELEC" not in codes.upper()
 
 
-def _nickname(summary: dict[str, Json], addresses: set[str]) -> str:
-    """Return the member's name for the location, unless the portal filled it with the address."""
+def _nickname(summary: dict[str, Json], line: str) -> str:
+    """Return the member's name for the location, unless the portal filled it with the address.
+
+    line: the address of the account.
+    """
     name = "".join(each if each.isprintable() else " " for each in text(summary.get("description")))
     address = summary.get("address")
     fields = address if isinstance(address, dict) else {"addr1": address}
     lines = [_words(text(fields.get(key))) for key in ("addr1", "addr2", "city", "state", "zip")]
-    streets = {*lines[:2], " ".join(filter(None, lines)), *addresses} - {""}
+    streets = {*lines[:2], " ".join(filter(None, lines)), line} - {""}
     words = _words(name)
     return "" if any(f" {street} " in f" {words} " or f" {words} " in f" {street} " for street in streets) else name
 

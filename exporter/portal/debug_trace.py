@@ -7,7 +7,7 @@ else only the type is shown. The portal uses location and meter numbers as keys,
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 
 from ..httpcall import ClientResponse
@@ -142,20 +142,16 @@ def _parts(value: Json, kind: FieldKind) -> Iterator[str]:
         yield "}"
     elif isinstance(value, list):
         yield f"[{len(value)}"
-        for index, item in enumerate(_first_of_each_type(value[:_LOOKED_AT])):
+        firsts: dict[str, Json] = {}
+        for item in value[:_LOOKED_AT]:
+            word = item.get("type") if isinstance(item, dict) else item
+            firsts.setdefault(_leaf(word, FieldKind.WORD), item)
+        for index, item in enumerate(firsts.values()):
             yield "|" if index else " of "
             yield from _parts(item, kind)
         yield "]"
     else:
         yield _leaf(value, kind)
-
-
-def _first_of_each_type(items: list[Json]) -> Iterable[Json]:
-    firsts: dict[str, Json] = {}
-    for item in items:
-        word = item.get("type") if isinstance(item, dict) else item
-        firsts.setdefault(_leaf(word, FieldKind.WORD), item)
-    return firsts.values()
 
 
 def _leaf(value: Json, kind: FieldKind) -> str:

@@ -131,8 +131,16 @@ class LocationHistory:
         failed_days = pending_ranges = 0
         while ranges:
             first, last = ranges.pop(0)
+            begin, until = midnights[first], midnights[last]
+            query = UsageQuery(self._account, self._location, time_frame, begin, until, self._clock)
             try:
-                answers.append(self._one(time_frame, midnights[first], midnights[last], known))
+                answer = self._ask(query)
+                if self._watch:
+                    self._watch(answer, time_frame, begin, until)
+                if time_frame == DAILY:
+                    answers.append(read_days(answer, self._clock, begin, until))
+                else:
+                    answers.append(read_intervals(answer, self._clock, begin, until, known.steps))
                 pending_ranges = 0
             except (PendingError, ProtocolError) as error:
                 days = last - first
@@ -148,15 +156,6 @@ class LocationHistory:
                 if isinstance(error, PendingError) or failed_days == _FAILED_DAYS:
                     break
         return failed
-
-    def _one(self, time_frame: str, start: int, end: int, known: KnownMeters) -> RangeReadings:
-        query = UsageQuery(self._account, self._location, time_frame, start, end, self._clock)
-        answer = self._ask(query)
-        if self._watch:
-            self._watch(answer, time_frame, start, end)
-        if time_frame == DAILY:
-            return read_days(answer, self._clock, start, end)
-        return read_intervals(answer, self._clock, start, end, known.steps)
 
 
 def _needs_days(hourly: list[RangeReadings], known: KnownMeters) -> bool:

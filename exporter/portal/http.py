@@ -11,8 +11,7 @@ from ..httpcall import Authorization, CallFailedError, CallFailure, CallLimits, 
 from .debug_trace import trace
 from .parsing import Json
 
-LIMITS = CallLimits(body=128 * 1024 * 1024)
-
+_LIMITS = CallLimits(body=128 * 1024 * 1024)
 _BUSY = (429, 502, 503, 504)
 _UNREACHABLE = ("cannot reach {}, or the connection was lost", "check api_url and the network")
 _FAILURES = {
@@ -53,11 +52,11 @@ def read_json(response: ClientResponse, what: str) -> Json:
 class Transport:
     """The connection to one portal."""
 
-    def __init__(self, base_url: str, clock: Clock, observer: Observer, *, limits: CallLimits = LIMITS) -> None:
+    def __init__(self, base_url: str, clock: Clock, observer: Observer) -> None:
         self._host = urlsplit(base_url).netloc
         self._clock = clock
         self._observer = observer
-        self._client = HttpClient(base_url, limits, headers={"Accept": "application/json"}, ticks=clock.monotonic)
+        self._client = HttpClient(base_url, _LIMITS, headers={"Accept": "application/json"}, ticks=clock.monotonic)
 
     def close(self) -> None:
         """Close the connections."""

@@ -70,7 +70,7 @@ def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]
             _repeat(placed, instants[-1], value)
     for wall, value in nowhere.items():
         instant = clock.instant_before_change(wall)
-        placed.values[instant] = (placed.values.get(instant) or 0.0) + value
+        values[instant] = (values.get(instant) or 0.0) + value
     return placed
 
 

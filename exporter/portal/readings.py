@@ -84,13 +84,16 @@ class _Meter:
         return sorted(every.union(*self.periods.values()))
 
     def reading(self, start: int, end: int) -> Reading:
-        usage, export, cost = self.energy.usage.get(start), self.energy.export.get(start), self.cost.get(start)
+        usage, export, cost = (
+            amount(values[start]) if start in values else None
+            for values in (self.energy.usage, self.energy.export, self.cost)
+        )
         return Reading(
             start,
             end,
-            None if usage is None else amount(usage),
-            None if export is None else amount(export),
-            None if cost is None else amount(cost),
+            usage,
+            export,
+            cost,
             tuple((period, amount(values[start])) for period, values in self.periods.items() if start in values),
         )
 
@@ -101,7 +104,16 @@ def _read(answer: UsageAnswer, clock: WallClock, found: Iterable[tuple[_Meter, l
     meters: list[MeterReadings] = []
     for meter, readings, step in found:
         warnings += [f"meter {meter.number}: {warning}" for warning in meter.warnings]
-        meters.append(MeterReadings(_info(meter, step), tuple(readings), bool(meter.instants()) and not readings))
+        info = MeterInfo(
+            number=meter.number,
+            flows=tuple(sorted({channel.direction for channel in meter.channels} - {""})),
+            parent=any(channel.parent for channel in meter.channels),
+            net=any(channel.net for channel in meter.channels),
+            exports=meter.energy.exports,
+            signed=meter.energy.signed,
+            step=step,
+        )
+        meters.append(MeterReadings(info, tuple(readings), bool(meter.instants()) and not readings))
     connected = clock.midnight_of(answer.connected) if answer.connected else None
     return RangeReadings(tuple(meters), answer.has_hourly, warnings=tuple(dict.fromkeys(warnings)), connected=connected)
 
@@ -117,13 +129,15 @@ def _meters(answer: UsageAnswer, placing: Placing, clock: WallClock, start: int,
         meters[series.channel.meter].warnings += result.warnings
         return result.values
 
-    energies: dict[str, list[tuple[Channel, Values]]] = defaultdict(list)
+    def by_meter(every: Iterable[ChannelSeries]) -> dict[str, list[tuple[Channel, Values]]]:
+        found: dict[str, list[tuple[Channel, Values]]] = defaultdict(list)
+        for series in every:
+            found[series.channel.meter].append((series.channel, placed(series)))
+        return found
+
+    energies, costs = by_meter(answer.usage), by_meter(answer.cost)
     for series in answer.usage:
-        energies[series.channel.meter].append((series.channel, placed(series)))
         meters[series.channel.meter].walls += [wall for wall, _ in series.points]
-    costs: dict[str, list[tuple[Channel, Values]]] = defaultdict(list)
-    for series in answer.cost:
-        costs[series.channel.meter].append((series.channel, placed(series)))
     for period, series in answer.periods:
         if meter := meters.get(series.channel.meter):
             used = {instant: value for instant, value in placed(series).items() if value is not None and value >= 0}
@@ -140,9 +154,7 @@ def _meters(answer: UsageAnswer, placing: Placing, clock: WallClock, start: int,
 def _intervals_of(
     meter: _Meter, clock: WallClock, interval_ends: Mapping[int, int], known_step: int
 ) -> tuple[list[Reading], int]:
-    steps = day_steps(meter.walls, interval_ends)
-    if not steps and 0 < known_step < DAILY:
-        steps = {0: known_step}
+    steps = day_steps(meter.walls, interval_ends) or ({0: known_step} if 0 < known_step < DAILY else {})
     if not steps:
         if meter.instants():
             meter.warnings.append("too few points to know how long their intervals are; waiting for more")
@@ -170,15 +182,3 @@ def _without_strays(meter: _Meter, found: Sequence[tuple[Reading, int]]) -> Iter
                 continue
             meter.warnings.append("an interval does not line up with the others")
         yield reading
-
-
-def _info(meter: _Meter, step: int) -> MeterInfo:
-    return MeterInfo(
-        number=meter.number,
-        flows=tuple(sorted({channel.direction for channel in meter.channels if channel.direction})),
-        parent=any(channel.parent for channel in meter.channels),
-        net=any(channel.net for channel in meter.channels),
-        exports=meter.energy.exports,
-        signed=meter.energy.signed,
-        step=step,
-    )

@@ -148,20 +148,16 @@ def _judge(login: Login, response: ClientResponse, now: float) -> Token | None:
 
 
 def _token(answer: dict[str, Json], owner: str, now: float) -> Token | None:
+    """Return the token in an answer, if any (docs/portal.md, "Tokens")."""
     value = answer.get("authorizationToken")
     if not isinstance(value, str) or not value or text(answer.get("status")).upper() not in ("", "SUCCESS"):
         return None
-    return Token(value, text(answer.get("primaryUsername")) or owner, now + _life(answer, now))
-
-
-def _life(answer: dict[str, Json], now: float) -> float:
-    """Return how long a token is valid, in seconds (docs/portal.md, "Tokens")."""
     given: list[Json] = [answer.get("expiresIn"), answer.get("expiration")]
-    expires_in, expiration = [float(value) if type(value) in (int, float) else 0.0 for value in given]
-    if expires_in > 0:
-        return expires_in
-    left = (expiration / 1000 if expiration > _MILLISECONDS else expiration) - now
-    return left if 0 < left < 86400 else _LIFE  # noqa: PLR2004
+    life, expiration = [float(each) if type(each) in (int, float) else 0.0 for each in given]
+    if not life > 0:  # NaN is possible
+        left = (expiration / 1000 if expiration > _MILLISECONDS else expiration) - now
+        life = left if 0 < left < 86400 else _LIFE  # noqa: PLR2004
+    return Token(value, text(answer.get("primaryUsername")) or owner, now + life)
 
 
 def _rejection(login: Login, transport: Transport, response: ClientResponse) -> PortalError:

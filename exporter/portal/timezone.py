@@ -103,11 +103,11 @@ def judge_zone(zone: ZoneInfo, evidence: Collection[OffsetEvidence], bill_reads:
     It is contradicted if it fits no evidence, another zone fits all of it, at least two ranges are independent, and
     the read dates of bills do not fit it.
     """
-    agreeing = [each for each in evidence if each.agrees(zone)]
-    if evidence and len(agreeing) == len(evidence):
-        return ZoneVerdict(ZoneState.FITS)
     if not evidence:
         return ZoneVerdict(ZoneState.FITS if bills_fit(zone, bill_reads) else ZoneState.UNKNOWN)
+    agreeing = sum(each.agrees(zone) for each in evidence)
+    if agreeing == len(evidence):
+        return ZoneVerdict(ZoneState.FITS)
     others = tuple(each for each in matching_zones(evidence) if each != zone.key)
     if agreeing or not others or bills_fit(zone, bill_reads):
         return ZoneVerdict(ZoneState.UNKNOWN, others)

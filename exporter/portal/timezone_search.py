@@ -41,11 +41,9 @@ _SHORTEST_PROBE = 2 * _HOUR  # an hourly meter needs two points to show its step
 
 def not_asked(before: PortalError) -> PortalError:
     """Return the error of a location that was skipped because another location failed."""
-    kind: type[PortalError] = TransportError
-    why = "an earlier request failed"
     if isinstance(before, PendingError):
-        kind, why = PendingError, "the portal was still computing an earlier request"
-    return kind(f"not requested because {why}", advice=TRY_LATER)
+        return PendingError("not requested because the portal was still computing an earlier request", advice=TRY_LATER)
+    return TransportError("not requested because an earlier request failed", advice=TRY_LATER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,26 +30,24 @@ class WallClock:
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
         # Called for every point of a history, but only two days a year differ from the rest.
-        self._instants = lru_cache(maxsize=4096)(self._find_instants)
-        self._ahead_on = lru_cache(maxsize=4096)(self._find_ahead_on)
-        self._ahead_at = lru_cache(maxsize=4096)(self._find_ahead_at)
+        cached = lru_cache(maxsize=4096)
+        self._instants = cached(self._find_instants)
+        self.ahead_on = cached(self._find_ahead_on)
+        self._ahead_at = cached(self._find_ahead_at)
 
     def instants(self, wall: int) -> tuple[int, ...]:
         """Return the instants at which the clock shows this time.
 
         There are none in the missing hour in spring, two in the repeated hour in autumn, and one otherwise.
         """
-        ahead = self._ahead_on(wall // DAY)
+        ahead = self.ahead_on(wall // DAY)
         return self._instants(wall) if ahead is None else (wall - ahead,)
 
-    def ahead_on(self, day: int) -> int | None:
+    def _find_ahead_on(self, day: int) -> int | None:
         """Return how far the clock is ahead of UTC on a day; None if that changes.
 
         day: its number on the wall clock. The result is in seconds.
         """
-        return self._ahead_on(day)
-
-    def _find_ahead_on(self, day: int) -> int | None:
         first, last = self._find_instants(day * DAY), self._find_instants((day + 1) * DAY)
         is_plain = len(first) == len(last) == 1 and last[0] - first[0] == DAY
         return day * DAY - first[0] if is_plain else None
