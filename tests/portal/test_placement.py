@@ -134,6 +134,7 @@ def test_nth_point_of_the_repeated_hour_is_the_nth_instant(
         ([1.0, 0.0], 0.0, 1),
         ([1.0, 2.0, 3.0], 3.0, 1),
         ([None, 2.0], 2.0, 0),
+        ([1.0, None], 1.0, 0),
     ],
 )
 def test_later_of_different_points_wins_elsewhere(

@@ -174,6 +174,7 @@ def test_secondary_login_acts_for_the_owner(clock: ManualClock, gate: Gate, star
         ({"expiresIn": None, "expiration": NOW + 250, "primaryUsername": None}, 250),
         ({"expiresIn": None, "expiration": (NOW + 250) * 1000, "primaryUsername": 7.5}, 250),
         ({"expiresIn": 0, "expiration": None}, 299),
+        ({"expiresIn": float("nan"), "expiration": None}, 299),
         ({"expiresIn": -5, "expiration": NOW - 10}, 299),
         ({"expiresIn": True, "expiration": "later"}, 299),
         ({"expiresIn": 299, "expiration": NOW + 7200}, 299),
