@@ -155,25 +155,25 @@ _AXIS = 8
 _WIDTH = 2
 
 
-def chart(bars: Sequence[tuple[str, float | None]], *, plain: bool = False, levels: int = _LEVELS) -> list[str]:
+def chart(bars: Sequence[tuple[str, float | None]], *, plain: bool = False) -> list[str]:
     """Return a bar chart of kWh as lines, with a scale and every third label.
 
     With `plain`, only ASCII is used. A missing value is drawn as a dot on the baseline; zero is drawn empty.
     """
     top = max((value for _, value in bars if value), default=0.0)
     lines = []
-    for level in range(levels - 1, -1, -1):
-        cells = [_cell(value, top, level, levels, plain=plain) for _, value in bars]
-        scale = f"{top * (level + 1) / levels:.2f}" if level in (levels - 1, 0) else ""
+    for level in reversed(range(_LEVELS)):
+        cells = [_cell(value, top, level, plain=plain) for _, value in bars]
+        scale = f"{top * (level + 1) / _LEVELS:.2f}" if level in (_LEVELS - 1, 0) else ""
         lines.append((f"{scale:>{_AXIS - 1}} " + " ".join(cells)).rstrip())
     baseline = "".join(f"{label:<{(_WIDTH + 1) * 3}}" for label, _ in bars[::3])
     return [*lines, (" " * _AXIS + baseline).rstrip()]
 
 
-def _cell(value: float | None, top: float, level: int, levels: int, *, plain: bool) -> str:
+def _cell(value: float | None, top: float, level: int, *, plain: bool) -> str:
     if value is None:
         return " " * _WIDTH if level else ("?" if plain else "·").ljust(_WIDTH)
-    eighths = round(value / top * levels * _FULL) if top else 0
+    eighths = round(value / top * _LEVELS * _FULL) if top else 0
     if value and level == 0:
         eighths = max(1, eighths)  # a small value is not zero
     filled = min(max(eighths - level * _FULL, 0), _FULL)
