@@ -39,7 +39,7 @@ def charted(entry: Json) -> dict[int, int]:
 # -- times
 
 
-@pytest.mark.parametrize("step", [300, 900, 1800, 3600])
+@pytest.mark.parametrize("step", [300, 3600])
 def test_points_and_charted_intervals_follow_the_wall_clock(step: int) -> None:
     entry = Member(meter(step=step)).usage()
     starts = list(range(june(0), wall(2026, 6, 11), step * 1000))
@@ -222,14 +222,12 @@ def test_ids_can_be_numbers() -> None:
     assert [each["meterNumber"] for each in entry["series"]] == ["81001", "8A"]
 
 
-@pytest.mark.parametrize(
-    ("how", "rest"),
-    [(Poll.NO_DATA, {}), (Poll.NO_ELECTRIC, {"data": {}}), (Poll.NO_ENTRY, {"data": {"ELECTRIC": []}})],
-)
-def test_an_answer_can_be_empty(how: Poll, rest: Json) -> None:
-    member = Member(poll=how)
-    member.sign_in()
-    assert json.loads(member.poll(MIDNIGHT, NEXT).body) == {"status": "COMPLETE"} | rest
+def test_an_answer_can_be_empty() -> None:
+    empty = {Poll.NO_DATA: {}, Poll.NO_ELECTRIC: {"data": {}}, Poll.NO_ENTRY: {"data": {"ELECTRIC": []}}}
+    for how, rest in empty.items():
+        member = Member(poll=how)
+        member.sign_in()
+        assert json.loads(member.poll(MIDNIGHT, NEXT).body) == {"status": "COMPLETE"} | rest
 
 
 def test_entries_can_lack_usage_series_or_points() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.intervals.samples import version
-from exporter.status_page.figures import Figures, Freshness, figures_of, freshness
+from exporter.status_page.figures import Figures, Freshness, MonthFigures, figures_of, freshness
 
 from ..support.status import HOUR, NOON, full_day
 from ..support.worlds import ZONE
@@ -26,10 +26,6 @@ def june(*numbers: int, cost: float | None = None) -> list[Interval]:
 # -- days and months
 
 
-def test_a_meter_without_data_has_no_figures() -> None:
-    assert of() == Figures()
-
-
 def test_days_with_energy_are_listed_with_their_length() -> None:
     dates = [date(2026, 3, 8), date(2026, 6, 1), date(2026, 11, 1)]
     days = [*map(full_day, dates), full_day(date(2026, 11, 2), None, cost=2.0)]
@@ -37,19 +33,13 @@ def test_days_with_energy_are_listed_with_their_length() -> None:
 
 
 def test_a_month_sums_its_known_full_days() -> None:
-    month = of([full_day(date(2026, 5, 31), 99.0), *june(1, 2, cost=1.1), *june(5)]).month
-    assert month is not None
-    assert [day.date.day for day in month.days] == [1, 2, 5]
-    assert (month.usage, month.export, month.cost) == (30.0, None, 2.2)
+    figures = of([full_day(date(2026, 5, 31), 99.0), *june(1, 2, cost=1.1), *june(5)])
+    assert figures.month == MonthFigures(figures.days[1:], date(2026, 6, 15), 30.0, None, 2.2)
 
 
-@pytest.mark.parametrize(
-    ("today", "is_running"), [(date(2026, 6, 30), True), (date(2026, 7, 1), False), (date(2027, 6, 1), False)]
-)
-def test_a_month_is_running_until_it_ends(today: date, *, is_running: bool) -> None:
-    month = of(june(1), today=today).month
-    assert month is not None
-    assert month.is_running is is_running
+def test_a_month_is_running_until_it_ends() -> None:
+    months = [of(june(1), today=today).month for today in (date(2026, 6, 30), date(2026, 7, 1), date(2027, 6, 1))]
+    assert [month and month.is_running for month in months] == [True, False, False]
 
 
 # -- the usual delay

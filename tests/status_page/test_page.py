@@ -224,10 +224,8 @@ def test_several_meters_have_a_table_of_contents() -> None:
 @pytest.mark.parametrize(
     ("age", "title"),
     [
-        (2 * HOUR, "Power, last 7 days"),
         (5.4 * DAY, "Power, last 7 days"),
         (5.5 * DAY, "Power, 7 days to Tue Jun 9"),
-        (10 * DAY, "Power, 7 days to Fri Jun 5"),
     ],
 )
 def test_missing_data_shows_as_a_gap_after_the_newest(age: float, title: str) -> None:

@@ -194,17 +194,11 @@ def test_failures_of_some_locations_name_them() -> None:
     assert problem.detail.endswith("Location 70005 and 3 more.")
 
 
-def test_the_failing_one_of_several_logins_is_named() -> None:
-    view = seen(snapshot_of(FARM, BARN), login(FARM), login(down={"no answer": [BARN]}))
-    assert [each.name for each in view.logins] == ["farm", "cabin"]
-    assert view.condition == bad("cabin: Last refresh failed")
-    assert view.logins[1].problems == (bad("Last refresh failed", "No answer."),)
-
-
-def test_the_worst_problem_comes_first() -> None:
+def test_the_worst_problem_comes_first_with_its_login() -> None:
     late = location(age=50 * HOUR)
     view = seen(snapshot_of(late, BARN), login(late), login(down={"no answer": [BARN]}), LoginStatus())
-    assert view.condition.words == "cabin: Last refresh failed"
+    assert [each.problems for each in view.logins] == [(), (bad("Last refresh failed", "No answer."),), ()]
+    assert view.condition == bad("cabin: Last refresh failed")
     assert view.more == ["The first refresh is under way", "Data are late: Location 70001"]
 
 
@@ -249,13 +243,10 @@ def test_several_meters_of_a_location_have_their_numbers() -> None:
     assert titles == ["Farm, meter 870001", "Farm, meter 89999"]
 
 
-@pytest.mark.parametrize(
-    ("account", "number", "title"),
-    [("55001", "70001", "Location 70001"), ("55001", "", "Account 55001"), ("", "", "novec")],
-)
-def test_a_location_without_a_name_shows_its_numbers(account: str, number: str, title: str) -> None:
-    unnamed = replace(FARM, key=LocationKey("novec", account, number))
-    assert seen(Snapshot(), login(unnamed)).meters[0].title == title
+def test_a_location_without_a_name_shows_its_numbers() -> None:
+    keys = [LocationKey("novec", *numbers) for numbers in (("", ""), ("55001", ""), ("55001", "70001"))]
+    view = seen(Snapshot(), login(*(replace(FARM, key=key) for key in keys)))
+    assert [each.title for each in view.meters] == ["novec", "Account 55001", "Location 70001"]
 
 
 def test_a_zone_unknown_to_this_machine_is_shown_as_utc() -> None:
