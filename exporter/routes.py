@@ -3,6 +3,7 @@
 from .clock import Clock
 from .refresh.refresher import Refresher
 from .status_page.page import POLICY, render
+from .status_page.summary import summarize
 from .storage.snapshots import SnapshotStore
 from .web.types import App, Request, Response
 
@@ -53,12 +54,11 @@ class Pages:
         return Response(503, f"not ready: {reasons}\n".encode())
 
     def _status_page(self, _: Request) -> Response:
-        body = render(
+        seen = summarize(
             self._store.snapshot,
             self._refresher.statuses(),
             self._clock.now(),
-            telemetry_path=self._telemetry_path,
             is_alive=self._refresher.is_alive,
             backfill_needed=self._store.backfill_needed,
         )
-        return Response(200, body, _HTML, _SECURITY)
+        return Response(200, render(seen, self._telemetry_path), _HTML, _SECURITY)

@@ -122,13 +122,20 @@ def _steps(intervals: Iterable[Interval], pick: Callable[[Energy], float | None]
 
 
 def _paths(name: str, steps: Sequence[PowerStep], days: Days, scaled: Scale) -> str:
-    """Return a line along the steps and the area between it and zero."""
+    """Return a line along the steps and the area between it and zero (x in minutes, y in tenths of a pixel)."""
     if not any(step.watts for step in steps):
         return ""
-    zero = round(scaled.y(0) * _FINE)
+    zero, origin = round(scaled.y(0) * _FINE), days.bounds[0]
     area = line = ""
     for run in _runs(steps):
-        path, begin = _outline(run, days, scaled)
+        x = begin = (run[0].start - origin) // 60
+        y = round(scaled.y(run[0].watts) * _FINE)
+        path = f"M{x} {y}"
+        for step in run:
+            level = round(scaled.y(step.watts) * _FINE)
+            until = (step.end - origin) // 60
+            path += f"v{level - y}h{until - x}" if level != y else f"h{until - x}"
+            x, y = until, level
         area += f"{path}V{zero}H{begin}z"
         line += path
     return f'<path class="{name}-area" d="{area}"/><path class="{name}-line" d="{line}"/>'
@@ -143,20 +150,6 @@ def _runs(steps: Iterable[PowerStep]) -> Iterator[list[PowerStep]]:
             run = []
         run.append(step)
     yield run
-
-
-def _outline(run: Sequence[PowerStep], days: Days, scaled: Scale) -> tuple[str, int]:
-    """Return an SVG path (x in minutes, y in tenths of a pixel) and its first minute."""
-    origin = days.bounds[0]
-    x = begin = (run[0].start - origin) // 60
-    y = round(scaled.y(run[0].watts) * _FINE)
-    path = f"M{x} {y}"
-    for step in run:
-        level = round(scaled.y(step.watts) * _FINE)
-        until = (step.end - origin) // 60
-        path += f"v{level - y}h{until - x}" if level != y else f"h{until - x}"
-        x, y = until, level
-    return path, begin
 
 
 # -- texts

@@ -2,19 +2,16 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from importlib.resources import files
 from string import Template
 from zoneinfo import ZoneInfo
 
 from .. import __version__
 from ..formatting import ago, kwh, lasting
-from ..intervals.model import LocationKey, Snapshot
-from ..refresh.status import LoginStatus
 from .card import card
 from .condition import UTC, Severity
 from .markup import DASH, badges, note, severity, table, text, time
-from .summary import LoginView, MeterView, Summary, summarize
+from .summary import LoginView, MeterView, Summary
 
 STYLE = files(__package__).joinpath("style.css").read_text(encoding="utf-8").strip()
 _PAGE = Template(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
@@ -36,26 +33,14 @@ def _icon(colour: str) -> str:
 _ICONS = {Severity.GOOD: _icon("#2a9d67"), Severity.WAIT: _icon("#d9a514"), Severity.BAD: _icon("#d3362b")}
 
 
-def render(
-    snapshot: Snapshot,
-    statuses: Mapping[str, LoginStatus],
-    now: float,
-    *,
-    telemetry_path: str,
-    is_alive: bool,
-    backfill_needed: Mapping[LocationKey, int],
-) -> bytes:
-    """Return the page as of `now`, in seconds UTC.
-
-    The other parameters are those of `summarize`.
-    """
-    seen = summarize(snapshot, statuses, now, is_alive=is_alive, backfill_needed=backfill_needed)
+def render(seen: Summary, telemetry_path: str) -> bytes:
+    """Return the page."""
     zone = next((view.zone for view in seen.meters if view.meter), UTC)
     sections = (
         _verdict(seen),
         _logins(seen),
         _index(seen) if len(seen.meters) > 1 else "",
-        *(card(view, place, now) for place, view in enumerate(seen.meters)),
+        *(card(view, place, seen.now) for place, view in enumerate(seen.meters)),
     )
     return _PAGE.substitute(
         title=text(seen.condition.words),
@@ -64,24 +49,21 @@ def render(
         version=text(__version__),
         telemetry_path=text(telemetry_path),
         sections="".join(sections),
-        as_of=time(now, zone, now),
+        as_of=time(seen.now, zone, seen.now),
     ).encode()
 
 
 def _verdict(seen: Summary) -> str:
     detail = f"<p>{text(seen.condition.detail)}</p>" if seen.condition.detail else ""
     more = "".join(f"<li>{text(words)}</li>" for words in seen.more)
+    newest = ""
+    view = min(seen.meters, key=lambda view: view.figures.age(seen.now), default=None)
+    if view and view.figures.newest:
+        newest = f'<p class="soft">Newest data: {_past(view.figures.newest.end, view.zone, seen.now)}.</p>'
     return (
         f'<section class="verdict {severity(seen.condition)}"><h1>{text(seen.condition.words)}</h1>'
-        f"{detail}{f'<ul>{more}</ul>' if more else ''}{_newest(seen)}</section>"
+        f"{detail}{f'<ul>{more}</ul>' if more else ''}{newest}</section>"
     )
-
-
-def _newest(seen: Summary) -> str:
-    view = min(seen.meters, key=lambda view: view.figures.age(seen.now), default=None)
-    if not view or not view.figures.newest:
-        return ""
-    return f'<p class="soft">Newest data: {_past(view.figures.newest.end, view.zone, seen.now)}.</p>'
 
 
 def _logins(seen: Summary) -> str:

@@ -84,7 +84,9 @@ def summarize(
     logins = [_login(name, status, snapshot) for name, status in statuses.items()]
     meters = list(_meters(snapshot, statuses, now))
     verdicts = sorted(_verdicts(logins, meters, now, is_alive=is_alive), key=lambda each: each.severity, reverse=True)
-    worst, *rest = verdicts or [_nothing_wrong(meters)]
+    if not verdicts and all(view.freshness is Freshness.NONE for view in meters):
+        verdicts = [wait("No data", "The refresh worked, and the portal gave no intervals and no days.")]
+    worst, *rest = verdicts or [good("All is well")]
     more = [*(each.words for each in rest), *_changed(snapshot, backfill_needed)]
     return Summary(now, worst, more, logins, meters)
 
@@ -218,12 +220,6 @@ def _verdicts(
         yield bad(f"Data are stale: {_named(stale)}", f"Nothing newer for {'up to ' if len(stale) > 1 else ''}{age}.")
     if late := [view for view in meters if view.freshness is Freshness.LATE]:
         yield wait(f"Data are late: {_named(late)}")
-
-
-def _nothing_wrong(meters: Sequence[MeterView]) -> Condition:
-    if all(view.freshness is Freshness.NONE for view in meters):
-        return wait("No data", "The refresh worked, and the portal gave no intervals and no days.")
-    return good("All is well")
 
 
 def _changed(snapshot: Snapshot, backfill_needed: Mapping[LocationKey, int]) -> Iterator[str]:

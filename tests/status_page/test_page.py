@@ -17,6 +17,7 @@ from exporter.simulator.settings import Span
 from exporter.simulator.specs import MeterSpec
 from exporter.simulator.world import World
 from exporter.status_page.page import POLICY, STYLE, render
+from exporter.status_page.summary import summarize
 
 from ..support.clocks import ManualClock
 from ..support.exporter import StartExporter
@@ -33,7 +34,7 @@ HOSTILE = '</style><script src="//evil.example/x.js">alert(1)</script>&"\'<!--'
 def rendered(
     snapshot: Snapshot, statuses: Mapping[str, LoginStatus], now: float = NOON, path: str = "/metrics"
 ) -> Element:
-    return parsed(render(snapshot, statuses, now, telemetry_path=path, is_alive=True, backfill_needed={}))
+    return parsed(render(summarize(snapshot, statuses, now, is_alive=True, backfill_needed={}), path))
 
 
 def page_of(*locations: Location, **statuses: LoginStatus) -> Element:
@@ -384,5 +385,5 @@ def test_ten_meters_in_both_directions_stay_below_a_megabyte() -> None:
     days = tuple(full_day(date(2026, 5, 11) + each * ONE, 30.0, 4.0, 3.5) for each in range(35))
     meter = Meter(MeterInfo("81001", exports=True), intervals, days)
     snapshot = snapshot_of(replace(FARM, meters=(meter,) * 10))
-    page = render(snapshot, {}, NOON, telemetry_path="/metrics", is_alive=True, backfill_needed={})
-    assert len(page) < 1_000_000
+    seen = summarize(snapshot, {}, NOON, is_alive=True, backfill_needed={})
+    assert len(render(seen, "/metrics")) < 1_000_000
