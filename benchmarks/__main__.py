@@ -28,8 +28,9 @@ from exporter.portal.readings import read_intervals
 from exporter.portal.usage import decode
 from exporter.portal.walltime import WallClock
 from exporter.refresh.refresher import Refresher
-from exporter.simulator.answers import Question, usage_answer
+from exporter.simulator.answers import usage_answer
 from exporter.simulator.household import Household
+from exporter.simulator.points import Question
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings

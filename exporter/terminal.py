@@ -68,13 +68,18 @@ class Terminal:
             case Heading(text):
                 self.say()
                 self.say(Text(text, style="bold"))
-            case Finding():
-                self._finding(part)
+            case Finding(verdict, step, text, advice):
+                line = Text("  ")
+                line.append(f"{verdict:<{_VERDICT_WIDTH}}", style=_COLORS[verdict])
+                line.append(f"  {step:<{_STEP_WIDTH}}  {text}")
+                self.say(line)
+                if advice:
+                    self.say(" " * (_VERDICT_WIDTH + _STEP_WIDTH + 6) + "-> " + advice)
             case Bars(title, bars):
                 plain = not (self._out.encoding or "").lower().startswith("utf")
                 self.say()
-                for line in (title, *chart(bars, plain=plain)):
-                    self.say(f"  {line}")
+                for drawn in (title, *chart(bars, plain=plain)):
+                    self.say(f"  {drawn}")
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table.
@@ -88,14 +93,6 @@ class Terminal:
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         self._out.print(table)
-
-    def _finding(self, finding: Finding) -> None:
-        line = Text("  ")
-        line.append(f"{finding.verdict:<{_VERDICT_WIDTH}}", style=_COLORS[finding.verdict])
-        line.append(f"  {finding.step:<{_STEP_WIDTH}}  {finding.text}")
-        self.say(line)
-        if finding.advice:
-            self.say(" " * (_VERDICT_WIDTH + _STEP_WIDTH + 6) + "-> " + finding.advice)
 
     # -- questions
 

@@ -13,8 +13,6 @@ from .settings import MonthlyBounds, Poll
 from .specs import MeterSpec, Resolution
 from .truth import Almanac, BillingPeriod
 
-__all__ = ["Question", "usage_answer"]
-
 _PERIODS = ("Super Off Peak", "Off Peak", "On Peak")
 _DAY = 86400
 _END_OF_TIME = date(9999, 12, 31)
@@ -120,7 +118,11 @@ class _Entries:
         return entry
 
     def _cost(self) -> Json:
-        series = [self._series(each, _cost_points(each)) for each in self._channels if each.meter.cost]
+        series = [
+            self._series(each, [{"x": at.x, "y": value.usd} for at, value in each.values() if value and at.cost])
+            for each in self._channels
+            if each.meter.cost
+        ]
         return {"type": "COST", "industry": "ELECTRIC", "unitOfMeasure": "USD", "meters": [], "series": series}
 
     def _periods(self) -> Json:
@@ -154,7 +156,7 @@ class _Entries:
             "meterLocation": "88",
             "channel": channel.number,
             "unitOfMeasure": "KWH",
-            "isParentMeter": meter.parent,
+            "isParentMeter": False,
             "parentMeters": [],
             "isNetMeter": not channel.is_only,
             "visible": True,
@@ -224,7 +226,3 @@ def _usage_points(channel: _Channel) -> list[Json]:
         {"x": point.x, "enableDrilldown": False} | ({"y": value and value.kwh} if value or n % 2 else {})
         for n, (point, value) in enumerate(channel.values())
     ]
-
-
-def _cost_points(channel: _Channel) -> list[Json]:
-    return [{"x": point.x, "y": value.usd} for point, value in channel.values() if value and point.cost]

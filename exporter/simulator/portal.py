@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from ..clock import Clock
 from ..config import second_factor
-from .answers import Question, usage_answer
+from .answers import usage_answer
+from .points import Question
 from .settings import Poll, Settings, SignIn
 from .specs import LocationSpec, MeterSpec, UserSpec
 from .truth import Almanac, Truth

@@ -49,7 +49,6 @@ class MeterSpec:
     resolution: Resolution = Resolution.INTERVALS
     cost: bool = True
     periods: bool = False
-    parent: bool = False
     hourly_since: str = ""
 
 

@@ -69,7 +69,7 @@ class Almanac:
         if settings.dst not in (Dst.MERGED, Dst.LOST):
             return given
         # Two points of the repeated hour become one, which stands for the earlier hour.
-        join = _merged if settings.dst is Dst.MERGED else _second_in_place_of_first
+        join = _merged if settings.dst is Dst.MERGED else lambda one, two: replace(two, start=one.start, end=one.end)
         return once_per_x(((wall(each.start, self.zone), each) for each in given), join)
 
     def total(self, meter: MeterSpec, start: int, end: int) -> Truth:
@@ -156,10 +156,6 @@ def _merged(first: Truth, second: Truth) -> Truth:
         export=_sum((first.export, second.export)),
         cost=None if second.cost is None else _sum((first.cost, second.cost)),
     )
-
-
-def _second_in_place_of_first(first: Truth, second: Truth) -> Truth:
-    return replace(second, start=first.start, end=first.end)
 
 
 def _usage_and_export(meter: MeterSpec, energy: MeteredEnergy) -> tuple[float, float]:

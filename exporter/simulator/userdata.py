@@ -27,7 +27,11 @@ def _account(account: str, summaries: Mapping[LocationSpec, Json]) -> Json:
     codes = list(dict.fromkeys(each.service_code for each in summaries))
     by_service = {service: [provider] for code in codes for service, provider in _providers(code).items()}
     providers = {"ALL" if "|" in code else _PROVIDER: _CITY if "|" in code else "The Co-op" for code in codes}
-    descriptions = {code: _description(code) for code in codes if code not in _NO_DESCRIPTION}
+    descriptions = {
+        code: _CITY if "|" in code else f"{'Electric' if code.endswith('ELEC') else code.capitalize()} Service"
+        for code in codes
+        if code not in _NO_DESCRIPTION
+    }
     entry = {
         "account": account,
         "customer": "9001",
@@ -92,9 +96,3 @@ def _providers(code: str) -> dict[str, str]:
     if "|" not in code:
         return {code: _PROVIDER}
     return {service: f"{count}{service}" for count, service in enumerate(code.split("|"), 1)}
-
-
-def _description(code: str) -> str:
-    if "|" in code:
-        return _CITY
-    return "Electric Service" if code.endswith("ELEC") else f"{code.capitalize()} Service"

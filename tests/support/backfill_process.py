@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from exporter.clock import SystemClock
-from exporter.simulator.answers import Question
+from exporter.simulator.points import Question
 from exporter.simulator.portal import SimulatedPortal, SimulatedResponse
 from exporter.simulator.settings import Settings
 from exporter.simulator.specs import UserSpec
