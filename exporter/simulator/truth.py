@@ -59,10 +59,16 @@ class Almanac:
 
     def intervals(self, meter: MeterSpec, start: int, end: int) -> list[Truth]:
         """List the intervals that begin in [start, end), as far as the portal has given them."""
+        if meter.resolution is Resolution.MONTHS:
+            return []
         settings = self.settings
+        # A meter of a closed account may have moved to another member, whose connection then counts.
+        homes = [home for home in self.locations if meter.number in [known.number for known in home.meters]]
+        _, connected = min(((home.inactive, home.connected) for home in homes), default=(False, "1970-01-01"))
+        by_interval = meter.resolution is Resolution.INTERVALS
         given = [
             self._truth(meter, first, last, share)
-            for first, last in self._own_spans(meter, start, end)
+            for first, last in self.spans(meter, connected, start, end, by_interval=by_interval)
             if last <= self.now and not covers(settings.gaps + settings.nulls, meter.number, first)
             if (share := self.share(first, last))
         ]
@@ -119,15 +125,6 @@ class Almanac:
             if (revision.meter, revision.start) == (meter.number, start) and self.now >= revision.since:
                 energy = energy.scaled(revision.factor)
         return energy
-
-    def _own_spans(self, meter: MeterSpec, start: int, end: int) -> list[tuple[int, int]]:
-        """List the spans of a meter in its own resolution."""
-        if meter.resolution is Resolution.MONTHS:
-            return []
-        # A meter of a closed account may have moved to another member, whose connection then counts.
-        homes = [home for home in self.locations if meter.number in [known.number for known in home.meters]]
-        _, connected = min(((home.inactive, home.connected) for home in homes), default=(False, "1970-01-01"))
-        return self.spans(meter, connected, start, end, by_interval=meter.resolution is Resolution.INTERVALS)
 
     def _truth(self, meter: MeterSpec, start: int, end: int, share: float) -> Truth:
         energy = self.metered_energy(meter, start, end).scaled(share)

@@ -67,7 +67,10 @@ def energy_chart(figures: Sequence[DayFigures], days: Days) -> str:
     words: list[Words] = []
     for each, (start, end) in zip(days.dates, pairwise(days.bounds), strict=True):
         day = known.get(each)
-        words.append((start, end, day_text(each), _day_words(day)))
+        said = told(day, kwh) if day else ["not known as a whole"]
+        if day and day.cost is not None:
+            said.append(usd(day.cost))
+        words.append((start, end, day_text(each), ", ".join(said)))
         margin = (end - start) * (1 - _BAR) / 2
         bars.append(_bars(day, days.across(start + margin, end - margin), scaled))
     parts = (grid(scaled), *bars, day_labels(days, _ENERGY), hover_words(words, days))
@@ -166,15 +169,6 @@ def _power_words(inside: Iterable[Interval], days: Days) -> Iterator[Words]:
                 energies, lengths = zip(*known, strict=True)
                 said.append(f"{power(watts(math.fsum(energies), sum(lengths)))} {name}")
         yield start, end, span(start, end, days.zone), ", ".join(said)
-
-
-def _day_words(day: DayFigures | None) -> str:
-    if day is None:
-        return "not known as a whole"
-    said = told(day, kwh)
-    if day.cost is not None:
-        said.append(usd(day.cost))
-    return ", ".join(said)
 
 
 def _power_label(drawn: Sequence[PowerStep], sent: Sequence[PowerStep], days: Days) -> str:

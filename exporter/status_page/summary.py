@@ -97,20 +97,13 @@ def summarize(
 def _login(name: str, status: LoginStatus, snapshot: Snapshot) -> LoginView:
     zone = zone_of(next((snapshot.locations[key] for key in status.locations if key in snapshot.locations), None))
     problems = tuple(_problems(status, snapshot))
-    return LoginView(name, status, zone, _login_condition(status, problems), problems)
-
-
-def _login_condition(status: LoginStatus, problems: Sequence[Condition]) -> Condition:
-    if not status.last_refresh:
-        return wait("First refresh under way")
-    if not problems:
-        return good("Working")
-    worst = max(problems, key=lambda problem: problem.severity)
+    worst = max(problems, key=lambda problem: problem.severity, default=good("Working"))
     count = len(status.locations)
     failed = sum(not each.up for each in status.locations.values())
     only_some = 0 < failed < count and not status.zone.is_contradicted
-    words = f"{failed} of {counted(count, 'location')} not refreshed" if only_some else worst.words
-    return Condition(worst.severity, words)
+    words = f"{failed} of {counted(count, 'location')} not refreshed" if problems and only_some else worst.words
+    condition = Condition(worst.severity, words) if status.last_refresh else wait("First refresh under way")
+    return LoginView(name, status, zone, condition, problems)
 
 
 def _problems(status: LoginStatus, snapshot: Snapshot) -> Iterator[Condition]:
@@ -134,17 +127,14 @@ def _problems(status: LoginStatus, snapshot: Snapshot) -> Iterator[Condition]:
     everybody = len(concerned) == 1 and not any(each.up for each in status.locations.values())
     for failure, titles in concerned.items():
         places = "" if everybody or not titles else f" Concerns {listed(titles)}."
-        yield replace(_FAILURES[failure.kind], detail=_sentence(failure) + places)
+        said = "; ".join(filter(None, (failure.what, failure.advice)))
+        is_host = "." in said.partition(" ")[0]
+        sentence = (said[:1] if is_host else said[:1].upper()) + said[1:].removesuffix(".") + "."
+        yield replace(_FAILURES[failure.kind], detail=sentence + places)
 
 
 def _alike(failure: Failure) -> Failure:
     return replace(failure, about="")
-
-
-def _sentence(failure: Failure) -> str:
-    said = "; ".join(filter(None, (failure.what, failure.advice)))
-    is_host = "." in said.partition(" ")[0]
-    return (said[:1] if is_host else said[:1].upper()) + said[1:].removesuffix(".") + "."
 
 
 # -- locations and meters
