@@ -57,7 +57,7 @@ class Points:
         """List the points of a meter, oldest first and phantoms last."""
         settings = self.almanac.settings
         points: list[Point] = []
-        for x, (start, end) in self._spans(meter):
+        for x, start, end in self._spans(meter):
             if covers(settings.gaps, meter.number, start):
                 continue
             if self.is_monthly or self.almanac.share(start, end):
@@ -85,17 +85,17 @@ class Points:
         """Return what the portal's wall clock shows, in milliseconds as if it were UTC."""
         return (wall(instant, self.almanac.zone) + self.almanac.settings.shifted) * 1000
 
-    def _spans(self, meter: MeterSpec) -> list[tuple[int, tuple[int, int]]]:
-        """Return start and end of each point of a meter, with its x."""
+    def _spans(self, meter: MeterSpec) -> list[tuple[int, int, int]]:
+        """Return x, start and end of each point of a meter."""
         if self.is_monthly:
-            return [(x, (each.start, each.end)) for x, each in self.billing_periods.items()]
+            return [(x, each.start, each.end) for x, each in self.billing_periods.items()]
         question, by_interval = self.question, self._by_interval(meter)
         if not by_interval and (question.time_frame != "DAILY" or meter.resolution is Resolution.MONTHS):
             return []
         spans = self.almanac.spans(
             meter, question.location.connected, question.start, question.end, by_interval=by_interval
         )
-        return [(self.x(start), (start, end)) for start, end in spans]
+        return [(self.x(start), start, end) for start, end in spans]
 
     def _by_interval(self, meter: MeterSpec) -> bool:
         return self.question.time_frame == "HOURLY" and meter.resolution is Resolution.INTERVALS
@@ -124,7 +124,7 @@ class Points:
     def _phantoms(self, meter: MeterSpec) -> list[Point]:
         """Return zeros for the hour that does not exist in spring."""
         found = []
-        for _, (start, _) in self._spans(meter) if self._by_interval(meter) else ():
+        for _, start, _ in self._spans(meter) if self._by_interval(meter) else ():
             shown = wall(start, self.almanac.zone)
             gap = shown - wall(start - 1, self.almanac.zone) - 1
             if gap > 0:

@@ -102,7 +102,16 @@ def figures_of(meter: Meter, zone: ZoneInfo, today: date) -> Figures:
         for each in meter.days
         if each.has_energy
     )
-    return Figures(days, _month(days, today), meter.latest, _usual_lag(meter.intervals))
+    # The current month or, before its first full day, the previous month.
+    inside = tuple(day for day in days if day.date >= days[-1].date.replace(day=1))
+    month = MonthFigures(
+        inside,
+        today,
+        usage=_sum(day.usage for day in inside),
+        export=_sum(day.export for day in inside),
+        cost=_sum(day.cost for day in inside),
+    )
+    return Figures(days, month if days else None, meter.latest, _usual_lag(meter.intervals))
 
 
 def freshness(figures: Figures, now: float) -> Freshness:
@@ -114,21 +123,6 @@ def freshness(figures: Figures, now: float) -> Freshness:
         return Freshness.STALE
     allowed = _BEHIND if figures.usual is None else 1.5 * figures.usual + 3 * 3600
     return Freshness.LATE if age >= allowed else Freshness.FRESH
-
-
-def _month(days: Sequence[DayFigures], today: date) -> MonthFigures | None:
-    """Return the current month or, before its first full day, the previous month."""
-    if not days:
-        return None
-    begin = days[-1].date.replace(day=1)
-    inside = tuple(day for day in days if day.date >= begin)
-    return MonthFigures(
-        inside,
-        today,
-        usage=_sum(day.usage for day in inside),
-        export=_sum(day.export for day in inside),
-        cost=_sum(day.cost for day in inside),
-    )
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

@@ -223,7 +223,11 @@ def test_ids_can_be_numbers() -> None:
 
 
 def test_an_answer_can_be_empty() -> None:
-    empty = {Poll.NO_DATA: {}, Poll.NO_ELECTRIC: {"data": {}}, Poll.NO_ENTRY: {"data": {"ELECTRIC": []}}}
+    empty: dict[Poll, Json] = {
+        Poll.NO_DATA: {},
+        Poll.NO_ELECTRIC: {"data": {}},
+        Poll.NO_ENTRY: {"data": {"ELECTRIC": []}},
+    }
     for how, rest in empty.items():
         member = Member(poll=how)
         member.sign_in()

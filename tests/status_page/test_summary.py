@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from exporter.formatting import midnight
-from exporter.intervals.model import Interval, LocationKey, Meter, MeterInfo, Snapshot
+from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.intervals.samples import version
 from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.refresh.status import Failure, FailureKind, LocationStatus, LoginStatus
@@ -32,6 +32,11 @@ def seen(snapshot: Snapshot, *statuses: LoginStatus, is_alive: bool = True, **ne
     return summarize(snapshot, logins, NOON, is_alive=is_alive, backfill_needed=backfill_needed)
 
 
+def seen_of(*locations: Location) -> Summary:
+    """Return the summary of a login that read all its locations."""
+    return seen(snapshot_of(*locations), login(*locations))
+
+
 def now(exporter: Exporter, clock: ManualClock) -> Summary:
     statuses = {each.login.name: each.status for each in exporter.logins}
     return summarize(exporter.store.snapshot, statuses, clock.now(), is_alive=True, backfill_needed={})
@@ -41,7 +46,7 @@ def now(exporter: Exporter, clock: ManualClock) -> Summary:
 
 
 def test_fresh_data_of_a_working_login_is_well() -> None:
-    view = seen(snapshot_of(FARM), login(FARM))
+    view = seen_of(FARM)
     assert (view.condition, view.more) == (good("All is well"), [])
     assert view.logins[0].condition == good("Working")
     assert view.meters[0].conditions == (good("Up to date"),)
@@ -93,7 +98,7 @@ def test_a_location_without_data_shows_possible_reasons(snapshot: Snapshot) -> N
 
 def test_stale_data_is_stale_even_if_the_login_works() -> None:
     farm = location(age=100 * HOUR, name="Farm")
-    view = seen(snapshot_of(farm, BARN), login(farm, BARN))
+    view = seen_of(farm, BARN)
     assert view.condition == bad("Data are stale: Farm", "Nothing newer for 4 days.")
     assert [each.conditions for each in view.meters] == [
         (bad("Stale", "Nothing newer for 4 days."),),
@@ -103,7 +108,7 @@ def test_stale_data_is_stale_even_if_the_login_works() -> None:
 
 def test_only_the_first_of_many_stale_locations_are_named() -> None:
     many = [location(number=70000 + each, age=(80 + 10 * each) * HOUR) for each in range(6)]
-    assert seen(snapshot_of(*many), login(*many)).condition == bad(
+    assert seen_of(*many).condition == bad(
         "Data are stale: Location 70000, Location 70001, Location 70002, Location 70003 and 2 more",
         "Nothing newer for up to 5 days.",
     )
@@ -120,7 +125,7 @@ def test_late_data_is_judged_by_the_usual_delay_of_the_meter() -> None:
             "Usually the data are here after 2 hours or sooner.",
         ),
     ):
-        view = seen(snapshot_of(late), login(late))
+        view = seen_of(late)
         assert view.condition == wait("Data are late: Location 70001")
         assert view.meters[0].conditions == (wait("Late", detail),)
 
@@ -239,7 +244,7 @@ def test_a_contradicted_zone_is_a_failure(zones: tuple[str, ...], cure: str) -> 
 
 def test_several_meters_of_a_location_have_their_numbers() -> None:
     farm = replace(FARM, meters=(*FARM.meters, Meter(MeterInfo("89999"))))
-    titles = [each.title for each in seen(snapshot_of(farm), login(farm)).meters]
+    titles = [each.title for each in seen_of(farm).meters]
     assert titles == ["Farm, meter 870001", "Farm, meter 89999"]
 
 
@@ -251,7 +256,7 @@ def test_a_location_without_a_name_shows_its_numbers() -> None:
 
 def test_a_zone_unknown_to_this_machine_is_shown_as_utc() -> None:
     mars = location(zone="Mars/Olympus")
-    view = seen(snapshot_of(mars), login(mars))
+    view = seen_of(mars)
     assert (view.meters[0].zone.key, view.logins[0].zone.key) == ("UTC", "UTC")
 
 
