@@ -101,11 +101,11 @@ def test_a_question_is_repeated_until_the_answer_is_valid(keyboard: Type, capsys
         assert capsys.readouterr() == ("", "How many:   give a [number]\nHow many: ")
 
 
-@pytest.mark.parametrize("lines", [[""], []])
-def test_enter_and_the_end_of_input_are_no_answer(keyboard: Type, lines: list[str]) -> None:
-    keyboard(*lines, *lines, *lines)
+def test_enter_and_the_end_of_input_are_no_answer(keyboard: Type) -> None:
     terminal = Terminal()
-    assert (terminal.ask("A", number), terminal.ask_secret("B", number), terminal.confirm("C?")) == ("", "", False)
+    keyboard("", "", "")
+    for _ in ("Enter", "end of input"):
+        assert (terminal.ask("A", number), terminal.ask_secret("B", number), terminal.confirm("C?")) == ("", "", False)
 
 
 def test_only_yes_is_yes(keyboard: Type) -> None:

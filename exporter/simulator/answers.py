@@ -17,20 +17,15 @@ _PERIODS = ("Super Off Peak", "Off Peak", "On Peak")
 _DAY = 86400
 _END_OF_TIME = date(9999, 12, 31)
 Json = dict[str, Any]
-_EMPTY: dict[Poll, Json] = {
-    Poll.NO_DATA: {},
-    Poll.NO_ELECTRIC: {"data": {}},
-    Poll.NO_ENTRY: {"data": {"ELECTRIC": []}},
-}
-"""What answers without entries have besides their status."""
 
 
 def usage_answer(question: Question, almanac: Almanac) -> Json:
     """Return the complete answer of a finished job."""
-    rest = _EMPTY.get(almanac.settings.poll)
-    if rest is None:
-        rest = {"data": {"ELECTRIC": _Entries(Points(almanac, question)).all()}}
-    return {"status": "COMPLETE"} | rest
+    how = almanac.settings.poll
+    if how is Poll.NO_DATA:
+        return {"status": "COMPLETE"}
+    entries = [] if how is Poll.NO_ENTRY else _Entries(Points(almanac, question)).all()
+    return {"status": "COMPLETE", "data": {} if how is Poll.NO_ELECTRIC else {"ELECTRIC": entries}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,10 @@ def _login(login: LoginView, now: float) -> str:
     times = {"Last refresh": _past(status.last_refresh, zone, now) or "none yet"}
     if status.last_success != status.last_refresh:
         times["Last without a failure"] = _past(status.last_success, zone, now) or "none since the start"
-    times["Next refresh"] = _coming(status.next_refresh, zone, now)
+    following = status.next_refresh
+    times["Next refresh"] = "under way" + (f", begun {ago(now - following)}" if following else "")
+    if following > now:
+        times["Next refresh"] = f"{time(following, zone, now)}, in {lasting(following - now)}"
     shown = "".join(f"<div><dt>{name}</dt><dd>{when}</dd></div>" for name, when in times.items())
     return (
         f'<li class="card {severity(login.condition)}"><div class="head">'
@@ -88,14 +91,6 @@ def _login(login: LoginView, now: float) -> str:
 
 def _past(instant: float, zone: ZoneInfo, now: float) -> str:
     return f"{time(instant, zone, now)}, {ago(now - instant)}" if instant else ""
-
-
-def _coming(instant: float, zone: ZoneInfo, now: float) -> str:
-    if not instant:
-        return "under way"
-    if instant > now:
-        return f"{time(instant, zone, now)}, in {lasting(instant - now)}"
-    return f"under way, begun {ago(now - instant)}"
 
 
 def _index(seen: Summary) -> str:

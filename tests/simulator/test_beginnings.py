@@ -32,7 +32,6 @@ def read_dates(entry: Json, number: int = 0) -> tuple[int | None, int | None]:
     [
         ("America/Phoenix", "2026-06-10", 7),
         ("America/New_York", "2026-03-08", 5),
-        ("America/New_York", "2026-11-02", 5),
     ],
 )
 @pytest.mark.parametrize("resolution", [Resolution.INTERVALS, Resolution.DAYS])
