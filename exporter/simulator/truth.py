@@ -81,8 +81,13 @@ class Almanac:
     def total(self, meter: MeterSpec, start: int, end: int) -> Truth:
         """Add up all intervals that begin in [start, end), to six decimals."""
         each = self.intervals(meter, start, end)
-        usage, export = _sum(one.usage for one in each), _sum(one.export for one in each)
-        return Truth(start, end, usage, export, _sum(one.cost for one in each))
+        return Truth(
+            start,
+            end,
+            _sum(one.usage for one in each),
+            _sum(one.export for one in each),
+            _sum(one.cost for one in each),
+        )
 
     def spans(
         self, meter: MeterSpec, connected: str, start: int, end: int, *, by_interval: bool

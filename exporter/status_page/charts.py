@@ -4,14 +4,14 @@ Missing data is drawn as a gray gap, never as 0.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from ..formatting import day_text, kwh, moment, power, span, usd
 from ..intervals.model import Interval
 from ..intervals.samples import watts
-from .figures import DIRECTIONS, DayFigures, Energy, told
+from .figures import DIRECTIONS, DayFigures, told
 from .svg import (
     TOP,
     Days,
@@ -39,7 +39,14 @@ def power_chart(intervals: Iterable[Interval], days: Days, now: float) -> str:
     """Return the chart of average power: usage above zero, export below."""
     first, last = days.bounds[0], days.bounds[-1]
     inside = [each for each in intervals if each.end > first and each.start < last and each.has_energy]
-    drawn, sent = (_steps(inside, pick) for _, pick in DIRECTIONS)
+    drawn, sent = (
+        [
+            PowerStep(each.start, each.end, watts(value, each.end - each.start))
+            for each in inside
+            if (value := pick(each)) is not None
+        ]
+        for _, pick in DIRECTIONS
+    )
     scaled = scale(_highest(step.watts for step in drawn), _highest(step.watts for step in sent), _POWER)
     # A line along zero for intervals without export would hide the line of the usage.
     below = [PowerStep(start, end, -value) for start, end, value in sent if value]
@@ -114,14 +121,6 @@ class PowerStep(NamedTuple):
     start: int
     end: int
     watts: float
-
-
-def _steps(intervals: Iterable[Interval], pick: Callable[[Energy], float | None]) -> list[PowerStep]:
-    return [
-        PowerStep(each.start, each.end, watts(value, each.end - each.start))
-        for each in intervals
-        if (value := pick(each)) is not None
-    ]
 
 
 def _paths(name: str, steps: Sequence[PowerStep], days: Days, scaled: Scale) -> str:
