@@ -123,13 +123,12 @@ class Points:
 
     def _phantoms(self, meter: MeterSpec) -> list[Point]:
         """Return zeros for the hour that does not exist in spring."""
-        found = []
-        for _, start, _ in self._spans(meter) if self._by_interval(meter) else ():
-            shown = wall(start, self.almanac.zone)
-            gap = shown - wall(start - 1, self.almanac.zone) - 1
-            if gap > 0:
-                found += [Point(x * 1000, nothing(meter)) for x in range(shown - gap, shown, meter.step)]
-        return found
+        zone = self.almanac.zone
+        return [
+            Point(x * 1000, nothing(meter))
+            for _, start, _ in (self._spans(meter) if self._by_interval(meter) else ())
+            for x in range(wall(start - 1, zone) + 1, wall(start, zone), meter.step)
+        ]
 
 
 def nothing(meter: MeterSpec) -> tuple[ChannelValue, ...]:

@@ -83,10 +83,7 @@ def test_usage_and_export_balance_load_and_sun() -> None:
 
 def test_rate_periods_follow_the_local_clock() -> None:
     night, off, peak = ("Super Off Peak", 0.07), ("Off Peak", 0.11), ("On Peak", 0.19)
-    for day, expected in (
-        (10, [night] * 6 + [off] * 8 + [peak] * 6 + [off] * 4),
-        (13, [night] * 6 + [off] * 18),
-    ):
+    for day, expected in ((10, [night] * 6 + [off] * 8 + [peak] * 6 + [off] * 4), (13, [night] * 6 + [off] * 18)):
         midnight = int(datetime(2026, 6, day, tzinfo=ZONE).timestamp())
         hours = [metered_energy(MeterSpec("81001", SOLAR), midnight + hour * 3600, 900, ZONE) for hour in range(24)]
         assert [(each.period, each.price) for each in hours] == expected
