@@ -416,7 +416,7 @@ BAD_FLAGS = {
     (
         "--output",
         "x.csv",
-    ): "--output does not fit victoriametrics, which is a database; use it with --to csv or --to openmetrics",
+    ): "--output cannot be used with victoriametrics, which is a database; use it with --to csv or --to openmetrics",
     ("--to", "csv"): "--to csv needs a file; name one with --output FILE, or - for standard output",
     (
         "--to",

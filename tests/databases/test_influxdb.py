@@ -93,7 +93,7 @@ def test_a_missing_organization_is_reported(database: Database) -> None:
     database.answer("/api/v2/buckets", '{"message": "organization name \\"home\\" not found"}', 404)
     with pytest.raises(DatabaseError) as caught:
         check(database, "token", org="home")
-    told = "has no such organization, or the token may not see it; fix org"
+    told = "has no such organization, or the token has no access to it; fix org"
     assert str(caught.value) == f"influxdb {database.url}: {told}"
 
 

@@ -391,7 +391,7 @@ def test_a_missing_bucket_is_reported(influx: Influx, sink_of: MakeSink) -> None
     influx.headers, influx.names = dict(V2), []
     influx.refusals["/api/v2/write"] = 404, '{"code":"not found","message":"bucket not found"}'
     assert refusal(lambda: sink_of(token="token").open(START)) == (
-        f"influxdb {influx.url}: has no bucket electric, or the token may not see it; create it, or fix database"
+        f"influxdb {influx.url}: has no bucket electric, or the token has no access to it; create it, or fix database"
     )
 
 
