@@ -174,16 +174,6 @@ def test_a_portal_gets_one_request_at_a_time(clock: ManualClock) -> None:
     assert asking.clients[0].rounds == len(portal.asked) == 6
 
 
-def test_a_second_round_fetches_the_given_chunks(clock: ManualClock) -> None:
-    portal = Portal()
-    asking = Asking(portal, clock=clock)
-    days = job("2026-01-01", "2026-02-28")
-    asking.all(days)
-    again = list(asking.fetcher.fetch([(days, *days.chunks()[0])]))
-    assert [each.start for each in again] == [days.start]
-    assert len(portal.asked) == 3
-
-
 # -- retries
 
 
@@ -250,15 +240,6 @@ def test_nothing_is_fetched_after_a_fatal_error(clock: ManualClock, error: Porta
     results = asking.all(job("2026-01-01", "2026-03-31"), job("2026-01-01", "2026-01-31", BARN))
     assert [each.error for each in results] == [None, error]
     assert asking.clients[0].rounds == (5 if isinstance(error, TransportError) else 2)
-
-
-def test_unexpected_errors_reach_the_caller(clock: ManualClock) -> None:
-    def breaks(_: UsageQuery) -> UsageAnswer:
-        raise ZeroDivisionError
-
-    results = Asking(breaks, clock=clock).begin(job("2026-01-01", "2026-03-31"))
-    with pytest.raises(ZeroDivisionError):
-        list(results)
 
 
 # -- how far back

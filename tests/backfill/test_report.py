@@ -110,7 +110,6 @@ PAUSED = ["login old: sign-ins are paused"]
     ("result", "sink", "said"),
     [
         (BackfillResult(done=3, left=2), SINK, "3 of 5 chunks done: vm"),
-        (BackfillResult(done=1, left=1), SINK, "1 of 2 chunks done: vm"),
         (BackfillResult(left=1), SINK, "0 of 1 chunk done: vm"),
         (BackfillResult(done=2), SINK, "The portal has no intervals for these days: vm"),
         (holding(), CSV, "Done: written: csv out.csv"),
@@ -119,7 +118,6 @@ PAUSED = ["login old: sign-ins are paused"]
         (BackfillResult(done=1, left=3, is_stopped=True), CSV, "Nothing was written: csv out.csv"),
         # Logins that could not sign in are missing from the result.
         (BackfillResult(done=2, is_finished=True, errors=PAUSED), CSV, "2 of 2 chunks done: csv out.csv"),
-        (BackfillResult(done=2, is_finished=True, errors=PAUSED), SINK, "2 of 2 chunks done: vm"),
     ],
 )
 def test_the_headline_says_how_much_is_done(result: BackfillResult, sink: Sink, said: str) -> None:

@@ -53,11 +53,10 @@ class FakeSink(Sink):
     """
 
     name = "fake"
+    settling = 15.0
 
-    def __init__(self, clock: ManualClock, *, settling: float = 15.0, oldest_first: bool = False) -> None:
+    def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
-        self.settling = settling
-        self.oldest_first = oldest_first
         self.held: dict[tuple[str, int], Chunk] = {}
         self.written_at: dict[tuple[str, int], float] = {}
         self.looked_after: list[float] = []
@@ -290,13 +289,6 @@ def test_earlier_chunks_without_zeros_are_written_again(run: Run, sink: FakeSink
     assert (len(second.done), second.counts[:2]) == (1, (8, 0))
     assert export_of(sink) == {True}
     assert second.result.totals.intervals == len(sink.intervals())
-
-
-def test_chunks_are_written_in_the_sinks_order(run: Run, sink: FakeSink, portal: PortalServer) -> None:
-    sink.oldest_first = True
-    run(sink, portal, start="2025-10-01")
-    assert sink.writes == sorted(sink.writes)
-    assert len(sink.writes) == 4
 
 
 # -- settling
@@ -600,19 +592,6 @@ def test_the_exporter_and_a_backfill_have_equal_samples(
     assert len([each for each in held if each.start in served]) == len(held) - 3
     exporter.store.reload_if_changed()
     assert exporter.location().meters[0].intervals[-1] == held[-1]
-    exporter.close()
-
-
-def test_the_plain_account_list_keeps_location_names(
-    run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock, tmp_path: Path
-) -> None:
-    exporter = Exporter(clock, login_of(portal), folder=tmp_path)
-    exporter.refresh()
-    change(portal, discovery=Poll.WRONG_SHAPE)
-    result = run(sink, portal, days=3)
-    assert [job.name for job in result.jobs] == [None]
-    exporter.store.reload_if_changed()
-    assert exporter.location().name == "House"
     exporter.close()
 
 

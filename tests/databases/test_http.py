@@ -4,7 +4,6 @@ import gzip
 import socket
 import ssl
 import threading
-import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -33,10 +32,6 @@ Listen = Callable[[Serve], int]
 
 def api_of(url: str, **settings: object) -> DatabaseHttp:
     return VictoriaMetrics(VictoriaMetricsConfig(url, **settings)).reading  # type: ignore[arg-type]
-
-
-def limited(url: str, limits: CallLimits) -> DatabaseHttp:
-    return DatabaseHttp(api_of(url).target, limits=limits)
 
 
 def as_is(answer: Json) -> Json:
@@ -114,19 +109,6 @@ def test_credentials_are_sent_as_configured(database: Database, settings: dict[s
     assert database.asked[0].headers["authorization"] == header
 
 
-@pytest.mark.parametrize("settings", [{}, {"bearer_token": Secret("abc")}])
-def test_netrc_never_adds_credentials(
-    database: Database, settings: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password else\n", encoding="utf-8")
-    netrc.chmod(0o600)
-    monkeypatch.setenv("NETRC", str(netrc))
-    database.answer("/x")
-    api_of(database.url, **settings).get("/x")
-    assert database.asked[0].headers.get("authorization") == ("Bearer abc" if settings else None)
-
-
 def test_only_other_machines_are_reached_through_a_proxy(
     database: Database, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,18 +144,6 @@ def test_json_lines_are_read_compressed_or_not(database: Database) -> None:
         assert list(found) == ["one", "two", "3" * 200_000, "last"]
 
 
-def test_memory_use_does_not_grow_with_the_lines(database: Database) -> None:
-    line = b'"' + b"x" * 9_997 + b'"\n'
-    database.answer("/x", gzip.compress(line * 10_000), Content_Encoding="gzip")
-    api = api_of(database.url)
-    tracemalloc.start()
-    try:
-        assert sum(api.json_lines("/x", {}, len)) == 9_997 * 10_000
-        assert tracemalloc.get_traced_memory()[1] < 5_000_000
-    finally:
-        tracemalloc.stop()
-
-
 # -- failures
 
 
@@ -199,7 +169,6 @@ def test_memory_use_does_not_grow_with_the_lines(database: Database) -> None:
             {},
             "refused /x (status 422: too many series [31m); check its log",
         ),
-        (400, "x" * 500, {}, f"refused /x (status 400: {'x' * 200}); check its log"),
         (
             400,
             'cannot find the provided auth token "Basic bWU6cHc=" in config\n',
@@ -241,7 +210,6 @@ def test_an_accepted_status_is_a_response(database: Database) -> None:
         ("\n <html>", "returned a web page instead of data; check that url is the address of the database"),
         ("hello", "returned an unexpected response (5 bytes: hello); check url"),
         ("[" * 100_000, f"returned an unexpected response (100,000 bytes: {'[' * 200}); check url"),
-        ("{}", "returned an unexpected response (2 bytes: {}); check url"),
         ("7", "returned an unexpected response (1 byte: 7); check url"),
     ],
 )
@@ -280,7 +248,7 @@ def test_a_timeout_is_reported(listen: Listen) -> None:
         done.wait()
 
     url = f"http://127.0.0.1:{listen(wait)}"
-    error = failure_of(lambda: limited(url, CallLimits(read=0.05)).get("/x"))
+    error = failure_of(lambda: DatabaseHttp(api_of(url).target, limits=CallLimits(read=0.05)).get("/x"))
     done.set()
     assert error.passes_by_itself
     assert str(error) == (
@@ -288,15 +256,7 @@ def test_a_timeout_is_reported(listen: Listen) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf",
-        b"nonsense\r\n\r\n",
-        b"",
-    ],
-)
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", b""])
 def test_a_lost_connection_is_reported(listen: Listen, answer: bytes) -> None:
     url = f"http://127.0.0.1:{listen(sends(answer))}"
     told = f"victoriametrics {url}: cannot be reached, or the connection was lost; check url and the network"
@@ -304,13 +264,6 @@ def test_a_lost_connection_is_reported(listen: Listen, answer: bytes) -> None:
     assert message_of(lambda: api.get("/x")) == told
     error = failure_of(lambda: list(api.json_lines("/x", {}, as_is)))
     assert (str(error), error.passes_by_itself) == (told, True)
-
-
-def test_endless_responses_and_lines_are_refused(database: Database) -> None:
-    database.answer("/x", b"1" * 200_000)
-    api = limited(database.url, CallLimits(body=1000, line=1000))
-    for call in (lambda: api.get("/x"), lambda: list(api.json_lines("/x", {}, as_is))):
-        assert "lost" in message_of(call)
 
 
 # -- TLS

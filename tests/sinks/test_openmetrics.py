@@ -86,19 +86,6 @@ def test_each_rate_period_is_its_own_series(tmp_path: Path) -> None:
     ]
 
 
-def test_special_characters_in_labels_are_escaped(tmp_path: Path) -> None:
-    key = LocationKey("novec", 'a"b\\c', "7 0,1")
-    each = chunk("2026-01-05", meter("M\n1", [usage(instant("2026-01-05"), 1.0)]), key=key)
-    text = written(tmp_path / "out.om", each)
-    assert '{portal="novec",account="a\\"b\\\\c",location="7 0,1",meter="M\\n1"} 1.0 ' in text
-    (sample,) = parsed(text)[0].samples
-    assert sample.labels == {"portal": "novec", "account": 'a"b\\c', "location": "7 0,1", "meter": "M\n1"}
-
-
-def test_without_samples_the_file_has_only_its_end(tmp_path: Path) -> None:
-    assert written(tmp_path / "out.om") == "# EOF\n"
-
-
 def test_only_the_finished_file_stays(tmp_path: Path) -> None:
     output = tmp_path / "out.om"
     sink = OpenMetricsSink(output, overwrite=False)
