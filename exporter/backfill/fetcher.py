@@ -54,6 +54,7 @@ class _LocationState:
     connected: int | None = None
 
 
+@dataclass
 class Fetcher:
     """Fetches chunks in a background thread: one poll at a time, one chunk ahead.
 
@@ -62,20 +63,13 @@ class Fetcher:
     a retry. `wants_series` is set if the sink needs the portal's own series.
     """
 
-    def __init__(
-        self,
-        clients: Mapping[int, PortalClient],
-        known_steps: Callable[[Job], Mapping[str, int]],
-        clock: Clock,
-        retries: Callable[[str], None],
-        *,
-        wants_series: bool = False,
-    ) -> None:
-        self._clients = clients
-        self._known_steps = known_steps
-        self._clock = clock
-        self._retries = retries
-        self._wants_series = wants_series
+    clients: Mapping[int, PortalClient]
+    known_steps: Callable[[Job], Mapping[str, int]]
+    clock: Clock
+    retries: Callable[[str], None]
+    wants_series: bool = False
+
+    def __post_init__(self) -> None:
         self._states: dict[LocationKey, _LocationState] = {}
         self._evidence: dict[int, set[OffsetEvidence]] = defaultdict(set)
         self._probed: set[int] = set()
@@ -87,7 +81,7 @@ class Fetcher:
         """
         results = self._results(chunks)
         upcoming = in_background(partial(next, results, None))
-        while (fetched := outcome(upcoming, self._clock)) is not None:
+        while (fetched := outcome(upcoming, self.clock)) is not None:
             upcoming = in_background(partial(next, results, None))
             yield fetched
 
@@ -108,20 +102,21 @@ class Fetcher:
         state = self._state_of(job)
         if state.steps is None:
             try:
-                state.steps = retry(lambda: {**self._known_steps(job)}, self._backoff(), if_=_may_pass)
+                state.steps = retry(lambda: {**self.known_steps(job)}, self._backoff(), if_=_may_pass)
             except PortalError as error:
                 return Fetched(job, start, end, History(error=error))
         steps = state.steps
         # Only later values show whether trailing zeros are placeholders: docs/samples.md, "Intervals and days"
-        now = int(self._clock.now())
+        now = int(self.clock.now())
         until = max(end, job.wall.day(now).end) if end > now - PLACEHOLDER_AGE else end
-
-        def ask() -> History:
+        backoff = self._backoff()
+        while True:
             state.series.clear()
-            self._clients[job.source].begin()
-            return state.history.fetch(start, until, KnownMeters(steps), try_hourly=True)
-
-        history = self._ask_with_retry(ask)
+            self.clients[job.source].begin()
+            history = state.history.fetch(start, until, KnownMeters(steps), try_hourly=True)
+            # The last error is part of the history.
+            if not (_may_pass(history.error) and backoff.wait(history.error)):
+                break
         zone = self._judge_zone(job, history.evidence)
         state.connected = history.connected or state.connected
         state.steps = {**steps, **{meter.info.number: meter.info.step for meter in history.meters if meter.info.step}}
@@ -140,23 +135,15 @@ class Fetcher:
         if judge().state is ZoneState.SUSPECT and job.source not in self._probed:
             self._probed.add(job.source)
             with suppress(PortalError):
-                seen.update(probe_other_season(self._clients[job.source], job.location, int(self._clock.now())))
+                seen.update(probe_other_season(self.clients[job.source], job.location, int(self.clock.now())))
         return judge()
 
-    def _ask_with_retry(self, ask: Callable[[], History]) -> History:
-        """Retry while that may help. The last error is part of the returned history."""
-        backoff = self._backoff()
-        while True:
-            history = ask()
-            if not (_may_pass(history.error) and backoff.wait(history.error)):
-                return history
-
     def _backoff(self) -> Backoff:
-        return Backoff(_WAITS, self._clock, announce=self._retries)
+        return Backoff(_WAITS, self.clock, announce=self.retries)
 
     def _state_of(self, job: Job) -> _LocationState:
         if job.key not in self._states:
-            client = self._clients[job.source]
+            client = self.clients[job.source]
             series: dict[tuple[str, str], set[RawPoint]] = defaultdict(set)
 
             def watch(answer: UsageAnswer, time_frame: str, start: int, end: int) -> None:
@@ -164,7 +151,7 @@ class Fetcher:
                     series[each.meter, each.name].update(each.points)
 
             history = LocationHistory(
-                client.usage, job.location.account, job.location.number, job.wall, watch if self._wants_series else None
+                client.usage, job.location.account, job.location.number, job.wall, watch if self.wants_series else None
             )
             self._states[job.key] = _LocationState(history, series)
         return self._states[job.key]

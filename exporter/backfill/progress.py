@@ -51,7 +51,10 @@ class Lines(Progress):
     def wrote(self, job: Job, done: CompletedChunk) -> None:
         """Print the days of the chunk and what was written."""
         days = job.date_range(done.start, done.end)
-        self.warn(f"location {job.key.location}, {days}: {summed(done.totals)}, {done.totals.samples:,} samples sent")
+        totals = done.totals
+        cost = f", ${totals.cost:,.2f}" if totals.cost else ""
+        what = f"{totals.intervals:,} intervals, {energy(totals)}{cost}"
+        self.warn(f"location {job.key.location}, {days}: {what}, {totals.samples:,} samples sent")
 
 
 class Bar(Progress):
@@ -106,12 +109,6 @@ def progress_for(*, wanted: bool) -> Progress:
     if not wanted:
         return Progress(console)
     return Bar(console) if console.is_terminal else Lines(console)
-
-
-def summed(totals: Totals) -> str:
-    """Format intervals, energy and cost on one line."""
-    cost = f", ${totals.cost:,.2f}" if totals.cost else ""
-    return f"{totals.intervals:,} intervals, {energy(totals)}{cost}"
 
 
 def energy(totals: Totals) -> str:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -44,33 +44,23 @@ def _may_grow(done: CompletedChunk, now: float) -> bool:
     return min((last for _, last in done.coverage.spans.values()), default=0) < done.end
 
 
+@dataclass
 class Backfill:
     """Writes the chunks of some jobs to a sink, except those already done."""
 
-    def __init__(
-        self,
-        jobs: Sequence[Job],
-        sink: Sink,
-        fetcher: Fetcher,
-        *,
-        journal: Journal | None,
-        store: SnapshotStore,
-        state: StateFile,
-        window: int,
-        clock: Clock,
-        progress: Progress,
-        patience: Patience = DEFAULT_PATIENCE,
-    ) -> None:
-        self._sink = sink
-        self._everything = list(in_order(jobs, oldest_first=sink.oldest_first))
-        self._fetcher = fetcher
-        self._journal = journal
-        self._store = store
-        self._state = state
-        self._window = window
-        self._clock = clock
-        self._progress = progress
-        self._waits = patience.retries
+    jobs: Sequence[Job]
+    sink: Sink
+    fetcher: Fetcher
+    journal: Journal | None
+    store: SnapshotStore
+    state: StateFile
+    window: int
+    clock: Clock
+    progress: Progress
+    patience: Patience = DEFAULT_PATIENCE
+
+    def __post_init__(self) -> None:
+        self._everything = list(in_order(self.jobs, oldest_first=self.sink.oldest_first))
         # Chunks that were read back, and when; a killed database may still lose them.
         self._settling: list[tuple[CompletedChunk, float]] = []
         self._before_connected: set[ChunkKey] = set()
@@ -95,10 +85,10 @@ class Backfill:
                     break
             else:
                 self._say(
-                    f"{self._sink.name}: stored data disappeared again; check whether something restarts or kills it"
+                    f"{self.sink.name}: stored data disappeared again; check whether something restarts or kills it"
                 )
             if not result.errors:
-                self._retry(self._sink.finish)
+                self._retry(self.sink.finish)
                 result.is_finished = True
         except (PortalError, DatabaseError) as error:
             self._say(str(error))
@@ -114,7 +104,7 @@ class Backfill:
         What has settled stays done even if the rest fails.
         """
         try:
-            for fetched in self._fetcher.fetch(self._unfinished()):
+            for fetched in self.fetcher.fetch(self._unfinished()):
                 self._take(fetched)
                 self._settle(wait=False)
         except (PortalError, DatabaseError) as error:
@@ -124,7 +114,7 @@ class Backfill:
             raise
         self._settle(wait=True)
         for job, start, end in self._everything:
-            connected = self._fetcher.connected(job.key)
+            connected = self.fetcher.connected(job.key)
             if connected is not None and job.start < connected:
                 self.result.connected[job.key] = connected
                 if end <= connected:
@@ -145,7 +135,7 @@ class Backfill:
     def _take(self, fetched: Fetched) -> None:
         """Write a fetched chunk, or record why it is missing."""
         job, error = fetched.job, fetched.error
-        now = self._clock.now()
+        now = self.clock.now()
         if is_hopeless(error):
             raise error
         if job.key in self._contradicted:
@@ -158,17 +148,17 @@ class Backfill:
             return
         chunk = build_chunk(
             fetched,
-            self._store,
+            self.store,
             now=now,
-            keep_from=kept_from(job.wall, now, self._window),
+            keep_from=kept_from(job.wall, now, self.window),
             exporting=self._exporting[job.key],
         )
         self._learn_directions(chunk)
-        written = self._retry(lambda: self._sink.write(chunk))
+        written = self._retry(lambda: self.sink.write(chunk))
         for warning in fetched.history.warnings:
             if (job.key, warning) not in self._warned:
                 self._warned.add((job.key, warning))
-                self._progress.warn(f"location {job.key.location}: {warning}")
+                self.progress.warn(f"location {job.key.location}: {warning}")
         if error is not None:
             if isinstance(error, TransportError):
                 raise error
@@ -180,8 +170,8 @@ class Backfill:
         done = CompletedChunk(
             chunk.key, chunk.start, chunk.end, totals, coverage_of(chunk), written.digest, full_days_of(chunk)
         )
-        self._settling.append((done, self._clock.monotonic()))
-        self._progress.wrote(job, done)
+        self._settling.append((done, self.clock.monotonic()))
+        self.progress.wrote(job, done)
 
     def _learn_directions(self, chunk: Chunk) -> None:
         """Schedule chunks without the zeros of a newly found export to be written again.
@@ -192,7 +182,7 @@ class Backfill:
         new = {meter.info.number for meter in chunk.meters if meter.info.signed and meter.info.exports}
         new -= self._exporting[chunk.key]
         self._exporting[chunk.key] |= new
-        if not new or not self._sink.resumes:
+        if not new or not self.sink.resumes:
             return
 
         def lacks_zeros(done: CompletedChunk) -> bool:
@@ -201,16 +191,16 @@ class Backfill:
         self._settling = [each for each in self._settling if not lacks_zeros(each[0])]
         for done in [each for each in self.result.held.values() if lacks_zeros(each)]:
             del self.result.held[done.chunk_key]
-            if self._journal is not None:
-                self._journal.forget(done)
+            if self.journal is not None:
+                self.journal.forget(done)
 
     def _retry(self, action: Callable[[], _Result]) -> _Result:
         """Retry while the database is away.
 
         A stop interrupts both a wait and a call that hangs.
         """
-        call = (lambda: interruptible(action, self._clock)) if self._sink.is_remote else action
-        return retry_database(call, self._clock, self._progress.retries, self._waits)
+        call = (lambda: interruptible(action, self.clock)) if self.sink.is_remote else action
+        return retry_database(call, self.clock, self.progress.retries, self.patience.retries)
 
     def _settle(self, *, wait: bool) -> None:
         """Check again chunks that a killed database can no longer lose.
@@ -219,26 +209,23 @@ class Backfill:
         """
         while self._settling:
             done, since = self._settling[0]
-            left = since + self._sink.settling - self._clock.monotonic()
+            left = since + self.sink.settling - self.clock.monotonic()
             if left > 0 and not wait:
                 return
             if left > 0:
-                self._progress.waits(f"{self._sink.name} to write everything to disk")
-                self._clock.sleep(left)
-                self._progress.waits("")
+                self.progress.waits(f"{self.sink.name} to write everything to disk")
+                self.clock.sleep(left)
+                self.progress.waits("")
             # Without a time to settle, the chunk was read back just now.
-            if not self._sink.settling or self._retry(partial(still_holds, self._sink, done)):
-                self._note(done)
+            if not self.sink.settling or self._retry(partial(still_holds, self.sink, done)):
+                if self.journal is not None and not _may_grow(done, self.clock.now()):
+                    self.journal.note(done)
+                if self.sink.is_verified:
+                    self.state.backfilled(done.key, done.start, done.end)
+                self.result.held[done.chunk_key] = done
             del self._settling[0]
-
-    def _note(self, done: CompletedChunk) -> None:
-        if self._journal is not None and not _may_grow(done, self._clock.now()):
-            self._journal.note(done)
-        if self._sink.is_verified:
-            self._state.backfilled(done.key, done.start, done.end)
-        self.result.held[done.chunk_key] = done
 
     def _say(self, message: str) -> None:
         if message not in self.result.errors:
             self.result.errors.append(message)
-            self._progress.warn(message)
+            self.progress.warn(message)

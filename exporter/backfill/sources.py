@@ -68,7 +68,10 @@ class Sources:
             login = self._logins[number]
             for key, location in locations_by_key.items():
                 if owner[key] == number:
-                    jobs.append(self._job(number, key, location, wanted))
+                    assert login.zone is not None
+                    wall = WallClock(login.zone)
+                    bounds = wanted.bounds(wall, self._clock.now())
+                    jobs.append(Job(number, key, location, told_name(login, location), wall, *bounds))
                 else:
                     first = self._logins[owner[key]].name
                     self.notes.append(
@@ -87,12 +90,6 @@ class Sources:
             other = "is not among the configured locations; add it to the configuration"
             raise ConfigError(f"--location {missing} {other if is_seen else none}")
         return jobs
-
-    def _job(self, number: int, key: LocationKey, location: AccountLocation, wanted: DayRange) -> Job:
-        login = self._logins[number]
-        assert login.zone is not None
-        wall = WallClock(login.zone)
-        return Job(number, key, location, told_name(login, location), wall, *wanted.bounds(wall, self._clock.now()))
 
     def steps(self, job: Job) -> dict[str, int]:
         """Return the current resolution in seconds of each meter of a job.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from math import nan
 from typing import Self
 
@@ -108,7 +108,10 @@ class InfluxDB:
             self.read((), 1, 2)
             return InfluxState("VictoriaMetrics", "", None)
         self.speaks_v2 = version.startswith("2") or (self._token_of_v2 and not version.startswith("1"))
-        exists = self._has_bucket() if self.speaks_v2 else self._has_database()
+        if self.speaks_v2:
+            exists = self._has_bucket()
+        else:
+            exists = self._place["db"] in self.api.json("/query", {"q": "SHOW DATABASES"}, _databases)
         return InfluxState("InfluxDB", self.api.target.quoted(version), exists)
 
     def go_on_without_label(self) -> None:
@@ -132,8 +135,8 @@ class InfluxDB:
         else:
             path, params = "/write", self._place
         rest = iter(lines)
-        batch = list(islice(rest, _LINES_PER_REQUEST))
-        while True:
+        batches = iter(lambda: list(islice(rest, _LINES_PER_REQUEST)), [])
+        for batch in chain([next(batches, [])], batches):
             try:
                 self.api.post(path, "\n".join(batch).encode(), params={**params, "precision": "s"})
             except DatabaseError as error:
@@ -141,8 +144,6 @@ class InfluxDB:
                 if not advice:
                     raise
                 raise DatabaseError(error.what, about=error.about, advice=advice) from error
-            if not (batch := list(islice(rest, _LINES_PER_REQUEST))):
-                return
 
     def read(self, where: Tags, start: int, end: int) -> dict[Tags, dict[int, FieldValues]]:
         """Return the points from `start` until before `end` with at least these tags.
@@ -152,11 +153,6 @@ class InfluxDB:
         if self.victoriametrics:
             return self._exported(self.victoriametrics, where, start, end)
         found: dict[Tags, dict[int, FieldValues]] = {}
-        for tags, rows in self._selected(where, start, end):
-            found.setdefault(tags, {}).update(rows)
-        return found
-
-    def _selected(self, where: Tags, start: int, end: int) -> Iterator[tuple[Tags, dict[int, FieldValues]]]:
         fields = ", ".join(f'"{field}"' for field in FIELDS)
         conditions = "".join(f' AND "{name}" = {_quoted(value)}' for name, value in where)
         query = f'SELECT {fields} FROM "{MEASUREMENT}" WHERE time >= {start}s AND time < {end}s{conditions} GROUP BY *'  # noqa: S608
@@ -168,7 +164,9 @@ class InfluxDB:
                 raise self.api.target.error(
                     f"refused a query ({said or 'no reason given'})", f"check database and {_RIGHTS}"
                 )
-            yield from parts
+            for tags, rows in parts:
+                found.setdefault(tags, {}).update(rows)
+        return found
 
     def _exported(
         self, database: VictoriaMetrics, where: Tags, start: int, end: int
@@ -189,9 +187,6 @@ class InfluxDB:
                     fields[field] = value if fields[field] in (None, value) else nan
                     points[stamp // 1000] = tuple(fields)
         return found
-
-    def _has_database(self) -> bool:
-        return self._place["db"] in self.api.json("/query", {"q": "SHOW DATABASES"}, _databases)
 
     def _has_bucket(self) -> bool:
         params = {"name": self._config.database}

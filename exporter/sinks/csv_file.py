@@ -36,7 +36,12 @@ class CSVSink(FileSink):
     def write(self, chunk: Chunk) -> Written:
         """Append the intervals of a chunk."""
         meters = sorted(chunk.meters, key=lambda each: each.info.number)
-        rows = [row for meter in meters for row in _rows(chunk, meter)]
+        rows = [
+            _row(chunk, meter, each)
+            for meter in meters
+            for each in meter.intervals
+            if each.has_energy or each.cost is not None
+        ]
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
         if rows:
@@ -59,14 +64,7 @@ class CSVSink(FileSink):
         self._begun = True
 
 
-def _rows(chunk: Chunk, meter: Meter) -> list[tuple[object, ...]]:
-    """Return the intervals with a value as rows.
-
-    Floats are written like repr, None as nothing.
-    """
-
-    def row(each: Interval) -> tuple[object, ...]:
-        start, end = (datetime.fromtimestamp(instant, chunk.zone).isoformat() for instant in (each.start, each.end))
-        return (start, end, *astuple(chunk.key), meter.info.number, each.usage, each.export, each.cost)
-
-    return [row(each) for each in meter.intervals if each.has_energy or each.cost is not None]
+def _row(chunk: Chunk, meter: Meter, each: Interval) -> tuple[object, ...]:
+    """Return an interval as a row. Floats are written like repr, None as nothing."""
+    start, end = (datetime.fromtimestamp(instant, chunk.zone).isoformat() for instant in (each.start, each.end))
+    return (start, end, *astuple(chunk.key), meter.info.number, each.usage, each.export, each.cost)

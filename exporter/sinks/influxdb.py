@@ -79,7 +79,12 @@ class InfluxDBSink(Sink):
 
     def write(self, chunk: Chunk) -> Written:
         """Send missing and different values, then read back and compare all of them."""
-        wanted = self._wanted(chunk)
+        wanted, clash = _minutes(chunk) if self._config.per_minute else (_intervals(chunk), "")
+        if clash:
+            raise self._error(
+                f"two series of location {chunk.key.location} are both called {clash} in the per-minute layout",
+                "set per_minute: false",
+            )
         stored = self._stored(chunk)
         todo = self._todo(wanted, stored)
         corrected = {
@@ -92,7 +97,10 @@ class InfluxDBSink(Sink):
         gone = len(missing(own, wanted))
         if todo:
             self._database.write(chain.from_iterable(lines(tags, points.items()) for tags, points in todo.items()))
-            stored = self._seen(chunk, wanted)
+            if self._database.victoriametrics:
+                stored = self._visibility.wait(lambda: self._stored(chunk), lambda found: self._todo(wanted, found))
+            else:
+                stored = self._stored(chunk)
             left = self._todo(wanted, stored)
             if left and self.is_verified:
                 raise self._not_kept(wanted, stored, left)
@@ -110,17 +118,6 @@ class InfluxDBSink(Sink):
     def close(self) -> None:
         """Close the connections."""
         self._database.close()
-
-    def _wanted(self, chunk: Chunk) -> Wanted:
-        if not self._config.per_minute:
-            return _intervals(chunk)
-        wanted, clash = _minutes(chunk)
-        if clash:
-            raise self._error(
-                f"two series of location {chunk.key.location} are both called {clash} in the per-minute layout",
-                "set per_minute: false",
-            )
-        return wanted
 
     def _stored(self, place: Chunk | Written) -> dict[Tags, dict[int, FieldValues]]:
         """Return the points in this time with exactly the tags of the layout.
@@ -152,32 +149,25 @@ class InfluxDBSink(Sink):
                 todo[tags] = late
         return todo
 
-    def _seen(self, chunk: Chunk, wanted: Wanted) -> dict[Tags, dict[int, FieldValues]]:
-        """Return what is stored, for VictoriaMetrics once the sent points are visible."""
-        if not self._database.victoriametrics:
-            return self._stored(chunk)
-        return self._visibility.wait(lambda: self._stored(chunk), lambda stored: self._todo(wanted, stored))
-
     def _not_kept(self, wanted: Wanted, stored: PointsByTags, left: PointsByTags) -> DatabaseError:
         """Explain why accepted points are missing or have other values."""
         total = count(wanted)
         lost = missing(left, stored)
         if not lost:
             what = f"{count(left)} of {total} points still have other values after ours were sent"
+            advice = "check whether another program writes to it"
             if self._database.victoriametrics:
-                return self._error(
-                    f"{what}, because VictoriaMetrics cannot replace values at the same time",
-                    "use --to victoriametrics, or another database",
-                )
-            return self._error(what, "check whether another program writes to it")
+                what += ", because VictoriaMetrics cannot replace values at the same time"
+                advice = "use --to victoriametrics, or another database"
+            return self._error(what, advice)
         what = not_kept(total, "points", lost)
+        advice = "check its log and its metric vm_rows_ignored_total"
         if not self._database.victoriametrics:
-            return self._error(what, "check its log and SHOW RETENTION POLICIES")
-        if min(lost) < self._visibility.kept_from:
-            return self._error(
-                f"{what}, because they are older than its retention", "start it with -retentionPeriod=10y"
-            )
-        return self._error(what, "check its log and its metric vm_rows_ignored_total")
+            advice = "check its log and SHOW RETENTION POLICIES"
+        elif min(lost) < self._visibility.kept_from:
+            what += ", because they are older than its retention"
+            advice = "start it with -retentionPeriod=10y"
+        return self._error(what, advice)
 
     def _error(self, what: str, advice: str) -> DatabaseError:
         return self._database.api.target.error(what, advice)

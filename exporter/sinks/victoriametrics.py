@@ -140,19 +140,16 @@ class VictoriaMetricsSink(Sink):
         # A cluster does not tell its retention, which may be the default.
         kept_from = self._clock.now() - MONTH + DAY if self._visibility.period is None else self._visibility.kept_from
         if max(lost) < kept_from:
-            return target.error(
-                f"{what}, because they are older than its retention",
-                "start it with -retentionPeriod=10y and run the same command again",
+            what += ", because they are older than its retention"
+            advice = "start it with -retentionPeriod=10y and run the same command again"
+        elif len(lost) == total:
+            advice = "check that url and query_url are the same database and tenant, then check its log"
+        else:
+            advice = (
+                "check that -dedup.minScrapeInterval is not longer than the meter's interval and that -retentionPeriod"
+                " is long enough, then check its log and its metrics vm_rows_ignored_total and vm_rows_invalid_total"
             )
-        if len(lost) == total:
-            return target.error(
-                what, "check that url and query_url are the same database and tenant, then check its log"
-            )
-        return target.error(
-            what,
-            "check that -dedup.minScrapeInterval is not longer than the meter's interval and that -retentionPeriod is"
-            " long enough, then check its log and its metrics vm_rows_ignored_total and vm_rows_invalid_total",
-        )
+        return target.error(what, advice)
 
 
 def _wanted(chunk: Chunk, extra: Mapping[str, str]) -> dict[Labels, dict[int, Sample]]:

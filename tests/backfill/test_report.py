@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from exporter.backfill.journal import CompletedChunk, Coverage, Totals
-from exporter.backfill.progress import Bar, progress_for, summed
+from exporter.backfill.progress import Bar, progress_for
 from exporter.backfill.report import plan_lines, summary_lines
 from exporter.backfill.result import BackfillResult
 from exporter.sinks.base import Chunk, Sink, Written
@@ -157,25 +157,20 @@ def test_a_later_start_of_the_intervals_is_reported(first: str, left: int, said:
 # -- progress
 
 
-def test_totals_are_formatted_on_one_line() -> None:
-    assert summed(Totals()) == "0 intervals, 0.00 kWh used"
-    assert (
-        summed(Totals(2880, 1234.567, 0.5, 99.999)) == "2,880 intervals, 1,234.57 kWh used, 0.50 kWh exported, $100.00"
-    )
-
-
 def march(totals: Totals) -> CompletedChunk:
     return CompletedChunk(HOUSE, instant("2024-03-02"), instant("2024-04-01"), totals)
 
 
+DAYS = "location 70001, 2024-03-02 to 2024-03-31"
 LINES = [
-    "location 70001, 2024-03-02 to 2024-03-31: 2,880 intervals, 12.50 kWh used, 8,640 samples sent",
+    f"{DAYS}: 720 intervals, 12.50 kWh used, 0 samples sent",
+    f"{DAYS}: 2,880 intervals, 1,234.57 kWh used, 0.50 kWh exported, $100.00, 8,640 samples sent",
     "is in trouble; retrying in 2 s",
     "location 70001: odd [bold]data[/bold] :smile:",
 ]
 
 
-@pytest.mark.parametrize(("wanted", "shown"), [(True, LINES), (False, LINES[2:])])
+@pytest.mark.parametrize(("wanted", "shown"), [(True, LINES), (False, LINES[3:])])
 def test_without_a_terminal_progress_is_printed_in_lines(
     capsys: pytest.CaptureFixture[str],
     wanted: bool,  # noqa: FBT001
@@ -184,10 +179,11 @@ def test_without_a_terminal_progress_is_printed_in_lines(
     progress = progress_for(wanted=wanted)
     progress.begin(91, 0)
     progress.waits("vm to have all of it on its disk")
-    progress.wrote(WINTER, march(Totals(2880, 12.5, samples=8640)))
-    progress.retries(LINES[1])
+    progress.wrote(WINTER, march(Totals(720, 12.5)))
+    progress.wrote(WINTER, march(Totals(2880, 1234.567, 0.5, 99.999, 8640)))
+    progress.retries(LINES[2])
     progress.retries("")
-    progress.warn(LINES[2])
+    progress.warn(LINES[3])
     progress.end()
     out, error = capsys.readouterr()
     assert (out, error.splitlines()) == ("", shown)
