@@ -23,9 +23,7 @@ def retention(flags: Mapping[str, str] | None) -> float | None:
     """
     if flags is None:
         return None
-    value = flags.get("retentionPeriod")
-    if value is None:
-        return MONTH
+    value = flags.get("retentionPeriod", "1")
     return MONTH * float(value) if re.fullmatch(r"[0-9.]*[0-9]", value) else seconds(value)
 
 

@@ -101,7 +101,12 @@ class FileSink(Sink):
                     advice="remove it and run the command again",
                 )
             whole.replace(self._path)
-            _sync_folder(self._path.parent)
+            # The rename, too, must survive a power failure.
+            handle = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
     def _blocks(self) -> Iterator[bytes]:
         for _, part in sorted(self._parts.items()):
@@ -155,12 +160,3 @@ def _remove_abandoned(path: Path) -> None:
         if lock is not None:
             shutil.rmtree(folder, ignore_errors=True)
             os.close(lock)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename survive a power failure."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,6 +1,7 @@
 """Verify what a database stored: missing samples, a digest, and the wait for it."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TypeVar
@@ -44,19 +45,19 @@ def not_kept(total: int, things: str, seconds: Collection[int]) -> str:
     return f"accepted {total} {things} but lost {len(seconds)}, the first at {first}"
 
 
+@dataclass
 class Visibility:
     """Reads from VictoriaMetrics until accepted samples are visible.
 
     `api` is where samples are written. They may stay invisible for up to `seconds`.
     """
 
-    def __init__(self, api: DatabaseHttp, clock: Clock, seconds: float) -> None:
-        self._api = api
-        self._clock = clock
-        self._seconds = seconds
-        self._flushes = True
-        self.period: float | None = None
-        """The retention in seconds, if known."""
+    api: DatabaseHttp
+    clock: Clock
+    seconds: float
+    period: float | None = None
+    """The retention in seconds, if known."""
+    _flushes: bool = True
 
     def learn(self, flags: Mapping[str, str] | None, oldest: int) -> list[str]:
         """Learn the retention from the flags.
@@ -64,35 +65,35 @@ class Visibility:
         Return notes for the user about samples as old as `oldest`.
         """
         self.period = retention(flags)
-        return retention_notes(self.period, oldest, self._clock.now())
+        return retention_notes(self.period, oldest, self.clock.now())
 
     @property
     def kept_from(self) -> float:
         """The instant before which samples are dropped, in seconds UTC."""
-        return 0.0 if self.period is None else self._clock.now() - self.period
+        return 0.0 if self.period is None else self.clock.now() - self.period
 
     def wait(self, read: Callable[[], _Stored], todo: Callable[[_Stored], _Samples]) -> _Stored:
         """Return what is stored, once nothing is left to do or time is up.
 
         A value that replaces another one may take as long to become visible as a new one.
         """
-        started = self._clock.monotonic()
+        started = self.clock.monotonic()
         while True:
             self._flush()
             stored = read()
             newest = max((second for samples in todo(stored).values() for second in samples), default=None)
-            if newest is None or self._clock.monotonic() - started > self._timeout(newest):
+            if newest is None:
                 return stored
-            self._clock.sleep(_LOOK)
-
-    def _timeout(self, newest: int) -> float:
-        """Return the seconds to wait: few for dropped samples, if a flush is possible."""
-        return _LOST_AFTER if self._flushes and newest < self.kept_from else self._seconds
+            # Dropped samples are not worth a long wait, if a flush is possible.
+            timeout = _LOST_AFTER if self._flushes and newest < self.kept_from else self.seconds
+            if self.clock.monotonic() - started > timeout:
+                return stored
+            self.clock.sleep(_LOOK)
 
     def _flush(self) -> None:
         if self._flushes:
             try:
-                self._api.get(_FLUSH)
+                self.api.get(_FLUSH)
             except DatabaseError as error:
                 if error.passes_by_itself:
                     raise
