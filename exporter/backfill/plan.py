@@ -1,6 +1,6 @@
 """Which days of which locations to fetch, and in which chunks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
@@ -106,9 +106,6 @@ def task_of(job: Job, wanted: DayRange) -> str:
     return f"{job.key} {job.start} {'open' if wanted.last is None else job.end}"
 
 
-def in_order(jobs: Sequence[Job], *, oldest_first: bool) -> Iterator[tuple[Job, int, int]]:
+def in_order(jobs: Sequence[Job], *, oldest_first: bool) -> list[tuple[Job, int, int]]:
     """Return all chunks, location by location; a database gets the newest days first."""
-    for job in jobs:
-        chunks = job.chunks()
-        for start, end in chunks if oldest_first else reversed(chunks):
-            yield job, start, end
+    return [(job, *chunk) for job in jobs for chunk in job.chunks()[:: 1 if oldest_first else -1]]

@@ -54,19 +54,17 @@ def summary_lines(
 
 
 def _headline(result: BackfillResult, sink: Sink) -> str:
-    total = result.done + result.left
-    is_whole = not (result.left or result.errors or result.is_stopped)
-    if is_whole and not result.totals.intervals:
-        return "The portal has no intervals for these days"
-    if is_whole and sink.is_verified:
-        return "Done: stored and verified"
-    if is_whole:
+    if not (result.left or result.errors or result.is_stopped):
+        if not result.totals.intervals:
+            return "The portal has no intervals for these days"
+        if sink.is_verified:
+            return "Done: stored and verified"
         return f"Done: written{', not verified' if sink.resumes else ''}"
     if sink.streams and result.totals.samples:
         return "Only part of it was written"
     if not sink.resumes and not result.is_finished:
         return "Nothing was written"
-    return f"{result.done} of {counted(total, 'chunk')} done"
+    return f"{result.done} of {counted(result.done + result.left, 'chunk')} done"
 
 
 def _about(job: Job, result: BackfillResult) -> Iterator[str]:

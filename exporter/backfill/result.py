@@ -39,15 +39,15 @@ class BackfillResult:
     def incomplete_days(self, key: LocationKey, wall: WallClock) -> int:
         """Count the days with gaps that this run wrote."""
         spans = self._spans(key)
-        count = 0
-        for each in self.held.values():
-            full = each.full_days
-            for day, following in pairwise(wall.midnights(each.start, each.end)):
-                count += (each.key == key and full is not None) and any(
-                    first <= day and following <= last and day not in full.get(meter, ())
-                    for meter, (first, last) in spans.items()
-                )
-        return count
+        return sum(
+            any(
+                first <= day and following <= last and day not in each.full_days.get(meter, ())
+                for meter, (first, last) in spans.items()
+            )
+            for each in self.held.values()
+            if each.key == key and each.full_days is not None
+            for day, following in pairwise(wall.midnights(each.start, each.end))
+        )
 
     def _spans(self, key: LocationKey) -> dict[str, tuple[int, int]]:
         """Return the start of the first and the end of the last energy of each meter."""

@@ -60,7 +60,7 @@ class Backfill:
     patience: Patience = DEFAULT_PATIENCE
 
     def __post_init__(self) -> None:
-        self._everything = list(in_order(self.jobs, oldest_first=self.sink.oldest_first))
+        self._everything = in_order(self.jobs, oldest_first=self.sink.oldest_first)
         # Chunks that were read back, and when; a killed database may still lose them.
         self._settling: list[tuple[CompletedChunk, float]] = []
         self._before_connected: set[ChunkKey] = set()

@@ -119,8 +119,8 @@ def test_chunks_are_ordered_by_location_then_time() -> None:
     borders = [instant(text) for text in ("2026-01-01", "2026-01-31", "2026-02-11")]
     first, second = [(house, *bounds) for bounds in pairwise(borders)]
     third = (barn, instant("2026-01-05"), instant("2026-01-07"))
-    assert list(in_order([house, barn], oldest_first=False)) == [second, first, third]
-    assert list(in_order([house, barn], oldest_first=True)) == [first, second, third]
+    assert in_order([house, barn], oldest_first=False) == [second, first, third]
+    assert in_order([house, barn], oldest_first=True) == [first, second, third]
 
 
 def job_at(wanted: DayRange, now: float) -> Job:
