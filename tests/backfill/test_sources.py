@@ -93,6 +93,11 @@ def test_locations_are_chosen_by_flag_and_configuration(
     assert read(sources_of(login_of(start_portal(ALL), None, *choices)), *only) == expected
 
 
+def test_the_plain_account_list_has_no_names(sources_of: MakeSources, start_portal: StartPortal) -> None:
+    portal = start_portal(SMALL, discovery=Poll.WRONG_SHAPE)
+    assert read(sources_of(login_of(portal))) == [(0, "70001", None)]
+
+
 def test_a_shared_location_belongs_to_the_first_login(sources_of: MakeSources, start_portal: StartPortal) -> None:
     logins = two_logins(start_portal(replace(TWO, users=USERS)))
     sources = sources_of(*logins)
