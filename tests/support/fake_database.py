@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from .http_server import Answer, Asked, serving
 
-Body = bytes | Callable[[Asked], bytes]
+Body = bytes | str | Callable[[Asked], bytes]
 
 
 class Database(ExitStack):
@@ -20,12 +20,11 @@ class Database(ExitStack):
         self.asked: list[Asked] = []
         self.url = self.enter_context(serving(self._respond))
 
-    def answer(self, path: str, body: Body | str = b"", status: int = 200, **headers: str) -> None:
+    def answer(self, path: str, body: Body = b"", status: int = 200, **headers: str) -> None:
         """Set the answer for a path.
 
         `headers` have _ for -; a `body` may be a function of the request.
         """
-        body = body.encode() if isinstance(body, str) else body
         self.answers[path] = status, {name.replace("_", "-"): value for name, value in headers.items()}, body
 
     def _respond(self, asked: Asked) -> Answer:

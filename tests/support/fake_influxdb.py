@@ -57,7 +57,7 @@ class Influx(ExitStack):
     def _respond(self, asked: Asked) -> Answer:
         self.asked.append((asked.method, asked.path, asked.params))
         status, content = self.refusals.get(asked.path) or self._reply(asked)
-        return status, self.headers, content.encode() if isinstance(content, str) else content
+        return status, self.headers, content
 
     def _reply(self, asked: Asked) -> Reply:
         params = asked.params

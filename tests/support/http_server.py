@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -33,8 +34,16 @@ class Asked:
         return lines
 
 
-Answer = tuple[int, Mapping[str, str], bytes]
+Answer = tuple[int, Mapping[str, str], bytes | str]
 """Status, headers and body. Content-Length is added unless it is given."""
+
+
+class _QuietServer(ThreadingHTTPServer):
+    """A server that says nothing about clients that leave early."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as in the standard library
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager
@@ -50,7 +59,8 @@ def serving(answer: Callable[[Asked], Answer]) -> Iterator[str]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             asked = Asked(self.command, address.path, dict(parse_qsl(address.query)), headers, body)
-            status, extra, content = answer(asked)
+            status, extra, text = answer(asked)
+            content = text.encode() if isinstance(text, str) else text
             self.send_response(status)
             for name, value in {"Content-Length": str(len(content)), **extra}.items():
                 self.send_header(name, value)
@@ -63,8 +73,7 @@ def serving(answer: Callable[[Asked], Answer]) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _QuietServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
