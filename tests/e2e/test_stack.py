@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import fsum
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -26,9 +25,8 @@ from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.settings import Settings, Span
 from exporter.simulator.world import World
 
-from ..support.backfill_process import figure
 from ..support.clocks import ManualClock
-from ..support.dashboard_truth import Truth, ask, by_date, close, last, run, whole_days
+from ..support.dashboard_truth import Truth, close, last, run, whole_days
 from ..support.dashboards import DASHBOARDS, RULES, Panel, TimeRange, all_panels, load
 from ..support.deadlines import DEADLINE
 from ..support.program import Program
@@ -45,7 +43,7 @@ from ..support.services import (
     outcome,
     wait_until,
 )
-from ..support.truth import Expected, by_end, differences, expected, local_days
+from ..support.truth import Expected, by_end, differences, expected
 
 Json = Any
 
@@ -173,15 +171,6 @@ class Native:
         keys = sorted(self._table, key=len, reverse=True)
         return re.sub("|".join(map(re.escape, keys)), lambda found: self._table[found[0]], text)
 
-    def there(self, text: str) -> str:
-        """Reverse the replacements, for the addresses of the containers."""
-        back = {here: there for there, here in self._table.items() if there not in OWN_ADDRESSES}
-        return re.sub("|".join(map(re.escape, back)), lambda found: back[found[0]], text)
-
-    def url(self, host: str) -> str:
-        """Return the URL of a service."""
-        return f"http://{self.addresses[host]}"
-
     def original(self, name: str) -> list[str]:
         """Return a container's command line, without the program of a third-party image."""
         service = self.services[name]
@@ -237,7 +226,7 @@ class Stack:
         self.post_until(began // 3600 * 3600 - 3 * 3600)
         self.victoria = self.start("victoriametrics", VictoriaMetrics)
         self.start("exporter")
-        self.summary = self._backfill()
+        self._backfill()
         self.empty = self._empty_panels()
         for name in ("vmagent", "vmalert"):
             self.start(name)
@@ -269,8 +258,8 @@ class Stack:
         gaps = [{"meter": number, "start": instant, "end": FOREVER} for number in sorted(METERS)]
         self.processes["demo-portal"].ask("POST", "/simulator/settings", json={"pending": 0, "gaps": gaps})
 
-    def _backfill(self) -> Program:
-        """Run the backfill of the demo, and another one for Prometheus; return the first."""
+    def _backfill(self) -> None:
+        """Run the backfill of the demo, and another one for Prometheus."""
         filling = self.native.begin("backfill", *_after("backfill", FILL))
         exporting = self.native.begin("backfill", *_after("backfill", EXPORT.removesuffix(" >history.om")))
         assert [filling.wait(240), exporting.wait(240)] == [0, 0], filling.stderr + exporting.stderr
@@ -284,7 +273,6 @@ class Stack:
         variables = {"TMPDIR": str(history.with_name("missing")), **self.native.line("prometheus").environment}
         code, said = outcome("promtool", *arguments, environment=variables)
         assert code == 0, said
-        return filling
 
     def _empty_panels(self) -> set[tuple[str, str]]:
         """Return the queries of *Home* with empty results in VictoriaMetrics."""
@@ -362,36 +350,6 @@ def test_the_commands_are_those_of_the_readme() -> None:
     assert {FILL, EXPORT, MAKE_BLOCKS} <= set(compose_commands("README.md"))
 
 
-def test_only_paths_and_two_flags_differ_from_the_containers(stack: Stack) -> None:
-    native = stack.native
-    replaced = set()
-    for name, process in stack.processes.items():
-        _, *arguments = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode().rstrip("\0").split("\0")
-        if name not in PROGRAMS:
-            program, *arguments = arguments
-            arguments = [Path(program).name, *arguments]
-        original = native.original(name)
-        here = {new: old for old, new in UNKNOWN_TO_DEBIAN.items() if old in original}
-        replaced |= {*here.values()}
-        known = [each for each in original if each not in here.values()]
-        assert [native.there(each) for each in arguments if each not in here] == [
-            re.sub("|".join(map(re.escape, OWN_ADDRESSES)), lambda found: OWN_ADDRESSES[found[0]], each)
-            if "://" not in each
-            else each
-            for each in known
-        ]
-    assert replaced == UNKNOWN_TO_DEBIAN.keys()
-
-
-def test_mounted_files_differ_only_in_hosts_and_intervals(stack: Stack) -> None:
-    for source in MOUNTED:
-        text = stack.native.there((stack.native.folder / Path(source).name).read_text(encoding="utf-8"))
-        for slow, fast in FASTER.items():
-            text = text.replace(fast, slow)
-        text = text.replace("/etc/alerts/", "/etc/prometheus/alerts/")
-        assert text == read(source)
-
-
 @pytest.mark.parametrize("name", READY)
 def test_each_service_passes_its_health_check(name: str, stack: Stack) -> None:
     test = [stack.native.here(each) for each in stack.native.services[name]["healthcheck"]["test"]]
@@ -408,18 +366,6 @@ def test_check_finds_no_problem(stack: Stack) -> None:
     check = stack.native.begin("check")
     assert check.wait() == 0, check.stdout + check.stderr
     assert "All good." in check.stdout
-
-
-def test_the_summary_of_the_backfill_is_correct(stack: Stack, truth: Truth) -> None:
-    summary = figure(stack.summary, "energy") + figure(stack.summary, "cost")
-    numbers = re.findall(r"\d[\d,]*\.\d+", summary)
-    told = [float(each.replace(",", "")) for each in numbers]
-    names = ("usage_kwh", "export_kwh", "cost_usd")
-    wanted = [
-        fsum(fsum(each.values()) for (family, _), each in truth.values.items() if family == f"smarthub_interval_{name}")
-        for name in names
-    ]
-    assert told == pytest.approx(wanted, abs=0.006)
 
 
 def test_the_history_is_complete_and_without_copies(stack: Stack, history: Expected) -> None:
@@ -520,32 +466,13 @@ def unusual(truth: Truth, now: float) -> set[str]:
 @pytest.mark.parametrize("host", ["vmalert:8880", "prometheus:9090"])
 def test_all_rules_are_evaluated_without_errors(host: str, stack: Stack) -> None:
     def rules() -> list[Json]:
-        groups = http("GET", stack.native.url(host) + "/api/v1/rules").json()["data"]["groups"]
+        groups = http("GET", f"http://{stack.native.addresses[host]}/api/v1/rules").json()["data"]["groups"]
         return [rule for group in groups for rule in group["rules"]]
 
     wait_until(
         lambda: all(not str(rule["lastEvaluation"]).startswith("0001") for rule in rules()), "every rule's first turn"
     )
     assert {rule["name"]: rule.get("lastError", "") for rule in rules()} == dict.fromkeys(RULES, "")
-
-
-# -- figures of a year; test_dashboards.py checks shorter ranges
-
-
-def test_daily_energy_and_cost_are_correct_for_a_year(stack: Stack, database: Database, truth: Truth) -> None:
-    shown = last(395, datetime.fromtimestamp(stack.now, ZONE))
-    lengths = {round((end - start) / 3600) for start, end in local_days(ZONE, shown.start, shown.end)}
-    assert lengths == {23, 24, 25}
-    for title, name, meters in (
-        ("Energy a day", "smarthub_day_usage_kwh", METERS),
-        ("Cost a day", "smarthub_day_cost_usd", {HOUSE, SOLAR}),
-    ):
-        found = ask(database, title, "A", shown)
-        assert found.keys() == meters
-        for number in meters:
-            bars = by_date(found[number])
-            assert bars == close(whole_days(truth, name, number, shown))
-            assert len(bars) >= 394
 
 
 # -- power failures, last because they change the stored data

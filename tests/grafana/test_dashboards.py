@@ -110,13 +110,6 @@ def overlap(one: Json, other: Json) -> bool:
     )
 
 
-def test_overlapping_panels_are_detected() -> None:
-    box = {"x": 0, "y": 0, "w": 12, "h": 4}
-    assert overlap(box, {"x": 11, "y": 3, "w": 2, "h": 2})
-    assert not overlap(box, {"x": 12, "y": 0, "w": 12, "h": 4})
-    assert not overlap(box, {"x": 0, "y": 4, "w": 12, "h": 4})
-
-
 @each_panel
 def test_a_panel_has_a_title_and_a_description(panel: Panel) -> None:
     assert panel.json["title"]
