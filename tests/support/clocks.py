@@ -13,7 +13,7 @@ class ManualClock:
     """
 
     def __init__(self, now: float) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._now = float(now)
         self._monotonic = 1000.0
         self._stopped = False
@@ -21,34 +21,28 @@ class ManualClock:
         self.slept: list[float] = []
 
     def now(self) -> float:
-        with self._lock:
-            return self._now
+        return self._now
 
     def monotonic(self) -> float:
-        with self._lock:
-            return self._monotonic
+        return self._monotonic
 
     def sleep(self, seconds: float) -> None:
         with self._lock:
             self.slept.append(seconds)
-            self._advance(max(0.0, seconds))
+            self.advance(max(0.0, seconds))
             if self._stopped or self._now >= self.ends_at:
                 raise Stopped
 
     def stop(self) -> None:
-        with self._lock:
-            self._stopped = True
+        self._stopped = True
 
     def advance(self, seconds: float) -> None:
         with self._lock:
-            self._advance(seconds)
+            self._now += seconds
+            self._monotonic += seconds
 
     def move_to(self, now: float) -> None:
         """Set the time to `now`, which must not be in the past."""
         with self._lock:
             assert now >= self._now
-            self._advance(now - self._now)
-
-    def _advance(self, seconds: float) -> None:
-        self._now += seconds
-        self._monotonic += seconds
+            self.advance(now - self._now)

@@ -67,10 +67,11 @@ class Program:
         self.process.wait()
 
 
-class Starter:
+class Starter(ExitStack):
     """Start programs in a folder, with an environment in which nothing is configured."""
 
     def __init__(self, folder: Path, module: str = "exporter") -> None:
+        super().__init__()
         self.folder = folder
         self.module = module
         self.environment = {
@@ -80,12 +81,11 @@ class Starter:
             "XDG_STATE_HOME": str(folder / "state-home"),
             "NO_PROXY": "*",
         }
-        self._stack = ExitStack()
 
     def start(self, *arguments: str, **variables: str) -> Program:
         environment = {**self.environment, **variables}
         program = Program(*arguments, folder=self.folder, environment=environment, module=self.module)
-        self._stack.callback(program.kill)
+        self.callback(program.kill)
         return program
 
     def run(self, *arguments: str, **variables: str) -> Program:
@@ -108,9 +108,6 @@ class Starter:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         path.chmod(0o600)
         return path
-
-    def close(self) -> None:
-        self._stack.close()
 
 
 def login(**changes: object) -> dict[str, object]:

@@ -11,7 +11,6 @@ from . import services
 from .program import PASSWORD, Program, Starter
 
 USER = UserSpec(password=PASSWORD)
-ANYWHERE = "127.0.0.1:0"
 
 
 def http(url: str, method: str = "GET") -> requests.Response:
@@ -49,7 +48,7 @@ class Serving:
 
 def serve(starter: Starter, *arguments: str, **variables: str) -> Serving:
     """Start `serve` on a free port and wait until the log shows its address."""
-    flags = () if any("listen-address" in flag for flag in arguments) else (f"--web.listen-address={ANYWHERE}",)
+    flags = () if any("listen-address" in flag for flag in arguments) else ("--web.listen-address=127.0.0.1:0",)
     program = starter.start("serve", *flags, *arguments, **variables)
 
     listening = re.compile(r"msg=listening address=\S+:(\d+) url=(\S+:\1)\s")
