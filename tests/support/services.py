@@ -1,12 +1,11 @@
 """Real databases and scrapers, each a process on a free port of loopback.
 
-Every service starts in its constructor and is ready when the constructor returns. It ends at the end of a `with`, at
-the exit of the interpreter, or, if the interpreter is killed, by a signal from the kernel.
+Every service starts in its constructor and is ready when the constructor returns. It ends at the end of a `with`, or,
+at the end of the interpreter, by a signal from the kernel.
 
 Samples are pairs of a timestamp in milliseconds and a value; a series is the sorted tuple of its labels, see `series`.
 """
 
-import atexit
 import contextlib
 import json
 import math
@@ -229,7 +228,6 @@ class Service:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             self._process = spawn(self._command, folder=self.folder, stdout=log, environment=self._environment)
-        atexit.register(self.kill)
         try:
             wait_until(self._is_ready, f"{self._ready_url} to return 200", within=self._ready_within)
         except ServiceError as error:
@@ -250,7 +248,6 @@ class Service:
         """Kill it at once, like a power failure."""
         self._process.kill()
         self._process.wait()
-        atexit.unregister(self.kill)
 
     def restart(self, *more: str) -> None:
         """Stop and start it with the same folder, port and arguments, plus `more`."""
@@ -386,11 +383,9 @@ class VictoriaMetrics(Database):
 class InfluxDB(Service):
     """An InfluxDB 1.6 without authentication and with the database `electric`."""
 
-    database = "electric"
-
     def query(self, statement: str) -> list[Json]:
         """Return the series of one statement, with times in seconds."""
-        parameters = {"db": self.database, "epoch": "s", "q": statement}
+        parameters = {"db": "electric", "epoch": "s", "q": statement}
         (result,) = self.ask("POST", "/query", params=parameters).json()["results"]
         if "error" in result:
             raise ServiceError(f"{self.name}: {statement}: {result['error']}")
@@ -399,7 +394,7 @@ class InfluxDB(Service):
 
     def write(self, *lines: str) -> None:
         """Write points in line protocol, with times in seconds."""
-        self.ask("POST", "/write", params={"db": self.database, "precision": "s"}, data="\n".join(lines).encode())
+        self.ask("POST", "/write", params={"db": "electric", "precision": "s"}, data="\n".join(lines).encode())
 
 
 class VmAgent(Service):
@@ -521,7 +516,7 @@ class Services(contextlib.ExitStack):
         started = self.start(
             InfluxDB, "influxd", [], folder=folder, address=address, ready=ready, environment=environment
         )
-        started.query(f"CREATE DATABASE {started.database}")
+        started.query("CREATE DATABASE electric")
         return started
 
     def vmagent(self, scrape: Config, database: VictoriaMetrics, *flags: str) -> VmAgent:
