@@ -1,7 +1,6 @@
 """Backfills by the real command into a real VictoriaMetrics."""
 
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,6 @@ from ..support.exporter_process import Exporter, house, meter
 from ..support.portal import change
 from ..support.services import (
     INTERVALS_JOB,
-    Labels,
-    Sample,
     Services,
     VmAgent,
     job,
@@ -30,7 +27,7 @@ from ..support.services import (
     wait_until,
 )
 from ..support.truth import Expected, by_end, differences, expected, local_days, wrong_versions
-from ..support.worlds import DAY, ZONE
+from ..support.worlds import ZONE
 
 SOLAR, HOURLY = meter(2, Channels.THREE, periods=True), meter(3, step=3600)
 SOLAR_HOUSE = World(locations=(house(2, SOLAR),))
@@ -61,7 +58,7 @@ def between(first_day: int, last_day: int) -> tuple[str, ...]:
 
 def test_five_years_are_stored_completely_and_sent_once(services: Services, tmp_path: Path) -> None:
     database, server = services.victoria_metrics(), served(services, SOLAR_HOUSE)
-    first, after = midnight(days_ago(5 * 365 + 1)), midnight(days_ago(0))
+    first, after = midnight(5 * 365 + 1), midnight(0)
     command, days = Backfiller(tmp_path, server.url, database.url), between(5 * 365 + 1, 1)
 
     began = time.time()
@@ -76,7 +73,6 @@ def test_five_years_are_stored_completely_and_sent_once(services: Services, tmp_
     assert differences(by_end(stored), wanted) == []
     assert wrong_versions(stored, (began, ended), {}) == []
     assert figure(done, "samples") == f"{sum(len(samples) for samples in stored.values()):,} sent"
-    check_clock_changes(stored, first, after)
 
     rows = database.metrics()["vm_rows_inserted_total"]
     again = command.start(*days)
@@ -86,27 +82,18 @@ def test_five_years_are_stored_completely_and_sent_once(services: Services, tmp_
     assert database.export(ALL) == stored
 
 
-def check_clock_changes(stored: Mapping[Labels, Sequence[Sample]], first: int, after: int) -> None:
-    """Check that the days of clock changes have all their 15-minute intervals."""
-    changes = [(start, end) for start, end in local_days(ZONE, first, after) if end - start != DAY]
-    assert sorted(end - start for start, end in changes) == 5 * [23 * 3600] + 5 * [25 * 3600]
-    quarters = {each for start, end in changes for each in range(start + 900, end + 1, 900)}
-    complete = {dict(labels)["__name__"] for labels, ends in by_end(stored).items() if quarters <= ends.keys()}
-    assert complete == {f"smarthub_interval_{name}" for name in ("usage_kwh", "usage_watts", "export_kwh", "cost_usd")}
-
-
 # -- Retention
 
 
 def test_a_database_with_short_retention_is_named(services: Services, tmp_path: Path) -> None:
     database, server = services.victoria_metrics(without=["-retentionPeriod"]), served(services, HOURLY_HOUSE)
     command = Backfiller(tmp_path, server.url, database.url)
-    first, border, after = (midnight(days_ago(days)) for days in (100, 40, 0))
+    first, border, after = map(midnight, (100, 40, 0))
     advice, whole = "-retentionPeriod=10y", between(100, 1)
 
     nothing = command.run(*between(100, 41))
 
-    total = sum(len(values) for values in truth(server, midnight(days_ago(70)), border).values())
+    total = sum(len(values) for values in truth(server, midnight(70), border).values())
     assert nothing.wait() == EXIT_FAILED
     assert str(total) in nothing.stderr.replace(",", "")
     assert advice in nothing.stdout
@@ -114,23 +101,19 @@ def test_a_database_with_short_retention_is_named(services: Services, tmp_path: 
 
     partly = command.run(*whole)
 
-    newest = truth(server, midnight(days_ago(10)), after)
+    newest = truth(server, midnight(10), after)
     assert partly.wait() == EXIT_PARTLY
     assert advice in partly.stderr
     assert differences(by_end(database.export(ALL)), newest, truth(server, border, after)) == []
 
     database.restart("-retentionPeriod=100y")
-    polled = polls(server)
+    polled = server.portal.calls["poll", 200]
     completed = command.run(*whole)
 
     assert completed.wait() == EXIT_DONE
     assert advice not in completed.stdout
-    assert polls(server) - polled == 3
+    assert server.portal.calls["poll", 200] - polled == 3
     assert differences(by_end(database.export(ALL)), truth(server, first, after)) == []
-
-
-def polls(server: PortalServer) -> int:
-    return server.portal.calls["poll", 200]
 
 
 # -- Together with a scraper
@@ -153,7 +136,7 @@ class Street:
         self.server = services.enter_context(PortalServer(SimulatedPortal(BOTH_HOUSES, SystemClock(), NEW)))
         self.database = services.victoria_metrics()
         self.backfiller = Backfiller(folder / "backfill", self.server.url, self.database.url)
-        self.first = midnight(days_ago(30))
+        self.first = midnight(30)
         self.days = ("--start", str(days_ago(30)))
 
     def exporter(self, *, refresh_interval: str = "1s") -> Exporter:
@@ -244,7 +227,7 @@ def test_scraped_and_backfilled_data_are_one_history(streets: list[Street]) -> N
 def test_corrections_win_over_what_is_still_scraped(streets: list[Street]) -> None:
     agents = [street.scraper(street.exporter(refresh_interval="1h")) for street in streets]
     backfilled(*streets)
-    old, recent = midnight(days_ago(25)) + 19 * 3600, midnight(days_ago(3)) + 18 * 3600
+    old, recent = midnight(25) + 19 * 3600, midnight(3) + 18 * 3600
     first = ((old, 1.5), (old + 900, 0.5), (recent, 1.5), (recent + 900, 0.25))
 
     for corrections in (first, ((old, 0.1), (recent, 0.1))):
@@ -261,7 +244,7 @@ def test_a_correction_older_than_the_window_is_reported(streets: list[Street]) -
     exporter = street.exporter()
     agent = street.scraper(exporter)
     backfilled(street)
-    old = midnight(days_ago(20)) + 19 * 3600
+    old = midnight(20) + 19 * 3600
     gauge = "smarthub_backfill_needed_since_timestamp_seconds"
 
     exporter.terminate()
@@ -269,7 +252,7 @@ def test_a_correction_older_than_the_window_is_reported(streets: list[Street]) -
     exporter.start()
     wait_until(lambda: gauge in exporter.metrics(), "a backfill to be asked for")
     assert f'{gauge}{{account="55001",location="70002",' in exporter.page()
-    assert exporter.metrics()[gauge] == midnight(days_ago(20))
+    assert exporter.metrics()[gauge] == midnight(20)
 
     backfilled(street, corrected=2)
 
@@ -300,45 +283,6 @@ def portal(services: Services) -> PortalServer:
     return served(services, HOURLY_HOUSE)
 
 
-A_MONTH = between(32, 3)
-
-
-def true_month(portal: PortalServer) -> Expected:
-    return truth(portal, midnight(days_ago(32)), midnight(days_ago(2)))
-
-
-def test_a_backfill_waits_for_a_database_that_starts_later(
-    services: Services, tmp_path: Path, portal: PortalServer
-) -> None:
-    database = services.victoria_metrics()
-    database.terminate()
-
-    running = Backfiller(tmp_path, portal.url, database.url).start(*A_MONTH)
-    running.wait_for(lambda: running.stderr.count("retrying in") == 2, "two tries")
-    database.start()
-
-    assert running.wait() == EXIT_DONE
-    assert differences(by_end(database.export(ALL)), true_month(portal)) == []
-
-
-def test_credentials_are_sent_to_the_database(services: Services, tmp_path: Path, portal: PortalServer) -> None:
-    database = services.victoria_metrics("-httpAuth.username=meter", "-httpAuth.password=reader")
-    command = Backfiller(tmp_path, portal.url, database.url)
-    for credentials in ({}, {"username": "meter", "password": "wrong"}):
-        command.configure(url=database.url, **credentials)
-        failed = command.run(*A_MONTH)
-        assert failed.wait() == EXIT_FAILED
-        assert "credentials" in failed.stderr
-    assert polls(portal) == 0
-
-    command.configure(url=database.url, username="meter", password="reader")
-    assert command.run(*A_MONTH).wait() == EXIT_DONE
-    database.terminate()
-    # Without credentials, for the queries of this test.
-    open_to_all = services.victoria_metrics(folder=database.folder)
-    assert differences(by_end(open_to_all.export(ALL)), true_month(portal)) == []
-
-
 def test_a_cluster_has_separate_addresses_to_write_and_read(
     services: Services, tmp_path: Path, portal: PortalServer
 ) -> None:
@@ -347,11 +291,12 @@ def test_a_cluster_has_separate_addresses_to_write_and_read(
     reading = services.vmauth(database, "/select/0/prometheus", "/api/v1/query", "/api/v1/export")
     credentials = {"username": writing.username, "password": writing.password}
 
-    done = Backfiller(tmp_path, portal.url, writing.url, query_url=reading.url, **credentials).run(*A_MONTH)
+    done = Backfiller(tmp_path, portal.url, writing.url, query_url=reading.url, **credentials).run(*between(32, 3))
 
     assert (done.wait(), done.stderr.count("samples sent")) == (EXIT_DONE, 1)
     assert "Note" not in done.stdout
-    assert differences(by_end(database.export(ALL)), true_month(portal)) == []
+    month = truth(portal, midnight(32), midnight(2))
+    assert differences(by_end(database.export(ALL)), month) == []
 
 
 def test_flags_of_a_proxy_are_not_taken_for_the_databases(

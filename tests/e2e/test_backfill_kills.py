@@ -163,7 +163,7 @@ class Round:
 
 
 def test_the_same_command_always_completes_the_history(tmp_path: Path) -> None:
-    first, after = midnight(days_ago(FIRST)), midnight(days_ago(LAST - 1))
+    first, after = midnight(FIRST), midnight(LAST - 1)
     almanac = SimulatedPortal(HOURLY_HOUSE, SystemClock(), Settings(pending=0))
 
     def live(number: int) -> list[str]:

@@ -33,9 +33,9 @@ def days_ago(days: int) -> date:
     return datetime.now(ZONE).date() - timedelta(days=days)
 
 
-def midnight(day: date) -> int:
-    """Return the instant at which a local day begins."""
-    return instant(day.isoformat())
+def midnight(days: int) -> int:
+    """Return the instant at which the local day `days` days ago began."""
+    return instant(days_ago(days).isoformat())
 
 
 class Backfiller(Starter):
