@@ -46,12 +46,6 @@ def recorded(command: str) -> list[str]:
     return shape(block.partition("\n")[2])
 
 
-def halves(lines: list[str]) -> tuple[list[str], list[str]]:
-    """Return the lines before and after the ellipsis in the README."""
-    middle = lines.index("[...]")
-    return lines[:middle], lines[middle + 1 :]
-
-
 def test_the_commands_of_the_readme_lead_to_a_scraped_page(portal: PortalServer, starter: Starter) -> None:
     # No spinner, no colors, 110 columns: the screen shows exactly the output.
     environment = {**starter.environment, "TERM": "dumb", "COLUMNS": "110", "LANG": "C.UTF-8"}
@@ -74,8 +68,9 @@ def test_the_commands_of_the_readme_lead_to_a_scraped_page(portal: PortalServer,
 
         check = types("check")
         assert check.wait() == 0
-        first, last = halves(recorded("check"))
-        shown = shape(check.shown)
+        told, shown = recorded("check"), shape(check.shown)
+        middle = told.index("[...]")
+        first, last = told[:middle], told[middle + 1 :]
         assert (shown[: len(first)], shown[-len(last) :]) == (first, last)
 
         serve = types("serve", "--web.listen-address", address)

@@ -106,8 +106,8 @@ class Street:
         assert {dict(labels)["__name__"] for labels in wanted} == TIMESTAMPED_FAMILIES
         assert differences(by_end(stored), wanted, allowed) == []
         assert wrong_versions(stored, (self.began - 5, now), self.revised) == []
-        revised = [versions_of(samples, end) for samples in stored.values() for end in self.revised]
-        assert max(len(versions) for versions in revised) == versions_stored
+        revised = [versions_of(samples).get(end, []) for samples in stored.values() for end in self.revised]
+        assert max(map(len, revised)) == versions_stored
 
     def check_day_sums(self, database: Database) -> None:
         """Check the energy of full days with the query of docs/samples.md, "Queries"."""

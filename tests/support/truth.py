@@ -121,9 +121,13 @@ def version(hours: float) -> int:
     return min(999, max(1, 1 + floor(998 * log(1 + max(0.0, hours)) / log(175201))))
 
 
-def versions_of(samples: Sequence[Sample], end: int) -> list[int]:
-    """Return the sorted versions of the interval that ends at `end`."""
-    return sorted(stamp - end * 1000 + 1000 for stamp, _ in samples if ceil(stamp / 1000) == end)
+def versions_of(samples: Sequence[Sample]) -> dict[int, list[int]]:
+    """Return the sorted versions of each interval by its end."""
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for stamp, _ in sorted(samples):
+        end = ceil(stamp / 1000)
+        found[end].append(stamp - end * 1000 + 1000)
+    return found
 
 
 def wrong_versions(
@@ -136,17 +140,12 @@ def wrong_versions(
     """
     found: list[str] = []
     for labels, stored in samples.items():
-        by_interval: dict[int, list[int]] = defaultdict(list)
-        for stamp, _ in stored:
-            end = ceil(stamp / 1000)
-            by_interval[end].append(stamp - end * 1000 + 1000)
-        for end, versions in by_interval.items():
+        for end, versions in versions_of(stored).items():
             lowest, highest = (version((seen - end) / 3600) for seen in first_seen)
-            distinct = sorted(set(versions))
-            if not (lowest <= distinct[0] <= highest) and end not in revised:
-                found.append(f"{_shown(labels)} at {end}: version {distinct[0]}, not {lowest} to {highest}")
-            if len(distinct) > revised.get(end, 1):
-                found.append(f"{_shown(labels)} at {end}: {len(distinct)} versions")
-            if not all(1 <= k <= 999 for k in distinct):
+            if not (lowest <= versions[0] <= highest) and end not in revised:
+                found.append(f"{_shown(labels)} at {end}: version {versions[0]}, not {lowest} to {highest}")
+            if len(set(versions)) > revised.get(end, 1):
+                found.append(f"{_shown(labels)} at {end}: {len(set(versions))} versions")
+            if not all(1 <= k <= 999 for k in versions):
                 found.append(f"{_shown(labels)} at {end}: stamped outside the last second")
     return found
