@@ -117,9 +117,8 @@ def test_all_parts_of_victoria_metrics_have_one_version() -> None:
 @every_service
 def test_services_have_few_privileges(name: str) -> None:
     service = SERVICES[name]
-    assert service["read_only"] is True
-    assert service["cap_drop"] == ["ALL"]
-    assert service["security_opt"] == ["no-new-privileges:true"]
+    limits = {"read_only": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"]}
+    assert limits.items() <= service.items()
     assert not {"privileged", "devices", "pid", "ipc", "userns_mode"} & service.keys()
     if name != "volumes":
         assert re.fullmatch(r"[1-9]\d*:\d+", service["user"])
@@ -292,9 +291,9 @@ def example() -> dict[str, str]:
     return {name: value.strip("'") for name, _, value in (line.partition("=") for line in lines)}
 
 
-def loaded(name: str = "exporter", **variables: str) -> Config:
-    """Load the configuration of a service from .env.example and other variables."""
-    return load_config(None, environment(name, {**example(), **variables}), Overrides())
+def loaded(**variables: str) -> Config:
+    """Load the configuration of the exporter from .env.example and other variables."""
+    return load_config(None, environment("exporter", {**example(), **variables}), Overrides())
 
 
 def test_the_example_password_is_a_placeholder() -> None:
@@ -314,7 +313,7 @@ def test_four_variables_are_enough() -> None:
 
 
 def test_an_empty_url_means_no_victoria_metrics() -> None:
-    assert loaded("check", VICTORIAMETRICS_URL="").victoriametrics is None
+    assert loaded(VICTORIAMETRICS_URL="").victoriametrics is None
 
 
 def test_without_variables_the_portal_is_simulated() -> None:
@@ -470,14 +469,13 @@ def composed(checkout: Path, *flags: str) -> Json:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("profile", [None, *(profile for profiles in PROFILES.values() for profile in profiles)])
-def test_compose_accepts_the_stack(profile: str | None, checkout: Path) -> None:
-    merged = composed(checkout, *(("--profile", profile) if profile else ()))
+def test_compose_accepts_the_stack(checkout: Path) -> None:
+    merged = composed(checkout)
     assert merged["services"]["exporter"]["environment"] == environment("exporter", {})
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("password", [PLACEHOLDER, "$PATH a$b$$", "# # no comment", 'a "b" & \\c=d;e', "correct horse"])
+@pytest.mark.parametrize("password", ["$PATH a$b$$", "# # no comment", 'a "b" & \\c=d;e'])
 def test_a_password_in_single_quotes_stays_unchanged(password: str, checkout: Path) -> None:
     # Old versions of compose replace ${NAME} even there, new ones do not.
     assert f"SMARTHUB_PASSWORD='{PLACEHOLDER}'\n" in read(".env.example")

@@ -18,9 +18,9 @@ UNIT.read_string(read("docs/smarthub-exporter.service"))
 SERVICE = UNIT["Service"]
 
 
-def _words(key: str, state: Path = Path("/var/lib"), credentials: Path = Path("/run/credentials")) -> list[str]:
+def _words(key: str, credentials: Path = Path("/run/credentials")) -> list[str]:
     value = SERVICE[key].replace("\\\n", " ")
-    return shlex.split(value.replace("%S", str(state)).replace("%d", str(credentials)))
+    return shlex.split(value.replace("%S", "/var/lib").replace("%d", str(credentials)))
 
 
 def test_the_command_line_is_valid() -> None:
