@@ -163,6 +163,7 @@ def test_lines_are_read_one_by_one_without_empty_ones(client: HttpClient, reques
         assert list(client.lines(response)) == [b"one", b"two", b"3" * 200_000, b"last"]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_lines(listen: Listen) -> None:
     body = gzip.compress((b"x" * 9_999 + b"\n") * 10_000)
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()

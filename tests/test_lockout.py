@@ -304,6 +304,7 @@ def test_processes_at_the_same_moment_do_not_lock_the_account(
 # -- properties
 
 
+@pytest.mark.slow
 @given(
     sequence=st.lists(st.tuples(st.sampled_from("ABCDE"), st.integers(0, 40)), max_size=40),
 )

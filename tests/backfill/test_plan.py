@@ -89,6 +89,7 @@ def test_today_is_the_date_at_the_co_op(zone: str, now: str, today: str) -> None
 DATES = st.dates(date(2019, 1, 1), date(2027, 12, 31))
 
 
+@pytest.mark.slow
 @examples
 @given(first=DATES, length=st.integers(1, 400), zone=st.sampled_from(US_ZONES))
 def test_chunks_cover_every_day_exactly_once(first: date, length: int, zone: str) -> None:
@@ -104,6 +105,7 @@ def test_chunks_cover_every_day_exactly_once(first: date, length: int, zone: str
     assert days.days == length
 
 
+@pytest.mark.slow
 @examples
 @given(first=DATES, length=st.integers(1, 100), later=st.integers(0, 1000), second=st.integers(0, DAY - 1))
 def test_chunks_of_a_range_do_not_depend_on_today(first: date, length: int, later: int, second: int) -> None:

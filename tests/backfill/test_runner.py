@@ -243,6 +243,7 @@ def assert_true(sink: FakeSink, portal: PortalServer, job: Job, meter: MeterSpec
 # -- without failures
 
 
+@pytest.mark.slow
 def test_all_data_arrives_and_adds_up(run: Run, sink: FakeSink, portal: PortalServer) -> None:
     result = run(sink, portal, start="2025-08-01")
     (job,) = result.jobs
@@ -266,6 +267,7 @@ def export_of(sink: FakeSink) -> set[bool]:
     return {each.export is not None for each in sink.intervals() if each.usage is not None}
 
 
+@pytest.mark.slow
 def test_a_meter_found_to_export_gets_zeros_everywhere(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
     """It exports in summer only, and the newest chunks are written first."""
     portal = start_portal(World(locations=(LocationSpec("55001", "70001", (SOLAR,)),)))
@@ -281,6 +283,7 @@ def test_a_meter_found_to_export_gets_zeros_everywhere(run: Run, sink: FakeSink,
     assert_true(sink, portal, result.jobs[0], SOLAR)
 
 
+@pytest.mark.slow
 def test_earlier_chunks_without_zeros_are_written_again(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
     portal = start_portal(World(locations=(LocationSpec("55001", "70001", (SOLAR,)),)))
     sink.write_errors = [None, LASTS]
@@ -366,6 +369,7 @@ def test_a_database_that_stays_away_ends_the_run(
     assert clock.monotonic() - started == pytest.approx(42)
 
 
+@pytest.mark.slow
 def test_the_same_command_resumes_after_a_permanent_error(
     run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock
 ) -> None:
@@ -434,6 +438,7 @@ def test_the_same_command_resumes_after_a_stop(
 # -- a portal that fails
 
 
+@pytest.mark.slow
 def test_a_refused_location_does_not_stop_the_others(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
     portal = start_portal(TWO, refused_locations=("70001",))
     result = run(sink, portal, start="2025-06-01")
@@ -509,6 +514,7 @@ def test_a_rejected_sign_in_ends_the_run(run: Run, sink: FakeSink, portal: Porta
     assert (rejected[0], len(result.result.errors), sink.finished) == (0, 1, 0)
 
 
+@pytest.mark.slow
 def test_warnings_appear_once_per_location(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
     meters = replace(METER, channels=Channels.UNKNOWN), replace(BARN_METER, channels=Channels.UNKNOWN)
     places = LocationSpec("55001", "70001", (meters[0],)), LocationSpec("55002", "70002", (meters[1],))

@@ -256,6 +256,7 @@ def at(server: PortalServer, now: int) -> ManualClock:
     return clock
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("now", [NOW, SUMMER], ids=["winter", "summer"])
 @pytest.mark.parametrize("true", ["America/New_York", "America/Phoenix", "Pacific/Honolulu", "Pacific/Guam"])
 def test_a_zone_is_judged_by_both_halves_of_the_year(start_portal: StartPortal, true: str, now: int) -> None:

@@ -5,6 +5,7 @@ import re
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from exporter.config import Config, Overrides, Secret, load_config
 from exporter.errors import ConfigError
 
 from ..support.config_files import yaml_text
+
+pytestmark = pytest.mark.slow
 
 SECRET = "Xq7vKz"
 BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"

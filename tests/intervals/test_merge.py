@@ -357,6 +357,7 @@ values = st.one_of(st.none(), st.sampled_from([0.0, 0.01, 0.25, 1.5]))
 readings_of_a_look = st.lists(st.tuples(st.integers(0, 5), values, values, values), max_size=6)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 3 * DAY), readings_of_a_look), max_size=8))
 def test_changed_values_get_later_versions_and_none_vanishes(
     looks: list[tuple[int, list[tuple[int, float | None, float | None, float | None]]]],

@@ -171,6 +171,7 @@ def expected_samples(snapshot: Snapshot) -> Samples:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(snapshot=snapshots())
 @pytest.mark.parametrize("form", Format)

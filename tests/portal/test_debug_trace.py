@@ -210,6 +210,7 @@ ANSWERS = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(ANSWERS)
 def test_shape_contains_only_listed_words(answer: Json) -> None:

@@ -151,6 +151,7 @@ def test_bills_of_both_seasons_show_the_zone() -> None:
         assert matching_zones((), [midnight(day, zone) for day in (SUMMER, WINTER)]) == (zone,)
 
 
+@pytest.mark.slow
 @given(zone=zones, step=steps)
 @examples
 def test_one_range_per_season_leaves_one_zone(zone: str, step: int) -> None:

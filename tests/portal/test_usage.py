@@ -322,6 +322,7 @@ def test_any_json_is_decoded_or_refused(data: Json) -> None:
         assert_read_or_refused(partial(decode, answered))
 
 
+@pytest.mark.slow
 @settings(examples, max_examples=200)
 @given(path=st.sampled_from(PLACES), junk=hostile("x", "y"), remove=st.booleans())
 def test_any_single_change_is_decoded_or_refused(path: tuple[Any, ...], junk: Json, *, remove: bool) -> None:

@@ -28,6 +28,8 @@ from ..support.exporter import StartExporter
 from ..support.portal import change, login_of
 from ..support.worlds import DAY, NOW, WALL, ZONE
 
+pytestmark = pytest.mark.slow
+
 KEY = LocationKey("novec", "55001", "70001")
 YESTERDAY = WALL.days_before(int(NOW), 1)
 FAILED = SimulatedResponse(200, b'{"status": "FAILED"}')

@@ -17,6 +17,8 @@ from ..support.exporter import Exporter, StartExporter
 from ..support.portal import StartPortal, change, login_of
 from ..support.worlds import BARN_METER, DAY, METER, NOW, TWO, WALL
 
+pytestmark = pytest.mark.slow
+
 HOUR = 3600
 MEMBER = "member@example.org"
 HISTORY = 6

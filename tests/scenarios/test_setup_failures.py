@@ -27,6 +27,8 @@ from ..support.clocks import ManualClock
 from ..support.portal import Intercept, StartPortal
 from ..support.worlds import BARN, DAY, HOUSE, METER, NOW, SMALL, TWO
 
+pytestmark = pytest.mark.slow
+
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 OTHER_TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 PASSWORD = "correct horse & battery+staple"

@@ -152,6 +152,7 @@ def test_points_of_others_are_left_alone(influx: Influx, sink_of: MakeSink) -> N
     ]
 
 
+@pytest.mark.slow
 def test_a_long_chunk_is_sent_in_requests_of_bounded_size(influx: Influx, sink_of: MakeSink) -> None:
     intervals = [usage(START - 60 * 25_000 + n * 60, 1.0, 60) for n in range(25_000)]
     each = chunk("2025-12-01", meter("M1", intervals), days=60)

@@ -246,6 +246,7 @@ def test_bars_show_up_to_35_known_days(known: int, shown: int) -> None:
 # -- compared with the truth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("today", [date(2026, 3, 15), date(2026, 11, 8)])
 def test_every_figure_is_right_across_clock_changes(
     today: date, clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter

@@ -373,6 +373,7 @@ def test_forty_requests_at_once_are_all_answered(gate: Gate) -> None:
 # Clients that are silent or slow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("start", "is_secure"), [(b"", False), (b"GET /big HTTP/1.1\r\n\r\n", False), (b"", True)])
 def test_slow_clients_do_not_delay_others(
     tls: WebConfig, trusting: ssl.SSLContext, connect: Connect, start: bytes, *, is_secure: bool
