@@ -19,8 +19,8 @@ def build_chunk(
 
     `exporting` are the meters whose other chunks show export.
 
-    Intervals that end after `keep_from` go through the store: known values keep the versions under which the exporter
-    serves them, and new values become known to it. Older values count as first seen now.
+    Intervals that end after `keep_from` are merged into the store: values it knows keep the version the exporter serves
+    them with, and new values are added. Values of older intervals count as first seen now.
     """
     job = fetched.job
     given_meters = [

@@ -143,7 +143,7 @@ class Backfill:
         if fetched.zone.is_contradicted:
             # Data written with wrong times stays in a database forever.
             self._contradicted.add(job.key)
-            reason = f"the portal's times do not fit the zone {job.wall.zone}"
+            reason = f"the portal's times do not match the zone {job.wall.zone}"
             self._say(f"location {job.key.location}: skipped, {reason}; {_ZONE_ADVICE}")
             return
         chunk = build_chunk(

@@ -92,9 +92,9 @@ def _proposed_zone(look: LookAround) -> Finding:
 
 def _verified_zone(look: LookAround, zone: ZoneInfo) -> Finding:
     if look.zone_fits:
-        return ok(Step.ZONE, f"the portal's times fit {zone}")
+        return ok(Step.ZONE, f"the portal's times match {zone}")
     if look.zone_fits is False:
-        return failed(Step.ZONE, f"the portal's times do not fit {zone}", _zone_advice(look.zones))
+        return failed(Step.ZONE, f"the portal's times do not match {zone}", _zone_advice(look.zones))
     if look.zone_error is not None:
         return warning(Step.ZONE, f"could not verify {zone}: {look.zone_error}")
     if not look.zones:
@@ -104,11 +104,11 @@ def _verified_zone(look: LookAround, zone: ZoneInfo) -> Finding:
     if [name for name in (str(zone), *look.zones) if bills_fit(ZoneInfo(name), reads)] == [str(zone)]:
         advice = f"keep {zone}; the portal may stamp its intervals with their end"
         return warning(Step.ZONE, f"the portal's billing dates fit {zone}, its other times do not", advice)
-    return warning(Step.ZONE, f"not all of the portal's times fit {zone}", _zone_advice(look.zones))
+    return warning(Step.ZONE, f"not all of the portal's times match {zone}", _zone_advice(look.zones))
 
 
 def _zone_advice(zones: Sequence[str]) -> str:
     if not zones:
         return "set timezone to the co-op's, such as America/New_York"
-    others = f" ({' or '.join(zones[1:])} would also fit)" if zones[1:] else ""
+    others = f" ({' or '.join(zones[1:])} would also match)" if zones[1:] else ""
     return f"set timezone: {zones[0]}{others}"

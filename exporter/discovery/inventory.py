@@ -56,9 +56,9 @@ def notes(look: LookAround) -> Iterator[str]:
     if zone is None:
         yield f"{name}: could not find the time zone; set timezone to the co-op's, such as America/New_York"
     elif look.zone_fits:
-        yield f"{name}: the portal's times fit the zone {zone}{others and f'; {others} would also fit'}"
+        yield f"{name}: the portal's times match the zone {zone}{others and f'; {others} would also match'}"
     elif look.zone_fits is False:
-        yield f"{name}: the portal's times do not fit the zone {zone}; set timezone: {look.zones[0]}"
+        yield f"{name}: the portal's times do not match the zone {zone}; set timezone: {look.zones[0]}"
     else:
         yield f"{name}: not enough data yet to verify the zone {zone}"
     for location, survey in look.surveys.items():

@@ -54,7 +54,7 @@ class PortalClient:
         self._renewal_works = True
 
     def begin(self) -> None:
-        """Begin a round of calls, in which a rejected token allows one more sign-in."""
+        """Begin a round of calls. Each round may sign in again once if the portal rejects the token."""
         self._token_is_second = False
 
     def has_second_factor(self) -> bool:

@@ -28,7 +28,7 @@ FLOWS = {
 class Channel:
     """One channel of a meter.
 
-    direction: the portal's word for `flow` in upper case, or empty.
+    direction: the portal's name for `flow` in uppercase, or empty.
     """
 
     meter: str

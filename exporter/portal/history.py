@@ -27,7 +27,7 @@ Watch = Callable[[UsageAnswer, str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class KnownMeters:
-    """What earlier answers showed of a location's meters.
+    """What earlier answers revealed about a location's meters.
 
     steps: their resolution in seconds, by meter number.
     """

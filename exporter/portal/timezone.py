@@ -80,7 +80,7 @@ class ZoneState(Enum):
 class ZoneVerdict:
     """The verdict on a zone.
 
-    others: if this zone does not fit, the zones that fit all evidence, likeliest first.
+    others: if this zone does not fit, the zones that fit all evidence, most likely first.
     """
 
     state: ZoneState = ZoneState.UNKNOWN

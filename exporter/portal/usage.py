@@ -55,8 +55,8 @@ class UsageAnswer:
 def decode(data: Json) -> UsageAnswer:
     """Decode the `data` of a COMPLETE poll.
 
-    Raises ProtocolError if its shape is unknown. No data, no ELECTRIC in it, an empty list or no USAGE entry are normal
-    and make an empty answer.
+    Raises ProtocolError if its shape is unknown. Missing data, no ELECTRIC key, an empty list and no USAGE entry are
+    all normal: the answer is then empty.
     """
     industries = mapping({} if data is None else data, "data")
     entries = mappings(industries.get(INDUSTRY), "data.ELECTRIC")

@@ -248,7 +248,7 @@ class LoginRefresher:
                 verdict = judge_zone(zone, evidence.union(self._probed), reads)
         if verdict.is_contradicted:
             zones = " or ".join(verdict.others)
-            self._warn_once(f"the portal's times do not fit the zone {zone}; set timezone to {zones}")
+            self._warn_once(f"the portal's times do not match the zone {zone}; set timezone to {zones}")
         elif verdict.state is ZoneState.UNKNOWN and evidence:
             self._warn_once(f"the portal's times do not show clearly whether the zone {zone} is right")
         return verdict

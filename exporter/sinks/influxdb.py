@@ -157,7 +157,7 @@ class InfluxDBSink(Sink):
             what = f"{count(left)} of {total} points still have other values after ours were sent"
             advice = "check whether another program writes to it"
             if self._database.victoriametrics:
-                what += ", because VictoriaMetrics cannot replace values at the same time"
+                what += ", because VictoriaMetrics cannot replace a value that has the same timestamp"
                 advice = "use --to victoriametrics, or another database"
             return self._error(what, advice)
         what = not_kept(total, "points", lost)

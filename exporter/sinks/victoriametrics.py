@@ -51,7 +51,7 @@ class VictoriaMetricsSink(Sink):
         if not self._database.reads_back:
             raise self._database.writing.target.error(
                 "url points to vminsert, which cannot be queried",
-                "set query_url, such as http://vmselect:8481/select/0/prometheus with the tenant of url",
+                "set query_url, such as http://vmselect:8481/select/0/prometheus, with the same tenant as url",
             )
         self._database.ping()
         return self._visibility.learn(self._database.flags(), oldest)

@@ -205,7 +205,7 @@ class _Reader:
             load()
         except ssl.SSLError as error:
             reason = (error.reason or "damaged").replace("_", " ").lower()
-            self._problem(f"tls_server_config: {files} cannot be used: {reason}")
+            self._problem(f"tls_server_config: cannot use {files}: {reason}")
 
     def _file(self, section: dict[str, Any], name: str, content: str, *, required: bool = False) -> Path | None:
         """Return the path of a PEM file, None if it is not set.

@@ -612,8 +612,8 @@ def test_a_location_with_a_wrong_zone_is_not_written(run: Run, sink: FakeSink, s
     assert result.result.errors == result.seen.warned
     (said,) = result.seen.warned
     assert said == (
-        "location 70001: skipped, the portal's times do not fit the zone America/New_York; run smarthub-exporter check"
-        " to find the right one"
+        "location 70001: skipped, the portal's times do not match the zone America/New_York;"
+        " run smarthub-exporter check to find the right one"
     )
     assert {location for location, _ in sink.held} == {"70002"}
     assert len(sink.writes) == 8

@@ -33,7 +33,7 @@ NO_DATA = (
     f"warning {POLL} has no data for the last 35 days"
     " -> check whether the SmartHub website shows any; a new or unused location may have none"
 )
-FITS = "ok zone: the portal's times fit America/New_York"
+FITS = "ok zone: the portal's times match America/New_York"
 MISSING = "failed zone: timezone is missing; serve and backfill need it"
 NO_HELP = "failed zone: timezone is missing, and the portal's data did not show it: "
 
@@ -268,26 +268,26 @@ def test_a_zone_is_judged_by_both_halves_of_the_year(start_portal: StartPortal, 
         ]
         said = zone_step(server, clock, zone)
         if all(alike):
-            assert said == f"ok zone: the portal's times fit {zone}"
+            assert said == f"ok zone: the portal's times match {zone}"
         elif any(alike):
-            assert said.startswith(f"warning zone: not all of the portal's times fit {zone} -> set timezone: {true}")
+            assert said.startswith(f"warning zone: not all of the portal's times match {zone} -> set timezone: {true}")
         else:
-            assert said.startswith(f"failed zone: the portal's times do not fit {zone} -> set timezone: {true}")
+            assert said.startswith(f"failed zone: the portal's times do not match {zone} -> set timezone: {true}")
 
 
 def test_times_of_one_season_leave_zones_open(start_portal: StartPortal, clock: ManualClock) -> None:
     server = start_portal(in_zone("America/Phoenix", connected="2025-12-20"))
-    both = "set timezone: America/Denver (America/Phoenix would also fit)"
+    both = "set timezone: America/Denver (America/Phoenix would also match)"
     for zone in ("America/Denver", "America/Phoenix"):
-        assert zone_step(server, clock, zone) == f"ok zone: the portal's times fit {zone}"
-    assert zone_step(server, clock) == f"warning zone: not all of the portal's times fit America/New_York -> {both}"
+        assert zone_step(server, clock, zone) == f"ok zone: the portal's times match {zone}"
+    assert zone_step(server, clock) == f"warning zone: not all of the portal's times match America/New_York -> {both}"
     assert zone_step(server, clock, None) == f"{MISSING} -> {both}"
 
 
 def test_a_zone_outside_the_us_contradicts_none(start_portal: StartPortal, clock: ManualClock) -> None:
     server = start_portal(in_zone("Asia/Kathmandu"))
     assert zone_step(server, clock).startswith("warning zone: not enough data yet to verify America/New_York")
-    assert zone_step(server, clock, "Asia/Kathmandu") == "ok zone: the portal's times fit Asia/Kathmandu"
+    assert zone_step(server, clock, "Asia/Kathmandu") == "ok zone: the portal's times match Asia/Kathmandu"
 
 
 def test_bills_may_confirm_a_zone_against_the_other_times(start_portal: StartPortal, clock: ManualClock) -> None:
@@ -343,8 +343,8 @@ def test_failures_of_old_data_do_not_affect_the_zone(
         return SimulatedResponse(status, b"no access", "text/plain") if is_old else None
 
     answer_polls(server, refuse_old_data)
-    assert zone_step(server, clock, "America/Phoenix") == "ok zone: the portal's times fit America/Phoenix"
-    assert zone_step(server, clock).endswith("set timezone: America/Denver (America/Phoenix would also fit)")
+    assert zone_step(server, clock, "America/Phoenix") == "ok zone: the portal's times match America/Phoenix"
+    assert zone_step(server, clock).endswith("set timezone: America/Denver (America/Phoenix would also match)")
 
 
 # -- a missing zone
@@ -372,7 +372,7 @@ def test_bills_show_the_zone_of_a_failing_portal(start_portal: StartPortal, cloc
 def test_a_few_days_of_data_show_the_zone(start_portal: StartPortal, clock: ManualClock, true: str, days: int) -> None:
     connected = datetime.fromtimestamp(NOW, ZoneInfo(true)).date() - timedelta(days=days)
     server = start_portal(in_zone(true, connected=connected.isoformat()))
-    assert zone_step(server, clock, true) == f"ok zone: the portal's times fit {true}"
+    assert zone_step(server, clock, true) == f"ok zone: the portal's times match {true}"
     assert zone_step(server, clock, None).partition(" (")[0] == f"{MISSING} -> set timezone: {true}"
     wrong = zone_step(server, clock, "America/Chicago")
     assert verdicts([wrong]) != ["ok zone"]

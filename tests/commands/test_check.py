@@ -159,7 +159,7 @@ def test_the_whole_output_for_a_healthy_home(starter: Starter, start_portal: Sta
         '  ok       poll              location 70001 of account 55001 "House" has data',
         '  ok       poll              location 70002 of account 55001 "Solar house" has data',
         '  ok       poll              location 70003 of account 55002 "Barn" has data',
-        "  ok       zone              the portal's times fit America/New_York",
+        "  ok       zone              the portal's times match America/New_York",
         "",
         'Location 70001 of account 55001 "House"',
         "  ok       resolution        meter 81001: usage, cost, 3 rate periods every 15 minutes (FORWARD)",
@@ -189,7 +189,7 @@ def test_what_to_do_is_on_the_line_below_a_failure(starter: Starter, start_porta
     program = starter.run("check")
     assert program.wait() == 1
     lines = said(program)
-    failure = lines.index("  failed   zone              the portal's times do not fit UTC")
+    failure = lines.index("  failed   zone              the portal's times do not match UTC")
     assert lines[failure + 1] == "                             -> set timezone: America/New_York"
 
 

@@ -169,7 +169,7 @@ def test_the_table_shows_every_location_and_meter(start_portal: StartPortal, dis
         "55002    70005     Well      -      skipped: no electricity, only water",
         "55003    70004     Old flat  -      skipped: closed",
         "",
-        f"{portal.host}: the portal's times fit the zone America/New_York",
+        f"{portal.host}: the portal's times match the zone America/New_York",
     ]
 
 
@@ -233,7 +233,7 @@ def test_one_of_several_zones_that_fit_can_be_chosen(
     assert typist.wait() == 0
     picked = answer or zones[0]
     (other,) = [zone for zone in zones if zone != picked]
-    assert f"the portal's times fit the zone {picked}; {other} would also fit" in typist.stdout
+    assert f"the portal's times match the zone {picked}; {other} would also match" in typist.stdout
     assert f'timezone: "{picked}"  # {other} would fit as well' in (tmp_path / "config.yaml").read_text()
 
 

@@ -124,15 +124,15 @@ def test_data_from_the_future_has_no_negative_age() -> None:
 @pytest.mark.parametrize(
     ("look", "note"),
     [
-        (looked(), "the portal's times fit the zone America/New_York"),
+        (looked(), "the portal's times match the zone America/New_York"),
         (
             looked(fits=False, zones=("America/Denver", "America/Phoenix")),
-            "the portal's times do not fit the zone America/New_York; set timezone: America/Denver",
+            "the portal's times do not match the zone America/New_York; set timezone: America/Denver",
         ),
         (looked(fits=None), "not enough data yet to verify the zone America/New_York"),
         (
             looked(configured=None, zone=ZoneInfo("America/Phoenix"), zones=("America/Denver", "America/Phoenix")),
-            "the portal's times fit the zone America/Phoenix; America/Denver would also fit",
+            "the portal's times match the zone America/Phoenix; America/Denver would also match",
         ),
         (
             zoneless(),

@@ -803,9 +803,9 @@ def test_wrong_zone_is_logged_with_the_one_that_fits(
     exporter = start_exporter(login_of(old_portal, zone=ZoneInfo("America/Chicago")))
     exporter.refresh()
     assert exporter.status.zone.others == ("America/New_York",)
-    warned = [record.getMessage() for record in caplog.records if "do not fit" in record.getMessage()]
+    warned = [record.getMessage() for record in caplog.records if "do not match" in record.getMessage()]
     assert warned == [
-        "login coop: the portal's times do not fit the zone America/Chicago; set timezone to America/New_York"
+        "login coop: the portal's times do not match the zone America/Chicago; set timezone to America/New_York"
     ]
 
 
@@ -818,7 +818,7 @@ def test_contradiction_lasts_until_the_times_fit(
         exporter.refresh()
         clock.advance(HOUR)
         assert exporter.metric("smarthub_timezone_mismatch", login="coop") == 1
-    warned = [record.getMessage() for record in caplog.records if "do not fit" in record.getMessage()]
+    warned = [record.getMessage() for record in caplog.records if "do not match" in record.getMessage()]
     assert len(warned) == 1
 
     change(portal, shifted=2 * HOUR)

@@ -351,7 +351,7 @@ def test_an_error_for_old_data_hides_no_new_data(
     run = attempt("discover --write new.yaml", login_to(portal, timezone=timezone))
     assert run.code == 0
     assert any(line.startswith("since 2019-05-04, newest 2026-01-14 12:00, ") for line in run.lines)
-    assert run.lines[-1] == "coop: the portal's times fit the zone America/New_York"
+    assert run.lines[-1] == "coop: the portal's times match the zone America/New_York"
     assert 'timezone: "America/New_York"' in Path("new.yaml").read_text(encoding="utf-8")
 
 

@@ -437,7 +437,7 @@ def test_victoriametrics_keeping_the_larger_value_is_reported(vm: Influx, sink_o
     assert sink.write(hours(2.0, 3.0)).corrected == 1
     assert refusal(lambda: sink.write(hours(2.0, 1.0))) == (
         f"influxdb {vm.url}: 1 of 2 points still have other values after ours were sent, because VictoriaMetrics"
-        " cannot replace values at the same time; use --to victoriametrics, or another database"
+        " cannot replace a value that has the same timestamp; use --to victoriametrics, or another database"
     )
 
 

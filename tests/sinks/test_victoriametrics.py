@@ -115,7 +115,7 @@ def test_a_short_retention_is_reported_first(
 def test_vminsert_alone_is_refused_with_advice(open_sink: Open) -> None:
     assert str(refusal(lambda: open_sink("http://127.0.0.1:9/insert/0/prometheus"))) == (
         "victoriametrics http://127.0.0.1:9: url points to vminsert, which cannot be queried; set query_url,"
-        " such as http://vmselect:8481/select/0/prometheus with the tenant of url"
+        " such as http://vmselect:8481/select/0/prometheus, with the same tenant as url"
     )
 
 

@@ -250,7 +250,7 @@ def test_a_certificate_must_be_a_readable_file(folder: Path, value: str, problem
 def test_a_key_of_another_certificate_is_refused(folder: Path, authority: trustme.CA) -> None:
     authority.issue_cert("127.0.0.1").private_key_pem.write_to_path(folder / "key.pem")
     assert problems_of(folder, TLS) == [
-        f"tls_server_config: {folder}/cert.pem and {folder}/key.pem cannot be used: key values mismatch"
+        f"tls_server_config: cannot use {folder}/cert.pem and {folder}/key.pem: key values mismatch"
     ]
 
 
@@ -260,8 +260,8 @@ def test_a_damaged_certificate_is_refused(folder: Path) -> None:
     text = TLS.replace("}", ", client_ca_file: ca.pem, client_auth_type: RequireAndVerifyClientCert}")
     # The reason comes from OpenSSL and depends on its version.
     assert [problem.rpartition(": ")[0] for problem in problems_of(folder, text)] == [
-        f"tls_server_config: {folder}/cert.pem and {folder}/key.pem cannot be used",
-        f"tls_server_config: {folder}/ca.pem cannot be used",
+        f"tls_server_config: cannot use {folder}/cert.pem and {folder}/key.pem",
+        f"tls_server_config: cannot use {folder}/ca.pem",
     ]
 
 
