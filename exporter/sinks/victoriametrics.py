@@ -104,7 +104,7 @@ class VictoriaMetricsSink(Sink):
         found: dict[Labels, dict[int, Sample]] = defaultdict(dict)
         for part in self._database.export(selector, place.start * 1000, place.end * 1000 - 1):
             if part.labels.keys() - own.keys() - _NAMES:
-                continue  # labels of a scrape make it another series
+                continue  # labels added by a scrape make this a different series
             seconds = found[tuple(sorted(part.labels.items()))]
             for stamp, value in part.samples:
                 if value is not None:
