@@ -10,7 +10,7 @@ from ..config import Login
 from ..errors import TRY_LATER, AccessError, PendingError, ProtocolError, SmartHubError, TransportError
 from ..httpcall import Authorization, ClientResponse
 from .accounts import AccountLocation, from_accounts, from_user_data
-from .http import Observer, Transport, read_json
+from .http import RETRY_WAITS, Observer, Transport, read_json
 from .parsing import Json, mapping, safe_word, text
 from .query import POLL, UsageQuery
 from .signin import SignInGate, Token, has_second_factor, renew, sign_in
@@ -26,7 +26,6 @@ _EXPIRED_BEFORE = 10.0  # seconds before its end at which a token counts as expi
 _PENDING_BUDGET = 150.0  # seconds; a range that is requested for the first time may take over a minute
 _PENDING_WAITS = (1.0, 2.0, 4.0)  # then always 5
 _LAST_PENDING_WAIT = 5.0
-_CONNECTION_WAITS = (2.0,)  # one retry here costs the portal less than another refresh
 
 
 class PortalClient:
@@ -167,7 +166,7 @@ class PortalClient:
         def is_worth_it(error: SmartHubError) -> bool:
             return isinstance(error, TransportError) and error.retry_after is None and self._token is not None
 
-        return retry(call, Backoff(_CONNECTION_WAITS, self._clock), if_=is_worth_it)
+        return retry(call, Backoff(RETRY_WAITS, self._clock), if_=is_worth_it)
 
     def _fresh_token(self) -> Token:
         now = self._clock.now()

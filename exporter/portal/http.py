@@ -12,6 +12,7 @@ from .debug_trace import trace
 from .parsing import Json
 
 _LIMITS = CallLimits(body=128 * 1024 * 1024)
+RETRY_WAITS = (2.0,)  # one retry after a failed connection costs the portal less than another refresh
 _BUSY = (429, 502, 503, 504)
 _UNREACHABLE = ("cannot reach {}, or the connection was lost", "check api_url and the network")
 _FAILURES = {

@@ -3,15 +3,16 @@
 A damaged file is set aside. If the file cannot be used, the database lives in memory and is lost at exit.
 """
 
-import fcntl
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
+
+from .lock_files import LockFiles
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class Database:
         self._path = path
         self._tables = tables
         self._database = self._open()
-        self._names: dict[str, threading.Lock] = {}
+        self._lock_files = LockFiles()
         self._seen_version = self._data_version()
 
     @property
@@ -68,28 +69,9 @@ class Database:
         """Run statements in one transaction and return the rows of the last one."""
         return self.run(lambda database: [database.execute(each, values).fetchall() for each in statements][-1])
 
-    @contextmanager
-    def exclusive(self, name: str) -> Iterator[None]:
-        """Hold a lock that all processes with this state share.
-
-        It is released if its holder dies.
-        """
-        with self._lock:
-            lock = self._names.setdefault(name, threading.Lock())
-            path = self._path
-        with lock, ExitStack() as stack:
-            if path is not None:
-                try:
-                    file = stack.enter_context(path.with_name(f"{name}.lock").open("w"))
-                    fcntl.flock(file, fcntl.LOCK_EX)
-                except OSError as error:
-                    log.warning(
-                        "cannot lock %s in %s (%s); check the permissions of the directory",
-                        name,
-                        path.parent,
-                        error.strerror,
-                    )
-            yield
+    def exclusive(self, name: str) -> AbstractContextManager[None]:
+        """Hold a lock that all processes with this state share."""
+        return self._lock_files.hold(name, self._path and self._path.parent)
 
     def _data_version(self) -> list[Any]:
         return self.execute("PRAGMA data_version")
