@@ -1,4 +1,4 @@
-"""Which days of which locations to fetch, and in which chunks."""
+"""The days and locations to fetch, and the chunks they are fetched in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
