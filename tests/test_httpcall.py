@@ -5,8 +5,8 @@ import socket
 import ssl
 import threading
 import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -19,12 +19,10 @@ from exporter import __version__
 from exporter.httpcall import Authorization, CallFailedError, CallFailure, CallLimits, ClientResponse, HttpClient
 
 from .support.clocks import ManualClock
+from .support.raw_server import Listen, Serve, listening, sends
 
 URL = "https://novec.smarthub.coop"
 LIMITS = CallLimits()
-
-Serve = Callable[[socket.socket], None]
-Listen = Callable[[Serve], str]
 
 
 @pytest.fixture
@@ -35,37 +33,8 @@ def client() -> Iterator[HttpClient]:
 
 @pytest.fixture
 def listen() -> Iterator[Listen]:
-    """Serve every connection with a function. Returns host and port."""
-    with ExitStack() as stack:
-
-        def start(serve: Serve) -> str:
-            server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-
-            def run() -> None:
-                while True:
-                    try:
-                        connection, _ = server.accept()
-                    except OSError:
-                        return
-                    with connection, suppress(OSError):
-                        serve(connection)
-
-            thread = threading.Thread(target=run, daemon=True)
-            thread.start()
-            stack.callback(thread.join, 5)
-            stack.callback(server.shutdown, socket.SHUT_RDWR)
-            return f"127.0.0.1:{server.getsockname()[1]}"
-
+    with listening() as start:
         yield start
-
-
-def sends(*parts: bytes) -> Serve:
-    def serve(connection: socket.socket) -> None:
-        connection.recv(65536)
-        for part in parts:
-            connection.sendall(part)
-
-    return serve
 
 
 def call(url: str, limits: CallLimits = LIMITS, clock: ManualClock | None = None, **options: object) -> ClientResponse:

@@ -5,7 +5,6 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -20,14 +19,12 @@ from exporter.httpcall import Authorization, CallLimits
 
 from ..support.fake_database import Database
 from ..support.http_server import Asked
+from ..support.raw_server import Listen, listening, sends
 
 PATH = (
     "check the path: none for a single node; for a cluster url: http://vminsert:8480/insert/0/prometheus and query_url:"
     " http://vmselect:8481/select/0/prometheus, with the tenant"
 )
-
-Serve = Callable[[socket.socket], None]
-Listen = Callable[[Serve], int]
 
 
 def api_of(url: str, **settings: object) -> DatabaseHttp:
@@ -50,37 +47,8 @@ def message_of(call: Callable[[], object]) -> str:
 
 @pytest.fixture
 def listen() -> Iterator[Listen]:
-    """Serve every connection with a function; return the port."""
-    with ExitStack() as stack:
-
-        def start(serve: Serve) -> int:
-            server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-
-            def run() -> None:
-                while True:
-                    try:
-                        connection, _ = server.accept()
-                    except OSError:
-                        return
-                    with connection, suppress(OSError):
-                        serve(connection)
-
-            thread = threading.Thread(target=run, daemon=True)
-            thread.start()
-            stack.callback(thread.join, 5)
-            stack.callback(server.shutdown, socket.SHUT_RDWR)
-            port: int = server.getsockname()[1]
-            return port
-
+    with listening() as start:
         yield start
-
-
-def sends(answer: bytes) -> Serve:
-    def serve(connection: socket.socket) -> None:
-        connection.recv(65536)
-        connection.sendall(answer)
-
-    return serve
 
 
 # -- requests
@@ -112,10 +80,10 @@ def test_credentials_are_sent_as_configured(database: Database, settings: dict[s
 def test_only_other_machines_are_reached_through_a_proxy(
     database: Database, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port = listen(sends(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nproxied"))
+    proxy = listen(sends(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nproxied"))
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("http_proxy", f"http://{proxy}")
     database.answer("/x", "direct")
     assert api_of(database.url).get("/x").body == b"direct"
     assert api_of("http://vm.invalid").get("/x").body == b"proxied"
@@ -247,7 +215,7 @@ def test_a_timeout_is_reported(listen: Listen) -> None:
     def wait(_: socket.socket) -> None:
         done.wait()
 
-    url = f"http://127.0.0.1:{listen(wait)}"
+    url = f"http://{listen(wait)}"
     error = failure_of(lambda: DatabaseHttp(api_of(url).target, limits=CallLimits(read=0.05)).get("/x"))
     done.set()
     assert error.passes_by_itself
@@ -258,7 +226,7 @@ def test_a_timeout_is_reported(listen: Listen) -> None:
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", b""])
 def test_a_lost_connection_is_reported(listen: Listen, answer: bytes) -> None:
-    url = f"http://127.0.0.1:{listen(sends(answer))}"
+    url = f"http://{listen(sends(answer))}"
     told = f"victoriametrics {url}: cannot be reached, or the connection was lost; check url and the network"
     api = api_of(url)
     assert message_of(lambda: api.get("/x")) == told
@@ -283,7 +251,7 @@ def secure(listen: Listen, authority: trustme.CA) -> str:
         with context.wrap_socket(connection, server_side=True) as secured:
             sends(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")(secured)
 
-    return f"https://127.0.0.1:{listen(serve)}"
+    return f"https://{listen(serve)}"
 
 
 def test_an_untrusted_certificate_is_reported(secure: str) -> None:
