@@ -1,7 +1,5 @@
 """Write a CSV file for spreadsheets: docs/samples.md, "CSV"."""
 
-import csv
-import io
 from dataclasses import astuple
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +10,7 @@ from .base import Chunk, Written
 
 HEADER = "start,end,portal,account,location,meter,usage_kwh,export_kwh,cost_usd\n"
 _PART = ()
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class CSVSink(FileSink):
@@ -42,10 +41,8 @@ class CSVSink(FileSink):
             for each in meter.intervals
             if each.has_energy or each.cost is not None
         ]
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
         if rows:
-            self._add(text.getvalue())
+            self._add("".join(rows))
         return Written(chunk.key, chunk.start, chunk.end, len(rows))
 
     def finish(self) -> None:
@@ -64,7 +61,18 @@ class CSVSink(FileSink):
         self._begun = True
 
 
-def _row(chunk: Chunk, meter: Meter, each: Interval) -> tuple[object, ...]:
-    """Return an interval as a row. Floats are written like repr, None as nothing."""
-    start, end = (datetime.fromtimestamp(instant, chunk.zone).isoformat() for instant in (each.start, each.end))
-    return (start, end, *astuple(chunk.key), meter.info.number, each.usage, each.export, each.cost)
+def _row(chunk: Chunk, meter: Meter, each: Interval) -> str:
+    """Return an interval as a line. Floats are written like repr, None as nothing."""
+    times = (datetime.fromtimestamp(instant, chunk.zone).isoformat() for instant in (each.start, each.end))
+    texts = map(_cell, (*astuple(chunk.key), meter.info.number))
+    numbers = ("" if value is None else repr(value) for value in (each.usage, each.export, each.cost))
+    return ",".join((*times, *texts, *numbers)) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Return a text as a cell that no spreadsheet runs as a formula.
+
+    The csv module does not quote a carriage return, which would begin another row.
+    """
+    text = f"'{text}" if text.startswith(_FORMULA) else text
+    return '"' + text.replace('"', '""') + '"' if set(text) & set(',"\r\n') else text

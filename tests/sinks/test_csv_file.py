@@ -107,6 +107,30 @@ def test_commas_and_quotes_are_quoted(tmp_path: Path) -> None:
     assert line == '2026-01-05T00:00:00-05:00,2026-01-05T01:00:00-05:00,novec,"12,3 ""x""",70 001,"M,1",1.0,,'
 
 
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t"])
+def test_a_text_is_never_run_as_a_formula(tmp_path: Path, sign: str) -> None:
+    start = instant("2026-01-05")
+    key = LocationKey(f"{sign}1+1", f"1{sign}", f"{sign}7")
+    each = chunk("2026-01-05", meter(f"{sign}cmd|' /C calc'!A0", [usage(start, 1.0, cost=-0.5)]), key=key)
+    (line,) = written(tmp_path / "out.csv", each)[1:]
+    assert line.split(",")[2:] == [
+        f"'{sign}1+1",
+        f"1{sign}",
+        f"'{sign}7",
+        f"'{sign}cmd|' /C calc'!A0",
+        "1.0",
+        "",
+        "-0.5",
+    ]
+
+
+def test_a_line_break_in_a_text_begins_no_row(tmp_path: Path) -> None:
+    key = LocationKey("novec", "7\n=1", "7\r=1")
+    each = chunk("2026-01-05", meter("\r=1+1", [usage(instant("2026-01-05"), 1.0)]), key=key)
+    fill(CSVSink(tmp_path / "out.csv", overwrite=False), each)
+    assert b',novec,"7\n=1","7\r=1","\'\r=1+1",1.0,,\n' in (tmp_path / "out.csv").read_bytes()
+
+
 def test_without_intervals_there_is_only_a_header(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     assert written(tmp_path / "out.csv") == [HEADER.strip()]
     fill(CSVSink(None, overwrite=False))
