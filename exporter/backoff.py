@@ -6,16 +6,15 @@ from typing import TypeVar
 from .clock import Clock
 from .errors import SmartHubError
 
-_LONGEST_REQUESTED_WAIT = 300.0  # seconds; a server may ask for a longer wait, and does not get it
-
 _Result = TypeVar("_Result")
 
 
 class Backoff:
     """The waits between attempts, until the list ends or the budget is used up.
 
-    waits: the wait before each retry, in seconds. budget: the time for all attempts together, in seconds.
-    announce: called with the reason and length of each wait, and with "" when it is over.
+    waits: the wait before each retry, in seconds. budget: the time for all attempts together, in seconds. obeyed: how
+    long all waits that the server asked for may be together, in seconds. announce: called with the reason and length
+    of each wait, and with "" when it is over.
     """
 
     def __init__(
@@ -24,23 +23,31 @@ class Backoff:
         clock: Clock,
         *,
         budget: float = float("inf"),
+        obeyed: float = 300.0,
         announce: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._waits = iter(waits)
         self._clock = clock
         self._until = clock.monotonic() + budget
+        self._obeyed = obeyed
         self._announce = announce
 
     def wait(self, error: SmartHubError | None = None) -> bool:
-        """Wait before the next attempt, at least as long as the server asked for.
+        """Wait before the next attempt, as long as the server asked for if it is allowed.
 
-        Returns False without waiting if no attempt is left. Raises Stopped.
+        Returns False without waiting if no attempt is left, or if the server still asks for a wait after the longest
+        one. Raises Stopped.
         """
         wait = next(self._waits, None)
         if wait is None or self._clock.monotonic() + wait > self._until:
             return False
         requested = (error and error.retry_after) or 0.0
-        pause = max(wait, min(requested, _LONGEST_REQUESTED_WAIT))
+        pause = wait
+        if requested > wait:
+            if self._obeyed <= 0:
+                return False
+            pause = max(wait, min(requested, self._obeyed))
+            self._obeyed -= pause
         self._announce(f"{error}; retrying in {pause:.0f} s")
         self._clock.sleep(pause)
         self._announce("")

@@ -62,6 +62,13 @@ def test_requested_wait_is_obeyed(clock: ManualClock, asked: float | None, waite
     assert clock.slept == [waited]
 
 
+def test_requested_waits_are_limited_together(clock: ManualClock) -> None:
+    backoff = Backoff(repeat(5.0), clock, obeyed=300.0)
+    assert [backoff.wait(away(200.0)) for _ in range(3)] == [True, True, False]
+    assert clock.slept == [200.0, 100.0]
+    assert backoff.wait(away())
+
+
 def test_budget_ends_the_attempts(clock: ManualClock) -> None:
     backoff = Backoff(repeat(4.0), clock, budget=10.0)
     assert [backoff.wait() for _ in range(4)] == [True, True, False, False]

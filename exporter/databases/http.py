@@ -185,7 +185,10 @@ class DatabaseHttp:
             with self._client.open(method, path, **content) as response:
                 status = response.status_code
                 if not (200 <= status < 300 or status in accept):  # noqa: PLR2004
-                    raise self._refusal(status, path, self._client.read(response).body)
+                    refusal = self._client.read(response)
+                    error = self._refusal(status, path, refusal.body)
+                    error.retry_after = refusal.retry_after
+                    raise error
                 yield response
         except CallFailedError as failed:
             what, advice = self._explained(failed.kind)

@@ -16,7 +16,7 @@ _PROMPT_RETRIES = 12  # full refreshes that failed in a row before the next one 
 _LATE_RETRY = 6 * 3600
 _FIRST_RETRY = 60.0
 _LONGEST_RETRY = 900.0
-_LONGEST_REQUESTED_WAIT = 24 * 3600  # seconds of a Retry-After that are obeyed
+_LONGEST_REQUESTED_WAIT = 3600  # seconds of a Retry-After that are obeyed
 _JITTER = 0.05
 
 

@@ -161,6 +161,11 @@ def test_a_bad_status_is_one_line_with_advice(
     assert (str(error), error.passes_by_itself) == (expected, status in (429, 500, 503))
 
 
+def test_a_requested_wait_is_passed_on(database: Database) -> None:
+    database.answer("/x", status=503, Retry_After="7")
+    assert failure_of(lambda: api_of(database.url).get("/x")).retry_after == 7.0
+
+
 def test_messages_name_the_address_without_its_path(database: Database) -> None:
     assert message_of(lambda: api_of(f"{database.url}/hidden-token").get("/x")).startswith(
         f"victoriametrics {database.url}: has no /x"

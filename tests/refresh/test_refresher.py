@@ -244,9 +244,9 @@ def test_wait_follows_from_the_outcome(portal: PortalServer, start_exporter: Sta
 
 
 def test_requested_wait_is_obeyed(portal: PortalServer, start_exporter: StartExporter, intercept: Intercept) -> None:
-    intercept(portal, "/poll", SimulatedResponse(429, b"", retry_after=5000))
+    intercept(portal, "/poll", SimulatedResponse(429, b"", retry_after=3000))
 
-    assert start_exporter(login_of(portal)).refresh() == 5000
+    assert start_exporter(login_of(portal)).refresh() == 3000
 
 
 def test_run_refreshes_now_and_ends_with_the_clock(

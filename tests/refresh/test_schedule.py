@@ -45,8 +45,8 @@ def test_permanent_failure_is_not_retried_early() -> None:
     assert waits.after([failed(AccessError), failed()]) == pytest.approx(60, rel=JITTER)
 
 
-@pytest.mark.parametrize(("asked", "granted"), [(7200.0, 7200.0), (10.0, 60.0), (10 * 86400.0, 86400.0)])
-def test_requested_wait_is_obeyed_for_a_day_at_most(asked: float, granted: float) -> None:
+@pytest.mark.parametrize(("asked", "granted"), [(3000.0, 3000.0), (10.0, 60.0), (86400.0, 3600.0)])
+def test_requested_wait_is_obeyed_for_an_hour_at_most(asked: float, granted: float) -> None:
     assert RefreshWaits(HOUR).after([failed(retry_after=asked)]) == pytest.approx(granted, rel=JITTER)
 
 
