@@ -13,8 +13,8 @@ class Patience:
     """How long a backfill waits, in seconds.
 
     `retries` are the waits before a chunk is sent again to a database that restarts. After `settling` a killed
-    database loses nothing that was written: docs/samples.md, "Durability". Within `visible` accepted samples appear;
-    without a flush, lookups that found nothing stay cached: docs/samples.md, "Cached answers".
+    database loses nothing that was written: docs/samples.md, "Durability". Accepted samples are lost if no more of them
+    appear for `visible`; without a flush, lookups that found nothing stay cached: docs/samples.md, "Cached answers".
     """
 
     retries: tuple[float, ...] = (2.0, 10.0, 30.0)

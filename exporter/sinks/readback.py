@@ -49,7 +49,7 @@ def not_kept(total: int, things: str, seconds: Collection[int]) -> str:
 class Visibility:
     """Reads from VictoriaMetrics until accepted samples are visible.
 
-    `api` is where samples are written. They may stay invisible for up to `seconds`.
+    `api` is where samples are written. They are lost if no more of them appear for `seconds`.
     """
 
     api: DatabaseHttp
@@ -73,20 +73,25 @@ class Visibility:
         return 0.0 if self.period is None else self.clock.now() - self.period
 
     def wait(self, read: Callable[[], _Stored], todo: Callable[[_Stored], _Samples]) -> _Stored:
-        """Return what is stored, once nothing is left to do or time is up.
+        """Return what is stored, once nothing is left to do or nothing more appears for some time.
 
-        A value that replaces another one may take as long to become visible as a new one.
+        A slow database is not a lossy one: the time counts from the end of the last read that found more to the begin
+        of the next one. A value that replaces another one may take as long to become visible as a new one.
         """
-        started = self.clock.monotonic()
+        fewest, since = float("inf"), 0.0
         while True:
+            began = self.clock.monotonic()
             self._flush()
             stored = read()
-            newest = max((second for samples in todo(stored).values() for second in samples), default=None)
+            left = todo(stored)
+            newest = max((second for samples in left.values() for second in samples), default=None)
             if newest is None:
                 return stored
+            if count(left) < fewest:
+                fewest, since = count(left), self.clock.monotonic()
             # Dropped samples are not worth a long wait, if a flush is possible.
             timeout = _LOST_AFTER if self._flushes and newest < self.kept_from else self.seconds
-            if self.clock.monotonic() - started > timeout:
+            if began - since > timeout:
                 return stored
             self.clock.sleep(_LOOK)
 

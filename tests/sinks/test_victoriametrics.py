@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,8 @@ from exporter.sinks.victoriametrics import VictoriaMetricsSink
 
 from ..support.chunks import HOUR, KEY, chunk, meter, usage
 from ..support.clocks import ManualClock
-from ..support.metrics_double import MONTH, MetricsDouble
+from ..support.http_server import Asked
+from ..support.metrics_double import MONTH, Labels, MetricsDouble
 from ..support.worlds import DAY, NOW, instant
 
 USAGE, WATTS, EXPORT, COST = (
@@ -376,6 +378,32 @@ def test_samples_not_flushed_are_waited_for(vm: MetricsDouble, sink: VictoriaMet
     assert vm.count("/api/v1/import") == 2
     # After a refusal it is not asked to flush again.
     assert vm.count("/internal/force_flush") == 1
+
+
+def test_a_slow_database_is_not_a_lossy_one(vm: MetricsDouble, sink: VictoriaMetricsSink, clock: ManualClock) -> None:
+    """Each read takes nine seconds and shows one sample more."""
+    late: list[tuple[Labels, int, float]] = []
+
+    def keep_for_later(*sample: Any) -> bool:  # noqa: ANN401
+        late.append(sample)
+        return False
+
+    def show_one(call: Asked) -> None:
+        if call.path == "/api/v1/export" and late:
+            clock.advance(9)
+            labels, when, value = late.pop()
+            vm.put(dict(labels), when, value)
+
+    vm.flushes, vm.takes, vm.before = False, keep_for_later, show_one
+    assert sink.write(of(*hours(1.0, 2.0, 3.0, 4.0, 5.0))).samples == 10
+    assert vm.count("/api/v1/import") == 1
+
+
+def test_one_slow_read_is_not_the_last(vm: MetricsDouble, sink: VictoriaMetricsSink, clock: ManualClock) -> None:
+    vm.flushes, vm.unseen = False, 30.0
+    vm.before = lambda call: clock.advance(20 if call.path == "/api/v1/export" else 0)
+    assert sink.write(of(*hours(1.0))).samples == 2
+    assert vm.count("/api/v1/import") == 1
 
 
 def test_a_failing_flush_is_a_temporary_error(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
