@@ -76,9 +76,12 @@ class Backfill:
         Errors of portal and database, and interruptions, are reported in the result.
         """
         result = self.result
-        result.held = {each.chunk_key: each for each in done}
-        result.already = self._count()
         try:
+            self.progress.waits(f"{self.sink.name} to be ready")
+            self._retry(self.sink.begin)
+            self.progress.waits("")
+            result.held = {each.chunk_key: each for each in done}
+            result.already = self._count()
             for _ in range(_ROUNDS):
                 self._round()
                 if self._count() == len(self._everything) or result.errors:

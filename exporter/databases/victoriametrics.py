@@ -38,12 +38,14 @@ class StoredSeries:
 
 
 class VictoriaMetrics:
-    """The configured VictoriaMetrics. In a cluster, the URLs of `reading` and `writing` differ."""
+    """The configured VictoriaMetrics. `reading` is `writing`, unless they have different URLs, as in a cluster."""
 
     def __init__(self, config: VictoriaMetricsConfig) -> None:
         self.writing = DatabaseHttp(_target(config, "url", config.url))
         self.reading = (
-            DatabaseHttp(_target(config, "query_url", config.query_url)) if config.query_url else self.writing
+            DatabaseHttp(_target(config, "query_url", config.query_url))
+            if config.query_url and config.query_url != config.url
+            else self.writing
         )
         self.reads_back: bool = config.query_url is not None or "/insert/" not in config.url
         """False if there is only the URL of vminsert, which accepts samples but cannot be queried."""

@@ -15,11 +15,13 @@ class Patience:
     `retries` are the waits before a chunk is sent again to a database that restarts. After `settling` a killed
     database loses nothing that was written: docs/samples.md, "Durability". Accepted samples are lost if no more of them
     appear for `visible`; without a flush, lookups that found nothing stay cached: docs/samples.md, "Cached answers".
+    Within `probe` the first sample appears, even if a vmagent forwards it.
     """
 
     retries: tuple[float, ...] = (2.0, 10.0, 30.0)
     settling: float = 15.0
     visible: float = 12.0
+    probe: float = 30.0
 
 
 DEFAULT_PATIENCE = Patience()
@@ -87,6 +89,9 @@ class Sink(ABC):
 
         `oldest` is the first instant to be written, in seconds UTC. Raises DatabaseError or ConfigError.
         """
+
+    def begin(self) -> None:  # noqa: B027 - most have nothing to prove
+        """Prove that what is sent can be read back, before the first chunk. Raises DatabaseError."""
 
     @abstractmethod
     def write(self, chunk: Chunk) -> Written:

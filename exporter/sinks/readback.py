@@ -72,8 +72,10 @@ class Visibility:
         """The instant before which samples are dropped, in seconds UTC."""
         return 0.0 if self.period is None else self.clock.now() - self.period
 
-    def wait(self, read: Callable[[], _Stored], todo: Callable[[_Stored], _Samples]) -> _Stored:
-        """Return what is stored, once nothing is left to do or nothing more appears for some time.
+    def wait(
+        self, read: Callable[[], _Stored], todo: Callable[[_Stored], _Samples], seconds: float | None = None
+    ) -> _Stored:
+        """Return what is stored, once nothing is left to do or nothing more appears for `seconds`.
 
         A slow database is not a lossy one: the time counts from the end of the last read that found more to the begin
         of the next one. A value that replaces another one may take as long to become visible as a new one.
@@ -90,7 +92,7 @@ class Visibility:
             if count(left) < fewest:
                 fewest, since = count(left), self.clock.monotonic()
             # Dropped samples are not worth a long wait, if a flush is possible.
-            timeout = _LOST_AFTER if self._flushes and newest < self.kept_from else self.seconds
+            timeout = _LOST_AFTER if self._flushes and newest < self.kept_from else seconds or self.seconds
             if began - since > timeout:
                 return stored
             self.clock.sleep(_LOOK)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from ..clock import Clock
 from ..config import VictoriaMetricsConfig
-from ..databases.victoriametrics import VictoriaMetrics
+from ..databases.victoriametrics import StoredSeries, VictoriaMetrics
 from ..databases.vm_flags import DAY, MONTH
 from ..errors import DatabaseError
 from ..intervals.samples import amount, timestamp_ms
@@ -20,6 +20,7 @@ from .base import DEFAULT_PATIENCE, Chunk, Patience, Sink, Written
 from .readback import Visibility, count, digest, missing, not_kept
 
 _IMPORT = "/api/v1/import"
+_PROBE = "smarthub_backfill_probe"
 _SAMPLES_PER_LINE = 10_000
 _TRIES = 3
 _FAMILIES = "|".join(each.family.name for each in TIMESTAMPED)
@@ -42,6 +43,8 @@ class VictoriaMetricsSink(Sink):
         self.settling = patience.settling
         self._database = VictoriaMetrics(config)
         self._visibility = Visibility(self._database.writing, clock, patience.visible)
+        self._probe_wait = patience.probe
+        self._probe: dict[Labels, dict[int, Sample]] = {}
         self._extra = dict(config.extra_labels)
         self.name = self._database.writing.target.name
         self.identity = repr((config.url, config.extra_labels))
@@ -55,6 +58,33 @@ class VictoriaMetricsSink(Sink):
             )
         self._database.ping()
         return self._visibility.learn(self._database.flags(), oldest)
+
+    def begin(self) -> None:
+        """If url and query_url differ, check that a sample sent to one appears at the other.
+
+        See docs/samples.md, "Proof".
+        """
+        reading, writing = self._database.reading, self._database.writing
+        if reading is writing:
+            return
+        if not self._probe:
+            stamp = int(self._clock.now() * 1000)
+            probe = {tuple(sorted({**self._extra, "__name__": _PROBE}.items())): {stamp // 1000: (stamp, 1.0)}}
+            self._send(probe)
+            self._probe = probe  # sent once, even if reading it is retried
+        if not self._visibility.wait(self._probes, lambda found: {} if found else self._probe, self._probe_wait):
+            raise writing.target.error(
+                f"the sample {_PROBE} was sent to url and did not appear at query_url ({reading.target.address}) within"
+                f" {self._probe_wait:.0f} s; nothing else was sent",
+                "check that both are the same database and tenant, that a vmagent or proxy in between passes it on, and"
+                " that the clocks of both machines agree, then run the same command again",
+            )
+
+    def _probes(self) -> list[StoredSeries]:
+        """Return what is stored of the probe; a later one of another run may hide it."""
+        ((series, samples),) = self._probe.items()
+        ((stamp, _),) = samples.values()
+        return list(self._database.export(f"{{{_matchers(dict(series))}}}", stamp, stamp + DAY * 1000))
 
     def write(self, chunk: Chunk) -> Written:
         """Send missing and different samples; read back until all are stored."""
@@ -99,8 +129,7 @@ class VictoriaMetricsSink(Sink):
     def _stored(self, place: Chunk | Written) -> dict[Labels, dict[int, Sample]]:
         """Return the last version in each second of the location's series."""
         own = {**asdict(place.key), **self._extra}
-        match = ",".join(f'{name}="{escaped(value)}"' for name, value in own.items())
-        selector = f'{{__name__=~"{_FAMILIES}",{match}}}'
+        selector = f'{{__name__=~"{_FAMILIES}",{_matchers(own)}}}'
         found: dict[Labels, dict[int, Sample]] = defaultdict(dict)
         for part in self._database.export(selector, place.start * 1000, place.end * 1000 - 1):
             if part.labels.keys() - own.keys() - _NAMES:
@@ -142,14 +171,16 @@ class VictoriaMetricsSink(Sink):
         if max(lost) < kept_from:
             what += ", because they are older than its retention"
             advice = "start it with -retentionPeriod=10y and run the same command again"
-        elif len(lost) == total:
-            advice = "check that url and query_url are the same database and tenant, then check its log"
         else:
             advice = (
                 "check that -dedup.minScrapeInterval is not longer than the meter's interval and that -retentionPeriod"
                 " is long enough, then check its log and its metrics vm_rows_ignored_total and vm_rows_invalid_total"
             )
         return target.error(what, advice)
+
+
+def _matchers(labels: Mapping[str, str]) -> str:
+    return ",".join(f'{name}="{escaped(value)}"' for name, value in labels.items())
 
 
 def _wanted(chunk: Chunk, extra: Mapping[str, str]) -> dict[Labels, dict[int, Sample]]:

@@ -61,6 +61,7 @@ class FakeSink(Sink):
         self.written_at: dict[tuple[str, int], float] = {}
         self.looked_after: list[float] = []
         self.writes: list[int] = []
+        self.begin_errors: list[DatabaseError | None] = []
         self.write_errors: list[DatabaseError | None] = []
         self.look_errors: list[DatabaseError | None] = []
         self.finish_errors: list[DatabaseError | None] = []
@@ -70,6 +71,9 @@ class FakeSink(Sink):
 
     def open(self, oldest: int) -> list[str]:
         return []
+
+    def begin(self) -> None:
+        _end_with(self.begin_errors)
 
     def write(self, chunk: Chunk) -> Written:
         self.writes.append(chunk.start)
@@ -390,6 +394,18 @@ def test_the_same_command_resumes_after_a_permanent_error(
     assert run(sink, portal, start="2025-10-02", end="2025-12-31").polls == 4, "another range starts from scratch"
     clock.advance(25 * HOUR)
     assert run(sink, portal, start="2025-10-01", end="2025-12-31").polls == 4, "completed chunks are trusted for a day"
+
+
+def test_without_proof_nothing_counts_as_stored(run: Run, sink: FakeSink, portal: PortalServer) -> None:
+    """Not even what an earlier run has done."""
+    days = {"start": "2025-10-01", "end": "2025-12-31"}
+    sink.write_errors = [None, LASTS]
+    assert run(sink, portal, **days).result.done == 1
+    sink.begin_errors = [PASSES, LASTS]
+    second = run(sink, portal, **days)
+    assert (len(second.done), second.counts, second.result.errors) == (1, (0, 4, 0), [str(LASTS)])
+    assert (len(sink.writes), second.polls, sink.finished) == (2, 0, 0)
+    assert run(sink, portal, **days).counts == (4, 0, 1)
 
 
 def test_a_sink_that_cannot_finish_is_an_error(run: Run, sink: FakeSink, portal: PortalServer) -> None:

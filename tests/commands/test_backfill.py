@@ -492,6 +492,23 @@ def test_an_incomplete_file_is_not_written(bench: Bench) -> None:
     assert not (bench.folder / "out.csv").exists()
 
 
+def test_another_database_at_the_query_url_stores_nothing(bench: Bench, clock: SystemClock) -> None:
+    portal = bench.portal()
+    bench.backfill(*MARCH)
+    polled = polls(portal)
+    with MetricsDouble(clock) as empty:
+        bench.config(
+            {
+                "smarthub": [login(portal, UserSpec(), "farm")],
+                "victoriametrics": {"url": empty.url, "query_url": bench.vm.url},
+            }
+        )
+        program = bench.backfill(*MARCH, code=1)
+        assert [name for name, _, _ in empty.imported()] == ["smarthub_backfill_probe"]
+    assert f"\n0 of 1 chunk done: victoriametrics {empty.url}\n" in program.stdout
+    assert (polls(portal), len(program.stderr.splitlines())) == (polled, 1)
+
+
 def test_an_interrupted_file_starts_over(bench: Bench) -> None:
     portal = bench.portal(latency=0.25)
     arguments = to_csv(*YEAR)

@@ -24,6 +24,7 @@ from ..support.services import (
     VmAgent,
     job,
     scrape_config,
+    series,
     wait_until,
 )
 from ..support.truth import Expected, by_end, differences, expected, local_days, wrong_versions
@@ -297,6 +298,29 @@ def test_a_cluster_has_separate_addresses_to_write_and_read(
     assert "Note" not in done.stdout
     month = truth(portal, midnight(32), midnight(2))
     assert differences(by_end(database.export(ALL)), month) == []
+
+
+def test_another_database_at_the_query_url_is_noticed(services: Services, tmp_path: Path, portal: PortalServer) -> None:
+    empty, full = services.victoria_metrics(), services.victoria_metrics()
+    days = between(32, 3)
+    assert Backfiller(tmp_path / "first", portal.url, full.url).run(*days).wait() == EXIT_DONE
+    before = full.export()
+
+    done = Backfiller(tmp_path / "second", portal.url, empty.url, query_url=full.url).start(*days)
+
+    assert (done.wait(2 * DEADLINE), "0 of 1 chunk done" in done.stdout) == (EXIT_FAILED, True), done.stdout
+    assert [*empty.export()] == [series("smarthub_backfill_probe")]
+    assert full.export() == before
+
+
+def test_a_vmagent_may_pass_a_backfill_on(services: Services, tmp_path: Path, portal: PortalServer) -> None:
+    database = services.victoria_metrics()
+    agent = services.vmagent(scrape_config(), database)
+
+    done = Backfiller(tmp_path, portal.url, agent.url, query_url=database.url).run(*between(32, 3))
+
+    assert done.wait(2 * DEADLINE) == EXIT_DONE, done.stderr
+    assert differences(by_end(database.export(ALL)), truth(portal, midnight(32), midnight(2))) == []
 
 
 def test_flags_of_a_proxy_are_not_taken_for_the_databases(

@@ -349,14 +349,6 @@ def test_a_partly_dropped_chunk_reports_how_much(vm: MetricsDouble, open_sink: O
     assert "accepted 8 samples but lost 4, the first at 2026-01-10 05:59 UTC, because they are" in str(error)
 
 
-def test_losing_all_samples_suggests_another_tenant(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
-    vm.takes = lambda *_: False
-    assert str(refusal(lambda: sink.write(of(*hours(1.0, 2.0))))) == (
-        f"victoriametrics {vm.url}: accepted 4 samples but lost 4, the first at 2026-01-10 05:59 UTC; check that"
-        " url and query_url are the same database and tenant, then check its log"
-    )
-
-
 def test_losing_some_samples_is_reported(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     vm.takes = lambda _, when, __: when != stamp(1)
     assert str(refusal(lambda: sink.write(of(*hours(1.0, 2.0, 3.0))))) == (
@@ -424,6 +416,7 @@ def test_a_cluster_is_written_and_read_at_two_addresses(clock: ManualClock) -> N
         config = VictoriaMetricsConfig(insert.url + insert.prefix, select.url + select.prefix)
         sink = VictoriaMetricsSink(config, clock)
         sink.open(0)
+        sink.begin()
         written = sink.write(of(*hours(1.0)))
         assert written.samples == 2
         assert sink.still_holds(written)
@@ -439,6 +432,57 @@ def test_a_cluster_is_written_and_read_at_two_addresses(clock: ManualClock) -> N
             "/api/v1/export",
             "/internal/resetRollupResultCache",
         }
+
+
+# -- a probe
+
+
+Probing = Callable[..., tuple[VictoriaMetricsSink, MetricsDouble, MetricsDouble]]
+
+
+@pytest.fixture
+def probing(clock: ManualClock) -> Iterator[Probing]:
+    """Open a sink with two addresses, of which the second is another database."""
+    with ExitStack() as stack:
+
+        def start(**settings: Any) -> tuple[VictoriaMetricsSink, MetricsDouble, MetricsDouble]:  # noqa: ANN401
+            one, other = (stack.enter_context(MetricsDouble(clock)) for _ in range(2))
+            sink = VictoriaMetricsSink(VictoriaMetricsConfig(one.url, other.url, **settings), clock)
+            stack.callback(sink.close)
+            sink.open(START)
+            return sink, one, other
+
+        yield start
+
+
+@pytest.mark.parametrize("labels", [{}, {"house": 'a"b'}])
+def test_a_probe_must_arrive_before_anything_is_sent(probing: Probing, labels: dict[str, str]) -> None:
+    sink, one, other = probing(extra_labels=tuple(labels.items()))
+    other.put({"__name__": "smarthub_backfill_probe", **labels}, int(NOW - 1) * 1000, 1.0)
+    assert str(refusal(sink.begin)) == (
+        f"victoriametrics {one.url}: the sample smarthub_backfill_probe was sent to url and did not appear at query_url"
+        f" ({other.url}) within 30 s; nothing else was sent; check that both are the same database and tenant, that a"
+        " vmagent or proxy in between passes it on, and that the clocks of both machines agree, then run the same"
+        " command again"
+    )
+    assert one.held == {tuple(sorted({"__name__": "smarthub_backfill_probe", **labels}.items())): {NOW * 1000: 1.0}}
+    assert not other.count("/api/v1/import")
+
+
+def test_a_probe_that_arrives_late_is_sent_once(probing: Probing, clock: ManualClock) -> None:
+    sink, one, other = probing()
+    other.replies["/api/v1/export"] = [(503, "")]
+    assert refusal(sink.begin).passes_by_itself
+    clock.advance(10)
+    other.before = lambda _: other.put({"__name__": "smarthub_backfill_probe"}, NOW * 1000 + 900, 1.0)
+    sink.begin()
+    assert len(one.imported()) == 1
+
+
+def test_one_address_needs_no_probe(vm: MetricsDouble, open_sink: Open) -> None:
+    open_sink().begin()
+    open_sink(query_url=vm.url).begin()
+    assert vm.imported() == []
 
 
 # -- whether the samples are still stored

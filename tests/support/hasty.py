@@ -7,7 +7,7 @@ from exporter import cli
 from exporter.commands import backfill
 from exporter.sinks.base import Patience
 
-PATIENCE = Patience(retries=(0.05, 0.05, 0.05), settling=0.2, visible=0.2)
+PATIENCE = Patience(retries=(0.05, 0.05, 0.05), settling=0.2, visible=0.2, probe=0.2)
 
 
 class HastyBackfill:
