@@ -59,7 +59,7 @@ def _headline(result: BackfillResult, sink: Sink) -> str:
             return "The portal has no intervals for these days"
         if sink.is_verified:
             return "Done: stored and verified"
-        return f"Done: written{', not verified' if sink.resumes else ''}"
+        return "Done: written, not verified" if sink.resumes else "Written"
     if sink.streams and result.totals.samples:
         return "Only part of it was written"
     if not sink.resumes and not result.is_finished:

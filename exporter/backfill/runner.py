@@ -66,6 +66,7 @@ class Backfill:
         self._before_connected: set[ChunkKey] = set()
         self._failures: dict[LocationKey, int] = defaultdict(int)
         self._contradicted: set[LocationKey] = set()
+        self._written: set[LocationKey] = set()
         self._exporting: dict[LocationKey, set[str]] = defaultdict(set)
         self._warned: set[tuple[LocationKey, str]] = set()
         self.result = BackfillResult()
@@ -90,7 +91,8 @@ class Backfill:
                 self._say(
                     f"{self.sink.name}: stored data disappeared again; check whether something restarts or kills it"
                 )
-            if not result.errors:
+            # What could be read is worth a file, unless a zone was contradicted after days of it were written.
+            if (result.held or not result.errors) and self._contradicted.isdisjoint(self._written):
                 self._retry(self.sink.finish)
                 result.is_finished = True
         except (PortalError, DatabaseError) as error:
@@ -158,6 +160,7 @@ class Backfill:
         )
         self._learn_directions(chunk)
         written = self._retry(lambda: self.sink.write(chunk))
+        self._written.add(job.key)
         for warning in fetched.history.warnings:
             if (job.key, warning) not in self._warned:
                 self._warned.add((job.key, warning))

@@ -133,6 +133,14 @@ class Seen(Progress):
         self.warned.append(message)
 
 
+class LateVerdict(Fetcher):
+    """The first chunk has no verdict on the zone."""
+
+    def fetch(self, chunks: Iterable[tuple[Job, int, int]]) -> Iterator[Fetched]:
+        first, *others = super().fetch(chunks)
+        yield from (replace(first, zone=ZoneVerdict()), *others)
+
+
 class AllAhead(Fetcher):
     """Fetches everything first; only the first chunk has a verdict on the zone."""
 
@@ -460,7 +468,7 @@ def test_a_refused_location_does_not_stop_the_others(run: Run, sink: FakeSink, s
     result = run(sink, portal, start="2025-06-01")
     house, barn = result.jobs
     assert (len(house.chunks()), len(barn.chunks())) == (8, 8)
-    assert (result.counts, sink.finished) == ((8, 8, 0), 0)
+    assert (result.counts, sink.finished, result.result.is_finished) == ((8, 8, 0), 1, True)
     (said,) = result.result.errors
     assert said.startswith("location 70001: ")
     assert_true(sink, portal, barn, BARN_METER)
@@ -636,6 +644,17 @@ def test_a_location_with_a_wrong_zone_is_not_written(run: Run, sink: FakeSink, s
     assert_true(sink, portals[1], result.jobs[1], BARN_METER)
     # One chunk, one poll of the other half of the year, and perhaps one fetched ahead.
     assert result.polls - 8 in (2, 3)
+
+
+def test_a_file_with_days_at_wrong_times_is_not_finished(run: Run, sink: FakeSink, portal: PortalServer) -> None:
+    login = login_of(portal, zone=ZoneInfo("America/Chicago"))
+    result = run(sink, start="2025-10-05", end="2025-12-10", logins=[login], fetching=LateVerdict)
+    assert (len(sink.writes), result.counts, sink.finished) == (1, (1, 2, 0), 0)
+
+
+def test_a_file_without_any_data_is_not_finished(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
+    result = run(sink, start_portal(SMALL, refused_locations=("70001",)), days=3)
+    assert (result.counts, sink.finished) == ((0, 1, 0), 0)
 
 
 def test_chunks_fetched_ahead_are_not_written_either(run: Run, sink: FakeSink, portal: PortalServer) -> None:

@@ -484,8 +484,23 @@ def csv_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_an_incomplete_file_is_not_written(bench: Bench) -> None:
+@pytest.mark.parametrize("kind", ["csv", "openmetrics"])
+def test_a_refused_location_does_not_stop_a_file(bench: Bench, kind: str) -> None:
     bench.portal(TWO, refused_locations=("70001",))
+    program = bench.backfill(*MARCH, "--to", kind, "--output", "out", code=3)
+    assert f"\n1 of 2 chunks done: {kind} out\n  not done    location 70001: " in program.stdout
+    assert len(program.stderr.splitlines()) == 1
+    text = (bench.folder / "out").read_text(encoding="utf-8")
+    if kind == "csv":
+        assert {row["location"] for row in csv_rows(bench.folder / "out")} == {"70002"}
+        assert text.count("\n") == 1 + 71
+    else:
+        assert len(re.findall(rf'^{USAGE}{{.*location="70002"', text, re.MULTILINE)) == text.count(f"{USAGE}{{") == 71
+        assert text.endswith("# EOF\n")
+
+
+def test_a_file_without_any_data_is_not_written(bench: Bench) -> None:
+    bench.portal(refused_locations=("70001",))
     program = bench.backfill(*to_csv(*MARCH), code=1)
     assert "\nNothing was written: csv out.csv\n  not done    location 70001: " in program.stdout
     assert len(program.stderr.splitlines()) == 1
