@@ -32,6 +32,7 @@ from ..support.deadlines import DEADLINE
 from ..support.program import Program
 from ..support.project_files import compose_commands, read
 from ..support.services import (
+    ROOT,
     Database,
     Prometheus,
     S,
@@ -41,6 +42,7 @@ from ..support.services import (
     free_address,
     http,
     outcome,
+    series,
     wait_until,
 )
 from ..support.truth import Expected, by_end, differences, expected
@@ -143,14 +145,18 @@ class Line:
 
 
 class Native:
-    """docker-compose.yml without .env, and its services as started in this test."""
+    """docker-compose.yml without .env, and its services as started in this test.
 
-    def __init__(self, folder: Path) -> None:
+    `override` is the path of a second compose file, `variables` are those that it reads.
+    """
+
+    def __init__(self, folder: Path, override: str | None = None, **variables: str) -> None:
         self.folder = folder
         self.addresses = {host: free_address() for host in HOSTS}
         (folder / "docker-compose.yml").write_text(read("docker-compose.yml"), encoding="utf-8")
+        files: list[str | Path] = ["-f", "docker-compose.yml", *(("-f", ROOT / override) if override else ())]
         every = [word for profile in ("demo", "prometheus", "backfill", "check") for word in ("--profile", profile)]
-        code, said = outcome("docker-compose", *every, "config", folder=folder)
+        code, said = outcome("docker-compose", *files, *every, "config", folder=folder, environment=variables)
         assert code == 0, said
         self.services: dict[str, Json] = yaml.safe_load(said)["services"]
         self._table = {
@@ -378,6 +384,47 @@ def check_history(stack: Stack, wanted: Expected) -> None:
     counts = [{labels: len(each) for labels, each in samples.items()} for samples in (stored, wanted)]
     assert counts[0] == counts[1]
     assert differences(by_end(stack.prometheus.series_samples(HISTORY, stack.since, time.time())), wanted) == []
+
+
+# -- deleting
+
+
+def deletion() -> tuple[str, str, str]:
+    """Return body, address and path of the request in docs/home-stack.md that deletes series."""
+    (command,) = (each for each in compose_commands("docs/home-stack.md") if "delete_series" in each)
+    *_, body, url = shlex.split(command)
+    address, slash, path = url.removeprefix("http://").partition("/")
+    return body, address, slash + path
+
+
+@pytest.mark.parametrize("key", [None, "sesame"])
+def test_series_are_deleted_with_the_key_if_there_is_one(key: str | None, services: Services, tmp_path: Path) -> None:
+    override = {"override": "compose/publish-victoriametrics.yml", "VICTORIAMETRICS_DELETE_KEY": key} if key else {}
+    native = Native(tmp_path, **override)
+    body, address, path = deletion()
+    assert native.here(address) == native.addresses["victoriametrics:8428"]
+    line = native.line("victoriametrics")
+    database = services.start(
+        VictoriaMetrics,
+        line.program,
+        line.arguments,
+        address=native.here(address),
+        ready="/health",
+        environment=line.environment,
+    )
+    ours = series("smarthub_interval_usage_kwh", portal="novec")
+    others = series("smarthub_interval_usage_kwh", portal="wemc"), series("smarthub_up", portal="novec")
+    database.import_samples({each: [(int(time.time()) * 1000, 1.0)] for each in (ours, *others)})
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    if key:
+        for wrong in ("", "?authKey=", "?authKey=simsim"):
+            # 1.79.5 answers 400, newer versions 401.
+            assert not http("GET", f"{database.url}{path}{wrong}", params={"match[]": '{__name__!=""}'}).ok
+            assert not http("POST", f"{database.url}{path}{wrong}", data=body, headers=headers).ok
+        assert database.export().keys() == {ours, *others}
+        path += f"?authKey={key}"
+    assert http("POST", database.url + path, data=body, headers=headers).status_code == 204
+    assert database.export().keys() == {*others}
 
 
 # -- every query

@@ -47,7 +47,8 @@ NEEDS: Final = {
     "vmalert": {"victoriametrics"},
     "prometheus": {"exporter"},
 }
-PORTS: Final = {"exporter": 10058, "victoriametrics": 8428, "grafana": 3000, "prometheus": 9090}
+PORTS: Final = {"exporter": 10058, "grafana": 3000, "prometheus": 9090}
+PUBLISHED: Final = "compose/publish-victoriametrics.yml"
 THE_FOUR: Final = ("SMARTHUB_API_URL", "SMARTHUB_USERNAME", "SMARTHUB_PASSWORD", "SMARTHUB_TIMEZONE")
 VARIABLE: Final = re.compile(r"\$\{(\w+)(:?-)([^}]*)\}")
 ALERTS: Final = "./grafana/alerts/smarthub.yml"
@@ -334,6 +335,22 @@ def test_no_file_of_the_stack_contains_a_secret() -> None:
             assert resolved(value, {}).strip("\"'") in known, path
     # Files with secrets are not committed by accident.
     assert {"/.env", "/secrets/"} <= set(read(".gitignore").splitlines())
+
+
+# -- the published database
+
+
+@pytest.mark.process
+def test_victoria_metrics_is_published_only_with_a_key(checkout: Path) -> None:
+    files = ("-f", "docker-compose.yml", "-f", PUBLISHED)
+    code, said = outcome("docker-compose", *files, "config", folder=checkout)
+    assert (code, "VICTORIAMETRICS_DELETE_KEY" in said) == (1, True), said
+    (checkout / ".env").write_text("VICTORIAMETRICS_DELETE_KEY=sesame\n", encoding="utf-8")
+    alone, merged = (composed(checkout, *more)["services"]["victoriametrics"] for more in ((), files))
+    assert "ports" not in alone
+    assert "-envflag.enable" in alone["command"]
+    more = {"ports": ["127.0.0.1:8428:8428/tcp"], "environment": {"deleteAuthKey": "sesame"}}
+    assert merged == {**alone, **more}
 
 
 # -- documentation
