@@ -19,6 +19,7 @@ class MeterInfo:
     exports: It has a channel for export or net energy, or has exported before.
     signed: It has no such channel, so export shows only as negative usage.
     step: Its resolution in seconds; 86400 for a meter that is read once a day.
+    parents: The meters that may contain it, by number, likeliest first.
     """
 
     number: str
@@ -28,6 +29,7 @@ class MeterInfo:
     exports: bool = False
     signed: bool = True
     step: int = 900
+    parents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

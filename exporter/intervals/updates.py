@@ -56,8 +56,8 @@ def update_meter(
     info = _joined(before.info, fetched.info)
     readings = [reading for reading in fetched.readings if reading.end > keep_from]
     changes: list[Change] = []
-    if info.exports and info.signed:
-        readings, changes = _with_export(readings, known, now)
+    if info.signed:
+        readings, changes = _with_export(readings, known, now) if info.exports else (_without_export(readings), [])
     known.update({change.after.start: change.after for change in changes})
     merged, merged_changes = merge(known, readings, now=now)
     changes += merged_changes
@@ -116,6 +116,11 @@ def _with_export(
         if interval.export is None and interval.usage is not None
     ]
     return filled, changes
+
+
+def _without_export(readings: Iterable[Reading]) -> list[Reading]:
+    """Drop negative usage that is too small to show that a meter exports."""
+    return [reading if reading.export is None else replace(reading, export=None) for reading in readings]
 
 
 def drop_before(meter: Meter, keep_from: int) -> Meter:

@@ -6,7 +6,7 @@ Usage and export are not told apart yet.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .directions import Channel, total
+from .directions import Channel, last_word, total
 from .placement import day_steps, place, place_days, step_of_day
 from .query import DAILY
 from .usage import ChannelSeries, UsageAnswer
@@ -53,4 +53,4 @@ def raw_series(answer: UsageAnswer, time_frame: str, clock: WallClock, start: in
 
 
 def _last_word(channel: Channel) -> str:
-    return ((channel.series_id or channel.meter).split() or [""])[-1]
+    return last_word(channel.series_id or channel.meter)

@@ -31,6 +31,8 @@ class RangeReadings:
 
     has_hourly: whether the portal says it has data finer than daily; None if it does not say. evidence: what the
     answer shows of the portal's zone. connected: the start of the day on which the location was connected.
+    dropped: whether points came of which none could be used. words: the words for directions that are not known for
+    certain.
     """
 
     meters: tuple[MeterReadings, ...] = ()
@@ -38,6 +40,8 @@ class RangeReadings:
     warnings: tuple[str, ...] = ()
     evidence: tuple[OffsetEvidence, ...] = ()
     connected: int | None = None
+    dropped: bool = False
+    words: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -112,10 +116,18 @@ def _read(answer: UsageAnswer, clock: WallClock, found: Iterable[tuple[_Meter, l
             exports=meter.energy.exports,
             signed=meter.energy.signed,
             step=step,
+            parents=tuple(dict.fromkeys(parent for channel in meter.channels for parent in channel.parents)),
         )
         meters.append(MeterReadings(info, tuple(readings), bool(meter.instants()) and not readings))
     connected = clock.midnight_of(answer.connected) if answer.connected else None
-    return RangeReadings(tuple(meters), answer.has_hourly, warnings=tuple(dict.fromkeys(warnings)), connected=connected)
+    return RangeReadings(
+        tuple(meters),
+        answer.has_hourly,
+        warnings=tuple(dict.fromkeys(warnings)),
+        connected=connected,
+        dropped=answer.has_points and not any(meter.readings for meter in meters),
+        words=tuple(answer.words),
+    )
 
 
 def _meters(answer: UsageAnswer, placing: Placing, clock: WallClock, start: int, end: int) -> Iterable[_Meter]:

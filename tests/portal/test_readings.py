@@ -91,10 +91,11 @@ def test_days_around_a_clock_change_have_no_gap_or_overlap(zone: str, year: int,
         first = change + timedelta(days=before)
         every = [moment for number in range(4) for moment in instants_of(first + timedelta(days=number), zone, step)]
         pairs: list[Pair] = [(wall_of(moment, zone), number / 100) for number, moment in enumerate(every)]
-        found = read(priced(pairs, pairs), first, days=4, zone=zone)
+        costs: list[Pair] = [(time, value and value / 4) for time, value in pairs]
+        found = read(priced(pairs, costs), first, days=4, zone=zone)
         assert spans(only(found)) == [(moment, moment + step) for moment in every]
         assert [reading.usage for reading in only(found).readings] == [value for _, value in pairs]
-        assert [reading.cost for reading in only(found).readings] == [value for _, value in pairs]
+        assert [reading.cost for reading in only(found).readings] == [value for _, value in costs]
 
 
 @pytest.mark.parametrize("zone", [*US_ZONES, "Australia/Lord_Howe"])
@@ -200,6 +201,37 @@ def test_meters_of_a_location_are_never_added() -> None:
     assert {each.info.number: each.info.parent for each in found.meters} == {"P": True, "C": False, "S": False}
 
 
+def test_parents_of_a_meter_are_those_of_its_channels() -> None:
+    channels = [meter("C", "C - A", parentMeters=["P", 7]), meter("C", "C - B", channel=2, parentMeters=["P", "Q"])]
+    found = only(read(electric(usage(channels, [series(f"C - {each}", quarters([0, 1])) for each in "AB"]))))
+    assert found.info.parents == ("P", "7", "Q")
+
+
+def test_only_a_clear_negative_shows_that_a_meter_exports() -> None:
+    slight = only(read(one_meter([*quarters([0, 1]), (T0 + 2 * QUARTER, -0.02)])))
+    assert (energies(slight)[2], slight.info.exports) == ((0.0, 0.02), False)
+    clear = only(read(one_meter([*quarters([0, 1]), (T0 + 2 * QUARTER, -0.03)])))
+    assert (energies(clear), clear.info.exports) == ([(0.25, 0.0)] * 2 + [(0.0, 0.03)], True)
+
+
+# -- points of which none can be used
+
+
+@pytest.mark.parametrize(
+    ("data", "dropped"),
+    [
+        (one_meter(quarters([0, 1])), False),
+        (one_meter(quarters([0, 1], None)), False),
+        (one_meter([]), False),
+        (one_meter(quarters([0]), charted=False), True),
+        (electric(usage([meter(unitOfMeasure="KW")], [series(pairs=quarters([0, 1]))])), True),
+        (electric(usage([meter(unitOfMeasure="KW")], [series()])), False),
+    ],
+)
+def test_points_without_readings_are_dropped(data: Json, *, dropped: bool) -> None:
+    assert read(data).dropped is dropped
+
+
 # -- cost
 
 
@@ -219,9 +251,8 @@ def test_cost_without_usage_is_an_interval_of_its_own() -> None:
 
 
 def test_energy_and_cost_are_rounded_to_six_decimals() -> None:
-    pairs = quarters([0, 1], 0.1234567)
-    found = only(read(priced(pairs, pairs))).readings[0]
-    assert (found.usage, found.cost) == (0.123457, 0.123457)
+    found = only(read(priced(quarters([0, 1], 0.1234567), quarters([0, 1], 0.0123456)))).readings[0]
+    assert (found.usage, found.cost) == (0.123457, 0.012346)
 
 
 def net_cost(*serieses: Json) -> float | None:

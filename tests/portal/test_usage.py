@@ -134,26 +134,90 @@ def test_connection_day_is_an_english_date(text: str | None, day: date | None) -
 
 
 @pytest.mark.parametrize(
-    ("direction", "flow", "warned"),
+    ("direction", "flow", "words"),
     [
-        ("forward", Flow.IMPORT, False),
-        ("TOTAL", Flow.TOTAL, False),
-        (None, Flow.IMPORT, False),
-        ("RETURN", Flow.EXPORT, False),
-        ("REVERSE", Flow.EXPORT, False),
-        ("NET", Flow.NET, False),
-        ("SIDEWAYS", Flow.IMPORT, True),
-        ("ÜBER-ALL\n<script>", Flow.IMPORT, True),
+        ("forward", Flow.IMPORT, []),
+        ("TOTAL", Flow.TOTAL, []),
+        (None, Flow.IMPORT, []),
+        ("RETURN", Flow.EXPORT, []),
+        ("REVERSE", Flow.EXPORT, []),
+        ("NET", Flow.NET, []),
+        ("DELIVERED", Flow.IMPORT, ["DELIVERED"]),
+        ("RECEIVED", Flow.EXPORT, ["RECEIVED"]),
+        ("GENERATION", Flow.EXPORT, ["GENERATION"]),
+        ("SIDEWAYS", Flow.IMPORT, ["SIDEWAYS"]),
+        ("ÜBER-ALL\n<script>", Flow.IMPORT, ["(unreadable)"]),
     ],
 )
-def test_unknown_direction_is_usage_with_one_warning(direction: str | None, flow: Flow, *, warned: bool) -> None:
+def test_uncertain_direction_is_reported_once(direction: str | None, flow: Flow, words: list[str]) -> None:
     meters = [meter(number, flowDirection=direction) for number in ("A", "B")]
     entry = usage(meters, [series(number, PAIRS) for number in ("A", "B")])
     found = answer(entry, cost([], meters), time_of_use(meters, []))
     assert [each.flow for each in found.channels] == [flow] * 2
     assert [each.channel.flow for each in found.usage] == [flow] * 2
-    assert len(found.warnings) == int(warned)
-    assert all(warning.isprintable() for warning in found.warnings)
+    assert (found.words, found.warnings) == (words, [])
+
+
+def flows(meters: Sequence[Json], *serieses: Json) -> list[Flow]:
+    return [each.channel.flow for each in answer(usage(meters, serieses)).usage]
+
+
+USED, EXPORTED, IGNORED = Flow.IMPORT, Flow.EXPORT, Flow.IGNORED
+UNSURE: dict[str, tuple[Sequence[tuple[str | None, str]], list[Flow]]] = {
+    "beside FORWARD": ([("FORWARD", "A"), ("SIDEWAYS", "B")], [USED, IGNORED]),
+    "beside no word": ([("SIDEWAYS", "A"), (None, "B")], [IGNORED, USED]),
+    "beside TOTAL": ([("TOTAL", "A"), ("SIDEWAYS", "B")], [Flow.TOTAL, IGNORED]),
+    "beside RETURN": ([("RETURN", "A"), ("SIDEWAYS", "B")], [EXPORTED, USED]),
+    "several words": ([("UP", "A"), ("DOWN", "B"), ("UP", "C")], [USED, IGNORED, IGNORED]),
+    "several without a word": ([(None, "A"), (None, "B")], [USED, IGNORED]),
+    "labelled generation": ([("FORWARD", "A"), ("SIDEWAYS", "M - Generation")], [USED, EXPORTED]),
+    "labelled consumption": ([("SIDEWAYS", "M - Consumption"), ("UP", "B")], [USED, IGNORED]),
+    "labelled net": ([("FORWARD", "A"), ("SIDEWAYS", "M - net")], [USED, Flow.NET]),
+    "no word, but labelled generation": ([("FORWARD", "A"), (None, "M - Generation")], [USED, EXPORTED]),
+    "a known word, whatever the label says": ([("FORWARD", "A - Generation")], [USED]),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), UNSURE.values(), ids=UNSURE)
+def test_uncertain_channel_never_adds_to_usage(given: Sequence[tuple[str | None, str]], expected: list[Flow]) -> None:
+    meters = [meter("M", label, flow=word, channel=number) for number, (word, label) in enumerate(given, 1)]
+    serieses = [series(label, PAIRS, meterNumber="M") for _, label in given]
+    assert flows(meters, *serieses) == expected
+
+
+def test_lowest_channel_number_counts_in_any_order() -> None:
+    meters = [meter("M", str(number), flow="SIDEWAYS", channel=number) for number in (10, 9)]
+    assert flows(meters, *(series(name, PAIRS, meterNumber="M") for name in ("10", "9"))) == [IGNORED, USED]
+
+
+def test_channel_without_a_series_does_not_displace_one_that_has() -> None:
+    meters = [meter("M", "A", flow="UP", channel=1), meter("M", "B", flow="DOWN", channel=2)]
+    assert flows(meters, series("B", PAIRS, meterNumber="M", channel=2)) == [USED]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected", "words"),
+    [
+        (["M - Consumption", "M - Generation", "M - Net"], [USED, EXPORTED, Flow.NET], []),
+        (["M"], [USED], []),
+        (["M - Solar"], [USED], ["SOLAR"]),
+        (["M - Consumption", "M - Solar"], [USED, IGNORED], ["SOLAR"]),
+        (["M - Solar", "M - Wind"], [USED, IGNORED], ["SOLAR", "WIND"]),
+    ],
+)
+def test_series_without_an_item_of_meters_is_read_by_label(
+    labels: list[str], expected: list[Flow], words: list[str]
+) -> None:
+    found = answer(usage([], [series(label, PAIRS, channel=number) for number, label in enumerate(labels, 1)]))
+    assert [each.channel.flow for each in found.usage] == expected
+    assert {each.channel.meter for each in found.usage} == {"M"}
+    assert found.words == words
+
+
+def test_series_beside_a_described_channel_is_left_out() -> None:
+    found = answer(usage([meter("M")], [series("M", PAIRS), series("M rest", PAIRS, meterNumber="M", channel=2)]))
+    assert [each.channel.flow for each in found.usage] == [USED, IGNORED]
+    assert len(found.warnings) == 1
 
 
 @pytest.mark.parametrize(
@@ -161,6 +225,7 @@ def test_unknown_direction_is_usage_with_one_warning(direction: str | None, flow
     [
         ({"meterNumber": 7}, "7"),
         ({"meterNumber": "", "seriesId": 8}, "8"),
+        ({"meterNumber": None, "seriesId": "8 - Generation"}, "8"),
     ],
 )
 def test_meter_is_identified_by_number_or_series_id(fields: dict[str, Json], number: str) -> None:
@@ -214,6 +279,27 @@ def test_series_is_joined_to_its_channel(
     assert [(each.channel.meter, each.channel.flow) for each in answer(usage(meters, serieses)).usage] == joined
 
 
+def test_meters_without_numbers_are_named_by_their_series() -> None:
+    nameless: list[Json] = [
+        {"channel": number, "flowDirection": flow} for number, flow in ((1, "FORWARD"), (2, "REVERSE"))
+    ]
+    labels = [("A - Consumption", 1), ("A - Generation", 2), ("B - Consumption", 1), ("B - Generation", 2)]
+    serieses = [{**series(name, PAIRS, channel=number), "meterNumber": None} for name, number in labels]
+    found = answer(usage(nameless * 2, serieses))
+    assert [(each.channel.meter, each.channel.flow) for each in found.usage] == [
+        ("A", USED),
+        ("A", EXPORTED),
+        ("B", USED),
+        ("B", EXPORTED),
+    ]
+    assert {each.meter for each in found.channels} == {"A", "B"}
+
+
+def test_number_in_the_series_beats_a_series_id() -> None:
+    (only,) = answer(usage([meter(None, "S")], [series("S", PAIRS, meterNumber="7")])).usage
+    assert only.channel.meter == "7"
+
+
 def test_several_usage_entries_are_read_together() -> None:
     found = answer(usage([meter("A")], [series("A", PAIRS)]), usage([meter("B")], [series("B", [(T2, 1.0)])]))
     assert [(each.channel.meter, each.points) for each in found.usage] == [("A", tuple(PAIRS)), ("B", ((T2, 1.0),))]
@@ -237,6 +323,10 @@ COSTS: dict[str, tuple[Sequence[Json], Sequence[Json], list[tuple[str, Flow, flo
     "by series id": (NET_METER, [series("M7 - Generation", ONE, **NO_METER)], [(*SENT, 1.0)]),
     "by meter and channel": (NET_METER, [series("Dollars", ONE, meterNumber="M7", channel=2)], [(*SENT, 1.0)]),
     "by the meter alone": (NET_METER[::-1], [series("M7", ONE, channel=None)], [(*DRAWN, 1.0)]),
+    "by the label's prefix": (OTHERS, [series("B - Cost", ONE, **NO_METER)], [("B", Flow.IMPORT, 1.0)]),
+    "by its direction in the label": (NET_METER, [series("M7 - Cost Net", ONE, **NO_METER)], [(*NET, 1.0)]),
+    "to the only meter": (NET_METER, [series("Cost", ONE, **NO_METER)], [(*DRAWN, 1.0)]),
+    "to none of several": (OTHERS, [series("Cost", ONE, **NO_METER)], []),
     "not by position": (
         OTHERS,
         [series("B", [(T0, 2.0)]), series("A", ONE)],
@@ -265,10 +355,51 @@ def test_cost_without_a_meter_is_skipped_with_one_warning() -> None:
     assert found.warnings == ["skipped a COST series that belongs to no meter of USAGE"]
 
 
-@pytest.mark.parametrize(("unit", "kept"), [("usd", 1), (None, 1), ("CAD", 0)])
-def test_only_usd_is_cost(unit: str | None, kept: int) -> None:
-    found = answer(usage([meter()], []), cost([series(pairs=ONE)], unitOfMeasure=unit))
-    assert (len(found.cost), len(found.warnings)) == (kept, 1 - kept)
+@pytest.mark.parametrize("where", ["series", "meters", "entry"])
+@pytest.mark.parametrize(
+    ("unit", "usd", "warned"),
+    [
+        *(
+            (unit, 1.0, 0)
+            for unit in ("usd", "$", "DOLLAR", "Dollars", "US_DOLLARS", "US Dollars", "CURRENCY", "", None)
+        ),
+        *((unit, 0.01, 0) for unit in ("CENT", "cents", "USC")),
+        ("CAD", 1.0, 1),
+        ("\n<script>", 1.0, 1),
+        *((unit, None, 1) for unit in ("KWH", "KW", "GAL")),
+    ],
+)
+def test_unit_of_cost(where: str, unit: str | None, usd: float | None, warned: int) -> None:
+    units = {where: unit}
+    entry = cost(
+        [series(pairs=ONE, unitOfMeasure=units.get("series"))],
+        [meter(unitOfMeasure=units.get("meters"))],
+        unitOfMeasure=units.get("entry"),
+    )
+    found = answer(usage([meter()], []), entry)
+    if usd is None and where != "series":
+        usd, warned = 1.0, 0  # the energy's unit, which portals repeat there
+    assert [each.points[0][1] for each in found.cost] == ([] if usd is None else [usd])
+    assert len(found.warnings) == warned
+    assert all(warning.isprintable() for warning in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("costs", "used", "kept"),
+    [
+        ([0.0, 0.0], [0.3, 0.2], False),
+        ([0.0, None], [0.3, 0.2], False),
+        ([0.0, 0.01], [0.3, 0.2], True),
+        ([0.0, 0.0], [0.0, 0.0], True),
+        ([0.3, 0.2], [0.3, 0.2], False),
+        ([0.3, None], [0.3, 0.2], False),
+        ([0.3, 0.1], [0.3, 0.2], True),
+    ],
+)
+def test_zeros_and_the_energy_itself_are_no_cost(costs: list[float | None], used: list[float], *, kept: bool) -> None:
+    data = usage([meter()], [series(pairs=zip((T0, T1), used, strict=True))])
+    found = answer(data, cost([series(pairs=zip((T0, T1), costs, strict=True))]))
+    assert [each.points for each in found.cost] == ([((T0, costs[0]), (T1, costs[1]))] if kept else [])
 
 
 # -- periods of a rate
@@ -282,6 +413,46 @@ def test_period_is_named_by_series_meter_or_label(fields: dict[str, Json], own: 
     found = answer(usage([meter()], []), entry)
     assert [(name, each.channel.meter, each.points) for name, each in found.periods] == [("Peak", "M1", tuple(ONE))]
     assert found.warnings == ["skipped a TIME_OF_USE series that belongs to no meter"]
+
+
+def time_of_use_of(*flows: str | None) -> Json:
+    """Return two periods of each of several channels of one meter."""
+    kinds = [(number, flow, name) for number, flow in enumerate(flows, 1) for name in ("Peak", "Rest")]
+    own = [meter("M1", f"M1 - {n} {name}", flow=flow, channel=n, rateName=name) for n, flow, name in kinds]
+    return time_of_use(own, [series(each["seriesId"], [(T0, 1.0), (T1, 2.0)], channel=each["channel"]) for each in own])
+
+
+@pytest.mark.parametrize("empty", [None, usage([], []), usage([meter()], [series()])])
+def test_periods_without_usage_are_usage(empty: Json) -> None:
+    entry = {**time_of_use_of("FORWARD"), "hasHourly": True, "xToOrderedInterval": chart([T0, T1])}
+    found = answer(*filter(None, (empty, entry)), cost([series("M1", ONE)]))
+    assert [(each.channel.meter, each.points) for each in found.usage if each.points] == [
+        ("M1", ((T0, 2.0), (T1, 4.0)))
+    ]
+    assert [each.points for each in found.cost] == [tuple(ONE)]
+    assert (found.has_hourly, found.interval_ends) == (True, {T0: T1, T1: T2})
+    assert len(found.periods) == 2
+
+
+def test_repeated_hour_and_nulls_of_periods_are_added_in_order() -> None:
+    periods = [[(T0, 1.0), (T0, 2.0), (T1, None)], [(T0, 0.25), (T1, None), (T2, 0.5)]]
+    own = [meter("M1", f"M1 - {name}") for name in ("A", "B")]
+    entry = time_of_use(own, [series(f"M1 - {name}", pairs) for name, pairs in zip("AB", periods, strict=True)])
+    assert answer(entry).usage[0].points == ((T0, 1.25), (T0, 2.0), (T1, None), (T2, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("directions", "used"),
+    [
+        (("SIDEWAYS",), 2.0),
+        ((None, "SIDEWAYS"), 2.0),
+        (("UP", "DOWN"), 2.0),
+        (("REVERSE", "SIDEWAYS"), 2.0),
+        (("NET",), None),
+    ],
+)
+def test_periods_of_uncertain_channels_are_never_added(directions: Sequence[str | None], used: float | None) -> None:
+    assert [each.points[0][1] for each in answer(time_of_use_of(*directions)).usage] == ([] if used is None else [used])
 
 
 @pytest.mark.parametrize("flow", ["REVERSE", "NET"])
