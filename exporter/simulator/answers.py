@@ -9,7 +9,7 @@ from typing import Any
 from .calendar import midnight
 from .energy import ChannelValue
 from .points import OPEN_MONTH, Point, Points, Question, nothing
-from .settings import MonthlyBounds, Poll
+from .settings import Cost, Meters, MonthlyBounds, Poll
 from .specs import MeterSpec, Resolution
 from .truth import Almanac, BillingPeriod
 
@@ -94,7 +94,7 @@ class _Entries:
             "endDateTime": _milliseconds(question.end),
             "baseUsageParameters": question.echo,
             "connectDate": f"{connected:%B} {connected.day}, {connected.year}",
-            "meters": [self._meter(each, _milliseconds) for each in self._channels],
+            "meters": self._meters(),
             "series": [] if self._settings.poll is Poll.NO_SERIES else series,
             "estimatedSeries": {},
             "editedSeries": {},
@@ -112,13 +112,30 @@ class _Entries:
             entry["hasDaily"] = finest != {Resolution.MONTHS}
         return entry
 
+    def _meters(self) -> list[Json]:
+        how = self._settings.meters
+        every = [] if how is Meters.NONE else [self._meter(each, _milliseconds) for each in self._channels]
+        hidden = ("meterNumber", "meterName", "seriesId") if how is Meters.NO_NUMBERS else ()
+        return [{name: value for name, value in each.items() if name not in hidden} for each in every]
+
     def _cost(self) -> Json:
+        how = self._settings.cost
+        shown: Callable[[ChannelValue], float] = {
+            Cost.CENTS: lambda value: round(100 * value.usd),
+            Cost.ZEROS: lambda _: 0.0,
+            Cost.USAGE: lambda value: value.kwh,
+        }.get(how, lambda value: value.usd)
         series = [
-            self._series(each, [{"x": at.x, "y": value.usd} for at, value in each.values() if value and at.cost])
+            self._series(each, [{"x": at.x, "y": shown(value)} for at, value in each.values() if value and at.cost])
             for each in self._channels
             if each.meter.cost
         ]
-        return {"type": "COST", "industry": "ELECTRIC", "unitOfMeasure": "USD", "meters": [], "series": series}
+        if how is Cost.LABELLED:
+            for each in series:
+                meter, _, label = each["name"].partition(" - ")
+                each |= {"name": f"{meter} - Cost {label}".strip(), "meterNumber": None}
+        unit = "CENTS" if how is Cost.CENTS else "USD"
+        return {"type": "COST", "industry": "ELECTRIC", "unitOfMeasure": unit, "meters": [], "series": series}
 
     def _periods(self) -> Json:
         series, meters = [], []
@@ -151,8 +168,8 @@ class _Entries:
             "meterLocation": "88",
             "channel": channel.number,
             "unitOfMeasure": "KWH",
-            "isParentMeter": False,
-            "parentMeters": [],
+            "isParentMeter": meter.number in [each.part_of for each in self._question.location.meters],
+            "parentMeters": [meter.part_of] if meter.part_of else [],
             "isNetMeter": not channel.is_only,
             "visible": True,
             "seriesId": channel.name,
@@ -171,7 +188,7 @@ class _Entries:
             data = sorted(data, key=lambda point: order[point["x"]])
         return {
             "name": channel.name,
-            "meterNumber": channel.meter.number,
+            "meterNumber": None if self._settings.meters is Meters.NO_NUMBERS else channel.meter.number,
             "channel": channel.number,
             "isNet": channel.value.direction == "NET",
             "type": "column",

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from .specs import MeterSpec
 
 _CREDIT = 0.04  # USD per exported kWh
+_SMALL = 0.02  # kWh per interval
 _OVERLAP = 0.05  # share of energy that flows both ways within an interval
 
 
@@ -65,6 +66,11 @@ def _rate(local: datetime) -> tuple[str, float]:
     return "Off Peak", 0.11
 
 
+def without_sign_of_solar(usage: float) -> float:
+    """Turn small values into a correction that is slightly negative."""
+    return usage if usage > _SMALL else -0.01
+
+
 def channels_of(meter: MeterSpec, energy: MeteredEnergy) -> tuple[ChannelValue, ...]:
     """Round each channel of a meter to two decimals by itself (docs/portal.md, "Resolution")."""
     usage, export, net = round(energy.usage, 2), round(energy.export, 2), round(energy.usage - energy.export, 2)
@@ -80,6 +86,13 @@ def channels_of(meter: MeterSpec, energy: MeteredEnergy) -> tuple[ChannelValue, 
         "unknown": ("SIDEWAYS", "Usage", usage, cost),
         "signed": ("FORWARD", "Consumption", net, cost),
         "higher total": ("TOTAL", "Total", round(usage + 0.5, 2), 0.0),
+        "delivered": ("DELIVERED", "Delivered", usage, cost),
+        "received": ("RECEIVED", "Received", export, credit),
+        "received as delivered": ("DELIVERED", "Delivered", export, credit),
+        "delivered as received": ("RECEIVED", "Received", usage, cost),
+        "aside": ("SIDEWAYS", "Received", export, credit),
+        "unknown generation": ("SIDEWAYS", "Generation", export, credit),
+        "slightly negative": ("FORWARD", "Consumption", without_sign_of_solar(usage), cost),
         "copy": ("FORWARD", "Copy", usage, 0.0),
         "half": ("FORWARD", "Consumption A", half, cost),
         "rest": ("FORWARD", "Consumption B", round(usage - half + 0.01, 2), 0.0),

@@ -27,6 +27,24 @@ class MonthlyBounds(StrEnum):
     REAL = "real"
 
 
+class Meters(StrEnum):
+    """How `meters` describes the channels of USAGE: in full, without numbers and series ids, or not at all."""
+
+    FULL = "full"
+    NO_NUMBERS = "no_numbers"
+    NONE = "none"
+
+
+class Cost(StrEnum):
+    """How cost is written: in dollars, in cents, with labels of its own, as zeros, or as a copy of the usage."""
+
+    USD = "usd"
+    CENTS = "cents"
+    LABELLED = "labelled"
+    ZEROS = "zeros"
+    USAGE = "usage"
+
+
 class SignIn(StrEnum):
     """How a sign-in is answered (docs/portal.md, "Rejected sign-ins")."""
 
@@ -113,6 +131,7 @@ class Settings:
     - `shifted`: how far the wall clock is ahead, as if it were another zone's; bills follow it
     - `monthly_bounds`: how billing periods are written
     - `silent_flags`: `hasHourly` and `hasDaily` are missing
+    - `meters`, `cost`: how channels are described, and how cost is written
     """
 
     lag: float = 0.0
@@ -139,6 +158,8 @@ class Settings:
     shifted: int = 0
     silent_flags: bool = False
     monthly_bounds: MonthlyBounds = MonthlyBounds.WALL
+    meters: Meters = Meters.FULL
+    cost: Cost = Cost.USD
 
     def identifier(self, number: str) -> str | int:
         """Convert the number of a meter, location or account to the portal's form."""

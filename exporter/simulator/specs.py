@@ -24,6 +24,11 @@ class Channels(StrEnum):
     FORWARD_TOTAL = "forward+higher total"
     TWO_FORWARD = "half+rest"
     SAME_TWICE = "forward+copy"
+    BILL_WORDS = "delivered+received"
+    MISNAMED = "received as delivered+delivered as received+net"
+    UNKNOWN_BESIDE = "forward+aside"
+    UNKNOWN_LABELLED = "forward+unknown generation"
+    SLIGHTLY_NEGATIVE = "slightly negative"
 
 
 class Resolution(StrEnum):
@@ -40,6 +45,7 @@ class MeterSpec:
 
     `step` is its interval in seconds. `cost` and `periods` say if the co-op gives its cost and sorts its energy into
     rate periods. `hourly_since` is the local day (ISO) of its first intervals; before it there are daily values only.
+    `part_of` is the number of the meter that contains it.
     """
 
     number: str
@@ -50,6 +56,7 @@ class MeterSpec:
     cost: bool = True
     periods: bool = False
     hourly_since: str = ""
+    part_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from .calendar import local_days, midnight, once_per_x, pieces, wall
-from .energy import MeteredEnergy, channels_of, metered_energy, together
-from .settings import Dst, Settings, covers
+from .energy import MeteredEnergy, channels_of, metered_energy, together, without_sign_of_solar
+from .settings import Cost, Dst, Settings, covers
 from .specs import Channels, LocationSpec, MeterSpec, Resolution
 
 _BILLING_DAY = 5
+_EXPORTING = ("return", "reverse", "received", "generation", "net", "signed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,9 @@ class Almanac:
                 energy = energy.scaled(revision.factor)
         return energy
 
+    def _has_cost(self, meter: MeterSpec) -> bool:
+        return meter.cost and self.settings.cost not in (Cost.ZEROS, Cost.USAGE)
+
     def _truth(self, meter: MeterSpec, start: int, end: int, share: float) -> Truth:
         energy = self.metered_energy(meter, start, end).scaled(share)
         usage, export = _usage_and_export(meter, energy)
@@ -140,8 +144,8 @@ class Almanac:
             start,
             end,
             usage,
-            export if any(word in meter.channels for word in ("return", "reverse", "net", "signed")) else None,
-            round(cost, 6) if meter.cost and end <= self.posted - self.settings.cost_lag else None,
+            export if any(word in meter.channels for word in _EXPORTING) else None,
+            round(cost, 6) if self._has_cost(meter) and end <= self.posted - self.settings.cost_lag else None,
             energy.period if meter.periods else "",
         )
 
@@ -168,6 +172,8 @@ def _usage_and_export(meter: MeterSpec, energy: MeteredEnergy) -> tuple[float, f
         Channels.SIGNED: by_sign,
         Channels.FORWARD_NET: (usage, _derived(usage - net)),
         Channels.REVERSE_NET: (_derived(net + export), export),
+        Channels.MISNAMED: by_sign,
+        Channels.SLIGHTLY_NEGATIVE: (max(0.0, without_sign_of_solar(usage)), export),
         Channels.TWO_FORWARD: (round(usage + 0.01, 2), export),
     }
     return cases.get(meter.channels, (usage, export))

@@ -19,7 +19,7 @@ from exporter.refresh.status import FailureKind
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
-from exporter.simulator.settings import Poll, Revision, SignIn, Span
+from exporter.simulator.settings import Cost, Meters, Poll, Revision, SignIn, Span
 from exporter.simulator.specs import Channels, LocationSpec, MeterSpec, Resolution, UserSpec
 from exporter.simulator.world import World
 from exporter.storage.state import StateFile
@@ -195,6 +195,47 @@ def test_every_kind_of_meter_is_read_correctly(
     exporter.refresh()
 
     assert exporter.status.message == ""
+    assert_true(exporter, portal)
+
+
+@pytest.mark.parametrize("how", [Meters.NO_NUMBERS, Meters.NONE])
+@pytest.mark.parametrize("channels", [Channels.FORWARD, Channels.FORWARD_REVERSE, Channels.THREE, Channels.NET])
+def test_labels_describe_channels_that_meters_do_not(
+    start_portal: StartPortal, start_exporter: StartExporter, channels: Channels, how: Meters
+) -> None:
+    meters = [MeterSpec(number, Household(4, solar=6.0), channels, step=3600) for number in ("81001", "81002")]
+    portal = start_portal(World(locations=(replace(HOUSE, meters=tuple(meters)),)), LITTLE, meters=how)
+    exporter = start_exporter(login_of(portal))
+
+    exporter.refresh()
+
+    assert_true(exporter, portal)
+
+
+@pytest.mark.parametrize("how", list(Cost))
+@pytest.mark.parametrize("channels", [Channels.FORWARD, Channels.THREE])
+def test_every_kind_of_cost_is_read_correctly(
+    start_portal: StartPortal, start_exporter: StartExporter, channels: Channels, how: Cost
+) -> None:
+    meter = MeterSpec("81001", Household(4, solar=6.0), channels, step=3600)
+    portal = start_portal(World(locations=(replace(HOUSE, meters=(meter,)),)), LITTLE, cost=how)
+    exporter = start_exporter(login_of(portal))
+
+    exporter.refresh()
+
+    assert_true(exporter, portal)
+
+
+def test_periods_are_the_usage_of_a_meter_without_any(start_portal: StartPortal, start_exporter: StartExporter) -> None:
+    portal = start_portal(
+        World(locations=(replace(HOUSE, meters=(replace(METER, periods=True),)),)),
+        LITTLE,
+        poll=Poll.NO_USAGE,
+    )
+    exporter = start_exporter(login_of(portal))
+
+    exporter.refresh()
+
     assert_true(exporter, portal)
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from exporter.simulator.settings import Dst, Poll, Span, Stray
+from exporter.simulator.settings import Cost, Dst, Meters, Poll, Span, Stray
 from exporter.simulator.specs import Channels, Resolution
 
 from ..support.member import (
@@ -162,6 +162,10 @@ ODD_NAMES = {
     "forward+higher total": "FORWARD+TOTAL",
     "half+rest": "FORWARD+FORWARD",
     "forward+copy": "FORWARD+FORWARD",
+    "received as delivered+delivered as received+net": "DELIVERED+RECEIVED+NET",
+    "forward+aside": "FORWARD+SIDEWAYS",
+    "forward+unknown generation": "FORWARD+SIDEWAYS",
+    "slightly negative": "FORWARD",
 }
 
 
@@ -176,6 +180,36 @@ def test_each_channel_is_linked_to_its_series(channels: Channels) -> None:
     for known in (meters, series):
         assert [each["channel"] for each in known] == list(range(1, len(expected) + 1))
     assert [each["isNet"] for each in series] == [direction == "NET" for direction in expected]
+
+
+@pytest.mark.parametrize(("how", "described"), [("full", 3), ("no_numbers", 3), ("none", 0)])
+def test_items_of_meters_may_lack_numbers_or_be_missing(how: str, described: int) -> None:
+    entry = Member(meter(Channels.THREE), meters=Meters(how)).usage()
+    assert len(entry["meters"]) == described
+    assert all(("meterNumber" in each) is (how == "full") for each in entry["meters"])
+    assert all((each["meterNumber"] is None) is (how == "no_numbers") for each in entry["series"])
+    assert [each["name"] for each in entry["series"]] == [
+        f"81001 - {label}" for label in ("Consumption", "Generation", "Net")
+    ]
+
+
+def test_submeter_names_its_parent() -> None:
+    house, barn = Member(meter(), meter(number="B", part_of="81001")).usage()["meters"]
+    assert (house["isParentMeter"], house["parentMeters"]) == (True, [])
+    assert (barn["isParentMeter"], barn["parentMeters"]) == (False, ["81001"])
+
+
+def test_cost_is_written_in_different_ways() -> None:
+    def written(how: Cost) -> tuple[str, str, list[float | None]]:
+        entry = Member(meter(), cost=how).entries()["COST"]
+        (only,) = entry["series"]
+        return entry["unitOfMeasure"], only["name"], [y for _, y in points(entry)]
+
+    usd = written(Cost.USD)[2]
+    assert written(Cost.CENTS) == ("CENTS", "81001", [y and round(100 * y) for y in usd])
+    assert written(Cost.LABELLED) == ("USD", "81001 - Cost", usd)
+    assert written(Cost.ZEROS) == ("USD", "81001", [0.0] * 96)
+    assert written(Cost.USAGE)[2] == [y or 0.0 for _, y in points(Member(meter()).usage())]
 
 
 def test_reverse_is_negative_and_return_is_positive() -> None:

@@ -22,7 +22,8 @@ def test_answers_are_true_for_each_set_of_channels(channels: Channels) -> None:
     spec = meter(channels)
     found = compare(Member(spec), spec, MIDNIGHT, NEXT)
     assert len(found) == 96
-    exporting = channels is Channels.SIGNED or any(word in channels for word in ("return", "reverse", "net"))
+    words = ("return", "reverse", "net", "received", "generation")
+    exporting = channels is Channels.SIGNED or any(word in channels for word in words)
     assert {export is not None for _, export, _ in found.values()} == {exporting}
 
 

@@ -53,11 +53,17 @@ def added(series: list[Values]) -> Values:
 
 def usage_and_export(channels: dict[str, list[Values]]) -> tuple[Values, Values]:
     """Return usage and export by direction (docs/portal.md, "Directions")."""
+    channels = dict(channels)
+    if len(channels) > 1:
+        channels.pop("SIDEWAYS", None)  # perhaps a copy
+    if "DELIVERED" in channels and "NET" in channels:
+        del channels["DELIVERED"], channels["RECEIVED"]  # the simulated portal names them the wrong way round
     total = channels.get("TOTAL")
     usage = added([values for name, each in channels.items() for values in each if name not in _OTHERS]) or (
         added(total) if total else {}
     )
-    export = {at: abs(kwh) for at, kwh in added(channels.get("RETURN", []) + channels.get("REVERSE", [])).items()}
+    every_export = [values for word in _EXPORT for values in channels.get(word, [])]
+    export = {at: abs(kwh) for at, kwh in added(every_export).items()}
     net = added(channels.get("NET", []))
     if net and not usage and not export:
         return {at: max(0.0, kwh) for at, kwh in net.items()}, {at: max(0.0, -kwh) for at, kwh in net.items()}
@@ -65,12 +71,17 @@ def usage_and_export(channels: dict[str, list[Values]]) -> tuple[Values, Values]
         export = {at: _over(usage[at] - kwh) for at, kwh in net.items()}
     if net and not usage:
         usage = {at: _over(kwh + export[at]) for at, kwh in net.items()}
-    if not export and any(kwh < 0 for kwh in usage.values()):
-        return {at: max(0.0, kwh) for at, kwh in usage.items()}, {at: max(0.0, -kwh) for at, kwh in usage.items()}
-    return usage, export
+    positive = {at: max(0.0, kwh) for at, kwh in usage.items()}
+    if not export and any(kwh < -0.02 for kwh in usage.values()):
+        return positive, {at: max(0.0, -kwh) for at, kwh in usage.items()}
+    return positive, export
 
 
-_OTHERS = ("TOTAL", "RETURN", "REVERSE", "NET")
+_EXPORT = ("RETURN", "REVERSE", "RECEIVED")
+_OTHERS = ("TOTAL", *_EXPORT, "NET")
+
+
+_LABELLED = ("SIDEWAYS", "Generation")
 
 
 def _over(kwh: float) -> float:
@@ -83,6 +94,7 @@ def decoded(member: Member, spec: MeterSpec, start: int, end: int) -> Decoded:
     is_daily = spec.resolution is Resolution.DAYS
     entries = member.entries(start, end, "DAILY" if is_daily else "HOURLY")
     direction_of = {each["seriesId"]: each.get("flowDirection", "") for each in entries["USAGE"]["meters"]}
+    direction_of |= {name: "RETURN" for name, word in direction_of.items() if (word, name[-10:]) == _LABELLED}
     channels: defaultdict[str, list[Values]] = defaultdict(list)
     for series in entries["USAGE"]["series"]:
         if series["meterNumber"] == spec.number:
