@@ -9,6 +9,7 @@ from typing import TypeVar
 from ..clock import Clock, Stopped
 from ..errors import DatabaseError, PortalError, TransportError
 from ..intervals.model import LocationKey
+from ..portal.directions import UnusualWords, about_word
 from ..refresh.schedule import kept_from
 from ..sinks.base import DEFAULT_PATIENCE, Chunk, Patience, Sink, Written
 from ..storage.snapshots import SnapshotStore
@@ -69,6 +70,7 @@ class Backfill:
         self._written: set[LocationKey] = set()
         self._exporting: dict[LocationKey, set[str]] = defaultdict(set)
         self._warned: set[tuple[LocationKey, str]] = set()
+        self._words: dict[int, UnusualWords] = defaultdict(UnusualWords)
         self.result = BackfillResult()
 
     def run(self, done: Sequence[CompletedChunk]) -> BackfillResult:
@@ -165,6 +167,8 @@ class Backfill:
             if (job.key, warning) not in self._warned:
                 self._warned.add((job.key, warning))
                 self.progress.warn(f"location {job.key.location}: {warning}")
+        for word in self._words[job.source].new(fetched.history.words):
+            self.progress.warn(about_word(word))
         if error is not None:
             if isinstance(error, TransportError):
                 raise error

@@ -11,6 +11,7 @@ from ..discovery.survey import LocationSurvey
 from ..errors import PortalError
 from ..formatting import counted
 from ..locations import nothing_to_read_message, unseen_message
+from ..portal.directions import GUESSES, UnusualWords, about_word
 from ..portal.timezone import bills_fit
 from ..portal.timezone_search import bill_reads_of
 from .findings import CheckItem, Finding, Heading, failed, ok, warning
@@ -20,10 +21,13 @@ from .location import location_findings
 def login_findings(look: LookAround) -> Iterator[CheckItem]:
     """Look at what a login can see, and yield the result of each step as it is done."""
     yield Heading(f"Login {look.login.name}")
+    words = UnusualWords()
     with closing(look):
         try:
             for step in look.run():
                 yield from _step_findings(look, step)
+                if step is Step.POLL:
+                    yield from map(_word, words.new(list(look.surveys.values())[-1].words))
         except PortalError as error:
             if look.next_step is not Step.POLL:  # a failed poll is reported with its location
                 yield failed(look.next_step, str(error))
@@ -82,6 +86,11 @@ def _poll(survey: LocationSurvey) -> Iterator[Finding]:
         yield warning(step, f"{location} has no data for the last {survey.days} days", advice)
     for text in survey.warnings:
         yield warning(step, f"{location}: {text}")
+
+
+def _word(word: str) -> Finding:
+    """Report a word for a direction: usage and export may be wrong if it is unknown."""
+    return (warning if word in GUESSES else failed)(Step.POLL, about_word(word))
 
 
 def _proposed_zone(look: LookAround) -> Finding:

@@ -8,6 +8,7 @@ from ..formatting import briefly, iso, local_date, local_time
 from ..intervals.model import Meter
 from ..portal.accounts import AccountLocation
 from ..portal.usage import INDUSTRY
+from ..portal.directions import about_word
 from .describe import has_cost, periods_of, problem_text, resolution_text, unread_reason, values_text
 from .look_around import LookAround
 from .survey import LocationSurvey
@@ -64,7 +65,7 @@ def notes(look: LookAround) -> Iterator[str]:
     for location, survey in look.surveys.items():
         if survey.error is not None:
             yield f"{name}, location {location.number}: {problem_text(location, survey.error)}"
-        for warning in survey.warnings:
+        for warning in (*survey.warnings, *map(about_word, survey.words)):
             yield f"{name}, location {location.number}: {warning}"
 
 

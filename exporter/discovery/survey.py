@@ -29,8 +29,8 @@ class LocationSurvey:
 
     meters: with their intervals and full days of the last `days` local days. evidence: what shows the portal's zone.
     connected: start of the day on which the location was connected, if the portal gives it. monthly: there are monthly
-    figures and nothing finer. has_hourly: the portal says it has data finer than daily. error: why some or all
-    of it is missing.
+    figures and nothing finer. has_hourly: the portal says it has data finer than daily. words: the words for
+    directions that are not known for certain. error: why some or all of it is missing.
     """
 
     location: AccountLocation
@@ -40,6 +40,7 @@ class LocationSurvey:
     connected: int | None = None
     monthly: bool = False
     has_hourly: bool = False
+    words: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     error: PortalError | None = None
 
@@ -89,6 +90,7 @@ class Surveyor:
             error=fetched.error,
         )
 
+            words=tuple(fetched.words),
     def _fetch(self, location: AccountLocation, days: int, only_daily: Sequence[Meter] = ()) -> History:
         """Fetch the last days of a location. A portal that keeps computing gets less time, then no more requests.
 

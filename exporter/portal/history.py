@@ -59,7 +59,8 @@ class History:
     """The data fetched for a range. error: why some of it is missing; None if it is complete.
 
     evidence: what the answers reveal about the portal's zone. connected: the start of the day on which the location was
-    connected, if the portal provides it. has_hourly: whether the portal says it has data finer than daily.
+    connected, if the portal provides it. has_hourly: whether the portal says it has data finer than daily. dropped:
+    whether points came of which none could be used. words: the words for directions that are not known for certain.
     """
 
     meters: list[MeterReadings] = field(default_factory=list)
@@ -68,6 +69,8 @@ class History:
     evidence: list[OffsetEvidence] = field(default_factory=list)
     connected: int | None = None
     has_hourly: bool | None = None
+    dropped: bool = False
+    words: list[str] = field(default_factory=list)
 
 
 class LocationHistory:
@@ -109,10 +112,14 @@ class LocationHistory:
             history.warnings += answer.warnings
             history.evidence += answer.evidence
             history.connected = answer.connected or history.connected
+            history.words += answer.words
             if answer.has_hourly is not None:
                 history.has_hourly = history.has_hourly or answer.has_hourly
+        history.words = list(dict.fromkeys(history.words))
         history.warnings = list(dict.fromkeys(history.warnings))
         history.meters = _joined(hourly, daily, known)
+        is_empty = not any(meter.readings for meter in history.meters)
+        history.dropped = is_empty and any(answer.dropped for answer in (*hourly, *daily))
         if history.error is None and self._longest == asked_for:
             self._longest = min(LONGEST_RANGE, 2 * self._longest)
         return history

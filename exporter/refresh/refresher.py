@@ -26,6 +26,7 @@ from ..lockout import Lockout
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
 from ..portal.history import KnownMeters, LocationHistory
+from ..portal.directions import UnusualWords, about_word
 from ..portal.timezone import OffsetEvidence, ZoneState, ZoneVerdict, judge_zone
 from ..portal.timezone_search import bill_reads_of, probe_other_season
 from ..portal.walltime import WallClock
@@ -94,6 +95,7 @@ class LoginRefresher:
         self._probed: tuple[OffsetEvidence, ...] | None = None
         self._warned: set[str] = set()
         stored = [key for key in store.snapshot.locations if is_configured(login, key)]
+        self._words = UnusualWords()
         self.status = LoginStatus(locations=dict.fromkeys(stored, LocationStatus(up=False)))
 
     def run(self) -> None:
@@ -232,6 +234,8 @@ class LoginRefresher:
         state.evidence = frozenset((*kept, *fetched.evidence))
         return fetched.error
 
+        for word in self._words.new(fetched.words):
+            log.warning("login %s: %s", self.login.name, about_word(word))
     def _judge_zone(self, own: Mapping[LocationKey, AccountLocation], now: float) -> ZoneVerdict:
         """Judge the zone by all evidence.
 

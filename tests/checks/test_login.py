@@ -198,10 +198,18 @@ def test_monthly_figures_only_are_a_warning(check: Check) -> None:
     ]
 
 
-def test_unknown_words_in_answers_are_reported(check: Check) -> None:
-    said = check(houses(1, meters=(replace(METER, channels=Channels.UNKNOWN),)))
-    assert said[4] == HAS_DATA
-    assert said[5].startswith(f"warning {POLL}: unknown flow direction SIDEWAYS")
+@pytest.mark.parametrize(
+    ("channels", "expected"),
+    [
+        (Channels.UNKNOWN, ["failed poll"]),
+        (Channels.UNKNOWN_LABELLED, ["failed poll"]),
+        (Channels.BILL_WORDS, ["warning poll"] * 2),
+        (Channels.FORWARD_RETURN, []),
+    ],
+)
+def test_words_for_directions_are_judged_once(check: Check, channels: Channels, expected: list[str]) -> None:
+    said = check(houses(2, meters=(replace(METER, channels=channels),)))
+    assert [each for each in verdicts(said) if each in ("failed poll", "warning poll")] == expected
 
 
 @pytest.mark.parametrize("zone", [ZoneInfo("America/New_York"), None])

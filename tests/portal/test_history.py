@@ -323,8 +323,8 @@ def hours_in(zone: str, *values: float) -> Callable[[UsageQuery], list[Pair]]:
     ]
 
 
-def test_warning_of_several_ranges_is_reported_once() -> None:
-    assert len(fetch(one_meter(hours_in(ZONE, 1.0), "SIDEWAYS"), 65).warnings) == 1
+def test_word_of_several_ranges_is_reported_once() -> None:
+    assert fetch(one_meter(hours_in(ZONE, 1.0), "SIDEWAYS"), 65).words == ["SIDEWAYS"]
 
 
 def test_evidence_of_all_ranges_is_kept() -> None:
