@@ -29,6 +29,12 @@ def told_name(login: Login, location: AccountLocation) -> str | None:
     return own or location.name
 
 
+def configured_submeters(login: Login, location: AccountLocation) -> dict[str, str]:
+    """Return the configured parent of each sub-meter of a location."""
+    chosen = (choice for choice in login.locations if _matches(choice, location.account, location.number))
+    return {child: parent for choice in chosen for child, parent in choice.submeters}
+
+
 def location_name(told: str | None, before: Location | None) -> str:
     """Return the name of a location: the current name, else the last known one."""
     return told if told is not None else before.name if before else ""

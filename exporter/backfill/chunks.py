@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from ..intervals.model import Location, Meter
+from ..intervals.submeters import submeters_of
 from ..intervals.updates import update_meter
 from ..locations import location_name
 from ..sinks.base import Chunk
@@ -52,10 +53,11 @@ def build_chunk(
 
 
 def totals_of(chunk: Chunk) -> Totals:
-    """Count and add up the intervals of a chunk."""
-    every = [interval for meter in chunk.meters for interval in meter.intervals]
+    """Count the intervals of a chunk and add them up, those of sub-meters only as part of their parent."""
+    submeters = submeters_of(chunk.meters)
+    every = [each for meter in chunk.meters if meter.info.number not in submeters for each in meter.intervals]
     return Totals(
-        len(every),
+        sum(len(meter.intervals) for meter in chunk.meters),
         sum(each.usage or 0.0 for each in every),
         sum(each.export or 0.0 for each in every),
         sum(each.cost or 0.0 for each in every),

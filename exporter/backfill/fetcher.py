@@ -151,7 +151,12 @@ class Fetcher:
                     series[each.meter, each.name].update(each.points)
 
             history = LocationHistory(
-                client.usage, job.location.account, job.location.number, job.wall, watch if self.wants_series else None
+                client.usage,
+                job.location.account,
+                job.location.number,
+                job.wall,
+                watch if self.wants_series else None,
+                submeters=job.submeters,
             )
             self._states[job.key] = _LocationState(history, series)
         return self._states[job.key]

@@ -1,7 +1,7 @@
 """The days and locations to fetch, and the chunks they are fetched in."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -68,7 +68,8 @@ def _date(flag: str, text: str | None) -> date | None:
 class Job:
     """The days to fetch for one location, between two local midnights in seconds UTC.
 
-    `source` is the number of its login. `name` is None if the portal does not give one.
+    `source` is the number of its login. `name` is None if the portal does not give one. `submeters` are those that the
+    configuration names, with their parents.
     """
 
     source: int
@@ -78,6 +79,7 @@ class Job:
     wall: WallClock
     start: int
     end: int
+    submeters: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def chunks(self) -> list[tuple[int, int]]:
         """Return ranges that a portal can answer, oldest first.

@@ -7,7 +7,15 @@ from ..clock import Clock
 from ..config import Config, Login
 from ..errors import AccessError, ConfigError, PortalError
 from ..intervals.model import LocationKey
-from ..locations import choose, location_list, nothing_to_read_message, owners, told_name, unseen_message
+from ..locations import (
+    choose,
+    configured_submeters,
+    location_list,
+    nothing_to_read_message,
+    owners,
+    told_name,
+    unseen_message,
+)
 from ..lockout import Lockout
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
@@ -71,7 +79,8 @@ class Sources:
                     assert login.zone is not None
                     wall = WallClock(login.zone)
                     bounds = wanted.bounds(wall, self._clock.now())
-                    jobs.append(Job(number, key, location, told_name(login, location), wall, *bounds))
+                    submeters = configured_submeters(login, location)
+                    jobs.append(Job(number, key, location, told_name(login, location), wall, *bounds, submeters))
                 else:
                     first = self._logins[owner[key]].name
                     self.notes.append(

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from ..discovery.describe import location_text, resolution_text, values_text
+from ..discovery.describe import location_text, resolution_text, submeter_text, values_text
 from ..discovery.survey import LocationSurvey, Surveyor
 from ..errors import PortalError
 from ..formatting import counted, length, local_date, local_time
 from ..intervals.model import DAILY, Interval, Meter, Reading
+from ..intervals.submeters import submeters_of
 from ..portal.walltime import WallClock
 from .findings import Bars, CheckItem, Finding, Heading, ok, skipped, warning
 
@@ -30,12 +31,14 @@ def location_findings(
         return
     name = location_text(survey.location)
     yield Heading(name[0].upper() + name[1:])
+    submeters = submeters_of(survey.meters)
     for meter in survey.meters:
         about = f"meter {meter.info.number}"
         if meter.latest is None:
             yield warning("resolution", f"{about} has no data")
         else:
-            yield ok("resolution", f"{about}: {values_text(meter)} {resolution_text(meter)}")
+            part = submeter_text(submeters.get(meter.info.number))
+            yield ok("resolution", f"{about}: {values_text(meter)} {resolution_text(meter)}{part}")
     yield _freshness(newest, zone, now)
     silent = [meter for meter in survey.meters if meter.latest and now - meter.latest.end > _STALE >= now - newest]
     for meter in silent:

@@ -100,11 +100,23 @@ def _locations(section: Section, single: Mapping[Any, str | None]) -> tuple[Loca
     choices: list[LocationChoice] = []
     for item in listed:
         item.require("service_location")
-        choice = _choice(item.values())
+        choice = _choice({**item.values(), "submeters": _submeters(item)})
         if any(_overlap(choice, other) for other in choices):
             item.problem("service_location", f"{quoted(choice.service_location or '')} is listed twice; remove one")
         choices.append(choice)
     return tuple(choices)
+
+
+def _submeters(section: Section) -> tuple[tuple[str, str], ...]:
+    """Read which meters are part of another one."""
+    part = section.parts.get("submeters")
+    submeters: dict[str, str] = {}
+    for child, value in ((part and part.entries()) or {}).items():
+        parent = value.text()
+        if parent is not None and parent.strip() in ("", child.strip()):
+            section.source.problem(value.where, "name another meter: the one that contains this one")
+        submeters[child.strip()] = (parent or "").strip()
+    return tuple(submeters.items())
 
 
 def _choice(values: Mapping[Any, Any]) -> LocationChoice:

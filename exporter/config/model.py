@@ -43,11 +43,13 @@ class LocationChoice:
 
     account, service_location: None means any.
     name: The user's own name for the location, or empty.
+    submeters: The meters that are part of another one, each with the number of that one.
     """
 
     account: str | None = None
     service_location: str | None = None
     name: str = ""
+    submeters: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

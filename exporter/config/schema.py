@@ -73,7 +73,7 @@ LOGIN = _with_files(
         "locations": _NESTED,
     }
 )
-LOCATION = {"account": Key(str.strip), "service_location": Key(str.strip), "name": Key()}
+LOCATION = {"account": Key(str.strip), "service_location": Key(str.strip), "name": Key(), "submeters": _NESTED}
 EXPORTER = {
     "listen_address": Key(_listen_address, "SMARTHUB_LISTEN_ADDRESS"),
     "refresh_interval": Key(parse_bounded_duration, "SMARTHUB_REFRESH_INTERVAL"),

@@ -25,6 +25,11 @@ def resolution_text(meter: Meter) -> str:
     return every(meter.info.step) + (f" ({', '.join(meter.info.flows)})" if meter.info.flows else "")
 
 
+def submeter_text(parent: str | None) -> str:
+    """Say that a meter is part of another one; empty if it is not."""
+    return f"; part of meter {parent}, so sums leave it out" if parent else ""
+
+
 def values_text(meter: Meter) -> str:
     """List the values that a meter has."""
     values = ["usage"]

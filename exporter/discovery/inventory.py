@@ -6,10 +6,11 @@ from zoneinfo import ZoneInfo
 
 from ..formatting import briefly, iso, local_date, local_time
 from ..intervals.model import Meter
+from ..intervals.submeters import submeters_of
 from ..portal.accounts import AccountLocation
-from ..portal.usage import INDUSTRY
 from ..portal.directions import about_word
-from .describe import has_cost, periods_of, problem_text, resolution_text, unread_reason, values_text
+from ..portal.usage import INDUSTRY
+from .describe import has_cost, periods_of, problem_text, resolution_text, submeter_text, unread_reason, values_text
 from .look_around import LookAround
 from .survey import LocationSurvey
 
@@ -27,8 +28,10 @@ def rows(look: LookAround, now: float) -> Iterator[tuple[str, ...]]:
             continue
         others = [industry.lower() for industry in location.industries if industry != INDUSTRY]
         also = f"\nlocation also has {', '.join(others)}" if others else ""
+        submeters = submeters_of(survey.meters)
         for meter in survey.meters:
-            yield (*head, meter.info.number, _data_of(meter, survey.connected, look.zone, now) + also)
+            part = submeter_text(submeters.get(meter.info.number))
+            yield (*head, meter.info.number, _data_of(meter, survey.connected, look.zone, now) + part + also)
 
 
 def _why_nothing(look: LookAround, location: AccountLocation, survey: LocationSurvey | None) -> str:
@@ -88,6 +91,7 @@ def _login(look: LookAround, now: float) -> dict[str, object]:
 
 def _location(look: LookAround, location: AccountLocation, now: float) -> dict[str, object]:
     seen, zone = look.surveys.get(location, LocationSurvey(location)), look.zone
+    submeters = submeters_of(seen.meters)
     return {
         "account": location.account,
         "service_location": location.number,
@@ -100,13 +104,13 @@ def _location(look: LookAround, location: AccountLocation, now: float) -> dict[s
         "newest_data": _iso(seen.newest, zone),
         "lag_seconds": None if seen.newest is None else int(now - seen.newest),
         "monthly_only": seen.monthly,
-        "meters": [_meter(meter, zone) for meter in seen.meters],
+        "meters": [_meter(meter, zone, submeters.get(meter.info.number, "")) for meter in seen.meters],
         "error": None if seen.error is None else str(seen.error),
         "warnings": list(seen.warnings),
     }
 
 
-def _meter(meter: Meter, zone: ZoneInfo | None) -> dict[str, object]:
+def _meter(meter: Meter, zone: ZoneInfo | None, submeter_of: str) -> dict[str, object]:
     info = meter.info
     return {
         "meter": info.number,
@@ -117,6 +121,7 @@ def _meter(meter: Meter, zone: ZoneInfo | None) -> dict[str, object]:
         "periods": periods_of(meter),
         "parent": info.parent,
         "net": info.net,
+        "submeter_of": submeter_of,
         "newest_data": _iso(meter.latest.end if meter.latest else None, zone),
     }
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from ..clock import Clock
 from ..config import LocationChoice, Login
 from ..errors import PortalError
-from ..locations import choose
+from ..locations import choose, configured_submeters
 from ..lockout import Lockout
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
@@ -100,7 +101,7 @@ class LookAround:
     def surveyor(self) -> Surveyor:
         """Return what asks for the data of locations, by the clock of the zone."""
         assert self.zone is not None
-        return Surveyor(self._client, WallClock(self.zone), self.clock)
+        return Surveyor(self._client, WallClock(self.zone), self.clock, partial(configured_submeters, self.login))
 
     def _connect(self) -> Iterator[Step]:
         self.busy(self.login.portal.label)

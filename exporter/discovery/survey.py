@@ -1,6 +1,6 @@
 """The recent data of each location, from a few polls; nothing is stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..clock import Clock
@@ -52,11 +52,15 @@ class LocationSurvey:
 
 @dataclass(slots=True)
 class Surveyor:
-    """Looks at the locations of one login by the clock of one zone."""
+    """Looks at the locations of one login by the clock of one zone.
+
+    submeters: returns the configured sub-meters of a location, with their parents.
+    """
 
     client: PortalClient
     wall: WallClock
     clock: Clock
+    submeters: Callable[[AccountLocation], Mapping[str, str]] = lambda _: {}
     _histories: dict[AccountLocation, LocationHistory] = field(default_factory=dict)
     _in_vain: int = 0
 
@@ -86,11 +90,11 @@ class Surveyor:
             tuple(fetched.evidence),
             fetched.connected,
             has_hourly=bool(fetched.has_hourly),
+            words=tuple(fetched.words),
             warnings=tuple(fetched.warnings),
             error=fetched.error,
         )
 
-            words=tuple(fetched.words),
     def _fetch(self, location: AccountLocation, days: int, only_daily: Sequence[Meter] = ()) -> History:
         """Fetch the last days of a location. A portal that keeps computing gets less time, then no more requests.
 
@@ -98,7 +102,9 @@ class Surveyor:
         """
         if self._in_vain >= _MOST_IN_VAIN:
             return History(error=not_asked(PendingError()))
-        fresh = LocationHistory(self.client.usage, location.account, location.number, self.wall)
+        fresh = LocationHistory(
+            self.client.usage, location.account, location.number, self.wall, submeters=self.submeters(location)
+        )
         history = self._histories.setdefault(location, fresh)
         known = KnownMeters({meter.info.number: DAILY for meter in only_daily})
         fetched = history.fetch(*self._range(days), known, try_hourly=not only_daily)

@@ -7,6 +7,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from ..intervals.model import Meter
+from ..intervals.submeters import submeters_of
 from ..refresh.refresher import Refresher
 from ..refresh.status import location_statuses
 from ..storage.snapshots import SnapshotStore
@@ -34,8 +35,9 @@ class CurrentState(Collector):
         for location in self._store.snapshot.locations.values():
             labels = astuple(location.key)
             yield families.LOCATION_INFO, (*labels, location.name, location.timezone), 1
+            submeters = submeters_of(location.meters)
             for meter in location.meters:
-                yield from _meter_rows(meter, (*labels, meter.info.number))
+                yield from _meter_rows(meter, (*labels, meter.info.number), submeters.get(meter.info.number, ""))
         statuses = self._refresher.statuses()
         for login, status in statuses.items():
             yield families.UP, (login,), status.up
@@ -49,10 +51,10 @@ class CurrentState(Collector):
             yield families.BACKFILL_NEEDED, astuple(key), day
 
 
-def _meter_rows(meter: Meter, labels: tuple[str, ...]) -> Iterable[Row]:
+def _meter_rows(meter: Meter, labels: tuple[str, ...], submeter_of: str) -> Iterable[Row]:
     info, latest = meter.info, meter.latest
     flags = ("true" if flag else "false" for flag in (info.parent, info.net))
-    yield families.METER_INFO, (*labels, ",".join(info.flows), *flags), 1
+    yield families.METER_INFO, (*labels, ",".join(info.flows), *flags, submeter_of), 1
     if latest:
         yield families.INTERVAL_SECONDS, labels, info.step
         yield families.LATEST_END, labels, latest.end

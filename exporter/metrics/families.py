@@ -91,8 +91,9 @@ LOCATION_INFO = Family(
 )
 METER_INFO = Family(
     "smarthub_meter_info",
-    "A meter: the directions of its channels, and whether the portal flags it as a parent or a net meter.",
-    (*DATA_LABELS, "flows", "parent", "net"),
+    "A meter: the directions of its channels, whether the portal flags it as a parent or net meter, and the meter that"
+    " contains it.",
+    (*DATA_LABELS, "flows", "parent", "net", "submeter_of"),
 )
 UP = Family(
     "smarthub_up", "1 if the last refresh succeeded for every location, else 0; 0 before the first refresh.", ("login",)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from ..errors import PendingError, PortalError, ProtocolError
 from ..intervals.model import DAILY as DAILY_STEP
 from ..intervals.model import Meter
+from ..intervals.submeters import circular_submeters
 from .query import DAILY, HOURLY, UsageQuery
 from .readings import MeterReadings, RangeReadings, read_days, read_intervals
 from .timezone import OffsetEvidence
@@ -74,14 +75,27 @@ class History:
 
 
 class LocationHistory:
-    """Fetches one location, and remembers the longest range its portal can answer."""
+    """Fetches one location, and remembers the longest range its portal can answer.
 
-    def __init__(self, ask: Ask, account: str, location: str, clock: WallClock, watch: Watch | None = None) -> None:
+    submeters: the configured parent of each sub-meter, by number.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        account: str,
+        location: str,
+        clock: WallClock,
+        watch: Watch | None = None,
+        *,
+        submeters: Mapping[str, str] | None = None,
+    ) -> None:
         self._ask = ask
         self._watch = watch
         self._account = account
         self._location = location
         self._clock = clock
+        self._submeters = submeters or {}
         self._longest = LONGEST_RANGE
 
     def fetch(self, start: int, end: int, known: KnownMeters, *, try_hourly: bool) -> History:
@@ -116,13 +130,23 @@ class LocationHistory:
             if answer.has_hourly is not None:
                 history.has_hourly = history.has_hourly or answer.has_hourly
         history.words = list(dict.fromkeys(history.words))
-        history.warnings = list(dict.fromkeys(history.warnings))
-        history.meters = _joined(hourly, daily, known)
+        history.meters = [self._with_parents(each) for each in _joined(hourly, daily, known)]
         is_empty = not any(meter.readings for meter in history.meters)
         history.dropped = is_empty and any(answer.dropped for answer in (*hourly, *daily))
+        circle = circular_submeters(each.info for each in history.meters)
+        if circle:
+            history.warnings.append(f"meters {', '.join(circle)} are part of each other, which is ignored")
+        history.warnings = list(dict.fromkeys(history.warnings))
         if history.error is None and self._longest == asked_for:
             self._longest = min(LONGEST_RANGE, 2 * self._longest)
         return history
+
+    def _with_parents(self, meter: MeterReadings) -> MeterReadings:
+        """Add the configured parent of a sub-meter to those that the portal names."""
+        parent = self._submeters.get(meter.info.number)
+        if parent is None:
+            return meter
+        return replace(meter, info=replace(meter.info, parents=tuple(dict.fromkeys((*meter.info.parents, parent)))))
 
     def _gather(
         self, time_frame: str, start: int, end: int, known: KnownMeters, answers: list[RangeReadings]
@@ -207,6 +231,7 @@ def _joined(hourly: list[RangeReadings], daily: list[RangeReadings], known: Know
         info = replace(
             before.info,
             flows=tuple(sorted({*before.info.flows, *meter.info.flows})),
+            parents=before.info.parents or meter.info.parents,
             exports=before.info.exports or meter.info.exports,
             signed=before.info.signed and meter.info.signed,
             step=before.info.step or meter.info.step,

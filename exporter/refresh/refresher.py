@@ -16,6 +16,7 @@ from ..intervals.model import Location, LocationKey
 from ..locations import (
     as_account_location,
     choose,
+    configured_submeters,
     is_configured,
     location_name,
     nothing_to_read_message,
@@ -25,8 +26,8 @@ from ..locations import (
 from ..lockout import Lockout
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
-from ..portal.history import KnownMeters, LocationHistory
 from ..portal.directions import UnusualWords, about_word
+from ..portal.history import KnownMeters, LocationHistory
 from ..portal.timezone import OffsetEvidence, ZoneState, ZoneVerdict, judge_zone
 from ..portal.timezone_search import bill_reads_of, probe_other_season
 from ..portal.walltime import WallClock
@@ -94,8 +95,8 @@ class LoginRefresher:
         self._zone = ZoneVerdict()
         self._probed: tuple[OffsetEvidence, ...] | None = None
         self._warned: set[str] = set()
-        stored = [key for key in store.snapshot.locations if is_configured(login, key)]
         self._words = UnusualWords()
+        stored = [key for key in store.snapshot.locations if is_configured(login, key)]
         self.status = LoginStatus(locations=dict.fromkeys(stored, LocationStatus(up=False)))
 
     def run(self) -> None:
@@ -205,7 +206,10 @@ class LoginRefresher:
     def _refresh_location(self, key: LocationKey, location: AccountLocation, now: float) -> PortalError | None:
         """Fetch and merge one location. Returns why some of it is missing, if so."""
         if key not in self._states:
-            history = LocationHistory(self._client.usage, location.account, location.number, self._wall)
+            submeters = configured_submeters(self.login, location)
+            history = LocationHistory(
+                self._client.usage, location.account, location.number, self._wall, submeters=submeters
+            )
             self._states[key] = _LocationState(history)
         state = self._states[key]
         ticks = self._clock.monotonic()
@@ -230,12 +234,12 @@ class LoginRefresher:
             self._counters.revised(*revision)
         for warning in fetched.warnings:
             self._warn_once(f"location {key.location} of account {key.account}: {warning}")
+        for word in self._words.new(fetched.words):
+            log.warning("login %s: %s", self.login.name, about_word(word))
         kept = () if full and fetched.evidence else state.evidence
         state.evidence = frozenset((*kept, *fetched.evidence))
         return fetched.error
 
-        for word in self._words.new(fetched.words):
-            log.warning("login %s: %s", self.login.name, about_word(word))
     def _judge_zone(self, own: Mapping[LocationKey, AccountLocation], now: float) -> ZoneVerdict:
         """Judge the zone by all evidence.
 

@@ -38,6 +38,7 @@ def _numbers(view: MeterView) -> str:
         f"account {key.account}" if key.account else "",
         f"location {key.location}" if key.location else "",
         f"meter {meter.info.number}" if meter else "",
+        f"part of meter {view.submeter_of}" if view.submeter_of else "",
         f"read {every(meter.info.step)}" if meter and meter.intervals else "",
         f"times in {view.zone.key}",
     )

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from ..formatting import counted, lasting, local, local_date
 from ..intervals.model import LocationKey, Meter, Snapshot
+from ..intervals.submeters import submeters_of
 from ..refresh.status import Failure, FailureKind, LocationStatus, LoginStatus, location_statuses
 from .condition import Condition, Severity, bad, good, listed, title_of, wait, zone_of
 from .figures import Figures, Freshness, figures_of, freshness
@@ -36,7 +37,8 @@ class MeterView:
     """A meter of a location.
 
     A location without known meters has one view without meter and figures.
-    `condition` is about its data, `refresh` about its last refresh.
+    `condition` is about its data, `refresh` about its last refresh. `submeter_of` is the meter that
+    contains it, or empty.
     """
 
     key: LocationKey
@@ -47,6 +49,7 @@ class MeterView:
     freshness: Freshness
     condition: Condition
     refresh: Condition
+    submeter_of: str = ""
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -147,12 +150,14 @@ def _meters(snapshot: Snapshot, statuses: Mapping[str, LoginStatus], now: float)
         zone, title = zone_of(location), title_of(key, location)
         refresh = _refresh_condition(known.get(key))
         meters = location.meters if location else ()
+        submeters = submeters_of(meters)
         for meter in meters or (None,):
             own = f"{title}, meter {meter.info.number}" if meter and len(meters) > 1 else title
             figures = figures_of(meter, zone, local(now, zone).date()) if meter else Figures()
             fresh = freshness(figures, now)
             condition = _data_condition(fresh, figures, now, refresh)
-            yield MeterView(key, own, zone, meter, figures, fresh, condition, refresh)
+            parent = submeters.get(meter.info.number, "") if meter else ""
+            yield MeterView(key, own, zone, meter, figures, fresh, condition, refresh, parent)
 
 
 def _refresh_condition(status: LocationStatus | None) -> Condition:

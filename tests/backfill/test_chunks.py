@@ -271,6 +271,14 @@ def test_totals_are_counts_and_sums_of_all_meters(store: SnapshotStore) -> None:
     assert totals_of(chunk(store, days)) == Totals()
 
 
+def test_totals_leave_out_what_a_submeter_repeats(store: SnapshotStore) -> None:
+    days = job("2024-03-11", "2024-03-11")
+    barn = replace(INFO, number="B7001", parents=(INFO.number,))
+    house, inside = meter(hours(days.start, 24, 0.5, cost=0.25)), meter(hours(days.start, 24, 0.25, cost=0.125), barn)
+    assert totals_of(chunk(store, days, house, inside)) == Totals(48, 12.0, 0.0, 6.0)
+    assert totals_of(chunk(store, days, inside)) == Totals(24, 6.0, 0.0, 3.0)
+
+
 # -- a state that was not kept up to date
 
 

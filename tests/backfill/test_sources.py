@@ -72,6 +72,15 @@ def test_every_active_electric_location_is_read(sources_of: MakeSources, start_p
     assert {(job.key.portal, job.days, str(job.wall.zone)) for job in jobs} == {(portal.host, 3, "America/New_York")}
 
 
+def test_a_job_has_the_configured_submeters(sources_of: MakeSources, start_portal: StartPortal) -> None:
+    choices = (
+        LocationChoice(service_location="70001", submeters=(("B7001", "7001"),)),
+        LocationChoice(service_location="70002"),
+    )
+    jobs = sources_of(replace(login_of(start_portal(ALL)), locations=choices)).jobs(DAYS, frozenset())
+    assert [job.submeters for job in jobs] == [{"B7001": "7001"}, {}]
+
+
 @pytest.mark.parametrize(
     ("choices", "only", "expected"),
     [

@@ -117,6 +117,11 @@ def test_each_step_reports_the_true_values(start: Start) -> None:
     assert [value for _, value in bars.bars] == pytest.approx(hours, abs=1e-9)
 
 
+def test_a_submeter_is_reported_as_part_of_its_parent(start: Start) -> None:
+    said = start(others=[replace(OTHER, part_of="81001")]).step("resolution")
+    assert [line.partition("; ")[2] for line in said] == ["", "part of meter 81001, so sums leave it out"]
+
+
 def test_each_meter_of_a_location_is_reported(start: Start) -> None:
     assert [line.partition(": ")[0] for line in start(others=[OTHER]).said()[1:]] == [
         "ok resolution",

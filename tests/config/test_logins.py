@@ -82,6 +82,13 @@ def test_one_line_break_is_removed_from_a_secret_file(content: str, secret: str,
     assert load(changes).logins[0].password == Secret(secret)
 
 
+def test_submeters_name_the_meter_that_contains_them(load: Load) -> None:
+    login = load(
+        {"smarthub.locations": '[{service_location: 70001, submeters: {B7001: 0071, "0072 ": " 0071"}}]'}
+    ).logins[0]
+    assert login.locations == (LocationChoice(None, "70001", submeters=(("B7001", "0071"), ("0072", "0071"))),)
+
+
 def test_a_secret_is_never_printed(load: Load) -> None:
     assert "hunter2" not in repr(load()) + f"{load().logins[0].password}"
 

@@ -36,7 +36,7 @@ KEYS: list[tuple[Changes, str]] = [
     ({"smarthub.window": "7d"}, "6: smarthub.window: unknown key; it belongs in exporter"),
     (
         {"smarthub.locations": "[{zzz: 1, service_location: 7}]"},
-        "6: smarthub.locations[0].zzz: unknown key; use one of account, service_location, name",
+        "6: smarthub.locations[0].zzz: unknown key; use one of account, service_location, name, submeters",
     ),
     (
         {'smarthub."a\\nb c"': "x"},
@@ -146,6 +146,21 @@ FILES: list[tuple[str | bytes, list[str]]] = [
     ),
     (b"smarthub:\n  password: \xe4\n", ["config.yaml:2: not UTF-8 text; save the file as UTF-8"]),
 ]
+
+
+@pytest.mark.parametrize(
+    ("submeters", "message"),
+    [
+        ("{B7001: ''}", "submeters.B7001: name another meter: the one that contains this one"),
+        ("{B7001: ' B7001'}", "submeters.B7001: name another meter: the one that contains this one"),
+        ("{B7001: [1]}", "submeters.B7001: must be a single value, not a list"),
+        ("[B7001]", "submeters: must be key: value pairs, not a list"),
+        ("{B7001: 1, B7001: 2}", "submeters.B7001: duplicate key, first defined in line 6; remove one"),
+    ],
+)
+def test_invalid_submeters_are_refused(submeters: str, message: str, problems: Problems) -> None:
+    found = problems({"smarthub.locations": f"[{{service_location: 7, submeters: {submeters}}}]"})
+    assert found == (f"config.yaml:6: smarthub.locations[0].{message}",)
 
 
 @pytest.mark.parametrize(("changes", "message"), KEYS)

@@ -150,6 +150,14 @@ def test_errors_and_warnings_of_a_location_are_notes() -> None:
     assert list(notes(look))[1:] == [f"novec, location 70003: {what}" for what in ("not for you", "one", "two")]
 
 
+def test_a_submeter_names_the_meter_that_contains_it() -> None:
+    barn = replace(PLAIN, info=replace(PLAIN.info, parents=("81001",)))
+    (_, inside) = table(seen(HOUSE, SOLAR, barn))
+    assert "; part of meter 81001, so sums leave it out" in inside[-1]
+    (login,) = json.loads(as_json([looked(seen(HOUSE, SOLAR, barn))], NOW))["logins"]
+    assert [each["submeter_of"] for each in login["locations"][0]["meters"]] == ["", "81001"]
+
+
 # -- JSON
 
 
@@ -173,6 +181,7 @@ def test_the_json_holds_everything() -> None:
         "periods": ["Off Peak", "On Peak"],
         "parent": True,
         "net": True,
+        "submeter_of": "",
         "newest_data": "2026-01-14T07:00:00-05:00",
     }
     nothing: dict[str, object] = {

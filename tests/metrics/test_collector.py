@@ -12,7 +12,7 @@ from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.refresh.status import LocationStatus, LoginStatus
 
 from ..support.exposition import Exposition, GivenStatuses, store_of
-from ..support.snapshots import KEY, SOLAR, T, snapshot_of
+from ..support.snapshots import KEY, SOLAR, T, quarters, snapshot_of
 
 OTHER = LocationKey("127.0.0.1:10059", "55002", "70003")
 LOCATION = {"portal": "novec", "account": "55001", "location": "70001"}
@@ -108,8 +108,15 @@ def test_a_location_reports_its_name_and_zone(name: str) -> None:
 )
 def test_a_meter_reports_its_flows_and_flags(info: MeterInfo, flows: str, parent: str, net: str) -> None:
     assert state(snapshot_of(Meter(info)))["smarthub_meter_info"] == [
-        ({**LABELS, "flows": flows, "parent": parent, "net": net}, 1.0)
+        ({**LABELS, "flows": flows, "parent": parent, "net": net, "submeter_of": ""}, 1.0)
     ]
+
+
+def test_a_submeter_names_the_meter_that_contains_it() -> None:
+    house = Meter(MeterInfo("81001"), quarters(1))
+    barn = Meter(MeterInfo("81002", parents=("81000", "81001")), quarters(1))
+    found = state(snapshot_of(house, barn))["smarthub_meter_info"]
+    assert [(labels["meter"], labels["submeter_of"]) for labels, _ in found] == [("81001", ""), ("81002", "81001")]
 
 
 # -- refreshes

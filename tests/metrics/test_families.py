@@ -36,7 +36,7 @@ WITHOUT_TIMESTAMPS = {
     "smarthub_latest_interval_end_timestamp_seconds": ("gauge", METER),
     "smarthub_interval_seconds": ("gauge", METER),
     "smarthub_location_info": ("gauge", LOCATION | {"name", "timezone"}),
-    "smarthub_meter_info": ("gauge", METER | {"flows", "parent", "net"}),
+    "smarthub_meter_info": ("gauge", METER | {"flows", "parent", "net", "submeter_of"}),
     "smarthub_up": ("gauge", LOGIN),
     "smarthub_location_up": ("gauge", LOCATION),
     "smarthub_refreshes_total": ("counter", LOGIN),

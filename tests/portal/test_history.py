@@ -1,7 +1,7 @@
 """Tests of histories: ranges, failures, and the resolution of each meter."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import cycle, pairwise
 from zoneinfo import ZoneInfo
@@ -339,3 +339,33 @@ def test_meter_that_exports_in_one_range_exports_in_all() -> None:
 
     (only,) = fetch(one_meter(negative_at_first), 31).meters
     assert (only.info.exports, only.info.signed) == (True, True)
+
+
+# -- sub-meters
+
+
+def nested(parents: dict[str, list[str]]) -> Portal:
+    """Return a portal whose meters have parents."""
+
+    class Nested(Portal):
+        def __call__(self, query: UsageQuery) -> UsageAnswer:
+            found = super().__call__(query)
+            found.channels = [replace(each, parents=tuple(parents.get(each.meter, ()))) for each in found.channels]
+            return found
+
+    return Nested(["A", "B"])
+
+
+def test_configured_parent_follows_those_of_the_portal() -> None:
+    portal = nested({"B": ["P"]})
+    clock = WallClock(ZoneInfo(ZONE))
+    configured = LocationHistory(portal, "55001", "4411", clock, submeters={"B": "A", "X": "Y"})
+    parents = {each.info.number: each.info.parents for each in fetch(configured).meters}
+    assert parents == {"A": (), "B": ("P", "A")}
+
+
+def test_circle_of_submeters_has_one_warning() -> None:
+    assert fetch(nested({"B": ["A"]}), 65).warnings == []
+    assert fetch(nested({"A": ["B"], "B": ["A"]}), 65).warnings == [
+        "meters A, B are part of each other, which is ignored"
+    ]

@@ -14,6 +14,7 @@ import pytest
 
 from exporter.config import LocationChoice
 from exporter.intervals.model import Location, LocationKey
+from exporter.intervals.submeters import submeters_of
 from exporter.refresh.refresher import Refresher
 from exporter.refresh.status import FailureKind
 from exporter.simulator.household import Household
@@ -237,6 +238,19 @@ def test_periods_are_the_usage_of_a_meter_without_any(start_portal: StartPortal,
     exporter.refresh()
 
     assert_true(exporter, portal)
+
+
+def test_parents_come_from_the_portal_and_the_configuration(
+    start_portal: StartPortal, start_exporter: StartExporter
+) -> None:
+    house, barn, well = (replace(METER, number=number) for number in ("A", "B", "C"))
+    portal = start_portal(World(locations=(replace(HOUSE, meters=(house, replace(barn, part_of="A"), well)),)), LITTLE)
+    choice = LocationChoice(service_location=HOUSE.number, submeters=(("C", "A"),))
+    exporter = start_exporter(replace(login_of(portal), locations=(choice,)))
+
+    exporter.refresh()
+
+    assert submeters_of(exporter.location().meters) == {"B": "A", "C": "A"}
 
 
 def test_daily_meter_has_daily_intervals(

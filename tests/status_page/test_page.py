@@ -169,6 +169,14 @@ def test_a_daily_meter_has_bars_and_no_power() -> None:
     assert "read once a day" in words(one(card, "p", class_="sub"))
 
 
+def test_a_submeter_names_the_meter_that_contains_it() -> None:
+    (house,) = location().meters
+    barn = replace(house, info=MeterInfo("B7001", parents=(house.info.number,)))
+    page = page_of(replace(location(), meters=(house, barn)))
+    said = [words(each) for each in all_of(page, "p", class_="sub")]
+    assert [" · part of meter 870001 · " in each for each in said] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("known", "meter", "badge"),
     [
