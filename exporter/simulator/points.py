@@ -92,10 +92,10 @@ class Points:
         question, by_interval = self.question, self._by_interval(meter)
         if not by_interval and (question.time_frame != "DAILY" or meter.resolution is Resolution.MONTHS):
             return []
-        spans = self.almanac.spans(
-            meter, question.location.connected, question.start, question.end, by_interval=by_interval
-        )
-        return [(self.x(start), start, end) for start, end in spans]
+        until = question.end + self.almanac.settings.inclusive_end
+        spans = self.almanac.spans(meter, question.location.connected, question.start, until, by_interval=by_interval)
+        is_late = by_interval and self.almanac.settings.end_labels
+        return [(self.x(end if is_late else start), start, end) for start, end in spans]
 
     def _by_interval(self, meter: MeterSpec) -> bool:
         return self.question.time_frame == "HOURLY" and meter.resolution is Resolution.INTERVALS

@@ -132,6 +132,9 @@ class Settings:
     - `monthly_bounds`: how billing periods are written
     - `silent_flags`: `hasHourly` and `hasDaily` are missing
     - `meters`, `cost`: how channels are described, and how cost is written
+    - `inclusive_end`: a point at the end of the range is given too
+    - `end_labels`: points of HOURLY are at the end of their interval
+    - `daylight_only`: numbers of meters without points from 18:00 to 7:00, as on a solar array
     """
 
     lag: float = 0.0
@@ -160,6 +163,9 @@ class Settings:
     monthly_bounds: MonthlyBounds = MonthlyBounds.WALL
     meters: Meters = Meters.FULL
     cost: Cost = Cost.USD
+    inclusive_end: bool = False
+    end_labels: bool = False
+    daylight_only: tuple[str, ...] = ()
 
     def identifier(self, number: str) -> str | int:
         """Convert the number of a meter, location or account to the portal's form."""

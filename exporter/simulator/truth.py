@@ -15,6 +15,7 @@ from .specs import Channels, LocationSpec, MeterSpec, Resolution
 
 _BILLING_DAY = 5
 _EXPORTING = ("return", "reverse", "received", "generation", "net", "signed")
+_SUNRISE, _SUNSET = 7, 18  # hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,13 @@ class Almanac:
         first = date.fromisoformat(max(connected, meter.hourly_since) if by_interval else connected)
         begin = max(start, midnight(first, self.zone))
         if by_interval:
-            return pieces(-(-begin // meter.step) * meter.step, end, meter.step)
+            every = pieces(-(-begin // meter.step) * meter.step, end, meter.step)
+            return [each for each in every if not self._is_dark(meter, each[0])]
         return local_days(begin, end, self.zone)
+
+    def _is_dark(self, meter: MeterSpec, instant: int) -> bool:
+        hour = wall(instant, self.zone) // 3600 % 24
+        return meter.number in self.settings.daylight_only and not _SUNRISE <= hour < _SUNSET
 
     def billing_periods(self, connected: str, until: float) -> list[BillingPeriod]:
         """List the periods that begin from the ISO day `connected` until `until`; the last may be in progress.

@@ -249,6 +249,20 @@ def test_answers_have_the_resolution_of_the_meter(resolution: Resolution, hourly
         assert not {"hasHourly", "hasDaily"} & set(Member(spec, silent_flags=True).usage(MIDNIGHT, NEXT, time_frame))
 
 
+@pytest.mark.parametrize("step", [900, 3600])
+def test_the_end_of_the_range_can_be_included(step: int) -> None:
+    spec = meter(step=step)
+    xs = times(Member(spec, inclusive_end=True).usage(MIDNIGHT, NEXT))
+    assert xs[:-1] == times(Member(spec).usage(MIDNIGHT, NEXT))
+    assert xs[-1] == times(Member(spec).usage(NEXT, NEXT + DAY))[0]
+
+
+def test_labels_can_be_the_ends_of_intervals() -> None:
+    spec = meter(step=3600)
+    starts = times(Member(spec).usage(MIDNIGHT, NEXT))
+    assert times(Member(spec, end_labels=True).usage(MIDNIGHT, NEXT)) == [x + HOUR * 1000 for x in starts]
+
+
 def test_ids_can_be_numbers() -> None:
     entry = Member(meter(), meter(number="8A"), numeric_ids=True).usage()
     assert (entry["serviceLocationNumber"], entry["accountNumber"]) == (70001, 55001)

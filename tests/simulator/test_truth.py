@@ -67,6 +67,8 @@ def test_a_monthly_meter_has_no_true_intervals() -> None:
 
 
 SWITCHES: dict[str, Json] = {
+    "daylight only": {"daylight_only": ("81001",)},
+    "an included end": {"inclusive_end": True},
     "lag": {"lag": 5000.0},
     "cost_lag": {"cost_lag": 7000.0},
     "a partial newest interval": {"lag": 5000.0, "partial_newest": True},
