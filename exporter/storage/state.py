@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from . import backfills, locations, sign_ins
+from . import backfills, locations, sign_ins, zones
 
 FILE = "state.db"
-_TABLES = f"{locations.TABLES}{sign_ins.TABLES}{backfills.TABLES}".split(";")
+_TABLES = f"{locations.TABLES}{sign_ins.TABLES}{backfills.TABLES}{zones.TABLES}".split(";")
 
 
-class StateFile(locations.LocationTables, sign_ins.SignInTables, backfills.BackfillTables):
+class StateFile(locations.LocationTables, sign_ins.SignInTables, backfills.BackfillTables, zones.ZoneTables):
     """The state in a directory, or in memory if `folder` is None.
 
     Safe to use from several threads.

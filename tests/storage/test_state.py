@@ -186,6 +186,16 @@ def test_rejected_sign_ins_are_counted_by_configuration(open_state: OpenState) -
     assert open_state().rejected_sign_ins("two") == RejectedSignIns(1, 9000.5, "two_factor")
 
 
+def test_contradicted_zones_are_kept_by_login_and_zone(open_state: OpenState) -> None:
+    state = open_state()
+    state.note_contradiction("novec", "farm", "America/Chicago", ["America/New_York", "Etc/GMT+5"])
+    assert open_state().contradicted_by("novec", "farm", "America/Chicago") == ("America/New_York", "Etc/GMT+5")
+    for other in (("pec", "farm", "America/Chicago"), ("novec", "barn", "America/Chicago"), ("novec", "farm", "UTC")):
+        assert state.contradicted_by(*other) == ()
+    state.note_contradiction("novec", "farm", "America/Chicago", ())
+    assert open_state().contradicted_by("novec", "farm", "America/Chicago") == ()
+
+
 def test_a_failed_write_changes_nothing(open_state: OpenState) -> None:
     state = open_state()
     before = one_meter(Interval(0, 900, 1.0, 1))
@@ -202,7 +212,7 @@ def test_the_file_format_has_not_changed(open_state: OpenState) -> None:
     tables = open_state().execute("SELECT sql FROM sqlite_master WHERE type = 'table' ORDER BY name")
     assert (
         hashlib.sha256("".join(sql for (sql,) in tables).encode()).hexdigest()
-        == "af10f6c471644b1a5a4ea63583ce254a250c160c2ba905a6d9b3f466e1780d3f"
+        == "3ea2cfcbf17d0082f08526354e58640517f1049559da3a7ab3e072886203b247"
     )
 
 
