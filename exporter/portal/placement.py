@@ -47,7 +47,7 @@ def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]
     start, end = plausible(bounds)
     for wall, value in points:
         if not start <= wall < end:
-            placed.warnings.append("points outside the requested range were dropped")
+            _outside(placed, wall, end)
             continue
         if wall >= next_day:
             next_day, ahead = (wall // DAY + 1) * DAY, clock.ahead_on(wall // DAY)
@@ -72,6 +72,12 @@ def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]
         instant = clock.instant_before_change(wall)
         values[instant] = (values.get(instant) or 0.0) + value
     return placed
+
+
+def _outside(placed: Placed, wall: int, end: int) -> None:
+    # Some portals include the end bound; the next request has that point too.
+    if wall != end:
+        placed.warnings.append("points outside the requested range were dropped")
 
 
 def _repeat(placed: Placed, instant: int, value: float | None) -> None:
