@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeGuard
@@ -12,12 +11,14 @@ from ..clock import Clock
 from ..errors import AccessError, PendingError, PortalError, ProtocolError, SmartHubError, TransportError
 from ..intervals.merge import PLACEHOLDER_AGE
 from ..intervals.model import LocationKey
+from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
 from ..portal.history import History, KnownMeters, LocationHistory
 from ..portal.raw_series import RawPoint, RawSeries, raw_series
-from ..portal.timezone import OffsetEvidence, ZoneState, ZoneVerdict, judge_zone
-from ..portal.timezone_search import probe_other_season
+from ..portal.timezone import OffsetEvidence, ZoneVerdict
+from ..portal.timezone_search import bill_reads_of
 from ..portal.usage import UsageAnswer
+from ..portal.zone_judge import ZoneJudge
 from .plan import Job
 from .retry import in_background, outcome
 
@@ -58,12 +59,13 @@ class _LocationState:
 class Fetcher:
     """Fetches chunks in a background thread: one poll at a time, one chunk ahead.
 
-    `clients` has a client per login number. `known_steps` returns the resolution of a job's meters before the first
-    chunk is fetched; it may call the portal and raise PortalError. `retries` receives the reason for each wait before
-    a retry. `wants_series` is set if the sink needs the portal's own series.
+    `clients` and `judges` have a client and a judge of the zone per login number. `known_steps` returns the resolution
+    of a job's meters before the first chunk is fetched; it may call the portal and raise PortalError. `retries`
+    receives the reason for each wait before a retry. `wants_series` is set if the sink needs the portal's own series.
     """
 
     clients: Mapping[int, PortalClient]
+    judges: Mapping[int, ZoneJudge]
     known_steps: Callable[[Job], Mapping[str, int]]
     clock: Clock
     retries: Callable[[str], None]
@@ -71,8 +73,7 @@ class Fetcher:
 
     def __post_init__(self) -> None:
         self._states: dict[LocationKey, _LocationState] = {}
-        self._evidence: dict[int, set[OffsetEvidence]] = defaultdict(set)
-        self._probed: set[int] = set()
+        self._evidence: dict[int, dict[AccountLocation, set[OffsetEvidence]]] = defaultdict(lambda: defaultdict(set))
 
     def fetch(self, chunks: Iterable[tuple[Job, int, int]]) -> Iterator[Fetched]:
         """Fetch the chunks in order, without those before a location was connected.
@@ -117,26 +118,19 @@ class Fetcher:
             # The last error is part of the history.
             if not (_may_pass(history.error) and backoff.wait(history.error)):
                 break
-        zone = self._judge_zone(job, history.evidence)
         state.connected = history.connected or state.connected
         state.steps = {**steps, **{meter.info.number: meter.info.step for meter in history.meters if meter.info.step}}
+        zone = self._judge_zone(job, history.evidence, KnownMeters(state.steps))
         # Answers arrive newest first.
         series = tuple(RawSeries(*key, tuple(sorted(points))) for key, points in state.series.items())
         return Fetched(job, start, end, history, zone, series)
 
-    def _judge_zone(self, job: Job, evidence: Iterable[OffsetEvidence]) -> ZoneVerdict:
-        """Judge the zone by all chunks so far.
-
-        If it is suspect, check the other half of the year once.
-        """
-        seen = self._evidence[job.source]
-        seen.update(evidence)
-        judge = partial(judge_zone, job.wall.zone, seen, job.location.bill_reads)
-        if judge().state is ZoneState.SUSPECT and job.source not in self._probed:
-            self._probed.add(job.source)
-            with suppress(PortalError):
-                seen.update(probe_other_season(self.clients[job.source], job.location, int(self.clock.now())))
-        return judge()
+    def _judge_zone(self, job: Job, evidence: Iterable[OffsetEvidence], known: KnownMeters) -> ZoneVerdict:
+        """Judge the zone by all chunks of a login so far."""
+        shown = self._evidence[job.source]
+        if known.some_hourly:
+            shown[job.location].update(evidence)
+        return self.judges[job.source].judge(shown, bill_reads_of([job.location, *shown]))
 
     def _backoff(self) -> Backoff:
         return Backoff(_WAITS, self.clock, announce=self.retries)

@@ -25,7 +25,6 @@ from .retry import interruptible, retry_database
 _ROUNDS = 3  # how often chunks that did not settle are fetched and written
 _FAILURES = 3  # failed chunks in a row after which a location is given up
 _POSTED_WITHIN = 7 * 86400  # seconds: data arrives a day or two late, later after problems at a co-op
-_ZONE_ADVICE = "run smarthub-exporter check to find the right one"
 
 _Result = TypeVar("_Result")
 
@@ -150,8 +149,7 @@ class Backfill:
         if fetched.zone.is_contradicted:
             # Data written with wrong times stays in a database forever.
             self._contradicted.add(job.key)
-            reason = f"the portal's times do not match the zone {job.wall.zone}"
-            self._say(f"location {job.key.location}: skipped, {reason}; {_ZONE_ADVICE}")
+            self._say(f"location {job.key.location}: skipped, {fetched.zone.message}")
             return
         chunk = build_chunk(
             fetched,
@@ -163,7 +161,7 @@ class Backfill:
         self._learn_directions(chunk)
         written = self._retry(lambda: self.sink.write(chunk))
         self._written.add(job.key)
-        for warning in fetched.history.warnings:
+        for warning in filter(None, [*fetched.history.warnings, fetched.zone.message]):
             if (job.key, warning) not in self._warned:
                 self._warned.add((job.key, warning))
                 self.progress.warn(f"location {job.key.location}: {warning}")

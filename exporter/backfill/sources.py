@@ -21,6 +21,7 @@ from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
 from ..portal.history import KnownMeters, LocationHistory
 from ..portal.walltime import WallClock
+from ..portal.zone_judge import ZoneJudge
 from ..storage.state import StateFile
 from .plan import DayRange, Job
 
@@ -28,7 +29,7 @@ _NOW = 7  # days that show the current meters
 
 
 class Sources:
-    """The clients of all logins.
+    """The clients of all logins, and the judges of their zones.
 
     `requests` counts their calls by endpoint. `problems` say why a login or a location cannot be read. `notes` name
     locations that several logins can see.
@@ -45,6 +46,9 @@ class Sources:
                 login, Lockout(login, state, clock), clock, lambda endpoint, *_: self.requests.update([endpoint])
             )
             for number, login in enumerate(config.logins)
+        }
+        self.judges = {
+            number: ZoneJudge(login, self.clients[number], state, clock) for number, login in enumerate(config.logins)
         }
 
     def close(self) -> None:

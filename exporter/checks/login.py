@@ -1,6 +1,6 @@
 """The steps of `check` for one login, from the portal's address to its time zone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -12,8 +12,7 @@ from ..errors import PortalError
 from ..formatting import counted
 from ..locations import nothing_to_read_message, unseen_message
 from ..portal.directions import GUESSES, UnusualWords, about_word
-from ..portal.timezone import bills_fit
-from ..portal.timezone_search import bill_reads_of
+from ..portal.timezone import zone_advice
 from .findings import CheckItem, Finding, Heading, failed, ok, warning
 from .location import location_findings
 
@@ -37,7 +36,7 @@ def login_findings(look: LookAround) -> Iterator[CheckItem]:
         surveyor = look.surveyor()
         for location, survey in look.surveys.items():
             look.busy(f"the daily figures of {location_text(location)}")
-            is_doubtful = survey.error is not None or (not look.zone_fits and bool(look.zones))
+            is_doubtful = survey.error is not None or bool(look.verdict.problem)
             yield from location_findings(survey, surveyor, look.zone, now=look.clock.now(), is_doubtful=is_doubtful)
 
 
@@ -96,28 +95,16 @@ def _word(word: str) -> Finding:
 def _proposed_zone(look: LookAround) -> Finding:
     if look.zone_error is not None and not look.zones:
         return failed(Step.ZONE, f"timezone is missing, and the portal's data did not show it: {look.zone_error}")
-    return failed(Step.ZONE, "timezone is missing; serve and backfill need it", _zone_advice(look.zones))
+    return failed(Step.ZONE, "timezone is missing; serve and backfill need it", zone_advice(look.zones))
 
 
 def _verified_zone(look: LookAround, zone: ZoneInfo) -> Finding:
-    if look.zone_fits:
+    verdict = look.verdict
+    if verdict.fits:
         return ok(Step.ZONE, f"the portal's times match {zone}")
-    if look.zone_fits is False:
-        return failed(Step.ZONE, f"the portal's times do not match {zone}", _zone_advice(look.zones))
+    if verdict.problem:
+        return (failed if verdict.is_contradicted else warning)(Step.ZONE, verdict.problem, verdict.advice)
     if look.zone_error is not None:
         return warning(Step.ZONE, f"could not verify {zone}: {look.zone_error}")
-    if not look.zones:
-        advice = "run this check again in two days, or after the first bill"
-        return warning(Step.ZONE, f"not enough data yet to verify {zone}", advice)
-    reads = bill_reads_of(look.read)
-    if [name for name in (str(zone), *look.zones) if bills_fit(ZoneInfo(name), reads)] == [str(zone)]:
-        advice = f"keep {zone}; the portal may stamp its intervals with their end"
-        return warning(Step.ZONE, f"the portal's billing dates fit {zone}, its other times do not", advice)
-    return warning(Step.ZONE, f"not all of the portal's times match {zone}", _zone_advice(look.zones))
-
-
-def _zone_advice(zones: Sequence[str]) -> str:
-    if not zones:
-        return "set timezone to the co-op's, such as America/New_York"
-    others = f" ({' or '.join(zones[1:])} would also match)" if zones[1:] else ""
-    return f"set timezone: {zones[0]}{others}"
+    advice = "run this check again in two days, or after the first bill"
+    return warning(Step.ZONE, f"not enough data yet to verify {zone}", advice)

@@ -183,7 +183,12 @@ class _Run:
 
         progress = progress_for(wanted=not self.arguments.no_progress)
         fetcher = Fetcher(
-            self.sources.clients, known_steps, self.clock, progress.retries, wants_series=self.sink.wants_series
+            self.sources.clients,
+            self.sources.judges,
+            known_steps,
+            self.clock,
+            progress.retries,
+            wants_series=self.sink.wants_series,
         )
         backfill = Backfill(
             jobs,

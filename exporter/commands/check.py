@@ -10,10 +10,9 @@ from ..checks.findings import CheckItem, Finding, Heading, Verdict, ok, warning
 from ..checks.login import login_findings
 from ..clock import SystemClock
 from ..config import Config, Overrides, load_config
-from ..discovery.look_around import LookAround
+from ..discovery.look_around import Busy, LookAround
 from ..errors import EXIT_DONE, EXIT_FAILED
 from ..formatting import counted
-from ..portal.timezone_search import Busy
 from ..storage.state import StateFile
 from ..terminal import Terminal
 

@@ -25,10 +25,9 @@ from ..config import (
 from ..config.writer import DiscoveredLogin, check_is_free, config_text, write_private
 from ..discovery.describe import unread_reason
 from ..discovery.inventory import COLUMNS, as_json, notes, rows
-from ..discovery.look_around import LookAround
+from ..discovery.look_around import Busy, LookAround
 from ..errors import EXIT_DONE, EXIT_FAILED, ConfigError, CredentialsError, PortalError, TwoFactorError
 from ..locations import unseen_message
-from ..portal.timezone_search import Busy
 from ..storage.state import StateFile
 from ..terminal import Terminal, is_interactive
 

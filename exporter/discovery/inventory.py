@@ -59,10 +59,10 @@ def notes(look: LookAround) -> Iterator[str]:
     others = " or ".join(other for other in look.zones if other != str(zone))
     if zone is None:
         yield f"{name}: could not find the time zone; set timezone to the co-op's, such as America/New_York"
-    elif look.zone_fits:
+    elif look.verdict.fits:
         yield f"{name}: the portal's times match the zone {zone}{others and f'; {others} would also match'}"
-    elif look.zone_fits is False:
-        yield f"{name}: the portal's times do not match the zone {zone}; set timezone: {look.zones[0]}"
+    elif look.verdict.message:
+        yield f"{name}: {look.verdict.message}"
     else:
         yield f"{name}: not enough data yet to verify the zone {zone}"
     for location, survey in look.surveys.items():
@@ -83,8 +83,8 @@ def _login(look: LookAround, now: float) -> dict[str, object]:
         "login": look.login.name,
         "portal": look.login.portal.label,
         "timezone": zone,
-        "timezone_fits": look.zone_fits,
-        "timezones_that_fit": list(look.zones) or ([zone] if look.zone_fits else []),
+        "timezone_fits": look.verdict.fits,
+        "timezones_that_fit": list(look.zones) or ([zone] if look.verdict.fits else []),
         "locations": [_location(look, location, now) for location in look.found],
     }
 

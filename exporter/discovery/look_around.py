@@ -14,11 +14,16 @@ from ..lockout import Lockout
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
 from ..portal.signin import second_factor_error
-from ..portal.timezone_search import Busy, search_zone, verify_zone
+from ..portal.timezone import ZoneState, ZoneVerdict
+from ..portal.timezone_search import bill_reads_of, search_zone
 from ..portal.walltime import WallClock
+from ..portal.zone_judge import ZoneJudge
 from ..storage.state import StateFile
 from .describe import location_text
 from .survey import PENDING_BUDGET, LocationSurvey, Surveyor
+
+Busy = Callable[[str], None]
+"""Called with what is awaited, and with "" when the wait is over."""
 
 PickZone = Callable[[Sequence[str]], str]
 """Picks one of several zones that fit equally well."""
@@ -43,9 +48,8 @@ class LookAround:
 
     next_step: the step being taken, or the one that failed. found: every location of the login. read: those that are
     looked at. missing: configured locations that the login cannot see. surveys: of the locations polled so far. zone:
-    the configured zone, otherwise the likeliest one; None if neither is known. zones: all zones that fit, set if none
-    is configured or the configured one does not fit. zone_fits: the verdict on the zone, None if in doubt. zone_error:
-    what kept the portal from showing its clock.
+    the configured zone, otherwise the likeliest one; None if neither is known. verdict: on that zone. zone_error: what
+    kept the portal from showing its clock.
     """
 
     login: Login
@@ -59,8 +63,7 @@ class LookAround:
     read: list[AccountLocation] = field(default_factory=list)
     missing: list[LocationChoice] = field(default_factory=list)
     surveys: dict[AccountLocation, LocationSurvey] = field(default_factory=dict)
-    zones: tuple[str, ...] = ()
-    zone_fits: bool | None = None
+    verdict: ZoneVerdict = field(default_factory=ZoneVerdict)
     zone_error: PortalError | None = None
 
     def __post_init__(self) -> None:
@@ -91,12 +94,17 @@ class LookAround:
                 raise survey.error
         if self.login.zone is not None:
             self.next_step = Step.ZONE
-            evidence = tuple(each for survey in self.surveys.values() for each in survey.evidence)
-            verdict, self.zone_error = verify_zone(
-                self.login.zone, evidence, self._client, self.read, self.clock, self.busy
-            )
-            self.zones, self.zone_fits = verdict.others, verdict.fits
+            self.busy("more data to verify the zone")
+            judge = ZoneJudge(self.login, self._client, self.state, self.clock)
+            shown = {location: survey.evidence for location, survey in self.surveys.items()}
+            self.verdict = judge.judge(shown, bill_reads_of(self.read), is_thorough=True)
+            self.zone_error = judge.error
             yield Step.ZONE
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """All zones that fit, if none is configured or the configured one does not fit."""
+        return self.verdict.others
 
     def surveyor(self) -> Surveyor:
         """Return what asks for the data of locations, by the clock of the zone."""
@@ -124,9 +132,9 @@ class LookAround:
     def _find_zone(self) -> None:
         self.busy("data that shows the time zone")
         search = search_zone(self._client, self.read, self.clock)
-        self.zones, self.zone_error = search.zones, search.error
-        if self.zones:
-            self.zone = ZoneInfo(self.pick_zone(self.zones) if len(self.zones) > 1 else self.zones[0])
-            self.zone_fits = True
+        self.zone_error = search.error
+        if zones := search.zones:
+            self.zone = ZoneInfo(self.pick_zone(zones) if len(zones) > 1 else zones[0])
+            self.verdict = ZoneVerdict(ZoneState.FITS, zones, self.zone.key)
         else:
             self.surveys = {each: LocationSurvey(each, error=search.errors.get(each)) for each in self.read}

@@ -4,7 +4,7 @@ An answer shows the portal's offset if its points begin and end with the range t
 offset (docs/portal.md, "Which zone"). Gaps, late data and other labels shift one end only, and show nothing.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import combinations
@@ -31,10 +31,6 @@ class OffsetEvidence:
         """Check whether a zone had this offset then."""
         return offset_at(zone, self.start) == self.offset
 
-    def is_independent(self, other: "OffsetEvidence") -> bool:
-        """Check that two ranges share no edge, where one gap could mislead both."""
-        return {self.start, self.end}.isdisjoint((other.start, other.end))
-
 
 def evidence_in(answer: UsageAnswer, start: int, end: int) -> tuple[OffsetEvidence, ...]:
     """Return the evidence in an HOURLY answer: one UTC offset, or nothing.
@@ -44,6 +40,8 @@ def evidence_in(answer: UsageAnswer, start: int, end: int) -> tuple[OffsetEviden
     walls, step = walls_and_step(answer)
     if not step:
         return ()
+    if walls[-1] - walls[0] == end - start:
+        walls.pop()  # one point too many for the range: this portal includes the end bound
     first, last = walls[0] - start, walls[-1] + step - end
     if first != last or abs(first) > _FARTHEST or first % _QUARTER or may_change(start, end):
         return ()
@@ -70,10 +68,32 @@ class ZoneState(Enum):
     """What is known of a configured zone."""
 
     UNKNOWN = auto()
+    """There is no evidence."""
     FITS = auto()
+    PARTLY = auto()
+    """It fits some of the evidence."""
+    END_LABELS = auto()
+    """Only the read dates of bills fit it: the portal seems to label intervals with their end."""
+    NO_ZONE = auto()
+    """No zone fits all evidence."""
     SUSPECT = auto()
-    """All evidence is against it, but there is too little for a verdict: look at the other half of the year."""
+    """All evidence is against it, but there is too little for a verdict."""
     CONTRADICTED = auto()
+
+
+_PROBLEMS = {
+    ZoneState.PARTLY: ("not all of the portal's times match {zone}", "{cure}"),
+    ZoneState.END_LABELS: (
+        "the portal's billing dates match {zone}, its other times do not",
+        "keep {zone}; the portal may label its intervals with their end",
+    ),
+    ZoneState.NO_ZONE: (
+        "the portal's times match no time zone of a US co-op, so {zone} cannot be verified",
+        "compare an hour of use with the SmartHub website",
+    ),
+    ZoneState.SUSPECT: ("so far, the portal's times do not match {zone}", "{cure}"),
+    ZoneState.CONTRADICTED: ("the portal's times do not match {zone}", "{cure}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +105,7 @@ class ZoneVerdict:
 
     state: ZoneState = ZoneState.UNKNOWN
     others: tuple[str, ...] = ()
+    zone: str = ""
 
     @property
     def is_contradicted(self) -> bool:
@@ -96,6 +117,29 @@ class ZoneVerdict:
         """Whether the portal keeps this zone; None if that is not certain."""
         return {ZoneState.FITS: True, ZoneState.CONTRADICTED: False}.get(self.state)
 
+    @property
+    def problem(self) -> str:
+        """What does not match the zone; empty if nothing is known to be wrong."""
+        return _PROBLEMS.get(self.state, ("", ""))[0].format(zone=self.zone)
+
+    @property
+    def advice(self) -> str:
+        """What to do about the problem."""
+        return _PROBLEMS.get(self.state, ("", ""))[1].format(zone=self.zone, cure=zone_advice(self.others))
+
+    @property
+    def message(self) -> str:
+        """The problem and the advice, for commands other than check; empty if nothing is known to be wrong."""
+        return self.problem and f"{self.problem}; {self.advice}; run smarthub-exporter check"
+
+
+def zone_advice(zones: Sequence[str]) -> str:
+    """Say which zone to configure. zones: those that fit, most likely first."""
+    if not zones:
+        return "set timezone to the co-op's, such as America/New_York"
+    others = f" ({' or '.join(zones[1:])} would also match)" if zones[1:] else ""
+    return f"set timezone: {zones[0]}{others}"
+
 
 def judge_zone(zone: ZoneInfo, evidence: Collection[OffsetEvidence], bill_reads: Collection[int] = ()) -> ZoneVerdict:
     """Judge a zone by everything that the answers of one login showed.
@@ -103,17 +147,25 @@ def judge_zone(zone: ZoneInfo, evidence: Collection[OffsetEvidence], bill_reads:
     It is contradicted if it fits no evidence, another zone fits all of it, at least two ranges are independent, and
     the read dates of bills do not fit it.
     """
-    if not evidence:
-        return ZoneVerdict(ZoneState.FITS if bills_fit(zone, bill_reads) else ZoneState.UNKNOWN)
     agreeing = sum(each.agrees(zone) for each in evidence)
     if agreeing == len(evidence):
-        return ZoneVerdict(ZoneState.FITS)
+        is_shown = evidence or bills_fit(zone, bill_reads)
+        return ZoneVerdict(ZoneState.FITS if is_shown else ZoneState.UNKNOWN, zone=zone.key)
+    if not agreeing and bills_fit(zone, bill_reads):
+        return ZoneVerdict(ZoneState.END_LABELS, zone=zone.key)
     others = tuple(each for each in matching_zones(evidence) if each != zone.key)
-    if agreeing or not others or bills_fit(zone, bill_reads):
-        return ZoneVerdict(ZoneState.UNKNOWN, others)
-    if any(one.is_independent(other) for one, other in combinations(evidence, 2)):
-        return ZoneVerdict(ZoneState.CONTRADICTED, others)
-    return ZoneVerdict(ZoneState.SUSPECT, others)
+    if agreeing:
+        state = ZoneState.PARTLY
+    elif not others:
+        state = ZoneState.NO_ZONE
+    else:
+        state = ZoneState.CONTRADICTED if are_independent(evidence) else ZoneState.SUSPECT
+    return ZoneVerdict(state, others, zone.key)
+
+
+def are_independent(evidence: Iterable[OffsetEvidence]) -> bool:
+    """Check that two of the ranges share no edge, where one gap could mislead both."""
+    return any({one.start, one.end}.isdisjoint((other.start, other.end)) for one, other in combinations(evidence, 2))
 
 
 def matching_zones(evidence: Collection[OffsetEvidence], bill_reads: Collection[int] = ()) -> tuple[str, ...]:

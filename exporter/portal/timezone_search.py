@@ -1,6 +1,6 @@
-"""Find a portal's time zone, to propose it or to verify the configured one."""
+"""Search for data that shows a portal's time zone."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from zoneinfo import ZoneInfo
@@ -10,22 +10,10 @@ from ..errors import TRY_LATER, AccessError, PendingError, PortalError, Protocol
 from .accounts import AccountLocation
 from .client import PortalClient
 from .query import HOURLY, UsageQuery
-from .timezone import (
-    OffsetEvidence,
-    ZoneState,
-    ZoneVerdict,
-    evidence_in,
-    has_both_seasons,
-    judge_zone,
-    matching_zones,
-    walls_and_step,
-)
+from .timezone import OffsetEvidence, are_independent, evidence_in, has_both_seasons, matching_zones, walls_and_step
 from .us_timezones import may_change, other_season
 from .usage import UsageAnswer
 from .walltime import WallClock
-
-Busy = Callable[[str], None]
-"""Called with what the search is waiting for, and with "" when the wait is over."""
 
 _UTC = WallClock(ZoneInfo("UTC"))
 _DAY = 86400
@@ -68,8 +56,8 @@ def bill_reads_of(locations: Iterable[AccountLocation]) -> list[int]:
 def search_zone(client: PortalClient, locations: Sequence[AccountLocation], clock: Clock) -> ZoneSearch:
     """Search for the zone of a portal, in summer and in winter.
 
-    Requests two days in each half of the year, location by location, until one zone is left. If all locations are too
-    new for that, it requests a day inside their data. It stops if the portal is down or still computing. Raises
+    Requests two days in each half of the year, location by location, until one zone is left. If the locations are too
+    new for that, it requests two days inside their data. It stops if the portal is down or still computing. Raises
     PortalError if the sign-in fails.
     """
     searcher = _ZoneSearcher(client, locations)
@@ -80,13 +68,6 @@ def search_zone(client: PortalClient, locations: Sequence[AccountLocation], cloc
             raise
         return searcher.result(error)
     return searcher.result()
-
-
-def probe_other_season(client: PortalClient, location: AccountLocation, now: int) -> tuple[OffsetEvidence, ...]:
-    """Return what two days in the other half of the year show. Raises PortalError."""
-    start = _probe_start(other_season(now))
-    answer = _probe(client, location, start, start + _PROBE)
-    return evidence_in(answer, start, start + _PROBE)
 
 
 def _probe(client: PortalClient, location: AccountLocation, start: int, end: int) -> UsageAnswer:
@@ -117,19 +98,19 @@ class _ZoneSearcher:
         Raises errors that other calls would meet too.
         """
         for location in self._locations:
-            for instant in (now - _PROBE_AGE, other_season(now - _PROBE_AGE)):
-                start = _probe_start(instant)
-                for length in (_PROBE, _LONG_PROBE):
-                    if self._look(location, start, start + length):
-                        break
+            recent = _probe_start(now - _PROBE_AGE)
+            self._look(location, recent, recent + _PROBE)
+            other = _probe_start(other_season(now - _PROBE_AGE))
+            if not self._look(location, other, other + _PROBE):
+                self._look(location, other, other + _LONG_PROBE)
             if has_both_seasons(self._evidence) and len(self._zones) == 1:
                 return
         today = _UTC.day(now)
         for location in self._locations:
-            if self._evidence:
+            if are_independent(self._evidence):
                 return
             newest = self._ask(location, today.start - _YOUNG, today.end)
-            if newest and (inside := _inside(newest)):
+            for inside in _inside(newest) if newest else ():
                 self._look(location, *inside)
 
     @property
@@ -166,44 +147,19 @@ class _ZoneSearcher:
         return answer
 
 
-def _inside(answer: UsageAnswer) -> tuple[int, int] | None:
-    """Return a range of up to a day inside the data of an answer in any zone, or None.
+def _inside(answer: UsageAnswer) -> list[tuple[int, int]]:
+    """Return up to two separate ranges of up to a day that are inside the data of an answer in any zone.
 
     Only a range with data at both its ends shows the offset, and when the data really begins and ends depends on the
     zone that is looked for.
     """
     walls, step = walls_and_step(answer)
     if not step:
-        return None
+        return []
     gaps = [(earlier + step, later) for earlier, later in pairwise(walls) if later - earlier > step]
     edges = [walls[0], *chain.from_iterable(gaps), walls[-1] + step]
     begin, end = max(zip(edges[::2], edges[1::2], strict=True), key=lambda run: run[1] - run[0])
+    earliest = -(-(begin + _FARTHEST_WEST) // _HOUR) * _HOUR
     last = (end - _FARTHEST_EAST) // _HOUR * _HOUR
-    first = max(last - _DAY, -(-(begin + _FARTHEST_WEST) // _HOUR) * _HOUR)
-    return (first, last) if last - first >= _SHORTEST_PROBE else None
-
-
-def verify_zone(  # noqa: PLR0917
-    zone: ZoneInfo,
-    evidence: tuple[OffsetEvidence, ...],
-    client: PortalClient,
-    locations: Sequence[AccountLocation],
-    clock: Clock,
-    busy: Busy,
-) -> tuple[ZoneVerdict, PortalError | None]:
-    """Judge a zone by this evidence and by both halves of the year.
-
-    Several zones are equal in one half. Also returns the error that kept the portal from showing its clock, if doubt
-    remains.
-    """
-    reads = bill_reads_of(locations)
-    verdict = judge_zone(zone, evidence, reads)
-    if verdict.state is ZoneState.FITS and has_both_seasons(evidence):
-        return verdict, None
-    busy("more data to verify the zone")
-    try:
-        search = search_zone(client, locations, clock)
-    except PortalError as error:
-        return verdict, error
-    evidence += search.evidence
-    return judge_zone(zone, evidence, reads), None if evidence else search.error
+    ranges = [(max(until - _DAY, earliest), until) for until in (last, last - _DAY - _HOUR)]
+    return [each for each in ranges if each[1] - each[0] >= _SHORTEST_PROBE]

@@ -3,16 +3,14 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain
 from typing import Protocol, TypeVar
 
 from ..clock import Clock, Stopped
 from ..config import ExporterConfig, Login
 from ..errors import AccessError, PortalError, ProtocolError, Reason
-from ..intervals.model import Location, LocationKey
+from ..intervals.model import DAILY, Location, LocationKey
 from ..locations import (
     as_account_location,
     choose,
@@ -28,9 +26,10 @@ from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
 from ..portal.directions import UnusualWords, about_word
 from ..portal.history import KnownMeters, LocationHistory
-from ..portal.timezone import OffsetEvidence, ZoneState, ZoneVerdict, judge_zone
-from ..portal.timezone_search import bill_reads_of, probe_other_season
+from ..portal.timezone import OffsetEvidence
+from ..portal.timezone_search import bill_reads_of
 from ..portal.walltime import WallClock
+from ..portal.zone_judge import ZoneJudge
 from ..storage.snapshots import SnapshotStore
 from ..storage.state import StateFile
 from .ownership import Ownership
@@ -92,12 +91,11 @@ class LoginRefresher:
         self._found: list[AccountLocation] | None = None
         self._found_at = _NEVER
         self._waits = RefreshWaits(config.refresh_interval)
-        self._zone = ZoneVerdict()
-        self._probed: tuple[OffsetEvidence, ...] | None = None
+        self._judge = ZoneJudge(login, self._client, state, clock)
         self._warned: set[str] = set()
         self._words = UnusualWords()
         stored = [key for key in store.snapshot.locations if is_configured(login, key)]
-        self.status = LoginStatus(locations=dict.fromkeys(stored, LocationStatus(up=False)))
+        self.status = LoginStatus(zone=self._judge.verdict, locations=dict.fromkeys(stored, LocationStatus(up=False)))
 
     def run(self) -> None:
         """Refresh now and then periodically, until the clock is stopped."""
@@ -150,14 +148,12 @@ class LoginRefresher:
         self._client.begin()
         result = _RefreshResult()
         own = self._claim(self._discover(), result)
-        for key, location in own.items():
-            error = self._guard(partial(self._refresh_location, key, location, now))
+        for key in own:
+            error = self._guard(partial(self._refresh_location, key, own, now))
             result.add(key, error)
             if result.is_hopeless:
                 result.locations = dict.fromkeys(own, _down(result.errors[-1])) | result.locations
                 break
-        else:
-            self._zone = self._judge_zone(own, now)
         return result
 
     def _discover(self) -> list[AccountLocation]:
@@ -203,8 +199,11 @@ class LoginRefresher:
             raise AccessError(nothing_to_read_message(self.login, found))
         return {key: location for key, location in by_key.items() if key in own}
 
-    def _refresh_location(self, key: LocationKey, location: AccountLocation, now: float) -> PortalError | None:
-        """Fetch and merge one location. Returns why some of it is missing, if so."""
+    def _refresh_location(
+        self, key: LocationKey, own: Mapping[LocationKey, AccountLocation], now: float
+    ) -> PortalError | None:
+        """Fetch and merge one of the login's own locations. Returns why some of it is missing, if so."""
+        location = own[key]
         if key not in self._states:
             submeters = configured_submeters(self.login, location)
             history = LocationHistory(
@@ -221,6 +220,11 @@ class LoginRefresher:
         fetched = state.history.fetch(start, self._wall.days_before(int(now), -1), known, try_hourly=full)
         if full:
             state.full_refreshes.note(ticks, fetched.error)
+        if full and fetched.evidence:
+            state.evidence = fetched.evidence
+        if any(meter.info.step < DAILY for meter in fetched.meters if meter.readings):
+            state.is_hourly = True
+            self._judge_zone(key, own)  # before anything wrong is served
         described = Location(key, location_name(told_name(self.login, location), before), str(self._wall.zone))
         revisions = self._store.merge(
             described,
@@ -236,30 +240,17 @@ class LoginRefresher:
             self._warn_once(f"location {key.location} of account {key.account}: {warning}")
         for word in self._words.new(fetched.words):
             log.warning("login %s: %s", self.login.name, about_word(word))
-        kept = () if full and fetched.evidence else state.evidence
-        state.evidence = frozenset((*kept, *fetched.evidence))
         return fetched.error
 
-    def _judge_zone(self, own: Mapping[LocationKey, AccountLocation], now: float) -> ZoneVerdict:
-        """Judge the zone by all evidence.
-
-        If it is suspect, look once at the other half of the year.
-        """
-        zone, reads = self._wall.zone, bill_reads_of(own.values())
-        shown = {own[key]: state.evidence for key, state in self._states.items() if key in own}
-        evidence = {*chain.from_iterable(shown.values()), *(self._probed or ())}
-        verdict = judge_zone(zone, evidence, reads)
-        if verdict.state is ZoneState.SUSPECT and self._probed is None:
-            location = next(each for each, seen in shown.items() if seen)
-            with suppress(PortalError):  # the next refresh tries again
-                self._probed = probe_other_season(self._client, location, int(now))
-                verdict = judge_zone(zone, evidence.union(self._probed), reads)
+    def _judge_zone(self, key: LocationKey, own: Mapping[LocationKey, AccountLocation]) -> None:
+        shown = {own[each]: state.evidence for each, state in self._states.items() if each in own and state.is_hourly}
+        verdict = self._judge.judge(shown, bill_reads_of(own.values()))
         if verdict.is_contradicted:
-            zones = " or ".join(verdict.others)
-            self._warn_once(f"the portal's times do not match the zone {zone}; set timezone to {zones}")
-        elif verdict.state is ZoneState.UNKNOWN and evidence:
-            self._warn_once(f"the portal's times do not show clearly whether the zone {zone} is right")
-        return verdict
+            locations = {key: LocationStatus(up=False), **self.status.locations}
+            self.status = replace(self.status, zone=verdict, locations=locations)
+            self._warn_once(f"data is withheld from /metrics: {verdict.message}")
+        elif verdict.message:
+            self._warn_once(verdict.message)
 
     def _warn_once(self, warning: str) -> None:
         """Log a warning once instead of at every refresh."""
@@ -281,7 +272,7 @@ class LoginRefresher:
             last_success=before.last_success if errors else started,
             duration=self._clock.monotonic() - ticks,
             next_refresh=self._clock.now() + wait,
-            zone=self._zone,
+            zone=self._judge.verdict,
             locations=result.locations,
         )
         if errors and self.status.message != before.message:
@@ -297,7 +288,8 @@ class _LocationState:
 
     history: LocationHistory
     full_refreshes: FullRefreshes = field(default_factory=FullRefreshes)
-    evidence: frozenset[OffsetEvidence] = frozenset()
+    evidence: Sequence[OffsetEvidence] = ()
+    is_hourly: bool = False
 
 
 @dataclass(slots=True)

@@ -88,6 +88,16 @@ class LoginStatus:
         return "; ".join(dict.fromkeys(failure.message for failure in self.failures))
 
 
+def withheld_locations(statuses: Iterable[LoginStatus]) -> frozenset[LocationKey]:
+    """Return the locations whose data is not on /metrics because the portal's times contradict their zone."""
+    read = {False: set[LocationKey](), True: set[LocationKey]()}
+    for status in statuses:
+        is_wrong = status.zone.is_contradicted
+        # Before its first refresh, a login has the stored locations of other logins too.
+        read[is_wrong].update(key for key, each in status.locations.items() if is_wrong or each.up)
+    return frozenset(read[True] - read[False])
+
+
 def location_statuses(statuses: Iterable[LoginStatus]) -> dict[LocationKey, LocationStatus]:
     """Return the status of each location, as reported by the login that reads it."""
     found: dict[LocationKey, LocationStatus] = {}

@@ -14,7 +14,9 @@ from exporter.clock import Stopped, SystemClock
 from exporter.errors import AccessError, CredentialsError, PendingError, PortalError, ProtocolError, TransportError
 from exporter.portal.client import PortalClient
 from exporter.portal.query import HOURLY, UsageQuery
+from exporter.portal.timezone import ZoneVerdict
 from exporter.portal.usage import UsageAnswer
+from exporter.portal.zone_judge import ZoneJudge
 
 from ..support.clocks import ManualClock
 from ..support.jobs import BARN, HOUSE, job
@@ -49,6 +51,16 @@ class Client(PortalClient):
                 self._asking -= 1
 
 
+class Judge(ZoneJudge):
+    """Knows nothing of the zone, and asks nothing."""
+
+    def __init__(self) -> None:
+        pass
+
+    def judge(self, *_: object, **__: object) -> ZoneVerdict:
+        return ZoneVerdict()
+
+
 class Failing(Portal):
     """Fails the first calls with these errors."""
 
@@ -77,7 +89,9 @@ class Asking:
                 raise self.troubles.pop(0)
             return steps or {}
 
-        self.fetcher = Fetcher(dict(enumerate(self.clients)), known, clock, self.said.append, **options)
+        clients = dict(enumerate(self.clients))
+        judges = dict.fromkeys(clients, Judge())
+        self.fetcher = Fetcher(clients, judges, known, clock, self.said.append, **options)
 
     def begin(self, *jobs: Job, oldest_first: bool = False) -> Iterator[Fetched]:
         return self.fetcher.fetch(in_order(jobs, oldest_first=oldest_first))

@@ -22,7 +22,7 @@ from exporter.config import Config, ExporterConfig, Login
 from exporter.errors import DatabaseError
 from exporter.intervals.model import Interval, Location, LocationKey
 from exporter.portal.query import POLL
-from exporter.portal.timezone import ZoneVerdict
+from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
@@ -203,7 +203,7 @@ def run(clock: ManualClock, tmp_path: Path) -> Iterator[Run]:
             backfill = Backfill(
                 jobs,
                 sink,
-                fetching(sources.clients, lambda _: {}, clock, seen.retries),
+                fetching(sources.clients, sources.judges, lambda _: {}, clock, seen.retries),
                 journal=journal,
                 store=SnapshotStore(state, WINDOW, lambda _: "America/New_York"),
                 state=state,
@@ -635,15 +635,13 @@ def test_a_location_with_a_wrong_zone_is_not_written(run: Run, sink: FakeSink, s
     assert result.counts == (8, 8, 0)
     assert result.result.errors == result.seen.warned
     (said,) = result.seen.warned
-    assert said == (
-        "location 70001: skipped, the portal's times do not match the zone America/New_York;"
-        " run smarthub-exporter check to find the right one"
-    )
+    verdict = ZoneVerdict(ZoneState.CONTRADICTED, ("America/Denver",), "America/New_York")
+    assert said == f"location 70001: skipped, {verdict.message}"
     assert {location for location, _ in sink.held} == {"70002"}
     assert len(sink.writes) == 8
     assert_true(sink, portals[1], result.jobs[1], BARN_METER)
-    # One chunk, one poll of the other half of the year, and perhaps one fetched ahead.
-    assert result.polls - 8 in (2, 3)
+    # One chunk, one poll of each half of the year, and perhaps one fetched ahead.
+    assert result.polls - 8 in (3, 4)
 
 
 def test_a_file_with_days_at_wrong_times_is_not_finished(run: Run, sink: FakeSink, portal: PortalServer) -> None:

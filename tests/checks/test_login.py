@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.config import LocationChoice
+from exporter.portal.timezone import ZoneState, ZoneVerdict, zone_advice
 from exporter.portal.us_timezones import offset_at, other_season
 from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.portal import Call, SimulatedResponse
@@ -285,38 +286,25 @@ def test_a_zone_is_judged_by_both_halves_of_the_year(start_portal: StartPortal, 
 
 def test_times_of_one_season_leave_zones_open(start_portal: StartPortal, clock: ManualClock) -> None:
     server = start_portal(in_zone("America/Phoenix", connected="2025-12-20"))
-    both = "set timezone: America/Denver (America/Phoenix would also match)"
+    both = zone_advice(("America/Denver", "America/Phoenix"))
     for zone in ("America/Denver", "America/Phoenix"):
         assert zone_step(server, clock, zone) == f"ok zone: the portal's times match {zone}"
-    assert zone_step(server, clock) == f"warning zone: not all of the portal's times match America/New_York -> {both}"
+    assert zone_step(server, clock) == f"failed zone: the portal's times do not match America/New_York -> {both}"
     assert zone_step(server, clock, None) == f"{MISSING} -> {both}"
 
 
 def test_a_zone_outside_the_us_contradicts_none(start_portal: StartPortal, clock: ManualClock) -> None:
     server = start_portal(in_zone("Asia/Kathmandu"))
-    assert zone_step(server, clock).startswith("warning zone: not enough data yet to verify America/New_York")
+    unverified = ZoneVerdict(ZoneState.NO_ZONE, (), "America/New_York")
+    assert zone_step(server, clock) == f"warning zone: {unverified.problem} -> {unverified.advice}"
     assert zone_step(server, clock, "Asia/Kathmandu") == "ok zone: the portal's times match Asia/Kathmandu"
 
 
 def test_bills_may_confirm_a_zone_against_the_other_times(start_portal: StartPortal, clock: ManualClock) -> None:
-    """A portal that stamps intervals with their end seems to be one zone further east."""
-    server = start_portal(in_zone("America/Chicago"))
-    respond = server.portal.respond
-
-    def stamp_ends(call: Call) -> SimulatedResponse:
-        content = json.loads(respond(call).body)
-        for entry in content["data"]["ELECTRIC"] if "data" in content else ():
-            for series in entry["series"]:
-                for point in series["data"]:
-                    point["x"] += 3600 * 1000
-            entry.pop("xToOrderedInterval", None)
-        return SimulatedResponse(200, json.dumps(content).encode())
-
-    answer_polls(server, stamp_ends)
-    assert zone_step(server, clock, "America/Chicago") == (
-        "warning zone: the portal's billing dates fit America/Chicago, its other times do not"
-        " -> keep America/Chicago; the portal may stamp its intervals with their end"
-    )
+    """A portal that labels intervals with their end seems to be one zone further east."""
+    server = start_portal(in_zone("America/Chicago"), end_labels=True)
+    verdict = ZoneVerdict(ZoneState.END_LABELS, (), "America/Chicago")
+    assert zone_step(server, clock, "America/Chicago") == f"warning zone: {verdict.problem} -> {verdict.advice}"
 
 
 UNBILLED = houses(1, connected="2026-01-14")

@@ -13,6 +13,7 @@ from exporter.discovery.survey import LocationSurvey
 from exporter.errors import AccessError
 from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.portal.accounts import AccountLocation
+from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.storage.state import StateFile
 
 from ..support.clocks import ManualClock
@@ -49,7 +50,7 @@ def looked(
     configured: ZoneInfo | None = ZONE,
     zone: ZoneInfo | None = ZONE,
     zones: tuple[str, ...] = (),
-    fits: bool | None = True,
+    verdict: ZoneState = ZoneState.FITS,
 ) -> LookAround:
     """Return a look around that is done."""
     with closing(StateFile(None)) as state:
@@ -57,12 +58,12 @@ def looked(
     look.close()
     look.found = [location for location, _ in locations]
     look.surveys = {location: survey for location, survey in locations if survey}
-    look.zone, look.zones, look.zone_fits = zone, zones, fits
+    look.zone, look.verdict = zone, ZoneVerdict(verdict, zones, str(zone))
     return look
 
 
 def zoneless(*locations: Seen) -> LookAround:
-    return looked(*locations, configured=None, zone=None, fits=None)
+    return looked(*locations, configured=None, zone=None, verdict=ZoneState.UNKNOWN)
 
 
 def table(*locations: Seen, now: float = NOW) -> list[tuple[str, ...]]:
@@ -120,16 +121,15 @@ def test_data_from_the_future_has_no_negative_age() -> None:
 
 # -- the notes
 
+PARTLY = ZoneVerdict(ZoneState.PARTLY, ("America/Denver",), ZONE.key)
+
 
 @pytest.mark.parametrize(
     ("look", "note"),
     [
         (looked(), "the portal's times match the zone America/New_York"),
-        (
-            looked(fits=False, zones=("America/Denver", "America/Phoenix")),
-            "the portal's times do not match the zone America/New_York; set timezone: America/Denver",
-        ),
-        (looked(fits=None), "not enough data yet to verify the zone America/New_York"),
+        (looked(zones=("America/Denver",), verdict=ZoneState.PARTLY), PARTLY.message),
+        (looked(verdict=ZoneState.UNKNOWN), "not enough data yet to verify the zone America/New_York"),
         (
             looked(configured=None, zone=ZoneInfo("America/Phoenix"), zones=("America/Denver", "America/Phoenix")),
             "the portal's times match the zone America/Phoenix; America/Denver would also match",
@@ -222,8 +222,8 @@ def test_the_json_lists_every_zone_that_fits() -> None:
     zones = ("America/Denver", "America/Phoenix")
     looks = [
         looked(configured=None, zone=ZoneInfo("America/Denver"), zones=zones),
-        looked(fits=False, zones=zones),
-        looked(fits=None),
+        looked(zones=zones, verdict=ZoneState.CONTRADICTED),
+        looked(verdict=ZoneState.UNKNOWN),
         zoneless(),
     ]
     logins = json.loads(as_json(looks, NOW))["logins"]

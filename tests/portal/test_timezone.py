@@ -15,6 +15,7 @@ from exporter.portal.timezone import (
     evidence_in,
     judge_zone,
     matching_zones,
+    zone_advice,
 )
 from exporter.portal.us_timezones import other_season
 from exporter.portal.usage import UsageAnswer, decode
@@ -106,11 +107,19 @@ def test_missing_hour_across_a_clock_change_shows_nothing(gap: int, lag: int) ->
 @pytest.mark.parametrize(
     ("begin", "end"),
     [(HOUR, 0), (0, -3 * HOUR), (MINUTE, 0), (21 * HOUR, 21 * HOUR), (6 * HOUR, -5 * HOUR), (0, HOUR)],
-    ids=["gap", "lag", "off the quarter", "far away", "daylight only", "end bound included"],
+    ids=["gap", "lag", "off the quarter", "far away", "daylight only", "an hour too many"],
 )
 def test_data_shifted_at_one_end_shows_nothing(begin: int, end: int) -> None:
     first, last = bounds_of(WINTER, "America/New_York")
     assert evidence_in(shown("America/New_York", first + begin, last + end), first, last) == ()
+
+
+@pytest.mark.parametrize(("late", "shows"), [(0, True), (1, True), (2, False)])
+@pytest.mark.parametrize("step", [QUARTER, HOUR])
+def test_included_end_bound_is_no_shift(step: int, late: int, *, shows: bool) -> None:
+    start, end = bounds_of(WINTER, "America/New_York")
+    seen = evidence_in(shown("America/New_York", start, end + step - late * step, step), start, end)
+    assert [each.offset for each in seen] == [-5 * HOUR] * shows
 
 
 @pytest.mark.parametrize("points", [[], [(0, 1.0)]])
@@ -181,6 +190,17 @@ def test_bills_tell_equal_zones_apart() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("zones", "advice"),
+    [
+        ((), "set timezone to the co-op's, such as America/New_York"),
+        (("A", "B", "C"), "set timezone: A (B or C would also match)"),
+    ],
+)
+def test_advice_names_every_zone_that_fits(zones: tuple[str, ...], advice: str) -> None:
+    assert zone_advice(zones) == advice
+
+
 def test_standard_time_all_year_needs_both_seasons() -> None:
     assert matching_zones(two_days("Etc/GMT+5", WINTER)) == ("America/New_York",)
     assert matching_zones(both_seasons("Etc/GMT+5")) == ("Etc/GMT+5",)
@@ -202,7 +222,9 @@ def test_probes_in_both_seasons_show_the_zone(zone: str, moment: int, step: int)
 
 
 def test_all_evidence_for_a_zone_makes_it_fit() -> None:
-    assert judge_zone(NEW_YORK, two_days("America/New_York", WINTER)) == ZoneVerdict(ZoneState.FITS)
+    verdict = judge_zone(NEW_YORK, two_days("America/New_York", WINTER))
+    assert verdict == ZoneVerdict(ZoneState.FITS, (), "America/New_York")
+    assert verdict.message == ""
     for name in ("America/Indiana/Indianapolis", "America/Detroit"):
         assert judge_zone(ZoneInfo(name), both_seasons("America/New_York")).fits
 
@@ -212,7 +234,7 @@ def test_all_evidence_for_a_zone_makes_it_fit() -> None:
 def test_wrong_zone_is_contradicted_by_both_seasons(zone: str, step: int, configured: str) -> None:
     verdict = judge_zone(ZoneInfo(configured), both_seasons(zone, step))
     if zone == configured:
-        assert verdict == ZoneVerdict(ZoneState.FITS)
+        assert verdict.fits
     elif verdict.is_contradicted:
         assert verdict.others[0] == zone
         assert configured not in verdict.others
@@ -223,11 +245,15 @@ def test_wrong_zone_is_contradicted_by_both_seasons(zone: str, step: int, config
 def test_utc_is_contradicted() -> None:
     verdict = judge_zone(ZoneInfo("UTC"), both_seasons("America/New_York"))
     assert (verdict.fits, verdict.others) == (False, ("America/New_York",))
+    assert verdict.problem == "the portal's times do not match UTC"
+    assert verdict.advice == zone_advice(verdict.others) == "set timezone: America/New_York"
 
 
 def test_one_range_only_makes_a_zone_suspect() -> None:
     seen = two_days("America/New_York", WINTER)
-    assert judge_zone(ZoneInfo("America/Chicago"), seen).state is ZoneState.SUSPECT
+    suspect = judge_zone(ZoneInfo("America/Chicago"), seen)
+    assert suspect.state is ZoneState.SUSPECT
+    assert suspect.problem == "so far, the portal's times do not match America/Chicago"
     (one,) = seen
     neighbour = OffsetEvidence(one.end, one.end + DAY, one.offset)
     assert judge_zone(ZoneInfo("America/Chicago"), [one, neighbour]).state is ZoneState.SUSPECT
@@ -237,20 +263,36 @@ def test_one_range_only_makes_a_zone_suspect() -> None:
 
 def test_zone_that_fits_in_part_is_not_contradicted() -> None:
     verdict = judge_zone(NEW_YORK, both_seasons("Etc/GMT+5"))
-    assert (verdict.fits, verdict.others) == (None, ("Etc/GMT+5",))
+    assert (verdict.state, verdict.others) == (ZoneState.PARTLY, ("Etc/GMT+5",))
+    assert verdict.message == (
+        "not all of the portal's times match America/New_York; set timezone: Etc/GMT+5; run smarthub-exporter check"
+    )
 
 
-def test_verdict_is_unknown_if_no_zone_fits() -> None:
-    odd = [OffsetEvidence(each.start, each.end, each.offset + 45 * MINUTE) for each in both_seasons("America/Chicago")]
-    assert judge_zone(NEW_YORK, odd) == ZoneVerdict(ZoneState.UNKNOWN)
+def shifted(zone: str, by: int) -> list[OffsetEvidence]:
+    """Return the evidence of both seasons with later labels."""
+    return [OffsetEvidence(each.start, each.end, each.offset + by) for each in both_seasons(zone)]
 
 
-def test_bills_support_a_zone_with_shifted_labels() -> None:
-    """If labels are the ends of intervals, they are an hour later, like the next zone."""
-    shifted = [OffsetEvidence(each.start, each.end, each.offset + HOUR) for each in both_seasons("America/Chicago")]
-    chicago, reads = ZoneInfo("America/Chicago"), [midnight(WINTER, "America/Chicago")]
-    assert judge_zone(chicago, shifted).is_contradicted
-    assert judge_zone(chicago, shifted, reads).fits is None
+def test_nothing_can_be_told_if_no_zone_fits() -> None:
+    verdict = judge_zone(NEW_YORK, shifted("America/Chicago", 45 * MINUTE))
+    assert (verdict.state, verdict.others) == (ZoneState.NO_ZONE, ())
+    assert verdict.problem == (
+        "the portal's times match no time zone of a US co-op, so America/New_York cannot be verified"
+    )
+    assert verdict.advice == "compare an hour of use with the SmartHub website"
+    assert judge_zone(NEW_YORK, ()).state is ZoneState.UNKNOWN
+
+
+@pytest.mark.parametrize("step", [QUARTER, HOUR])
+def test_bills_support_a_zone_with_shifted_labels(step: int) -> None:
+    """If labels are the ends of intervals, hourly ones are an hour later, like the next zone."""
+    late, chicago = shifted("America/Chicago", step), ZoneInfo("America/Chicago")
+    assert judge_zone(chicago, late).is_contradicted is (step == HOUR)
+    verdict = judge_zone(chicago, late, [midnight(WINTER, "America/Chicago")])
+    assert verdict.state is ZoneState.END_LABELS
+    assert verdict.problem == "the portal's billing dates match America/Chicago, its other times do not"
+    assert verdict.advice == "keep America/Chicago; the portal may label its intervals with their end"
 
 
 def test_bills_alone_support_but_never_contradict_a_zone() -> None:

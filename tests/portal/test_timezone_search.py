@@ -179,7 +179,7 @@ def test_location_with_two_days_of_data_shows_the_zone(
         search = search_zone(client, client.locations(), clock)
         assert {each.offset for each in search.evidence} == {offset(zone).total_seconds()}
         assert zone in search.zones
-        assert polls(portal) == 6
+        assert polls(portal) <= 6
 
 
 def offset(zone: str) -> timedelta:
@@ -198,7 +198,7 @@ def test_half_a_day_of_data_shows_no_zone(start_portal: StartPortal, sign_in: Si
     portal = start_portal(unbilled(METER))
     client = sign_in(portal)
     search = search_zone(client, client.locations(), clock)
-    assert (search.evidence, search.error, polls(portal)) == ((), None, 5)
+    assert (search.evidence, search.error, polls(portal)) == ((), None, 4)
 
 
 def test_failed_sign_in_during_the_search_is_raised(

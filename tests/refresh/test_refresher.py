@@ -16,7 +16,7 @@ from exporter.config import LocationChoice
 from exporter.intervals.model import Location, LocationKey
 from exporter.intervals.submeters import submeters_of
 from exporter.refresh.refresher import Refresher
-from exporter.refresh.status import FailureKind
+from exporter.refresh.status import FailureKind, withheld_locations
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
@@ -858,10 +858,70 @@ def test_wrong_zone_is_logged_with_the_one_that_fits(
     exporter = start_exporter(login_of(old_portal, zone=ZoneInfo("America/Chicago")))
     exporter.refresh()
     assert exporter.status.zone.others == ("America/New_York",)
-    warned = [record.getMessage() for record in caplog.records if "do not match" in record.getMessage()]
-    assert warned == [
-        "login coop: the portal's times do not match the zone America/Chicago; set timezone to America/New_York"
-    ]
+    warned = [record.getMessage() for record in caplog.records if exporter.status.zone.message in record.getMessage()]
+    assert warned == [f"login coop: data is withheld from /metrics: {exporter.status.zone.message}"]
+
+
+def withheld(exporter: Exporter) -> set[str]:
+    return {key.location for key in withheld_locations(exporter.refresher.statuses().values())}
+
+
+def test_wrong_hours_are_never_served(
+    start_portal: StartPortal, start_exporter: StartExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each location is withheld before its data is merged."""
+    exporter = start_exporter(login_of(start_portal(TWO), zone=ZoneInfo("America/Los_Angeles")))
+    merge, seen = exporter.store.merge, []
+
+    def merge_after_look(location: Location, *args: object, **options: object) -> list[tuple[str, str]]:
+        seen.append(location.key.location in withheld(exporter))
+        return merge(location, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(exporter.store, "merge", merge_after_look)
+    exporter.refresh()
+    assert seen == [True, True]
+    assert withheld(exporter) == {"70001", "70002"}
+    assert (exporter.status.up, len(exporter.location().meters)) == (True, 1), "state and up are unaffected"
+
+
+def test_wrong_hours_stay_withheld_after_a_restart(
+    old_portal: PortalServer, start_exporter: StartExporter, tmp_path: Path
+) -> None:
+    login = login_of(old_portal, zone=ZoneInfo("America/Los_Angeles"))
+    start_exporter(login, folder=tmp_path).refresh()
+    change(old_portal, poll=Poll.STATUS_503)
+    again = start_exporter(login, folder=tmp_path)
+    for _ in range(2):
+        assert again.location().meters[0].intervals
+        assert withheld(again) == {"70001"}
+        assert again.metric("smarthub_timezone_mismatch", login="coop") == 1
+        again.refresh()
+
+    change(old_portal, poll=Poll.OK)
+    fixed = start_exporter(login_of(old_portal), folder=tmp_path)
+    assert withheld(fixed) == set()
+    fixed.refresh()
+    assert_true(fixed, old_portal)
+
+
+@pytest.mark.parametrize("step", [900, 3600])
+def test_included_end_bound_changes_no_value(
+    start_portal: StartPortal, start_exporter: StartExporter, step: int
+) -> None:
+    house = replace(HOUSE, meters=(replace(METER, step=step),))
+    portal = start_portal(World(locations=(house,)), inclusive_end=True)
+    exporter = start_exporter(login_of(portal))
+    exporter.refresh()
+    assert exporter.status.zone.fits
+    assert_true(exporter, portal)
+
+
+def test_daylight_only_meter_is_served(start_portal: StartPortal, start_exporter: StartExporter) -> None:
+    portal = start_portal(SMALL, daylight_only=("81001",))
+    exporter = start_exporter(login_of(portal))
+    exporter.refresh()
+    assert withheld(exporter) == set()
+    assert_true(exporter, portal)
 
 
 def test_contradiction_lasts_until_the_times_fit(

@@ -6,8 +6,7 @@ from contextlib import closing
 from exporter.checks.findings import Bars, CheckItem, Finding, Heading
 from exporter.checks.login import login_findings
 from exporter.config import Login
-from exporter.discovery.look_around import LookAround
-from exporter.portal.timezone_search import Busy
+from exporter.discovery.look_around import Busy, LookAround
 from exporter.storage.state import StateFile
 
 from .clocks import ManualClock
