@@ -48,10 +48,15 @@ class Pages:
         statuses = self._refresher.statuses().values()
         has_data = any(meter.intervals for each in self._store.snapshot.locations.values() for meter in each.meters)
         self._was_ready |= has_data or any(each.up for status in statuses for each in status.locations.values())
+        zones = "".join(
+            f"login {name}: no data on /metrics because {status.zone.message}\n"
+            for name, status in self._refresher.statuses().items()
+            if status.zone.is_contradicted
+        )
         if self._was_ready:
-            return Response(200, b"ready\n")
+            return Response(200, f"ready\n{zones}".encode())
         reasons = "; ".join(dict.fromkeys(status.message for status in statuses if status.message))
-        return Response(503, f"not ready: {reasons}\n".encode())
+        return Response(503, f"not ready: {reasons}\n{zones}".encode())
 
     def _status_page(self, _: Request) -> Response:
         seen = summarize(

@@ -8,6 +8,7 @@ import requests
 
 from exporter import __version__
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
+from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.refresh.status import Failure, FailureKind, LocationStatus, LoginStatus
 from exporter.routes import Pages
 from exporter.web.server import Server
@@ -93,6 +94,18 @@ def test_an_exporter_that_is_not_ready_says_why(site: Site) -> None:
         each: login(up=False, message=each[:3], _70001=False) for each in ("one", "other", "one more")
     }
     assert site.answer("/-/ready") == (503, "not ready: one; oth\n")
+
+
+@pytest.mark.parametrize("known", [Snapshot(), Snapshot({KEY: METERED})])
+def test_readiness_names_a_wrong_zone(site: Site, known: Snapshot) -> None:
+    fitting = site.get("/-/ready")
+    site.store.snapshot = known
+    zone = ZoneVerdict(ZoneState.CONTRADICTED, ("America/Denver", "America/Phoenix"), "UTC")
+    site.refresher.given = {"farm": LoginStatus(zone=zone), "barn": LoginStatus()}
+    wrong = site.get("/-/ready")
+    assert wrong.status == (200 if known.locations else fitting.status)
+    _, said, end = wrong.body.decode().split("\n")
+    assert (said, end) == (f"login farm: no data on /metrics because {zone.message}", "")
 
 
 # -- other paths and methods

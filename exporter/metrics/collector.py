@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from ..intervals.model import Meter
 from ..intervals.submeters import submeters_of
 from ..refresh.refresher import Refresher
-from ..refresh.status import location_statuses
+from ..refresh.status import location_statuses, withheld_locations
 from ..storage.snapshots import SnapshotStore
 from . import families
 
@@ -32,13 +32,17 @@ class CurrentState(Collector):
         return collected.values()
 
     def _rows(self) -> Iterable[Row]:
-        for location in self._store.snapshot.locations.values():
+        snapshot, statuses = self._store.snapshot, self._refresher.statuses()
+        withheld = withheld_locations(statuses.values())
+        for location in snapshot.locations.values():
             labels = astuple(location.key)
             yield families.LOCATION_INFO, (*labels, location.name, location.timezone), 1
             submeters = submeters_of(location.meters)
             for meter in location.meters:
-                yield from _meter_rows(meter, (*labels, meter.info.number), submeters.get(meter.info.number, ""))
-        statuses = self._refresher.statuses()
+                number = meter.info.number
+                yield from _meter_rows(
+                    meter, (*labels, number), submeters.get(number, ""), is_withheld=location.key in withheld
+                )
         for login, status in statuses.items():
             yield families.UP, (login,), status.up
             yield families.LAST_REFRESH, (login,), status.last_refresh
@@ -51,12 +55,13 @@ class CurrentState(Collector):
             yield families.BACKFILL_NEEDED, astuple(key), day
 
 
-def _meter_rows(meter: Meter, labels: tuple[str, ...], submeter_of: str) -> Iterable[Row]:
+def _meter_rows(meter: Meter, labels: tuple[str, ...], submeter_of: str, *, is_withheld: bool) -> Iterable[Row]:
     info, latest = meter.info, meter.latest
     flags = ("true" if flag else "false" for flag in (info.parent, info.net))
     yield families.METER_INFO, (*labels, ",".join(info.flows), *flags, submeter_of), 1
     if latest:
         yield families.INTERVAL_SECONDS, labels, info.step
+    if latest and not is_withheld:
         yield families.LATEST_END, labels, latest.end
         yield families.LATEST_USAGE, labels, latest.usage
         yield families.LATEST_WATTS, labels, latest.watts

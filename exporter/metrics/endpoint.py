@@ -11,6 +11,7 @@ from prometheus_client.exposition import choose_encoder
 
 from ..clock import Clock
 from ..refresh.refresher import Refresher
+from ..refresh.status import withheld_locations
 from ..storage.snapshots import SnapshotStore
 from ..web.types import Request, Response
 from .compression import PagePart, gzipped
@@ -84,13 +85,15 @@ class MetricsEndpoint:
         return rendered[1]
 
     def _page(self, form: Format) -> Page:
-        """Return the page, rendered again if data is new or a sample left the window."""
+        """Return the page, rendered again if data is new, a sample left the window or the verdict on a zone changed."""
         snapshot = self._store.snapshot
+        withheld = withheld_locations(self._refresher.statuses().values())
         since = int((self._clock.now() - self._window) * 1000)
         with self._lock:
             page = self._pages.get(form)
-            if page is None or page.snapshot is not snapshot or page.oldest < since:
-                page = self._pages[form] = render(snapshot, since, form)
+            is_current = page is not None and page.snapshot is snapshot and page.withheld == withheld
+            if page is None or not is_current or page.oldest < since:
+                page = self._pages[form] = render(snapshot, since, form, withheld)
             return page
 
     def _warn_of_lost_timestamps(self, request: Request) -> None:

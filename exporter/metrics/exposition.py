@@ -27,11 +27,12 @@ class Format(Enum):
 class Page:
     """The timestamped part of /metrics for one snapshot.
 
-    whole: The text of all families. places: The position of each family in it, by name.
-    oldest: The timestamp of the oldest sample in ms; infinite if there is none.
+    withheld: The locations that it leaves out. whole: The text of all families. places: The position of each family in
+    it, by name. oldest: The timestamp of the oldest sample in ms; infinite if there is none.
     """
 
     snapshot: Snapshot
+    withheld: Collection[LocationKey]
     whole: PagePart
     places: Mapping[str, slice]
     oldest: float
@@ -41,8 +42,8 @@ class Page:
         return PagePart(b"".join(self.whole.body[place] for name, place in self.places.items() if name in names))
 
 
-def render(snapshot: Snapshot, since_ms: int, form: Format) -> Page:
-    """Render the samples since `since_ms`, grouped by series, oldest first."""
+def render(snapshot: Snapshot, since_ms: int, form: Format, withheld: Collection[LocationKey] = ()) -> Page:
+    """Render the samples since `since_ms`, grouped by series, oldest first, without those of withheld locations."""
     oldest = math.inf
     texts: list[bytes] = []
     places: dict[str, slice] = {}
@@ -50,13 +51,13 @@ def render(snapshot: Snapshot, since_ms: int, form: Format) -> Page:
     for family, samples_of in TIMESTAMPED:
         lines = [header(family)]
         for key, location in snapshot.locations.items():
-            for meter in location.meters:
+            for meter in () if key in withheld else location.meters:
                 samples = [sample for sample in samples_of(meter) if sample[2] >= since_ms]
                 oldest = min([oldest, *(stamp for _, _, stamp in samples)])
                 lines += sample_lines(family, key, meter, samples, form)
         texts.append("".join(lines).encode())
         places[family.name] = slice(size, size := size + len(texts[-1]))
-    return Page(snapshot, PagePart(b"".join(texts)), places, oldest)
+    return Page(snapshot, withheld, PagePart(b"".join(texts)), places, oldest)
 
 
 def header(family: Family) -> str:

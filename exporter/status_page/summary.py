@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from ..formatting import counted, lasting, local, local_date
 from ..intervals.model import LocationKey, Meter, Snapshot
 from ..intervals.submeters import submeters_of
-from ..refresh.status import Failure, FailureKind, LocationStatus, LoginStatus, location_statuses
+from ..refresh.status import Failure, FailureKind, LocationStatus, LoginStatus, location_statuses, withheld_locations
 from .condition import Condition, Severity, bad, good, listed, title_of, wait, zone_of
 from .figures import Figures, Freshness, figures_of, freshness
 
@@ -115,12 +115,10 @@ def _problems(status: LoginStatus, snapshot: Snapshot) -> Iterator[Condition]:
     The same failure of several locations is one problem.
     """
     if status.zone.is_contradicted:
-        fitting = " or ".join(status.zone.others)
-        cure = f"to {fitting}, which fits" if fitting else "(smarthub-exporter check tells which fits)"
         yield bad(
-            "Time zone does not fit",
-            "The portal's times contradict the configured timezone: every figure may be off by hours. Correct timezone"
-            f" in the configuration {cure}, and restart.",
+            "Wrong time zone",
+            f"No data of this login is on /metrics because {status.zone.message}. Restart the exporter after the fix."
+            " The figures below may be off by hours.",
         )
     concerned: dict[Failure, list[str]] = {_alike(failure): [] for failure in status.failures}
     for key, location in status.locations.items():
@@ -145,10 +143,13 @@ def _alike(failure: Failure) -> Failure:
 
 def _meters(snapshot: Snapshot, statuses: Mapping[str, LoginStatus], now: float) -> Iterator[MeterView]:
     known = location_statuses(statuses.values())
+    withheld = withheld_locations(statuses.values())
     for key in sorted({*snapshot.locations, *known}):
         location = snapshot.locations.get(key)
         zone, title = zone_of(location), title_of(key, location)
         refresh = _refresh_condition(known.get(key))
+        if key in withheld:
+            refresh = bad("Wrong time zone", "Not on /metrics; see the login above for the reason.")
         meters = location.meters if location else ()
         submeters = submeters_of(meters)
         for meter in meters or (None,):

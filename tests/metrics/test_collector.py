@@ -88,6 +88,17 @@ def test_a_meter_reports_its_resolution() -> None:
     assert state(snapshot_of(meter))["smarthub_interval_seconds"] == [(LABELS, 300)]
 
 
+def test_a_wrong_zone_leaves_only_what_has_no_time() -> None:
+    meter = Meter(MeterInfo("81001"), (Interval(T - 900, T, 0.25, 1, 0.1, 1, 0.03, 1),))
+    status = LoginStatus(
+        up=True, locations={KEY: LocationStatus(up=True)}, zone=ZoneVerdict(ZoneState.CONTRADICTED, ("UTC",))
+    )
+    found = state(snapshot_of(meter), {"farm": status})
+    for name in ("location_info", "meter_info", "interval_seconds", "up", "location_up", "timezone_mismatch"):
+        assert [value for _, value in found.pop(f"smarthub_{name}")] == [900.0 if name == "interval_seconds" else 1.0]
+    assert not [name for name, samples in found.items() if samples and "latest" in name]
+
+
 # -- locations and meters
 
 

@@ -7,7 +7,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.intervals.model import Meter, MeterInfo, Snapshot
-from exporter.refresh.status import LoginStatus
+from exporter.metrics.exposition import Format
+from exporter.portal.timezone import ZoneState, ZoneVerdict
+from exporter.refresh.status import LocationStatus, LoginStatus
 
 from ..support.exposition import WINDOW, Exposition
 from ..support.snapshots import (
@@ -92,6 +94,34 @@ def test_an_unknown_name_returns_an_empty_page(exposition: Exposition) -> None:
     query = {"name[]": ["smarthub_nothing"]}
     assert exposition.get(query).body == b""
     assert exposition.get(query, accept=OPENMETRICS).body == b"# EOF\n"
+
+
+# -- a wrong zone
+
+
+@pytest.mark.parametrize("accept", ["", OPENMETRICS])
+def test_page_withholds_the_data_of_a_wrong_zone(exposition: Exposition, accept: str) -> None:
+    found = {KEY: LocationStatus(up=True)}
+    wrong = ZoneVerdict(ZoneState.CONTRADICTED, ("America/Denver",))
+
+    def samples() -> list[str]:
+        lines = exposition.get({"collect[]": ["intervals"]}, accept=accept).body.decode().splitlines()
+        return [line for line in lines if not line.startswith("#")]
+
+    before = samples()
+    exposition.statuses["farm"] = LoginStatus(locations=found, zone=wrong)
+    assert samples() == []
+    assert KEY.location in exposition.text(collect="exporter")
+    assert "smarthub_latest_usage_kwh{" not in exposition.text(collect="exporter")
+    exposition.statuses["farm"] = LoginStatus(locations=found)
+    assert samples() == before != []
+
+
+def test_page_of_a_wrong_zone_is_rendered_once(exposition: Exposition) -> None:
+    zone = ZoneVerdict(ZoneState.CONTRADICTED, ("America/Denver",))
+    exposition.statuses["farm"] = LoginStatus(locations={KEY: LocationStatus(up=True)}, zone=zone)
+    pages = [exposition.endpoint._page(Format.TEXT) for _ in range(2)]
+    assert pages[0] is pages[1]
 
 
 # -- formats

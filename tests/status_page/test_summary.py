@@ -215,24 +215,18 @@ def test_a_location_that_is_no_longer_read_says_so() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("zones", "cure"),
-    [
-        ((), "(smarthub-exporter check tells which fits)"),
-        (("America/Denver", "America/Phoenix"), "to America/Denver or America/Phoenix, which fits"),
-    ],
-)
-def test_a_contradicted_zone_is_a_failure(zones: tuple[str, ...], cure: str) -> None:
-    zone = ZoneVerdict(ZoneState.CONTRADICTED, zones)
+def test_a_contradicted_zone_is_a_failure() -> None:
+    zone = ZoneVerdict(ZoneState.CONTRADICTED, ("America/Denver",), ZONE.key)
     view = seen(snapshot_of(FARM), replace(login(FARM), zone=zone))
-    assert view.condition == view.logins[0].condition == bad("Time zone does not fit")
+    assert view.condition == view.logins[0].condition == bad("Wrong time zone")
     (problem,) = view.logins[0].problems
     assert problem.detail == (
-        "The portal's times contradict the configured timezone: every figure may be off by hours. Correct timezone in"
-        f" the configuration {cure}, and restart."
+        f"No data of this login is on /metrics because {zone.message}. Restart the exporter after the fix."
+        " The figures below may be off by hours."
     )
+    assert [each.words for each in view.meters[0].conditions] == ["Wrong time zone"]
     both = seen(snapshot_of(FARM), replace(login(FARM, down={"no answer": [BARN]}), zone=zone))
-    assert both.logins[0].condition == bad("Time zone does not fit")
+    assert both.logins[0].condition == bad("Wrong time zone")
     assert len(both.logins[0].problems) == 2
 
 
