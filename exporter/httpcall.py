@@ -1,6 +1,9 @@
 """HTTP calls to portals and databases: limited in time and size."""
 
 import codecs
+import http.client
+import io
+import socket
 import ssl
 import time
 from base64 import b64encode
@@ -13,6 +16,8 @@ from enum import Enum, auto
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 from urllib3.exceptions import ProtocolError as BrokenMessage
 from urllib3.exceptions import TimeoutError as TimedOut
@@ -20,6 +25,9 @@ from urllib3.exceptions import TimeoutError as TimedOut
 from . import __version__
 
 _CHUNK = 64 * 1024
+_MOST_INTERIM = 20  # responses before the real one, such as 103 Early Hints
+_MOST_COOKIES = 20
+_LONGEST_COOKIE = 4096  # characters
 
 
 class CallFailure(Enum):
@@ -35,16 +43,22 @@ class CallFailure(Enum):
     UNREACHABLE = auto()
     BROKE_OFF = auto()
     UNREADABLE = auto()
+    TOO_LARGE = auto()
+
+
+class _TooLargeError(requests.RequestException):
+    """The response, or one of its lines, is larger than the limit."""
 
 
 _KINDS: tuple[tuple[tuple[type[BaseException], ...], CallFailure], ...] = (
+    ((_TooLargeError,), CallFailure.TOO_LARGE),
     ((ssl.SSLCertVerificationError,), CallFailure.UNTRUSTED),
     ((requests.exceptions.SSLError, ssl.SSLError), CallFailure.TLS),
     ((requests.exceptions.ProxyError,), CallFailure.PROXY),
     ((NameResolutionError,), CallFailure.UNKNOWN_HOST),
     ((ConnectionRefusedError,), CallFailure.REFUSED),
     ((NewConnectionError,), CallFailure.UNREACHABLE),  # urllib3 derives it from its timeout error
-    ((requests.Timeout, TimedOut), CallFailure.TIMED_OUT),
+    ((requests.Timeout, TimedOut, TimeoutError), CallFailure.TIMED_OUT),
     ((requests.ConnectionError,), CallFailure.UNREACHABLE),
     ((BrokenMessage,), CallFailure.BROKE_OFF),
 )
@@ -147,7 +161,7 @@ class CallLimits:
     """Limits of a call.
 
     connect, read, total: seconds to connect, between two packets, and for a complete response. stream: seconds for a
-    response that is read line by line. body, line: bytes.
+    response that is read line by line. body, line: bytes after unpacking.
     """
 
     connect: float = 10.0
@@ -161,10 +175,88 @@ class CallLimits:
 DEFAULT_LIMITS = CallLimits()
 
 
+class _TimedReader(io.RawIOBase):
+    """The bytes of a connection, as long as there is time for the response.
+
+    A timeout of the socket alone would not end a response that trickles in forever.
+    """
+
+    def __init__(self, raw: io.RawIOBase, is_late: Callable[[], bool]) -> None:
+        self._raw = raw
+        self._is_late = is_late
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:  # noqa: ANN401 - a writable buffer
+        if self._is_late():
+            raise TimeoutError("the response took too long")
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """A response that skips interim ones; http.client takes any but 100 for the real one."""
+
+    def __init__(self, sock: socket.socket, *, is_late: Callable[[], bool], **options: Any) -> None:  # noqa: ANN401
+        super().__init__(sock, **options)
+        self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), is_late))
+
+    def begin(self) -> None:
+        for _ in range(_MOST_INTERIM):
+            super().begin()
+            if self.status not in range(http.HTTPStatus.PROCESSING, http.HTTPStatus.OK):
+                return
+            self.headers = self.msg = None  # type: ignore[assignment]  # the next begin() reads again
+        raise http.client.HTTPException("too many interim responses")
+
+
+class _Adapter(HTTPAdapter):
+    """The connections of a session; `respond` makes their responses, in place of http.client.HTTPResponse."""
+
+    def __init__(self, respond: Callable[..., http.client.HTTPResponse]) -> None:
+        self._respond = respond
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        super().init_poolmanager(*args, **options)
+        self._set_up(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401
+        return self._set_up(super().proxy_manager_for(proxy, **options))
+
+    def _set_up(self, manager: Any) -> Any:  # noqa: ANN401 - requests has no types for it
+        attributes = {"response_class": staticmethod(self._respond)}
+        manager.pool_classes_by_scheme = {
+            scheme: type("Pool", (pool,), {"ConnectionCls": type("Connection", (pool.ConnectionCls,), attributes)})
+            for scheme, pool in manager.pool_classes_by_scheme.items()
+        }
+        return manager
+
+
+class _CookieJar(RequestsCookieJar):
+    """Few and small cookies: a portal that sets new ones with each response would reject its own request headers."""
+
+    def set_cookie(self, cookie: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        if len(self) < _MOST_COOKIES and len(cookie.value or "") <= _LONGEST_COOKIE:
+            super().set_cookie(cookie, *args, **options)
+
+
+class _Session(requests.Session):
+    """A session that follows no redirects; requests would read their bodies without a limit."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - named by the base class
+        return None
+
+
 class HttpClient:
     """The connections to one server. Redirects are not followed.
 
-    ticks: a monotonic clock that limits the total time. options: arguments for the requests library on every call.
+    keeps_cookies: whether the cookies of one response go into the next call. ticks: a monotonic clock that limits the
+    total time. options: arguments for the requests library on every call.
     """
 
     def __init__(
@@ -176,12 +268,22 @@ class HttpClient:
         ticks: Callable[[], float] = time.monotonic,
         **options: Any,  # noqa: ANN401 - verify, proxies: arguments of requests
     ) -> None:
+        self.keeps_cookies = False
         self._base_url = base_url
         self._limits = limits
         self._ticks = ticks
+        self._until = 0.0
         self._options = options
-        self._session = requests.Session()
+        self._session = _Session()
+        self._session.cookies = _CookieJar()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, _Adapter(self._respond))
         self._session.headers.update({"User-Agent": f"smarthub-exporter/{__version__}", **(headers or {})})
+
+    @property
+    def has_cookies(self) -> bool:
+        """Whether the last response set a cookie, or cookies are kept."""
+        return bool(self._session.cookies)
 
     def close(self) -> None:
         """Close the connections."""
@@ -196,22 +298,28 @@ class HttpClient:
             return self.read(response)
 
     @contextmanager
-    def open(self, method: str, path: str, **content: Any) -> Iterator[requests.Response]:  # noqa: ANN401
+    def open(self, method: str, path: str, *, is_stream: bool = False, **content: Any) -> Iterator[requests.Response]:  # noqa: ANN401
         """Make one call without reading the body.
 
-        Raises CallFailedError, also for errors inside the block.
+        is_stream: it is read line by line, which may take longer. Raises CallFailedError, also for errors inside the
+        block.
         """
         limits = self._limits
+        self._until = self._ticks() + (limits.stream if is_stream else limits.total)
+        if not self.keeps_cookies:
+            self._session.cookies.clear()
         try:
             with self._session.request(
                 method,
                 self._base_url + path,
                 timeout=(limits.connect, limits.read),
-                allow_redirects=False,
                 stream=True,
                 **self._options,
                 **content,
             ) as response:
+                # Each layer may multiply what the one above it makes, without any output.
+                if "," in response.headers.get("Content-Encoding", ""):
+                    raise requests.exceptions.ContentDecodingError("packed several times")
                 yield response
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise CallFailedError(error) from error
@@ -219,31 +327,29 @@ class HttpClient:
     def read(self, response: requests.Response) -> ClientResponse:
         """Read the body of an open response, up to the limit."""
         body = bytearray()
-        for part in self._parts(response, self._limits.total):
+        for part in _parts(response):
             body += part
             if len(body) > self._limits.body:
-                raise requests.ConnectionError("the response is too large")
+                raise _TooLargeError("the response is too large")
         return ClientResponse(response.status_code, response.headers, bytes(body))
 
     def lines(self, response: requests.Response) -> Iterator[bytes]:
         """Read an open response of any length line by line, without empty lines."""
         rest = b""
-        for part in self._parts(response, self._limits.stream):
+        for part in _parts(response):
             *whole, rest = (rest + part).split(b"\n")
             yield from filter(None, whole)
             if len(rest) > self._limits.line:
-                raise requests.ConnectionError("a line is too large")
+                raise _TooLargeError("a line is too large")
         if rest:
             yield rest
 
-    def _parts(self, response: requests.Response, seconds: float) -> Iterator[bytes]:
-        """Read the body as it arrives.
+    def _respond(self, sock: socket.socket, **options: Any) -> http.client.HTTPResponse:  # noqa: ANN401
+        until = self._until
+        return _Response(sock, is_late=lambda: self._ticks() > until, **options)
 
-        A read timeout alone would not end a response that trickles in forever.
-        """
-        until = self._ticks() + seconds
-        # read1 returns what has arrived so far; iter_content would wait for a full chunk.
-        while part := response.raw.read1(_CHUNK, decode_content=True):
-            yield part
-            if self._ticks() > until:
-                raise requests.Timeout("the response took too long")
+
+def _parts(response: requests.Response) -> Iterator[bytes]:
+    """Read the body as it arrives, unpacked, in small parts."""
+    # read1 returns what has arrived so far; iter_content would wait for a full chunk.
+    return iter(lambda: response.raw.read1(_CHUNK, decode_content=True), b"")

@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -181,6 +181,72 @@ def test_server_date_is_read(header: str, date: float | None) -> None:
     assert ClientResponse(200, {}, b"").date is None
 
 
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+GOING_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@pytest.mark.parametrize("interim", [HINTS, 5 * HINTS, GOING_ON + HINTS, HINTS + GOING_ON + HINTS])
+def test_interim_responses_are_skipped(listen: Listen, interim: bytes) -> None:
+    response = call(f"http://{listen(sends(interim, OK))}")
+    assert (response.status, response.body) == (200, b"ok")
+    assert "Link" not in response.headers
+
+
+def test_interim_responses_are_skipped_behind_a_proxy(listen: Listen) -> None:
+    proxy = listen(sends(HINTS, OK))
+    assert call("http://novec.smarthub.coop", proxies={"http": f"http://{proxy}"}).body == b"ok"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [1000 * HINTS, b"HTTP/1.1 200 OK\r\n" + 200 * b"X: y\r\n", b"HTTP/1.1 200 OK\r\nX: " + 100_000 * b"y"],
+    ids=["interim", "many", "long"],
+)
+def test_head_has_a_maximum_size(listen: Listen, head: bytes) -> None:
+    assert failure_of(f"http://{listen(sends(head))}") is CallFailure.UNREACHABLE
+
+
+# -- cookies
+
+
+def cookies_sent(listen: Listen, client_of: Callable[[str], HttpClient], *set_cookie: str) -> list[str]:
+    """Return the Cookie header of three calls, each answered with these cookies."""
+    sent: list[str] = []
+
+    def serve(connection: socket.socket) -> None:
+        lines = connection.recv(65536).decode().splitlines()
+        sent.append(next((line.removeprefix("Cookie: ") for line in lines if line.startswith("Cookie: ")), ""))
+        cookies = "".join(f"Set-Cookie: {each.replace('#', str(len(sent)))}\r\n" for each in set_cookie)
+        connection.sendall(f"HTTP/1.1 200 OK\r\nConnection: close\r\n{cookies}\r\n".encode())
+
+    with closing(client_of(f"http://{listen(serve)}")) as client:
+        for _ in range(3):
+            client.call("GET", "/x")
+    return sent
+
+
+def keeping(url: str) -> HttpClient:
+    client = HttpClient(url, LIMITS)
+    client.keeps_cookies = True
+    return client
+
+
+def test_cookies_are_dropped_after_each_call(listen: Listen) -> None:
+    assert cookies_sent(listen, lambda url: HttpClient(url, LIMITS), "session=abc") == ["", "", ""]
+
+
+def test_cookies_are_sent_back_if_they_are_kept(listen: Listen) -> None:
+    assert cookies_sent(listen, keeping, "session=abc") == ["", "session=abc", "session=abc"]
+
+
+def test_few_and_small_cookies_are_kept(listen: Listen) -> None:
+    many = [f"c{number}x#={'y' * 100}" for number in range(15)]
+    last = cookies_sent(listen, keeping, f"large={'y' * 5000}", *many)[-1]
+    assert last.count("=") == 20
+    assert "large" not in last
+
+
 # -- failures
 
 
@@ -236,12 +302,12 @@ def test_response_that_breaks_off_or_is_not_http(listen: Listen, answer: bytes, 
     assert failure_of(f"http://{listen(sends(answer))}") is kind
 
 
-def dribbles(clock: ManualClock, head: str, piece: bytes) -> Serve:
-    """Send a body that never ends: a piece every ten seconds."""
+def dribbles(clock: ManualClock, start: str, piece: bytes) -> Serve:
+    """Send a response that never ends: a piece every ten seconds."""
 
     def serve(connection: socket.socket) -> None:
         connection.recv(65536)
-        connection.sendall(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode())
+        connection.sendall(f"HTTP/1.1 {start}".encode())
         for _ in range(1000):
             connection.sendall(piece)
             clock.advance(10.0)
@@ -250,18 +316,31 @@ def dribbles(clock: ManualClock, head: str, piece: bytes) -> Serve:
     return serve
 
 
-@pytest.mark.parametrize("head", ["Content-Length: 100000", "Connection: close", "Content-Encoding: identity"])
-def test_endless_body_is_given_up(listen: Listen, clock: ManualClock, head: str) -> None:
-    started, url = clock.monotonic(), f"http://{listen(dribbles(clock, head, b'x'))}"
+ENDLESS = {
+    "length": ("200 OK\r\nContent-Length: 100000\r\n\r\n", b"x"),
+    "closed": ("200 OK\r\nConnection: close\r\n\r\n", b"x"),
+    "identity": ("200 OK\r\nContent-Encoding: identity\r\n\r\n", b"x"),
+    "empty gzip": ("200 OK\r\nContent-Encoding: gzip\r\n\r\n", gzip.compress(b"")),
+    "redirect": ("302 Found\r\nLocation: /x\r\n\r\n", b"x"),
+    "header": ("200 OK\r\nX-Y: ", b"x"),
+    "interim": ("100 Continue\r\n\r\n", GOING_ON),
+    "chunk size": ("200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+    "trailer": ("200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n"),
+}
+
+
+@pytest.mark.parametrize(("start", "piece"), ENDLESS.values(), ids=ENDLESS)
+def test_endless_response_is_given_up(listen: Listen, clock: ManualClock, start: str, piece: bytes) -> None:
+    started, url = clock.monotonic(), f"http://{listen(dribbles(clock, start, piece))}"
     assert failure_of(url, CallLimits(total=120.0), clock) is CallFailure.TIMED_OUT
     assert 120.0 < clock.monotonic() - started < 500.0
 
 
 def test_endless_lines_are_given_up(listen: Listen, clock: ManualClock) -> None:
-    started, url = clock.monotonic(), f"http://{listen(dribbles(clock, 'Connection: close', b'line'))}"
-    client = HttpClient(url, CallLimits(stream=120.0), ticks=clock.monotonic)
-    with closing(client), pytest.raises(CallFailedError) as caught, client.open("GET", "/x") as response:
-        list(client.lines(response))
+    started, url = clock.monotonic(), f"http://{listen(dribbles(clock, *ENDLESS['closed']))}"
+    client = HttpClient(url, CallLimits(total=20.0, stream=120.0), ticks=clock.monotonic)
+    with closing(client), pytest.raises(CallFailedError) as caught, client.open("GET", "/x", is_stream=True) as got:
+        list(client.lines(got))
     assert caught.value.kind is CallFailure.TIMED_OUT
     assert 120.0 < clock.monotonic() - started < 500.0
 
@@ -280,10 +359,32 @@ def test_stalled_body_is_given_up(listen: Listen) -> None:
 def test_body_and_line_have_a_maximum_size(requests_mock: requests_mock.Mocker) -> None:
     requests_mock.get(f"{URL}/x", content=b"x" * 200_000)
     assert len(call(URL, CallLimits(body=200_000)).body) == 200_000
-    assert failure_of(URL, CallLimits(body=199_999)) is CallFailure.UNREACHABLE
+    assert failure_of(URL, CallLimits(body=199_999)) is CallFailure.TOO_LARGE
     client = HttpClient(URL, CallLimits(line=1000))
-    with closing(client), pytest.raises(CallFailedError), client.open("GET", "/x") as response:
+    with closing(client), pytest.raises(CallFailedError) as caught, client.open("GET", "/x") as response:
         list(client.lines(response))
+    assert caught.value.kind is CallFailure.TOO_LARGE
+
+
+BOMB = gzip.compress(bytes(64 << 20))
+
+
+@pytest.mark.parametrize("status", ["200 OK", "302 Found\r\nLocation: /elsewhere"], ids=["body", "redirect"])
+def test_unpacking_stops_at_the_limit(listen: Listen, status: str) -> None:
+    head = f"HTTP/1.1 {status}\r\nContent-Encoding: gzip\r\nContent-Length: {len(BOMB)}\r\n\r\n"
+    url = f"http://{listen(sends(head.encode(), BOMB))}"
+    tracemalloc.start()
+    try:
+        assert failure_of(url, CallLimits(body=1 << 20)) is CallFailure.TOO_LARGE
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_body_that_is_packed_twice_is_not_unpacked(listen: Listen) -> None:
+    body = gzip.compress(gzip.compress(b"text"))
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\nContent-Length: {len(body)}\r\n\r\n"
+    assert failure_of(f"http://{listen(sends(head.encode(), body))}") is CallFailure.UNREADABLE
 
 
 # -- TLS

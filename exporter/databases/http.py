@@ -168,7 +168,7 @@ class DatabaseHttp:
 
         Raises DatabaseError.
         """
-        with self._open("GET", path, (), params=params) as response:
+        with self._open("GET", path, (), params=params, is_stream=True) as response:
             for line in self._client.lines(response):
                 yield self._taken(line, take)
 
