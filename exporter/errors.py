@@ -11,6 +11,7 @@ SmartHubError
     ├── PendingError       the portal is still computing
     ├── TransportError     no usable response: network, server error, maintenance page
     └── ProtocolError      a response of unknown shape
+        └── TooLargeError  a response that is too large to read
 
 Messages never contain passwords, tokens, names of people or addresses.
 """
@@ -165,3 +166,10 @@ class ProtocolError(PortalError):
     """
 
     reason = Reason.PROTOCOL
+
+
+class TooLargeError(ProtocolError):
+    """A response that is too large to read.
+
+    See docs/portal.md, "Ranges".
+    """

@@ -4,19 +4,18 @@ Users may paste these lines into a public issue. Keys and values are shown only 
 else only the type is shown. The portal uses location and meter numbers as keys, so keys can be personal too.
 """
 
-import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
 
+from ..errors import TooLargeError
 from ..httpcall import ClientResponse
-from .parsing import Json
+from .parsing import Json, loads
 
 log = logging.getLogger(__name__)
 
 _LONGEST_SHAPE = 3500  # characters; leaves room for the rest of a line of 4000
-_LARGEST_BODY = 16 * 1024 * 1024  # bytes; larger than any usage answer
 _LOOKED_AT = 10  # elements of a list; a poll has one entry of each type
 
 
@@ -109,11 +108,9 @@ def trace(endpoint: str, method: str, path: str, seconds: float, outcome: Client
 def _shape_of_body(body: bytes) -> str:
     if not body:
         return "empty"
-    if len(body) > _LARGEST_BODY:
-        return "too large to look at"
     try:
-        return shape(json.loads(body))
-    except (ValueError, RecursionError):
+        return shape(loads(body))
+    except (ValueError, RecursionError, TooLargeError):
         return "other"
 
 

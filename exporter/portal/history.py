@@ -6,7 +6,7 @@ See docs/portal.md, "Ranges".
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from ..errors import PendingError, PortalError, ProtocolError
+from ..errors import PendingError, PortalError, ProtocolError, TooLargeError
 from ..intervals.model import DAILY as DAILY_STEP
 from ..intervals.model import Meter
 from ..intervals.submeters import circular_submeters
@@ -160,8 +160,14 @@ class LocationHistory:
         ranges = [(max(0, last - self._longest), last) for last in range(len(midnights) - 1, 0, -self._longest)]
         failed: PortalError | None = None
         failed_days = pending_ranges = 0
+        fitting = LONGEST_RANGE  # an answer that is too large shows that others of this length are
         while ranges:
             first, last = ranges.pop(0)
+            days = last - first
+            middle = first + days // 2
+            if days > fitting:
+                ranges[:0] = [(middle, last), (first, middle)]
+                continue
             begin, until = midnights[first], midnights[last]
             query = UsageQuery(self._account, self._location, time_frame, begin, until, self._clock)
             try:
@@ -174,10 +180,10 @@ class LocationHistory:
                     answers.append(read_intervals(answer, self._clock, begin, until, known.steps))
                 pending_ranges = 0
             except (PendingError, ProtocolError) as error:
-                days = last - first
-                middle = first + days // 2
                 pending_ranges += isinstance(error, PendingError)
                 if days > 1:
+                    if isinstance(error, TooLargeError):
+                        fitting = (days + 1) // 2
                     self._longest = min(self._longest, (days + 1) // 2)
                     if pending_ranges < _PENDING_RANGES:
                         ranges[:0] = [(middle, last), (first, middle)]

@@ -1,17 +1,16 @@
 """HTTP calls to a portal: counted, traced, and failures turned into advice."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..clock import Clock
-from ..errors import TRY_LATER, ProtocolError, TransportError
+from ..errors import TRY_LATER, ProtocolError, TooLargeError, TransportError
 from ..httpcall import Authorization, CallFailedError, CallFailure, CallLimits, ClientResponse, HttpClient
 from .debug_trace import trace
-from .parsing import Json
+from .parsing import Json, loads
 
-_LIMITS = CallLimits(body=128 * 1024 * 1024)
+_LIMITS = CallLimits(body=16 * 1024 * 1024)
 RETRY_WAITS = (2.0,)  # one retry after a failed connection costs the portal less than another refresh
 _BUSY = (429, 502, 503, 504)
 _UNREACHABLE = ("cannot reach {}, or the connection was lost", "check api_url and the network")
@@ -26,6 +25,7 @@ _FAILURES = {
     CallFailure.TIMED_OUT: ("{} did not answer in time", TRY_LATER),
     CallFailure.BROKE_OFF: ("{} broke off in the middle of its response", TRY_LATER),
     CallFailure.UNREADABLE: ("{} sent a response that cannot be read", TRY_LATER),
+    CallFailure.TOO_LARGE: ("{} sent a response of more than 16 MiB", ""),
 }
 """What happened, and what to do."""
 
@@ -36,7 +36,7 @@ Observer = Callable[[str, str, float], None]
 def read_json(response: ClientResponse, what: str) -> Json:
     """Read a response as JSON.
 
-    Raises TransportError for a web page and ProtocolError for anything else.
+    Raises TransportError for a web page, TooLargeError for too many values, and ProtocolError for anything else.
     """
     if response.is_page:
         raise TransportError(
@@ -45,7 +45,7 @@ def read_json(response: ClientResponse, what: str) -> Json:
             advice="it may be down for maintenance, or api_url is not a SmartHub portal",
         )
     try:
-        return json.loads(response.body)
+        return loads(response.body)
     except (ValueError, RecursionError):
         raise ProtocolError(f"the portal's response is not JSON ({len(response.body)} bytes)", about=what) from None
 
@@ -75,7 +75,7 @@ class Transport:
         """Make one call and read the complete response.
 
         endpoint: the call's name in metrics and logs. Neither it nor the path may contain personal data. Raises
-        TransportError, but only for error statuses that mean the same for every call.
+        TransportError, but only for error statuses that mean the same for every call, and TooLargeError.
         """
         started = self._clock.monotonic()
 
@@ -89,7 +89,8 @@ class Transport:
         except CallFailedError as failed:
             note("error", failed.error)
             what, advice = _FAILURES.get(failed.kind, _UNREACHABLE)
-            raise TransportError(what.format(self._host), advice=advice) from failed
+            kind = TooLargeError if failed.kind is CallFailure.TOO_LARGE else TransportError
+            raise kind(what.format(self._host), advice=advice) from failed
         note(str(response.status), response)
         # These statuses mean the same for every call.
         if 300 <= response.status < 400:  # noqa: PLR2004

@@ -256,7 +256,8 @@ class SimulatedPortal:
         if settings.poll is Poll.PENDING or days > settings.slow_days + 0.5 or self._is_pending(body):
             return _json({"status": "PENDING"})
         response = _json(usage_answer(question, replace(self.almanac, settings=settings)))
-        return replace(response, cut_off=settings.poll is Poll.CUT_OFF)
+        padded = response.body + b" " * round(days * settings.padding)
+        return replace(response, body=padded, cut_off=settings.poll is Poll.CUT_OFF)
 
     def _question(self, asked: dict[str, Json], user: UserSpec) -> Question | None:
         if (asked["screen"], asked["industries"], asked["userId"]) != ("USAGE_EXPLORER", ["ELECTRIC"], user.username):

@@ -123,6 +123,7 @@ class Settings:
     - `refused_locations`: numbers of locations whose polls are answered with 403
     - `pending`: how often a poll is PENDING first
     - `longest_days`, `slow_days`: longer ranges are FAILED, or stay PENDING
+    - `padding`: bytes without meaning in an answer for each of its days
     - `token_life`: lifetime of a token
     - `expires_in_ms`: `expiration` is in milliseconds, without `expiresIn`
     - `shuffled`: the points are in no order
@@ -153,6 +154,7 @@ class Settings:
     pending: int = 1
     longest_days: int = 1000
     slow_days: int = 1000
+    padding: int = 0
     token_life: float = 299.0
     expires_in_ms: bool = False
     shuffled: bool = False

@@ -118,7 +118,6 @@ def test_only_a_known_media_type_is_shown(lines: Lines, header: str, shown: str)
 
 
 EVERYTHING = {name: [dict.fromkeys(FIELDS)] for name in FIELDS}
-LARGEST = 16 * 1024 * 1024
 
 
 @pytest.mark.parametrize(
@@ -131,8 +130,7 @@ LARGEST = 16 * 1024 * 1024
         pytest.param(b"[" * 200_000 + b"]" * 200_000, "other", id="deep"),
         pytest.param(b"9" * 5000, "other", id="a number with too many digits"),
         pytest.param(b"\xef\xbb\xbf{}", "{}", id="JSON after a byte order mark"),
-        pytest.param(b" " * (LARGEST - 2) + b"{}", "{}", id="as large as it may be"),
-        pytest.param(b" " * (LARGEST - 1) + b"{}", '"too large to look at"', id="too large"),
+        pytest.param(b"[" + b"1," * 1_000_000 + b"1]", "other", id="too many values"),
     ],
 )
 def test_only_the_size_of_other_bodies_is_shown(lines: Lines, body: bytes, shown: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.errors import CredentialsError, PendingError, PortalError, ProtocolError, TransportError
+from exporter.errors import CredentialsError, PendingError, PortalError, ProtocolError, TooLargeError, TransportError
 from exporter.intervals.model import DAILY as DAY_STEP
 from exporter.intervals.model import Reading
 from exporter.portal.history import History, KnownMeters, LocationHistory
@@ -153,6 +153,21 @@ def test_length_that_the_portal_can_answer_is_found_soon(longest: int) -> None:
     location = history_of(portal)
     history = [fetch(location, 35) for _ in range(6)][-1]
     assert (days_had(history), history.error) == (dates(35), None)
+
+
+@pytest.mark.parametrize(
+    ("longest", "requests"),
+    [
+        (15, [30, 15, 15, 15]),
+        (7, [30, 15, 8, *[4, 4, 4, 3] * 3]),
+        (1, [30, 15, 8, 4, 2, *[1] * 45]),
+    ],
+)
+def test_length_of_large_answers_is_tried_once(longest: int, requests: list[int]) -> None:
+    portal = Portal(refuses=beyond(longest, TooLargeError))
+    history = fetch(portal, 45)
+    assert (days_had(history), history.error) == (dates(45), None)
+    assert portal.days() == requests
 
 
 def test_portal_that_is_always_pending_gets_few_requests() -> None:

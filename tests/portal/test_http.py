@@ -8,7 +8,7 @@ import pytest
 import requests
 import requests_mock
 
-from exporter.errors import ProtocolError, TransportError
+from exporter.errors import ProtocolError, TooLargeError, TransportError
 from exporter.httpcall import Authorization, ClientResponse
 from exporter.portal.http import Transport, read_json
 
@@ -83,6 +83,14 @@ def test_failure_is_one_line_with_advice(
 ) -> None:
     requests_mock.get(f"{URL}/x", exc=error("userId=member@example.org\nsecond line"))
     assert message_of(transport) == message
+    assert seen == [("x", "error", 0.0)]
+
+
+def test_response_that_is_too_large(transport: Transport, requests_mock: requests_mock.Mocker, seen: Seen) -> None:
+    requests_mock.get(f"{URL}/x", content=b" " * (16 * 1024 * 1024 + 1))
+    with pytest.raises(TooLargeError) as caught:
+        transport.call("x", "GET", "/x")
+    assert str(caught.value) == f"{HOST} sent a response of more than 16 MiB"
     assert seen == [("x", "error", 0.0)]
 
 

@@ -2,17 +2,50 @@
 
 import json
 import math
+import threading
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 
-from exporter.errors import ProtocolError
+from exporter.errors import ProtocolError, TooLargeError
 from exporter.portal import parsing
 
 from ..support.portal_answers import LEAK, Json, assert_read_or_refused, examples, hostile
 
 HUGE = json.loads("9" * 400)
+
+
+@pytest.mark.parametrize("value", [{"a": [1, 2.5, None, True, "é"]}, [], "", {"a": {"b": {}}}])
+def test_json_is_parsed(value: object) -> None:
+    assert parsing.loads(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize("item", [b"1", b"[]", b"{}"])
+def test_json_has_a_maximum_number_of_values(item: bytes) -> None:
+    assert len(parsing.loads(b"[" + b",".join([item] * 300_000) + b"]")) == 300_000
+    with pytest.raises(TooLargeError, match="too many values"):
+        parsing.loads(b"[" + b",".join([item] * 1_100_000) + b"]")
+
+
+def test_other_threads_run_while_json_is_parsed() -> None:
+    seen = 0
+    is_done = threading.Event()
+
+    def count() -> None:
+        nonlocal seen
+        while not is_done.is_set():
+            seen += 1
+            is_done.wait(0.001)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    before = seen
+    parsing.loads(b"[" + b",".join([b'{"x":1}'] * 300_000) + b"]")
+    during = seen
+    is_done.set()
+    thread.join()
+    assert during - before > 5
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,9 @@ def test_failed_full_refresh_is_made_up_for(
 
 
 @pytest.mark.parametrize(
-    ("switches", "refreshes"), [({"longest_days": 4}, 1), ({"slow_days": 12}, 2), ({"pending": 2}, 1)], ids=str
+    ("switches", "refreshes"),
+    [({"longest_days": 4}, 1), ({"slow_days": 12}, 2), ({"pending": 2}, 1), ({"padding": 600_000}, 1)],
+    ids=str,
 )
 def test_portal_that_fails_on_long_ranges_gets_shorter_ones(
     start_portal: StartPortal, start_exporter: StartExporter, switches: dict[str, int], refreshes: int

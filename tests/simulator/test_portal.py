@@ -228,6 +228,13 @@ def test_long_ranges_can_fail_or_stay_pending(member: Member) -> None:
     assert statuses(member, 3, 4, 4, 4) == "CPPP"
 
 
+def test_each_day_of_an_answer_can_be_large(member: Member) -> None:
+    set_to(member, pending=0)
+    plain = len(member.poll(MIDNIGHT, MIDNIGHT + 3 * DAY).body)
+    set_to(member, padding=1000)
+    assert len(member.poll(MIDNIGHT, MIDNIGHT + 3 * DAY).body) == plain + 3000
+
+
 def test_a_poll_must_be_one_that_portals_accept(member: Member) -> None:
     unknown: Json = {"screen": "BILLING", "industries": ["WATER"], "userId": OTHER.username, "startDateTime": "now"}
     assert [poll(member, **{name: value}).status for name, value in unknown.items()] == [400] * 4
