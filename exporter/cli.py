@@ -11,6 +11,7 @@ from typing import NoReturn, Protocol
 
 from . import __version__, logs
 from .errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, EXIT_USAGE, SmartHubError
+from .formatting import printable
 
 PROGRAM = "smarthub-exporter"
 COMMANDS = {
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None, load: "Callable[[str], _Command] | N
         sys.stdout.flush()
     except SmartHubError as error:
         for line in str(error).splitlines():
-            print(f"{PROGRAM}: {line}", file=sys.stderr)  # noqa: T201 - for the person who typed the command
+            print(f"{PROGRAM}: {printable(line)}", file=sys.stderr)  # noqa: T201 - for the person who typed the command
         return error.exit_code
     except OSError as error:
         if error.errno not in _NOT_WRITTEN or error.filename is not None:

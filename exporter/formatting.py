@@ -1,4 +1,4 @@
-"""Times, durations, amounts and counts for people.
+"""Times, durations, amounts, counts and foreign text for people.
 
 Instants are in seconds UTC and shown in a time zone.
 """
@@ -10,6 +10,18 @@ from .intervals.model import DAILY
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _IN_KILOWATTS = 10_000
+
+
+def printable(text: str) -> str:
+    r"""Return a text with escapes such as `\x1b` for what would control a terminal or cannot be encoded.
+
+    Lines stay lines.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def length(seconds: float) -> str:

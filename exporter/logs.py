@@ -51,4 +51,4 @@ class _Json(logging.Formatter):
 def _quoted(value: str) -> str:
     if value and value.isprintable() and not set(value) & set(' "='):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=not value.isprintable())

@@ -5,12 +5,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from .checks.findings import Bars, CheckItem, Finding, Heading, Verdict
+from .formatting import printable
 
 _COLORS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red", Verdict.SKIPPED: "dim"}
 _VERDICT_WIDTH = max(len(verdict) for verdict in Verdict)
@@ -18,9 +20,14 @@ _STEP_WIDTH = 16
 _WIDTH_WITHOUT_TERMINAL = 120  # columns
 
 
+class _PlainConsole(Console):
+    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401
+        super().print(*(printable(each) if isinstance(each, str) else each for each in objects), **options)
+
+
 def plain_console(*, stderr: bool = False, width: int | None = None) -> Console:
-    """Return a console that prints text unchanged: no markup, emoji or highlighting."""
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
+    """Return a console that prints text as it is: no markup, emoji or highlighting, and nothing that controls it."""
+    return _PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
 
 
 def is_interactive() -> bool:
@@ -67,11 +74,11 @@ class Terminal:
         match part:
             case Heading(text):
                 self.say()
-                self.say(Text(text, style="bold"))
+                self.say(Text(printable(text), style="bold"))
             case Finding(verdict, step, text, advice):
                 line = Text("  ")
                 line.append(f"{verdict:<{_VERDICT_WIDTH}}", style=_COLORS[verdict])
-                line.append(f"  {step:<{_STEP_WIDTH}}  {text}")
+                line.append(f"  {step:<{_STEP_WIDTH}}  {printable(text)}")
                 self.say(line)
                 if advice:
                     self.say(" " * (_VERDICT_WIDTH + _STEP_WIDTH + 6) + "-> " + advice)
@@ -91,7 +98,7 @@ class Terminal:
         for column in columns:
             table.add_column(column, overflow="fold", min_width=len(column))
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(printable(cell)) for cell in row))
         self._out.print(table)
 
     # -- questions

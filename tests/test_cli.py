@@ -154,3 +154,19 @@ def test_serve_and_healthcheck_do_not_load_rich(starter: Starter) -> None:
             check=True,
         )
         assert told.stdout.splitlines()[-1] == "False"
+
+
+REFUSING = r"""
+import sys, types
+from exporter import cli, errors
+
+def run(arguments):
+    raise errors.DatabaseError("version \x1b[2J")
+
+sys.exit(cli.main(["serve"], lambda _: types.SimpleNamespace(run=run)))
+"""
+
+
+def test_an_error_never_controls_the_terminal() -> None:
+    finished = subprocess.run([sys.executable, "-c", REFUSING], capture_output=True, check=False)
+    assert (finished.returncode, finished.stderr) == (1, b"smarthub-exporter: version \\x1b[2J\n")

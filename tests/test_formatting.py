@@ -21,6 +21,7 @@ from exporter.formatting import (
     moment,
     number,
     power,
+    printable,
     span,
     usd,
 )
@@ -135,3 +136,8 @@ def test_local_days_have_23_24_and_25_hours() -> None:
         bounds = midnights(first, 3, NEW_YORK)
         assert [(end - start) / HOUR for start, end in pairwise(bounds)] == [24, hours, 24]
     assert day_text(date(2026, 11, 1)) == "Sun Nov 1"
+
+
+def test_text_that_would_control_a_terminal_is_escaped() -> None:
+    text = "a\x1b[2J\x7f\x9b\u202e\ud83d\r\nb Käse 😀"
+    assert printable(text) == "a\\x1b[2J\\x7f\\x9b\\u202e\\ud83d\\r\nb Käse 😀"

@@ -51,6 +51,7 @@ def test_an_event_is_one_line_of_logfmt_on_standard_error(capsys: pytest.Capture
         pytest.param("one\ntwo", r'"one\ntwo"', id="a line break"),
         pytest.param("one\r\ttwo", r'"one\r\ttwo"', id="other control characters"),
         pytest.param("Käse", "Käse", id="other letters"),
+        pytest.param("Käse\x1b[2J\x9b", r'"K\u00e4se\u001b[2J\u009b"', id="escapes"),
         pytest.param(12, "12", id="a number"),
     ],
 )

@@ -57,6 +57,17 @@ def test_no_cell_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
     assert 100 < max(map(len, out.splitlines())) <= 120
 
 
+def test_no_text_controls_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    odd, terminal = "\x1b[2J\u202e", Terminal()
+    terminal.say(odd)
+    terminal.complain(odd)
+    terminal.table(("Name",), [(odd,)])
+    for item in (Heading(odd), Finding(Verdict.FAILED, "step", odd, odd), Bars(odd, [(odd, 1.0)])):
+        terminal.show(item)
+    for text in capsys.readouterr():
+        assert text.replace("\n", "").isprintable()
+
+
 def test_a_check_is_printed_exactly_like_this(capsys: pytest.CaptureFixture[str]) -> None:
     terminal, bars = Terminal(), [("00:00", 1.0), ("01:00", None)]
     terminal.show(Heading("Login coop"))

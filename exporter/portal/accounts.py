@@ -70,7 +70,7 @@ def _of_account(item: dict[str, Json]) -> Iterator[AccountLocation]:
     descriptions = _map(item, "serviceToServiceDescription")
     address = _words(text(item.get("address")))
     for key in dict.fromkeys([*industries, *summaries]):
-        number, summary = key.strip(), summaries.get(key, {})
+        number, summary = text(key), summaries.get(key, {})
         if not account or not number:
             continue
         kinds = tuple(text(kind).upper() for kind in sequence(industries.get(key), "serviceLocationToIndustries[]"))
@@ -112,7 +112,7 @@ def _nickname(summary: dict[str, Json], line: str) -> str:
 
     line: the address of the account.
     """
-    name = "".join(each if each.isprintable() else " " for each in text(summary.get("description")))
+    name = text(summary.get("description"))
     address = summary.get("address")
     fields = address if isinstance(address, dict) else {"addr1": address}
     lines = [_words(text(fields.get(key))) for key in ("addr1", "addr2", "city", "state", "zip")]

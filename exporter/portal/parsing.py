@@ -5,16 +5,20 @@ because a value may be a person's name or address.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
+from zlib import crc32
 
 from ..errors import ProtocolError, TooLargeError
+from ..formatting import printable
 
 Json = Any
 """Anything that json.loads returns; the functions below give it a type."""
 
 _LONGEST_WORD = 30
+_LONGEST_TEXT = 200
 _MOST_VALUES = 1_000_000  # they need up to 20 times as much memory as their text
 _LIMIT = 1e15  # times in the year 9999 are below it in ms; energies above it could not be added exactly
 
@@ -61,16 +65,21 @@ def mappings(value: Json, where: str) -> list[dict[str, Json]]:
 
 
 def text(value: Json) -> str:
-    """Return an identifier or label, sent as text or number; empty for anything else."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode().strip()
+    """Return an identifier or label, sent as text or number; empty for anything else.
+
+    Every text of a portal is read here: labels, logs and terminals get nothing that they cannot show. What cannot be
+    printed is escaped, and what is too long ends in a checksum, so that two numbers never become the same one.
+    """
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return ""
+        value = str(value)
+    if not isinstance(value, str):
+        return ""
+    shown = printable(re.sub(r"\s", " ", value.strip()))
+    return shown if len(shown) <= _LONGEST_TEXT else f"{shown[: _LONGEST_TEXT - 9]}~{crc32(shown.encode()):08x}"
 
 
 def safe_word(value: str) -> str:
-    """Return a word of the portal if it is safe to show; empty for anything else."""
+    """Return a text of the portal if it is a single word; empty for anything else, which may be a name or address."""
     return value if value.replace("_", "").isalnum() and len(value) <= _LONGEST_WORD else ""
 
 

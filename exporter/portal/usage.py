@@ -391,8 +391,9 @@ def _interval_ends(value: Json) -> dict[int, int]:
 
 
 def _date(value: str) -> date | None:
-    """Read an English date such as `May 4, 2019`."""
+    """Read an English date such as `May 4, 2019`, in a year in which there were meters."""
     try:
-        return datetime.strptime(value, "%B %d, %Y").replace(tzinfo=UTC).date()
+        read = datetime.strptime(value, "%B %d, %Y").replace(tzinfo=UTC).date()
     except ValueError:
         return None
+    return read if 1900 <= read.year < 2100 else None  # noqa: PLR2004

@@ -230,3 +230,14 @@ def test_bill_dates_are_instants_in_seconds() -> None:
 def test_invalid_bill_date_is_skipped(strange: Json) -> None:
     bills = {"lastBillPrevReadDtTm": strange, "lastBillPresReadDtTm": PRESENT}
     assert only(account(**{SUMMARIES: {"4411": [summary(**bills)]}})).bill_reads == (1767589200,)
+
+
+def test_every_text_is_printable() -> None:
+    odd = "7\ud83d\x1b[2J\u202e"
+    details = summary(description=odd, services=[odd], serviceStatus=odd)
+    item = account(odd, **{INDUSTRIES: {odd: ["ELECTRIC", odd]}, SUMMARIES: {odd: [details]}})
+    listed = {"account": odd, "serviceLocations": [odd, {"id": odd}]}
+    for location in (only(item), *from_accounts([listed])):
+        for each in (location.account, location.number, location.name or "", *location.industries):
+            assert each.isprintable()
+        assert location.number == r"7\ud83d\x1b[2J\u202e"

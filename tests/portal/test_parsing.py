@@ -81,7 +81,12 @@ def test_anything_else_is_not_a_list(value: object) -> None:
     ("value", "text"),
     [
         (" M7\t", "M7"),
-        ("M\ud83d", "M?"),
+        ("M\ud83d", r"M\ud83d"),
+        ("\x1b[2J\x1b[31mM\x07", r"\x1b[2J\x1b[31mM\x07"),
+        ("\u202e7M\x9b", r"\u202e7M\x9b"),
+        ("Farm\xa0house\none", "Farm house one"),
+        ("😀 Käse", "😀 Käse"),
+        ("x" * 200, "x" * 200),
         (0, "0"),
         (None, ""),
         (False, ""),
@@ -91,6 +96,13 @@ def test_anything_else_is_not_a_list(value: object) -> None:
 )
 def test_ids_are_text_or_whole_numbers(value: object, text: str) -> None:
     assert parsing.text(value) == text
+
+
+def test_numbers_never_become_the_same() -> None:
+    numbers = ["M\x00", "M\x01", "M\ud83d", "M\ud83e", "M", *("9" * count for count in (200, 201, 300, 4000))]
+    read = [parsing.text(number) for number in numbers]
+    assert len(set(read)) == len(numbers)
+    assert all(each.isprintable() and len(each) <= 200 for each in read)
 
 
 @pytest.mark.parametrize(("value", "answer"), [(True, True), (False, False), ("true", None), (1, None)])

@@ -125,7 +125,10 @@ def test_one_positive_flag_of_several_entries_is_enough(entries: list[dict[str, 
     assert found.has_hourly is hourly
 
 
-@pytest.mark.parametrize(("text", "day"), [("May 4, 2019", date(2019, 5, 4)), ("2019-05-04", None), (None, None)])
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [("May 4, 2019", date(2019, 5, 4)), ("2019-05-04", None), ("December 31, 9999", None), (None, None)],
+)
 def test_connection_day_is_an_english_date(text: str | None, day: date | None) -> None:
     assert answer(usage([], [], connectDate=text)).connected == day
 
@@ -531,3 +534,23 @@ def test_unknown_shape_is_an_error_without_values(data: Json) -> None:
     assert_read_or_refused(partial(decode, data))
     with pytest.raises(ProtocolError):
         decode(data)
+
+
+# -- texts
+
+
+def test_every_text_is_printable() -> None:
+    odd = "M\ud83d\x1b[2J\u202e"
+    texts = dict.fromkeys(("flowDirection", "unitOfMeasure", "channel", "rateName"), odd)
+    described = meter(odd, odd, **texts)
+    decoded = answer(
+        usage([described], [series(odd, ONE, meterNumber=odd), series(f"{odd} 2", ONE)], connectDate=odd),
+        usage([meter(odd, "kWh")], [series("kWh", ONE)], unitOfMeasure=odd),
+        cost([series(odd, ONE)], [described], unitOfMeasure=odd),
+        time_of_use([meter(odd, "kWh")], [series("kWh", ONE, rateName=odd)]),
+    )
+    for channel in decoded.channels:
+        for each in (channel.meter, channel.series_id, channel.number, channel.direction, channel.unit):
+            assert each.isprintable()
+    assert all(period.isprintable() for period, _ in decoded.periods)
+    assert all(warning.isprintable() for warning in decoded.warnings)
