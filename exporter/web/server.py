@@ -17,20 +17,17 @@ import time
 from email.utils import formatdate
 from functools import partial
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from ..config import bracketed, parse_listen_address
 from ..errors import ConfigError, ListenError
 from .auth import WebConfig
 from .connections import DEFAULT_LIMITS, Connection, Connections, Limits
+from .request_head import BadRequestError, RequestHead, read_head
 from .types import App, Request, Response
 
 _log = logging.getLogger("exporter.web")
-
-_LONGEST_LINE = 65536
-
 
 _LINGER_SECONDS = 1.0
 """How long a client may keep sending a body that is not read, so that it sees the response, not a reset."""
@@ -47,11 +44,9 @@ _LISTEN_PROBLEMS = {
 }
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(socketserver.StreamRequestHandler):
     """One connection, in its own thread."""
 
-    protocol_version = "HTTP/1.1"
-    default_request_version = "HTTP/1.1"
     # Otherwise the last, small segment of a response waits until the others are acknowledged.
     disable_nagle_algorithm = True
     server: "_Listener"
@@ -59,75 +54,40 @@ class _Handler(BaseHTTPRequestHandler):
 
     def __init__(self, connection: Connection, client_address: object, server: "_Listener") -> None:
         self._held = connection
-        self._unread_body = False
+        self._head: RequestHead | None = None
+        self._stays_open = self._unread_body = False
         super().__init__(connection.sock, client_address, server)
 
     def handle(self) -> None:
         limits = self.server.limits
-        self.handle_one_request()
-        while not self.close_connection:
+        self._answer()
+        while self._stays_open:
             self.server.connections.enter(self._held, limits.idle_seconds, busy=False)
             self.rfile.peek(1)
             self.server.connections.enter(self._held, limits.request_seconds, busy=False)
-            self.handle_one_request()
+            self._answer()
         if self._unread_body:
             self._linger()
 
-    def handle_one_request(self) -> None:
-        self.close_connection = True
-        self.command = self.requestline = self.request_version = ""
-        self.raw_requestline = self.rfile.readline(_LONGEST_LINE + 1)
-        if len(self.raw_requestline) > _LONGEST_LINE:
-            self.send_error(HTTPStatus.REQUEST_URI_TOO_LONG)
-        elif self.raw_requestline and self.parse_request():
-            self._answer()
-
-    def handle_expect_100(self) -> bool:
-        # The final response follows at once; the body would not be read.
-        return True
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """Respond with a status as plain text and end the connection.
-
-        The base class calls this too.
-        """
-        self.close_connection = True
-        self._unread_body = True
-        self._send(_plain(code, message))
-
     def _answer(self) -> None:
-        # From here on the connection is busy; a request whose deadline has passed ends here.
-        self.server.connections.enter(self._held, self.server.limits.response_seconds, busy=True)
-        self._unread_body = "transfer-encoding" in self.headers or self.headers.get("content-length", "0") != "0"
-        if self._unread_body:
-            self.close_connection = True
-        if self._held.surplus:
-            self.send_error(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
-            return
-        request = self._request()
-        if request is None:
-            self.send_error(HTTPStatus.BAD_REQUEST)
-            return
-        self._send(self._respond(request))
-
-    def _request(self) -> Request | None:
-        """Return the request as applications see it, None if it is malformed."""
-        if len(self.requestline.split()) != len(("method", "target", "version")):
-            return None
+        """Read a request and respond to it. A bad one ends the connection."""
+        self._head, self._stays_open = None, False
         try:
-            target = urlsplit(self.path)
-        except ValueError:
-            return None
-        if self.command in ("GET", "HEAD") and not target.path.startswith("/"):
-            return None
-        return Request(
-            method=self.command,
-            path=unquote(target.path),
-            query=parse_qs(target.query, keep_blank_values=True),
-            headers={name.lower(): ", ".join(self.headers.get_all(name, [])) for name in self.headers},
-        )
+            head = self._head = read_head(self.rfile)
+        except BadRequestError as error:
+            self._unread_body = True
+            self._send(_plain(error.status, error.detail))
+            return
+        if head is not None:
+            # From here on the connection is busy; a request whose deadline has passed ends here.
+            self.server.connections.enter(self._held, self.server.limits.response_seconds, busy=True)
+            self._unread_body = head.has_body
+            self._stays_open = head.keeps_open and not head.has_body and not self._held.surplus
+            self._send(self._respond(head.request))
 
     def _respond(self, request: Request) -> Response:
+        if self._held.surplus:
+            return _plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
         try:
             refusal = self.server.web_config.refusal(request) if self.server.web_config else None
             if refusal is not None:
@@ -151,9 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
             "Content-Type": response.content_type,
             "Content-Length": str(len(response.body)),
         }
-        if self.close_connection:
+        if not self._stays_open:
             fields["Connection"] = "close"
-        elif self.request_version == "HTTP/1.0":
+        elif self._head and self._head.version == "1.0":
             fields["Connection"] = "keep-alive"
         configured = self.server.web_config.headers() if self.server.web_config else ()
         replaced = {name.lower() for name, _ in configured}
@@ -161,8 +121,10 @@ class _Handler(BaseHTTPRequestHandler):
         lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
         lines += [f"{name}: {value}" for name, value in (*fields.items(), *own, *configured)]
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-        self.wfile.write(head if self.command == "HEAD" else head + response.body)
-        _log.debug("%s %r from %s: %d", self.command, self.requestline, self.client_address, response.status)
+        request = self._head and self._head.request
+        self.wfile.write(head if request and request.method == "HEAD" else head + response.body)
+        asked = f"{request.method} {request.path!r}" if request else "bad request"
+        _log.debug("%s from %s: %d", asked, self.client_address, response.status)
 
     def _linger(self) -> None:
         """Let the client read the response.
@@ -172,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.connections.enter(self._held, _LINGER_SECONDS, busy=False)
         # Below the TLS layer, which has no half-closed connections; the bytes are discarded anyway.
         socket.socket.shutdown(self.connection, socket.SHUT_WR)
-        while socket.socket.recv(self.connection, _LONGEST_LINE):
+        while socket.socket.recv(self.connection, 1 << 16):
             pass
 
 
@@ -197,7 +159,7 @@ class _Listener(ThreadingHTTPServer):
         self.web_config = web_config
         self.limits = limits
         self.connections = Connections(limits)
-        super().__init__(address, BaseHTTPRequestHandler)
+        super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
         if self.address_family == socket.AF_INET6:
