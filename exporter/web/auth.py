@@ -11,6 +11,8 @@ import re
 import secrets
 import ssl
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import Any, TypeVar
 
 import bcrypt
 import yaml
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from ..errors import ConfigError
 from .types import Request, Response
@@ -52,7 +54,8 @@ _LIKE_BCRYPT = re.compile(r"\$2[a-z]?\$\S*")
 _LONGEST_PASSWORD = 72
 """In bytes; bcrypt would ignore the rest."""
 
-_OPEN_TO_ALL = "/-/healthy"
+OPEN_TO_ALL = "/-/healthy"
+"""The path that needs no password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class WebConfig:
         self._seen: dict[Path, _Stamp] = {path: _stamp(path)}
         self._version = self._load()
         self._passwords = _Passwords()
+        self._failed_logins = _FailedLogins()
         self.uses_tls = self._version.context is not None
 
     def context(self) -> ssl.SSLContext | None:
@@ -88,14 +92,28 @@ class WebConfig:
         """Return the headers of every response; they replace an application's own."""
         return self._current().headers
 
-    def refusal(self, request: Request) -> Response | None:
-        """Return the response to a request without valid credentials, else None."""
-        users = self._current().users
-        if not users or request.path == _OPEN_TO_ALL:
+    def remembers(self, request: Request) -> bool:
+        """Return whether the password of a request is known to be right, without computing anything."""
+        credentials = _credentials(request)
+        return credentials is not None and self._passwords.remembers(self._current().users, *credentials)
+
+    def refusal(self, request: Request, address: str) -> Response | None:
+        """Return the response to a request without valid credentials, else None. Failed logins are logged.
+
+        address: The client's.
+        """
+        if request.path == OPEN_TO_ALL or not (users := self._current().users):
             return None
-        credentials = _credentials(request.headers.get("authorization", ""))
-        if credentials is not None and self._passwords.match(users, *credentials):
+        credentials = _credentials(request)
+        is_right = credentials is not None and self._passwords.match(users, *credentials)
+        if is_right is None:
+            return Response(
+                429, b"too many passwords are being checked; try again later\n", headers=(("Retry-After", "1"),)
+            )
+        if is_right:
             return None
+        if "authorization" in request.headers:
+            self._failed_logins.report(address)
         return Response(401, b"Unauthorized\n", headers=(("WWW-Authenticate", "Basic"),))
 
     def _current(self) -> _Version:
@@ -270,43 +288,81 @@ class _Reader:
 
 
 class _Passwords:
-    """Checks passwords by bcrypt, which is slow, and caches the results."""
+    """Checks passwords by bcrypt, which is slow, and caches the results.
 
-    def __init__(self, remembered: int = 100) -> None:
-        # Keyed with a secret of this process, so that a password cannot be guessed from a memory dump.
+    remembered: The number of right and of wrong ones that are cached. waiting: The number of passwords that wait to be
+    checked at the same time.
+    """
+
+    def __init__(self, remembered: int = 100, waiting: int = 8) -> None:
+        # Keyed with a secret of this process, so that a password cannot be guessed from a memory dump, nor the time
+        # of a look-up tell anything about it.
         self._secret = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._computing = threading.Lock()
         # Two caches, so that many wrong passwords do not evict the right ones.
         self._results = {matched: LRUCache[bytes, bool](remembered) for matched in (True, False)}
+        self._waiting = Counter[bytes]()
+        self._most_waiting = waiting
 
-    def match(self, users: Mapping[bytes, bytes], name: bytes, password: bytes) -> bool:
-        """Whether name and password are valid.
+    def match(self, users: Mapping[bytes, bytes], name: bytes, password: bytes) -> bool | None:
+        """Return whether name and password are valid; None if too many others wait to be checked.
 
         An unknown name takes as long as a known one.
         """
         if len(password) > _LONGEST_PASSWORD:
             return False
-        stored = users.get(name)
-        against = stored or _fake_hash(users)
+        against = users.get(name) or _fake_hash(users)
         key = self._key(name, password, against)
-        result = self._recall(key)
-        if result is None:
+        with self._lock:
+            result = self._recall(key)
+            if result is not None:
+                return result
+            # Requests with the same password wait for one result. They are limited too, as each takes up a connection.
+            if len({*self._waiting, key}) > self._most_waiting or self._waiting.total() >= 8 * self._most_waiting:
+                return None
+            self._waiting[key] += 1
+        try:
             # One at a time, so that guessing takes one processor at most; the others then find the result.
             with self._computing:
-                result = self._recall(key)
+                with self._lock:
+                    result = self._recall(key)
                 if result is None:
-                    result = bcrypt.checkpw(password, against) and stored is not None
+                    result = bcrypt.checkpw(password, against) and name in users
                     with self._lock:
                         self._results[result][key] = True
-        return result
+                return result
+        finally:
+            with self._lock:
+                self._waiting -= Counter([key])
+
+    def remembers(self, users: Mapping[bytes, bytes], name: bytes, password: bytes) -> bool:
+        """Return whether name and password are cached as valid."""
+        stored = users.get(name)
+        with self._lock:
+            return stored is not None and self._recall(self._key(name, password, stored)) is True
 
     def _recall(self, key: bytes) -> bool | None:
-        with self._lock:
-            return next((matched for matched, keys in self._results.items() if keys.get(key)), None)
+        return next((matched for matched, keys in self._results.items() if keys.get(key)), None)
 
     def _key(self, *parts: bytes) -> bytes:
         return hashlib.blake2b(repr(parts).encode(), key=self._secret).digest()
+
+
+class _FailedLogins:
+    """Logs failed logins, each address once a minute, and at most so many addresses a minute."""
+
+    def __init__(self, most: int = 100, timer: Callable[[], float] = time.monotonic) -> None:
+        self._lock = threading.Lock()
+        self._logged = TTLCache[str, bool](most, ttl=60, timer=timer)
+
+    def report(self, address: str) -> None:
+        """Log a failed login from an IP address."""
+        with self._lock:
+            if address in self._logged or len(self._logged) >= self._logged.maxsize:
+                return
+            self._logged[address] = True
+        _log.warning("failed login from %s: wrong user name or password", address)
 
 
 def _fake_hash(users: Mapping[bytes, bytes]) -> bytes:
@@ -315,8 +371,8 @@ def _fake_hash(users: Mapping[bytes, bytes]) -> bytes:
     return b"$2b$" + cost + b"$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
 
 
-def _credentials(authorization: str) -> tuple[bytes, bytes] | None:
-    scheme, _, token = authorization.partition(" ")
+def _credentials(request: Request) -> tuple[bytes, bytes] | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None
     try:

@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from ..config import bracketed, parse_listen_address
 from ..errors import ConfigError, ListenError
-from .auth import WebConfig
+from .auth import OPEN_TO_ALL, WebConfig
 from .connections import DEFAULT_LIMITS, Connection, Connections, Limits
 from .request_head import BadRequestError, RequestHead, read_head
 from .types import App, Request, Response
@@ -86,10 +86,11 @@ class _Handler(socketserver.StreamRequestHandler):
             self._send(self._respond(head.request))
 
     def _respond(self, request: Request) -> Response:
-        if self._held.surplus:
-            return _plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
+        access = self.server.web_config
         try:
-            refusal = self.server.web_config.refusal(request) if self.server.web_config else None
+            if self._held.surplus and request.path != OPEN_TO_ALL and not (access and access.remembers(request)):
+                return _plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
+            refusal = access.refusal(request, self.client_address[0].removeprefix("::ffff:")) if access else None
             if refusal is not None:
                 return refusal
             if request.method not in ("GET", "HEAD"):

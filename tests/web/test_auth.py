@@ -6,7 +6,8 @@ import os
 import socket
 import ssl
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -17,11 +18,14 @@ import requests
 import trustme
 
 from exporter.errors import ConfigError
-from exporter.web.auth import WebConfig, _Passwords
+from exporter.web.auth import WebConfig, _FailedLogins, _Passwords
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
 
+from ..support.deadlines import DEADLINE, until
+
 LOOPBACK = "127.0.0.1:0"
+ADDRESS = "203.0.113.7"
 _SALT = b"$2b$04$adD5lssDEYpQLerJq/ngke"  # the same in every process that collects these tests
 HASH = bcrypt.hashpw(b"right", _SALT).decode()
 OTHER_HASH = bcrypt.hashpw(b"other", _SALT).decode()
@@ -83,7 +87,7 @@ def request_with(authorization: str | None, path: str = "/metrics") -> Request:
 
 
 def status_of(access: WebConfig, request: Request) -> int:
-    refusal = access.refusal(request)
+    refusal = access.refusal(request, ADDRESS)
     return refusal.status if refusal else 200
 
 
@@ -302,7 +306,7 @@ def test_no_message_shows_a_hash(folder: Path, text: str) -> None:
 
 @pytest.mark.parametrize("authorization", [basic("me:right"), basic("me:right").replace("Basic", "bASIC ")])
 def test_the_right_password_is_accepted(guarded: WebConfig, authorization: str) -> None:
-    assert guarded.refusal(request_with(authorization)) is None
+    assert guarded.refusal(request_with(authorization), ADDRESS) is None
 
 
 @pytest.mark.parametrize(
@@ -314,7 +318,7 @@ def test_the_right_password_is_accepted(guarded: WebConfig, authorization: str) 
 )
 def test_anything_else_is_refused(guarded: WebConfig, authorization: str | None) -> None:
     refusal = Response(401, b"Unauthorized\n", headers=(("WWW-Authenticate", "Basic"),))
-    assert guarded.refusal(request_with(authorization)) == refusal
+    assert guarded.refusal(request_with(authorization), ADDRESS) == refusal
 
 
 @pytest.mark.parametrize(("path", "status"), [("/-/healthy", 200), ("/-/healthy/", 401), ("/-/ready", 401), ("/", 401)])
@@ -383,6 +387,86 @@ def test_parallel_requests_compute_one_hash_at_a_time(guarded: WebConfig, monkey
     assert not checks.overlapped
 
 
+class StuckCheck:
+    """Stands for a bcrypt.checkpw that takes until it is released."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.released = threading.Event()
+        monkeypatch.setattr(bcrypt, "checkpw", self)
+
+    def __call__(self, password: bytes, stored: bytes) -> bool:
+        assert self.released.wait(DEADLINE)
+        return False
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(64) as pool:
+        yield pool
+
+
+@pytest.fixture
+def stuck(guarded: WebConfig, monkeypatch: pytest.MonkeyPatch, pool: ThreadPoolExecutor) -> Iterator[StuckCheck]:
+    """Passwords are no longer checked; the right one was checked before.
+
+    It ends before the pool, whose threads may wait for it.
+    """
+    assert status_of(guarded, signed_in("me", "right")) == 200
+    stuck = StuckCheck(monkeypatch)
+    yield stuck
+    stuck.released.set()
+
+
+def wait_with(access: WebConfig, passwords: Iterable[str], pool: ThreadPoolExecutor) -> list[Future[int]]:
+    """Let requests wait until their passwords are checked; return their statuses."""
+    statuses = [pool.submit(status_of, access, signed_in("me", password)) for password in passwords]
+    until(lambda: access._passwords._waiting.total() == len(statuses))
+    return statuses
+
+
+def test_few_passwords_wait_and_the_others_are_429(
+    guarded: WebConfig, stuck: StuckCheck, pool: ThreadPoolExecutor
+) -> None:
+    waiting = wait_with(guarded, map(str, range(8)), pool)
+    refusal = guarded.refusal(signed_in("me", "another"), ADDRESS)
+    assert refusal is not None
+    assert (refusal.status, dict(refusal.headers)) == (429, {"Retry-After": "1"})
+    assert status_of(guarded, signed_in("nobody", "another")) == 429
+    stuck.released.set()
+    assert [status.result() for status in waiting] == [401] * 8
+    assert status_of(guarded, signed_in("me", "another")) == 401
+
+
+def test_few_requests_wait_for_the_same_password(
+    guarded: WebConfig, stuck: StuckCheck, pool: ThreadPoolExecutor
+) -> None:
+    waiting = wait_with(guarded, ["wrong"] * 64, pool)
+    assert status_of(guarded, signed_in("me", "wrong")) == 429
+    stuck.released.set()
+    assert [status.result() for status in waiting] == [401] * 64
+
+
+@pytest.mark.usefixtures("stuck")
+def test_a_remembered_password_and_the_health_check_go_first(guarded: WebConfig, pool: ThreadPoolExecutor) -> None:
+    wait_with(guarded, map(str, range(8)), pool)
+    assert status_of(guarded, signed_in("me", "right")) == 200
+    assert status_of(guarded, request_with(basic("me:wrong"), "/-/healthy")) == 200
+    assert status_of(guarded, request_with(None)) == 401
+
+
+def test_only_a_right_password_is_remembered(tmp_path: Path, guarded: WebConfig) -> None:
+    right = signed_in("me", "right")
+    assert not guarded.remembers(right)
+    assert [status_of(guarded, signed_in(*each)) for each in (("me", "right"), ("me", "wrong"))] == [200, 401]
+    assert guarded.remembers(right)
+    others = signed_in("me", "wrong"), signed_in("you", "right"), request_with(None), request_with("Basic !!!")
+    assert not any(map(guarded.remembers, others))
+    written(tmp_path, f"basic_auth_users: {{me: {OTHER_HASH}}}")
+    assert not guarded.remembers(right)
+    written(tmp_path, "{}")
+    assert not guarded.remembers(right)
+
+
 def test_an_unknown_name_takes_as_long_as_a_known_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     costly = "$2b$05" + HASH[6:]
     access = access_of(tmp_path, f"basic_auth_users: {{me: {HASH}, you: {costly}}}")
@@ -430,6 +514,41 @@ def test_the_server_checks_the_password_first(guarded: WebConfig) -> None:
         ):
             headers = {"Authorization": authorization}
             assert requests.request(method, server.url + path, headers=headers, timeout=5).status_code == status
+
+
+# Failed logins
+
+
+def test_a_failed_login_is_logged_with_its_address(guarded: WebConfig, caplog: pytest.LogCaptureFixture) -> None:
+    for request in (signed_in("me", "wrong"), signed_in("nobody", "wrong"), request_with("Basic !!!")):
+        assert status_of(guarded, request) == 401
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+        (logging.WARNING, f"failed login from {ADDRESS}: wrong user name or password")
+    ]
+
+
+def test_no_login_is_no_failed_one(guarded: WebConfig, caplog: pytest.LogCaptureFixture) -> None:
+    assert status_of(guarded, request_with(None)) == 401
+    assert status_of(guarded, signed_in("me", "right")) == 200
+    assert caplog.messages == []
+
+
+def test_failed_logins_are_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    logins = _FailedLogins(most=2, timer=lambda: now)
+    counts = []
+    for now in (0.0, 30.0, 59.0, 60.0, 89.0, 90.0):
+        for address in ("192.0.2.1",) if not now else ("192.0.2.1", "2001:db8::2", "192.0.2.3"):
+            logins.report(address)
+        counts.append(len(caplog.records))
+    assert counts == [1, 2, 2, 3, 3, 4]
+
+
+def test_the_server_logs_the_address_of_a_failed_login(guarded: WebConfig, caplog: pytest.LogCaptureFixture) -> None:
+    with Server(":0", app, guarded) as server:
+        url = f"http://127.0.0.1:{server.address[1]}/"
+        assert requests.get(url, headers={"Authorization": basic("me:wrong")}, timeout=5).status_code == 401
+    assert ["from 127.0.0.1:" in message for message in caplog.messages] == [True]
 
 
 # Headers

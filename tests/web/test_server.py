@@ -1,5 +1,6 @@
 """The HTTP server on loopback, mostly with plain sockets as clients."""
 
+import base64
 import http.client
 import logging
 import os
@@ -9,12 +10,13 @@ import ssl
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Protocol
 
+import bcrypt
 import pytest
 import trustme
 
@@ -25,7 +27,7 @@ from exporter.web.server import Server
 from exporter.web.types import Request, Response
 
 from ..support.config_files import exactly
-from ..support.deadlines import AT_ONCE, DEADLINE
+from ..support.deadlines import AT_ONCE, DEADLINE, until
 from ..support.fuzz_requests import bear_requests
 
 LOOPBACK = "127.0.0.1:0"
@@ -142,13 +144,6 @@ def get(server: Server, path: str = "/", context: ssl.SSLContext | None = None) 
 
 def open_connections(server: Server) -> int:
     return len(server._listener.connections._open)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 # Addresses
@@ -535,6 +530,24 @@ def test_a_new_client_gets_503_if_all_are_busy(gate: Gate, connect: Connect) -> 
         assert body == b"503 Service Unavailable: too many connections\n"
         gate.opened.set()
         until(lambda: get(server) == "passed")
+
+
+def test_what_comes_first_is_answered_if_all_are_busy(tmp_path: Path, gate: Gate, connect: Connect) -> None:
+    stored = bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()
+    (tmp_path / "web.yaml").write_text(f"basic_auth_users: {{me: {stored}}}")
+    slow = SLOW.replace(b"\r\n\r\n", b"\r\nAuthorization: Basic %s\r\n\r\n" % base64.b64encode(b"me:right"))
+    with Server(LOOPBACK, gate, WebConfig(tmp_path / "web.yaml"), limits=Limits(connections=1)) as server:
+        connect(server, slow)
+        gate.wait_for_request()
+        requests = {
+            b"GET /-/healthy HTTP/1.1\r\n\r\n": 200,
+            slow.replace(b"/slow", b"/prompt"): 200,
+            slow.replace(b"/slow", b"/prompt").replace(b"Basic ", b"Basic b"): 503,
+            GET: 503,
+        }
+        got = {request: answer(connect(server, request)) for request in requests}
+        assert {request: status for request, (status, *_) in got.items()} == requests
+        assert {headers["Connection"] for _, headers, _ in got.values()} == {"close"}
 
 
 def test_silent_clients_beyond_the_limit_do_not_pile_up(gate: Gate, connect: Connect) -> None:
