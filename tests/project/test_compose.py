@@ -115,6 +115,12 @@ def test_all_parts_of_victoria_metrics_have_one_version() -> None:
     assert len({SERVICES[name]["image"].partition(":")[2] for name in ("victoriametrics", "vmagent", "vmalert")}) == 1
 
 
+def test_no_get_request_deletes_series() -> None:
+    """Grafana passes GET requests of its viewers on; since 1.149 deleting needs POST."""
+    version = SERVICES["victoriametrics"]["image"].partition(":v")[2]
+    assert tuple(map(int, version.split("."))) >= (1, 149)
+
+
 @every_service
 def test_services_have_few_privileges(name: str) -> None:
     service = SERVICES[name]
