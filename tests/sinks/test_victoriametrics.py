@@ -392,7 +392,7 @@ def test_a_slow_database_is_not_a_lossy_one(vm: MetricsDouble, sink: VictoriaMet
 
 
 def test_one_slow_read_is_not_the_last(vm: MetricsDouble, sink: VictoriaMetricsSink, clock: ManualClock) -> None:
-    vm.flushes, vm.unseen = False, 30.0
+    vm.flushes, vm.unseen = False, 45.0
     vm.before = lambda call: clock.advance(20 if call.path == "/api/v1/export" else 0)
     assert sink.write(of(*hours(1.0))).samples == 2
     assert vm.count("/api/v1/import") == 1
