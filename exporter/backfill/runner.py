@@ -93,7 +93,7 @@ class Backfill:
                     f"{self.sink.name}: stored data disappeared again; check whether something restarts or kills it"
                 )
             # What could be read is worth a file, unless a zone was contradicted after days of it were written.
-            if (result.held or not result.errors) and self._contradicted.isdisjoint(self._written):
+            if (self._written or not result.errors) and self._contradicted.isdisjoint(self._written):
                 self._retry(self.sink.finish)
                 result.is_finished = True
         except (PortalError, DatabaseError) as error:
@@ -160,7 +160,8 @@ class Backfill:
         )
         self._learn_directions(chunk)
         written = self._retry(lambda: self.sink.write(chunk))
-        self._written.add(job.key)
+        if written.samples:
+            self._written.add(job.key)
         for warning in filter(None, [*fetched.history.warnings, fetched.zone.message]):
             if (job.key, warning) not in self._warned:
                 self._warned.add((job.key, warning))

@@ -226,7 +226,7 @@ class _Run:
         if result.is_stopped or (can_resume and result.done):
             how = "resume" if can_resume and result.left else "start over"
             print(f"To {how}, run: {_again(self.wanted, jobs)}", file=sys.stderr)  # noqa: T201
-        if result.is_stopped or (result.done and (self.sink.resumes or result.is_finished)):
+        if result.is_stopped or (result.done if self.sink.resumes else result.is_finished):
             return EXIT_PARTLY
         return EXIT_FAILED
 

@@ -1,6 +1,7 @@
 """Test `backfill` as users run it, from the plan to the exit code."""
 
 import csv
+import json
 import re
 import shlex
 import signal
@@ -18,6 +19,7 @@ import pytest
 
 from exporter.clock import SystemClock
 from exporter.portal.query import POLL
+from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn
 from exporter.simulator.specs import UserSpec
@@ -497,6 +499,21 @@ def test_a_refused_location_does_not_stop_a_file(bench: Bench, kind: str) -> Non
     else:
         assert len(re.findall(rf'^{USAGE}{{.*location="70002"', text, re.MULTILINE)) == text.count(f"{USAGE}{{") == 71
         assert text.endswith("# EOF\n")
+
+
+def test_a_day_that_fails_does_not_stop_a_file(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    portal = bench.portal().portal
+    respond, bad = portal.respond, midnight("2024-03-09") * 1000
+
+    def fail(call: Call) -> SimulatedResponse:
+        is_bad = call.path == POLL and json.loads(call.body)["startDateTime"] <= bad
+        return SimulatedResponse(200, b'{"status": "FAILED"}') if is_bad else respond(call)
+
+    monkeypatch.setattr(portal, "respond", fail)
+    program = bench.backfill(*to_csv(*MARCH), code=3)
+    assert "\n  not done    location 70001: " in program.stdout
+    days = {row["start"][:10] for row in csv_rows(bench.folder / "out.csv")}
+    assert days == {"2024-03-10", "2024-03-11"}
 
 
 def test_a_file_without_any_data_is_not_written(bench: Bench) -> None:
