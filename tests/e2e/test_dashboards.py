@@ -137,6 +137,9 @@ def _state(truth: Truth) -> dict[Labels, list[Sample]]:
             _meter(families.METER_INFO.name, number, flows="FORWARD", parent="false", net="false"): 1,
             _location(families.LOCATION_UP.name, location): 1,
         }
+    for number, parent in (("OUTER", ""), ("INNER", "OUTER")):
+        labels = {"meter": number, "flows": "", "parent": "false", "net": "false", "submeter_of": parent}
+        constant[_location(families.METER_INFO.name, "78888", "nested", **labels)] = 1
     counters = {labels: [(each * 1000, count(each)) for each in moments] for labels, count in _counters().items()}
     return _standing(constant, moments) | counters
 
@@ -192,6 +195,25 @@ def _unusual() -> dict[Labels, list[Sample]]:
     }
 
 
+def _nested(truth: Truth) -> dict[Labels, list[Sample]]:
+    """Return a meter, and one that is part of it with a tenth of its energy."""
+    known = {"portal": "nested", "account": "55001", "location": "78888"}
+    day, interval = "smarthub_day_usage_kwh", "smarthub_interval_usage_kwh"
+    families_of_both = [
+        (day, {}, truth.of(day, BARN)),
+        ("smarthub_day_cost_usd", {}, truth.of(day, BARN)),
+        (interval, {}, truth.of(interval, HALF)),
+        ("smarthub_interval_tou_usage_kwh", {"period": "On Peak"}, truth.of(interval, HALF)),
+    ]
+    return {
+        series(name, **known, meter=number, **labels): [
+            (timestamp_ms(end, 9), amount * share) for end, amount in sorted(values.items())
+        ]
+        for number, share in (("OUTER", 1.0), ("INNER", 0.1))
+        for name, labels, values in families_of_both
+    }
+
+
 def _runs(name: str, moment: int) -> float:
     """Return 1 while a stage of the thermostat is running."""
     length = {"heat_1": 1200, "heat_2": 600, "cool_1": 1500, "cool_2": 300, "aux_heat_1": 2400}[name]
@@ -228,7 +250,7 @@ def _openmetrics(folder: Path, samples: Mapping[Labels, Sequence[Sample]]) -> Pa
 def databases(
     expected_values: Expected, truth: Truth, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Database]]:
-    samples = {**_written(expected_values), **_state(truth), **_unusual(), **_thermostat()}
+    samples = {**_written(expected_values), **_state(truth), **_unusual(), **_nested(truth), **_thermostat()}
     folder = tmp_path_factory.mktemp("dashboards")
     with Services(folder / "services") as services:
         deduplicating = services.victoria_metrics()
@@ -374,6 +396,27 @@ def test_months_are_sums_of_their_full_local_days(
             "B": truth.total("smarthub_day_cost_usd", SOLAR, month.start + 1, month.end),
             "C": fsum(fsum(days.values()) / len(days) for days in energy),
         }
+    )
+
+
+SUMS = [
+    (panel, letter)
+    for panel in all_panels()
+    for letter, target in panel.targets.items()
+    if "unless on (portal, account, location, meter)" in target["expr"]
+]
+
+
+@pytest.mark.parametrize(("panel", "letter"), SUMS, ids=str)
+def test_a_submeter_counts_only_beside_its_parent(panel: Panel, letter: str, database: Database) -> None:
+    both, outer, inner = (
+        dashboard_truth.ask(database, panel, letter, last(7), by="period", portal="nested", meter=chosen)
+        for chosen in (".+", "OUTER", "INNER")
+    )
+    assert outer
+    assert both == outer
+    assert {key: sum(points.values()) for key, points in inner.items()} == close(
+        {key: 0.1 * sum(points.values()) for key, points in outer.items()}
     )
 
 

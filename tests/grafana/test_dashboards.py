@@ -166,6 +166,15 @@ def test_sums_over_time_count_each_interval_once(panel: Panel) -> None:
 
 
 @each_panel
+def test_sums_over_meters_leave_out_submeters(panel: Panel) -> None:
+    for target in panel.json["targets"]:
+        is_sum = re.match(r"sum(?: by \(period\) )?\(\w+_over_time", target["expr"])
+        leaves_out = "unless on (portal, account, location, meter) last_over_time(smarthub_meter_info{"
+        assert bool(is_sum) is (leaves_out in target["expr"])
+        assert not is_sum or 'submeter_of=~"$meter"' in target["expr"]
+
+
+@each_panel
 def test_counters_are_shown_as_increases(panel: Panel) -> None:
     for name in METRIC.findall(expressions(panel)):
         if name in OF_HISTOGRAM | {each.name for each in families.OWN if each.kind == "counter"}:
