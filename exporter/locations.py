@@ -6,6 +6,8 @@ from .config import LocationChoice, Login
 from .intervals.model import Location, LocationKey
 from .portal.accounts import AccountLocation
 
+MOST_LOCATIONS = 1000  # of a login
+
 
 def is_configured(login: Login, key: LocationKey) -> bool:
     """Return whether a login is configured to read a stored location."""
@@ -43,7 +45,8 @@ def location_name(told: str | None, before: Location | None) -> str:
 def choose(login: Login, found: Sequence[AccountLocation]) -> tuple[list[AccountLocation], list[LocationChoice]]:
     """Return the locations to read, and the configured choices that match none.
 
-    A location that is chosen by its number is always read; any other must be active and electric.
+    A location that is chosen by its number is always read; any other must be active and electric. There are at most
+    MOST_LOCATIONS.
     """
     locations: dict[tuple[str, str], AccountLocation] = {}
     missing: list[LocationChoice] = []
@@ -55,7 +58,7 @@ def choose(login: Login, found: Sequence[AccountLocation]) -> tuple[list[Account
         locations.update({(location.account, location.number): location for location in good})
         if not good and login.locations:
             missing.append(choice)
-    return list(locations.values()), missing
+    return list(locations.values())[:MOST_LOCATIONS], missing
 
 
 def _matches(choice: LocationChoice, account: str, number: str) -> bool:

@@ -5,6 +5,7 @@ See docs/portal.md, "Ranges".
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from ..errors import PendingError, PortalError, ProtocolError, TooLargeError
 from ..intervals.model import DAILY as DAILY_STEP
@@ -19,6 +20,8 @@ from .walltime import WallClock
 LONGEST_RANGE = 30  # days
 _FAILED_DAYS = 3  # single days that fail before the rest is given up
 _PENDING_RANGES = 2  # ranges in a row that stay pending before the rest is given up
+_MOST_METERS = 200  # of a location; more would fill memory and databases, and no member has as many
+_MOST_PERIODS = 50  # of a meter
 
 Ask = Callable[[UsageQuery], UsageAnswer]
 
@@ -30,15 +33,23 @@ Watch = Callable[[UsageAnswer, str, int, int], None]
 class KnownMeters:
     """What earlier answers revealed about a location's meters.
 
-    steps: their resolution in seconds, by meter number.
+    steps: their resolution in seconds, by meter number. periods: their rate periods.
     """
 
     steps: Mapping[str, int] = field(default_factory=dict)
+    periods: Mapping[str, Iterable[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, meters: Iterable[Meter]) -> "KnownMeters":
         """Return what is known of these meters."""
-        return cls({meter.info.number: meter.info.step for meter in meters})
+        by_number = {meter.info.number: meter for meter in meters}
+        return cls(
+            {number: meter.info.step for number, meter in by_number.items()},
+            {
+                number: sorted({period for interval in meter.intervals for period, *_ in interval.periods})
+                for number, meter in by_number.items()
+            },
+        )
 
     def hourly(self, number: str) -> bool:
         """Check whether a meter is known to have data finer than daily."""
@@ -130,7 +141,8 @@ class LocationHistory:
             if answer.has_hourly is not None:
                 history.has_hourly = history.has_hourly or answer.has_hourly
         history.words = list(dict.fromkeys(history.words))
-        history.meters = [self._with_parents(each) for each in _joined(hourly, daily, known)]
+        meters = _bounded(_joined(hourly, daily, known), known, history.warnings)
+        history.meters = list(map(self._with_parents, meters))
         is_empty = not any(meter.readings for meter in history.meters)
         history.dropped = is_empty and any(answer.dropped for answer in (*hourly, *daily))
         circle = circular_submeters(each.info for each in history.meters)
@@ -245,3 +257,30 @@ def _joined(hourly: list[RangeReadings], daily: list[RangeReadings], known: Know
         # Answers come newest first.
         joined[meter.info.number] = MeterReadings(info, meter.readings + before.readings, before.waits or meter.waits)
     return list(joined.values())
+
+
+def _bounded(meters: list[MeterReadings], known: KnownMeters, warnings: list[str]) -> list[MeterReadings]:
+    """Leave out meters and rate periods if there are too many, new ones first."""
+    numbers = _first(_MOST_METERS, known.steps, (meter.info.number for meter in meters))
+    kept = [meter for meter in meters if meter.info.number in numbers]
+    if len(kept) < len(meters):
+        warnings.append(f"more than {_MOST_METERS} meters; the others are left out")
+    return [_with_few_periods(meter, known, warnings) for meter in kept]
+
+
+def _with_few_periods(meter: MeterReadings, known: KnownMeters, warnings: list[str]) -> MeterReadings:
+    number = meter.info.number
+    given = {period for reading in meter.readings for period, _ in reading.periods}
+    kept = _first(_MOST_PERIODS, known.periods.get(number, ()), sorted(given))
+    if given <= kept:
+        return meter
+    warnings.append(f"meter {number}: more than {_MOST_PERIODS} rate periods; the others are left out")
+    readings = (
+        replace(reading, periods=tuple(each for each in reading.periods if each[0] in kept))
+        for reading in meter.readings
+    )
+    return replace(meter, readings=tuple(readings))
+
+
+def _first(most: int, *names: Iterable[str]) -> set[str]:
+    return set(list(dict.fromkeys(chain(*names)))[:most])

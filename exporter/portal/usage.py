@@ -21,6 +21,8 @@ _CENTS = ("CENT", "CENTS", "USC")
 _QUANTITIES = frozenset(("WH", "KWH", "MWH", "KVAH", "KVARH", "BTU", "MMBTU", "THERM", "THERMS"))
 _QUANTITIES |= {"W", "KW", "MW", "KVA", "KVAR", "GAL", "GALLON", "GALLONS", "KGAL", "FT3", "CF", "CCF", "MCF", "M3"}
 """Units of energy, power and volume."""
+_MOST_ENTRIES = 10  # a portal has four types
+_MOST_SERIES = 10_000  # 200 meters with 50 rate periods each; each series is compared with each channel
 
 
 WallPoint = tuple[int, float | None]
@@ -81,7 +83,7 @@ def decode(data: Json) -> UsageAnswer:
     """
     industries = mapping({} if data is None else data, "data")
     entries: dict[str, list[dict[str, Json]]] = defaultdict(list)
-    for entry in mappings(industries.get(INDUSTRY), "data.ELECTRIC"):
+    for entry in mappings(industries.get(INDUSTRY), "data.ELECTRIC")[:_MOST_ENTRIES]:
         entries[text(entry.get("type")).upper()].append(entry)
     answer = UsageAnswer()
     for entry in entries["USAGE"]:
@@ -273,7 +275,7 @@ def _unit(value: Json) -> str:
 
 
 def _channels(answer: UsageAnswer, entry: dict[str, Json], where: str) -> list[Channel]:
-    channels = [_channel(meter) for meter in mappings(entry.get("meters"), f"{where}.meters")]
+    channels = [_channel(meter) for meter in mappings(entry.get("meters"), f"{where}.meters")[:_MOST_SERIES]]
     answer.words += [channel.direction for channel in channels if channel.direction not in ("", *FLOWS)]
     return channels
 
@@ -362,7 +364,7 @@ def _take_nameless(series: dict[str, Json], nameless: list[Channel]) -> Channel 
 
 
 def _series(entry: dict[str, Json], where: str) -> list[dict[str, Json]]:
-    return mappings(entry.get("series"), f"{where}.series")
+    return mappings(entry.get("series"), f"{where}.series")[:_MOST_SERIES]
 
 
 def _points(series: dict[str, Json], where: str) -> tuple[WallPoint, ...]:

@@ -12,6 +12,7 @@ from ..config import ExporterConfig, Login
 from ..errors import AccessError, PortalError, ProtocolError, Reason
 from ..intervals.model import DAILY, Location, LocationKey
 from ..locations import (
+    MOST_LOCATIONS,
     as_account_location,
     choose,
     configured_submeters,
@@ -187,6 +188,8 @@ class LoginRefresher:
         locations, missing = choose(self.login, found)
         if missing or not locations:
             self._found_at = _NEVER  # may be temporary, so request the list again at the next refresh
+        if len(locations) == MOST_LOCATIONS:
+            self._warn_once(f"{MOST_LOCATIONS} locations or more; only the first {MOST_LOCATIONS} are read")
         by_key = {location.key(self.login.portal.label): location for location in locations}
         own = self._ownership.claim(self._index, by_key)
         all_locations = self._ownership.all_locations()

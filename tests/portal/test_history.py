@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from exporter.errors import CredentialsError, PendingError, PortalError, ProtocolError, TooLargeError, TransportError
 from exporter.intervals.model import DAILY as DAY_STEP
-from exporter.intervals.model import Reading
+from exporter.intervals.model import Interval, Meter, MeterInfo, Reading
 from exporter.portal.history import History, KnownMeters, LocationHistory
 from exporter.portal.query import DAILY, HOURLY, UsageQuery
 from exporter.portal.usage import UsageAnswer, decode
@@ -29,6 +29,7 @@ from ..support.portal_answers import (
     examples,
     meter,
     series,
+    time_of_use,
     usage,
     wall_of,
 )
@@ -384,3 +385,55 @@ def test_circle_of_submeters_has_one_warning() -> None:
     assert fetch(nested({"A": ["B"], "B": ["A"]}), 65).warnings == [
         "meters A, B are part of each other, which is ignored"
     ]
+
+
+# -- limits
+
+
+def test_location_has_at_most_200_meters() -> None:
+    numbers = [f"M{number}" for number in range(201)]
+    history = fetch(Portal(numbers), 31)
+    assert [*readings_of(history)] == numbers[:200]
+    assert history.warnings == ["more than 200 meters; the others are left out"]
+    assert fetch(Portal(numbers[:200])).warnings == []
+
+
+def test_known_meters_count_before_new_ones() -> None:
+    known = KnownMeters(dict.fromkeys((f"K{number}" for number in range(199)), HOUR))
+    history = fetch(Portal(["M1", "M2", "K7"]), 5, known)
+    assert sorted(readings_of(history)) == ["K7", "M1"]
+
+
+def with_periods(*names: str) -> LocationHistory:
+    """Return a location whose three intervals per day are in these periods, one after the other."""
+
+    def ask(query: UsageQuery) -> UsageAnswer:
+        pairs = [(wall_of(start, ZONE), 1.0) for start in range(query.start, query.end, HOUR)]
+        by_period = {name: pairs[number :: len(names)] for number, name in enumerate(names)}
+        serieses = [series("A", some, rateName=name) for name, some in by_period.items()]
+        listed = [meter("A")]
+        return decode(electric(usage(listed, [series("A", pairs)]), time_of_use(listed, serieses)))
+
+    return LocationHistory(ask, "55001", "4411", WallClock(ZoneInfo(ZONE)))
+
+
+def periods_of(history: History) -> set[str]:
+    return {period for reading in readings_of(history)["A"] for period, _ in reading.periods}
+
+
+def test_meter_has_at_most_50_rate_periods() -> None:
+    names = [f"period {number:02}" for number in range(51)]
+    history = fetch(with_periods(*names), 31)
+    assert periods_of(history) == {*names[:50]}
+    assert history.warnings == ["meter A: more than 50 rate periods; the others are left out"]
+    assert {reading.usage for reading in readings_of(history)["A"]} == {1.0}
+    assert fetch(with_periods(*names[:50])).warnings == []
+
+
+def test_known_rate_periods_count_before_new_ones() -> None:
+    intervals = tuple(
+        Interval(number * HOUR, (number + 1) * HOUR, 1.0, 1, periods=((f"known {number}", 1.0, 1),))
+        for number in range(49)
+    )
+    known = KnownMeters.of([Meter(MeterInfo("A", step=HOUR), intervals)])
+    assert periods_of(fetch(with_periods("a", "b", "known 7"), 5, known)) == {"a", "known 7"}

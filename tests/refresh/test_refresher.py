@@ -1048,3 +1048,19 @@ def test_broken_state_file_does_not_end_the_refresh(
     assert exporter.metric("smarthub_refreshes_total", login="coop") == 2
     assert exporter.failures() == {}
     assert exporter.status.up
+
+
+def test_login_reads_at_most_1000_locations(
+    portal: PortalServer, start_exporter: StartExporter, intercept: Intercept, caplog: pytest.LogCaptureFixture
+) -> None:
+    industries = {str(number): ["ELECTRIC"] for number in range(1001)}
+    listed = json.dumps([{"account": "55001", "serviceLocationToIndustries": industries}]).encode()
+    intercept(portal, "/user-data", SimulatedResponse(200, listed))
+    change(portal, poll=Poll.STATUS_500)
+    exporter = start_exporter(login_of(portal))
+    exporter.refresh()
+    exporter.refresh()
+    assert len(exporter.status.locations) == 1000
+    assert [text for text in caplog.messages if "1000" in text] == [
+        "login coop: 1000 locations or more; only the first 1000 are read"
+    ]
