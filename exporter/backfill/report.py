@@ -60,11 +60,10 @@ def _headline(result: BackfillResult, sink: Sink) -> str:
         if sink.is_verified:
             return "Done: stored and verified"
         return "Done: written, not verified" if sink.resumes else "Written"
-    if sink.streams and result.totals.samples:
-        return "Only part of it was written"
-    if not sink.resumes and not result.is_finished:
-        return "Nothing was written"
-    return f"{result.done} of {counted(result.done + result.left, 'chunk')} done"
+    if sink.resumes:
+        return f"{result.done} of {counted(result.done + result.left, 'chunk')} done"
+    is_partial = result.is_finished or (sink.streams and result.totals.samples)
+    return f"{'Only part of it' if is_partial else 'Nothing'} was written"
 
 
 def _about(job: Job, result: BackfillResult) -> Iterator[str]:

@@ -117,7 +117,7 @@ PAUSED = ["login old: sign-ins are paused"]
         (BackfillResult(done=1, errors=PAUSED), CSV, "Nothing was written: csv out.csv"),
         (BackfillResult(done=1, left=3, is_stopped=True), CSV, "Nothing was written: csv out.csv"),
         # Logins that could not sign in are missing from the result.
-        (BackfillResult(done=2, is_finished=True, errors=PAUSED), CSV, "2 of 2 chunks done: csv out.csv"),
+        (BackfillResult(done=2, is_finished=True, errors=PAUSED), CSV, "Only part of it was written: csv out.csv"),
     ],
 )
 def test_the_headline_says_how_much_is_done(result: BackfillResult, sink: Sink, said: str) -> None:
