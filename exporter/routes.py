@@ -56,7 +56,7 @@ class Pages:
         if self._was_ready:
             return Response(200, f"ready\n{zones}".encode())
         reasons = "; ".join(dict.fromkeys(status.message for status in statuses if status.message))
-        return Response(503, f"not ready: {reasons}\n{zones}".encode())
+        return Response(503, f"not ready: {reasons}\n{zones}".encode(errors="replace"))
 
     def _status_page(self, _: Request) -> Response:
         seen = summarize(

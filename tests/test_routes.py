@@ -108,6 +108,11 @@ def test_readiness_names_a_wrong_zone(site: Site, known: Snapshot) -> None:
     assert (said, end) == (f"login farm: no data on /metrics because {zone.message}", "")
 
 
+def test_a_reason_that_cannot_be_encoded_is_still_said(site: Site) -> None:
+    site.refresher.given = {"farm": login(up=False, message="7\ud800", _70001=False)}
+    assert site.answer("/-/ready") == (503, "not ready: 7?\n")
+
+
 # -- other paths and methods
 
 

@@ -11,6 +11,7 @@ from ..intervals.submeters import submeters_of
 from ..refresh.refresher import Refresher
 from ..refresh.status import location_statuses, withheld_locations
 from ..storage.snapshots import SnapshotStore
+from ..web.rows import encodable
 from . import families
 
 Row = tuple[families.Family, tuple[str, ...], float | None]
@@ -27,7 +28,7 @@ class CurrentState(Collector):
         """Return every family, including those without samples."""
         collected = {each: GaugeMetricFamily(each.name, each.help, labels=each.labels) for each in families.CURRENT}
         for family, labels, value in self._rows():
-            if value is not None:
+            if value is not None and encodable("".join(labels)):
                 collected[family].add_metric(labels, value)
         return collected.values()
 

@@ -12,6 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from ..intervals.model import LocationKey, Meter, Snapshot
+from ..web.rows import encodable
 from .compression import PagePart
 from .families import TIMESTAMPED, Family, Sample
 
@@ -55,9 +56,16 @@ def render(snapshot: Snapshot, since_ms: int, form: Format, withheld: Collection
                 samples = [sample for sample in samples_of(meter) if sample[2] >= since_ms]
                 oldest = min([oldest, *(stamp for _, _, stamp in samples)])
                 lines += sample_lines(family, key, meter, samples, form)
-        texts.append("".join(lines).encode())
+        texts.append(_encoded(lines))
         places[family.name] = slice(size, size := size + len(texts[-1]))
     return Page(snapshot, withheld, PagePart(b"".join(texts)), places, oldest)
+
+
+def _encoded(lines: list[str]) -> bytes:
+    try:
+        return "".join(lines).encode()
+    except UnicodeEncodeError:
+        return "".join(filter(encodable, lines)).encode()
 
 
 def header(family: Family) -> str:

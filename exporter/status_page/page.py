@@ -2,12 +2,14 @@
 
 import base64
 import hashlib
+from collections.abc import Container
 from importlib.resources import files
 from string import Template
 from zoneinfo import ZoneInfo
 
 from .. import __version__
 from ..formatting import ago, kwh, lasting
+from ..web.rows import encodable
 from .card import card
 from .condition import UTC, Severity
 from .markup import DASH, badges, note, severity, table, text, time
@@ -36,11 +38,13 @@ _ICONS = {Severity.GOOD: _icon("#2a9d67"), Severity.WAIT: _icon("#d9a514"), Seve
 def render(seen: Summary, telemetry_path: str) -> bytes:
     """Return the page."""
     zone = next((view.zone for view in seen.meters if view.meter), UTC)
+    rendered = ((place, card(view, place, seen.now)) for place, view in enumerate(seen.meters))
+    cards = {place: section for place, section in rendered if encodable(section)}
     sections = (
         _verdict(seen),
         _logins(seen),
-        _index(seen) if len(seen.meters) > 1 else "",
-        *(card(view, place, seen.now) for place, view in enumerate(seen.meters)),
+        _index(seen, cards) if len(seen.meters) > 1 else "",
+        *cards.values(),
     )
     return _PAGE.substitute(
         title=text(seen.condition.words),
@@ -50,7 +54,7 @@ def render(seen: Summary, telemetry_path: str) -> bytes:
         telemetry_path=text(telemetry_path),
         sections="".join(sections),
         as_of=time(seen.now, zone, seen.now),
-    ).encode()
+    ).encode(errors="replace")
 
 
 def _verdict(seen: Summary) -> str:
@@ -93,7 +97,7 @@ def _past(instant: float, zone: ZoneInfo, now: float) -> str:
     return f"{time(instant, zone, now)}, {ago(now - instant)}" if instant else ""
 
 
-def _index(seen: Summary) -> str:
+def _index(seen: Summary, cards: Container[int]) -> str:
     columns = ("Location", "State", "Newest data", "Latest whole day")
     rows = [
         (
@@ -103,6 +107,7 @@ def _index(seen: Summary) -> str:
             _day_energy(view),
         )
         for place, view in enumerate(seen.meters)
+        if place in cards
     ]
     return (
         '<section aria-labelledby="locations"><h2 id="locations">Locations</h2>'

@@ -6,7 +6,7 @@ import pytest
 
 from exporter import __version__
 from exporter.errors import Reason
-from exporter.intervals.model import Interval, LocationKey, Meter, MeterInfo, Snapshot
+from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.metrics.collector import CurrentState
 from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.refresh.status import LocationStatus, LoginStatus
@@ -128,6 +128,17 @@ def test_a_submeter_names_the_meter_that_contains_it() -> None:
     barn = Meter(MeterInfo("81002", parents=("81000", "81001")), quarters(1))
     found = state(snapshot_of(house, barn))["smarthub_meter_info"]
     assert [(labels["meter"], labels["submeter_of"]) for labels, _ in found] == [("81001", ""), ("81002", "81001")]
+
+
+def test_rows_that_cannot_be_encoded_are_left_out() -> None:
+    bad = LocationKey("novec", "55001", "7\ud800")
+    meter = Meter(MeterInfo("81001"), quarters(1))
+    snapshot = snapshot_of(meter, Meter(MeterInfo("8\udfff"), quarters(1)))
+    outcomes = {key: LocationStatus(up=True) for key in (KEY, bad)}
+    statuses = {"farm": LoginStatus(up=True, locations=outcomes)}
+    good = state(snapshot_of(meter), {"farm": LoginStatus(up=True, locations={KEY: outcomes[KEY]})}, {KEY: T})
+    snapshot = snapshot.with_location(Location(bad, "", "UTC", (meter,)))
+    assert state(snapshot, statuses, {KEY: T, bad: T}) == good
 
 
 # -- refreshes

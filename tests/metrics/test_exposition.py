@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
 from math import inf
 
@@ -27,12 +27,13 @@ Samples = dict[tuple[str, Labels], list[tuple[int, float]]]
 
 
 COST = "smarthub_interval_cost_usd"
+TOU = "smarthub_interval_tou_usage_kwh"
 TIMESTAMPED = (
     KWH,
     "smarthub_interval_usage_watts",
     "smarthub_interval_export_kwh",
     COST,
-    "smarthub_interval_tou_usage_kwh",
+    TOU,
     "smarthub_day_usage_kwh",
     "smarthub_day_export_kwh",
     "smarthub_day_cost_usd",
@@ -98,6 +99,22 @@ def test_a_page_without_data_lists_its_families(form: Format) -> None:
     assert page.oldest == inf
     assert [line.split()[1] for line in text_of(page).splitlines()] == ["HELP", "TYPE"] * 8
     assert [(metric.type, metric.samples) for metric in read_back(text_of(page), form)] == [("gauge", [])] * 8
+
+
+@pytest.mark.parametrize("form", Format)
+def test_series_that_cannot_be_encoded_are_left_out(form: Format) -> None:
+    (key,) = SOLAR.locations
+    with_unreadable = SOLAR.with_location(replace(SOLAR.locations[key], key=replace(key, location="7\ud800")))
+    page, whole = render(with_unreadable, 0, form), render(SOLAR, 0, form)
+    assert text_of(page) == text_of(whole)
+    assert page.places == whole.places
+
+
+def test_one_period_that_cannot_be_encoded_is_left_out() -> None:
+    periods = (("Off Peak", 0.25, 1), ("On\udc00", 0.75, 1))
+    meter = Meter(MeterInfo("81001"), (Interval(T - 900, T, 1.0, 1, periods=periods),))
+    page = render(snapshot_of(meter), 0, Format.TEXT)
+    assert [sample_count(page, name) for name in (KWH, TOU)] == [1, 1]
 
 
 # -- read back

@@ -108,6 +108,17 @@ def test_a_failure_is_reported_once_and_known_data_stays() -> None:
     assert dict(described(sections(page)["Farm"]))["Newest data"][0] == "2 hours old"
 
 
+def test_a_meter_that_cannot_be_encoded_is_left_out() -> None:
+    (meter,) = BARN.meters
+    unreadable = replace(BARN, meters=(replace(meter, info=replace(meter.info, number="8\ud800")),))
+    page = page_of(FARM, unreadable)
+    assert "Farm" in sections(page)
+    assert "Barn" not in sections(page)
+    assert [row[0] for row in rows(sections(page)["Locations"])[1:]] == ["Farm"]
+    nameless = replace(BARN, name="", key=replace(BARN.key, location="7\ud800"))
+    assert words(one(page_of(nameless), "h1")) == "Data are stale: Location 7?"
+
+
 def test_stale_data_looks_stale() -> None:
     card = sections(page_of(BARN))["Barn"]
     assert card.get("class") == "card bad"
