@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import itemgetter
 
 from .usage import WallPoint
 from .walltime import DAY, WallClock, plausible
@@ -32,25 +33,29 @@ Placing = Callable[[Sequence[WallPoint], WallClock, tuple[int, int]], Placed]
 
 
 def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]) -> Placed:
-    """Place sorted points at their instants.
+    """Place points at their instants.
 
-    bounds: the wall times of the request, [start, end). The n-th point with the same wall time gets its n-th instant. A
-    point at a wall time that does not exist is dropped if it has no energy; otherwise it is added at the instant that
+    points: in the portal's order. bounds: the wall times of the request, [start, end). The n-th point with the same
+    wall time gets its n-th instant; a wall time that is missing in the first pass of the repeated hour gets its second.
+    A point at a wall time that does not exist is dropped if it has no energy; otherwise it is added at the instant that
     the offset before the change gives. Any other repeated point is dropped if equal; if different, it wins with a
     warning.
     """
     placed = Placed()
     values = placed.values
     nowhere: dict[int, float] = {}
+    late: set[int] = set()
     turn, last = 0, None
     next_day, ahead = -1, None
     start, end = plausible(bounds)
-    for wall, value in points:
+    for wall, value in sorted(points, key=itemgetter(0)):
         if not start <= wall < end:
             _outside(placed, wall, end)
             continue
         if wall >= next_day:
             next_day, ahead = (wall // DAY + 1) * DAY, clock.ahead_on(wall // DAY)
+            if ahead is None:
+                late = _only_in_second_pass(points, clock, wall // DAY)
         # Nearly all points of a history take this branch.
         if ahead is not None and wall != last:
             values[wall - ahead] = value
@@ -63,7 +68,7 @@ def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]
                     placed.warnings.append("a time occurs twice with different values; the later one is used")
                 nowhere[wall] = value
             continue
-        turn, last = (turn + 1 if wall == last else 0), wall
+        turn, last = (turn + 1 if wall == last else int(wall in late)), wall
         if turn < len(instants):
             values[instants[turn]] = value
         else:
@@ -78,6 +83,19 @@ def _outside(placed: Placed, wall: int, end: int) -> None:
     # Some portals include the end bound; the next request has that point too.
     if wall != end:
         placed.warnings.append("points outside the requested range were dropped")
+
+
+def _only_in_second_pass(points: Sequence[WallPoint], clock: WallClock, day: int) -> set[int]:
+    """Return the wall times of a day's repeated hour that are missing in its first pass.
+
+    They follow a later wall time of the first pass. Only an order that goes back once shows where that ends.
+    """
+    walls = [wall for wall, _ in points if wall // DAY == day and len(clock.instants(wall)) > 1]
+    turns = [number for number, (earlier, later) in enumerate(pairwise(walls), 1) if later <= earlier]
+    if len(turns) != 1:
+        return set()
+    first, second = walls[: turns[0]], walls[turns[0] :]
+    return {wall for wall in second if wall < first[-1]}.difference(first)
 
 
 def _repeat(placed: Placed, instant: int, value: float | None) -> None:

@@ -8,7 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from operator import itemgetter
 
 from ..errors import ProtocolError
 from .directions import DOUBTFUL, FLOWS, USAGE, Channel, Flow, flow_of, last_word, settled
@@ -31,10 +30,7 @@ WallPoint = tuple[int, float | None]
 
 @dataclass(frozen=True, slots=True)
 class ChannelSeries:
-    """The points of one channel, sorted by wall time.
-
-    Repeated times stay in the portal's order.
-    """
+    """The points of one channel, in the portal's order."""
 
     channel: Channel
     points: tuple[WallPoint, ...]
@@ -371,7 +367,7 @@ def _points(series: dict[str, Json], where: str) -> tuple[WallPoint, ...]:
     data = mappings(series.get("data"), f"{where}.series[].data")
     walls = all_seconds([point.get("x") for point in data], f"{where}.series[].data[].x")
     values = optional_numbers([point.get("y") for point in data], f"{where}.series[].data[].y")
-    return tuple(sorted(zip(walls, values, strict=True), key=itemgetter(0)))
+    return tuple(zip(walls, values, strict=True))
 
 
 def _interval_ends(value: Json) -> dict[int, int]:

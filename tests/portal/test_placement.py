@@ -5,7 +5,6 @@ See docs/portal.md, "Daylight saving changes", and docs/portal.md, "Resolution".
 
 from collections.abc import Sequence
 from datetime import date
-from operator import itemgetter
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -70,7 +69,7 @@ def test_day_has_exactly_its_instants(zone: str) -> None:
             for written, more in ((instants, []), (firsts, []), (firsts, zeros)):
                 expected: dict[int, float | None] = {moment: float(moment % DAY + 1) for moment in written}
                 points = [(wall_of(moment, zone), value) for moment, value in expected.items()]
-                found = placed(sorted([*points, *more], key=itemgetter(0)), zone, day_bounds(day))
+                found = placed([*points, *more], zone, day_bounds(day))
                 assert (found.values, found.warnings) == (expected, [])
 
 
@@ -124,6 +123,32 @@ def test_nth_point_of_the_repeated_hour_is_the_nth_instant(
 ) -> None:
     found = placed([(DOUBLED, value) for value in values])
     assert found.values == expected
+    assert found.warnings == []
+
+
+def in_the_hour(*minutes: int) -> list[Pair]:
+    """Return points of the repeated hour in this order, each with its place in it as value."""
+    return [(wall("2026-11-01 01:00") + minute * MINUTE, float(number)) for number, minute in enumerate(minutes)]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "second"),
+    [
+        ([0, 15, 45, 0, 15, 30, 45], {3, 4, 5, 6}),  # the first 01:30 is missing
+        ([0, 15, 30, 45, 0, 15, 45], {4, 5, 6}),  # the second one is missing
+        ([45, 0, 15, 30], {1, 2, 3}),
+        ([0, 15, 0, 15, 30, 45], {2, 3}),  # nothing later than 01:30 and 01:45 came before them
+        ([0, 15, 30, 45], set()),
+        ([0, 0, 15, 30, 30, 45, 45], {1, 4, 6}),
+        ([30, 0, 45, 15], set()),  # no order at all
+    ],
+)
+def test_the_portals_order_shows_the_second_pass(minutes: list[int], second: set[int]) -> None:
+    first = instant("2026-11-01 01:00-04:00")
+    expected = {first + minute * MINUTE + (n in second) * HOUR: float(n) for n, minute in enumerate(minutes)}
+    around: list[Pair] = [(wall("2026-11-01 02:00"), -1.0)]
+    found = placed([*in_the_hour(*minutes), *around])
+    assert found.values == expected | {first + 2 * HOUR: -1.0}
     assert found.warnings == []
 
 
