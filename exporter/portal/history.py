@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from ..errors import PendingError, PortalError, ProtocolError, TooLargeError
+from ..errors import PendingError, PortalError, ProtocolError, TooLargeError, TransportError
 from ..intervals.model import DAILY as DAILY_STEP
 from ..intervals.model import Meter
 from ..intervals.submeters import circular_submeters
@@ -86,7 +86,7 @@ class History:
 
 
 class LocationHistory:
-    """Fetches one location, and remembers the longest range its portal can answer.
+    """Fetches one location, and remembers the longest range its portal can answer, by time frame.
 
     submeters: the configured parent of each sub-meter, by number.
     """
@@ -107,32 +107,27 @@ class LocationHistory:
         self._location = location
         self._clock = clock
         self._submeters = submeters or {}
-        self._longest = LONGEST_RANGE
+        self._longest = {HOURLY: LONGEST_RANGE, DAILY: LONGEST_RANGE}
 
     def fetch(self, start: int, end: int, known: KnownMeters, *, try_hourly: bool) -> History:
         """Fetch the days from `start` to `end`, newest range first.
 
-        start, end: local midnights, in seconds UTC. HOURLY data is used; a meter that has none gets its DAILY data.
-        try_hourly: request HOURLY data even if only daily data is known. If an error occurs, the data fetched so far is
-        kept.
+        start, end: local midnights, in seconds UTC. HOURLY data is used; a meter that has none, because it is missing,
+        fails or has one point per day, gets its DAILY data. try_hourly: request HOURLY data even if only daily data is
+        known. If an error occurs, the data fetched so far is kept.
         """
         history = History()
         hourly: list[RangeReadings] = []
         daily: list[RangeReadings] = []
-        asked_for = self._longest
-        try:
-            if try_hourly or not known.only_daily:
-                history.error = self._gather(HOURLY, start, end, known, hourly)
-            # Any other error would also affect the daily data.
-            is_usable = history.error is None or isinstance(history.error, ProtocolError)
-            if is_usable and _needs_days(hourly, known):
-                error = self._gather(DAILY, start, end, known, daily)
-                if history.error is None or _are_daily(hourly, daily, known):
-                    history.error = error
-                elif not hourly:
-                    daily = []  # finer data exists but failed this time; daily data would replace it
-        except PortalError as error:
-            history.error = error
+        if try_hourly or not known.only_daily:
+            history.error = self._gather(HOURLY, start, end, known, hourly)
+        failed = history.error
+        if _may_answer_days(failed, hourly) and _needs_days(hourly, known):
+            error = self._gather(DAILY, start, end, known, daily)
+            if isinstance(failed, ProtocolError) and _has_only_days(hourly, daily, known):
+                history.warnings.append(f"HOURLY data failed ({failed.what}); using DAILY data")
+                failed = None
+            history.error = failed or error
         for answer in (*hourly, *daily):
             history.warnings += answer.warnings
             history.evidence += answer.evidence
@@ -149,8 +144,6 @@ class LocationHistory:
         if circle:
             history.warnings.append(f"meters {', '.join(circle)} are part of each other, which is ignored")
         history.warnings = list(dict.fromkeys(history.warnings))
-        if history.error is None and self._longest == asked_for:
-            self._longest = min(LONGEST_RANGE, 2 * self._longest)
         return history
 
     def _with_parents(self, meter: MeterReadings) -> MeterReadings:
@@ -165,11 +158,11 @@ class LocationHistory:
     ) -> PortalError | None:
         """Add the answers of all ranges, halving a range that fails or stays pending.
 
-        Ranges are halved at a local midnight, and later ones keep the shorter length.
-        Returns why some of them are missing; raises an error that any other call would meet too.
+        Ranges are halved at a local midnight, and later ones keep the shorter length. Returns why some are missing.
         """
         midnights = self._clock.midnights(start, end)
-        ranges = [(max(0, last - self._longest), last) for last in range(len(midnights) - 1, 0, -self._longest)]
+        longest = self._longest[time_frame]
+        ranges = [(max(0, last - longest), last) for last in range(len(midnights) - 1, 0, -longest)]
         failed: PortalError | None = None
         failed_days = pending_ranges = 0
         fitting = LONGEST_RANGE  # an answer that is too large shows that others of this length are
@@ -180,23 +173,17 @@ class LocationHistory:
             if days > fitting:
                 ranges[:0] = [(middle, last), (first, middle)]
                 continue
-            begin, until = midnights[first], midnights[last]
-            query = UsageQuery(self._account, self._location, time_frame, begin, until, self._clock)
             try:
-                answer = self._ask(query)
-                if self._watch:
-                    self._watch(answer, time_frame, begin, until)
-                if time_frame == DAILY:
-                    answers.append(read_days(answer, self._clock, begin, until))
-                else:
-                    answers.append(read_intervals(answer, self._clock, begin, until, known.steps))
+                answers.append(self._read(time_frame, midnights[first], midnights[last], known))
                 pending_ranges = 0
-            except (PendingError, ProtocolError) as error:
+            except PortalError as error:
+                if error.while_signing_in or not isinstance(error, PendingError | ProtocolError):
+                    return error  # any other request would meet it too
                 pending_ranges += isinstance(error, PendingError)
                 if days > 1:
                     if isinstance(error, TooLargeError):
                         fitting = (days + 1) // 2
-                    self._longest = min(self._longest, (days + 1) // 2)
+                    self._longest[time_frame] = min(self._longest[time_frame], (days + 1) // 2)
                     if pending_ranges < _PENDING_RANGES:
                         ranges[:0] = [(middle, last), (first, middle)]
                         continue
@@ -204,7 +191,24 @@ class LocationHistory:
                 failed_days += 1
                 if isinstance(error, PendingError) or failed_days == _FAILED_DAYS:
                     break
+        if failed is None and self._longest[time_frame] == longest:
+            self._longest[time_frame] = min(LONGEST_RANGE, 2 * longest)
         return failed
+
+    def _read(self, time_frame: str, start: int, end: int, known: KnownMeters) -> RangeReadings:
+        answer = self._ask(UsageQuery(self._account, self._location, time_frame, start, end, self._clock))
+        if self._watch:
+            self._watch(answer, time_frame, start, end)
+        if time_frame == DAILY:
+            return read_days(answer, self._clock, start, end)
+        return read_intervals(answer, self._clock, start, end, known.steps)
+
+
+def _may_answer_days(failed: PortalError | None, hourly: list[RangeReadings]) -> bool:
+    """Check whether DAILY requests may be answered although HOURLY ones failed in this way."""
+    if failed is None or failed.while_signing_in:
+        return failed is None
+    return isinstance(failed, ProtocolError) or (isinstance(failed, TransportError) and not hourly)
 
 
 def _needs_days(hourly: list[RangeReadings], known: KnownMeters) -> bool:
@@ -216,13 +220,9 @@ def _needs_days(hourly: list[RangeReadings], known: KnownMeters) -> bool:
     return any(not known.hourly(number) for number in listed - _with_data(hourly))
 
 
-def _are_daily(hourly: list[RangeReadings], daily: list[RangeReadings], known: KnownMeters) -> bool:
-    """Check whether this location has only daily data.
-
-    That is so if no HOURLY data came or was promised, and daily data did.
-    """
-    promised = known.some_hourly or any(answer.has_hourly for answer in (*hourly, *daily))
-    return not promised and not _with_data(hourly) and bool(_with_data(daily))
+def _has_only_days(hourly: list[RangeReadings], daily: list[RangeReadings], known: KnownMeters) -> bool:
+    """Check whether this location has daily data, and no finer data now or before."""
+    return not known.some_hourly and not _with_data(hourly) and bool(_with_data(daily))
 
 
 def _with_data(answers: list[RangeReadings]) -> set[str]:

@@ -44,7 +44,6 @@ def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]
     placed = Placed()
     values = placed.values
     nowhere: dict[int, float] = {}
-    late: set[int] = set()
     turn, last = 0, None
     next_day, ahead = -1, None
     start, end = plausible(bounds)
@@ -54,8 +53,6 @@ def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]
             continue
         if wall >= next_day:
             next_day, ahead = (wall // DAY + 1) * DAY, clock.ahead_on(wall // DAY)
-            if ahead is None:
-                late = _only_in_second_pass(points, clock, wall // DAY)
         # Nearly all points of a history take this branch.
         if ahead is not None and wall != last:
             values[wall - ahead] = value
@@ -68,7 +65,7 @@ def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]
                     placed.warnings.append("a time occurs twice with different values; the later one is used")
                 nowhere[wall] = value
             continue
-        turn, last = (turn + 1 if wall == last else int(wall in late)), wall
+        turn, last = (turn + 1 if wall == last else int(_skips_first_pass(wall, points, clock))), wall
         if turn < len(instants):
             values[instants[turn]] = value
         else:
@@ -85,17 +82,17 @@ def _outside(placed: Placed, wall: int, end: int) -> None:
         placed.warnings.append("points outside the requested range were dropped")
 
 
-def _only_in_second_pass(points: Sequence[WallPoint], clock: WallClock, day: int) -> set[int]:
-    """Return the wall times of a day's repeated hour that are missing in its first pass.
+def _skips_first_pass(wall: int, points: Sequence[WallPoint], clock: WallClock) -> bool:
+    """Check whether a wall time of the repeated hour is missing in the first pass.
 
-    They follow a later wall time of the first pass. Only an order that goes back once shows where that ends.
+    It then follows a later wall time of that pass. Only an order that goes back once shows where the pass ends.
     """
-    walls = [wall for wall, _ in points if wall // DAY == day and len(clock.instants(wall)) > 1]
+    if len(clock.instants(wall)) == 1:
+        return False
+    day = wall // DAY
+    walls = [each for each, _ in points if each // DAY == day and len(clock.instants(each)) > 1]
     turns = [number for number, (earlier, later) in enumerate(pairwise(walls), 1) if later <= earlier]
-    if len(turns) != 1:
-        return set()
-    first, second = walls[: turns[0]], walls[turns[0] :]
-    return {wall for wall in second if wall < first[-1]}.difference(first)
+    return len(turns) == 1 and wall < walls[turns[0] - 1] and wall not in walls[: turns[0]]
 
 
 def _repeat(placed: Placed, instant: int, value: float | None) -> None:
@@ -148,6 +145,17 @@ def day_steps(walls: Iterable[int], interval_ends: Mapping[int, int]) -> dict[in
         if step is not None:
             steps[day] = step
     return steps
+
+
+def is_once_a_day(walls: Iterable[int], interval_ends: Mapping[int, int], known_step: int) -> bool:
+    """Check whether a meter has one point per day, at midnight.
+
+    A single point may also be the first one of a day that is still coming in, unless its interval or the known step of
+    the meter is a day.
+    """
+    midnights = set(walls)
+    is_day = known_step == DAY or any(interval_ends.get(wall, wall) - wall == DAY for wall in midnights)
+    return bool(midnights) and not any(wall % DAY for wall in midnights) and (len(midnights) > 1 or is_day)
 
 
 def _most_common(lengths: Iterable[int]) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from ..intervals.model import DAILY, MeterInfo, Reading
 from ..intervals.samples import amount
 from .directions import Channel, Energy, Flow, Values, resolve, total
-from .placement import Placing, day_steps, place, place_days, step_of_day
+from .placement import Placing, day_steps, is_once_a_day, place, place_days, step_of_day
 from .timezone import OffsetEvidence, evidence_in
 from .usage import ChannelSeries, UsageAnswer
 from .walltime import DAY, WallClock
@@ -81,6 +81,7 @@ class _Meter:
     cost: dict[int, float] = field(default_factory=dict)
     periods: dict[str, dict[int, float]] = field(default_factory=dict)
     walls: list[int] = field(default_factory=list)
+    is_daily: bool = False
     warnings: list[str] = field(default_factory=list)
 
     def instants(self) -> list[int]:
@@ -102,7 +103,7 @@ class _Meter:
         )
 
 
-def _read(answer: UsageAnswer, clock: WallClock, found: Iterable[tuple[_Meter, list[Reading], int]]) -> RangeReadings:
+def _read(answer: UsageAnswer, clock: WallClock, found: Sequence[tuple[_Meter, list[Reading], int]]) -> RangeReadings:
     """Make the result of each meter, its readings and their step."""
     warnings = list(answer.warnings)
     meters: list[MeterReadings] = []
@@ -118,14 +119,15 @@ def _read(answer: UsageAnswer, clock: WallClock, found: Iterable[tuple[_Meter, l
             step=step,
             parents=tuple(dict.fromkeys(parent for channel in meter.channels for parent in channel.parents)),
         )
-        meters.append(MeterReadings(info, tuple(readings), bool(meter.instants()) and not readings))
-    connected = clock.midnight_of(answer.connected) if answer.connected else None
+        waits = bool(meter.instants()) and not readings and not meter.is_daily
+        meters.append(MeterReadings(info, tuple(readings), waits))
+    has_points = answer.has_points or any(meter.instants() for meter, *_ in found)
     return RangeReadings(
         tuple(meters),
         answer.has_hourly,
         warnings=tuple(dict.fromkeys(warnings)),
-        connected=connected,
-        dropped=answer.has_points and not any(meter.readings for meter in meters),
+        connected=clock.midnight_of(answer.connected) if answer.connected else None,
+        dropped=has_points and not any(meter.readings for meter in meters),
         words=tuple(answer.words),
     )
 
@@ -166,6 +168,11 @@ def _meters(answer: UsageAnswer, placing: Placing, clock: WallClock, start: int,
 def _intervals_of(
     meter: _Meter, clock: WallClock, interval_ends: Mapping[int, int], known_step: int
 ) -> tuple[list[Reading], int]:
+    meter.is_daily = is_once_a_day(meter.walls, interval_ends, known_step)
+    if meter.is_daily:
+        if 0 < known_step < DAILY:
+            meter.warnings.append("skipped HOURLY data with one point per day")
+        return [], 0
     steps = day_steps(meter.walls, interval_ends) or ({0: known_step} if 0 < known_step < DAILY else {})
     if not steps:
         if meter.instants():

@@ -13,7 +13,7 @@ from ..clock import Clock
 from ..config import second_factor
 from .answers import usage_answer
 from .points import Question
-from .settings import Poll, Settings, SignIn
+from .settings import Hourly, Poll, Settings, SignIn
 from .specs import LocationSpec, MeterSpec, UserSpec
 from .truth import Almanac, Truth
 from .userdata import user_data
@@ -60,6 +60,7 @@ _FORBIDDEN = SimulatedResponse(403, _NO_ACCESS, "text/plain")
 _INTERNAL_ERROR = SimulatedResponse(500, b"Internal error", "text/plain")
 _OFFLINE = SimulatedResponse(200, _PAGE, "text/html")
 _FAILURE = _json({"status": "FAILURE", "isBusinessUser": False})
+_FAILED = _json({"status": "FAILED"})
 _WRONG_CODE = SimulatedResponse(500, b"Your data could not be verified. Please contact customer service.", "text/plain")
 _NOT_SIGNING_IN = {
     SignIn.STATUS_403: SimulatedResponse(403, _NO_ACCESS),
@@ -82,8 +83,16 @@ _BROKEN = {
     Poll.STATUS_503: replace(_OFFLINE, status=503),
     Poll.NO_JSON: SimulatedResponse(200, b'{"status": "COMPLETE", "data": '),
     Poll.WRONG_SHAPE: _json({"status": "COMPLETE", "data": {"ELECTRIC": {"type": "USAGE"}}}),
+    Poll.STATUS_204: SimulatedResponse(204, b""),
+    Poll.STATUS_404: replace(_OFFLINE, status=404),
 }
 """Responses to a call for data, whatever is asked."""
+_LISTS = _BROKEN | {
+    Poll.NO_DATA: _json(None),
+    Poll.NO_ENTRY: _json([]),
+    Poll.NO_POINTS: _json([{"account": "55001"}]),
+}
+"""Responses to a call for a list of locations: no list, or one without locations."""
 
 
 class SimulatedPortal:
@@ -210,8 +219,8 @@ class SimulatedPortal:
     # -- accounts
 
     def _user_data(self, call: Call) -> SimulatedResponse:
-        if self.settings.discovery in _BROKEN:
-            return _BROKEN[self.settings.discovery]
+        if broken := _LISTS.get(self.settings.discovery):
+            return broken
         user = self._user(call)
         if user is None:
             return _UNAUTHORIZED
@@ -220,6 +229,8 @@ class SimulatedPortal:
         return _json(user_data(self._visible(user), self.almanac))
 
     def _accounts(self, call: Call) -> SimulatedResponse:
+        if broken := _LISTS.get(self.settings.accounts):
+            return broken
         user = self._user(call)
         if user is None:
             return _UNAUTHORIZED
@@ -247,12 +258,16 @@ class SimulatedPortal:
             return SimulatedResponse(400, b"")
         if question is None or question.location.number in settings.refused_locations:
             return _FORBIDDEN
+        if question.time_frame == "HOURLY" and settings.hourly is not Hourly.OK:
+            if settings.hourly is not Hourly.DAILY:
+                return _INTERNAL_ERROR if settings.hourly is Hourly.STATUS_500 else _FAILED
+            question = replace(question, time_frame="DAILY")
         return self._job(question, call.body, settings)
 
     def _job(self, question: Question, body: bytes, settings: Settings) -> SimulatedResponse:
         days = (question.end - question.start) / 86400
         if settings.poll is Poll.FAILED or days > settings.longest_days + 0.5:
-            return _json({"status": "FAILED"})
+            return _FAILED
         if settings.poll is Poll.PENDING or days > settings.slow_days + 0.5 or self._is_pending(body):
             return _json({"status": "PENDING"})
         response = _json(usage_answer(question, replace(self.almanac, settings=settings)))

@@ -80,6 +80,17 @@ class Poll(StrEnum):
     NO_USAGE = "no_usage"
     NO_SERIES = "no_series"
     NO_POINTS = "no_points"
+    STATUS_204 = "204"
+    STATUS_404 = "404"
+
+
+class Hourly(StrEnum):
+    """How an HOURLY poll is answered, whatever a DAILY one gives (docs/portal.md, "Resolution")."""
+
+    OK = "ok"
+    FAILED = "failed"
+    STATUS_500 = "500"
+    DAILY = "daily"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +130,9 @@ class Settings:
     - `placeholders`: intervals that are not posted yet are zeros, until the end of the range
     - `gaps`, `nulls`: spans whose points are missing, or have no value
     - `strays`, `revisions`: extra points, and energy that changes later
-    - `dst`, `sign_in`, `poll`, `discovery`: how daylight saving changes, sign-ins, polls and `user-data` are answered
+    - `dst`, `sign_in`, `poll`, `hourly`: how daylight saving changes, sign-ins, polls and HOURLY polls are answered
+    - `discovery`, `accounts`: how `user-data` and the plain list of accounts are answered; NO_DATA is null, NO_ENTRY an
+      empty list, NO_POINTS accounts without locations
     - `refused_locations`: numbers of locations whose polls are answered with 403
     - `pending`: how often a poll is PENDING first
     - `longest_days`, `slow_days`: longer ranges are FAILED, or stay PENDING
@@ -151,6 +164,8 @@ class Settings:
     poll: Poll = Poll.OK
     refused_locations: tuple[str, ...] = ()
     discovery: Poll = Poll.OK
+    accounts: Poll = Poll.OK
+    hourly: Hourly = Hourly.OK
     pending: int = 1
     longest_days: int = 1000
     slow_days: int = 1000

@@ -235,12 +235,49 @@ def test_data_before_an_error_is_kept(error: PortalError) -> None:
     assert portal.days() == [30, 30, 30]
 
 
+def hourly_fails(error: PortalError) -> Callable[[UsageQuery], PortalError | None]:
+    return lambda query: error if query.time_frame == HOURLY else None
+
+
 def test_daily_data_never_replaces_failed_hourly_data() -> None:
     error = ProtocolError("FAILED")
-    portal = Portal(["A"], has_hourly=True, refuses=lambda query: error if query.time_frame == HOURLY else None)
-    history = fetch(portal)
+    history = fetch(Portal(["A"], refuses=hourly_fails(error)), known=KnownMeters({"A": HOUR}))
     assert history.error is error
     assert readings_of(history).get("A", ()) == ()
+
+
+@pytest.mark.parametrize("has_hourly", [True, False, None])
+def test_hourly_that_always_fails_leaves_daily_data(*, has_hourly: bool | None) -> None:
+    portal = Portal(["A"], has_hourly=has_hourly, refuses=hourly_fails(ProtocolError("FAILED")))
+    location = history_of(portal)
+    history = fetch(location, 35)
+    assert (days_had(history, "A"), lengths(history, "A"), history.error) == (dates(35), {DAY}, None)
+    assert len(history.warnings) == 1
+    assert (len(portal.days()), portal.days(DAILY)) == (9, [30, 5])
+
+    portal.asked.clear()
+    fetch(location, 35, KnownMeters({"A": DAY_STEP}))
+    assert (portal.days(), portal.days(DAILY)) == ([], [30, 5])
+
+    portal.asked.clear()
+    fetch(location, 35, KnownMeters({"A": DAY_STEP}), try_hourly=True)
+    assert (portal.days(), portal.days(DAILY)) == ([1, 1, 1], [30, 5])
+
+
+def test_trouble_with_hourly_is_reported_beside_daily_data() -> None:
+    error = TransportError("status 500")
+    history = fetch(Portal(["A"], refuses=hourly_fails(error)))
+    assert history.error is error
+    assert days_had(history, "A") == dates(5)
+
+
+@pytest.mark.parametrize("kind", [TransportError, ProtocolError])
+def test_failed_sign_in_ends_the_requests(kind: type[PortalError]) -> None:
+    error = kind("no sign-in")
+    error.while_signing_in = True
+    portal = Portal(["A"], refuses=lambda query: error)
+    assert fetch(portal, 35).error is error
+    assert len(portal.asked) == 1
 
 
 @pytest.mark.parametrize("daily_error", [TransportError("gone"), ProtocolError("FAILED"), PendingError("PENDING")])
@@ -327,6 +364,28 @@ def test_first_hourly_point_is_not_a_daily_one() -> None:
     history = fetch(one_meter(first), 1)
     assert readings_of(history) == {"A": ()}
     assert {each.info.step for each in history.meters}.isdisjoint({DAY_STEP})
+
+
+def each_midnight(query: UsageQuery) -> list[Pair]:
+    return [(time, 24.5) for time in range(wall_of(query.start, ZONE), wall_of(query.end, ZONE), DAY)]
+
+
+@pytest.mark.parametrize(
+    ("days", "step", "expected"),
+    [
+        (5, 0, dates(5)),
+        (1, DAY_STEP, dates(1)),
+        (1, 0, set()),  # it may be the first point of a meter with finer data
+        (5, HOUR, set()),
+        (1, HOUR, dates(1)),  # it is the first point of the day
+    ],
+)
+def test_hourly_answer_with_a_point_per_day_leads_to_daily(days: int, step: int, expected: set[str]) -> None:
+    known = KnownMeters({"A": step} if step else {})
+    history = fetch(one_meter(each_midnight), days, known, try_hourly=True)
+    assert days_had(history, "A") == expected
+    assert (lengths(history, "A") <= {DAY}) is (days > 1 or step != HOUR)
+    assert (history.error, history.dropped) == (None, not expected)
 
 
 # -- warnings and evidence

@@ -20,7 +20,7 @@ from exporter.refresh.status import FailureKind, withheld_locations
 from exporter.simulator.household import Household
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
-from exporter.simulator.settings import Cost, Meters, Poll, Revision, SignIn, Span
+from exporter.simulator.settings import Cost, Hourly, Meters, Poll, Revision, SignIn, Span
 from exporter.simulator.specs import Channels, LocationSpec, MeterSpec, Resolution, UserSpec
 from exporter.simulator.world import World
 from exporter.storage.state import StateFile
@@ -28,7 +28,7 @@ from exporter.storage.state import StateFile
 from ..support.clocks import ManualClock
 from ..support.exporter import Exporter, StartExporter
 from ..support.portal import Intercept, Record, StartPortal, change, login_of
-from ..support.worlds import BARN, BARN_METER, DAY, HOUSE, METER, NOW, SMALL, TWO, WALL, ZONE
+from ..support.worlds import BARN, BARN_METER, DAY, HOUSE, METER, NOW, SMALL, TWO, WALL, ZONE, instant
 
 HOUR = 3600
 LITTLE = 3  # days of history, enough for tests that are not about data
@@ -270,6 +270,60 @@ def test_daily_meter_has_daily_intervals(
     sent = record(portal)
     exporter.refresh()
     assert {frame for frame, *_ in asked(sent)} == {"DAILY"}
+
+
+@pytest.mark.parametrize("how", [Hourly.FAILED, Hourly.DAILY])
+def test_meter_without_usable_hours_has_daily_intervals(
+    start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock, record: Record, how: Hourly
+) -> None:
+    meter = replace(METER, resolution=Resolution.DAYS)
+    portal = start_portal(World(locations=(replace(HOUSE, meters=(meter,)),)), LITTLE, hourly=how)
+    exporter = start_exporter(login_of(portal))
+    sent = record(portal)
+
+    exporter.refresh()
+
+    assert exporter.status.up
+    assert_true(exporter, portal)
+    assert len(asked(sent)) <= 11
+    for days, frames in ((0.5, {"DAILY"}), (0.5, {"DAILY", "HOURLY"})):
+        sent.clear()
+        clock.advance(days * DAY)
+        exporter.refresh()
+        assert_true(exporter, portal)
+        frames_asked = [json.loads(call.body)["timeFrame"] for call in sent if call.path.endswith("/poll")]
+        assert set(frames_asked) == frames
+        assert len(frames_asked) <= 5
+
+
+def test_hours_that_come_later_replace_the_days(
+    portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    change(portal, hourly=Hourly.FAILED)
+    exporter = start_exporter(login_of(portal))
+    exporter.refresh()
+    assert {each.info.step for each in exporter.location().meters} == {DAY}
+
+    change(portal, hourly=Hourly.OK)
+    clock.advance(DAY)
+    exporter.refresh()
+
+    assert exporter.status.up
+    assert_true(exporter, portal)
+
+
+def test_lone_point_of_the_repeated_hour_is_at_its_instant(
+    start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    meter = replace(METER, step=900)
+    missing = Span(meter.number, instant("2025-11-02 01:30"), instant("2025-11-02 01:45"))
+    clock.advance(instant("2025-11-03 12:00") - NOW)
+    portal = start_portal(World(locations=(replace(HOUSE, meters=(meter,)),)), 2, gaps=(missing,))
+    exporter = start_exporter(login_of(portal))
+
+    exporter.refresh()
+
+    assert_true(exporter, portal)
 
 
 def test_monthly_meter_is_a_success_without_samples(start_portal: StartPortal, start_exporter: StartExporter) -> None:

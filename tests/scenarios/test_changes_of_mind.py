@@ -18,7 +18,7 @@ from exporter.portal.walltime import WallClock
 from exporter.refresh.status import LocationStatus, LoginStatus, location_statuses
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
-from exporter.simulator.settings import Poll, SignIn
+from exporter.simulator.settings import Hourly, Poll, SignIn
 from exporter.simulator.specs import LocationSpec
 from exporter.storage.snapshots import SnapshotStore
 from exporter.storage.state import StateFile
@@ -88,25 +88,18 @@ def test_an_interval_with_a_new_length_loses_its_periods(state: StateFile, store
 
 
 def test_a_meter_whose_hours_fail_does_not_become_daily(
-    clock: ManualClock, portal: PortalServer, start_exporter: StartExporter, monkeypatch: pytest.MonkeyPatch
+    clock: ManualClock, portal: PortalServer, start_exporter: StartExporter
 ) -> None:
-    asked: list[str] = []
-
-    def only_days(call: Call) -> SimulatedResponse | None:
-        if not call.path.endswith("/poll"):
-            return None
-        asked.append(json.loads(call.body)["timeFrame"])
-        return FAILED if asked[-1] == "HOURLY" and not healed else None
-
-    healed = False
-    portal.portal.override = only_days
     exporter = start_exporter(login_of(portal))
     exporter.refresh()
-    assert set(asked) == {"HOURLY", "DAILY"}
-    assert exporter.failures() == {"protocol": 1.0}
-    assert [meter.intervals for location in exporter.locations.values() for meter in location.meters] == []
+    before = dict(exporter.locations)
 
-    healed = True
+    change(portal, hourly=Hourly.FAILED)
+    exporter.refresh()
+    assert exporter.failures() == {"protocol": 1.0}
+    assert exporter.locations == before
+
+    change(portal, hourly=Hourly.OK)
     clock.advance(3600)
     exporter.refresh()
     assert exporter.status.up

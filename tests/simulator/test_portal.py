@@ -13,7 +13,7 @@ from exporter.config import second_factor
 from exporter.errors import ListenError
 from exporter.simulator.portal import SimulatedPortal, SimulatedResponse
 from exporter.simulator.server import PortalServer
-from exporter.simulator.settings import Poll, Settings, SignIn
+from exporter.simulator.settings import Hourly, Poll, Settings, SignIn
 from exporter.simulator.specs import LocationSpec, UserSpec
 from exporter.simulator.world import World
 
@@ -203,6 +203,21 @@ def test_user_data_or_one_location_can_fail_alone(member: Member) -> None:
         assert [response.status for response in (member.user_data(), poll(member))] == expected
 
 
+@pytest.mark.parametrize(
+    ("how", "status", "body"),
+    [
+        (Poll.NO_DATA, 200, b"null"),
+        (Poll.NO_ENTRY, 200, b"[]"),
+        (Poll.NO_POINTS, 200, b'[{"account": "55001"}]'),
+        (Poll.STATUS_204, 204, b""),
+    ],
+)
+def test_lists_of_locations_can_be_empty(member: Member, how: Poll, status: int, body: bytes) -> None:
+    set_to(member, discovery=how, accounts=how)
+    for response in (member.user_data(), member.get("/services/secured/accounts", user=NAME)):
+        assert (response.status, response.body) == (status, body)
+
+
 # -- polls
 
 
@@ -233,6 +248,25 @@ def test_each_day_of_an_answer_can_be_large(member: Member) -> None:
     plain = len(member.poll(MIDNIGHT, MIDNIGHT + 3 * DAY).body)
     set_to(member, padding=1000)
     assert len(member.poll(MIDNIGHT, MIDNIGHT + 3 * DAY).body) == plain + 3000
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "start"),
+    [(Hourly.FAILED, 200, b'{"status": "FAILED"}'), (Hourly.STATUS_500, 500, b"Internal error")],
+)
+def test_hourly_polls_can_fail_alone(member: Member, how: Hourly, status: int, start: bytes) -> None:
+    set_to(member, hourly=how)
+    assert (poll(member).status, poll(member).body) == (status, start)
+    assert b"COMPLETE" in poll(member, timeFrame="DAILY").body
+
+
+def test_hourly_polls_can_be_answered_with_days(member: Member) -> None:
+    days = poll(member, timeFrame="DAILY")
+    set_to(member, hourly=Hourly.DAILY)
+    found, expected = (
+        [each["series"] for each in json.loads(answer.body)["data"]["ELECTRIC"]] for answer in (poll(member), days)
+    )
+    assert found == expected
 
 
 def test_a_poll_must_be_one_that_portals_accept(member: Member) -> None:

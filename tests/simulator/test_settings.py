@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exporter.simulator.settings import Dst, MonthlyBounds, Poll, Revision, Settings, SignIn, Span, Stray
+from exporter.simulator.settings import Dst, Hourly, MonthlyBounds, Poll, Revision, Settings, SignIn, Span, Stray
 
 
 def test_switches_can_be_set_from_their_own_output() -> None:
@@ -20,6 +20,8 @@ def test_switches_can_be_set_from_their_own_output() -> None:
         sign_in=SignIn.STATUS_403,
         poll=Poll.NO_USAGE,
         discovery=Poll.STATUS_503,
+        accounts=Poll.NO_ENTRY,
+        hourly=Hourly.DAILY,
         gaps=(span,),
         nulls=(span,),
         refused_locations=("70001",),
