@@ -65,11 +65,6 @@ def _matches(choice: LocationChoice, account: str, number: str) -> bool:
     return choice.account in (None, account) and choice.service_location in (None, number)
 
 
-def as_account_location(choice: LocationChoice) -> AccountLocation:
-    """Return a location that is configured in full, for a portal that lists none."""
-    return AccountLocation(choice.account or "", choice.service_location or "", None, electric=True, active=True)
-
-
 def unseen_message(login: Login, choice: LocationChoice, found: Sequence[AccountLocation]) -> str:
     """Return the message for a choice without a location."""
     location = f"location {choice.service_location}" if choice.service_location else "an active electric location"
@@ -88,4 +83,4 @@ def location_list(found: Sequence[AccountLocation]) -> str:
     most = 8
     names = [f"location {location.number} of account {location.account}" for location in found[:most]]
     more = f" and {len(found) - most} more" if len(found) > most else ""
-    return (", ".join(names) + more) if names else "no locations"
+    return ", ".join(names) + more

@@ -56,7 +56,7 @@ def summary_lines(
 def _headline(result: BackfillResult, sink: Sink) -> str:
     if not (result.left or result.errors or result.is_stopped):
         if not result.totals.intervals:
-            return "The portal has no intervals for these days"
+            return "The portal has no usable intervals for these days"
         if sink.is_verified:
             return "Done: stored and verified"
         return "Done: written, not verified" if sink.resumes else "Written"
@@ -75,7 +75,7 @@ def _about(job: Job, result: BackfillResult) -> Iterator[str]:
     elif first is not None and job.wall.day(first).start > job.start and not result.left:
         yield f"  begins      location {job.key.location}: the portal's intervals start on {local_date(first, zone)}"
     elif first is None and not result.left:
-        yield f"  nothing     location {job.key.location}: no intervals for these days, at most daily or monthly totals"
+        yield f"  nothing     location {job.key.location}: no usable intervals, at most daily or monthly totals"
     incomplete = result.incomplete_days(job.key, job.wall)
     if incomplete:
         yield f"  incomplete  location {job.key.location}: {counted(incomplete, 'day')} with gaps at the portal"

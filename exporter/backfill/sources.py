@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from ..clock import Clock
-from ..config import Config, Login
+from ..config import Config
 from ..errors import AccessError, ConfigError, PortalError
 from ..intervals.model import LocationKey
+from ..listing import list_locations
 from ..locations import (
     choose,
     configured_submeters,
@@ -32,7 +33,7 @@ class Sources:
     """The clients of all logins, and the judges of their zones.
 
     `requests` counts their calls by endpoint. `problems` say why a login or a location cannot be read. `notes` name
-    locations that several logins can see.
+    locations that several logins can see, and what was used instead of a login's `user-data`.
     """
 
     def __init__(self, config: Config, state: StateFile, clock: Clock) -> None:
@@ -40,6 +41,7 @@ class Sources:
         self.problems: list[str] = []
         self.notes: list[str] = []
         self._logins = config.logins
+        self._state = state
         self._clock = clock
         self.clients = {
             number: PortalClient(
@@ -65,8 +67,7 @@ class Sources:
         read: dict[int, dict[LocationKey, AccountLocation]] = {}
         for number, login in enumerate(self._logins):
             try:
-                found = self.clients[number].locations()
-                locations = self._locations(login, found, only)
+                found, locations = self._locations(number, only)
             except PortalError as error:
                 if len(self._logins) == 1:
                     raise
@@ -110,30 +111,36 @@ class Sources:
         Empty if no meter has data.
 
         A meter that has finer data now must not get daily values for old years that have nothing else: otherwise the
-        order of the chunks would decide what is written. Raises PortalError rather than guess, since a wrong value
-        would stay in a database forever.
+        order of the chunks would decide what is written. So what the state knows counts too. Raises PortalError rather
+        than guess, since a wrong value would stay in a database forever.
         """
         client, now = self.clients[job.source], int(self._clock.now())
         history = LocationHistory(client.usage, job.location.account, job.location.number, job.wall)
         start, end = job.wall.days_before(now, _NOW), job.wall.days_before(now, -1)
         client.begin()
-        found = history.fetch(start, end, KnownMeters(), try_hourly=True)
+        stored = self._state.locations(lambda key: key == job.key)
+        known = KnownMeters.of(meter for location in stored for meter in location.meters)
+        found = history.fetch(start, end, known, try_hourly=True)
         steps = {meter.info.number: meter.info.step for meter in found.meters if meter.info.step and meter.readings}
         if found.error is not None and not steps:
             raise found.error
         return steps
 
-    def _locations(
-        self, login: Login, found: Sequence[AccountLocation], only: Collection[str]
-    ) -> list[AccountLocation]:
+    def _locations(self, number: int, only: Collection[str]) -> tuple[Sequence[AccountLocation], list[AccountLocation]]:
+        """Return the locations that a login sees, and those of them to fetch. Raises PortalError."""
+        login = self._logins[number]
+        listing = list_locations(login, self.clients[number], self._state)
+        if listing.warning:
+            self.notes.append(f"login {login.name}: {listing.warning}")
+        found = listing.locations
         locations, missing = choose(login, found)
         if only:
             # A closed location may be named too, unless the configuration leaves it out.
             readable = locations if login.locations else found
-            return [location for location in readable if location.number in only]
+            return found, [location for location in readable if location.number in only]
         if not locations:
             raise AccessError(
                 unseen_message(login, missing[0], found) if missing else nothing_to_read_message(login, found)
             )
         self.problems += [unseen_message(login, choice, found) for choice in missing]
-        return locations
+        return found, locations

@@ -49,6 +49,8 @@ def _step_findings(look: LookAround, step: Step) -> Iterator[Finding]:
             how = ", password and second factor" if login.totp_secret else " and password"
             yield ok(step, f"signed in with user name{how}")
         case Step.ACCOUNTS:
+            if look.list_warning:
+                yield warning(step, look.list_warning)
             for choice in look.missing:
                 yield failed(step, unseen_message(login, choice, look.found))
             if look.read:
@@ -77,6 +79,9 @@ def _poll(survey: LocationSurvey) -> Iterator[Finding]:
         yield failed(step, f"{location}: {problem_text(survey.location, survey.error)}")
     elif survey.newest is not None:
         yield ok(step, f"{location} has data")
+    elif survey.dropped:
+        text = f"{location}: the portal sent data for the last {survey.days} days, but none that can be used"
+        yield warning(step, text, "the next lines say why")
     elif survey.monthly:
         text = f"{location} has only monthly figures; its refreshes succeed, but there is nothing to export"
         yield warning(step, text, "ask the co-op for a meter that reports hourly or daily")

@@ -173,6 +173,8 @@ class _Discovery:
                         raise
                     login = other
                 else:
+                    if look.list_warning:
+                        log.warning("login %s: %s", login.name, look.list_warning)
                     for choice in look.missing:
                         log.warning("%s", unseen_message(login, choice, look.found))
                     return look

@@ -41,6 +41,8 @@ def _why_nothing(look: LookAround, location: AccountLocation, survey: LocationSu
         return "not readable, see below"
     if look.zone is None:
         return "time zone unknown"
+    if survey.dropped:
+        return "data that cannot be used, see below"
     return "monthly figures only" if survey.monthly else "no data"
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from ..clock import Clock
 from ..config import LocationChoice, Login
 from ..errors import PortalError
+from ..listing import list_locations
 from ..locations import choose, configured_submeters
 from ..lockout import Lockout
 from ..portal.accounts import AccountLocation
@@ -46,10 +47,11 @@ class LookAround:
     state: where rejected sign-ins are remembered. every_location: look at every active electric location too, even if
     the configuration names others.
 
-    next_step: the step being taken, or the one that failed. found: every location of the login. read: those that are
-    looked at. missing: configured locations that the login cannot see. surveys: of the locations polled so far. zone:
-    the configured zone, otherwise the likeliest one; None if neither is known. verdict: on that zone. zone_error: what
-    kept the portal from showing its clock.
+    next_step: the step being taken, or the one that failed. found: every location of the login. list_warning: what they
+    were taken from instead of `user-data`, and why; empty if from there. read: those that are looked at. missing:
+    configured locations that the login cannot see. surveys: of the locations polled so far. zone: the configured zone,
+    otherwise the likeliest one; None if neither is known. verdict: on that zone. zone_error: what kept the portal from
+    showing its clock.
     """
 
     login: Login
@@ -60,6 +62,7 @@ class LookAround:
     every_location: bool = False
     next_step: Step = Step.ADDRESS
     found: list[AccountLocation] = field(default_factory=list)
+    list_warning: str = ""
     read: list[AccountLocation] = field(default_factory=list)
     missing: list[LocationChoice] = field(default_factory=list)
     surveys: dict[AccountLocation, LocationSurvey] = field(default_factory=dict)
@@ -123,7 +126,8 @@ class LookAround:
         yield Step.SIGN_IN
         self.next_step = Step.ACCOUNTS
         self.busy("the list of accounts")
-        self.found = self._client.locations()
+        listing = list_locations(self.login, self._client, self.state)
+        self.found, self.list_warning = list(listing.locations), listing.warning
         chosen, self.missing = choose(self.login, self.found)
         readable = [each for each in self.found if each.active and each.electric] if self.every_location else []
         self.read = list(dict.fromkeys([*readable, *chosen]))

@@ -29,8 +29,9 @@ class LocationSurvey:
 
     meters: with their intervals and full days of the last `days` local days. evidence: what shows the portal's zone.
     connected: start of the day on which the location was connected, if the portal gives it. monthly: there are monthly
-    figures and nothing finer. has_hourly: the portal says it has data finer than daily. words: the words for
-    directions that are not known for certain. error: why some or all of it is missing.
+    figures and nothing finer. has_hourly: the portal says it has data finer than daily. dropped: the portal sent data,
+    but none that could be used. words: the words for directions that are not known for certain. error: why some or all
+    of it is missing.
     """
 
     location: AccountLocation
@@ -40,6 +41,7 @@ class LocationSurvey:
     connected: int | None = None
     monthly: bool = False
     has_hourly: bool = False
+    dropped: bool = False
     words: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     error: PortalError | None = None
@@ -90,6 +92,7 @@ class Surveyor:
             tuple(fetched.evidence),
             fetched.connected,
             has_hourly=bool(fetched.has_hourly),
+            dropped=fetched.dropped,
             words=tuple(fetched.words),
             warnings=tuple(fetched.warnings),
             error=fetched.error,

@@ -1,6 +1,6 @@
 """A signed-in client of one portal, which keeps and renews its token."""
 
-import logging
+from collections.abc import Callable
 from itertools import chain, repeat
 from typing import Any
 
@@ -15,8 +15,6 @@ from .parsing import Json, mapping, safe_word, text
 from .query import POLL, UsageQuery
 from .signin import SignInGate, Token, has_second_factor, renew, sign_in
 from .usage import UsageAnswer, decode
-
-log = logging.getLogger(__name__)
 
 USER_DATA = "/services/secured/user-data"
 ACCOUNTS = "/services/secured/accounts"
@@ -72,23 +70,22 @@ class PortalClient:
         self._transport.close()
 
     def locations(self) -> list[AccountLocation]:
-        """Return every location that this login sees. Raises PortalError."""
-        owner = self._fresh_token().owner
-        try:
-            return from_user_data(
-                self._ask("the list of accounts", "user_data", "GET", USER_DATA, params={"userId": owner})
-            )
-        except (AccessError, ProtocolError) as error:
-            if error.while_signing_in:
-                raise
-            log.warning("login %s: %s; requesting the plain list of accounts instead", self._login.name, error)
-            params = {"user": self._login.username}
-            try:
-                return from_accounts(
-                    self._ask("the plain list of accounts", "accounts", "GET", ACCOUNTS, params=params)
-                )
-            except (AccessError, ProtocolError):
-                raise error from None
+        """Return every location of `user-data`. Raises PortalError, also if it has none."""
+        params = {"userId": self._fresh_token().owner}
+        return self._list("the list of accounts", "user_data", USER_DATA, params, from_user_data)
+
+    def plain_locations(self) -> list[AccountLocation]:
+        """Return every location of the plain list of accounts. Raises PortalError, also if it has none."""
+        params = {"user": self._login.username}
+        return self._list("the plain list of accounts", "accounts", ACCOUNTS, params, from_accounts)
+
+    def _list(
+        self, what: str, endpoint: str, path: str, params: dict[str, str], read: Callable[[Json], list[AccountLocation]]
+    ) -> list[AccountLocation]:
+        found = read(self._ask(what, endpoint, "GET", path, params=params))
+        if not found:
+            raise AccessError("there are no locations in it", about=what)
+        return found
 
     def usage(self, query: UsageQuery) -> UsageAnswer:
         """Return the usage of one range, asking until the answer is complete.

@@ -170,8 +170,7 @@ def _intervals_of(
 ) -> tuple[list[Reading], int]:
     meter.is_daily = is_once_a_day(meter.walls, interval_ends, known_step)
     if meter.is_daily:
-        if 0 < known_step < DAILY:
-            meter.warnings.append("skipped HOURLY data with one point per day")
+        meter.warnings.append("HOURLY data with one point per day is not used")
         return [], 0
     steps = day_steps(meter.walls, interval_ends) or ({0: known_step} if 0 < known_step < DAILY else {})
     if not steps:

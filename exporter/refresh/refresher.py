@@ -11,9 +11,9 @@ from ..clock import Clock, Stopped
 from ..config import ExporterConfig, Login
 from ..errors import AccessError, PortalError, ProtocolError, Reason
 from ..intervals.model import DAILY, Location, LocationKey
+from ..listing import list_locations
 from ..locations import (
     MOST_LOCATIONS,
-    as_account_location,
     choose,
     configured_submeters,
     is_configured,
@@ -89,7 +89,8 @@ class LoginRefresher:
         self._wall = WallClock(login.zone)
         self._client = PortalClient(login, Lockout(login, state, clock), clock, self._counters.portal_call)
         self._states: dict[LocationKey, _LocationState] = {}
-        self._found: list[AccountLocation] | None = None
+        self._list = partial(list_locations, login, self._client, state)
+        self._found: Sequence[AccountLocation] | None = None
         self._found_at = _NEVER
         self._waits = RefreshWaits(config.refresh_interval)
         self._judge = ZoneJudge(login, self._client, state, clock)
@@ -157,27 +158,27 @@ class LoginRefresher:
                 break
         return result
 
-    def _discover(self) -> list[AccountLocation]:
-        """Return the locations that the login sees, requested once per day.
+    def _discover(self) -> Sequence[AccountLocation]:
+        """Return the locations that the login sees.
 
-        If that fails, the last known ones are used.
+        `user-data` is requested once per day, or at each refresh while something else has to do. If nothing lists any,
+        the last known ones are used.
         """
         # Monotonic, because the system clock may be corrected by years at any time.
         ticks = self._clock.monotonic()
         if self._found is not None and ticks - self._found_at < _LIST_EVERY:
             return self._found
         try:
-            self._found = self._client.locations()
-            self._found_at = ticks
+            listing = self._list()
         except PortalError as error:
-            choices = self.login.locations
-            is_named = bool(choices) and all(choice.account and choice.service_location for choice in choices)
-            if self._found is None and is_named and isinstance(error, AccessError | ProtocolError):
-                self._found = [as_account_location(choice) for choice in choices]
             if self._found is None or error.while_signing_in:
                 self._ownership.failed(self._index)
                 raise
             self._warn_once(f"{Failure.of(error).message}; using the locations that are already known")
+            return self._found
+        if listing.warning:
+            self._warn_once(listing.warning)
+        self._found, self._found_at = listing.locations, _NEVER if listing.warning else ticks
         return self._found
 
     def _claim(self, found: Sequence[AccountLocation], result: "_RefreshResult") -> dict[LocationKey, AccountLocation]:
@@ -197,7 +198,7 @@ class LoginRefresher:
             self._store.retain(all_locations)
         for choice in missing:
             error = AccessError(unseen_message(self.login, choice, found))
-            result.add(as_account_location(choice).key(self.login.portal.label), error)
+            result.add(LocationKey(self.login.portal.label, choice.account or "", choice.service_location or ""), error)
         if not locations and not missing:
             raise AccessError(nothing_to_read_message(self.login, found))
         return {key: location for key, location in by_key.items() if key in own}

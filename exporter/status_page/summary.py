@@ -88,7 +88,9 @@ def summarize(
     meters = list(_meters(snapshot, statuses, now))
     verdicts = sorted(_verdicts(logins, meters, now, is_alive=is_alive), key=lambda each: each.severity, reverse=True)
     if not verdicts and all(view.freshness is Freshness.NONE for view in meters):
-        verdicts = [wait("No data", "The refresh worked, and the portal gave no intervals and no days.")]
+        verdicts = [
+            wait("No usable data", "The refresh worked. If the portal sent data, the log says why it is left out.")
+        ]
     worst, *rest = verdicts or [good("All is well")]
     more = [*(each.words for each in rest), *_changed(snapshot, backfill_needed)]
     return Summary(now, worst, more, logins, meters)

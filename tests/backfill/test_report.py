@@ -111,7 +111,7 @@ PAUSED = ["login old: sign-ins are paused"]
     [
         (BackfillResult(done=3, left=2), SINK, "3 of 5 chunks done: vm"),
         (BackfillResult(left=1), SINK, "0 of 1 chunk done: vm"),
-        (BackfillResult(done=2), SINK, "The portal has no intervals for these days: vm"),
+        (BackfillResult(done=2), SINK, "The portal has no usable intervals for these days: vm"),
         (holding(), CSV, "Written: csv out.csv"),
         (holding(is_finished=True), UNREAD, "Done: written, not verified: influx"),
         (BackfillResult(done=1, errors=PAUSED), CSV, "Nothing was written: csv out.csv"),

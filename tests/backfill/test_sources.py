@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,12 +20,13 @@ from exporter.errors import (
     TransportError,
 )
 from exporter.simulator.server import PortalServer
-from exporter.simulator.settings import Poll
+from exporter.simulator.settings import Hourly, Poll
 from exporter.simulator.specs import LocationSpec, Resolution, UserSpec
 from exporter.simulator.world import World
 from exporter.storage.state import StateFile
 
 from ..support.clocks import ManualClock
+from ..support.exporter import StartExporter
 from ..support.portal import StartPortal, change, login_of
 from ..support.worlds import BARN, BARN_METER, HOUSE, SMALL, TWO
 
@@ -43,8 +45,8 @@ MakeSources = Callable[..., Sources]
 def sources_of(clock: ManualClock) -> Iterator[MakeSources]:
     with ExitStack() as stack:
 
-        def make(*logins: Login) -> Sources:
-            state = stack.enter_context(closing(StateFile(None)))
+        def make(*logins: Login, folder: Path | None = None) -> Sources:
+            state = stack.enter_context(closing(StateFile(folder)))
             return stack.enter_context(closing(Sources(Config(logins, ExporterConfig()), state, clock)))
 
         yield make
@@ -105,6 +107,14 @@ def test_locations_are_chosen_by_flag_and_configuration(
 def test_the_plain_account_list_has_no_names(sources_of: MakeSources, start_portal: StartPortal) -> None:
     portal = start_portal(SMALL, discovery=Poll.WRONG_SHAPE)
     assert read(sources_of(login_of(portal))) == [(0, "70001", None)]
+
+
+@pytest.mark.parametrize("how", [Poll.NO_ENTRY, Poll.STATUS_500, Poll.STATUS_404])
+def test_a_location_named_in_full_needs_no_list(sources_of: MakeSources, start_portal: StartPortal, how: Poll) -> None:
+    portal = start_portal(SMALL, discovery=how, accounts=how)
+    sources = sources_of(login_of(portal, None, LocationChoice("55001", "70001", "Farm house")))
+    assert read(sources) == [(0, "70001", "Farm house")]
+    assert len(sources.notes) == 1
 
 
 def test_a_shared_location_belongs_to_the_first_login(sources_of: MakeSources, start_portal: StartPortal) -> None:
@@ -223,6 +233,19 @@ def test_unknown_meters_are_an_error_not_a_guess(
     change(portal, poll=poll)
     with pytest.raises(error):
         sources.steps(only)
+
+
+def test_finer_data_in_the_state_counts(
+    sources_of: MakeSources, start_portal: StartPortal, start_exporter: StartExporter, tmp_path: Path
+) -> None:
+    portal = start_portal(SMALL)
+    start_exporter(login_of(portal), folder=tmp_path).refresh()
+    change(portal, hourly=Hourly.FAILED)
+    fresh = sources_of(login_of(portal))
+    (only,) = fresh.jobs(DAYS, frozenset())
+    assert fresh.steps(only) == {"81001": 86400}
+    with pytest.raises(ProtocolError):
+        sources_of(login_of(portal), folder=tmp_path).steps(only)
 
 
 def test_meters_without_data_have_no_resolution(sources_of: MakeSources, start_portal: StartPortal) -> None:

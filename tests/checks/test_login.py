@@ -14,7 +14,7 @@ from exporter.portal.us_timezones import offset_at, other_season
 from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
-from exporter.simulator.settings import Poll, SignIn
+from exporter.simulator.settings import Hourly, Poll, SignIn
 from exporter.simulator.specs import Channels, Resolution, UserSpec
 from exporter.simulator.world import World
 
@@ -34,6 +34,7 @@ NO_DATA = (
     f"warning {POLL} has no data for the last 35 days"
     " -> check whether the SmartHub website shows any; a new or unused location may have none"
 )
+WHY = "the next lines say why"
 FITS = "ok zone: the portal's times match America/New_York"
 MISSING = "failed zone: timezone is missing; serve and backfill need it"
 NO_HELP = "failed zone: timezone is missing, and the portal's data did not show it: "
@@ -147,23 +148,24 @@ def test_a_login_without_an_active_electric_location_fails(check: Check, world: 
     assert verdicts(check(world)[3:]) == ["failed accounts"]
 
 
-@pytest.mark.parametrize("how", [Poll.PAGE, Poll.STATUS_429, Poll.STATUS_500, Poll.STATUS_503])
-def test_a_failed_list_of_accounts_is_the_last_step(check: Check, how: Poll) -> None:
-    assert verdicts(check(discovery=how)[2:]) == ["ok sign-in", "failed accounts"]
+def test_without_any_list_the_accounts_are_the_last_step(check: Check) -> None:
+    said = check(discovery=Poll.STATUS_500, accounts=Poll.STATUS_403)[2:]
+    assert verdicts(said) == ["ok sign-in", "failed accounts"]
 
 
-@pytest.mark.parametrize("how", [Poll.STATUS_401, Poll.STATUS_403, Poll.NO_JSON, Poll.WRONG_SHAPE])
-def test_the_plain_list_of_accounts_is_used_instead(check: Check, how: Poll) -> None:
+def test_what_stands_in_for_user_data_is_a_warning(check: Check) -> None:
+    said = check(discovery=Poll.NO_ENTRY)[3:6]
+    assert verdicts(said) == ["warning accounts", "ok accounts", "ok poll"]
     # The plain list has no nicknames.
-    assert check(discovery=how)[3:5] == [ONE_READ, "ok poll: location 70001 of account 55001 has data"]
+    assert said[1:] == [ONE_READ, "ok poll: location 70001 of account 55001 has data"]
 
 
 # -- the poll
 
-EMPTY = (Poll.NO_DATA, Poll.NO_ELECTRIC, Poll.NO_ENTRY, Poll.NO_USAGE, Poll.NO_SERIES, Poll.NO_POINTS)
+EMPTY = (Poll.NO_DATA, Poll.NO_ELECTRIC, Poll.NO_ENTRY, Poll.NO_USAGE, Poll.NO_POINTS)
 
 
-@pytest.mark.parametrize("how", [each for each in Poll if each not in (Poll.OK, *EMPTY)])
+@pytest.mark.parametrize("how", [each for each in Poll if each not in (Poll.OK, Poll.NO_SERIES, *EMPTY)])
 def test_a_failed_poll_is_reported_and_bills_show_the_zone(check: Check, how: Poll) -> None:
     failure, zone = check(poll=how)[4:]
     assert failure.startswith(f"failed {POLL}: ")
@@ -175,6 +177,21 @@ def test_an_empty_answer_is_a_warning(check: Check, how: Poll) -> None:
     first, *more, zone = check(poll=how)[4:]
     assert (first, zone) == (NO_DATA, FITS)
     assert all(line.startswith(f"warning {POLL}: ") for line in more)
+
+
+def test_cost_without_usage_is_a_warning(check: Check) -> None:
+    assert verdicts(check(poll=Poll.NO_SERIES)[4:]) == ["warning poll", "warning poll", "ok zone"]
+
+
+def test_data_that_cannot_be_used_is_not_called_missing(start_portal: StartPortal, clock: ManualClock) -> None:
+    server = start_portal(hourly=Hourly.DAILY)
+    nothing = SimulatedResponse(200, b'{"status": "COMPLETE"}')
+    server.portal.override = lambda call: nothing if b'"DAILY"' in call.body else None
+    said = checked(login_of(server), clock)
+    assert said[4:6] == [
+        f"warning {POLL}: the portal sent data for the last 35 days, but none that can be used -> {WHY}",
+        f"warning {POLL}: meter 81001: HOURLY data with one point per day is not used",
+    ]
 
 
 def test_a_forbidden_location_does_not_stop_the_others(check: Check) -> None:

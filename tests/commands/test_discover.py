@@ -564,7 +564,13 @@ def test_a_login_with_only_water_is_reported(discover: Discover) -> None:
 
 
 @pytest.mark.parametrize(
-    "switches", [{"sign_in": SignIn.PAGE}, {"discovery": Poll.STATUS_503}, {"poll": Poll.STATUS_500}]
+    "switches",
+    [
+        {"sign_in": SignIn.PAGE},
+        {"discovery": Poll.STATUS_503, "accounts": Poll.STATUS_503},
+        {"discovery": Poll.NO_ENTRY, "accounts": Poll.NO_ENTRY},
+        {"poll": Poll.STATUS_500},
+    ],
 )
 def test_a_portal_without_answers_is_a_failure(
     start_portal: StartPortal, discover: Discover, switches: dict[str, object]
@@ -572,6 +578,13 @@ def test_a_portal_without_answers_is_a_failure(
     program = discover(start_portal(ONE, **switches))
     assert program.wait() == 1
     assert len(program.stderr.splitlines()) == ("poll" not in switches)
+
+
+def test_what_stands_in_for_user_data_is_reported(start_portal: StartPortal, discover: Discover) -> None:
+    program = discover(start_portal(ONE, discovery=Poll.NO_ENTRY))
+    assert program.wait() == 0
+    assert "81001" in program.stdout
+    assert len(program.stderr.splitlines()) == 1
 
 
 def test_a_refused_location_does_not_hide_the_others(start_portal: StartPortal, discover: Discover) -> None:

@@ -265,13 +265,13 @@ def test_no_message_or_log_contains_a_secret(
     start_portal: StartPortal, start_client: StartClient, record: Record, caplog: pytest.LogCaptureFixture, how: Poll
 ) -> None:
     user = UserSpec(password=THE_PASSWORD)
-    server = start_portal(World(users=(user,), locations=(HOUSE,)), poll=how, discovery=how)
+    server = start_portal(World(users=(user,), locations=(HOUSE,)), poll=how, discovery=how, accounts=how)
     client = start_client(login_of(server, user))
     sent = record(server)
     caplog.set_level(logging.DEBUG, logger="exporter")
     said = []
 
-    for ask in (client.locations, lambda: client.usage(YESTERDAY)):
+    for ask in (client.locations, client.plain_locations, lambda: client.usage(YESTERDAY)):
         try:
             ask()
         except PortalError as error:
@@ -373,37 +373,19 @@ def test_locations_have_accounts_and_nicknames(start_portal: StartPortal, start_
     assert not found["70003"].active
 
 
-@pytest.mark.parametrize("how", [Poll.STATUS_403, Poll.STATUS_401, Poll.NO_JSON, Poll.WRONG_SHAPE])
-def test_plain_list_replaces_unusable_user_data(
-    start_portal: StartPortal, start_client: StartClient, how: Poll
-) -> None:
-    server = start_portal(TWO, discovery=how)
+def test_plain_list_has_numbers_alone(start_portal: StartPortal, start_client: StartClient) -> None:
+    found = start_client(login_of(start_portal(TWO))).plain_locations()
 
-    found = start_client(login_of(server)).locations()
-
-    assert [(place.account, place.number) for place in found] == [("55001", "70001"), ("55002", "70002")]
+    assert [(each.account, each.number, each.name) for each in found] == [
+        ("55001", "70001", None),
+        ("55002", "70002", None),
+    ]
 
 
-@pytest.mark.parametrize("how", [Poll.PAGE, Poll.STATUS_500, Poll.STATUS_503])
-def test_plain_list_is_not_requested_from_a_failing_portal(
-    portal: PortalServer, client: PortalClient, how: Poll
-) -> None:
-    change(portal, discovery=how)
+@pytest.mark.parametrize("how", [Poll.NO_DATA, Poll.NO_ENTRY, Poll.NO_POINTS])
+def test_list_without_locations_is_an_error(portal: PortalServer, client: PortalClient, how: Poll) -> None:
+    change(portal, discovery=how, accounts=how)
 
-    with pytest.raises(TransportError):
-        client.locations()
-
-    assert "accounts" not in calls(portal)
-
-
-def test_first_error_is_raised_if_both_lists_fail(
-    portal: PortalServer, client: PortalClient, intercept: Intercept
-) -> None:
-    change(portal, discovery=Poll.STATUS_403)
-    intercept(portal, "/accounts", SimulatedResponse(404, b""))
-
-    with pytest.raises(AccessError) as caught:
-        client.locations()
-
-    assert caught.value.about == "the list of accounts"
-    assert "403" in caught.value.what
+    for ask in (client.locations, client.plain_locations):
+        with pytest.raises(AccessError, match="list of accounts: there are no locations in it"):
+            ask()

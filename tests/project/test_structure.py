@@ -13,7 +13,7 @@ LAYERS = (
     ("intervals",),
     ("formatting", "config", "storage"),
     ("portal", "simulator"),
-    ("web", "lockout", "locations"),
+    ("web", "lockout", "locations", "listing"),
     ("refresh",),
     ("metrics", "status_page", "discovery"),
     ("databases",),

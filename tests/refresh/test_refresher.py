@@ -688,11 +688,11 @@ def test_login_without_electric_locations_lists_what_it_sees(
     )
 
 
+@pytest.mark.parametrize("how", [Poll.STATUS_403, Poll.STATUS_500, Poll.NO_ENTRY])
 def test_fully_configured_location_is_read_without_lists(
-    portal: PortalServer, start_exporter: StartExporter, intercept: Intercept
+    portal: PortalServer, start_exporter: StartExporter, how: Poll
 ) -> None:
-    change(portal, discovery=Poll.STATUS_403)
-    intercept(portal, "/accounts", SimulatedResponse(403, b""))
+    change(portal, discovery=how, accounts=how)
     exporter = start_exporter(login_of(portal, None, LocationChoice("55001", "70001", "Home")))
 
     exporter.refresh()
@@ -700,6 +700,28 @@ def test_fully_configured_location_is_read_without_lists(
     assert exporter.status.up
     assert name_of(exporter) == "Home"
     assert_intervals(exporter)
+
+
+def test_stand_in_for_user_data_is_not_kept_for_a_day(
+    portal: PortalServer, start_exporter: StartExporter, clock: ManualClock, record: Record
+) -> None:
+    change(portal, discovery=Poll.NO_ENTRY)
+    exporter = start_exporter(login_of(portal))
+    exporter.refresh()
+    assert (exporter.status.up, name_of(exporter)) == (True, "")
+
+    change(portal, accounts=Poll.STATUS_500)
+    clock.advance(HOUR)
+    exporter.refresh()
+    assert exporter.status.up
+
+    change(portal, discovery=Poll.OK)
+    for lists in (1, 0):
+        clock.advance(HOUR)
+        sent = record(portal)
+        exporter.refresh()
+        assert sum(call.path.endswith("user-data") for call in sent) == lists
+        assert name_of(exporter) == "House"
 
 
 def test_location_that_the_login_lost_is_no_longer_served(

@@ -14,7 +14,7 @@ from exporter.storage.state import FILE
 
 from ..support.clocks import ManualClock
 from ..support.exporter import Exporter, StartExporter
-from ..support.portal import StartPortal, change, login_of
+from ..support.portal import Record, StartPortal, change, login_of
 from ..support.worlds import BARN_METER, DAY, METER, NOW, TWO, WALL
 
 pytestmark = pytest.mark.slow
@@ -47,15 +47,14 @@ REFUSALS = {
     SignIn.SECOND_FACTOR: "two_factor",
 }
 SIGN_INS = {SignIn.STATUS_403: "permission", SignIn.STATUS_500: "transport", SignIn.PAGE: "transport"}
-DISCOVERIES = {Poll.PAGE: "transport", Poll.STATUS_500: "transport", Poll.STATUS_503: "transport"}
-"""Failures of `user-data` for which the plain list of accounts is no replacement."""
+LISTS = [Poll.PAGE, Poll.STATUS_401, Poll.STATUS_403, Poll.STATUS_500, Poll.STATUS_503, Poll.WRONG_SHAPE, Poll.NO_ENTRY]
+"""Failures of lists of locations, for which something else stands in."""
 FAULTS: list[tuple[str, Poll | SignIn, str]] = [
     *(("poll", how, reason) for how, reason in POLLS.items()),
-    *(("discovery", how, reason) for how, reason in DISCOVERIES.items()),
     *(("sign_in", how, reason) for how, reason in SIGN_INS.items()),
 ]
 """The switch of the simulated portal, what it is set to, and the reason."""
-WELL = {"poll": Poll.OK, "sign_in": SignIn.OK, "discovery": Poll.OK}
+WELL = {"poll": Poll.OK, "sign_in": SignIn.OK, "discovery": Poll.OK, "accounts": Poll.OK}
 
 Restart = Callable[[], Exporter]
 Known = dict[tuple[LocationKey, str], tuple[Interval, ...]]
@@ -189,12 +188,29 @@ def test_empty_answers_are_no_fault_and_remove_nothing(
     assert served(exporter) == truth(server)
 
 
-@pytest.mark.parametrize("how", [Poll.STATUS_401, Poll.STATUS_403, Poll.NO_JSON, Poll.WRONG_SHAPE])
-def test_the_plain_list_replaces_the_full_one(server: PortalServer, restart: Restart, how: Poll) -> None:
+@pytest.mark.parametrize("how", LISTS)
+def test_failed_lists_stop_no_refresh(
+    server: PortalServer, restart: Restart, clock: ManualClock, record: Record, how: Poll
+) -> None:
+    sent = record(server)
     change(server, discovery=how)
     exporter = restart()
-
     assert_recovers(exporter, server)
+
+    change(server, discovery=Poll.OK)
+    clock.advance(HOUR)
+    assert_recovers(exporter, server)
+    names = [location.name for location in exporter.locations.values()]
+
+    change(server, discovery=how, accounts=how)
+    for turn in range(3):
+        clock.advance(DAY)
+        if turn == 1:
+            exporter = restart()
+        sent.clear()
+        assert_recovers(exporter, server)
+        assert [location.name for location in exporter.locations.values()] == names
+        assert {call.path.rpartition("/")[2] for call in sent} >= {"user-data", "poll"}
 
 
 @pytest.mark.parametrize(("how", "reason"), REFUSALS.items())
@@ -305,11 +321,11 @@ class Storm:
         polls = [Poll.OK] * len(POLLS) + list(POLLS) + EMPTY[:2]
         poll = self.rng.choice(polls)
         sign_in = self.rng.choice([SignIn.OK] * 12 + [*SIGN_INS, SignIn.FAILURE, SignIn.SECOND_FACTOR])
-        discovery = self.rng.choice([Poll.OK] * 9 + list(DISCOVERIES))
+        discovery = self.rng.choice([Poll.OK] * 9 + LISTS)
         change(self.server, poll=poll, sign_in=sign_in, discovery=discovery, pending=self.rng.choice((0, 0, 1)))
         if self.rng.random() < 0.2:
             self.server.portal.sign_everybody_out()
-        possible = {POLLS.get(poll, ""), SIGN_INS.get(sign_in, ""), DISCOVERIES.get(discovery, "")}
+        possible = {POLLS.get(poll, ""), SIGN_INS.get(sign_in, "")}
         if poll is Poll.CUT_OFF:
             possible.add("pending")  # the simulated portal starts its job again after every answer, even a broken one
         return (possible | {"credentials", "two_factor"}) - {""}

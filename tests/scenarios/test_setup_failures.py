@@ -193,7 +193,11 @@ TROUBLES = [
     Trouble("late data", ["warning newest data: 2026-01-10 12:00, 4 days ago"], switches={"lag": 4 * 86400.0}),
     Trouble("web page instead of data", [POLL_FAILED], switches={"poll": Poll.PAGE}),
     Trouble("not JSON", [POLL_FAILED], switches={"poll": Poll.NO_JSON}),
-    Trouble("maintenance", ["failed accounts: 503"], switches={"discovery": Poll.STATUS_503}),
+    Trouble(
+        "maintenance",
+        ["failed accounts: 503"],
+        switches={"discovery": Poll.STATUS_503, "accounts": Poll.STATUS_503},
+    ),
     Trouble("monthly data only", [NO_DATA], house(resolution=Resolution.MONTHS)),
 ]
 

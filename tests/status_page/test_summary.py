@@ -83,7 +83,9 @@ def test_a_refresh_thread_that_ended_is_reported_first() -> None:
 @pytest.mark.parametrize("snapshot", [Snapshot(), snapshot_of(replace(FARM, meters=(Meter(MeterInfo("81001")),)))])
 def test_a_location_without_data_shows_possible_reasons(snapshot: Snapshot) -> None:
     view = seen(snapshot, login(FARM))
-    assert view.condition == wait("No data", "The refresh worked, and the portal gave no intervals and no days.")
+    assert view.condition == wait(
+        "No usable data", "The refresh worked. If the portal sent data, the log says why it is left out."
+    )
     reason = "The portal answered, and has neither intervals nor days of it: some meters are read by the month only."
     assert view.meters[0].conditions == (wait("No data", reason),)
     failed = seen(snapshot, login(down={"no answer": [FARM]}))

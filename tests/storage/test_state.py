@@ -212,7 +212,7 @@ def test_the_file_format_has_not_changed(open_state: OpenState) -> None:
     tables = open_state().execute("SELECT sql FROM sqlite_master WHERE type = 'table' ORDER BY name")
     assert (
         hashlib.sha256("".join(sql for (sql,) in tables).encode()).hexdigest()
-        == "3ea2cfcbf17d0082f08526354e58640517f1049559da3a7ab3e072886203b247"
+        == "36d7e54e711e48b2874e1f0d91227dcad61bef271d1033bc10e3f288a91b154f"
     )
 
 
