@@ -113,6 +113,10 @@ class PortalError(SmartHubError):
     while_signing_in: bool = False
     is_pause: bool = False
 
+    def forget_frames(self) -> None:
+        """Forget where the error was raised; these frames would keep a large response for as long as the error."""
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+
 
 class CredentialsError(PortalError):
     """The portal rejected the user name or password.

@@ -144,6 +144,8 @@ class LocationHistory:
         if circle:
             history.warnings.append(f"meters {', '.join(circle)} are part of each other, which is ignored")
         history.warnings = list(dict.fromkeys(history.warnings))
+        if history.error is not None:
+            history.error.forget_frames()
         return history
 
     def _with_parents(self, meter: MeterReadings) -> MeterReadings:

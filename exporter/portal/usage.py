@@ -21,7 +21,7 @@ _QUANTITIES = frozenset(("WH", "KWH", "MWH", "KVAH", "KVARH", "BTU", "MMBTU", "T
 _QUANTITIES |= {"W", "KW", "MW", "KVA", "KVAR", "GAL", "GALLON", "GALLONS", "KGAL", "FT3", "CF", "CCF", "MCF", "M3"}
 """Units of energy, power and volume."""
 _MOST_ENTRIES = 10  # a portal has four types
-_MOST_SERIES = 10_000  # 200 meters with 50 rate periods each; each series is compared with each channel
+_MOST_SERIES = 2000  # of an entry; each is compared with each channel
 
 
 WallPoint = tuple[int, float | None]

@@ -239,6 +239,17 @@ def hourly_fails(error: PortalError) -> Callable[[UsageQuery], PortalError | Non
     return lambda query: error if query.time_frame == HOURLY else None
 
 
+@pytest.mark.parametrize("error", [TransportError("gone"), ProtocolError("FAILED"), PendingError("PENDING")])
+def test_error_keeps_no_response_alive(error: PortalError) -> None:
+    def refuse(query: UsageQuery) -> PortalError:
+        error.__cause__ = ValueError()
+        return error
+
+    kept = fetch(Portal(refuses=refuse)).error
+    assert kept is error
+    assert (kept.__traceback__, kept.__cause__, kept.__context__) == (None, None, None)
+
+
 def test_daily_data_never_replaces_failed_hourly_data() -> None:
     error = ProtocolError("FAILED")
     history = fetch(Portal(["A"], refuses=hourly_fails(error)), known=KnownMeters({"A": HOUR}))
