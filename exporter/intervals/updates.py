@@ -120,7 +120,7 @@ def _with_export(
 
 def _without_export(readings: Iterable[Reading]) -> list[Reading]:
     """Drop negative usage that is too small to show that a meter exports."""
-    return [reading if reading.export is None else replace(reading, export=None) for reading in readings]
+    return [replace(reading, export=None) if reading.export else reading for reading in readings]
 
 
 def drop_before(meter: Meter, keep_from: int) -> Meter:

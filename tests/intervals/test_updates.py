@@ -73,6 +73,15 @@ def test_a_signed_meter_without_new_export_exports_zeros() -> None:
     assert [interval.export for interval in meter.intervals] == [0.5, 0.0, 0.0, 0.0]
 
 
+def test_a_slight_negative_counts_only_for_a_meter_that_exports() -> None:
+    slight = [Reading(TODAY, TODAY + HOUR, 0.0, 0.02), *hours(TODAY + HOUR, 1)]
+    plain = update(None, slight).meter
+    assert ([interval.export for interval in plain.intervals], plain.info.exports) == ([None, None], False)
+
+    solar = update(None, hours(TODAY, 2, export=0.5), SIGNED_EXPORT).meter
+    assert [interval.export for interval in update(solar, slight).meter.intervals] == [0.02, 0.0]
+
+
 def test_a_meter_with_an_export_channel_gets_no_zeros() -> None:
     meter = update(None, [Reading(TODAY, TODAY + HOUR, 1.0), *hours(TODAY + HOUR, 1, export=0.5)], TWO_WAY).meter
 
