@@ -8,7 +8,7 @@ from ..formatting import briefly, iso, local_date, local_time
 from ..intervals.model import Meter
 from ..intervals.submeters import submeters_of
 from ..portal.accounts import AccountLocation
-from ..portal.directions import about_word
+from ..portal.directions import UnusualWords, about_word
 from ..portal.usage import INDUSTRY
 from .describe import has_cost, periods_of, problem_text, resolution_text, submeter_text, unread_reason, values_text
 from .look_around import LookAround
@@ -70,8 +70,10 @@ def notes(look: LookAround) -> Iterator[str]:
     for location, survey in look.surveys.items():
         if survey.error is not None:
             yield f"{name}, location {location.number}: {problem_text(location, survey.error)}"
-        for warning in (*survey.warnings, *map(about_word, survey.words)):
+        for warning in survey.warnings:
             yield f"{name}, location {location.number}: {warning}"
+    for word in UnusualWords().new(word for survey in look.surveys.values() for word in survey.words):
+        yield f"{name}: {about_word(word)}"
 
 
 def as_json(looks: Sequence[LookAround], now: float) -> str:
@@ -108,7 +110,7 @@ def _location(look: LookAround, location: AccountLocation, now: float) -> dict[s
         "monthly_only": seen.monthly,
         "meters": [_meter(meter, zone, submeters.get(meter.info.number, "")) for meter in seen.meters],
         "error": None if seen.error is None else str(seen.error),
-        "warnings": list(seen.warnings),
+        "warnings": [*seen.warnings, *map(about_word, seen.words)],
     }
 
 

@@ -13,6 +13,7 @@ from exporter.discovery.survey import LocationSurvey
 from exporter.errors import AccessError
 from exporter.intervals.model import Interval, Meter, MeterInfo
 from exporter.portal.accounts import AccountLocation
+from exporter.portal.directions import about_word
 from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.storage.state import StateFile
 
@@ -156,6 +157,13 @@ def test_a_submeter_names_the_meter_that_contains_it() -> None:
     assert "; part of meter 81001, so sums leave it out" in inside[-1]
     (login,) = json.loads(as_json([looked(seen(HOUSE, SOLAR, barn))], NOW))["logins"]
     assert [each["submeter_of"] for each in login["locations"][0]["meters"]] == ["", "81001"]
+
+
+def test_a_word_for_a_direction_is_noted_once_per_login() -> None:
+    look = looked(seen(HOUSE, SOLAR, words=("SIDEWAYS",)), seen(BARN, PLAIN, words=("SIDEWAYS",)))
+    assert list(notes(look))[1:] == [f"novec: {about_word('SIDEWAYS')}"]
+    (login,) = json.loads(as_json([look], NOW))["logins"]
+    assert [each["warnings"] for each in login["locations"]] == [[about_word("SIDEWAYS")]] * 2
 
 
 # -- JSON

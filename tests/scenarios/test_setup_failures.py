@@ -168,7 +168,7 @@ TROUBLES = [
         for each in (Poll.NO_POINTS, Poll.NO_DATA, Poll.NO_ELECTRIC, Poll.NO_ENTRY)
     ),
     Trouble("no USAGE", [NO_DATA, "warning poll: COST"], switches={"poll": Poll.NO_USAGE}),
-    Trouble("unknown direction", ["warning poll: SIDEWAYS"], house(channels=Channels.UNKNOWN)),
+    Trouble("unknown direction", ["failed poll: SIDEWAYS"], house(channels=Channels.UNKNOWN)),
     Trouble(
         "Mountain portal with Eastern zone",
         ["warning poll: meter 81001", "failed zone: -> set timezone: America/Denver"],
