@@ -142,7 +142,7 @@ class LocationHistory:
         history.dropped = is_empty and any(answer.dropped for answer in (*hourly, *daily))
         circle = circular_submeters(each.info for each in history.meters)
         if circle:
-            history.warnings.append(f"meters {', '.join(circle)} are part of each other, which is ignored")
+            history.warnings.append(f"ignored sub-meters that contain themselves: {', '.join(circle)}")
         history.warnings = list(dict.fromkeys(history.warnings))
         if history.error is not None:
             history.error.forget_frames()

@@ -21,6 +21,7 @@ from exporter.backfill.sources import Sources
 from exporter.config import Config, ExporterConfig, Login
 from exporter.errors import DatabaseError
 from exporter.intervals.model import Interval, Location, LocationKey
+from exporter.portal.directions import about_word
 from exporter.portal.query import POLL
 from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.simulator.household import Household
@@ -540,13 +541,13 @@ def test_a_rejected_sign_in_ends_the_run(run: Run, sink: FakeSink, portal: Porta
 
 @pytest.mark.slow
 def test_warnings_appear_once_per_location(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
-    meters = replace(METER, channels=Channels.UNKNOWN), replace(BARN_METER, channels=Channels.UNKNOWN)
+    meters = [replace(each, channels=Channels.UNKNOWN, part_of=each.number) for each in (METER, BARN_METER)]
     places = LocationSpec("55001", "70001", (meters[0],)), LocationSpec("55002", "70002", (meters[1],))
     result = run(sink, start_portal(World(locations=places)), start="2025-10-01")
     assert len(sink.writes) == 8
-    first, second = result.seen.warned
-    assert first.startswith("location 70001: ")
-    assert second == first.replace("70001", "70002")
+    circle, word, other_circle = result.seen.warned
+    assert word == about_word("SIDEWAYS")  # once per login
+    assert [each.partition(": ")[0] for each in (circle, other_circle)] == ["location 70001", "location 70002"]
 
 
 # -- how far back, and incomplete days

@@ -452,9 +452,7 @@ def test_configured_parent_follows_those_of_the_portal() -> None:
 
 def test_circle_of_submeters_has_one_warning() -> None:
     assert fetch(nested({"B": ["A"]}), 65).warnings == []
-    assert fetch(nested({"A": ["B"], "B": ["A"]}), 65).warnings == [
-        "meters A, B are part of each other, which is ignored"
-    ]
+    assert fetch(nested({"A": ["B"], "B": ["A"]}), 65).warnings == ["ignored sub-meters that contain themselves: A, B"]
 
 
 # -- limits
