@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 from ..clock import Clock
 from ..config import Config
-from ..errors import AccessError, ConfigError, PortalError
+from ..errors import AccessError, ConfigError, PortalError, TransportError
 from ..intervals.model import LocationKey
 from ..listing import list_locations
 from ..locations import (
@@ -122,7 +122,7 @@ class Sources:
         known = KnownMeters.of(meter for location in stored for meter in location.meters)
         found = history.fetch(start, end, known, try_hourly=True)
         steps = {meter.info.number: meter.info.step for meter in found.meters if meter.info.step and meter.readings}
-        if found.error is not None and not steps:
+        if isinstance(found.error, TransportError) or (found.error is not None and not steps):
             raise found.error
         return steps
 

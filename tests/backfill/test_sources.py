@@ -248,6 +248,13 @@ def test_finer_data_in_the_state_counts(
         sources_of(login_of(portal), folder=tmp_path).steps(only)
 
 
+def test_daily_data_beside_a_server_error_is_no_resolution(sources_of: MakeSources, start_portal: StartPortal) -> None:
+    sources = sources_of(login_of(start_portal(SMALL, hourly=Hourly.STATUS_500)))
+    (only,) = sources.jobs(DAYS, frozenset())
+    with pytest.raises(TransportError):
+        sources.steps(only)
+
+
 def test_meters_without_data_have_no_resolution(sources_of: MakeSources, start_portal: StartPortal) -> None:
     sources = sources_of(login_of(start_portal(SMALL, poll=Poll.NO_POINTS)))
     (only,) = sources.jobs(DAYS, frozenset())
