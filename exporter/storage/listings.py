@@ -22,7 +22,7 @@ class ListingTables(Database):
         """Keep a text for a login instead of the one before."""
         self.execute(
             "INSERT INTO listing VALUES (:login, :locations, :checksum) ON CONFLICT (login)"
-            " DO UPDATE SET locations = :locations, checksum = :checksum WHERE locations != :locations",
+            " DO UPDATE SET locations = :locations, checksum = :checksum",
             login=login,
             locations=locations,
             checksum=crc32(locations.encode()),

@@ -257,6 +257,16 @@ def test_daily_data_never_replaces_failed_hourly_data() -> None:
     assert readings_of(history).get("A", ()) == ()
 
 
+def test_failed_hours_are_an_error_if_finer_data_is_known() -> None:
+    bad = fails_on(FIRST)
+    portal = Portal(
+        [], ["A"], has_hourly=False, refuses=lambda query: bad(query) if query.time_frame == HOURLY else None
+    )
+    history = fetch(portal, known=KnownMeters({"A": HOUR}))
+    assert isinstance(history.error, ProtocolError)
+    assert readings_of(history).get("A", ()) == ()
+
+
 @pytest.mark.parametrize("has_hourly", [True, False, None])
 def test_hourly_that_always_fails_leaves_daily_data(*, has_hourly: bool | None) -> None:
     portal = Portal(["A"], has_hourly=has_hourly, refuses=hourly_fails(ProtocolError("FAILED")))

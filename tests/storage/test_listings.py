@@ -24,6 +24,11 @@ def test_a_damaged_listing_is_as_good_as_none() -> None:
     for damage in ("'70002'", "7", "x'37FF'", "''"):
         state.execute(f"UPDATE listing SET locations = {damage}")
         assert state.listing("one") == ""
+        state.keep_listing("one", "70001")
+        state.execute("UPDATE listing SET checksum = checksum + 1")
+        assert state.listing("one") == ""
+        state.keep_listing("one", "70001")
+        assert state.listing("one") == "70001"
 
 
 def test_an_unchanged_listing_is_not_written_again(tmp_path: Path) -> None:
