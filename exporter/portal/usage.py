@@ -111,6 +111,9 @@ def _read_usage(answer: UsageAnswer, entry: dict[str, Json]) -> None:
         channel = _completed(joined, series)
         if not channel.meter:
             raise ProtocolError("unexpected response from the portal: a USAGE series has neither name nor meter")
+        if channel in channels and not channel.is_described:
+            answer.warnings.append("left out a USAGE series that has the name and number of another one")
+            continue
         channels.pop(joined, None)
         channels[channel] = None
         unit = (channel.unit or text(entry.get("unitOfMeasure"))).upper()

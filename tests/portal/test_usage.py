@@ -217,6 +217,12 @@ def test_series_without_an_item_of_meters_is_read_by_label(
     assert found.words == words
 
 
+def test_second_series_of_the_same_name_is_left_out() -> None:
+    found = answer(usage([], [series("M", PAIRS), series("M", ONE)]))
+    assert [each.points for each in found.usage] == [tuple(PAIRS)]
+    assert len(found.warnings) == 1
+
+
 def test_series_beside_a_described_channel_is_left_out() -> None:
     found = answer(usage([meter("M")], [series("M", PAIRS), series("M rest", PAIRS, meterNumber="M", channel=2)]))
     assert [each.channel.flow for each in found.usage] == [USED, IGNORED]
