@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -12,6 +12,7 @@ from exporter.backfill.fetcher import Fetched, Fetcher
 from exporter.backfill.plan import Job, in_order
 from exporter.clock import Stopped, SystemClock
 from exporter.errors import AccessError, CredentialsError, PendingError, PortalError, ProtocolError, TransportError
+from exporter.portal.accounts import AccountLocation
 from exporter.portal.client import PortalClient
 from exporter.portal.query import HOURLY, UsageQuery
 from exporter.portal.timezone import ZoneVerdict
@@ -52,12 +53,13 @@ class Client(PortalClient):
 
 
 class Judge(ZoneJudge):
-    """Knows nothing of the zone, and asks nothing."""
+    """Knows nothing of the zone and asks nothing; `shown` is what it was last given."""
 
     def __init__(self) -> None:
-        pass
+        self.shown: list[AccountLocation] = []
 
-    def judge(self, *_: object, **__: object) -> ZoneVerdict:
+    def judge(self, shown: Iterable[AccountLocation], *_: object, **__: object) -> ZoneVerdict:
+        self.shown = list(shown)
         return ZoneVerdict()
 
 
@@ -90,7 +92,8 @@ class Asking:
             return steps or {}
 
         clients = dict(enumerate(self.clients))
-        judges = dict.fromkeys(clients, Judge())
+        self.judge = Judge()
+        judges = dict.fromkeys(clients, self.judge)
         self.fetcher = Fetcher(clients, judges, known, clock, self.said.append, **options)
 
     def begin(self, *jobs: Job, oldest_first: bool = False) -> Iterator[Fetched]:
@@ -130,6 +133,13 @@ def refusing(error: PortalError, **attributes: object) -> PortalError:
 
 
 # -- order and content
+
+
+@pytest.mark.parametrize(("portal", "is_judged"), [(Portal(), True), (Portal((), daily=("M1",)), False)])
+def test_only_intervals_show_the_zone(clock: ManualClock, portal: Portal, *, is_judged: bool) -> None:
+    asking = Asking(portal, clock=clock)
+    asking.all(job("2026-01-05", "2026-01-06"))
+    assert bool(asking.judge.shown) is is_judged
 
 
 def test_each_chunk_is_fetched_once_in_order_with_all_days(clock: ManualClock) -> None:

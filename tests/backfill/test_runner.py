@@ -656,6 +656,15 @@ def test_a_file_without_any_data_is_not_finished(run: Run, sink: FakeSink, start
     assert (result.counts, sink.finished) == ((0, 1, 0), 0)
 
 
+def test_doubt_about_a_zone_is_a_warning(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
+    portal = start_portal(replace(SMALL, zone="Etc/GMT+5"))
+    result = run(sink, portal, start="2025-08-01", end="2025-11-30")
+    assert result.counts[1] == 0
+    verdict = ZoneVerdict(ZoneState.PARTLY, ("Etc/GMT+5",), "America/New_York")
+    assert result.seen.warned[-1] == f"location 70001: {verdict.message}"
+    assert result.result.errors == []
+
+
 def test_chunks_fetched_ahead_are_not_written_either(run: Run, sink: FakeSink, portal: PortalServer) -> None:
     """A wrong zone may fit part of the year."""
     login = login_of(portal, zone=ZoneInfo("America/Chicago"))
