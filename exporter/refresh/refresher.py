@@ -224,10 +224,9 @@ class LoginRefresher:
         fetched = state.history.fetch(start, self._wall.days_before(int(now), -1), known, try_hourly=full)
         if full:
             state.full_refreshes.note(ticks, fetched.error)
-        if full and fetched.evidence:
-            state.evidence = fetched.evidence
-        if any(meter.info.step < DAILY for meter in fetched.meters if meter.readings):
-            state.is_hourly = True
+            state.evidence = fetched.evidence or state.evidence
+        state.is_hourly |= any(meter.info.step < DAILY for meter in fetched.meters if meter.readings)
+        if state.is_hourly and (full or self._judge.error):
             self._judge_zone(key, own)  # before anything wrong is served
         described = Location(key, location_name(told_name(self.login, location), before), str(self._wall.zone))
         revisions = self._store.merge(

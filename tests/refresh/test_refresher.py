@@ -1023,6 +1023,38 @@ def test_contradiction_lasts_until_the_times_fit(
     assert exporter.metric("smarthub_timezone_mismatch", login="coop") == 0
 
 
+def test_only_a_full_refresh_ends_a_contradiction(
+    old_portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    """With a long window, every refresh reads enough to show the zone."""
+    exporter = start_exporter(login_of(old_portal, zone=ZoneInfo("America/Los_Angeles")), window=40 * DAY)
+    exporter.refresh()
+    change(old_portal, shifted=-3 * HOUR)
+    for wait, is_wrong in ((HOUR, True), (DAY, False)):
+        clock.advance(wait)
+        exporter.refresh()
+        assert withheld(exporter) == ({"70001"} if is_wrong else set())
+
+
+def test_search_is_repeated_while_the_portal_is_down(
+    old_portal: PortalServer, start_exporter: StartExporter, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    respond, is_down = old_portal.portal.respond, True
+
+    def respond_or_fail(call: Call) -> SimulatedResponse:
+        is_search = call.path.endswith("/poll") and json.loads(call.body)["startDateTime"] % (DAY * 1000) == 0
+        return SimulatedResponse(503, b"") if is_search and is_down else respond(call)
+
+    monkeypatch.setattr(old_portal.portal, "respond", respond_or_fail)
+    exporter = start_exporter(login_of(old_portal, zone=ZoneInfo("America/Los_Angeles")))
+    exporter.refresh()
+    assert withheld(exporter) == set()
+    is_down = False
+    clock.advance(HOUR)
+    exporter.refresh()
+    assert withheld(exporter) == {"70001"}
+
+
 def test_no_data_is_a_success_and_contradicts_nothing(portal: PortalServer, start_exporter: StartExporter) -> None:
     change(portal, poll=Poll.NO_POINTS)
     exporter = start_exporter(login_of(portal))
