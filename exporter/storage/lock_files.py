@@ -1,7 +1,10 @@
 """Locks that processes share, as files beside the state file."""
 
+import errno
 import fcntl
 import logging
+import os
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,8 +28,7 @@ class LockFiles:
         with lock, ExitStack() as stack:
             if folder is not None:
                 try:
-                    file = stack.enter_context((folder / f"{name}.lock").open("w"))
-                    fcntl.flock(file, fcntl.LOCK_EX)
+                    fcntl.flock(stack.enter_context(_opened(folder / f"{name}.lock")), fcntl.LOCK_EX)
                 except OSError as error:
                     log.warning(
                         "cannot lock %s in %s (%s); check the permissions of the directory",
@@ -35,3 +37,16 @@ class LockFiles:
                         error.strerror,
                     )
             yield
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """Open a lock file, which must be neither a link nor, as it would hang, a pipe."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        os.fchmod(file, 0o600)
+        yield file
+    finally:
+        os.close(file)
