@@ -106,8 +106,8 @@ def test_another_login_has_its_own_list(portal: PortalServer, listed: List) -> N
 @pytest.mark.parametrize("text", ["", "[]", "{", "[1]", '[{"account": "1"}]', "null"])
 def test_a_list_of_another_version_is_not_used(portal: PortalServer, listed: List, state: StateFile, text: str) -> None:
     listed(login_of(portal))
-    for (login,) in state.execute("SELECT login FROM listing"):
-        state.keep_listing(login, text)
+    (login,) = state.read(lambda found: [key.account for key in found], "listing")
+    state.keep_listing(login, text)
     change(portal, discovery=Poll.NO_ENTRY)
     assert listed(login_of(portal)).warning.endswith("; using the plain list of accounts")
 

@@ -86,8 +86,7 @@ class Journal:
 
         restart: Chunks that earlier runs of the task finished are dropped too.
         """
-        now = self._clock.now()
-        self._state.begin_backfill(self._task, now, now - _LIFE, restart=restart)
+        self._state.begin_backfill(self._task, self._clock.now() - _LIFE, restart=restart)
 
     def note(self, done: CompletedChunk) -> None:
         """Record a chunk as finished."""

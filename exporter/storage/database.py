@@ -1,148 +1,297 @@
-"""One SQLite file, in which every read and write is one transaction.
+"""One SQLite file of checksummed entries, written whenever the file allows it.
 
-A damaged file is set aside. If the file cannot be used, the database lives in memory and is lost at exit.
+What cannot be written now, because the file is locked or read-only or the disk is full, stays in memory, is read from
+there, and is written as soon as possible. A damaged file, or one of a newer version, is set aside for a fresh one.
 """
 
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
+from zlib import crc32
 
+from ..intervals.model import LocationKey
+from .entries import Changes, EntryKey
 from .lock_files import LockFiles
+from .old_format import OLD_TABLES, converted
 
 log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 
-_BUSY_SECONDS = 20.0
+_FORMAT = 2
+_KEY = "kind, portal, account, location, name, start"
+_TABLE = (
+    "CREATE TABLE entry (kind TEXT NOT NULL, portal TEXT NOT NULL, account TEXT NOT NULL, location TEXT NOT NULL,"
+    f" name TEXT NOT NULL, start INTEGER NOT NULL, data BLOB NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY ({_KEY}))"
+)
+# Bytes 18 and 19 of the file. With others, SQLite would take it for read-only or start a log beside it.
+_WRITTEN_WITH = b"\1\1"
+_BUSY_MS = 2000
+_OCCUPIED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}
+_INACCESSIBLE = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+
+
+class _NewerFormatError(Exception):
+    """The file was written by a newer version."""
 
 
 class Database:
-    """A database in a file, or in memory if `path` is None.
+    """Entries in a file, or in memory if `path` is None.
 
-    Safe to use from several threads. tables: The statements that create its tables.
+    Safe to use from several threads. problem: Why the file cannot be written now; empty if it can.
     """
 
-    def __init__(self, path: Path | None, tables: frozenset[str]) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._lock = threading.RLock()
         self._path = path
-        self._tables = tables
-        self._database = self._open()
+        self._file: sqlite3.Connection | None = None
+        self._inode: tuple[int, ...] = ()
+        self._left: tuple[int, ...] = ()
+        self._loads = 0
+        self._seen: tuple[int, int] | None = None
+        self._pending: Changes = {}
         self._lock_files = LockFiles()
-        self._seen_version = self._data_version()
+        self.problem = ""
+        self._flush()
+        self._seen = self._version()
 
     @property
     def is_kept(self) -> bool:
-        """Whether the state survives a restart."""
-        return self._path is not None
+        """Whether everything survives a restart."""
+        return self._path is not None and not self.problem
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file. From then on, changes are in memory only."""
         with self._lock:
-            self._database.close()
-
-    def changed_elsewhere(self) -> bool:
-        """Return whether another process has written since the last call."""
-        before, self._seen_version = self._seen_version, self._data_version()
-        return self.is_kept and self._seen_version != before
-
-    def run(self, action: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Read or write in one transaction.
-
-        If the file fails, continue in memory: serving matters more.
-        """
-        with self._lock:
-            try:
-                return _in_transaction(self._database, action)
-            except sqlite3.DatabaseError as error:
-                if self._path is None:
-                    raise
-                self._give_up(error)
-                self._move_to_memory()
-                return self.run(action)
-
-    def execute(self, *statements: str, **values: object) -> list[Any]:
-        """Run statements in one transaction and return the rows of the last one."""
-        return self.run(lambda database: [database.execute(each, values).fetchall() for each in statements][-1])
+            if self._pending:
+                self._flush()
+            self._disconnect()
+            self._path = None
 
     def exclusive(self, name: str) -> AbstractContextManager[None]:
         """Hold a lock that all processes with this state share."""
         return self._lock_files.hold(name, self._path and self._path.parent)
 
-    def _data_version(self) -> list[Any]:
-        return self.execute("PRAGMA data_version")
+    def changed_elsewhere(self) -> bool:
+        """Return whether the file holds other entries than before, except for own writes.
 
-    def _open(self) -> sqlite3.Connection:
-        if self._path is not None:
-            try:
-                return self._open_file(self._path)
-            except (OSError, sqlite3.Error) as error:
-                self._give_up(error)
-        return self._connect(":memory:")
-
-    def _open_file(self, path: Path) -> sqlite3.Connection:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not path.exists():
-            log.info("starting fresh: no saved state in %s", path.parent)
-            path.touch(mode=0o600)
-        try:
-            return self._connect(path)
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:
-            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-            aside = path.rename(path.with_name(f"{path.name}.damaged-{stamp}"))
-            with suppress(FileNotFoundError):
-                Path(f"{path}-journal").rename(f"{aside}-journal")
-            log.warning("the state file %s is damaged; renamed it to %s and starting fresh", path, aside.name)
-            path.touch(mode=0o600)
-            return self._connect(path)
-
-    def _connect(self, path: Path | str) -> sqlite3.Connection:
-        """Open a database and create what is missing in it.
-
-        Raises sqlite3.DatabaseError if it is damaged or not one of ours.
+        What is pending is written, if possible.
         """
-        database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        with self._lock:
+            if self._pending or self.problem:
+                self._flush()
+            version = self._version()
+            if version in (None, self._seen):
+                return False
+            self._seen = version
+            return True
+
+    def read(
+        self, parse: Callable[[dict[EntryKey, bytes]], _Result], *kinds: str, of: LocationKey | None = None
+    ) -> _Result:
+        """Return what `parse` makes of the entries of these kinds, sorted by key.
+
+        If it raises any exception, the file counts as damaged. of: Only the entries of this location.
+        """
+
+        def parsed(stored: Mapping[EntryKey, bytes]) -> _Result:
+            changed = {
+                key: data for key, data in self._pending.items() if key.kind in kinds and of in (None, key.location_key)
+            }
+            entries = sorted({**stored, **changed}.items())
+            return parse({key: data for key, data in entries if data is not None})
+
+        with self._lock:
+            found = self._on_file(lambda file: (parsed(_stored(file, kinds, of)),))
+            if found is None:
+                self._seen = None  # so that it is loaded as soon as it can be
+                return parsed({})
+            return found[0]
+
+    def keys_before(self, kind: str, start: int) -> list[EntryKey]:
+        """Return the keys of the stored entries of a kind that start before `start`."""
+        statement = f"SELECT {_KEY} FROM entry WHERE kind = ? AND start < ?"  # noqa: S608 - here and below: no values
+        with self._lock:
+            rows = self._on_file(lambda file: _is_created(file) and file.execute(statement, (kind, start)).fetchall())
+            return [EntryKey(*row) for row in rows or ()]
+
+    def write(self, changes: Changes) -> None:
+        """Replace entries, and delete those that are None: all or nothing, now or as soon as possible."""
+        for key in changes:
+            "".join(key[:-1]).encode()  # text that SQLite cannot store must not look like a damaged file
+        with self._lock:
+            self._pending.update(changes)
+            self._flush()
+
+    def _flush(self) -> None:
+        with self._lock:
+            if self._on_file(self._write):
+                self._pending.clear()
+                if self.problem:
+                    log.info("the state in %s is saved again", self._path and self._path.parent)
+                self.problem = ""
+
+    def _write(self, file: sqlite3.Connection) -> bool:
+        with file:
+            file.execute("BEGIN IMMEDIATE")
+            if not _is_created(file):
+                drops = [f"DROP TABLE IF EXISTS {name}" for name in OLD_TABLES]
+                for statement in (*drops, _TABLE, f"PRAGMA user_version = {_FORMAT}"):
+                    file.execute(statement)
+            file.executemany(
+                "REPLACE INTO entry VALUES (?,?,?,?,?,?,?,?)",
+                [(*key, data, _checksum(key, data)) for key, data in self._pending.items() if data is not None],
+            )
+            file.executemany(
+                f"DELETE FROM entry WHERE ({_KEY}) = (?,?,?,?,?,?)",  # noqa: S608
+                [key for key, data in self._pending.items() if data is None],
+            )
+        return True
+
+    def _version(self) -> tuple[int, int] | None:
+        """Return what changes with each write of another process; None if the file cannot be read."""
+        return self._on_file(lambda file: (self._loads, _pragma(file, "data_version")))
+
+    # -- the file
+
+    def _on_file(self, action: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
+        """Return the result of an action; None if the file cannot be used now."""
+        if self._path is None:
+            return None
         try:
-            database.execute("PRAGMA cache_size = -256")
-            _in_transaction(database, self._prepare)
+            try:
+                return action(self._connected(self._path))
+            except Exception as error:
+                if isinstance(error, OSError | MemoryError) or _code(error) in _OCCUPIED | _INACCESSIBLE:
+                    raise
+                self._set_aside(self._path, "newer" if isinstance(error, _NewerFormatError) else "damaged")
+                return action(self._connected(self._path))
+        except (OSError, sqlite3.Error) as error:
+            if _code(error) not in _OCCUPIED:
+                self._disconnect()
+            reason = getattr(error, "strerror", None) or str(error)
+            if not self.problem:
+                log.warning(
+                    "cannot save the state in %s (%s), will retry; until then a restart loses the latest changes. Check"
+                    " that the directory is writable and the disk has space",
+                    self._path.parent,
+                    reason,
+                )
+            self.problem = reason
+            return None
+
+    def _connected(self, path: Path) -> sqlite3.Connection:
+        """Return the connection to the file, which may have been deleted or replaced."""
+        if self._file is None or self._inode != _signature(path)[:1]:
+            self._disconnect()
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not path.exists():
+                path.touch(mode=0o600)
+                log.info("starting fresh: no saved state in %s", path.parent)
+            self._file = self._connect(path)
+        # While there is a problem, nothing waits for a lock, because every change is another attempt.
+        self._file.execute(f"PRAGMA busy_timeout = {0 if self.problem else _BUSY_MS}")
+        return self._file
+
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        signature = _signature(path)
+        self._inode = signature[:1]
+        wait = 0.0 if self.problem else _BUSY_MS / 1000
+        file = sqlite3.connect(path, timeout=wait, isolation_level=None, check_same_thread=False)
+        try:
+            file.execute("PRAGMA cache_size = -256")
+            if signature != self._left:
+                self._examine(file, path)
+                self._loads += 1
+            elif self._seen:
+                self._seen = self._loads, _pragma(file, "data_version")
         except BaseException:
-            database.close()
+            file.close()
             raise
-        return database
+        return file
 
-    def _prepare(self, database: sqlite3.Connection) -> None:
-        if database.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+    def _examine(self, file: sqlite3.Connection, path: Path) -> None:
+        """Raise an exception if the file is not what this version writes; convert what an earlier one wrote."""
+        with path.open("rb") as content:
+            written_with = content.read(20)[18:]
+        version = _pragma(file, "user_version")
+        if version > _FORMAT:
+            raise _NewerFormatError
+        tables = {sql for (sql,) in file.execute("SELECT sql FROM sqlite_master WHERE name = 'entry'")}
+        if written_with not in (b"", _WRITTEN_WITH) or tables != ({_TABLE} if version == _FORMAT else set()):
+            raise sqlite3.DatabaseError("unknown format")
+        if file.execute("PRAGMA quick_check").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("damaged")
-        tables = {row[0] for row in database.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")}
-        if tables - self._tables:
-            raise sqlite3.DatabaseError("unknown tables")
-        for statement in sorted(self._tables - tables):  # a new file, or one of a version with fewer tables
-            database.execute(statement)
+        if version < _FORMAT:
+            self._pending = {**converted(file), **self._pending}
 
-    def _give_up(self, error: Exception) -> None:
-        log.warning(
-            "cannot save the state in %s (%s), so a restart will start fresh, without rejected sign-ins, corrections"
-            " and backfill progress; set --state.dir to a writable directory",
-            self._path and self._path.parent,
-            getattr(error, "strerror", error),
-        )
-        self._path = None
+    def _disconnect(self) -> None:
+        """Close the file, and note whether all of it was seen."""
+        if self._file and self._path:
+            signature = _signature(self._path)
+            with suppress(sqlite3.Error):
+                seen = self._loads, _pragma(self._file, "data_version")
+                self._left = signature if seen == self._seen else ()
+            self._file.close()
+            self._file = None
 
-    def _move_to_memory(self) -> None:
-        """Continue in memory with the content of the file, or empty if it cannot be read."""
-        copy = self._connect(":memory:")
-        with suppress(sqlite3.Error), closing(self._database) as file:
-            file.backup(copy)
-        self._database = copy
+    def _set_aside(self, path: Path, why: str) -> None:
+        """Rename the file, unless another process already did."""
+        self._disconnect()
+        if self._inode != _signature(path)[:1]:
+            return
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        aside = path.with_name(f"{path.name}.{why}-{stamp}")
+        # First, because SQLite would apply the journal to any file that has the old name.
+        with suppress(FileNotFoundError):
+            Path(f"{path}-journal").rename(f"{aside}-journal")
+        path.rename(aside)
+        reason = "was written by a newer version" if why == "newer" else "is damaged"
+        log.warning("the state file %s %s; renamed it to %s and starting fresh", path, reason, aside.name)
 
 
-def _in_transaction(database: sqlite3.Connection, action: Callable[[sqlite3.Connection], _Result]) -> _Result:
-    with database:
-        database.execute("BEGIN IMMEDIATE")
-        return action(database)
+def _stored(file: sqlite3.Connection, kinds: Iterable[str], of: LocationKey | None) -> dict[EntryKey, bytes]:
+    found: dict[EntryKey, bytes] = {}
+    values = of.labels() if of else {}
+    where = "".join(f" AND {name} = :{name}" for name in values)
+    for kind in kinds if _is_created(file) else ():
+        statement = f"SELECT * FROM entry WHERE kind = :kind{where}"  # noqa: S608
+        for *key, data, checksum in file.execute(statement, {**values, "kind": kind}):
+            found[EntryKey(*key)] = data
+            if checksum != _checksum(EntryKey(*key), data):
+                raise ValueError("wrong checksum")
+    return found
+
+
+def _checksum(key: EntryKey, data: bytes) -> int:
+    return crc32(data, crc32(repr(tuple(key)).encode()))
+
+
+def _pragma(file: sqlite3.Connection, name: str) -> int:
+    ((value,),) = file.execute(f"PRAGMA {name}")
+    assert isinstance(value, int)
+    return value
+
+
+def _is_created(file: sqlite3.Connection) -> bool:
+    """Whether the file has entries, and is neither empty nor of an earlier version."""
+    return _pragma(file, "user_version") == _FORMAT
+
+
+def _signature(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is replaced, first, or written; empty if it cannot be reached."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _code(error: Exception) -> int:
+    """Return the primary result code of SQLite; 0 for another error."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -1,14 +1,13 @@
 """Rejected sign-ins: how often, when last and why, by login and configuration."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
 
 from .database import Database
+from .entries import EntryKey
 
-TABLES = """
-CREATE TABLE refused_sign_ins (
-    login TEXT NOT NULL, fingerprint TEXT NOT NULL, count INTEGER NOT NULL, last REAL NOT NULL, reason TEXT NOT NULL,
-    PRIMARY KEY (login, fingerprint)) WITHOUT ROWID;
-"""
+_KIND = "sign_in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class RejectedSignIns:
     reason: str
 
 
-class SignInTables(Database):
+class SignInEntries(Database):
     """The part of the state that protects accounts from being locked."""
 
     def rejected_sign_ins(self, login: str, fingerprint: str | None = None) -> RejectedSignIns | None:
@@ -28,26 +27,32 @@ class SignInTables(Database):
 
         fingerprint: The rejected configuration. If None, all configurations count together, with the last reason.
         """
-        # SQLite takes `reason` from the row with the maximum.
-        rows = self.execute(
-            "SELECT sum(count), max(last), reason FROM refused_sign_ins"
-            " WHERE login = :login AND fingerprint = ifnull(:fingerprint, fingerprint) GROUP BY login",
-            login=login,
-            fingerprint=fingerprint,
-        )
-        return RejectedSignIns(*rows[0]) if rows else None
+        found = [
+            each
+            for key, each in self._rejected(login).items()
+            if fingerprint is None or key == _key(login, fingerprint)
+        ]
+        if not found:
+            return None
+        newest = max(found, key=lambda each: each.last)
+        return RejectedSignIns(sum(each.count for each in found), newest.last, newest.reason)
 
     def count_rejected_sign_in(self, login: str, fingerprint: str, now: float, reason: str) -> None:
         """Count one more rejection of a login with this configuration."""
-        self.execute(
-            "INSERT INTO refused_sign_ins VALUES (:login, :fingerprint, 1, :now, :reason)"
-            " ON CONFLICT (login, fingerprint) DO UPDATE SET count = count + 1, last = :now, reason = :reason",
-            login=login,
-            fingerprint=fingerprint,
-            now=now,
-            reason=reason,
-        )
+        before = self.rejected_sign_ins(login, fingerprint)
+        after = RejectedSignIns(before.count + 1 if before else 1, now, reason)
+        self.write({_key(login, fingerprint): json.dumps(astuple(after)).encode()})
 
     def forget_rejected_sign_ins(self, login: str) -> None:
         """Forget the rejections of a login, once it was accepted."""
-        self.execute("DELETE FROM refused_sign_ins WHERE login = :login", login=login)
+        self.write(dict.fromkeys(self._rejected(login)))
+
+    def _rejected(self, login: str) -> Mapping[EntryKey, RejectedSignIns]:
+        return self.read(
+            lambda found: {key: RejectedSignIns(*json.loads(found[key])) for key in found if key.account == login},
+            _KIND,
+        )
+
+
+def _key(login: str, fingerprint: str) -> EntryKey:
+    return EntryKey(_KIND, "", login, "", fingerprint)

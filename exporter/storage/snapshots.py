@@ -92,7 +92,8 @@ class SnapshotStore:
             if updates and newest < keep_from:
                 # Nothing was read for longer than a refresh reaches back, so the days between are missing.
                 days_to_do.add(calendar.day(newest).start)
-            self._state.save(after, updates.values(), days_to_do, keep_from)
+            # The days, and the instants of all intervals, may have been those of another zone.
+            self._state.save(before, after, replaces_all=before is None, needed_days=days_to_do, keep_from=keep_from)
             self._show(self.snapshot.with_location(after))
             if days_to_do:
                 self.backfill_needed = self._needed()
@@ -105,17 +106,12 @@ class SnapshotStore:
         ]
 
     def _before(self, location: Location) -> tuple[Location | None, Location | None]:
-        """Return what is known of a location, and what was known under another zone.
-
-        The latter is deleted from the state.
-        """
+        """Return what is known of a location, and what was known under another zone."""
         # A location that is not served may still be in the state.
         served = self.snapshot.locations.get(location.key)
-        stored = served or next(iter(self._state.locations(lambda key: key == location.key)), None)
+        stored = served or self._state.location(location.key)
         if stored is None or stored.timezone in ("", location.timezone):
             return stored, None
-        # The days, and the instants of all intervals, were those of another zone.
-        self._state.forget(location.key)
         return None, stored
 
     def _show(self, snapshot: Snapshot) -> None:
@@ -125,8 +121,12 @@ class SnapshotStore:
             self.version += 1
 
     def _load(self) -> None:
-        stored = self._state.locations(self._is_read)
-        self.snapshot = Snapshot({each.key: each for each in stored if self._is_in_our_zone(each)})
+        stored = {each.key: each for each in self._state.locations(self._is_read)}
+        for key in self.snapshot.locations.keys() - stored.keys():
+            # The file was deleted or set aside.
+            stored[key] = self.snapshot.locations[key]
+            self._state.save(None, stored[key], needed_days=[*filter(None, [self.backfill_needed.get(key)])])
+        self.snapshot = Snapshot({key: each for key, each in sorted(stored.items()) if self._is_in_our_zone(each)})
         self.backfill_needed = self._needed()
         self.version += 1
 

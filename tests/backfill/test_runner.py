@@ -315,7 +315,7 @@ def test_chunks_are_done_only_after_settling(
 ) -> None:
     def noted() -> int:
         with closing(StateFile(tmp_path)) as state:
-            return len(state.execute("SELECT * FROM backfill_done"))
+            return len(state.read(list, "chunk"))
 
     before: list[int] = []
     sink.on_write = lambda _: before.append(noted())
@@ -605,7 +605,7 @@ def test_only_verified_days_clear_the_needed_backfill(  # noqa: PLR0917 - fixtur
     sink.is_verified, sink.loses = is_verified, lambda _: loses
     needed = [day("2025-11-03"), day("2025-12-05"), day("2026-01-02")]
     with closing(StateFile(tmp_path)) as state:
-        state.save(Location(key, "", "America/New_York"), [], needed, 0)
+        state.save(None, Location(key, "", "America/New_York"), needed_days=needed)
         run(sink, portal, start=start, end="2025-12-31")
         assert state.backfill_needed() == {key: day(left)}
 

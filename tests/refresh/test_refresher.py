@@ -1104,7 +1104,7 @@ def test_data_of_a_backfill_is_loaded_within_a_minute(
     labels = {"portal": key.portal, "account": key.account, "location": key.location}
     old = WALL.days_before(NOW, 20)
     with closing(StateFile(tmp_path)) as backfill:
-        backfill.save(Location(key, "House", ZONE.key), [], [old], 0)
+        backfill.save(None, Location(key, "House", ZONE.key), needed_days=[old])
         exporter = start_exporter(login_of(portal), window=DAY, folder=tmp_path)
         seen: list[float | None] = []
 

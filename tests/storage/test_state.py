@@ -1,12 +1,12 @@
 """The state file: restarts, kills during a write, and files that cannot be used."""
 
 import errno
-import hashlib
 import logging
 import os
 import signal
 import sqlite3
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.intervals.model import Change, Interval, Location, LocationKey, Meter, MeterInfo
-from exporter.intervals.updates import MeterUpdate
+from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
+from exporter.storage.location_entries import changes_of
 from exporter.storage.sign_ins import RejectedSignIns
 from exporter.storage.state import FILE, StateFile
 
@@ -62,14 +62,16 @@ def open_state(tmp_path: Path) -> Iterator[OpenState]:
         yield start
 
 
-def update_of(meter: Meter, *dropped: int) -> MeterUpdate:
-    """An update in which everything of a meter changed."""
-    changes, days = (tuple(Change(None, each) for each in known) for known in (meter.intervals, meter.days))
-    return MeterUpdate(meter, changes, days, dropped, ())
-
-
-def save(state: StateFile, location: Location, keep_from: int = 0, needed_days: tuple[int, ...] = ()) -> None:
-    state.save(location, [update_of(meter) for meter in location.meters], needed_days, keep_from)
+def save(
+    state: StateFile,
+    location: Location,
+    before: Location | None = None,
+    *,
+    replaces_all: bool = False,
+    needed_days: tuple[int, ...] = (),
+    keep_from: int = 0,
+) -> None:
+    state.save(before, location, replaces_all=replaces_all, needed_days=needed_days, keep_from=keep_from)
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -81,7 +83,7 @@ def modes(folder: Path) -> dict[str, str]:
 
 
 def one_meter(*intervals: Interval, days: tuple[Interval, ...] = (), number: str = "81001") -> Location:
-    return Location(HOUSE, "House", "America/New_York", (Meter(MeterInfo(number), intervals, days),))
+    return Location(HOUSE, "House", "UTC", (Meter(MeterInfo(number), intervals, days),))
 
 
 # -- what is restored
@@ -95,53 +97,41 @@ def test_everything_is_restored_unchanged(open_state: OpenState) -> None:
     assert open_state().locations() == [BARE, FULL]
 
 
-def test_new_values_replace_old_ones(open_state: OpenState) -> None:
+def test_only_changes_are_written(open_state: OpenState) -> None:
     state = open_state()
-    save(state, one_meter(Interval(0, 900, 1.0, 1, periods=(("On", 1.0, 1),)), Interval(900, 1800, 2.0, 1)))
+    first, second = (Interval(at, at + 900, 1.0, 1, periods=(("On", 1.0, 1),)) for at in (0, DAY))
+    save(state, before := one_meter(first, second, days=(Interval(0, DAY, 3.0, 1),)))
     later = Interval(0, 900, 1.5, 2, 0.0, 2, 0.1, 2, (("Off", 1.5, 2), ("On", 0.0, 2)))
     info = MeterInfo("81001", ("NET",), parent=True, net=True, exports=True, signed=False, step=3600)
-    after = Location(HOUSE, "Farm", "America/Chicago", (Meter(info, (later,)),))
-    save(state, after, keep_from=-DAY)
+    after = Location(HOUSE, "Farm", "UTC", (Meter(info, (later, second), (Interval(0, DAY, 4.0, 2),)),))
 
-    kept = (later, Interval(900, 1800, 2.0, 1))
-    assert open_state().locations() == [replace(after, meters=(Meter(info, kept),))]
+    save(state, after, before)
+
+    assert open_state().locations() == [after]
+    written = changes_of(after, replace(after, meters=(Meter(info, (later,)),)))
+    assert {key.kind: data for key, data in written.items()} == {"intervals": None, "days": None}
 
 
-def test_dropped_intervals_are_deleted_with_their_periods(open_state: OpenState) -> None:
+def test_what_is_no_longer_known_is_deleted(open_state: OpenState) -> None:
     state = open_state()
-    first, second = (Interval(at, at + 900, 1.0, 1, periods=(("On", 1.0, 1),)) for at in (0, 900))
-    save(state, one_meter(first, second, days=(Interval(900, 87300, 3.0, 1),)), keep_from=-DAY)
-    state.save(one_meter(), [update_of(one_meter().meters[0], 900)], (), -DAY)
-    assert open_state().locations() == [one_meter(first, days=(Interval(900, 87300, 3.0, 1),))]
+    first, second, next_day = (Interval(at, at + 900, 1.0, 1) for at in (0, 900, DAY))
+    save(state, before := one_meter(first, second, next_day, days=(Interval(0, DAY, 3.0, 1),)))
 
-    save(state, one_meter(replace(second, periods=())), keep_from=-DAY)
-    assert open_state().locations()[0].meters[0].intervals[1].periods == ()
-
-
-def test_old_intervals_are_deleted(open_state: OpenState) -> None:
-    state = open_state()
-    start = 1000 * DAY
-    old, new = (Interval(at, at + 900, 1.0, 1, periods=(("On", 1.0, 1),)) for at in (start + 100, start + 900))
-    save(state, one_meter(old, new, days=(Interval(start - DAY, start, 3.0, 1),)))
-
-    save(state, one_meter(), keep_from=start + 1000)
-    assert state.locations() == [one_meter(new)]
-
-    for days, known in ((29, (new,)), (31, ())):
-        save(state, BARE, keep_from=start + days * DAY)
-        assert open_state().locations() == [BARE, one_meter(*known)]
-
-
-def test_a_removed_meter_is_deleted_with_its_intervals(open_state: OpenState) -> None:
-    state = open_state()
-    save(state, one_meter(Interval(0, 900, 1.0, 1), number="old"))
-    after = one_meter(Interval(0, 900, 2.0, 1), number="new")
-    save(state, after, keep_from=-1)
+    save(state, after := one_meter(second), before)
     assert open_state().locations() == [after]
 
-    again = one_meter(number="old")
-    save(state, again, keep_from=-1)
-    assert open_state().locations() == [again]
+    save(state, other := one_meter(second, number="new"), after)
+    assert open_state().locations() == [other]
+
+
+def test_intervals_of_unread_locations_are_deleted_later(open_state: OpenState) -> None:
+    state = open_state()
+    start = NOW // DAY * DAY
+    save(state, known := one_meter(Interval(start, start + 900, 1.0, 1)))
+
+    for days, expected in ((29, known), (31, one_meter())):
+        save(open_state(), BARE, keep_from=start + days * DAY)
+        assert open_state().locations() == [BARE, expected]
 
 
 def test_the_oldest_needed_day_of_each_location_is_restored(open_state: OpenState) -> None:
@@ -156,16 +146,15 @@ def test_the_oldest_needed_day_of_each_location_is_restored(open_state: OpenStat
     assert open_state().backfill_needed() == {HOUSE: 5 * DAY, BARN: 9 * DAY}
 
 
-def test_a_location_is_deleted_with_its_meters_and_days(open_state: OpenState) -> None:
+def test_a_location_is_replaced_with_all_that_is_stored(open_state: OpenState) -> None:
     state = open_state()
     save(state, FULL, needed_days=(3 * DAY,))
     save(state, BARE, needed_days=(9 * DAY,))
-    state.forget(HOUSE)
-    assert (state.locations(), state.backfill_needed()) == ([BARE], {BARN: 9 * DAY})
 
-    bare = replace(FULL, meters=tuple(Meter(meter.info) for meter in FULL.meters))
-    save(state, bare)
-    assert state.locations() == [BARE, bare]
+    save(state, one_meter(), replaces_all=True, needed_days=(4 * DAY,))
+
+    assert open_state().locations() == [BARE, one_meter()]
+    assert open_state().backfill_needed() == {HOUSE: 4 * DAY, BARN: 9 * DAY}
 
 
 def test_rejected_sign_ins_are_counted_by_configuration(open_state: OpenState) -> None:
@@ -196,24 +185,16 @@ def test_contradicted_zones_are_kept_by_login_and_zone(open_state: OpenState) ->
     assert open_state().contradicted_by("novec", "farm", "America/Chicago") == ()
 
 
-def test_a_failed_write_changes_nothing(open_state: OpenState) -> None:
+@pytest.mark.parametrize("wrong", [one_meter(Interval(0, 900, 1.0, -1)), one_meter(number="\ud800")])
+def test_what_cannot_be_stored_changes_nothing(open_state: OpenState, wrong: Location) -> None:
     state = open_state()
-    before = one_meter(Interval(0, 900, 1.0, 1))
-    save(state, before)
+    save(state, BARE)
 
-    with pytest.raises(KeyError):
-        state.save(BARE, [update_of(before.meters[0])], (), 0)
+    with pytest.raises((struct.error, UnicodeEncodeError)):
+        save(state, wrong)
 
-    assert state.locations() == [before]
-    assert open_state().locations() == [before]
-
-
-def test_the_file_format_has_not_changed(open_state: OpenState) -> None:
-    tables = open_state().execute("SELECT sql FROM sqlite_master WHERE type = 'table' ORDER BY name")
-    assert (
-        hashlib.sha256("".join(sql for (sql,) in tables).encode()).hexdigest()
-        == "36d7e54e711e48b2874e1f0d91227dcad61bef271d1033bc10e3f288a91b154f"
-    )
+    save(state, FULL)
+    assert open_state().locations() == state.locations() == [BARE, FULL]
 
 
 # -- several processes
@@ -236,15 +217,14 @@ def test_only_writes_of_other_processes_are_noticed(open_state: OpenState) -> No
 WRITER = """
 import sys
 from pathlib import Path
-from exporter.intervals.model import Change, Interval, Location, LocationKey, Meter, MeterInfo
-from exporter.intervals.updates import MeterUpdate
+from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
 from exporter.storage.state import StateFile
 
 state = StateFile(Path(sys.argv[1]))
-location = Location(LocationKey("novec", "1", "2"), "", "", (Meter(MeterInfo("3")),))
 for turn in range(1, 100_000):
-    changes = [Change(None, Interval(at, at + 900, float(turn), turn)) for at in range(0, 900 * 3000, 900)]
-    state.save(location, [MeterUpdate(location.meters[0], changes, (), (), ())], (turn,), -1)
+    intervals = tuple(Interval(at, at + 900, float(turn), turn % 999) for at in range(0, 900 * 3000, 900))
+    location = Location(LocationKey("novec", "1", "2"), "", "", (Meter(MeterInfo("3"), intervals),))
+    state.save(None, location, needed_days=(turn,))
     print(turn, flush=True)
 """
 
@@ -269,7 +249,7 @@ def test_a_kill_during_a_write_leaves_it_done_or_not_done(
     values = {interval.usage for interval in location.meters[0].intervals}
     assert len(location.meters[0].intervals) == 3000
     assert values in ({float(done)}, {float(done + 1)})
-    save(state, FULL, keep_from=-1)
+    save(state, FULL)
     assert len(open_state().locations()) == 2
     assert warnings(caplog) == []
 
@@ -451,27 +431,6 @@ def use(folder: Path) -> str:
         return f"{len(before)} known, works: {works}, kept: {state.is_kept} ({'|'.join(said)})"
 
 
-def test_a_full_disk_loses_nothing_that_is_known(
-    open_state: OpenState, caplog: pytest.LogCaptureFixture, tmp_path: Path
-) -> None:
-    state = open_state()
-    save(state, BARE)
-    pages = state._database.execute("PRAGMA page_count").fetchone()[0]
-    state._database.execute(f"PRAGMA max_page_count = {pages}")
-    many = one_meter(*(Interval(at, at + 900, 1.0, 1) for at in range(0, 900 * 3000, 900)))
-
-    save(state, many, keep_from=-1)
-
-    assert state.locations() == [BARE, many]
-    assert not state.is_kept
-    (warning,) = warnings(caplog)
-    assert warning == (
-        f"cannot save the state in {tmp_path} (database or disk is full), so a restart will start fresh, without"
-        " rejected sign-ins, corrections and backfill progress; set --state.dir to a writable directory"
-    )
-    assert open_state().locations() == [BARE]
-
-
 @pytest.mark.parametrize("harm", [Path.unlink, garbage], ids=["deleted", "damaged"])
 def test_a_file_that_is_harmed_while_open_does_no_harm(
     open_state: OpenState, tmp_path: Path, harm: Callable[[Path], object]
@@ -486,19 +445,3 @@ def test_a_file_that_is_harmed_while_open_does_no_harm(
     save(state, BARE)
 
     assert BARE in state.locations()
-
-
-def test_a_write_waits_for_the_lock_of_another_process(open_state: OpenState, tmp_path: Path) -> None:
-    state = open_state()
-    script = "import sqlite3, sys, time\n"
-    script += "database = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-    script += "database.execute('BEGIN EXCLUSIVE')\nprint('locked', flush=True)\ntime.sleep(0.2)\n"
-    script += "database.execute('ROLLBACK')\n"
-    command = [sys.executable, "-c", script, str(tmp_path / FILE)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "locked\n"
-        save(state, FULL)
-
-    assert state.is_kept
-    assert open_state().locations() == [FULL]
