@@ -65,5 +65,6 @@ class Pages:
             self._clock.now(),
             is_alive=self._refresher.is_alive,
             backfill_needed=self._store.backfill_needed,
+            state_problem=self._store.problem,
         )
         return Response(200, render(seen, self._telemetry_path), _HTML, _SECURITY)

@@ -54,6 +54,7 @@ class CurrentState(Collector):
             yield families.LOCATION_UP, astuple(key), outcome.up
         for key, day in self._store.backfill_needed.items():
             yield families.BACKFILL_NEEDED, astuple(key), day
+        yield families.STATE_KEPT, (), self._store.is_kept
 
 
 def _meter_rows(meter: Meter, labels: tuple[str, ...], submeter_of: str, *, is_withheld: bool) -> Iterable[Row]:

@@ -77,7 +77,7 @@ class MetricsEndpoint:
         steady = self._telemetry.registry
         if names:
             return PagePart(encode(_restricted(steady, names)).removesuffix(_EOF))
-        version = self._telemetry.version, self._store.version, self._refresher.statuses()
+        version = self._telemetry.version, self._store.version, self._store.is_kept, self._refresher.statuses()
         rendered = self._steady_parts.get(content_type)
         if rendered is None or rendered[0] != version:
             rendered = version, PagePart(encode(steady).removesuffix(_EOF))

@@ -118,6 +118,9 @@ BACKFILL_NEEDED = Family(
 TIMEZONE_MISMATCH = Family(
     "smarthub_timezone_mismatch", "1 if the portal's times contradict the configured time zone, else 0.", ("login",)
 )
+STATE_KEPT = Family(
+    "smarthub_state_kept", "1 while the state is saved, 0 while its file cannot be written or there is none.", ()
+)
 
 CURRENT = (
     LATEST_USAGE,
@@ -135,6 +138,7 @@ CURRENT = (
     LAST_DURATION,
     BACKFILL_NEEDED,
     TIMEZONE_MISMATCH,
+    STATE_KEPT,
 )
 
 REFRESHES = Family("smarthub_refreshes_total", "Refreshes of the login, including failed ones.", ("login",), "counter")

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 _LIST_EVERY = 24 * 3600  # seconds between two requests for the list of locations
 _NEVER = float("-inf")
-_LOOK_AT_STATE = 60.0  # seconds between two checks whether a backfill wrote to the state
+_LOOK_AT_STATE = 10.0  # seconds between two checks whether a backfill wrote to the state, or it can be written again
 _UNREACHABLE = 2  # locations in a row; after these the rest are not requested
 
 _Result = TypeVar("_Result")

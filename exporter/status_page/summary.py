@@ -79,14 +79,16 @@ def summarize(
     *,
     is_alive: bool,
     backfill_needed: Mapping[LocationKey, int],
+    state_problem: str = "",
 ) -> Summary:
     """Summarize the state as of `now`.
 
-    `backfill_needed` is the first changed day outside the window.
+    `backfill_needed` is the first changed day outside the window. `state_problem` is why the state cannot be saved.
     """
     logins = [_login(name, status, snapshot) for name, status in statuses.items()]
     meters = list(_meters(snapshot, statuses, now))
-    verdicts = sorted(_verdicts(logins, meters, now, is_alive=is_alive), key=lambda each: each.severity, reverse=True)
+    verdicts = [*_verdicts(logins, meters, now, is_alive=is_alive), *_state(state_problem)]
+    verdicts.sort(key=lambda each: each.severity, reverse=True)
     if not verdicts and all(view.freshness is Freshness.NONE for view in meters):
         verdicts = [
             wait("No usable data", "The refresh worked. If the portal sent data, the log says why it is left out.")
@@ -218,6 +220,15 @@ def _verdicts(
         yield bad(f"Data are stale: {_named(stale)}", f"Nothing newer for {'up to ' if len(stale) > 1 else ''}{age}.")
     if late := [view for view in meters if view.freshness is Freshness.LATE]:
         yield wait(f"Data are late: {_named(late)}")
+
+
+def _state(problem: str) -> Iterator[Condition]:
+    if problem:
+        yield bad(
+            "The state is not saved",
+            f"Its file cannot be written ({problem}), so a restart would lose the latest changes. Check that its"
+            " directory is writable and the disk has space; the exporter keeps trying.",
+        )
 
 
 def _changed(snapshot: Snapshot, backfill_needed: Mapping[LocationKey, int]) -> Iterator[str]:

@@ -37,8 +37,18 @@ class SnapshotStore:
         self.version = 0
         self._load()
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether everything is saved in the state."""
+        return self._state.is_kept
+
+    @property
+    def problem(self) -> str:
+        """Why the state cannot be saved now; empty if it can, or if there is no file."""
+        return self._state.problem
+
     def reload_if_changed(self) -> None:
-        """Load what another command, such as a backfill, wrote to the state."""
+        """Load what another command, such as a backfill, wrote to the state; save what could not be saved before."""
         with self._lock:
             if self._state.changed_elsewhere():
                 self._load()

@@ -1,6 +1,8 @@
 """The families without timestamps: current state, and the exporter's own counters."""
 
 from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,8 @@ from exporter.intervals.model import Interval, Location, LocationKey, Meter, Met
 from exporter.metrics.collector import CurrentState
 from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.refresh.status import LocationStatus, LoginStatus
+from exporter.storage.snapshots import SnapshotStore
+from exporter.storage.state import StateFile
 
 from ..support.exposition import Exposition, GivenStatuses, store_of
 from ..support.snapshots import KEY, SOLAR, T, quarters, snapshot_of
@@ -80,7 +84,8 @@ def test_all_latest_families_describe_the_same_interval(newest: Interval, expect
 
 def test_a_meter_without_data_only_has_an_info_metric() -> None:
     found = state(snapshot_of(Meter(MeterInfo("81001"))))
-    assert [name for name, samples in found.items() if samples] == ["smarthub_location_info", "smarthub_meter_info"]
+    about_it = [name for name, samples in found.items() if samples and samples[0][0]]
+    assert about_it == ["smarthub_location_info", "smarthub_meter_info"]
 
 
 def test_a_meter_reports_its_resolution() -> None:
@@ -154,13 +159,14 @@ def test_a_login_reports_when_it_refreshed_and_how_long() -> None:
         "smarthub_last_refresh_success_timestamp_seconds": [(login, T)],
         "smarthub_last_refresh_duration_seconds": [(login, 2.5)],
         "smarthub_timezone_mismatch": [(login, 0.0)],
+        "smarthub_state_kept": [({}, 0.0)],
     }
 
 
 def test_a_failed_refresh_keeps_the_time_of_the_last_success() -> None:
     status = LoginStatus(last_refresh=T, last_success=T - 3600, zone=ZoneVerdict(ZoneState.CONTRADICTED))
     values = [samples[0][1] for samples in state(statuses={"farm": status}).values() if samples]
-    assert values == [0.0, T, T - 3600, 0.0, 1.0]
+    assert values == [0.0, T, T - 3600, 0.0, 1.0, 0.0]
 
 
 def test_each_location_reports_if_its_last_refresh_succeeded() -> None:
@@ -170,6 +176,15 @@ def test_each_location_reports_if_its_last_refresh_succeeded() -> None:
         ({"portal": "127.0.0.1:10059", "account": "55002", "location": "70003"}, 0.0),
         (LOCATION, 1.0),
     ]
+
+
+def test_a_state_that_cannot_be_saved_is_reported(tmp_path: Path) -> None:
+    with closing(StateFile(tmp_path)) as saved:
+        collector = CurrentState(SnapshotStore(saved, 0, lambda _: None), GivenStatuses({}))
+        kept = []
+        for saved.problem in ("", "full", ""):
+            kept += [metric.samples[0].value for metric in collector.collect() if metric.name == "smarthub_state_kept"]
+    assert kept == [1.0, 0.0, 1.0]
 
 
 def test_backfill_needed_is_absent_if_nothing_is_needed() -> None:

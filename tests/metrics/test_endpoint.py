@@ -343,6 +343,7 @@ def test_all_counters_exist_before_the_first_refresh() -> None:
         'smarthub_last_refresh_success_timestamp_seconds{login="farm"} 0.0',
         'smarthub_last_refresh_duration_seconds{login="farm"} 0.0',
         'smarthub_timezone_mismatch{login="farm"} 0.0',
+        "smarthub_state_kept 0.0",
     ]
 
 

@@ -47,6 +47,7 @@ WITHOUT_TIMESTAMPS = {
     "smarthub_interval_revisions_total": ("counter", LOGIN | {"direction", "reach"}),
     "smarthub_backfill_needed_since_timestamp_seconds": ("gauge", LOCATION),
     "smarthub_timezone_mismatch": ("gauge", LOGIN),
+    "smarthub_state_kept": ("gauge", frozenset()),
     "smarthub_portal_requests_total": ("counter", LOGIN | {"endpoint", "code"}),
     "smarthub_portal_request_duration_seconds": ("histogram", LOGIN | {"endpoint"}),
     "smarthub_exporter_build_info": ("gauge", frozenset({"version", "pythonversion"})),

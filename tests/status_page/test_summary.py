@@ -13,7 +13,7 @@ from exporter.refresh.status import Failure, FailureKind, LocationStatus, LoginS
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.specs import UserSpec
 from exporter.simulator.world import World
-from exporter.status_page.condition import Condition, bad, good, wait
+from exporter.status_page.condition import Condition, Severity, bad, good, wait
 from exporter.status_page.summary import Summary, summarize
 
 from ..support.clocks import ManualClock
@@ -50,6 +50,15 @@ def test_fresh_data_of_a_working_login_is_well() -> None:
     assert (view.condition, view.more) == (good("All is well"), [])
     assert view.logins[0].condition == good("Working")
     assert view.meters[0].conditions == (good("Up to date"),)
+
+
+def test_a_state_that_cannot_be_saved_is_shown_with_its_reason() -> None:
+    statuses = {"farm": login(FARM)}
+    view = summarize(
+        snapshot_of(FARM), statuses, NOON, is_alive=True, backfill_needed={}, state_problem="database or disk is full"
+    )
+    assert view.condition.severity is Severity.BAD
+    assert "(database or disk is full)" in view.condition.detail
 
 
 def test_a_needed_backfill_is_shown_with_its_command() -> None:
