@@ -304,6 +304,16 @@ def test_meters_without_numbers_are_named_by_their_series() -> None:
     assert {each.meter for each in found.channels} == {"A", "B"}
 
 
+def test_each_item_without_a_number_belongs_to_one_series() -> None:
+    nameless: list[Json] = [{"channel": 1, "flowDirection": "FORWARD"}, {"channel": 1, "flowDirection": "RETURN"}]
+    found = answer(usage(nameless, [{**series(name, PAIRS), "meterNumber": None} for name in ("A", "B", "C")]))
+    assert [(each.channel.meter, each.channel.flow) for each in found.usage] == [
+        ("A", USED),
+        ("B", EXPORTED),
+        ("C", USED),
+    ]
+
+
 def test_number_in_the_series_beats_a_series_id() -> None:
     (only,) = answer(usage([meter(None, "S")], [series("S", PAIRS, meterNumber="7")])).usage
     assert only.channel.meter == "7"
