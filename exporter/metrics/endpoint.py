@@ -85,14 +85,14 @@ class MetricsEndpoint:
         return rendered[1]
 
     def _page(self, form: Format) -> Page:
-        """Return the page, rendered again if data is new, a sample left the window or the verdict on a zone changed."""
+        """Return the page, rendered again if its data, its window or the verdict on a zone changed."""
         snapshot = self._store.snapshot
         withheld = withheld_locations(self._refresher.statuses().values())
         since = int((self._clock.now() - self._window) * 1000)
         with self._lock:
             page = self._pages.get(form)
             is_current = page is not None and page.snapshot is snapshot and page.withheld == withheld
-            if page is None or not is_current or page.oldest < since:
+            if page is None or not is_current or not page.since <= since <= page.oldest:
                 page = self._pages[form] = render(snapshot, since, form, withheld)
             return page
 

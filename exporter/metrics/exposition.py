@@ -28,12 +28,14 @@ class Format(Enum):
 class Page:
     """The timestamped part of /metrics for one snapshot.
 
-    withheld: The locations that it leaves out. whole: The text of all families. places: The position of each family in
-    it, by name. oldest: The timestamp of the oldest sample in ms; infinite if there is none.
+    withheld: The locations that it leaves out. since: Where it begins, in ms. whole: The text of all families. places:
+    The position of each family in it, by name. oldest: The timestamp of the oldest sample in ms; infinite if there is
+    none.
     """
 
     snapshot: Snapshot
     withheld: Collection[LocationKey]
+    since: int
     whole: PagePart
     places: Mapping[str, slice]
     oldest: float
@@ -58,7 +60,7 @@ def render(snapshot: Snapshot, since_ms: int, form: Format, withheld: Collection
                 lines += sample_lines(family, key, meter, samples, form)
         texts.append(_encoded(lines))
         places[family.name] = slice(size, size := size + len(texts[-1]))
-    return Page(snapshot, withheld, PagePart(b"".join(texts)), places, oldest)
+    return Page(snapshot, withheld, since_ms, PagePart(b"".join(texts)), places, oldest)
 
 
 def _encoded(lines: list[str]) -> bytes:

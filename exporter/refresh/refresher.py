@@ -34,7 +34,7 @@ from ..portal.zone_judge import ZoneJudge
 from ..storage.snapshots import SnapshotStore
 from ..storage.state import StateFile
 from .ownership import Ownership
-from .schedule import FullRefreshes, RefreshWaits, kept_from, recent_from
+from .schedule import ClockWatch, FullRefreshes, RefreshWaits, kept_from, recent_from
 from .status import Failure, LocationStatus, LoginStatus
 
 log = logging.getLogger(__name__)
@@ -216,7 +216,9 @@ class LoginRefresher:
             self._states[key] = _LocationState(history)
         state = self._states[key]
         ticks = self._clock.monotonic()
-        full = state.full_refreshes.is_due(ticks)
+        # What a wrong clock left out, or dropped, is read again.
+        state.clock_was_set |= state.clock_watch.was_set(now, ticks)
+        full = state.full_refreshes.is_due(ticks) or state.clock_was_set
         before = self._store.snapshot.locations.get(key)
         known = KnownMeters.of(before.meters if before else ())
         oldest = kept_from(self._wall, now, self._config.window)
@@ -236,7 +238,9 @@ class LoginRefresher:
             now=self._clock.now(),
             keep_from=oldest,
             complete=fetched.error is None,
+            clock_was_set=state.clock_was_set,
         )
+        state.clock_was_set &= fetched.error is not None
         for revision in revisions:
             self._counters.revised(*revision)
         for warning in fetched.warnings:
@@ -291,6 +295,8 @@ class _LocationState:
 
     history: LocationHistory
     full_refreshes: FullRefreshes = field(default_factory=FullRefreshes)
+    clock_watch: ClockWatch = field(default_factory=ClockWatch)
+    clock_was_set: bool = False
     evidence: Sequence[OffsetEvidence] = ()
     is_hourly: bool = False
 

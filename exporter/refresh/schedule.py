@@ -54,6 +54,18 @@ class FullRefreshes:
             self._due_at = ticks + _LATE_RETRY
 
 
+class ClockWatch:
+    """Notices that the system clock was set, by more than a day, since the last look."""
+
+    def __init__(self) -> None:
+        self._ahead: float | None = None
+
+    def was_set(self, now: float, ticks: float) -> bool:
+        """Compare the clock with the monotonic one."""
+        before, self._ahead = self._ahead, now - ticks
+        return before is not None and abs(self._ahead - before) > _FULL_EVERY
+
+
 class RefreshWaits:
     """How long to wait between refreshes: the interval, or a growing backoff."""
 

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 
 from ..intervals.days import Calendar
@@ -67,12 +67,14 @@ class SnapshotStore:
         now: float,
         keep_from: int,
         complete: bool = True,
+        clock_was_set: bool = False,
     ) -> list[Revision]:
         """Merge fetched readings into the state and a new snapshot; return the revisions.
 
         location: Its key, name and zone; the meters come from what is known and fetched. now: Seconds UTC.
         keep_from: Intervals that ended before it are dropped. complete: Whether everything was fetched. Only then are
-        meters dropped that have no intervals left and were not in the answer.
+        meters dropped that have no intervals left and were not in the answer. clock_was_set: Days that seem to have
+        passed since the last merge did not, so only changes of known intervals may need a backfill.
         """
         with self._lock:
             # Another process may have written during the fetch.
@@ -96,17 +98,21 @@ class SnapshotStore:
                 calendar.day(change.after.start).start
                 for update in updates.values()
                 for change in update.late
-                if self._is_out_of_window(change, now)
+                if self._is_out_of_window(change, now) and (change.before or not clock_was_set)
             }
-            newest = max((meter.intervals[-1].end for meter in known.values() if meter.intervals), default=keep_from)
-            if updates and newest < keep_from:
+            newest = _newest(known.values(), keep_from)
+            has_newer = any(change.after.end > keep_from for update in updates.values() for change in update.changes)
+            if has_newer and newest < keep_from and not clock_was_set:
                 # Nothing was read for longer than a refresh reaches back, so the days between are missing.
                 days_to_do.add(calendar.day(newest).start)
             # The days, and the instants of all intervals, may have been those of another zone.
             self._state.save(before, after, replaces_all=before is None, needed_days=days_to_do, keep_from=keep_from)
             self._show(self.snapshot.with_location(after))
-            if days_to_do:
-                self.backfill_needed = self._needed()
+            if location.key in self.backfill_needed and _newest(after.meters, 0) <= now:
+                # /metrics carries these days, so the clock was ahead when their changes seemed to be late.
+                self._state.backfilled(location.key, int(now - self._window), int(now))
+            if (needed := self._needed()) != self.backfill_needed:
+                self.backfill_needed = needed
                 self.version += 1
         return [
             (direction, "older" if self._is_out_of_window(change, now) else "window")
@@ -159,6 +165,11 @@ class SnapshotStore:
 
     def _is_out_of_window(self, change: Change, now: float) -> bool:
         return timestamp_ms(change.after.end, 0) < (now - self._window) * 1000
+
+
+def _newest(meters: Iterable[Meter], default: int) -> int:
+    """Return the end of the newest interval."""
+    return max((meter.intervals[-1].end for meter in meters if meter.intervals), default=default)
 
 
 def _by_number(location: Location | None) -> dict[str, Meter]:

@@ -3,7 +3,7 @@
 import pytest
 
 from exporter.errors import AccessError, CredentialsError, PortalError, ProtocolError, TransportError
-from exporter.refresh.schedule import FullRefreshes, RefreshWaits, kept_from, recent_from
+from exporter.refresh.schedule import ClockWatch, FullRefreshes, RefreshWaits, kept_from, recent_from
 
 from ..support.worlds import DAY, NOW, WALL
 
@@ -48,6 +48,13 @@ def test_permanent_failure_is_not_retried_early() -> None:
 @pytest.mark.parametrize(("asked", "granted"), [(3000.0, 3000.0), (10.0, 60.0), (86400.0, 3600.0)])
 def test_requested_wait_is_obeyed_for_an_hour_at_most(asked: float, granted: float) -> None:
     assert RefreshWaits(HOUR).after([failed(retry_after=asked)]) == pytest.approx(granted, rel=JITTER)
+
+
+@pytest.mark.parametrize(("step", "was_set"), [(DAY + 1, True), (-DAY - 1, True), (DAY, False), (-DAY, False)])
+def test_a_clock_that_was_set_is_noticed_once(step: float, was_set: bool) -> None:  # noqa: FBT001
+    watch = ClockWatch()
+    looks = [(NOW, 100.0), (NOW + HOUR + step, 100.0 + HOUR), (NOW + 5 * HOUR + step, 100.0 + 5 * HOUR)]
+    assert [watch.was_set(*look) for look in looks] == [False, was_set, False]
 
 
 def test_full_refresh_is_due_now_and_then_daily() -> None:
