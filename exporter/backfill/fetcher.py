@@ -15,7 +15,7 @@ from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
 from ..portal.history import History, KnownMeters, LocationHistory
 from ..portal.raw_series import RawPoint, RawSeries, raw_series
-from ..portal.timezone import OffsetEvidence, ZoneVerdict
+from ..portal.timezone import OffsetEvidence, ZoneState, ZoneVerdict
 from ..portal.timezone_search import bill_reads_of
 from ..portal.usage import UsageAnswer
 from ..portal.zone_judge import ZoneJudge
@@ -96,7 +96,7 @@ class Fetcher:
             if connected is None or end > connected:
                 fetched = self._fetch(job, start, end)
                 yield fetched
-                if is_hopeless(fetched.error) or isinstance(fetched.error, TransportError):
+                if _ends_run(fetched.error):
                     return  # the runner raises it
 
     def _fetch(self, job: Job, start: int, end: int) -> Fetched:
@@ -121,6 +121,9 @@ class Fetcher:
         state.connected = history.connected or state.connected
         state.steps = {**steps, **{meter.info.number: meter.info.step for meter in history.meters if meter.info.step}}
         zone = self._judge_zone(job, history.evidence, KnownMeters(state.steps))
+        doubt = self.judges[job.source].error
+        if zone.state is ZoneState.SUSPECT and _ends_run(doubt):
+            return Fetched(job, start, end, History(error=doubt))  # data at wrong hours would stay in a database
         # Answers arrive newest first.
         series = tuple(RawSeries(*key, tuple(sorted(points))) for key, points in state.series.items())
         return Fetched(job, start, end, history, zone, series)
@@ -161,6 +164,10 @@ def is_hopeless(error: PortalError | None) -> TypeGuard[PortalError]:
     return error is not None and (
         error.while_signing_in or not isinstance(error, AccessError | PendingError | ProtocolError | TransportError)
     )
+
+
+def _ends_run(error: PortalError | None) -> bool:
+    return is_hopeless(error) or isinstance(error, TransportError)
 
 
 def _may_pass(error: SmartHubError | None) -> bool:

@@ -57,6 +57,7 @@ class Judge(ZoneJudge):
 
     def __init__(self) -> None:
         self.shown: list[AccountLocation] = []
+        self.error = None
 
     def judge(self, shown: Iterable[AccountLocation], *_: object, **__: object) -> ZoneVerdict:
         self.shown = list(shown)

@@ -656,6 +656,22 @@ def test_a_file_without_any_data_is_not_finished(run: Run, sink: FakeSink, start
     assert (result.counts, sink.finished) == ((0, 1, 0), 0)
 
 
+def test_a_suspect_zone_is_not_written_while_the_portal_is_down(
+    run: Run, sink: FakeSink, portal: PortalServer, instead: Instead
+) -> None:
+    """Only the search begins at UTC midnights."""
+    instead(
+        portal,
+        lambda call: (
+            SimulatedResponse(503, b"") if json.loads(call.body)["startDateTime"] % (DAY * 1000) == 0 else None
+        ),
+    )
+    login = login_of(portal, zone=ZoneInfo("America/Los_Angeles"))
+    result = run(sink, start="2025-10-05", end="2025-12-10", logins=[login])
+    assert (result.counts, len(result.result.errors)) == ((0, 3, 0), 1)
+    assert sink.intervals("70001") == []
+
+
 def test_doubt_about_a_zone_is_a_warning(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
     portal = start_portal(replace(SMALL, zone="Etc/GMT+5"))
     result = run(sink, portal, start="2025-08-01", end="2025-11-30")
