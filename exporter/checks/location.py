@@ -10,6 +10,7 @@ from ..errors import PortalError
 from ..formatting import counted, length, local_date, local_time
 from ..intervals.model import DAILY, Interval, Meter, Reading
 from ..intervals.submeters import submeters_of
+from ..portal.directions import GUESSES
 from ..portal.walltime import WallClock
 from .findings import Bars, CheckItem, Finding, Heading, ok, skipped, warning
 
@@ -151,7 +152,8 @@ def _compared(meter: Meter, figures: Mapping[int, Reading], zone: ZoneInfo) -> F
 
 def _figures_of(day: Interval | Reading, meter: Meter) -> tuple[float | None, float | None]:
     """Return kWh used and exported on a day; only their difference if the portal nets them over the day too."""
-    nets = meter.info.exports and (meter.info.signed or meter.info.flows == ("NET",))
+    has_only_net = "NET" in meter.info.flows and {"NET", *GUESSES}.issuperset(meter.info.flows)
+    nets = meter.info.exports and (meter.info.signed or has_only_net)
     if nets and day.usage is not None:
         return day.usage - (day.export or 0.0), None
     return day.usage, day.export
