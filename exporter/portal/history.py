@@ -22,6 +22,7 @@ _FAILED_DAYS = 3  # single days that fail before the rest is given up
 _PENDING_RANGES = 2  # ranges in a row that stay pending before the rest is given up
 _MOST_METERS = 200  # of a location; more would fill memory and databases, and no member has as many
 _MOST_PERIODS = 50  # of a meter
+_MOST_READINGS = 1_000_000  # of a location at once: 200 meters with 15-minute intervals for 35 days have fewer
 
 Ask = Callable[[UsageQuery], UsageAnswer]
 
@@ -88,7 +89,8 @@ class History:
 class LocationHistory:
     """Fetches one location, and remembers the longest range its portal can answer, by time frame.
 
-    submeters: the configured parent of each sub-meter, by number.
+    submeters: the configured parent of each sub-meter, by number. most_readings: how many are held at once; the days
+    before them are then missing.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class LocationHistory:
         watch: Watch | None = None,
         *,
         submeters: Mapping[str, str] | None = None,
+        most_readings: int = _MOST_READINGS,
     ) -> None:
         self._ask = ask
         self._watch = watch
@@ -107,6 +110,7 @@ class LocationHistory:
         self._location = location
         self._clock = clock
         self._submeters = submeters or {}
+        self._most_readings = most_readings
         self._longest = {HOURLY: LONGEST_RANGE, DAILY: LONGEST_RANGE}
 
     def fetch(self, start: int, end: int, known: KnownMeters, *, try_hourly: bool) -> History:
@@ -136,8 +140,10 @@ class LocationHistory:
             if answer.has_hourly is not None:
                 history.has_hourly = history.has_hourly or answer.has_hourly
         history.words = list(dict.fromkeys(history.words))
-        meters = _bounded(_joined(hourly, daily, known), known, history.warnings)
-        history.meters = list(map(self._with_parents, meters))
+        joined = RangeReadings(tuple(_joined(hourly, daily, known)), warnings=tuple(history.warnings))
+        together = _bounded(joined, known)
+        history.warnings = list(together.warnings)
+        history.meters = list(map(self._with_parents, together.meters))
         is_empty = not any(meter.readings for meter in history.meters)
         history.dropped = is_empty and any(answer.dropped for answer in (*hourly, *daily))
         circle = circular_submeters(each.info for each in history.meters)
@@ -168,7 +174,7 @@ class LocationHistory:
         failed: PortalError | None = None
         failed_days = pending_ranges = 0
         fitting = LONGEST_RANGE  # an answer that is too large shows that others of this length are
-        while ranges:
+        while ranges and not self._is_full(answers):
             first, last = ranges.pop(0)
             days = last - first
             middle = first + days // 2
@@ -193,17 +199,21 @@ class LocationHistory:
                 failed_days += 1
                 if isinstance(error, PendingError) or failed_days == _FAILED_DAYS:
                     break
+        failed = failed or (TooLargeError("the portal's answers have too many readings") if ranges else None)
         if failed is None and self._longest[time_frame] == longest:
             self._longest[time_frame] = min(LONGEST_RANGE, 2 * longest)
         return failed
+
+    def _is_full(self, answers: list[RangeReadings]) -> bool:
+        return sum(len(meter.readings) for answer in answers for meter in answer.meters) > self._most_readings
 
     def _read(self, time_frame: str, start: int, end: int, known: KnownMeters) -> RangeReadings:
         answer = self._ask(UsageQuery(self._account, self._location, time_frame, start, end, self._clock))
         if self._watch:
             self._watch(answer, time_frame, start, end)
         if time_frame == DAILY:
-            return read_days(answer, self._clock, start, end)
-        return read_intervals(answer, self._clock, start, end, known.steps)
+            return _bounded(read_days(answer, self._clock, start, end), known)
+        return _bounded(read_intervals(answer, self._clock, start, end, known.steps), known)
 
 
 def _may_answer_days(failed: PortalError | None, hourly: list[RangeReadings]) -> bool:
@@ -261,13 +271,14 @@ def _joined(hourly: list[RangeReadings], daily: list[RangeReadings], known: Know
     return list(joined.values())
 
 
-def _bounded(meters: list[MeterReadings], known: KnownMeters, warnings: list[str]) -> list[MeterReadings]:
+def _bounded(answer: RangeReadings, known: KnownMeters) -> RangeReadings:
     """Leave out meters and rate periods if there are too many, new ones first."""
-    numbers = _first(_MOST_METERS, known.steps, (meter.info.number for meter in meters))
-    kept = [meter for meter in meters if meter.info.number in numbers]
-    if len(kept) < len(meters):
+    numbers = _first(_MOST_METERS, known.steps, (meter.info.number for meter in answer.meters))
+    warnings = list(answer.warnings)
+    meters = [_with_few_periods(meter, known, warnings) for meter in answer.meters if meter.info.number in numbers]
+    if len(meters) < len(answer.meters):
         warnings.append(f"more than {_MOST_METERS} meters; the others are left out")
-    return [_with_few_periods(meter, known, warnings) for meter in kept]
+    return replace(answer, meters=tuple(meters), warnings=tuple(warnings))
 
 
 def _with_few_periods(meter: MeterReadings, known: KnownMeters, warnings: list[str]) -> MeterReadings:

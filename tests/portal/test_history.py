@@ -476,6 +476,14 @@ def test_location_has_at_most_200_meters() -> None:
     assert fetch(Portal(numbers[:200])).warnings == []
 
 
+def test_location_has_a_maximum_number_of_readings() -> None:
+    location = LocationHistory(Portal(), "55001", "4411", WallClock(ZoneInfo(ZONE)), most_readings=100)
+    history = fetch(location, 90)
+    assert isinstance(history.error, TooLargeError)
+    assert days_had(history) == dates(60, FIRST + timedelta(days=30))
+    assert fetch(location, 30).error is None
+
+
 def test_known_meters_count_before_new_ones() -> None:
     known = KnownMeters(dict.fromkeys((f"K{number}" for number in range(199)), HOUR))
     history = fetch(Portal(["M1", "M2", "K7"]), 5, known)

@@ -369,8 +369,8 @@ def test_run_refreshes_now_and_ends_with_the_clock(
     exporter.logins[0].run()
 
     assert exporter.metric("smarthub_refreshes_total", login="coop") == 6
-    # Every minute it checks whether a backfill wrote to the state.
-    assert max(clock.slept) == 60
+    # Every ten seconds it checks whether a backfill wrote to the state.
+    assert max(clock.slept) == 10
 
 
 def test_refresh_thread_ends_with_the_clock(
