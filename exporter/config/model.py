@@ -1,8 +1,12 @@
 """The configuration as the program uses it: checked, with defaults filled in."""
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+log = logging.getLogger(__name__)
 
 PLACEHOLDER = "CHANGE-ME"
 DEMO_PASSWORD = "correct horse & battery+staple"  # noqa: S105 - of the simulated portal
@@ -11,13 +15,25 @@ REAL_PORTALS = ".smarthub.coop"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """A password or token that is never printed; `reveal` returns the text."""
+    """A password or token that is never printed; `reveal` returns the text.
+
+    read: reads it from its file again and raises ValueError if that fails; None if it is not in a file.
+    """
 
     _text: str
+    read: Callable[[], str] | None = field(default=None, compare=False)
 
     def reveal(self) -> str:
         """Return the text, for the one place that sends it."""
         return self._text
+
+    def reread(self) -> "Secret":
+        """Return the secret as its file has it now; as it was if the file cannot be read."""
+        try:
+            return replace(self, _text=self.read()) if self.read else self
+        except ValueError as error:
+            log.warning("%s; using the secret that was read before", error)
+            return self
 
     def __repr__(self) -> str:
         return "<secret>"
@@ -68,6 +84,12 @@ class Login:
     totp_secret: Secret | None = None
     zone: ZoneInfo | None = None
     locations: tuple[LocationChoice, ...] = ()
+
+    def reread(self) -> "Login":
+        """Return the login with what its secret files hold now."""
+        return replace(
+            self, password=self.password.reread(), totp_secret=self.totp_secret and self.totp_secret.reread()
+        )
 
     @property
     def has_placeholder(self) -> bool:

@@ -145,9 +145,14 @@ class Section:
 
     def _value(self, spec: Key, setting: Setting) -> Any:  # noqa: ANN401
         if spec.kind == "secret":
-            text = self._secret_of_file(setting) if setting.is_file else check_text(setting.text)
-            spec.parse(text)
-            return Secret(text)
+
+            def read() -> str:
+                text = self._secret_of_file(setting) if setting.is_file else check_text(setting.text)
+                spec.parse(text)
+                return text
+
+            # A pipe can be read only once.
+            return Secret(read(), read if setting.is_file and self._path(setting).is_file() else None)
         return spec.parse(self._path(setting) if spec.kind == "path" else single_line(setting.text))
 
     def _path(self, setting: Setting) -> Path:

@@ -16,6 +16,8 @@ def second_factor(text: str) -> pyotp.TOTP:
 
     Spaces, hyphens, lower case and missing padding are accepted. Raises ValueError, which never repeats the text.
     """
+    if re.fullmatch(r"\s*\d{3}[\s-]?\d{3}(\d\d)?\s*", text):
+        raise ValueError("that is a one-time code; the exporter needs the setup key (docs/two-factor.md)")
     try:
         uri = urlsplit(text.strip() if ":" in text else f"otpauth://totp?secret={quote(text)}")
         given = dict(parse_qsl(uri.query))

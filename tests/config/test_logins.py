@@ -114,3 +114,19 @@ def test_a_secret_is_never_printed(load: Load) -> None:
 )
 def test_probable_mistakes_give_a_warning(changes: dict[str, str | None], warnings: list[str], load: Load) -> None:
     assert [warning.partition(": ")[2] for warning in load(changes).warnings] == warnings
+
+
+def test_secret_files_are_read_again(load: Load, write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    write("first\n", "p")
+    write("JBSWY3DPEHPK3PXP", "t")
+    changes = {"smarthub.password": None, "smarthub.password_file": "p", "smarthub.totp_secret_file": "t"}
+    login = load(changes).logins[0]
+
+    write("second", "p")
+    write("123456", "t")
+
+    again = login.reread()
+    assert again.password == Secret("second")
+    assert again.totp_secret == Secret("JBSWY3DPEHPK3PXP")
+    assert len(caplog.records) == 1
+    assert again.reread().password == Secret("second")

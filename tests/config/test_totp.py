@@ -62,3 +62,12 @@ def test_an_invalid_secret_is_refused_and_not_quoted(text: str) -> None:
         match=exactly("neither a base32 secret nor an otpauth://totp URI; copy it from the portal again"),
     ):
         second_factor(text)
+
+
+@pytest.mark.parametrize("text", ["123456", " 123 456\n", "765-432", "12345678"])
+def test_typed_code_is_told_from_the_setup_key(text: str) -> None:
+    with pytest.raises(
+        ValueError,
+        match=exactly("that is a one-time code; the exporter needs the setup key (docs/two-factor.md)"),
+    ):
+        second_factor(text)
