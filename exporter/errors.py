@@ -106,11 +106,13 @@ class PortalError(SmartHubError):
 
     reason: the label value for the metrics.
     while_signing_in: whether the sign-in failed, so that other calls would fail the same way.
+    answered: whether the portal answered, so that a sign-in may have been counted as rejected.
     is_pause: whether nothing was sent, because sign-ins are paused until the configuration is fixed.
     """
 
     reason: ClassVar[Reason]
     while_signing_in: bool = False
+    answered: bool = True
     is_pause: bool = False
 
     def forget_frames(self) -> None:

@@ -66,11 +66,15 @@ _KINDS: tuple[tuple[tuple[type[BaseException], ...], CallFailure], ...] = (
 
 
 class CallFailedError(Exception):
-    """A call got no response, or one that could not be read to the end."""
+    """A call got no response, or one that could not be read to the end.
 
-    def __init__(self, error: Exception) -> None:
+    answered: whether the response began.
+    """
+
+    def __init__(self, error: Exception, *, answered: bool = False) -> None:
         super().__init__(type(error).__name__)
         self.error = error
+        self.answered = answered
         behind = tuple(_causes(error))
         fitting = (kind for types, kind in _KINDS if any(isinstance(cause, types) for cause in behind))
         self.kind = next(fitting, CallFailure.UNREADABLE)
@@ -151,9 +155,9 @@ class ClientResponse:
         """The server's clock in seconds UTC; None if there is no valid Date header."""
         try:
             date = parsedate_to_datetime(self.headers["Date"])
-        except (KeyError, ValueError):
+            return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        except (KeyError, ValueError, OverflowError):
             return None
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +310,7 @@ class HttpClient:
         """
         limits = self._limits
         self._until = self._ticks() + (limits.stream if is_stream else limits.total)
+        answered = False
         if not self.keeps_cookies:
             self._session.cookies.clear()
         try:
@@ -317,12 +322,13 @@ class HttpClient:
                 **self._options,
                 **content,
             ) as response:
+                answered = True
                 # Each layer may multiply what the one above it makes, without any output.
                 if "," in response.headers.get("Content-Encoding", ""):
                     raise requests.exceptions.ContentDecodingError("packed several times")
                 yield response
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            raise CallFailedError(error) from error
+            raise CallFailedError(error, answered=answered) from error
 
     def read(self, response: requests.Response) -> ClientResponse:
         """Read the body of an open response, up to the limit."""

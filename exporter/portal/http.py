@@ -59,6 +59,15 @@ class Transport:
         self._observer = observer
         self._client = HttpClient(base_url, _LIMITS, headers={"Accept": "application/json"}, ticks=clock.monotonic)
 
+    @property
+    def has_cookies(self) -> bool:
+        """Whether the last response set a cookie, or cookies are kept."""
+        return self._client.has_cookies
+
+    def keep_cookies(self, *, keep: bool) -> None:
+        """Send the cookies of each response with the next call, or forget them."""
+        self._client.keeps_cookies = keep
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -90,7 +99,9 @@ class Transport:
             note("error", failed.error)
             what, advice = _FAILURES.get(failed.kind, _UNREACHABLE)
             kind = TooLargeError if failed.kind is CallFailure.TOO_LARGE else TransportError
-            raise kind(what.format(self._host), advice=advice) from failed
+            error = kind(what.format(self._host), advice=advice)
+            error.answered = failed.answered and failed.kind is not CallFailure.TIMED_OUT
+            raise error from failed
         note(str(response.status), response)
         # These statuses mean the same for every call.
         if 300 <= response.status < 400:  # noqa: PLR2004
@@ -100,5 +111,6 @@ class Transport:
                 f"{self._host} is busy or down ({endpoint}: status {response.status})", advice=TRY_LATER
             )
             error.retry_after = response.retry_after
+            error.answered = False
             raise error
         return response
