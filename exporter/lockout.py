@@ -1,86 +1,160 @@
-"""Rejected sign-ins, counted in the state file by all commands together.
+"""The limit on sign-ins that protects accounts from being locked, for all commands together.
 
-Portals lock an account after five of them (docs/portal.md, "Rejected sign-ins").
+Portals lock an account after five rejected sign-ins (docs/portal.md, "Rejected sign-ins"). Each sign-in is counted
+before it is sent, so that a crash or an unexpected answer never makes the count too low.
 """
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from .clock import Clock
 from .config import Login
-from .errors import CredentialsError, PortalError, Reason, TwoFactorError
-from .storage.sign_ins import RejectedSignIns
+from .errors import (
+    AccessError,
+    CredentialsError,
+    PortalError,
+    ProtocolError,
+    Reason,
+    TransportError,
+    TwoFactorError,
+)
+from .storage.sign_ins import ACCEPTED, ANY_ACCOUNT, UNCOUNTED, SentSignIn
 from .storage.state import StateFile
 
-_FREE_TRIES = 2
-_LAST_TRY_AFTER = 24 * 3600
+_FREE_TRIES = 2  # with one secret, or in a row without a clear answer
 _MOST_TRIES = 4  # with any secrets, because portals lock the account at five
+_PAUSE = 24 * 3600  # seconds
+_ERRORS: dict[Reason, type[PortalError]] = {
+    each.reason: each for each in (CredentialsError, TwoFactorError, AccessError, TransportError, ProtocolError)
+}
 
 
 class Lockout:
-    """The limit on one login's sign-ins.
-
-    A rejected sign-in is tried once more at once and once a day later, then never again.
-    """
+    """The limit on one login's sign-ins."""
 
     def __init__(self, login: Login, state: StateFile, clock: Clock) -> None:
-        self._login = login
-        self._state = state
+        self._file = state.sign_ins
         self._clock = clock
-        # The user name may be an e-mail address, so the state file does not contain it.
-        self._key = hashlib.sha256(f"{login.portal.label}\n{login.username}".encode()).hexdigest()
+        # The user name may be an e-mail address, so the file does not contain it. Earlier versions did not fold it.
+        names = (login.username.strip().casefold(), login.username)
+        self._account, self._old_account = [
+            hashlib.sha256(f"{login.portal.label}\n{name}".encode()).hexdigest() for name in names
+        ]
+        self._secret = ""
+        self._sent: SentSignIn | None = None
 
     def turn(self) -> AbstractContextManager[None]:
-        """Wait until no other process or thread is signing in with this login."""
-        return self._state.exclusive(f"sign-in-{self._key[:12]}")
+        """Wait until no other process or thread is signing in with this account."""
+        return self._file.turn(self._account)
 
-    def check(self) -> None:
-        """Raise CredentialsError or TwoFactorError if no sign-in is allowed now."""
-        own = self._state.rejected_sign_ins(self._key, self._fingerprint())
-        in_all = self._state.rejected_sign_ins(self._key)
-        if in_all is not None and in_all.count >= _MOST_TRIES and (own is not None or self._is_recent(in_all)):
-            raise self._paused(own or in_all)
-        if own is not None and own.count >= _FREE_TRIES and (own.count > _FREE_TRIES or self._is_recent(own)):
-            raise self._paused(own)
+    def check(self, login: Login) -> bool:
+        """Return whether the last answer was unclear. Raises PortalError if no sign-in is allowed now."""
+        now = self._clock.now()
+        if any(each.at > now for each in self._file.read()):
+            # Recorded by a clock that has been corrected since, or at an unknown time.
+            self._file.change(lambda known: [replace(each, at=min(each.at, now)) for each in known])
+        tries = self._tries()
+        self._secret = self._fingerprint(login)
+        own = [each for each in tries if each.secret == self._secret]
+        rejected = [each for each in own if Reason(each.outcome).is_rejected_sign_in]
+        resumes_at: float | None = now
+        if self._file.has_unsaved(self._account):
+            resumes_at = None
+        elif len(tries) >= _MOST_TRIES:
+            resumes_at = None if rejected else tries[-1].at + _PAUSE
+        elif len(rejected) >= _FREE_TRIES:
+            resumes_at = own[-1].at + _PAUSE if len(rejected) == _FREE_TRIES else None
+        elif len(own) >= _FREE_TRIES and not any(each in rejected for each in own[-_FREE_TRIES:]):
+            resumes_at = own[-1].at + _PAUSE
+        if resumes_at is None or resumes_at > now:
+            raise self._pause(login, tries, rejected, resumes_at)
+        return bool(tries) and not Reason(tries[-1].outcome).is_rejected_sign_in
 
-    def _is_recent(self, rejected: RejectedSignIns) -> bool:
-        # A rejection in the future was recorded by a clock that has been corrected since.
-        return 0 <= self._clock.now() - rejected.last < _LAST_TRY_AFTER
+    def wait_for_code(self, interval: float) -> None:
+        """Wait until the last one-time code has ended, so that none is sent twice.
 
-    def rejected(self, reason: Reason) -> None:
-        """Count a rejected sign-in."""
-        self._state.count_rejected_sign_in(self._key, self._fingerprint(), self._clock.now(), reason.value)
+        interval: how long a code lasts, in seconds.
+        """
+        known = self._file.read()
+        ends = [each.code_until for each in known if each.account == self._account][-1:]
+        ends += [each.at + interval for each in known if each.account == ANY_ACCOUNT]
+        left = max(ends, default=0.0) - self._clock.now()
+        if 0 < left <= 2 * interval:  # otherwise the clock has been corrected
+            self._clock.sleep(left)
+
+    def count(self, code_until: float = 0.0) -> None:
+        """Count a sign-in that is about to be sent. code_until: when its one-time code ends, in seconds UTC."""
+        self._sent = SentSignIn(self._account, self._secret, self._clock.now(), Reason.TRANSPORT, code_until)
+        self._file.add(self._sent)
+
+    def failed(self, error: PortalError) -> None:
+        """Note why the sign-in failed; without an answer it no longer counts."""
+        self._settle(error.reason if error.answered else UNCOUNTED)
 
     def accepted(self) -> None:
         """Forget the rejected sign-ins."""
-        self._state.forget_rejected_sign_ins(self._key)
+        self._settle(ACCEPTED)
 
-    def _paused(self, rejected: RejectedSignIns) -> PortalError:
-        second_factor = rejected.reason == Reason.TWO_FACTOR
-        what = "the second factor" if second_factor else "the user name or password"
-        fix = "fix the configuration"
-        if second_factor and self._login.totp_secret is None:
+    def _settle(self, outcome: str) -> None:
+        sent, accounts = self._sent, (self._account, self._old_account)
+        if sent is None:
+            return
+
+        def settle(known: list[SentSignIn]) -> Iterable[SentSignIn]:
+            for each in known:
+                is_over = outcome == ACCEPTED or each.outcome == UNCOUNTED or each.id == sent.id
+                if each.account not in accounts or not is_over:
+                    yield each
+            yield replace(sent, outcome=outcome)
+
+        self._file.change(settle)
+
+    def _tries(self) -> list[SentSignIn]:
+        """Return the sign-ins that the portal may have counted since the last success."""
+        tries: list[SentSignIn] = []
+        for each in self._file.read():
+            if each.account in (self._account, self._old_account, ANY_ACCOUNT):
+                tries = [] if each.outcome == ACCEPTED else [*tries, each]
+        return [each for each in tries if each.counts]
+
+    def _pause(
+        self, login: Login, tries: Sequence[SentSignIn], rejected: Sequence[SentSignIn], resumes_at: float | None
+    ) -> PortalError:
+        reason = Reason((rejected or tries)[-1].outcome)
+        what = {Reason.CREDENTIALS: "the user name or password", Reason.TWO_FACTOR: "the second factor"}.get(reason, "")
+        fix = "fix the configuration (a secret file is read at each sign-in, everything else at a restart)"
+        if reason is Reason.TWO_FACTOR and login.totp_secret is None:
             what, fix = "sign-ins without a second factor", "set totp_secret"
-        otherwise = "there are no more attempts"
-        if rejected.count == _FREE_TRIES:
-            again = datetime.fromtimestamp(rejected.last + _LAST_TRY_AFTER, UTC)
-            otherwise = f"the next attempt is after {again:%Y-%m-%d %H:%M} UTC"
-        error = (TwoFactorError if second_factor else CredentialsError)(
-            f"sign-ins are paused: the portal rejected {what} {rejected.count} times in a row and locks accounts after"
-            " five",
-            about=f"login {self._login.name}",
-            advice=f"{fix} to sign in at once; otherwise {otherwise}",
-        )
+        again = "there are no more attempts"
+        if resumes_at is not None:
+            again = f"the next attempt is after {datetime.fromtimestamp(resumes_at, UTC):%Y-%m-%d %H:%M} UTC"
+        why = f"the portal rejected {what} {len(rejected)} times in a row and locks accounts after five"
+        advice = f"{fix} to sign in at once; otherwise {again}"
+        if self._file.has_unsaved(self._account):
+            why = "the portal rejected one, and the state that counts them cannot be saved"
+            advice = f"make the state directory writable, and {fix}"
+        elif any(each.account == ANY_ACCOUNT for each in tries):
+            why, advice = "the file that counts rejected ones was lost or damaged", again
+        elif len(tries) >= _MOST_TRIES:
+            why = f"the portal rejected {len(tries)} in a row and locks accounts after five"
+            advice = f"sign in on its web page first, which clears its own count; then {fix}; {again}"
+            advice += " with this one" if rejected else ""
+        elif not rejected:
+            why = f"the portal answered {len(tries)} in a row with neither a session nor a reason"
+            advice = f"sign in on its web page to find out why; {again}"
+        error = _ERRORS[reason](f"sign-ins are paused: {why}", about=f"login {login.name}", advice=advice)
         error.is_pause = True
         return error
 
-    def _fingerprint(self) -> str:
+    def _fingerprint(self, login: Login) -> str:
         """Return a digest of everything that decides whether a sign-in succeeds.
 
         It is slow to compute, so that guessing is slow.
         """
-        login = self._login
         totp = login.totp_secret.reveal() if login.totp_secret else ""
-        secret = f"{login.portal.base_url}\x00{login.username}\x00{login.password.reveal()}\x00{totp}"
-        return hashlib.scrypt(secret.encode(), salt=self._key.encode(), n=2**12, r=8, p=1, dklen=16).hex()
+        name = login.username.strip().casefold()
+        secret = f"{login.portal.base_url}\x00{name}\x00{login.password.reveal()}\x00{totp}"
+        return hashlib.scrypt(secret.encode(), salt=self._account.encode(), n=2**12, r=8, p=1, dklen=16).hex()

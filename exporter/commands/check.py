@@ -54,5 +54,12 @@ def _parts(config: Config, busy: Busy) -> Iterator[CheckItem]:
     with closing(state):
         for look in looks:
             yield from login_findings(look)
+        if not state.sign_ins.is_saved:
+            yield Heading("State")
+            yield warning(
+                "state",
+                f"cannot be saved in {config.exporter.state_dir}, so one rejected sign-in is the last until a restart",
+                "make the directory writable, or name another one with --state.dir",
+            )
     busy("the databases")
     yield from database_findings(config, looks, now=clock.now())

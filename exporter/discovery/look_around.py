@@ -14,7 +14,7 @@ from ..locations import choose, configured_submeters
 from ..lockout import Lockout
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
-from ..portal.signin import second_factor_error
+from ..portal.signin import TOTP, second_factor_error
 from ..portal.timezone import ZoneState, ZoneVerdict
 from ..portal.timezone_search import bill_reads_of, search_zone
 from ..portal.walltime import WallClock
@@ -116,7 +116,7 @@ class LookAround:
 
     def _connect(self) -> Iterator[Step]:
         self.busy(self.login.portal.label)
-        asks_for_second_factor = not self.login.has_placeholder and self._client.has_second_factor()
+        asks_for_second_factor = not self.login.has_placeholder and self._client.second_factor_method() == TOTP
         yield Step.ADDRESS
         self.next_step = Step.SIGN_IN
         if asks_for_second_factor and self.login.totp_secret is None:

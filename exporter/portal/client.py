@@ -13,7 +13,7 @@ from .accounts import AccountLocation, from_accounts, from_user_data
 from .http import RETRY_WAITS, Observer, Transport, read_json
 from .parsing import Json, mapping, safe_word, text
 from .query import POLL, UsageQuery
-from .signin import SignInGate, Token, has_second_factor, renew, sign_in
+from .signin import SignInGate, Token, renew, second_factor_method, sign_in
 from .usage import UsageAnswer, decode
 
 USER_DATA = "/services/secured/user-data"
@@ -21,6 +21,8 @@ ACCOUNTS = "/services/secured/accounts"
 
 _RENEW_BEFORE = 60.0  # seconds before its end at which a token is renewed
 _EXPIRED_BEFORE = 10.0  # seconds before its end at which a token counts as expired
+_BETWEEN_SIGN_INS = 60.0  # seconds, whatever the portal says of a token's life
+_BETWEEN_RENEWALS = 15.0
 _PENDING_BUDGET = 150.0  # seconds; a range that is requested for the first time may take over a minute
 _PENDING_WAITS = (1.0, 2.0, 4.0)  # then always 5
 _LAST_PENDING_WAIT = 5.0
@@ -47,19 +49,21 @@ class PortalClient:
         self._clock = clock
         self._transport = Transport(login.portal.base_url, clock, observer)
         self._token: Token | None = None
-        self._token_is_second = False
+        self._token_works = False
+        self._next_sign_in = self._next_renewal = float("-inf")  # on the monotonic clock
         self._renewal_works = True
 
     def begin(self) -> None:
-        """Begin a round of calls. Each round may sign in again once if the portal rejects the token."""
-        self._token_is_second = False
+        """Begin a round of calls, with another sign-in if the portal has not accepted the last token in any call."""
+        if not self._token_works:
+            self._token = None
 
-    def has_second_factor(self) -> bool:
-        """Check whether this login has a second factor, without a sign-in.
+    def second_factor_method(self) -> str:
+        """Return the portal's word for this login's second factor, without a sign-in; empty if it is not known.
 
         Raises TransportError if the portal cannot be reached.
         """
-        return has_second_factor(self._login, self._transport)
+        return second_factor_method(self._login, self._transport)
 
     def sign_in(self) -> None:
         """Sign in now, unless there is a valid token. Raises PortalError."""
@@ -122,17 +126,17 @@ class PortalClient:
         location: str = "",
         **content: Any,  # noqa: ANN401 - params, json: arguments of requests
     ) -> Json:
-        """Make a call and return its JSON, signing in again if the token is rejected.
+        """Make a call and return its JSON, signing in again if a token that worked is rejected.
 
         what, location: what was requested, for messages.
         """
         response = self._call(endpoint, method, path, **content)
-        if response.status == 401 and not self._token_is_second:  # noqa: PLR2004
+        if response.status == 401 and self._token_works:  # noqa: PLR2004
             self._token = None
-            self._token_is_second = True
             response = self._call(endpoint, method, path, **content)
-        if response.status != 401:  # noqa: PLR2004
-            self._token_is_second = False
+        is_cookie = self._token is not None and not self._token.value
+        if response.status != 401 and not is_cookie:  # noqa: PLR2004
+            self._token_works = True
         login = self._login.name
         match response.status:
             case 200:
@@ -145,18 +149,24 @@ class PortalClient:
                     " sees",
                 )
             case 401:
-                raise AccessError(f"the portal issued a token but rejects it for {what}", about=f"login {login}")
+                session = "accepted the sign-in without a token" if is_cookie else "issued a token"
+                raise AccessError(f"the portal {session} but rejects it for {what}", about=f"login {login}")
             case status if status >= 500:  # noqa: PLR2004
                 raise TransportError(
                     f"the portal returned a server error (status {status})", about=what, advice=TRY_LATER
                 )
             case status if not response.is_page:
                 raise ProtocolError(f"unexpected status {status}", about=what)
-        return read_json(response, what)
+        answer = read_json(response, what)
+        if not self._token_works:  # the cookie is a session
+            self._token_works = True
+            self._gate.accepted()
+        return answer
 
     def _call(self, endpoint: str, method: str, path: str, **content: Any) -> ClientResponse:  # noqa: ANN401
         def call() -> ClientResponse:
-            auth = Authorization.bearer(self._fresh_token().value)
+            token = self._fresh_token().value
+            auth = Authorization.bearer(token) if token else None
             headers = {"X-Nisc-Smarthub-Username": self._login.username}
             return self._transport.call(endpoint, method, path, auth=auth, headers=headers, **content)
 
@@ -168,13 +178,20 @@ class PortalClient:
     def _fresh_token(self) -> Token:
         now = self._clock.now()
         left = self._token.expires_at - now if self._token else 0.0
-        if self._token and left > _EXPIRED_BEFORE:
-            if left <= _RENEW_BEFORE and self._renewal_works:
+        ticks = self._clock.monotonic()
+        if self._token and (left > _EXPIRED_BEFORE or ticks < self._next_sign_in):
+            is_due = left <= _RENEW_BEFORE and ticks >= self._next_renewal
+            if is_due and self._renewal_works and self._token.value:
                 renewed = renew(self._token, self._transport, now)
                 self._renewal_works = renewed is not None
                 self._token = renewed or self._token
+                self._next_renewal = ticks + _BETWEEN_RENEWALS
             return self._token
-        self._token = None
+        self._token, self._token_works = None, False
+        if ticks < self._next_sign_in:
+            self._clock.sleep(self._next_sign_in - ticks)
         self._token = sign_in(self._login, self._transport, self._gate, self._clock.now)
+        ticks = self._clock.monotonic()
+        self._next_sign_in, self._next_renewal = ticks + _BETWEEN_SIGN_INS, ticks + _BETWEEN_RENEWALS
         self._renewal_works = True
         return self._token

@@ -30,6 +30,7 @@ class SimulatedResponse:
     """An HTTP response.
 
     `cut_off` breaks the connection in the middle of the body. `retry_after` is in seconds, or 0 without that header.
+    `cookie` is set, if it is not empty.
     """
 
     status: int
@@ -37,6 +38,7 @@ class SimulatedResponse:
     content_type: str = "application/json"
     cut_off: bool = False
     retry_after: int = 0
+    cookie: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +64,28 @@ _OFFLINE = SimulatedResponse(200, _PAGE, "text/html")
 _FAILURE = _json({"status": "FAILURE", "isBusinessUser": False})
 _FAILED = _json({"status": "FAILED"})
 _WRONG_CODE = SimulatedResponse(500, b"Your data could not be verified. Please contact customer service.", "text/plain")
-_NOT_SIGNING_IN = {
-    SignIn.STATUS_403: SimulatedResponse(403, _NO_ACCESS),
-    SignIn.STATUS_500: _INTERNAL_ERROR,
-    SignIn.PAGE: _OFFLINE,
-}
-"""Responses to a sign-in that do not count as a rejection."""
+_NOT_SIGNING_IN = {SignIn.STATUS_503: replace(_OFFLINE, status=503), SignIn.DOWN: _OFFLINE}
+"""Responses of a portal that is busy or down, which does not count them as rejections."""
 _REJECTIONS = {
     SignIn.STATUS_400: SimulatedResponse(400, b""),
     SignIn.STATUS_401: _UNAUTHORIZED,
+    SignIn.STATUS_403: SimulatedResponse(403, _NO_ACCESS),
+    SignIn.STATUS_404: replace(_OFFLINE, status=404),
+    SignIn.STATUS_422: SimulatedResponse(422, b'{"error": "Unprocessable"}'),
+    SignIn.STATUS_423: SimulatedResponse(423, b'{"error": "Locked"}'),
+    SignIn.STATUS_500: _INTERNAL_ERROR,
+    SignIn.PAGE: _OFFLINE,
+    SignIn.TEXT: SimulatedResponse(200, b"Please try again", "text/plain"),
+    SignIn.LIST: _json(["SUCCESS"]),
+    SignIn.REDIRECT: SimulatedResponse(302, b""),
+    SignIn.CUT_OFF: replace(_FAILURE, cut_off=True),
     SignIn.NO_TOKEN: _json({"status": "LOCKED_OUT", "message": "", "isBusinessUser": False}),
+    SignIn.NO_SESSION: _json({"status": "SUCCESS", "isBusinessUser": False}),
     SignIn.SECOND_FACTOR: _WRONG_CODE,
 }
+"""Responses that let nobody in. The portal may count each of them."""
+_SESSIONS = (SignIn.OK, SignIn.COOKIE)
+_COOKIE = "SESSION="
 _BROKEN = {
     Poll.PAGE: _OFFLINE,
     Poll.STATUS_401: _UNAUTHORIZED,
@@ -109,7 +121,7 @@ class SimulatedPortal:
         self.settings = settings or Settings()
         self.calls: Counter[tuple[str, int]] = Counter()
         self.rejected_sign_ins: Counter[str] = Counter()
-        self.most_refused: Counter[str] = Counter()
+        self.most_rejected: Counter[str] = Counter()
         self._tokens: dict[str, tuple[UserSpec, float]] = {}
         self._jobs: Counter[bytes] = Counter()
         self._lock = threading.Lock()
@@ -163,7 +175,7 @@ class SimulatedPortal:
         user = next((each for each in self.world.users if each.username == username), None)
         with self._lock:
             is_locked = self.rejected_sign_ins[username] >= _LOCKOUT
-            if user is None or user.password != call.form.get("password") or is_locked or how is not SignIn.OK:
+            if user is None or user.password != call.form.get("password") or is_locked or how not in _SESSIONS:
                 rejection = _REJECTIONS.get(how, _FAILURE)
             elif user.totp_secret and not second_factor(user.totp_secret).verify(
                 call.form.get("twoFactorCode", ""), for_time=int(self.clock.now()), valid_window=1
@@ -173,7 +185,7 @@ class SimulatedPortal:
                 self.rejected_sign_ins[username] = 0
                 return self._give_token(user)
             self.rejected_sign_ins[username] += 1
-            self.most_refused[username] = max(self.most_refused[username], self.rejected_sign_ins[username])
+            self.most_rejected[username] = max(self.most_rejected[username], self.rejected_sign_ins[username])
             return rejection
 
     def _give_token(self, user: UserSpec) -> SimulatedResponse:
@@ -188,6 +200,9 @@ class SimulatedPortal:
             "isSecondaryRegistration": bool(user.owner),
             "isBusinessUser": False,
         }
+        if self.settings.sign_in is SignIn.COOKIE:
+            del answer["authorizationToken"]
+            return replace(_json(answer), cookie=f"{_COOKIE}{token}; Path=/; HttpOnly")
         if self.settings.expires_in_ms:
             return _json(answer | {"expiration": int(expires_at * 1000)})
         return _json(answer | {"expiration": int(expires_at), "expiresIn": int(self.settings.token_life)})
@@ -200,6 +215,10 @@ class SimulatedPortal:
             return self._give_token(user) if user else _json({"isBusinessUser": False})
 
     def _two_factor(self, call: Call) -> SimulatedResponse:
+        if self.settings.sign_in is SignIn.DOWN:
+            return _OFFLINE
+        if self.settings.second_factor_method:
+            return _json(self.settings.second_factor_method)
         is_on = any(user.username == call.query.get("userId") and user.totp_secret for user in self.world.users)
         return _json("TOTP" if is_on else "NONE")
 
@@ -213,7 +232,8 @@ class SimulatedPortal:
         return user if expires_at > self.clock.now() else None
 
     def _user(self, call: Call) -> UserSpec | None:
-        user = self._user_of(call.headers.get("authorization", "").removeprefix("Bearer "))
+        bearer = call.headers.get("authorization", "").removeprefix("Bearer ")
+        user = self._user_of(bearer or call.headers.get("cookie", "").removeprefix(_COOKIE))
         return user if user and user.username == call.headers.get("x-nisc-smarthub-username") else None
 
     # -- accounts

@@ -92,6 +92,8 @@ def _handler_of(portal: SimulatedPortal) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(response.body)))
             if response.retry_after:
                 self.send_header("Retry-After", str(response.retry_after))
+            if response.cookie:
+                self.send_header("Set-Cookie", response.cookie)
             self.end_headers()
             self.wfile.write(response.body[: len(response.body) // 2] if response.cut_off else response.body)
             self.close_connection |= response.cut_off

@@ -46,7 +46,11 @@ class Cost(StrEnum):
 
 
 class SignIn(StrEnum):
-    """How a sign-in is answered (docs/portal.md, "Rejected sign-ins")."""
+    """How a sign-in is answered (docs/portal.md, "Rejected sign-ins").
+
+    `no_session` says SUCCESS without a token, `cookie` the same with a cookie that is the session. When the portal is
+    `down`, it answers the question for the second factor with a page too.
+    """
 
     OK = "ok"
     FAILURE = "failure"
@@ -54,9 +58,20 @@ class SignIn(StrEnum):
     STATUS_400 = "400"
     STATUS_401 = "401"
     STATUS_403 = "403"
+    STATUS_404 = "404"
+    STATUS_422 = "422"
+    STATUS_423 = "423"
     SECOND_FACTOR = "second_factor"
     STATUS_500 = "500"
+    STATUS_503 = "503"
     PAGE = "page"
+    TEXT = "text"
+    LIST = "list"
+    REDIRECT = "redirect"
+    CUT_OFF = "cut_off"
+    NO_SESSION = "no_session"
+    COOKIE = "cookie"
+    DOWN = "down"
 
 
 class Poll(StrEnum):
@@ -133,6 +148,7 @@ class Settings:
     - `dst`, `sign_in`, `poll`, `hourly`: how daylight saving changes, sign-ins, polls and HOURLY polls are answered
     - `discovery`, `accounts`: how `user-data` and the plain list of accounts are answered; NO_DATA is null, NO_ENTRY an
       empty list, NO_POINTS accounts without locations
+    - `second_factor_method`: the portal's word for every login's second factor, instead of `TOTP` or `NONE`
     - `refused_locations`: numbers of locations whose polls are answered with 403
     - `pending`: how often a poll is PENDING first
     - `longest_days`, `slow_days`: longer ranges are FAILED, or stay PENDING
@@ -161,6 +177,7 @@ class Settings:
     revisions: tuple[Revision, ...] = ()
     dst: Dst = Dst.DUPLICATE
     sign_in: SignIn = SignIn.OK
+    second_factor_method: str = ""
     poll: Poll = Poll.OK
     refused_locations: tuple[str, ...] = ()
     discovery: Poll = Poll.OK
@@ -224,6 +241,10 @@ def _converted(value: Any, example: Any, item: type | None) -> Any:  # noqa: ANN
         if str(value) not in list(kind):
             raise ValueError(f"{json.dumps(value)} is not one of {', '.join(kind)}")
         return kind(str(value))
+    if isinstance(example, str):
+        if not isinstance(value, str):
+            raise TypeError(f"{json.dumps(value)} is not text")
+        return value
     if isinstance(example, tuple):
         if not isinstance(value, list):
             raise TypeError(f"{json.dumps(value)} is not a list")

@@ -527,13 +527,13 @@ def test_a_rejected_sign_in_ends_the_run(run: Run, sink: FakeSink, portal: Porta
     rejected: list[int] = []
 
     def sign_out(_: Chunk) -> None:
-        rejected.append(portal.portal.most_refused["member@example.org"])
+        rejected.append(portal.portal.most_rejected["member@example.org"])
         change(portal, sign_in=SignIn.STATUS_401)
         portal.portal.sign_everybody_out()
 
     sink.on_write = sign_out
     result = run(sink, portal, start="2025-06-01")
-    assert portal.portal.most_refused["member@example.org"] == 1
+    assert portal.portal.most_rejected["member@example.org"] == 1
     assert result.result.done == len(sink.writes) <= 2
     assert result.result.left == 8 - result.result.done
     assert (rejected[0], len(result.result.errors), sink.finished) == (0, 1, 0)

@@ -42,11 +42,11 @@ MakeSources = Callable[..., Sources]
 
 
 @pytest.fixture
-def sources_of(clock: ManualClock) -> Iterator[MakeSources]:
+def sources_of(clock: ManualClock, tmp_path: Path) -> Iterator[MakeSources]:
     with ExitStack() as stack:
 
         def make(*logins: Login, folder: Path | None = None) -> Sources:
-            state = stack.enter_context(closing(StateFile(folder)))
+            state = stack.enter_context(closing(StateFile(folder or tmp_path)))
             return stack.enter_context(closing(Sources(Config(logins, ExporterConfig()), state, clock)))
 
         yield make

@@ -124,7 +124,7 @@ def read(login: Mapping[str, Any]) -> dict[str, bool]:
 
 
 def refused(portal: PortalServer) -> int:
-    return portal.portal.most_refused[USER.username]
+    return portal.portal.most_rejected[USER.username]
 
 
 def config_of(path: Path) -> dict[str, Any]:

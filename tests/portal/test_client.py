@@ -7,6 +7,8 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -34,15 +36,15 @@ THE_DATA = "HOURLY data of location 70001 from 2026-01-13 to 2026-01-13"
 THE_PLACE = "location 70001 of account 55001"
 THE_PASSWORD = "Swordfish7"
 
-StartClient = Callable[[Login], PortalClient]
+StartClient = Callable[..., PortalClient]
 
 
 @pytest.fixture
 def start_client(clock: ManualClock) -> Iterator[StartClient]:
     with ExitStack() as stack:
 
-        def start(login: Login) -> PortalClient:
-            state = StateFile(None)
+        def start(login: Login, folder: Path | None = None) -> PortalClient:
+            state = StateFile(folder)
             client = PortalClient(login, Lockout(login, state, clock), clock, lambda *_: None)
             stack.callback(state.close)
             stack.callback(client.close)
@@ -57,10 +59,11 @@ def client(portal: PortalServer, start_client: StartClient) -> PortalClient:
 
 
 def calls(portal: PortalServer) -> dict[str, int]:
-    """Return how often each endpoint was called."""
+    """Return how often each endpoint was called, without the question that comes before each sign-in."""
     counts: dict[str, int] = {}
     for (endpoint, _), count in portal.portal.calls.items():
-        counts[endpoint] = counts.get(endpoint, 0) + count
+        if endpoint != "two_factor":
+            counts[endpoint] = counts.get(endpoint, 0) + count
     return counts
 
 
@@ -77,11 +80,11 @@ def test_calls_for_data_carry_user_name_and_token(portal: PortalServer, client: 
     client.locations()
     client.usage(YESTERDAY)
 
-    assert [call.path.rpartition("/")[2] for call in sent] == ["v2", "user-data", "poll"]
-    (token,) = {call.headers["authorization"] for call in sent[1:]}
+    assert [call.path.rpartition("/")[2] for call in sent] == ["method", "v2", "user-data", "poll"]
+    (token,) = {call.headers["authorization"] for call in sent[2:]}
     assert token.startswith("Bearer ")
-    assert {call.headers["x-nisc-smarthub-username"] for call in sent[1:]} == {"member@example.org"}
-    assert "authorization" not in sent[0].headers
+    assert {call.headers["x-nisc-smarthub-username"] for call in sent[2:]} == {"member@example.org"}
+    assert "authorization" not in {*sent[0].headers, *sent[1].headers}
 
 
 def test_secondary_login_requests_the_owners_data(
@@ -95,7 +98,7 @@ def test_secondary_login_requests_the_owners_data(
     assert [place.number for place in client.locations()] == ["70001"]
     assert points(client.usage(YESTERDAY)) == 24
 
-    user_data, poll = sent[1:]
+    user_data, poll = sent[2:]
     assert user_data.query == {"userId": "member@example.org"}
     assert user_data.headers["x-nisc-smarthub-username"] == "second@example.org"
     assert poll.headers["x-nisc-smarthub-username"] == "second@example.org"
@@ -119,7 +122,7 @@ def test_expired_token_costs_one_sign_in(portal: PortalServer, client: PortalCli
         client.usage(YESTERDAY)
         clock.advance(3600)
 
-    assert portal.portal.calls == {("auth", 200): 3, ("poll", 200): 3}
+    assert calls(portal) == {"auth": 3, "poll": 3}
 
 
 def test_failed_renewal_is_followed_by_a_sign_in_at_expiry(
@@ -133,17 +136,22 @@ def test_failed_renewal_is_followed_by_a_sign_in_at_expiry(
         clock.advance(30)
 
     # Ten minutes in tokens of 299 seconds.
-    assert portal.portal.calls == {("auth", 200): 3, ("poll", 200): 21}
+    assert calls(portal) == {"auth": 3, "poll": 21}
     assert sum(call.path.endswith("/refresh") for call in sent) == 2
 
 
-def test_forgotten_token_costs_one_sign_in(portal: PortalServer, client: PortalClient) -> None:
+@pytest.mark.parametrize(("age", "wait"), [(10, 50), (60, 0)])
+def test_forgotten_token_costs_one_sign_in_per_minute(
+    portal: PortalServer, client: PortalClient, clock: ManualClock, age: float, wait: float
+) -> None:
     client.usage(YESTERDAY)
     portal.portal.sign_everybody_out()
+    clock.advance(age)
 
     assert points(client.usage(YESTERDAY)) == 24
 
-    assert portal.portal.calls == {("auth", 200): 2, ("poll", 200): 2, ("poll", 401): 1}
+    assert calls(portal) == {"auth": 2, "poll": 3}
+    assert sum(clock.slept) == wait
 
 
 def test_token_that_is_never_accepted_costs_one_sign_in(portal: PortalServer, client: PortalClient) -> None:
@@ -154,7 +162,31 @@ def test_token_that_is_never_accepted_costs_one_sign_in(portal: PortalServer, cl
             client.usage(YESTERDAY)
         assert str(caught.value) == f"login coop: the portal issued a token but rejects it for {THE_DATA}"
 
+    assert portal.portal.calls["auth", 200] == 1
+    client.begin()
+    with pytest.raises(AccessError):
+        client.usage(YESTERDAY)
     assert portal.portal.calls["auth", 200] == 2
+
+
+@pytest.mark.parametrize("renewals", [12, 0])
+def test_token_said_to_live_shortly_is_used_a_minute(
+    portal: PortalServer, client: PortalClient, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, renewals: int
+) -> None:
+    give = portal.portal._give_token
+
+    def give_briefly(user: UserSpec) -> SimulatedResponse:
+        answer = json.loads(give(user).body)
+        return SimulatedResponse(200, json.dumps(answer | {"expiresIn": 5, "expiration": 0}).encode())
+
+    monkeypatch.setattr(portal.portal, "_give_token", give_briefly)
+    if not renewals:
+        monkeypatch.setattr(portal.portal, "_renew", lambda _: SimulatedResponse(404, b""))
+    for _ in range(120):
+        assert points(client.usage(YESTERDAY)) == 24
+        clock.advance(2)
+
+    assert calls(portal) == {"auth": 4, "poll": 120, "renew": renewals or 4}
 
 
 def test_forgotten_token_is_replaced_after_a_time_of_401(portal: PortalServer, client: PortalClient) -> None:
@@ -167,7 +199,49 @@ def test_forgotten_token_is_replaced_after_a_time_of_401(portal: PortalServer, c
 
     client.usage(YESTERDAY)
 
-    assert portal.portal.calls["auth", 200] == 3
+    assert portal.portal.calls["auth", 200] == 2
+
+
+# -- a cookie instead of a token
+
+
+def test_cookie_is_the_session_where_no_token_comes(
+    portal: PortalServer, client: PortalClient, clock: ManualClock, record: Record
+) -> None:
+    change(portal, sign_in=SignIn.COOKIE)
+    sent = record(portal)
+
+    for _ in range(3):
+        assert [place.number for place in client.locations()] == ["70001"]
+        assert points(client.usage(YESTERDAY)) == 24
+        clock.advance(3600)
+
+    assert calls(portal) == {"auth": 3, "user_data": 3, "poll": 3}
+    assert all(("cookie" in call.headers) is call.path.startswith("/services/secured") for call in sent)
+    assert not [call for call in sent if "authorization" in call.headers]
+
+
+def test_cookie_beside_a_token_is_not_kept(portal: PortalServer, client: PortalClient, record: Record) -> None:
+    give = portal.portal._give_token
+    portal.portal._give_token = lambda user: replace(give(user), cookie="SESSION=other")  # type: ignore[method-assign]
+    sent = record(portal)
+
+    client.usage(YESTERDAY)
+
+    assert not [call for call in sent if "cookie" in call.headers]
+
+
+@pytest.mark.parametrize("how", [Poll.STATUS_401, Poll.STATUS_403, Poll.PAGE])
+def test_cookie_counts_as_rejected_until_a_call_accepts_it(
+    portal: PortalServer, start_client: StartClient, tmp_path: Path, how: Poll
+) -> None:
+    change(portal, sign_in=SignIn.COOKIE, poll=how)
+
+    for _ in range(4):
+        client = start_client(login_of(portal), tmp_path)
+        with pytest.raises(PortalError):
+            client.usage(YESTERDAY)
+    assert portal.portal.calls["auth", 200] == 2
 
 
 def test_rejected_sign_in_after_a_forgotten_token_is_raised(portal: PortalServer, client: PortalClient) -> None:
@@ -178,7 +252,7 @@ def test_rejected_sign_in_after_a_forgotten_token_is_raised(portal: PortalServer
     with pytest.raises(CredentialsError):
         client.usage(YESTERDAY)
 
-    assert portal.portal.most_refused["member@example.org"] == 1
+    assert portal.portal.most_rejected["member@example.org"] == 1
 
 
 # -- PENDING

@@ -6,20 +6,20 @@ See docs/portal.md, "Signing in", and docs/portal.md, "Rejected sign-ins".
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
 import requests
 import requests_mock
 
-from exporter.config import Login
+from exporter.config import Login, Secret
 from exporter.config.model import DEMO_PASSWORD, PLACEHOLDER
 from exporter.errors import (
     AccessError,
     CredentialsError,
     PortalError,
     ProtocolError,
-    Reason,
     TransportError,
     TwoFactorError,
 )
@@ -54,12 +54,13 @@ SECOND_FACTOR_REFUSED = "login coop: the portal rejected the second factor; chec
 class Gate:
     """A gate that records calls, and signs in through itself.
 
-    closed: the error that every sign-in gets, if any.
+    closed: the error that every sign-in gets, if any. is_doubtful: whether the last answer was unclear.
     """
 
     def __init__(self, transport: Transport) -> None:
         self.told: list[str] = []
         self.closed: PortalError | None = None
+        self.is_doubtful = False
         self.transport = transport
 
     def sign_in(self, now: float = NOW, *, url: str = URL, password: str = "p", totp: str = "") -> Token:
@@ -76,13 +77,20 @@ class Gate:
     def turn(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def check(self) -> None:
+    def check(self, login: Login) -> bool:
         self.told.append("check")
         if self.closed:
             raise self.closed
+        return self.is_doubtful
 
-    def rejected(self, reason: Reason) -> None:
-        self.told.append(reason.value)
+    def wait_for_code(self, interval: float) -> None:
+        self.told.append(f"wait {interval}")
+
+    def count(self, code_until: float = 0.0) -> None:
+        self.told.append(f"count {code_until}".removesuffix(" 0.0"))
+
+    def failed(self, error: PortalError) -> None:
+        self.told.append(error.reason.value if error.answered else "no answer")
 
     def accepted(self) -> None:
         self.told.append("accepted")
@@ -97,6 +105,12 @@ def transport(clock: ManualClock) -> Iterator[Transport]:
 @pytest.fixture
 def gate(transport: Transport) -> Gate:
     return Gate(transport)
+
+
+@pytest.fixture(name="requests_mock")
+def mock_without_second_factor(requests_mock: requests_mock.Mocker) -> requests_mock.Mocker:
+    requests_mock.get(METHOD, text='"NONE"')
+    return requests_mock
 
 
 @pytest.mark.parametrize(
@@ -143,7 +157,7 @@ def test_special_characters_sign_in(clock: ManualClock, gate: Gate, start_portal
 
     sign_in_to(server, login_of(server, user), gate, clock)
 
-    assert gate.told == ["check", "accepted"]
+    assert gate.told == ["check", "count", "accepted"]
 
 
 @pytest.mark.parametrize(("totp", "more"), [("", ""), (TOTP, "&twoFactorCode=081804")])
@@ -152,8 +166,9 @@ def test_second_factor_has_its_own_field(gate: Gate, requests_mock: requests_moc
 
     gate.sign_in(1111111109.9, password="a b&c", totp=totp)
 
-    (sent,) = requests_mock.request_history
+    _, sent = requests_mock.request_history
     assert (sent.body, sent.query) == (f"userId=member%40example.org&password=a+b%26c{more}", "")
+    assert gate.told[1:-1] == (["wait 30", "count 1111111110"] if totp else ["count"])
     assert "Authorization" not in sent.headers
 
 
@@ -210,9 +225,8 @@ def test_rejected_credentials_are_counted_and_reported(
     gate: Gate, requests_mock: requests_mock.Mocker, status: int, body: str, said: str
 ) -> None:
     requests_mock.post(SIGN_IN, status_code=status, text=body)
-    requests_mock.get(METHOD, text='"NONE"')
 
-    assert gate.refusal() == (CredentialsError, REFUSED.format(said), ["check", "credentials"])
+    assert gate.refusal() == (CredentialsError, REFUSED.format(said), ["check", "count", "credentials"])
 
 
 @pytest.mark.parametrize(
@@ -225,26 +239,21 @@ def test_known_text_with_status_500_means_second_factor(
     body = '{"message": " your DATA could not be verified. Call us."}'
     requests_mock.post(SIGN_IN, status_code=500, text=body, headers={"Date": date})
 
-    assert gate.refusal(totp) == (TwoFactorError, message, ["check", "two_factor"])
-    assert requests_mock.call_count == 1
+    assert gate.refusal(totp)[:2] == (TwoFactorError, message)
+    assert gate.told[-1] == "two_factor"
 
 
 def test_rejection_asks_for_a_required_second_factor(gate: Gate, requests_mock: requests_mock.Mocker) -> None:
     requests_mock.post(SIGN_IN, text='{"status": "FAILURE", "isBusinessUser": false}')
     requests_mock.get(METHOD, text='"TOTP"')
 
-    assert gate.refusal() == (TwoFactorError, WANTS_SECOND_FACTOR, ["check", "two_factor"])
-    assert requests_mock.request_history[1].qs == {"userid": ["member@example.org"]}
+    assert gate.refusal() == (TwoFactorError, WANTS_SECOND_FACTOR, ["check", "count", "two_factor"])
+    assert requests_mock.request_history[0].qs == {"userid": ["member@example.org"]}
 
 
 @pytest.mark.parametrize(
     "answer",
-    [
-        {"text": PAGE},
-        {"text": '{"method": "TOTP"}'},
-        {"status_code": 404, "text": '"TOTP"'},
-        {"exc": requests.ConnectionError},
-    ],
+    [{"text": PAGE}, {"text": '{"method": "TOTP"}'}, {"status_code": 404, "text": '"TOTP"'}, {"status_code": 302}],
     ids=str,
 )
 def test_rejection_without_second_factor_is_the_password(
@@ -253,17 +262,53 @@ def test_rejection_without_second_factor_is_the_password(
     requests_mock.post(SIGN_IN, status_code=401)
     requests_mock.get(METHOD, **answer)  # type: ignore[arg-type]
 
-    assert gate.refusal() == (CredentialsError, REFUSED.format("401"), ["check", "credentials"])
+    assert gate.refusal() == (CredentialsError, REFUSED.format("401"), ["check", "count", "credentials"])
 
 
 def test_rejection_with_second_factor_is_the_password(gate: Gate, requests_mock: requests_mock.Mocker) -> None:
     requests_mock.post(SIGN_IN, text='{"status": "FAILURE"}')
 
-    assert gate.refusal(TOTP) == (CredentialsError, REFUSED.format("200, FAILURE"), ["check", "credentials"])
-    assert requests_mock.call_count == 1
+    assert gate.refusal(TOTP)[:2] == (CredentialsError, REFUSED.format("200, FAILURE"))
 
 
-# -- errors that are not rejections
+@pytest.mark.parametrize("totp", ["", TOTP])
+@pytest.mark.parametrize("word", ["EMAIL", "e-mail", "SMS", "TEXT_MESSAGE", "PHONE", "VOICE_CALL"])
+def test_codes_in_messages_stop_before_a_sign_in(
+    gate: Gate, requests_mock: requests_mock.Mocker, word: str, totp: str
+) -> None:
+    requests_mock.get(METHOD, json=word)
+
+    assert gate.refusal(totp)[0] is TwoFactorError
+    assert (gate.told, requests_mock.call_count) == (["check"], 1)
+
+
+def test_codes_in_messages_are_named_with_what_to_do(gate: Gate, requests_mock: requests_mock.Mocker) -> None:
+    requests_mock.get(METHOD, json="EMAIL")
+
+    assert gate.refusal()[1] == (
+        "login coop: the portal sends its one-time codes in messages (EMAIL), which the exporter cannot read; switch to"
+        " an authenticator app in the portal's settings (docs/two-factor.md)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ({"text": '{"status": "FAILURE"}'}, REFUSED.format("200, FAILURE, method PUSH")),
+        (
+            {"status_code": 500, "text": "Your data could not be verified."},
+            WANTS_SECOND_FACTOR.replace("second factor;", "second factor (PUSH);"),
+        ),
+    ],
+    ids=["FAILURE", "500"],
+)
+def test_unknown_method_is_named_in_a_rejection(
+    gate: Gate, requests_mock: requests_mock.Mocker, answer: dict[str, object], message: str
+) -> None:
+    requests_mock.get(METHOD, json="push")
+    requests_mock.post(SIGN_IN, **answer)  # type: ignore[arg-type]
+
+    assert gate.refusal()[1] == message
 
 
 @pytest.mark.parametrize(
@@ -295,6 +340,7 @@ def test_rejection_with_second_factor_is_the_password(gate: Gate, requests_mock:
             TransportError,
             "login coop: the portal's sign-in is failing (status 500); try again later",
         ),
+        ({"status_code": 302}, TransportError, f"{HOST} redirects elsewhere (status 302); check api_url"),
         ({"text": "nonsense"}, ProtocolError, "login coop: sign-in: the portal's response is not JSON (8 bytes)"),
         ({"text": '["SUCCESS"]'}, ProtocolError, "login coop: unexpected response to the sign-in"),
         (
@@ -302,20 +348,106 @@ def test_rejection_with_second_factor_is_the_password(gate: Gate, requests_mock:
             ProtocolError,
             "login coop: the portal accepted the sign-in but returned no token",
         ),
-        ({"status_code": 503}, TransportError, f"{HOST} is busy or down (auth: status 503); try again later"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else None,
 )
-def test_other_errors_are_not_counted(
+def test_unclear_answers_count_with_their_own_reason(
     gate: Gate, requests_mock: requests_mock.Mocker, answer: dict[str, object], kind: type[PortalError], message: str
 ) -> None:
     requests_mock.post(SIGN_IN, **answer)  # type: ignore[arg-type]
 
-    assert gate.refusal() == (kind, message, ["check"])
-    assert requests_mock.call_count == 1
+    assert gate.refusal() == (kind, message, ["check", "count", kind.reason.value])
 
 
-@pytest.mark.parametrize("how", [each for each in SignIn if each is not SignIn.OK])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status_code": 429},
+        {"status_code": 502},
+        {"status_code": 503},
+        {"status_code": 504},
+        {"exc": requests.ConnectionError},
+        {"exc": requests.ConnectTimeout},
+        {"exc": requests.ReadTimeout},
+    ],
+    ids=str,
+)
+def test_no_answer_is_not_counted(gate: Gate, requests_mock: requests_mock.Mocker, answer: dict[str, object]) -> None:
+    requests_mock.post(SIGN_IN, **answer)  # type: ignore[arg-type]
+
+    assert (gate.refusal()[0], gate.told) == (TransportError, ["check", "count", "no answer"])
+
+
+def test_answer_that_breaks_off_counts(gate: Gate, portal: PortalServer, clock: ManualClock) -> None:
+    change(portal, sign_in=SignIn.CUT_OFF)
+
+    with pytest.raises(TransportError):
+        sign_in_to(portal, login_of(portal), gate, clock)
+
+    assert gate.told == ["check", "count", "transport"]
+
+
+def test_bug_while_signing_in_leaves_it_counted(gate: Gate, requests_mock: requests_mock.Mocker) -> None:
+    requests_mock.post(SIGN_IN, exc=ZeroDivisionError)
+
+    with pytest.raises(ZeroDivisionError):
+        gate.sign_in()
+
+    assert gate.told == ["check", "count"]
+
+
+@pytest.mark.parametrize("answer", [{"status_code": 500}, {"text": PAGE}, {"status_code": 503}], ids=str)
+def test_portal_that_is_down_gets_no_second_sign_in(
+    gate: Gate, requests_mock: requests_mock.Mocker, answer: dict[str, object]
+) -> None:
+    requests_mock.get(METHOD, **answer)  # type: ignore[arg-type]
+    gate.is_doubtful = True
+
+    assert gate.refusal()[0] is TransportError
+    assert (gate.told, requests_mock.call_count) == (["check"], 1)
+
+
+@pytest.mark.parametrize("answer", [{"status_code": 500}, {"text": PAGE}], ids=str)
+def test_method_that_fails_alone_prevents_nothing(
+    gate: Gate, requests_mock: requests_mock.Mocker, answer: dict[str, object]
+) -> None:
+    requests_mock.get(METHOD, **answer)  # type: ignore[arg-type]
+    requests_mock.post(SIGN_IN, text=success())
+
+    assert gate.sign_in().value == "the-token"
+
+
+@pytest.mark.parametrize("life", ["1e999", "-1e999", "NaN", "9" * 400, "1e300"])
+@pytest.mark.parametrize("key", ["expiresIn", "expiration"])
+def test_absurd_life_of_a_token_is_a_day_at_most(
+    gate: Gate, requests_mock: requests_mock.Mocker, key: str, life: str
+) -> None:
+    requests_mock.post(SIGN_IN, text=f'{{"status": "SUCCESS", "authorizationToken": "x", "{key}": {life}}}')
+
+    assert 0 < gate.sign_in().expires_at - NOW <= 86400
+
+
+def test_absurd_date_of_a_rejection_leaves_it_counted(gate: Gate, requests_mock: requests_mock.Mocker) -> None:
+    headers = {"Date": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}
+    requests_mock.post(SIGN_IN, status_code=500, text="Your data could not be verified.", headers=headers)
+
+    assert gate.refusal(TOTP)[1] == SECOND_FACTOR_REFUSED
+    assert gate.told[-1] == "two_factor"
+
+
+def test_secret_files_are_read_again_at_each_sign_in(gate: Gate, requests_mock: requests_mock.Mocker) -> None:
+    requests_mock.post(SIGN_IN, text=success())
+    texts = iter(["new", "newer"])
+    login = replace(login_of(URL), password=Secret("old", lambda: next(texts)))
+
+    for _ in range(2):
+        sign_in(login, gate.transport, gate, lambda: NOW)
+
+    sent = [each.body.partition("password=")[2] for each in requests_mock.request_history if each.method == "POST"]
+    assert sent == ["new", "newer"]
+
+
+@pytest.mark.parametrize("how", [each for each in SignIn if each not in (SignIn.OK, SignIn.COOKIE)])
 def test_no_message_contains_password_or_user_name(
     clock: ManualClock, gate: Gate, portal: PortalServer, how: SignIn
 ) -> None:

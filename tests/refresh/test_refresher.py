@@ -497,16 +497,18 @@ def test_failed_sign_in_fails_every_location(
     assert exporter.locations == before
 
 
-def test_paused_sign_in_is_a_failure_with_its_reason(portal: PortalServer, start_exporter: StartExporter) -> None:
-    """Also without a state directory."""
-    exporter = start_exporter(login_of(portal))
+@pytest.mark.parametrize(("folder", "sign_ins"), [("kept", 2), ("", 1)])
+def test_paused_sign_in_is_a_failure_with_its_reason(
+    portal: PortalServer, start_exporter: StartExporter, tmp_path: Path, folder: str, sign_ins: int
+) -> None:
+    exporter = start_exporter(login_of(portal), folder=tmp_path / folder if folder else None)
     change(portal, sign_in=SignIn.SECOND_FACTOR)
 
     for _ in range(5):
         exporter.refresh()
 
     assert exporter.failures() == {"two_factor": 5}
-    assert portal.portal.most_refused["member@example.org"] == 2
+    assert portal.portal.most_rejected["member@example.org"] == sign_ins
     assert [each.kind for each in exporter.status.failures] == [FailureKind.PAUSED]
 
 

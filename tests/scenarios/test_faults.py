@@ -46,7 +46,20 @@ REFUSALS = {
     SignIn.STATUS_401: "credentials",
     SignIn.SECOND_FACTOR: "two_factor",
 }
-SIGN_INS = {SignIn.STATUS_403: "permission", SignIn.STATUS_500: "transport", SignIn.PAGE: "transport"}
+SIGN_INS = {
+    SignIn.STATUS_403: "permission",
+    SignIn.STATUS_404: "protocol",
+    SignIn.STATUS_422: "protocol",
+    SignIn.STATUS_423: "protocol",
+    SignIn.STATUS_500: "transport",
+    SignIn.PAGE: "transport",
+    SignIn.TEXT: "protocol",
+    SignIn.LIST: "protocol",
+    SignIn.REDIRECT: "transport",
+    SignIn.CUT_OFF: "transport",
+    SignIn.NO_SESSION: "protocol",
+}
+"""Answers that let nobody in and do not say why."""
 LISTS = [Poll.PAGE, Poll.STATUS_401, Poll.STATUS_403, Poll.STATUS_500, Poll.STATUS_503, Poll.WRONG_SHAPE, Poll.NO_ENTRY]
 """Failures of lists of locations, for which something else stands in."""
 FAULTS: list[tuple[str, Poll | SignIn, str]] = [
@@ -155,12 +168,13 @@ def test_a_fault_keeps_what_is_known_until_it_ends(
             assert known(exporter) == before
         assert_fails(exporter, reason, before)
 
-    # A token lives five minutes, so each refresh signs in once. A token that is not accepted, or a sign-in that fails
-    # without being rejected, costs one more.
-    assert 6 <= sign_ins(server) - used <= (6 if how in POLLS and how is not Poll.STATUS_401 else 12)
-    assert not server.portal.most_refused
+    # A token lives five minutes, so each refresh signs in once, and again if a token stops working. A sign-in without a
+    # clear answer is tried twice, then once a day.
+    expected = range(2, 3) if switch == "sign_in" else range(6, 13 if how is Poll.STATUS_401 else 7)
+    assert sign_ins(server) - used in expected
+    assert server.portal.most_rejected[MEMBER] == (2 if switch == "sign_in" else 0)
     change(server, **WELL)
-    clock.advance(HOUR)
+    clock.advance(DAY)
     assert_recovers(exporter, server)
 
 
@@ -229,7 +243,7 @@ def test_rejected_sign_ins_stop_before_the_portal_locks(
         if turn % 3 == 2:
             exporter = restart()
         assert_fails(exporter, reason, before)
-        refused.append(server.portal.most_refused[MEMBER])
+        refused.append(server.portal.most_rejected[MEMBER])
 
     # Tried after 5, 10 and 35 hours, the last one a day after the second rejection.
     assert refused == [1, 2, 2, 2, 2, 2, 3, 3, 3, 3]
@@ -254,12 +268,12 @@ def test_a_third_sign_in_that_succeeds_ends_the_pause(
 
 
 def test_a_fault_at_the_first_refresh_is_a_state(
-    start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock
+    start_portal: StartPortal, start_exporter: StartExporter, tmp_path: Path
 ) -> None:
     server = start_portal(TWO, 1)
     for switch, how, reason in [*FAULTS, *(("sign_in", how, reason) for how, reason in REFUSALS.items())]:
         change(server, **{switch: how})
-        exporter = start_exporter(login_of(server), window=WINDOW)
+        exporter = start_exporter(login_of(server), window=WINDOW, folder=tmp_path / f"{switch}-{how}")
 
         exporter.refresh()
 
@@ -320,7 +334,8 @@ class Storm:
         """Set random faults and return the reasons for which a refresh may now fail."""
         polls = [Poll.OK] * len(POLLS) + list(POLLS) + EMPTY[:2]
         poll = self.rng.choice(polls)
-        sign_in = self.rng.choice([SignIn.OK] * 12 + [*SIGN_INS, SignIn.FAILURE, SignIn.SECOND_FACTOR])
+        unclear = self.rng.choice(list(SIGN_INS))
+        sign_in = self.rng.choice([SignIn.OK] * 24 + [unclear, SignIn.FAILURE, SignIn.SECOND_FACTOR])
         discovery = self.rng.choice([Poll.OK] * 9 + LISTS)
         change(self.server, poll=poll, sign_in=sign_in, discovery=discovery, pending=self.rng.choice((0, 0, 1)))
         if self.rng.random() < 0.2:
@@ -328,7 +343,7 @@ class Storm:
         possible = {POLLS.get(poll, ""), SIGN_INS.get(sign_in, "")}
         if poll is Poll.CUT_OFF:
             possible.add("pending")  # the simulated portal starts its job again after every answer, even a broken one
-        return (possible | {"credentials", "two_factor"}) - {""}
+        return (possible | set(SIGN_INS.values()) | {"credentials", "two_factor"}) - {""}
 
     def revise(self) -> None:
         meter = self.rng.choice((METER, BARN_METER))
@@ -365,13 +380,13 @@ class Storm:
             starts = {interval.start for interval in known(exporter)[meter]}
             assert {interval.start for interval in intervals} <= starts
         assert sign_ins(self.server) - used <= 2 + (self.clock.now() - started) / 280
-        assert self.server.portal.most_refused[MEMBER] <= 3
+        assert self.server.portal.most_rejected[MEMBER] <= 4
         self.clock.advance(wait)
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_a_day_of_all_faults_in_random_order(
-    server: PortalServer, restart: Restart, clock: ManualClock, seed: int
+    server: PortalServer, restart: Restart, clock: ManualClock, tmp_path: Path, seed: int
 ) -> None:
     random.seed(seed)  # the exporter's own jitter
     storm = Storm(server, restart, clock, random.Random(seed))
@@ -379,8 +394,11 @@ def test_a_day_of_all_faults_in_random_order(
     storm.blow(NOW + DAY)
 
     assert len({reason for reasons in storm.outcomes for reason in reasons}) >= 3
-    assert server.portal.most_refused[MEMBER] <= 3
+    assert server.portal.most_rejected[MEMBER] <= 4
     change(server, **WELL, pending=1)
+    # Four rejected sign-ins end all with the same password; who deletes the file gets one more.
+    for path in tmp_path.glob("sign-ins*"):
+        path.unlink()
     # Sign-ins may be paused for a day; by then a full refresh is due.
     clock.advance(DAY)
     exporter = restart()

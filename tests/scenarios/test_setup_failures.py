@@ -309,7 +309,7 @@ def test_rejected_sign_ins_add_up_over_commands(attempt: Try, portal: PortalServ
     assert [is_paused() for _ in range(3)] == [[False, False], [True, True], [True, True]]
     clock.advance(DAY)
     assert [is_paused() for _ in range(2)] == [[False, True], [True, True]]
-    assert portal.portal.most_refused["member@example.org"] == 3
+    assert portal.portal.most_rejected["member@example.org"] == 3
     assert attempt("check", login_to(portal)).code == 0
 
 
@@ -407,7 +407,7 @@ def test_no_password_is_too_hostile(
         monkeypatch.setenv("SMARTHUB_PASSWORD", password)
         assert attempt("check", login_to(server, password="another")).code == 0
         monkeypatch.delenv("SMARTHUB_PASSWORD")
-        assert not server.portal.most_refused
+        assert not server.portal.most_rejected
 
 
 @pytest.mark.parametrize("ending", ["", "/", "//", "/ui/", "/ui/#/login", "/ui/?x=1#/home", "/services/oauth/auth/v2"])

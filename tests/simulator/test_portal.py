@@ -82,7 +82,7 @@ def test_a_login_is_locked_after_five_rejected_sign_ins_in_a_row() -> None:
     for times in (4, 5):
         assert [member.sign_in(password="wrong") for _ in range(times)] == [FAILURE] * times
         assert (member.sign_in() == FAILURE) is (times == 5)
-    assert member.portal.most_refused == {NAME: 6}
+    assert member.portal.most_rejected == {NAME: 6}
     assert member.sign_in(userId=OTHER.username, password=OTHER.password)["status"] == "SUCCESS"
 
 
@@ -91,19 +91,23 @@ def test_a_login_is_locked_after_five_rejected_sign_ins_in_a_row() -> None:
     [
         (SignIn.FAILURE, 200, b'{"status": "FAILURE"', True),
         (SignIn.NO_TOKEN, 200, b'{"status": "LOCKED_OUT"', True),
+        (SignIn.NO_SESSION, 200, b'{"status": "SUCCESS"', True),
         (SignIn.STATUS_400, 400, b"", True),
         (SignIn.STATUS_401, 401, b"", True),
         (SignIn.SECOND_FACTOR, 500, b"Your data could not be verified", True),
-        (SignIn.STATUS_403, 403, b"The current user does not have access", False),
-        (SignIn.STATUS_500, 500, b"Internal error", False),
-        (SignIn.PAGE, 200, b"<!DOCTYPE html", False),
+        (SignIn.STATUS_403, 403, b"The current user does not have access", True),
+        (SignIn.STATUS_500, 500, b"Internal error", True),
+        (SignIn.REDIRECT, 302, b"", True),
+        (SignIn.PAGE, 200, b"<!DOCTYPE html", True),
+        (SignIn.DOWN, 200, b"<!DOCTYPE html", False),
+        (SignIn.STATUS_503, 503, b"<!DOCTYPE html", False),
     ],
 )
 def test_a_sign_in_fails_as_configured(how: SignIn, status: int, start: bytes, counts: bool) -> None:  # noqa: FBT001
     member = Member(sign_in=how)
     response = member.post_form(AUTH, userId=NAME, password=member.user.password)
     assert (response.status, response.body[: len(start)]) == (status, start)
-    assert b"SUCCESS" not in response.body
+    assert b"authorizationToken" not in response.body
     assert member.portal.rejected_sign_ins[NAME] == counts
 
 

@@ -19,7 +19,6 @@ import pytest
 
 from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
 from exporter.storage.location_entries import changes_of
-from exporter.storage.sign_ins import RejectedSignIns
 from exporter.storage.state import FILE, StateFile
 
 from ..support.worlds import DAY, NOW
@@ -75,11 +74,20 @@ def save(
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno >= logging.WARNING and record.name != "exporter.storage.sign_ins"
+    ]
 
 
 def modes(folder: Path) -> dict[str, str]:
-    return {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in folder.iterdir()}
+    return {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in others(folder)}
+
+
+def others(folder: Path) -> list[Path]:
+    """Return the files of a folder, without those of the sign-ins."""
+    return [path for path in folder.iterdir() if not path.name.startswith("sign-ins")]
 
 
 def one_meter(*intervals: Interval, days: tuple[Interval, ...] = (), number: str = "81001") -> Location:
@@ -155,24 +163,6 @@ def test_a_location_is_replaced_with_all_that_is_stored(open_state: OpenState) -
 
     assert open_state().locations() == [BARE, one_meter()]
     assert open_state().backfill_needed() == {HOUSE: 4 * DAY, BARN: 9 * DAY}
-
-
-def test_rejected_sign_ins_are_counted_by_configuration(open_state: OpenState) -> None:
-    state = open_state()
-    assert state.rejected_sign_ins("one") is None
-    state.count_rejected_sign_in("one", "late", 3000.5, "credentials")
-    state.count_rejected_sign_in("one", "early", 1000.5, "two_factor")
-    state.count_rejected_sign_in("one", "late", 4000.5, "permission")
-    state.count_rejected_sign_in("two", "late", 9000.5, "two_factor")
-
-    again = open_state()
-    assert again.rejected_sign_ins("one", "late") == RejectedSignIns(2, 4000.5, "permission")
-    assert again.rejected_sign_ins("two", "early") is None
-    # The reason is that of the newest rejection.
-    assert again.rejected_sign_ins("one") == RejectedSignIns(3, 4000.5, "permission")
-    again.forget_rejected_sign_ins("one")
-    assert open_state().rejected_sign_ins("one") is open_state().rejected_sign_ins("one", "late") is None
-    assert open_state().rejected_sign_ins("two") == RejectedSignIns(1, 9000.5, "two_factor")
 
 
 def test_contradicted_zones_are_kept_by_login_and_zone(open_state: OpenState) -> None:
@@ -324,9 +314,8 @@ def test_a_damaged_file_is_set_aside_for_a_fresh_one(
 
     assert state.locations() == []
     assert state.backfill_needed() == {}
-    assert state.rejected_sign_ins("one", "print") is None
     assert state.is_kept
-    (aside,) = (path for path in tmp_path.iterdir() if path.name != FILE)
+    (aside,) = (path for path in others(tmp_path) if path.name != FILE)
     assert aside.read_bytes() == content
     assert warnings(caplog) == [
         f"the state file {tmp_path / FILE} is damaged; renamed it to {aside.name} and starting fresh"
@@ -422,12 +411,11 @@ def use(folder: Path) -> str:
     said: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: said.append(str(record.args[1]))  # type: ignore[method-assign,index]
-    logging.getLogger("exporter").addHandler(handler)
+    logging.getLogger("exporter.storage.database").addHandler(handler)
     with closing(StateFile(folder)) as state:
         before = state.locations()
         save(state, FULL)
-        state.count_rejected_sign_in("one", "print", 1.0, "credentials")
-        works = FULL in state.locations() and state.rejected_sign_ins("one", "print") is not None
+        works = FULL in state.locations()
         return f"{len(before)} known, works: {works}, kept: {state.is_kept} ({'|'.join(said)})"
 
 
@@ -440,7 +428,6 @@ def test_a_file_that_is_harmed_while_open_does_no_harm(
     harm(tmp_path / FILE)
 
     state.changed_elsewhere()
-    state.rejected_sign_ins("one", "print")
     state.locations()
     save(state, BARE)
 
