@@ -58,7 +58,7 @@ def numbers(listing: Listing) -> list[str]:
 def test_user_data_is_enough(portal: PortalServer, listed: List) -> None:
     listing = listed(login_of(portal))
     assert (numbers(listing), listing.warning) == (["70001"], "")
-    assert portal.portal.calls == {("auth", 200): 1, ("user_data", 200): 1}
+    assert portal.portal.calls == {("two_factor", 200): 1, ("auth", 200): 1, ("user_data", 200): 1}
 
 
 @pytest.mark.parametrize("how", UNUSABLE)

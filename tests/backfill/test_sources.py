@@ -241,7 +241,7 @@ def test_finer_data_in_the_state_counts(
     portal = start_portal(SMALL)
     start_exporter(login_of(portal), folder=tmp_path).refresh()
     change(portal, hourly=Hourly.FAILED)
-    fresh = sources_of(login_of(portal))
+    fresh = sources_of(login_of(portal), folder=tmp_path / "fresh")
     (only,) = fresh.jobs(DAYS, frozenset())
     assert fresh.steps(only) == {"81001": 86400}
     with pytest.raises(ProtocolError):

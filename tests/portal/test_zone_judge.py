@@ -124,7 +124,7 @@ def test_login_without_intervals_is_not_searched(portal: PortalServer, opened: O
     assert polls(portal) == 0
 
 
-@pytest.mark.parametrize("trouble", [{"poll": Poll.STATUS_503}, {"sign_in": SignIn.STATUS_500}])
+@pytest.mark.parametrize("trouble", [{"poll": Poll.STATUS_503}, {"sign_in": SignIn.STATUS_503}])
 def test_zone_is_not_contradicted_before_the_search(
     portal: PortalServer, opened: Open, trouble: dict[str, object]
 ) -> None:

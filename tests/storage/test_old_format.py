@@ -143,4 +143,4 @@ def test_a_damaged_file_is_set_aside(old_file: sqlite3.Connection, tmp_path: Pat
         assert (state.locations(), state.backfill_needed(), state.chunks_done("task")) == ([], {}, [])
         assert state.is_kept
 
-    assert [path.name.split("-")[0] for path in sorted(tmp_path.iterdir())] == [FILE, f"{FILE}.damaged"]
+    assert [path.name.split("-")[0] for path in sorted(tmp_path.glob(f"{FILE}*"))] == [FILE, f"{FILE}.damaged"]
