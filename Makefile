@@ -4,6 +4,9 @@ PYTHON ?= python3
 ARGS ?=
 # Tests run in parallel; three on two cores, because those with real databases mostly wait.
 JOBS ?= 3
+# How many times as long `make fuzz` runs as the fuzz tests of `make test`, and its seed.
+TIMES ?= 20
+SEED ?= 1
 UV_VERSION := 0.13.9
 
 VENV := .venv
@@ -22,7 +25,7 @@ QUIET_INSTALL := install --quiet --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types unit benchmarks programs lock clean
+.PHONY: help demo test lint types unit fuzz benchmarks programs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -42,6 +45,9 @@ types: $(DEV_INSTALLED) ## mypy, strict
 
 unit: $(DEV_INSTALLED) ## the quick tests, under a minute: no other processes, nothing slow (ARGS="-k dst")
 	$(BIN)/python -m pytest -n $(JOBS) -m "not e2e and not process and not slow" $(ARGS)
+
+fuzz: $(DEV_INSTALLED) ## damaged answers, state files and requests, for minutes (TIMES=50 SEED=7)
+	FUZZ_TIMES=$(TIMES) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -n $(JOBS) --timeout 0 tests/fuzz $(ARGS)
 
 benchmarks: $(DEV_INSTALLED) programs ## measure speed and size
 	$(BIN)/python -m benchmarks $(ARGS)

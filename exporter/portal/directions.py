@@ -144,14 +144,11 @@ def resolve(channels: Sequence[tuple[Channel, Values]]) -> Energy:
     given = [(channel, values) for channel, values in channels if any(value is not None for value in values.values())]
 
     def of(*flows: Flow) -> dict[int, float] | None:
-        """Add up the channels of the first flow that has any, identical ones once."""
+        """Add up the channels of the first flow that has any."""
         for flow in flows:
-            different: list[Values] = []
-            for channel, values in given:
-                if channel.flow is flow and values not in different:
-                    different.append(values)
-            if different:
-                return total(different)
+            found = [values for channel, values in given if channel.flow is flow]
+            if found:
+                return total(found)
         return None
 
     usage, export, net = of(Flow.IMPORT, Flow.TOTAL), of(Flow.EXPORT), of(Flow.NET)
@@ -168,9 +165,16 @@ def resolve(channels: Sequence[tuple[Channel, Values]]) -> Energy:
 
 
 def total(several: Iterable[Values]) -> dict[int, float]:
-    """Add up values by their instant, without those that are missing."""
-    added: dict[int, float] = {}
+    """Add up values by their instant, without those that are missing; identical ones count once.
+
+    Portals repeat series, and repeated ones would double energy and cost (docs/portal.md, "Directions").
+    """
+    different: list[Values] = []
     for values in several:
+        if values not in different:
+            different.append(values)
+    added: dict[int, float] = {}
+    for values in different:
         for instant, value in values.items():
             if value is not None:
                 added[instant] = added.get(instant, 0.0) + value
