@@ -75,11 +75,11 @@ class Bench(Starter):
         self.vm.takes = lambda *_: True
         return program
 
-    def rows(self, table: str) -> int:
-        """Return the number of rows in a table of the state."""
+    def chunks(self) -> int:
+        """Return the number of finished chunks in the state."""
         with closing(sqlite3.connect(self.state)) as database:
             try:
-                return int(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+                return int(database.execute("SELECT count(*) FROM entry WHERE kind = 'chunk'").fetchone()[0])
             except sqlite3.OperationalError:
                 return 0
 
@@ -182,7 +182,7 @@ def test_a_dry_run_only_shows_the_plan(bench: Bench) -> None:
     assert (program.wait(), program.stderr) == (0, "")
     lines = program.stdout.splitlines()
     assert (len(lines), lines[-1]) == (4, "Dry run: nothing was changed.")
-    assert (polls(portal), bench.vm.count("/api/v1/import"), bench.rows("backfill")) == (0, 0, 0)
+    assert (polls(portal), bench.vm.count("/api/v1/import"), bench.chunks()) == (0, 0, 0)
 
 
 def test_days_count_back_from_today(bench: Bench) -> None:
@@ -239,7 +239,7 @@ def test_the_user_can_cancel_and_loses_nothing(bench: Bench, sit_down: Sit, answ
     assert typist.wait() == 1
     assert typist.stdout.splitlines()[-1] == "Cancelled before anything was sent."
     assert (polls(portal), bench.vm.count("/api/v1/import")) == before
-    assert bench.rows("backfill_done") == 1
+    assert bench.chunks() == 1
 
 
 def test_yes_skips_the_question_and_a_bar_is_shown(bench: Bench, sit_down: Sit) -> None:
@@ -268,10 +268,10 @@ def test_the_same_command_resumes_after_a_stop(bench: Bench, record: Record, num
     # Counted on arrival: the portal counts a request only when it is answered, perhaps after the stop.
     arrived = record(portal)
     program = bench.start("backfill", *YEAR)
-    program.wait_for(lambda: bench.state.exists() and bench.rows("backfill_done") >= 2, "two chunks to be done")
+    program.wait_for(lambda: bench.state.exists() and bench.chunks() >= 2, "two chunks to be done")
     code, _ = program.end(number)
     assert (code, program.stderr) == (3, AGAIN + shlex.join(YEAR) + "\n")
-    done = bench.rows("backfill_done")
+    done = bench.chunks()
     assert 2 <= done < 13
     assert f"\n{done} of 13 chunks done: " in program.stdout
     change(portal, latency=0.0)
@@ -283,7 +283,7 @@ def test_the_same_command_resumes_after_a_stop(bench: Bench, record: Record, num
     assert sum(call.path == POLL for call in arrived) == 1 + 13 - done
     assert f"  intervals   {366 * 24:,} ({done} chunks from an earlier run)\n" in again.stdout
     bench.assert_true(portal, "2024-01-01", "2025-01-01")
-    assert bench.rows("backfill") == 0
+    assert bench.chunks() == 0
 
 
 def test_chunks_before_a_failure_are_kept(bench: Bench) -> None:
@@ -376,7 +376,7 @@ def test_counted_days_resume_from_their_first_date(bench: Bench, days: tuple[str
     truth = portal.portal.almanac.intervals(METER, midnight(first.isoformat()), midnight("2100-01-01"))
     assert bench.held().keys() <= {each.end - 1 for each in truth}
     assert len(truth) - 1 <= len(bench.held()) <= len(truth)
-    assert bench.rows("backfill") == 0
+    assert bench.chunks() == 0
 
 
 def test_without_saved_state_it_starts_over(bench: Bench) -> None:
@@ -576,7 +576,7 @@ def test_a_rejected_login_does_not_stop_the_others(bench: Bench) -> None:
         reasons.append(lines[at + 1].removeprefix("  not done    "))
         assert f"  Note: {reasons[-1]}" in lines[:at]
         assert program.stderr.startswith("To start over, run: ")
-        assert (bench.rows("backfill"), len(bench.held("70002")), bench.held()) == (0, 71, {})
+        assert (bench.chunks(), len(bench.held("70002")), bench.held()) == (0, 71, {})
     assert reasons[0] == reasons[1] != reasons[2]
 
 
@@ -593,7 +593,7 @@ def test_a_missing_location_does_not_stop_the_others(bench: Bench) -> None:
     bench.configure([login(portal, UserSpec(), "farm", locations=places)])
     first = bench.backfill(*MARCH, code=3)
     assert "\n  not done    login farm does not see location 79999; " in first.stdout
-    assert bench.rows("backfill") == 0
+    assert bench.chunks() == 0
     before = polls(portal)
     change(portal, revisions=(Revision("81001", midnight("2024-03-10"), 0.0, 2.0),))
     second = bench.backfill(*MARCH, code=3)

@@ -115,6 +115,7 @@ def _state(truth: Truth) -> dict[Labels, list[Sample]]:
     constant: dict[Labels, float] = {
         _scraped("up", "smarthub_exporter"): 1,
         _scraped("up", "smarthub_intervals"): 0,
+        _scraped(families.STATE_KEPT.name): 0,
         _scraped(families.BUILD_INFO.name, version="1.2.3", pythonversion="3.11.9"): 1,
         _meter(families.LATEST_END.name, "99999", portal="other"): NOW.timestamp() - 100 * 3600,
         _location(families.BACKFILL_NEEDED.name, "79999", portal="other"): instant("2024-11-02"),
@@ -300,6 +301,7 @@ TROUBLES = {
     "SmartHubRefreshFailing": {("login", "down")},
     "SmartHubIntervalsNotScraped": {("job", "smarthub_intervals"), ("instance", "exporter:10058")},
     "SmartHubTimezoneMismatch": {("login", "down")},
+    "SmartHubStateNotKept": {("instance", "exporter:10058")},
     "SmartHubBackfillNeeded": {("location", "79999")},
     "SmartHubUnusualUsage": {("meter", "99999")},
 }
@@ -671,6 +673,7 @@ def test_vmalert_and_prometheus_send_the_same_alerts(services: Services, tmp_pat
         _scraped(families.LAST_SUCCESS.name, login="novec"): 0.0,
         _scraped(families.FAILURES.name, login="novec", reason="credentials"): 0.0,
         _scraped(families.TIMEZONE_MISMATCH.name, login="novec"): 1.0,
+        _scraped(families.STATE_KEPT.name): 0.0,
         _location(families.BACKFILL_NEEDED.name, "70001"): instant("2025-11-02"),
         _meter(families.LATEST_END.name, "80001"): now - 100 * 3600 - 1900,
         _scraped("up", "smarthub_intervals"): 0.0,
