@@ -19,7 +19,8 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from exporter.clock import SystemClock
-from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.intervals.samples import version
 from exporter.metrics.endpoint import MetricsEndpoint
 from exporter.metrics.exposition import Format, render
@@ -91,7 +92,7 @@ def made_up(count: int) -> Snapshot:
             for end in range(last - WINDOW + 900, last + 1, 900)
         )
         key = LocationKey("novec", "55001", f"7{number:04}")
-        locations[key] = Location(key, "", "America/New_York", (Meter(MeterInfo(f"8{number:04}"), intervals),))
+        locations[key] = Location(key, "", "America/New_York", (Meter.of(MeterInfo(f"8{number:04}"), intervals),))
     return Snapshot(locations)
 
 

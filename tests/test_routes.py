@@ -7,7 +7,8 @@ import pytest
 import requests
 
 from exporter import __version__
-from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.refresh.status import Failure, FailureKind, LocationStatus, LoginStatus
 from exporter.routes import Pages
@@ -20,7 +21,9 @@ from .support.html import all_of, one, parsed, sections, words
 
 T = 1_795_001_400  # 2026-11-18 11:30 UTC
 KEY = LocationKey("novec", "55001", "70001")
-METERED = Location(KEY, "Farm house", "America/New_York", (Meter(MeterInfo("81001"), (Interval(T - 900, T, 0.2, 1),)),))
+METERED = Location(
+    KEY, "Farm house", "America/New_York", (Meter.of(MeterInfo("81001"), (Interval(T - 900, T, 0.2, 1),)),)
+)
 
 
 class Site:
@@ -89,7 +92,7 @@ def test_the_exporter_is_ready_once_it_has_data(known: dict[str, Any]) -> None:
 
 def test_an_exporter_that_is_not_ready_says_why(site: Site) -> None:
     # A location without intervals does not count as data.
-    site.store.snapshot = Snapshot({KEY: Location(KEY, meters=(Meter(MeterInfo("81001")),))})
+    site.store.snapshot = Snapshot({KEY: Location(KEY, meters=(Meter.of(MeterInfo("81001")),))})
     site.refresher.given = {
         each: login(up=False, message=each[:3], _70001=False) for each in ("one", "other", "one more")
     }

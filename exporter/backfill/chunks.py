@@ -1,8 +1,10 @@
 """Build chunks from fetched data, with the versions known to the state."""
 
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
+from ..intervals.columns import Intervals, Quantity, joined
 from ..intervals.model import Location, Meter
 from ..intervals.submeters import submeters_of
 from ..intervals.updates import update_meter
@@ -37,30 +39,38 @@ def build_chunk(
     first = max(fetched.start, keep_from)
     meters = []
     for each in given_meters:
-        older = replace(each, readings=tuple(one for one in each.readings if one.end <= keep_from))
+        older = replace(each, readings=each.readings.select([end <= keep_from for end in each.readings.ends()]))
         newer = recent.get(each.info.number, Meter(each.info))
         # Other days may show that the meter exports: docs/samples.md, "Usage and export"
         meter = update_meter(Meter(newer.info), older, job.wall, now=now, keep_from=fetched.start).meter
-        given = {reading.start for reading in each.readings}
+        given = set(each.readings.starts)
         # A state that was not updated for a while still holds old values, which must not be written again.
-        intervals = [
-            one for one in newer.intervals if one.start in given and first <= one.start and one.end <= fetched.end
-        ]
-        days = [one for one in newer.days if first <= one.start and one.end <= fetched.end]
+        recent_intervals = _inside(newer.intervals, first, fetched.end)
+        intervals = recent_intervals.select([start in given for start in recent_intervals.starts])
         info = replace(each.info, exports=meter.info.exports)
-        meters.append(Meter(info, (*meter.intervals, *intervals), (*meter.days, *days)))
+        days = _inside(newer.days, first, fetched.end)
+        meters.append(Meter(info, joined((meter.intervals, intervals)), joined((meter.days, days))))
     return Chunk(job.key, job.wall.zone, fetched.start, fetched.end, tuple(meters), fetched.series)
+
+
+def _inside(intervals: Intervals, start: int, end: int) -> Intervals:
+    started = intervals.between(start, end)
+    return started.select([each <= end for each in started.ends()])
 
 
 def totals_of(chunk: Chunk) -> Totals:
     """Count the intervals of a chunk and add them up, those of sub-meters only as part of their parent."""
     submeters = submeters_of(chunk.meters)
-    every = [each for meter in chunk.meters if meter.info.number not in submeters for each in meter.intervals]
+    every = [meter.intervals for meter in chunk.meters if meter.info.number not in submeters]
+
+    def total(columns: Iterable[Quantity]) -> float:
+        return math.fsum(value for column in columns for value in column.values if not math.isnan(value))
+
     return Totals(
         sum(len(meter.intervals) for meter in chunk.meters),
-        sum(each.usage or 0.0 for each in every),
-        sum(each.export or 0.0 for each in every),
-        sum(each.cost or 0.0 for each in every),
+        total(each.usage for each in every),
+        total(each.export for each in every),
+        total(each.cost for each in every),
     )
 
 

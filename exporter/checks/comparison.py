@@ -54,10 +54,11 @@ class PortalValues:
             steps[meter.info.number] = meter.info.step
             for each in TIMESTAMPED:
                 labels = {"__name__": each.family.name, **asdict(key), "meter": meter.info.number}
-                for period, value, stamp in each.samples(meter):
-                    end = ceil(stamp / 1000)
-                    if since < end <= until:
-                        values[series_of({**labels, "period": period})][end] = value
+                for period, samples in each.samples(meter).items():
+                    own = values[series_of({**labels, "period": period})]
+                    for stamp, value in zip(*samples, strict=True):
+                        if since < (end := ceil(stamp / 1000)) <= until:
+                            own[end] = value
         return cls(key, since, until, steps, values, frozenset(midnights))
 
     @property

@@ -56,7 +56,7 @@ def _settled(look: LookAround, survey: LocationSurvey, wall: WallClock, now: int
 
 
 def _until(meter: Meter, end: int) -> Meter:
-    intervals, days = (tuple(each for each in part if each.end <= end) for part in (meter.intervals, meter.days))
+    intervals, days = (part.select([each <= end for each in part.ends()]) for part in (meter.intervals, meter.days))
     return replace(meter, intervals=intervals, days=days)
 
 

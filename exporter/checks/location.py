@@ -8,7 +8,8 @@ from ..discovery.describe import location_text, resolution_text, submeter_text, 
 from ..discovery.survey import LocationSurvey, Surveyor
 from ..errors import PortalError
 from ..formatting import counted, length, local_date, local_time
-from ..intervals.model import DAILY, Interval, Meter, Reading
+from ..intervals.interval import Interval
+from ..intervals.model import DAILY, Meter
 from ..intervals.submeters import submeters_of
 from ..portal.directions import GUESSES
 from ..portal.walltime import WallClock
@@ -79,7 +80,7 @@ def _day_totals(
         if meters:
             yield skipped("day totals", "no full day yet")
         return
-    figures: Mapping[str, Mapping[int, Reading]] | None = None
+    figures: Mapping[str, Mapping[int, Interval]] | None = None
     try:
         figures = surveyor.daily_figures(survey)
     except PortalError as error:
@@ -96,7 +97,7 @@ def _day_totals(
 
 
 def _incomplete_days(
-    meter: Meter, figures: Mapping[int, Reading], past: Sequence[int], wall: WallClock, connected: int | None
+    meter: Meter, figures: Mapping[int, Interval], past: Sequence[int], wall: WallClock, connected: int | None
 ) -> list[int]:
     """Return the starts of past days that lack intervals although later days have some.
 
@@ -124,7 +125,7 @@ def _incomplete_finding(meter: Meter, incomplete: Sequence[int], days: int, zone
     return warning("day totals", text, advice)
 
 
-def _compared(meter: Meter, figures: Mapping[int, Reading], zone: ZoneInfo) -> Finding:
+def _compared(meter: Meter, figures: Mapping[int, Interval], zone: ZoneInfo) -> Finding:
     number = meter.info.number
     derives = "NET" in meter.info.flows and len(meter.info.flows) == 2  # noqa: PLR2004 - the other direction
     tolerance = _ROUNDING * (DAILY / max(meter.info.step, 1) + 1) * (_DERIVING if derives else 1)
@@ -150,7 +151,7 @@ def _compared(meter: Meter, figures: Mapping[int, Reading], zone: ZoneInfo) -> F
     return warning("day totals", text, advice)
 
 
-def _figures_of(day: Interval | Reading, meter: Meter) -> tuple[float | None, float | None]:
+def _figures_of(day: Interval, meter: Meter) -> tuple[float | None, float | None]:
     """Return kWh used and exported on a day; only their difference if the portal nets them over the day too."""
     has_only_net = "NET" in meter.info.flows and {"NET", *GUESSES}.issuperset(meter.info.flows)
     nets = meter.info.exports and (meter.info.signed or has_only_net)

@@ -1,9 +1,9 @@
 """What a database holds of one location: its values, and the signs of common mistakes."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import gcd
 
 from ..databases.victoriametrics import StoredSeries
 from ..formatting import counted
@@ -74,11 +74,11 @@ def collect_stored(parts: Iterable[StoredSeries], steps: Mapping[str, int]) -> S
     repeated: set[tuple[Labels, int]] = set()
     for part in parts:
         # UTC offsets are multiples of 15 minutes, so hours and days can end on any quarter hour.
-        grid = gcd(steps.get(part.labels.get("meter", ""), _FINEST), _QUARTER)
+        grid = math.gcd(steps.get(part.labels.get("meter", ""), _FINEST), _QUARTER)
         labels = tuple(sorted(part.labels.items()))
         own = newest[labels]
-        for stamp, value in part.samples:
-            if value is None:
+        for stamp, value in zip(part.stamps, part.values, strict=True):
+            if math.isnan(value):
                 stale += 1
                 continue
             samples += 1

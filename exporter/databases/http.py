@@ -161,10 +161,10 @@ class DatabaseHttp:
             raise self.target.error(
                 "returned a web page instead of data", f"check that {self.target.key} is the address of the database"
             )
-        return self._taken(response.body, take)
+        return self._taken(response.body, lambda body: take(json.loads(body)))
 
-    def json_lines(self, path: str, params: Mapping[str, str], take: Callable[[Json], _Taken]) -> Iterator[_Taken]:
-        """Do the same for a response of any length with JSON on each line.
+    def lines(self, path: str, params: Mapping[str, str], take: Callable[[bytes], _Taken]) -> Iterator[_Taken]:
+        """Do the same for each line of a response of any length; `take` also decodes it.
 
         Raises DatabaseError.
         """
@@ -172,9 +172,9 @@ class DatabaseHttp:
             for line in self._client.lines(response):
                 yield self._taken(line, take)
 
-    def _taken(self, body: bytes, take: Callable[[Json], _Taken]) -> _Taken:
+    def _taken(self, body: bytes, take: Callable[[bytes], _Taken]) -> _Taken:
         try:
-            return take(json.loads(body))
+            return take(body)
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             what = ": ".join(filter(None, (counted(len(body), "byte"), self.target.quoted(body))))
             raise self.target.error(f"returned an unexpected response ({what})", f"check {self.target.key}") from None

@@ -1,9 +1,10 @@
 """Client of InfluxDB 1.x and 2, and of VictoriaMetrics by their protocol."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
-from math import nan
+from math import isnan, nan
 from typing import Self
 
 from ..config import InfluxDBConfig
@@ -158,7 +159,7 @@ class InfluxDB:
         query = f'SELECT {fields} FROM "{MEASUREMENT}" WHERE time >= {start}s AND time < {end}s{conditions} GROUP BY *'  # noqa: S608
         # In chunks, since a server may cut off results longer than its max-row-limit otherwise.
         params = {**self._place, "q": query, "epoch": "s", "chunked": "true", "chunk_size": _ROWS_PER_LINE}
-        for told, parts in self.api.json_lines("/query", params, _answered):
+        for told, parts in self.api.lines("/query", params, lambda line: _answered(json.loads(line))):
             if told is not None:
                 said = self.api.target.quoted(told)
                 raise self.api.target.error(
@@ -180,8 +181,8 @@ class InfluxDB:
             field = names[labels.pop("__name__")]
             labels.pop("db", None)
             points = found.setdefault(tuple(sorted(labels.items())), {})
-            for stamp, value in part.samples:
-                if value is not None and stamp % 1000 == 0:
+            for stamp, value in zip(part.stamps, part.values, strict=True):
+                if not isnan(value) and stamp % 1000 == 0:
                     fields = list(points.get(stamp // 1000, (None,) * len(FIELDS)))
                     # Of different copies, queries see one or the other: docs/samples.md, "Corrections"
                     fields[field] = value if fields[field] in (None, value) else nan

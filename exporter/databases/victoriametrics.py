@@ -3,11 +3,14 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
+
+import msgspec
 
 from ..config import VictoriaMetricsConfig
 from ..errors import DatabaseError
@@ -29,12 +32,12 @@ _FLAG = re.compile(r"--?([\w.]+)=(.*)")
 class StoredSeries:
     """Some samples of one series; long series come in several parts.
 
-    `labels` include `__name__`. `samples` have a timestamp in ms and a value, which is None for a stale marker:
-    docs/samples.md, "Stale markers".
+    `labels` include `__name__`. `stamps` are in ms. A value of NaN is a stale marker: docs/samples.md, "Stale markers".
     """
 
     labels: Mapping[str, str]
-    samples: tuple[tuple[int, float | None], ...]
+    stamps: Sequence[int]
+    values: Sequence[float]
 
 
 class VictoriaMetrics:
@@ -105,8 +108,8 @@ class VictoriaMetrics:
         }
         if raw:
             params["reduce_mem_usage"] = "1"
-        for found in self.reading.json_lines("/api/v1/export", params, partial(_series, start_ms, end_ms)):
-            if found.samples:
+        for found in self.reading.lines("/api/v1/export", params, partial(_series, start_ms, end_ms)):
+            if found.stamps:
                 yield found
 
     def flags(self) -> Mapping[str, str] | None:
@@ -154,19 +157,26 @@ def _instant(answer: Json) -> list[tuple[Mapping[str, str], float]]:
     return [(dict(each["metric"]), float(each["value"][1])) for each in data["result"]]
 
 
-def _series(start_ms: int, end_ms: int, line: Json) -> StoredSeries:
-    values = [value if type(value) is float and value == value else _value(value) for value in line["values"]]  # noqa: PLR0124 - NaN
-    samples = zip(line["timestamps"], values, strict=True)
-    return StoredSeries(dict(line["metric"]), tuple(sample for sample in samples if start_ms <= sample[0] <= end_ms))
+class _Line(msgspec.Struct):
+    metric: dict[str, str]
+    values: list[float | str | None]
+    timestamps: list[int]
 
 
-def _value(value: Json) -> float | None:
-    """Read an exported value.
+_LINE = msgspec.json.Decoder(_Line)
 
-    A stale marker is null, or NaN at the beginning of a line; both become None.
-    """
-    number = math.nan if value is None else float(value)
-    return None if math.isnan(number) else number
+
+def _series(start_ms: int, end_ms: int, line: bytes) -> StoredSeries:
+    try:
+        read = _LINE.decode(line)
+    except msgspec.DecodeError:  # JSON has no NaN
+        read = _Line(**json.loads(line))
+    # A stale marker is null, or NaN at the beginning of a line.
+    values = [math.nan if value is None else float(value) for value in read.values]
+    if len(values) != len(read.timestamps):
+        raise ValueError
+    first, last = bisect_left(read.timestamps, start_ms), bisect_right(read.timestamps, end_ms)
+    return StoredSeries(read.metric, read.timestamps[first:last], values[first:last])
 
 
 def _unquoted(value: str) -> str:

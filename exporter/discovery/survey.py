@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from ..clock import Clock
 from ..errors import PendingError, PortalError, ProtocolError
-from ..intervals.model import DAILY, Meter, Reading
+from ..intervals.interval import Interval
+from ..intervals.model import DAILY, Meter
 from ..intervals.updates import update_meter
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
@@ -75,7 +76,7 @@ class Surveyor:
             survey = self._with_months(survey)
         return survey
 
-    def daily_figures(self, survey: LocationSurvey) -> Mapping[str, Mapping[int, Reading]]:
+    def daily_figures(self, survey: LocationSurvey) -> Mapping[str, Mapping[int, Interval]]:
         """Return the portal's own daily figures of a survey, by meter and start of the day. Raises PortalError."""
         fetched = self._fetch(survey.location, survey.days, survey.meters)
         if fetched.error is not None:

@@ -1,13 +1,14 @@
 """Totals of full local days (docs/samples.md, "Intervals and days")."""
 
 import math
-from bisect import bisect_left
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from .model import Interval, Reading
+from .columns import Intervals, Quantity
+from .interval import Reading
 from .samples import amount
 
 
@@ -34,25 +35,41 @@ class Calendar(Protocol):
         ...
 
 
-def full_days(intervals: Mapping[int, Interval], changed: Iterable[int], calendar: Calendar) -> Iterator[Reading]:
-    """Yield the totals of the days with a changed interval; None if a day is not full.
+def full_days(intervals: Intervals, changed: Iterable[int], calendar: Calendar) -> Intervals:
+    """Return the totals of the days with a changed interval, as readings; a day that is not full has no values.
 
-    intervals: All known intervals of a meter, by start. changed: The starts of the changed ones.
+    intervals: All known intervals of a meter. changed: The starts of the changed ones, sorted.
     """
-    starts = sorted(intervals)
-    for day in sorted({calendar.day(instant) for instant in changed}):
-        first, last = bisect_left(starts, day.start), bisect_left(starts, day.end)
-        yield _total(day, [intervals[start] for start in starts[first:last]], calendar)
+    totals: list[Reading] = []
+    day = Day(0, 0)
+    for instant in changed:
+        if instant >= day.end:
+            day = calendar.day(instant)
+            inside = intervals.between(day.start, day.end)
+            if inside:  # a changed interval may have been replaced by one that starts on another day
+                totals.append(_total(day, inside, calendar))
+    return Intervals.of_readings(totals)
 
 
-def _total(day: Day, intervals: list[Interval], calendar: Calendar) -> Reading:
+def _total(day: Day, inside: Intervals, calendar: Calendar) -> Reading:
     # The most common length; the shortest if several are equally common.
-    ((step, _),) = Counter(sorted(each.end - each.start for each in intervals)).most_common(1)
+    ((step, _),) = Counter(sorted(inside.lengths)).most_common(1)
+    if inside.starts == array("q", range(day.start, day.end, step)):
+        usage, export, cost = (_sum(quantity.values) for quantity in inside.quantities())
+        return Reading(day.start, day.end, usage, export, cost)
     grid = calendar.grid(day, step)
 
-    def total(name: str) -> float | None:
-        values = {each.start: value for each in intervals if (value := getattr(each, name)) is not None}
-        is_full = all(any(instant in values for instant in wall_time) for wall_time in grid)
-        return amount(math.fsum(values.values())) if is_full else None
+    def total(quantity: Quantity) -> float | None:
+        known = {
+            start: value for start, value in zip(inside.starts, quantity.values, strict=True) if not math.isnan(value)
+        }
+        is_full = all(any(instant in known for instant in wall_time) for wall_time in grid)
+        return _sum(known.values()) if is_full else None
 
-    return Reading(day.start, day.end, total("usage"), total("export"), total("cost"))
+    return Reading(day.start, day.end, total(inside.usage), total(inside.export), total(inside.cost))
+
+
+def _sum(values: Iterable[float]) -> float | None:
+    """Return the exact sum; None if a value is missing."""
+    total = math.fsum(values)
+    return None if math.isnan(total) else amount(total)

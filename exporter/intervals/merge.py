@@ -4,47 +4,149 @@ Energy is in kWh, money in USD, times in seconds UTC. A reading is what the port
 readings become intervals, in which each value has a version (docs/samples.md, "Timestamps and versions").
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from itertools import chain
+import math
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from .model import Change, Interval, Reading
+from .columns import Intervals, Period, Quantity, Whole, joined, starts_column
+from .interval import Change, Interval, Reading
 from .samples import amount, newer_version, version
 
 PLACEHOLDER_AGE = 48 * 3600
 
 
-def merge(
-    known: Mapping[int, Interval], readings: Iterable[Reading], *, now: float, hold_zeros: bool = True
-) -> tuple[dict[int, Interval], list[Change]]:
-    """Return known intervals merged with readings, by start, and the changes.
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merge made.
+
+    added: The starts of new intervals that overlap none. changes: All other changes.
+    """
+
+    intervals: Intervals
+    added: Whole
+    changes: tuple[Change, ...] = ()
+
+    def changed_starts(self) -> list[int]:
+        """Return the starts of all intervals that changed or are new."""
+        return sorted({*self.added, *(change.after.start for change in self.changes)})
+
+
+def merge(known: Intervals, readings: Intervals, *, now: float, hold_zeros: bool = True) -> Merged:
+    """Return known intervals merged with readings.
 
     A new value replaces the old one with a later version; a value that the portal withdraws keeps its last state.
-    Intervals that have not ended yet are skipped. If a meter's resolution changes, new intervals replace the known ones
+    Readings that have not ended yet are skipped. If a meter's resolution changes, new intervals replace the known ones
     that they overlap, so that no energy counts twice.
 
     hold_zeros: Zeros at the very end are held back as placeholders until something follows or they are 48 hours old
     (docs/samples.md, "Intervals and days"). Off for day totals and for a chunk of history, which has no such end.
     """
-    ended = {reading.start: reading for reading in readings if reading.end <= now}
-    last_energy = _last_energy(known, ended) if hold_zeros else None
+    readings = readings.select([end <= now for end in readings.ends()])
+    if hold_zeros:
+        readings = _without_placeholders(known, readings, now)
+    if not readings:
+        return Merged(known, starts_column())
+    first, last = _overlap(known, readings.starts[0], max(readings.ends()))
+    middle = known.cut(first, last)
+    if not middle:
+        added = _fresh(readings, now)
+        return Merged(joined((known.cut(0, first), added, known.cut(first, len(known)))), added.starts)
+    # Only readings that meet known intervals are looked at one by one.
+    begin, end = _overlap(readings, middle.starts[0], middle.starts[-1] + middle.lengths[-1])
+    merged, changes = _merge_each({each.start: each for each in middle}, readings.cut(begin, end).readings(), now=now)
+    older, newer = _fresh(readings.cut(0, begin), now), _fresh(readings.cut(end, len(readings)), now)
+    if not (changes or older or newer):
+        return Merged(known, starts_column())
+    parts = known.cut(0, first), older, Intervals.of(merged), newer, known.cut(last, len(known))
+    return Merged(joined(parts), older.starts + newer.starts, tuple(changes))
+
+
+def _overlap(known: Intervals, start: int, end: int) -> tuple[int, int]:
+    """Return the positions of the intervals that overlap a time."""
+    first = bisect_left(known.starts, start)
+    if first and known.starts[first - 1] + known.lengths[first - 1] > start:
+        first -= 1
+    return first, bisect_left(known.starts, end)
+
+
+def _fresh(readings: Intervals, now: float) -> Intervals:
+    """Return readings of which nothing was known as intervals."""
+    if not readings:
+        return readings
+    periods = _without_zeros(readings.periods)
+    missing = [quantity.is_missing() for quantity in (readings.usage, readings.export, readings.cost)]
+    if any(missing[0]):
+        known = {start for period in periods for start in period.starts}
+        keep = [not all(flags) or start in known for start, *flags in zip(readings.starts, *missing, strict=True)]
+        if not all(keep):
+            return _fresh(replace(readings, periods=periods).select(keep), now)
+    versions = versions_at(readings.ends(), now)
+
+    def versioned(quantity: Quantity, flags: list[bool]) -> Quantity:
+        if not any(flags):
+            return Quantity(quantity.values, versions)
+        return Quantity(
+            quantity.values, array("H", [0 if flag else k for flag, k in zip(flags, versions, strict=True)])
+        )
+
+    at = dict(zip(readings.starts, versions, strict=True)) if periods else {}
+    return Intervals(
+        readings.starts,
+        readings.lengths,
+        versioned(readings.usage, missing[0]),
+        versioned(readings.export, missing[1]),
+        versioned(readings.cost, missing[2]),
+        tuple(
+            Period(each.name, each.starts, each.values, array("H", [at[start] for start in each.starts]))
+            for each in periods
+        ),
+    )
+
+
+def _without_zeros(periods: Sequence[Period]) -> tuple[Period, ...]:
+    """Drop zeros where another rate period has the energy (docs/samples.md, "Rate periods")."""
+    used = {start for each in periods for start, kwh in zip(each.starts, each.values, strict=True) if kwh}
+    kept = (
+        each.select([kwh != 0 or start not in used for start, kwh in zip(each.starts, each.values, strict=True)])
+        for each in periods
+    )
+    return tuple(each for each in kept if each.starts)
+
+
+def versions_at(ends: Sequence[int], now: float) -> Whole:
+    """Return the version of values that are first seen now, for ends in order.
+
+    Few versions differ, so their borders are found by bisection.
+    """
+    versions = array("H")
+    while len(versions) < len(ends):
+        first = len(versions)
+        k = version(ends[first], now)
+        last = bisect_right(ends, -k, first, key=lambda end: -version(end, now))
+        versions += array("H", [k]) * (last - first)
+    return versions
+
+
+def _merge_each(
+    known: Mapping[int, Interval], readings: Iterable[Reading], *, now: float
+) -> tuple[list[Interval], list[Change]]:
+    """Merge intervals and readings that overlap: return all intervals, and the changes."""
     merged = dict(known)
     starts = sorted(known)
     changes: list[Change] = []
-    for start, reading in sorted(ended.items()):
-        if last_energy is not None and start > last_energy and _is_placeholder(reading, now):
-            continue
-        before = known.get(start)
+    for reading in readings:
+        before = known.get(reading.start)
         replaced = [] if before and before.end == reading.end else _overlapped(starts, known, reading)
         after = _merge_interval(before, reading, now, replaced)
         if after != before and after is not None:
             for each in replaced:
                 if merged.get(each.start) is each:
                     del merged[each.start]
-            merged[start] = after
+            merged[reading.start] = after
             changes.append(Change(before, after))
-    return merged, changes
+    return [merged[start] for start in sorted(merged)], changes
 
 
 def _overlapped(starts: Sequence[int], known: Mapping[int, Interval], reading: Reading) -> list[Interval]:
@@ -55,12 +157,24 @@ def _overlapped(starts: Sequence[int], known: Mapping[int, Interval], reading: R
     return [known[start] for start in starts[first : bisect_left(starts, reading.end)]]
 
 
-def _last_energy(known: Mapping[int, Interval], readings: Mapping[int, Reading]) -> int:
-    """Return the start of the newest interval with energy; readings take precedence."""
-    zeros = {start for start, reading in readings.items() if reading.is_zero}
-    everything = chain[Interval | Reading](known.values(), readings.values())
-    with_energy = {each.start for each in everything if each.usage or each.export}
-    return max(with_energy - zeros, default=-1)
+def _without_placeholders(known: Intervals, readings: Intervals, now: float) -> Intervals:
+    """Hold back zeros after the newest energy until they are 48 hours old."""
+    newest = _newest_energy(readings)
+    later = readings.between(newest + 1, math.inf).readings()
+    zeros = {each.start for each in later if each.is_zero}
+    newest = max(newest, _newest_energy(known, zeros))
+    held = {each.start for each in later if each.start > newest and _is_placeholder(each, now)}
+    return readings.select([start not in held for start in readings.starts]) if held else readings
+
+
+def _newest_energy(intervals: Intervals, zeros: Container[int] = ()) -> int:
+    """Return the start of the newest interval with energy, except those that are zero now; -1 if there is none."""
+    backwards = slice(None, None, -1)
+    columns = intervals.starts[backwards], intervals.usage.values[backwards], intervals.export.values[backwards]
+    for start, usage, export in zip(*columns, strict=True):
+        if (usage > 0 or export > 0) and start not in zeros:
+            return start
+    return -1
 
 
 def _is_placeholder(reading: Reading, now: float) -> bool:

@@ -1,12 +1,14 @@
-"""Data types: readings, intervals, meters, locations, and their snapshot.
+"""Data types: meters, locations, and their snapshot.
 
 Energy in kWh, money in USD, times in seconds UTC.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
-from .samples import watts
+from .columns import NOTHING, Intervals
+from .interval import Interval
 
 DAILY = 86400
 
@@ -32,56 +34,6 @@ class MeterInfo:
     parents: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One interval as the portal reports it now; None if it reports no value."""
-
-    start: int
-    end: int
-    usage: float | None = None
-    export: float | None = None
-    cost: float | None = None
-    periods: tuple[tuple[str, float], ...] = ()
-
-    @property
-    def is_zero(self) -> bool:
-        """Whether every energy value it has is 0, perhaps only as a placeholder."""
-        return 0 in (self.usage, self.export) and not self.usage and not self.export
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """One interval, or one full local day, as it is served: values with versions."""
-
-    start: int
-    end: int
-    usage: float | None = None
-    usage_k: int = 0
-    export: float | None = None
-    export_k: int = 0
-    cost: float | None = None
-    cost_k: int = 0
-    periods: tuple[tuple[str, float, int], ...] = ()
-
-    @property
-    def has_energy(self) -> bool:
-        """Whether there is a value for usage or export, even if it is 0."""
-        return self.usage is not None or self.export is not None
-
-    @property
-    def watts(self) -> float | None:
-        """The average power of the usage in W."""
-        return None if self.usage is None else watts(self.usage, self.end - self.start)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """An interval that a merge changed; `before` is None if it is new."""
-
-    before: Interval | None
-    after: Interval
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class LocationKey:
     """The identity of a service location: the labels of all its data."""
@@ -100,8 +52,13 @@ class Meter:
     """A meter with its intervals and full local days, each sorted by time."""
 
     info: MeterInfo
-    intervals: tuple[Interval, ...] = ()
-    days: tuple[Interval, ...] = ()
+    intervals: Intervals = NOTHING
+    days: Intervals = NOTHING
+
+    @classmethod
+    def of(cls, info: MeterInfo, intervals: Iterable[Interval] = (), days: Iterable[Interval] = ()) -> Self:
+        """Return a meter with intervals and days that are given one by one, each sorted by time."""
+        return cls(info, Intervals.of(intervals), Intervals.of(days))
 
     @property
     def latest(self) -> Interval | None:

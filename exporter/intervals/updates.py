@@ -1,14 +1,17 @@
 """Merge a fetch into one meter, with its day totals and late changes."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from .columns import Intervals, Quantity, readings_column
 from .days import Calendar, full_days
-from .merge import merge, with_later_versions
-from .model import Change, Interval, Meter, MeterInfo, Reading
-from .samples import version
+from .interval import Change
+from .merge import merge, versions_at, with_later_versions
+from .model import Meter, MeterInfo
 
 _REVISION = 0.001  # kWh; smaller differences come from rounding
 
@@ -22,7 +25,7 @@ class FetchedMeter(Protocol):
         ...
 
     @property
-    def readings(self) -> Sequence[Reading]:
+    def readings(self) -> Intervals:
         """The readings of the meter."""
         ...
 
@@ -31,16 +34,15 @@ class FetchedMeter(Protocol):
 class MeterUpdate:
     """A meter after a merge, and what changed in it.
 
-    changes: Changed intervals. days: Changed day totals. dropped: Starts of intervals that others replaced.
-    late: Changed intervals that were known before or follow a known one. A database that was scraped all along misses
-    them once they have left the window.
+    newest: End of the newest interval that changed or is new; 0 if none did. revised: Changes of intervals that were
+    known before. late: Start and end of changed intervals that were known before or follow a known one, and whether
+    they were known. A database that was scraped all along misses them once they have left the window.
     """
 
     meter: Meter
-    changes: tuple[Change, ...]
-    days: tuple[Change, ...]
-    dropped: tuple[int, ...]
-    late: tuple[Change, ...]
+    newest: int = 0
+    revised: Sequence[Change] = ()
+    late: Sequence[tuple[int, int, bool]] = ()
 
 
 def update_meter(
@@ -51,23 +53,27 @@ def update_meter(
     now: Seconds UTC. keep_from: Intervals that ended before it are dropped.
     """
     before = before or Meter(fetched.info)
-    known = {interval.start: interval for interval in before.intervals}
-    known_days = {day.start: day for day in before.days}
     info = _joined(before.info, fetched.info)
-    readings = [reading for reading in fetched.readings if reading.end > keep_from]
-    changes: list[Change] = []
-    if info.signed:
-        readings, changes = _with_export(readings, known, now) if info.exports else (_without_export(readings), [])
-    known.update({change.after.start: change.after for change in changes})
-    merged, merged_changes = merge(known, readings, now=now)
-    changes += merged_changes
-    totals = full_days(merged, [change.after.start for change in changes], calendar)
-    days, day_changes = merge(known_days, totals, now=now, hold_zeros=False)
-    oldest = min(known, default=math.inf)
-    late = [change for change in changes if change.before or change.after.start > oldest]
-    meter = Meter(info, *(tuple(each[start] for start in sorted(each)) for each in (merged, days)))
-    dropped = tuple(known.keys() - merged.keys())
-    return MeterUpdate(drop_before(meter, keep_from), tuple(changes), tuple(day_changes), dropped, tuple(late))
+    known, readings, filled = before.intervals, _after(fetched.readings, keep_from), list[int]()
+    if info.signed and info.exports:
+        readings, _ = _with_export(readings, now)
+        known, filled = _with_export(known, now)
+    elif info.signed:  # negative usage that is too small to show that a meter exports
+        readings = replace(readings, export=readings_column(None if kwh else kwh for kwh in readings.export.values))
+    merged = merge(known, readings, now=now)
+    changed = sorted({*filled, *merged.changed_starts()})
+    days = merge(before.days, full_days(merged.intervals, changed, calendar), now=now, hold_zeros=False)
+    revised = [change for change in merged.changes if change.before]
+    oldest = known.starts[0] if known else math.inf
+    were_known = {*filled, *(change.after.start for change in revised)}
+    ends = dict(zip(merged.intervals.starts, merged.intervals.ends(), strict=True)) if changed else {}
+    late = [
+        (start, ends[start], start in were_known)
+        for start in changed
+        if (start in were_known or start > oldest) and start in ends
+    ]
+    meter = drop_before(Meter(info, merged.intervals, days.intervals), keep_from)
+    return MeterUpdate(meter, max((ends.get(start, 0) for start in changed), default=0), revised, late)
 
 
 def raise_versions(update: MeterUpdate, former: Meter | None) -> MeterUpdate:
@@ -79,16 +85,12 @@ def raise_versions(update: MeterUpdate, former: Meter | None) -> MeterUpdate:
         return update
     intervals = _raised(update.meter.intervals, former.intervals)
     days = _raised(update.meter.days, former.days)
-    # Nothing was known under this zone, so all of it changed.
-    changes, day_changes = (tuple(Change(None, each) for each in known) for known in (intervals, days))
-    return replace(
-        update, meter=replace(update.meter, intervals=intervals, days=days), changes=changes, days=day_changes
-    )
+    return replace(update, meter=replace(update.meter, intervals=intervals, days=days), revised=())
 
 
-def _raised(intervals: Iterable[Interval], former: Iterable[Interval]) -> tuple[Interval, ...]:
+def _raised(intervals: Intervals, former: Intervals) -> Intervals:
     by_end = {each.end: each for each in former}
-    return tuple(with_later_versions(each, by_end.get(each.end)) for each in intervals)
+    return Intervals.of(with_later_versions(each, by_end.get(each.end)) for each in intervals)
 
 
 def _joined(before: MeterInfo, after: MeterInfo) -> MeterInfo:
@@ -102,34 +104,36 @@ def _joined(before: MeterInfo, after: MeterInfo) -> MeterInfo:
     )
 
 
-def _with_export(
-    readings: Iterable[Reading], known: Mapping[int, Interval], now: float
-) -> tuple[list[Reading], list[Change]]:
-    """Set export to 0 wherever it is missing (docs/samples.md, "Usage and export")."""
-    filled = [
-        replace(reading, export=0.0) if reading.export is None and reading.usage is not None else reading
-        for reading in readings
+def _with_export(intervals: Intervals, now: float) -> tuple[Intervals, list[int]]:
+    """Set export to 0 wherever it is missing (docs/samples.md, "Usage and export"); return the starts of those."""
+    lacking = [
+        math.isnan(export) and not math.isnan(usage)
+        for usage, export in zip(intervals.usage.values, intervals.export.values, strict=True)
     ]
-    changes = [
-        Change(interval, replace(interval, export=0.0, export_k=version(interval.end, now)))
-        for interval in known.values()
-        if interval.export is None and interval.usage is not None
+    if not any(lacking):
+        return intervals, []
+    columns = zip(lacking, *intervals.export, versions_at(intervals.ends(), now), strict=True)
+    filled = [(0.0, fresh) if lacks else (value, k) for lacks, value, k, fresh in columns]
+    export = Quantity(array("d", [value for value, _ in filled]), array("H", [k for _, k in filled]))
+    return replace(intervals, export=export), [
+        start for start, lacks in zip(intervals.starts, lacking, strict=True) if lacks
     ]
-    return filled, changes
-
-
-def _without_export(readings: Iterable[Reading]) -> list[Reading]:
-    """Drop negative usage that is too small to show that a meter exports."""
-    return [replace(reading, export=None) if reading.export else reading for reading in readings]
 
 
 def drop_before(meter: Meter, keep_from: int) -> Meter:
     """Return the meter without intervals and days that ended before `keep_from`."""
-    return replace(
-        meter,
-        intervals=tuple(each for each in meter.intervals if each.end > keep_from),
-        days=tuple(each for each in meter.days if each.end > keep_from),
-    )
+    intervals, days = _after(meter.intervals, keep_from), _after(meter.days, keep_from)
+    if intervals is meter.intervals and days is meter.days:
+        return meter
+    return replace(meter, intervals=intervals, days=days)
+
+
+def _after(intervals: Intervals, keep_from: int) -> Intervals:
+    """Return the intervals that end after `keep_from`."""
+    first = bisect_left(intervals.starts, keep_from)
+    while first and intervals.starts[first - 1] + intervals.lengths[first - 1] > keep_from:
+        first -= 1
+    return intervals.cut(first, len(intervals))
 
 
 def revision_direction(change: Change) -> str | None:

@@ -5,16 +5,15 @@ hundreds of thousands of samples. The tests read the text back with the library'
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from itertools import groupby
-from operator import itemgetter
 
-from ..intervals.model import LocationKey, Meter, Snapshot
+from ..intervals.model import LocationKey, Snapshot
 from ..web.rows import encodable
 from .compression import PagePart
-from .families import TIMESTAMPED, Family, Sample
+from .families import TIMESTAMPED, Family, Samples
 
 
 class Format(Enum):
@@ -55,9 +54,13 @@ def render(snapshot: Snapshot, since_ms: int, form: Format, withheld: Collection
         lines = [header(family)]
         for key, location in snapshot.locations.items():
             for meter in () if key in withheld else location.meters:
-                samples = [sample for sample in samples_of(meter) if sample[2] >= since_ms]
-                oldest = min([oldest, *(stamp for _, _, stamp in samples)])
-                lines += sample_lines(family, key, meter, samples, form)
+                # OpenMetrics needs the samples of a series together; only rate periods make several series per meter.
+                for period, samples in samples_of(meter).items():
+                    first = bisect_left(samples.stamps, since_ms)
+                    inside = Samples(samples.stamps[first:], samples.values[first:])
+                    oldest = min([oldest, *inside.stamps[:1]])
+                    labels = key.labels() | {"meter": meter.info.number, "period": period}
+                    lines += sample_lines(family, labels, inside, form)
         texts.append(_encoded(lines))
         places[family.name] = slice(size, size := size + len(texts[-1]))
     return Page(snapshot, withheld, since_ms, PagePart(b"".join(texts)), places, oldest)
@@ -75,17 +78,12 @@ def header(family: Family) -> str:
     return f"# HELP {family.name} {family.help}\n# TYPE {family.name} {family.kind}\n"
 
 
-def sample_lines(family: Family, key: LocationKey, meter: Meter, samples: list[Sample], form: Format) -> list[str]:
-    """Return the sample lines of a family for one meter, grouped by series."""
-    written = str if form is Format.TEXT else _as_seconds
-    lines: list[str] = []
-    # OpenMetrics needs the samples of a series together; only rate periods make several series per meter.
-    for period, series in groupby(sorted(samples, key=itemgetter(0, 2)), itemgetter(0)):
-        values = key.labels() | {"meter": meter.info.number, "period": period}
-        written_labels = ",".join(f'{name}="{escaped(values[name])}"' for name in family.labels)
-        start = f"{family.name}{{{written_labels}}}"
-        lines += [f"{start} {value!r} {written(stamp)}\n" for _, value, stamp in series]
-    return lines
+def sample_lines(family: Family, labels: Mapping[str, str], samples: Samples, form: Format) -> list[str]:
+    """Return the lines of the series with these labels."""
+    written_labels = ",".join(f'{name}="{escaped(labels[name])}"' for name in family.labels)
+    start = f"{family.name}{{{written_labels}}}"
+    stamps = samples.stamps if form is Format.TEXT else map(_as_seconds, samples.stamps)
+    return [f"{start} {value!r} {stamp}\n" for stamp, value in zip(stamps, samples.values, strict=True)]
 
 
 def _as_seconds(stamp: int) -> str:

@@ -1,19 +1,25 @@
 """All metric families, for the page, the collectors, the README and the tests."""
 
-from collections.abc import Callable
-from operator import attrgetter
+import math
+from collections.abc import Callable, Iterable
+from itertools import compress
 from typing import NamedTuple
 
+from ..intervals.columns import Intervals
 from ..intervals.model import LocationKey, Meter
-from ..intervals.samples import timestamp_ms
+from ..intervals.samples import timestamp_ms, watts
 
 _STAMPED = {
     "intervals": "of one interval, timestamped in its last second; served from memory.",
     "days": "of one full local day, timestamped in its last second; served from memory.",
 }
 
-Sample = tuple[str, float, int]
-"""The value of the label `period` (or empty), a value, and a timestamp in ms."""
+
+class Samples(NamedTuple):
+    """Samples of one series, oldest first: timestamps in ms, and values."""
+
+    stamps: list[int]
+    values: list[float]
 
 
 LOCATION_LABELS = tuple(LocationKey("", "", "").labels())
@@ -30,27 +36,43 @@ class Family(NamedTuple):
 
 
 class TimestampedFamily(NamedTuple):
-    """A family with timestamps, and the function that returns the samples of a meter."""
+    """A family with timestamps.
+
+    samples: Returns the series of a meter that have samples, by the label `period`, which is empty in most families.
+    """
 
     family: Family
-    samples: Callable[[Meter], list[Sample]]
+    samples: Callable[[Meter], dict[str, Samples]]
 
 
-def _values(name: str, what: str, value: str, version: str = "", *, of: str = "intervals") -> TimestampedFamily:
+def _values(name: str, what: str, quantity: str, *, of: str = "intervals", in_watts: bool = False) -> TimestampedFamily:
     """Define a family of one value per interval or day, by the names of the fields."""
-    fields = attrgetter(value, "end", version or f"{value}_k")
-    return TimestampedFamily(
-        Family(name, f"{what} {_STAMPED[of]}"),
-        lambda meter: [
-            ("", amount, timestamp_ms(end, k))
-            for amount, end, k in map(fields, getattr(meter, of))
-            if amount is not None
-        ],
-    )
+
+    def samples(meter: Meter) -> dict[str, Samples]:
+        intervals: Intervals = getattr(meter, of)
+        values, versions = getattr(intervals, quantity)
+        found: Iterable[float] = map(watts, values, intervals.lengths) if in_watts else values
+        return _present("", map(timestamp_ms, intervals.ends(), versions), found)
+
+    return TimestampedFamily(Family(name, f"{what} {_STAMPED[of]}"), samples)
 
 
-def _periods(meter: Meter) -> list[Sample]:
-    return [(period, kwh, timestamp_ms(each.end, k)) for each in meter.intervals for period, kwh, k in each.periods]
+def _present(period: str, stamps: Iterable[int], values: Iterable[float]) -> dict[str, Samples]:
+    """Return samples without missing values, nothing if there are none."""
+    samples = Samples(list(stamps), list(values))
+    missing = list(map(math.isnan, samples.values))
+    if any(missing):
+        known = [not each for each in missing]
+        samples = Samples(list(compress(samples.stamps, known)), list(compress(samples.values, known)))
+    return {period: samples} if samples.stamps else {}
+
+
+def _periods(meter: Meter) -> dict[str, Samples]:
+    end_of = dict(zip(meter.intervals.starts, meter.intervals.ends(), strict=True))
+    found: dict[str, Samples] = {}
+    for period, starts, values, versions in meter.intervals.periods:
+        found |= _present(period, map(timestamp_ms, map(end_of.__getitem__, starts), versions), values)
+    return found
 
 
 _USED = "Energy used from the grid (kWh)"
@@ -60,7 +82,7 @@ _COST = "Cost (USD)"
 
 TIMESTAMPED = (
     _values("smarthub_interval_usage_kwh", _USED, "usage"),
-    _values("smarthub_interval_usage_watts", _POWER, "watts", "usage_k"),
+    _values("smarthub_interval_usage_watts", _POWER, "usage", in_watts=True),
     _values("smarthub_interval_export_kwh", _EXPORTED, "export"),
     _values("smarthub_interval_cost_usd", _COST, "cost"),
     TimestampedFamily(

@@ -11,7 +11,8 @@ from ..errors import TRY_LATER, AccessError, PendingError, ProtocolError, SmartH
 from ..httpcall import Authorization, ClientResponse
 from .accounts import AccountLocation, from_accounts, from_user_data
 from .http import RETRY_WAITS, Observer, Transport, read_json
-from .parsing import Json, mapping, safe_word, text
+from .parsing import Json, loads, mapping, safe_word, text
+from .poll_json import read_poll
 from .query import POLL, UsageQuery
 from .signin import SignInGate, Token, renew, second_factor_method, sign_in
 from .usage import UsageAnswer, decode
@@ -157,7 +158,7 @@ class PortalClient:
                 )
             case status if not response.is_page:
                 raise ProtocolError(f"unexpected status {status}", about=what)
-        answer = read_json(response, what)
+        answer = read_json(response, what, read_poll if endpoint == "poll" else loads)
         if not self._token_works:  # the cookie is a session
             self._token_works = True
             self._gate.accepted()

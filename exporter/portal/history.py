@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from ..errors import PendingError, PortalError, ProtocolError, TooLargeError, TransportError
+from ..intervals.columns import NOTHING, joined
 from ..intervals.model import DAILY as DAILY_STEP
 from ..intervals.model import Meter
 from ..intervals.submeters import circular_submeters
@@ -255,9 +256,9 @@ def _joined(hourly: list[RangeReadings], daily: list[RangeReadings], known: Know
     ]
     replaced = {meter.info.number for meter in days}
     hours = [meter for answer in hourly for meter in answer.meters if meter.info.number not in replaced]
-    joined: dict[str, MeterReadings] = {}
+    meters: dict[str, MeterReadings] = {}
     for meter in (*hours, *days):
-        before = joined.setdefault(meter.info.number, replace(meter, readings=()))
+        before = meters.setdefault(meter.info.number, replace(meter, readings=NOTHING))
         info = replace(
             before.info,
             flows=tuple(sorted({*before.info.flows, *meter.info.flows})),
@@ -267,8 +268,9 @@ def _joined(hourly: list[RangeReadings], daily: list[RangeReadings], known: Know
             step=before.info.step or meter.info.step,
         )
         # Answers come newest first.
-        joined[meter.info.number] = MeterReadings(info, meter.readings + before.readings, before.waits or meter.waits)
-    return list(joined.values())
+        readings = joined((meter.readings, before.readings))
+        meters[meter.info.number] = MeterReadings(info, readings, before.waits or meter.waits)
+    return list(meters.values())
 
 
 def _bounded(answer: RangeReadings, known: KnownMeters) -> RangeReadings:
@@ -283,16 +285,13 @@ def _bounded(answer: RangeReadings, known: KnownMeters) -> RangeReadings:
 
 def _with_few_periods(meter: MeterReadings, known: KnownMeters, warnings: list[str]) -> MeterReadings:
     number = meter.info.number
-    given = {period for reading in meter.readings for period, _ in reading.periods}
+    given = {period.name for period in meter.readings.periods}
     kept = _first(_MOST_PERIODS, known.periods.get(number, ()), sorted(given))
     if given <= kept:
         return meter
     warnings.append(f"meter {number}: more than {_MOST_PERIODS} rate periods; the others are left out")
-    readings = (
-        replace(reading, periods=tuple(each for each in reading.periods if each[0] in kept))
-        for reading in meter.readings
-    )
-    return replace(meter, readings=tuple(readings))
+    periods = tuple(period for period in meter.readings.periods if period.name in kept)
+    return replace(meter, readings=replace(meter.readings, periods=periods))
 
 
 def _first(most: int, *names: Iterable[str]) -> set[str]:

@@ -33,7 +33,7 @@ Observer = Callable[[str, str, float], None]
 """Called for each call with its endpoint, its status code or `error`, and its duration in seconds."""
 
 
-def read_json(response: ClientResponse, what: str) -> Json:
+def read_json(response: ClientResponse, what: str, parse: Callable[[bytes], Json] = loads) -> Json:
     """Read a response as JSON.
 
     Raises TransportError for a web page, TooLargeError for too many values, and ProtocolError for anything else.
@@ -45,7 +45,7 @@ def read_json(response: ClientResponse, what: str) -> Json:
             advice="it may be down for maintenance, or api_url is not a SmartHub portal",
         )
     try:
-        return loads(response.body)
+        return parse(response.body)
     except (ValueError, RecursionError):
         raise ProtocolError(f"the portal's response is not JSON ({len(response.body)} bytes)", about=what) from None
 

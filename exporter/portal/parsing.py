@@ -20,7 +20,7 @@ Json = Any
 _LONGEST_WORD = 30
 _LONGEST_TEXT = 200
 _MOST_VALUES = 1_000_000  # they need up to 20 times as much memory as their text
-_LIMIT = 1e15  # times in the year 9999 are below it in ms; energies above it could not be added exactly
+PLAUSIBLE = 1e15  # times in the year 9999 are below it in ms; energies above it could not be added exactly
 
 
 def loads(body: bytes) -> Json:
@@ -92,14 +92,15 @@ def all_seconds(values: Iterable[Json], where: str) -> list[int]:
     """Return times as whole seconds; they arrive in milliseconds, as numbers or text."""
     # Years of history have millions of times and values, and nearly all are of the type that is checked first.
     return [
-        value // 1000 if type(value) is int and -_LIMIT < value < _LIMIT else _seconds(value, where) for value in values
+        value // 1000 if type(value) is int and -PLAUSIBLE < value < PLAUSIBLE else _seconds(value, where)
+        for value in values
     ]
 
 
 def optional_numbers(values: Iterable[Json], where: str) -> list[float | None]:
     """Return finite numbers of a plausible size, None for each null."""
     return [
-        value if value is None or (type(value) is float and -_LIMIT < value < _LIMIT) else _number(value, where)
+        value if value is None or (type(value) is float and -PLAUSIBLE < value < PLAUSIBLE) else _number(value, where)
         for value in values
     ]
 
@@ -113,7 +114,7 @@ def _seconds(value: Json, where: str) -> int:
 
 def _number(value: Json, where: str) -> float:
     # JSON has no other number types, and NaN is in no range.
-    if type(value) not in (int, float) or not -_LIMIT < value < _LIMIT:
+    if type(value) not in (int, float) or not -PLAUSIBLE < value < PLAUSIBLE:
         raise _unexpected(value, where, "a finite number below 1e15")
     return float(value)
 

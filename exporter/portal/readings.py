@@ -1,10 +1,21 @@
 """Convert a poll's answer to readings: the energy and cost of each meter, with instants."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import mod
 
-from ..intervals.model import DAILY, MeterInfo, Reading
+from ..intervals.columns import (
+    NOTHING,
+    Intervals,
+    Period,
+    Quantity,
+    lengths_column,
+    missing_quantity,
+    readings_column,
+    starts_column,
+)
+from ..intervals.model import DAILY, MeterInfo
 from ..intervals.samples import amount
 from .directions import Channel, Energy, Flow, Values, resolve, total
 from .placement import Placing, day_steps, is_once_a_day, place, place_days, step_of_day
@@ -21,7 +32,7 @@ class MeterReadings:
     """
 
     info: MeterInfo
-    readings: tuple[Reading, ...]
+    readings: Intervals
     waits: bool = False
 
 
@@ -67,8 +78,9 @@ def read_intervals(
 def read_days(answer: UsageAnswer, clock: WallClock, start: int, end: int) -> RangeReadings:
     """Read a DAILY answer: each reading is one local day."""
     found = [
-        (meter, [meter.reading(instant, clock.day(instant).end) for instant in meter.instants()], DAILY)
+        (meter, meter.readings(instants, [clock.day(each).end - each for each in instants]), DAILY)
         for meter in _meters(answer, place_days, clock, start, end)
+        for instants in [meter.instants()]
     ]
     return _read(answer, clock, found)
 
@@ -88,22 +100,36 @@ class _Meter:
         every = {*self.energy.usage, *self.energy.export, *self.cost}
         return sorted(every.union(*self.periods.values()))
 
-    def reading(self, start: int, end: int) -> Reading:
-        usage, export, cost = (
-            amount(values[start]) if start in values else None
-            for values in (self.energy.usage, self.energy.export, self.cost)
-        )
-        return Reading(
-            start,
-            end,
-            usage,
-            export,
-            cost,
-            tuple((period, amount(values[start])) for period, values in self.periods.items() if start in values),
+    def readings(self, starts: Sequence[int], lengths: Iterable[int]) -> Intervals:
+        """Return the readings that begin at these instants."""
+
+        def quantity(values: Mapping[int, float]) -> Quantity:
+            if not values:
+                return missing_quantity(len(starts))
+            return readings_column(map(_amount, map(values.get, starts)))
+
+        known = ((period, sorted(values)) for period, values in sorted(self.periods.items()))
+        return Intervals(
+            starts_column(starts),
+            lengths_column(lengths),
+            quantity(self.energy.usage),
+            quantity(self.energy.export),
+            quantity(self.cost),
+            tuple(
+                Period(
+                    period, starts_column(times), *readings_column(amount(self.periods[period][time]) for time in times)
+                )
+                for period, times in known
+                if times
+            ),
         )
 
 
-def _read(answer: UsageAnswer, clock: WallClock, found: Sequence[tuple[_Meter, list[Reading], int]]) -> RangeReadings:
+def _amount(value: float | None) -> float | None:
+    return None if value is None else amount(value)
+
+
+def _read(answer: UsageAnswer, clock: WallClock, found: Sequence[tuple[_Meter, Intervals, int]]) -> RangeReadings:
     """Make the result of each meter, its readings and their step."""
     warnings = list(answer.warnings)
     meters: list[MeterReadings] = []
@@ -120,7 +146,7 @@ def _read(answer: UsageAnswer, clock: WallClock, found: Sequence[tuple[_Meter, l
             parents=tuple(dict.fromkeys(parent for channel in meter.channels for parent in channel.parents)),
         )
         waits = bool(meter.instants()) and not readings and not meter.is_daily
-        meters.append(MeterReadings(info, tuple(readings), waits))
+        meters.append(MeterReadings(info, readings, waits))
     has_points = answer.has_points or any(meter.instants() for meter, *_ in found)
     return RangeReadings(
         tuple(meters),
@@ -167,36 +193,37 @@ def _meters(answer: UsageAnswer, placing: Placing, clock: WallClock, start: int,
 
 def _intervals_of(
     meter: _Meter, clock: WallClock, interval_ends: Mapping[int, int], known_step: int
-) -> tuple[list[Reading], int]:
+) -> tuple[Intervals, int]:
     meter.is_daily = is_once_a_day(meter.walls, interval_ends, known_step)
     if meter.is_daily:
         meter.warnings.append("HOURLY data with one point per day is not used")
-        return [], 0
+        return NOTHING, 0
     steps = day_steps(meter.walls, interval_ends) or ({0: known_step} if 0 < known_step < DAILY else {})
+    instants = meter.instants()
     if not steps:
-        if meter.instants():
+        if instants:
             meter.warnings.append("too few points to know how long their intervals are; waiting for more")
-        return [], 0
-    found: list[tuple[Reading, int]] = []
-    for instant in meter.instants():
-        wall = clock.wall(instant)
-        step = step_of_day(wall // DAY, steps)
-        found.append((meter.reading(instant, instant + step), wall % step))
-    return list(_without_strays(meter, found)), steps[max(steps)]
+        return NOTHING, 0
+    walls = list(map(clock.wall, instants))
+    step_on = {day: step_of_day(day, steps) for day in {wall // DAY for wall in walls}}
+    lengths = [step_on[wall // DAY] for wall in walls]
+    readings = meter.readings(instants, lengths)
+    return _without_strays(meter, readings, list(map(mod, walls, lengths))), steps[max(steps)]
 
 
-def _without_strays(meter: _Meter, found: Sequence[tuple[Reading, int]]) -> Iterator[Reading]:
+def _without_strays(meter: _Meter, readings: Intervals, phases: Sequence[int]) -> Intervals:
     """Drop stray zeros off the grid (docs/portal.md, "Oddities of usage answers").
 
-    found: readings with their phase.
+    phases: how far into a step of the wall clock each reading begins.
     """
-    phases: dict[int, Counter[int]] = defaultdict(Counter)
-    for reading, phase in found:
-        phases[reading.end - reading.start][phase] += 1
-    usual = {step: counts.most_common(1)[0][0] for step, counts in phases.items()}
-    for reading, phase in found:
-        if phase != usual[reading.end - reading.start]:
-            if not (reading.usage or reading.export or reading.cost):
-                continue
-            meter.warnings.append("an interval does not line up with the others")
-        yield reading
+    counts: dict[int, Counter[int]] = defaultdict(Counter)
+    for (length, phase), count in Counter(zip(readings.lengths, phases, strict=True)).items():
+        counts[length][phase] = count
+    usual = {length: each.most_common(1)[0][0] for length, each in counts.items()}
+    is_usual = [usual[length] == phase for length, phase in zip(readings.lengths, phases, strict=True)]
+    if all(is_usual):
+        return readings
+    keep = [fits or bool(each.usage or each.export or each.cost) for fits, each in zip(is_usual, readings, strict=True)]
+    if sum(keep) > sum(is_usual):
+        meter.warnings.append("an interval does not line up with the others")
+    return readings.select(keep)

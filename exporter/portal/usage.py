@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from ..errors import ProtocolError
 from .directions import DOUBTFUL, FLOWS, USAGE, Channel, Flow, flow_of, last_word, settled
 from .parsing import Json, all_seconds, flag, mapping, mappings, optional_numbers, safe_word, text
+from .poll_json import IntervalEnds, WallPoints
 
 INDUSTRY = "ELECTRIC"
 
@@ -367,7 +368,10 @@ def _series(entry: dict[str, Json], where: str) -> list[dict[str, Json]]:
 
 
 def _points(series: dict[str, Json], where: str) -> tuple[WallPoint, ...]:
-    data = mappings(series.get("data"), f"{where}.series[].data")
+    points = series.get("data")
+    if isinstance(points, WallPoints):
+        return tuple(zip(*points, strict=True))
+    data = mappings(points, f"{where}.series[].data")
     walls = all_seconds([point.get("x") for point in data], f"{where}.series[].data[].x")
     values = optional_numbers([point.get("y") for point in data], f"{where}.series[].data[].y")
     return tuple(zip(walls, values, strict=True))
@@ -376,6 +380,8 @@ def _points(series: dict[str, Json], where: str) -> tuple[WallPoint, ...]:
 def _interval_ends(value: Json) -> dict[int, int]:
     """Read `xToOrderedInterval`: a map by x, or a list whose items name their x."""
     where = "xToOrderedInterval"
+    if isinstance(value, IntervalEnds):
+        return value
     if isinstance(value, list):
         items = [(fields.get("x"), fields) for fields in mappings(value, where)]
     else:

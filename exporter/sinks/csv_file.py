@@ -4,7 +4,8 @@ from dataclasses import astuple
 from datetime import datetime
 from pathlib import Path
 
-from ..intervals.model import Interval, Meter
+from ..intervals.interval import Interval
+from ..intervals.model import Meter
 from .atomic_file import FileSink
 from .base import Chunk, Written
 

@@ -6,13 +6,12 @@ The format needs all samples of a family together, and within it each series in 
 each, so every series is collected in its own part.
 """
 
-from collections import defaultdict
 from dataclasses import astuple
 from itertools import product
 from pathlib import Path
 
 from ..metrics.exposition import Format, header, sample_lines
-from ..metrics.families import TIMESTAMPED, Sample
+from ..metrics.families import TIMESTAMPED
 from .atomic_file import FileSink
 from .base import Chunk, Written
 
@@ -31,15 +30,14 @@ class OpenMetricsSink(FileSink):
         count = 0
         for meter, (number, timestamped) in product(chunk.meters, enumerate(TIMESTAMPED)):
             family, place = timestamped.family, f"{number:03}"
-            by_period: dict[str, list[Sample]] = defaultdict(list)
-            for sample in timestamped.samples(meter):
-                by_period[sample[0]].append(sample)
-                count += 1
+            labels = chunk.key.labels() | {"meter": meter.info.number}
+            by_period = timestamped.samples(meter)
             if by_period and family.name not in self._begun:
                 self._begun.add(family.name)
                 self.append((place,), header(family))
             for period, samples in by_period.items():
-                lines = sample_lines(family, chunk.key, meter, samples, Format.OPENMETRICS)
+                count += len(samples.stamps)
+                lines = sample_lines(family, labels | {"period": period}, samples, Format.OPENMETRICS)
                 self.append((place, *astuple(chunk.key), meter.info.number, period), "".join(lines))
         return Written(chunk.key, chunk.start, chunk.end, count)
 

@@ -3,10 +3,14 @@
 See docs/samples.md, "Proof".
 """
 
-import json
+import math
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from operator import lt
+
+import msgspec
 
 from ..clock import Clock
 from ..config import VictoriaMetricsConfig
@@ -19,6 +23,7 @@ from ..metrics.families import TIMESTAMPED
 from .base import DEFAULT_PATIENCE, Chunk, Patience, Sink, Written
 from .readback import Visibility, count, digest, missing, not_kept
 
+_ENCODE = msgspec.json.Encoder().encode
 _IMPORT = "/api/v1/import"
 _PROBE = "smarthub_backfill_probe"
 _SAMPLES_PER_LINE = 10_000
@@ -31,8 +36,47 @@ _LAST_DECIMAL = 5e-7  # half of the last decimal of kWh and USD: docs/samples.md
 Labels = tuple[tuple[str, str], ...]
 Sample = tuple[int, float]
 """A timestamp in ms and a value."""
-Contents = Mapping[Labels, Mapping[int, Sample]]
-"""The samples of each series by their second, which is the last one of the interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Mapping[int, Sample]):
+    """The samples of a series by their second, which is the last one of the interval; sorted by time.
+
+    Two columns are compared at once. Only where they differ is a mapping made.
+    """
+
+    stamps: Sequence[int]
+    numbers: Sequence[float]
+
+    @classmethod
+    def of(cls, samples: Iterable[Sample]) -> "Column":
+        """Return the column of samples, in any order."""
+        every = sorted(samples)
+        return cls([stamp for stamp, _ in every], [value for _, value in every])
+
+    def __len__(self) -> int:
+        return len(self.stamps)
+
+    def __iter__(self) -> Iterator[int]:
+        return (stamp // 1000 for stamp in self.stamps)
+
+    def __getitem__(self, second: int) -> Sample:
+        place = bisect_left(self.stamps, second * 1000)
+        if place == len(self) or self.stamps[place] // 1000 != second:
+            raise KeyError(second)
+        return self.stamps[place], self.numbers[place]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Column):
+            return NotImplemented
+        return self.stamps == other.stamps and self.numbers == other.numbers
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.stamps))
+
+
+Contents = Mapping[Labels, Column]
+_EMPTY = Column([], [])
 
 
 class VictoriaMetricsSink(Sink):
@@ -44,7 +88,7 @@ class VictoriaMetricsSink(Sink):
         self._database = VictoriaMetrics(config)
         self._visibility = Visibility(self._database.writing, clock, patience.visible)
         self._probe_wait = patience.probe
-        self._probe: dict[Labels, dict[int, Sample]] = {}
+        self._probe: Contents = {}
         self._extra = dict(config.extra_labels)
         self.name = self._database.writing.target.name
         self.identity = repr((config.url, config.extra_labels))
@@ -69,7 +113,7 @@ class VictoriaMetricsSink(Sink):
             return
         if not self._probe:
             stamp = int(self._clock.now() * 1000)
-            probe = {tuple(sorted({**self._extra, "__name__": _PROBE}.items())): {stamp // 1000: (stamp, 1.0)}}
+            probe = {tuple(sorted({**self._extra, "__name__": _PROBE}.items())): Column([stamp], [1.0])}
             self._send(probe)
             self._probe = probe  # sent once, even if reading it is retried
         if not self._visibility.wait(self._probes, lambda found: {} if found else self._probe, self._probe_wait):
@@ -83,7 +127,7 @@ class VictoriaMetricsSink(Sink):
     def _probes(self) -> list[StoredSeries]:
         """Return what is stored of the probe; a later one of another run may hide it."""
         ((series, samples),) = self._probe.items()
-        ((stamp, _),) = samples.values()
+        (stamp,) = samples.stamps
         return list(self._database.export(f"{{{_matchers(dict(series))}}}", stamp, stamp + DAY * 1000))
 
     def write(self, chunk: Chunk) -> Written:
@@ -96,7 +140,7 @@ class VictoriaMetricsSink(Sink):
             (labels["meter"], second)
             for series, samples in todo.items()
             if (labels := dict(series))["__name__"].startswith("smarthub_interval_")
-            for second in samples.keys() & stored.get(series, {}).keys()
+            for second in samples.keys() & stored.get(series, _EMPTY).keys()
         }
         gone = len(missing(stored, wanted))
         sent = 0
@@ -126,34 +170,25 @@ class VictoriaMetricsSink(Sink):
         """Close the connections."""
         self._database.close()
 
-    def _stored(self, place: Chunk | Written) -> dict[Labels, dict[int, Sample]]:
+    def _stored(self, place: Chunk | Written) -> dict[Labels, Column]:
         """Return the last version in each second of the location's series."""
         own = {**asdict(place.key), **self._extra}
         selector = f'{{__name__=~"{_FAMILIES}",{_matchers(own)}}}'
-        found: dict[Labels, dict[int, Sample]] = defaultdict(dict)
+        found: dict[Labels, list[StoredSeries]] = defaultdict(list)
         for part in self._database.export(selector, place.start * 1000, place.end * 1000 - 1):
-            if part.labels.keys() - own.keys() - _NAMES:
-                continue  # labels added by a scrape make this a different series
-            seconds = found[tuple(sorted(part.labels.items()))]
-            for stamp, value in part.samples:
-                if value is not None:
-                    second = stamp // 1000
-                    seconds[second] = max((stamp, value), seconds.get(second, (0, 0.0)))
-        return found
+            if not part.labels.keys() - own.keys() - _NAMES:  # a label added by a scrape makes it a different series
+                found[tuple(sorted(part.labels.items()))].append(part)
+        columns = {series: _last_versions(parts) for series, parts in found.items()}
+        return {series: column for series, column in columns.items() if column}
 
     def _send(self, todo: Contents) -> None:
         lines = [
-            json.dumps(
-                {
-                    "metric": dict(series),
-                    "values": [value for _, value in samples],
-                    "timestamps": [stamp for stamp, _ in samples],
-                }
-            )
-            for series, by_second in todo.items()
-            for samples in _pieces(sorted(by_second.values()))
+            _ENCODE({"metric": dict(series), "values": column.numbers[piece], "timestamps": column.stamps[piece]})
+            for series, column in todo.items()
+            for first in range(0, len(column), _SAMPLES_PER_LINE)
+            for piece in [slice(first, first + _SAMPLES_PER_LINE)]
         ]
-        self._database.writing.post(_IMPORT, "\n".join(lines).encode())
+        self._database.writing.post(_IMPORT, b"\n".join(lines))
 
     def _not_kept(self, wanted: Contents, stored: Contents, todo: Contents) -> DatabaseError:
         """Explain why samples that were accepted with status 204 are not stored."""
@@ -183,19 +218,31 @@ def _matchers(labels: Mapping[str, str]) -> str:
     return ",".join(f'{name}="{escaped(value)}"' for name, value in labels.items())
 
 
-def _wanted(chunk: Chunk, extra: Mapping[str, str]) -> dict[Labels, dict[int, Sample]]:
+def _last_versions(parts: Sequence[StoredSeries]) -> Column:
+    """Return the last version in each second, without stale markers."""
+    if len(parts) == 1:
+        stamps, values = parts[0].stamps, parts[0].values
+        seconds = [stamp // 1000 for stamp in stamps]
+        if all(map(lt, seconds, seconds[1:])) and not any(map(math.isnan, values)):
+            return Column(stamps, values)
+    samples = sorted(sample for part in parts for sample in zip(part.stamps, part.values, strict=True))
+    last = {stamp // 1000: (stamp, value) for stamp, value in samples if not math.isnan(value)}
+    return Column.of(last.values())
+
+
+def _wanted(chunk: Chunk, extra: Mapping[str, str]) -> dict[Labels, Column]:
     """Return the samples of a chunk, as /metrics would serve them."""
-    wanted: dict[Labels, dict[int, Sample]] = {}
+    wanted: dict[Labels, Column] = {}
     for meter in chunk.meters:
         own = {**extra, **asdict(chunk.key), "meter": meter.info.number}
         for each in TIMESTAMPED:
-            for period, value, stamp in each.samples(meter):
+            for period, samples in each.samples(meter).items():
                 labels = {**own, "__name__": each.family.name, **({"period": period} if period else {})}
-                wanted.setdefault(tuple(sorted(labels.items())), {})[stamp // 1000] = stamp, value
+                wanted[tuple(sorted(labels.items()))] = Column(*samples)
     return wanted
 
 
-def _take_back_periods(chunk: Chunk, wanted: dict[Labels, dict[int, Sample]], stored: Contents) -> None:
+def _take_back_periods(chunk: Chunk, wanted: dict[Labels, Column], stored: Contents) -> None:
     """Zero stored rate periods if other periods now have all of the energy.
 
     The portal no longer mentions such a period, and the stored sample would count the energy twice:
@@ -204,37 +251,36 @@ def _take_back_periods(chunk: Chunk, wanted: dict[Labels, dict[int, Sample]], st
     moved = {
         (meter.info.number, each.end - 1): timestamp_ms(each.end, max(k for _, _, k in each.periods))
         for meter in chunk.meters
+        if stored and meter.intervals.periods
         for each in meter.intervals
         if each.periods and each.usage is not None and amount(sum(kwh for _, kwh, _ in each.periods)) == each.usage
     }
     for series, samples in stored.items():
         labels = dict(series)
         if labels["__name__"] == _PERIODS:
-            own = wanted.setdefault(series, {})
-            for second in samples:
-                stamp = moved.get((labels["meter"], second))
-                if stamp is not None and second not in own:
-                    own[second] = stamp, 0.0
+            own = wanted.get(series, _EMPTY)
+            stamps = (moved.get((labels["meter"], second)) for second in samples.keys() - own.keys())
+            if zeros := [(stamp, 0.0) for stamp in stamps if stamp is not None]:
+                wanted[series] = Column.of([*own.values(), *zeros])
 
 
-def _todo(wanted: Contents, stored: Contents) -> dict[Labels, dict[int, Sample]]:
+def _todo(wanted: Contents, stored: Contents) -> dict[Labels, Column]:
     """Return the samples to send, each later than the stored one it replaces.
 
     All stay within the last second of their interval.
     """
-    todo: dict[Labels, dict[int, Sample]] = {}
-    for series, samples in wanted.items():
-        before = stored.get(series, {})
-        late = {
-            second: (min(max(stamp, old[0] + 1 if old else 0), second * 1000 + 999), value)
-            for second, (stamp, value) in samples.items()
-            if (old := before.get(second)) is None or abs(old[1] - value) > _LAST_DECIMAL
-        }
-        if late:
-            todo[series] = late
+    todo: dict[Labels, Column] = {}
+    for series, column in wanted.items():
+        before = stored.get(series)
+        if before is None:
+            todo[series] = column
+        elif before != column:
+            known = dict(before)
+            late = [
+                (min(max(stamp, old[0] + 1 if old else 0), second * 1000 + 999), value)
+                for second, (stamp, value) in column.items()
+                if (old := known.get(second)) is None or abs(old[1] - value) > _LAST_DECIMAL
+            ]
+            if late:
+                todo[series] = Column.of(late)
     return todo
-
-
-def _pieces(samples: list[Sample]) -> Iterator[list[Sample]]:
-    for first in range(0, len(samples), _SAMPLES_PER_LINE):
-        yield samples[first : first + _SAMPLES_PER_LINE]

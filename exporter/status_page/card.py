@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from ..formatting import counted, day_text, every, iso, kwh, lasting, local, number, power, span, usd
-from ..intervals.model import DAILY, Interval, Meter
+from ..intervals.interval import Interval
+from ..intervals.model import DAILY, Meter
 from ..intervals.samples import watts
 from .charts import energy_chart, power_chart
 from .figures import DayFigures, MonthFigures, told

@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from ..formatting import day_text, kwh, moment, power, span, usd
-from ..intervals.model import Interval
+from ..intervals.interval import Interval
 from ..intervals.samples import watts
 from .figures import DIRECTIONS, DayFigures, told
 from .svg import (

@@ -12,7 +12,8 @@ from enum import Enum
 from zoneinfo import ZoneInfo
 
 from ..formatting import local
-from ..intervals.model import Interval, Meter
+from ..intervals.interval import Interval
+from ..intervals.model import Meter
 from ..intervals.samples import amount, version
 
 _STALE = 72 * 3600

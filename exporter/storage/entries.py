@@ -15,13 +15,16 @@ Decoding raises an exception for anything that encoding does not write.
 import json
 import math
 import struct
-from collections.abc import Iterable, Sequence
+import sys
+from array import array
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from hashlib import blake2b
-from itertools import chain, pairwise
+from operator import lt
 from typing import Any, NamedTuple
 
-from ..intervals.model import Interval, LocationKey, MeterInfo
+from ..intervals.columns import Intervals, Period, Quantity, lengths_column, starts_column
+from ..intervals.model import LocationKey, MeterInfo
 from ..intervals.samples import VERSIONS
 
 LOCATION, METER, INTERVALS, DAYS, NEEDED, CHUNK = "location", "meter", "intervals", "days", "backfill_needed", "chunk"
@@ -59,72 +62,74 @@ Changes = dict[EntryKey, bytes | None]
 """New entries, and None for those to delete."""
 
 
-def encode_intervals(intervals: Sequence[Interval]) -> bytes:
+def encode_intervals(intervals: Intervals) -> bytes:
     """Return intervals, or day totals, as columns. They are sorted by time, and their periods by name."""
-    names = sorted({name for each in intervals for name, _, _ in each.periods})
-    text = json.dumps(names).encode()
-    columns = zip(*(_row(each, names) for each in intervals), strict=True)
-    layout = _layout(len(intervals), len(names))
-    return _HEADER.pack(len(intervals), len(text)) + text + struct.pack(layout, *chain(*columns))
+    names = json.dumps([period.name for period in intervals.periods]).encode()
+    quantities = intervals.quantities()
+    columns: list[array[Any]] = [array("I", intervals.starts), array("I", intervals.lengths)]
+    columns += [each.values for each in quantities]
+    columns += [each.versions for each in quantities]
+    for period in intervals.periods:
+        columns += _dense(period, intervals.starts)
+    return _HEADER.pack(len(intervals), len(names)) + names + b"".join(map(_little_endian, columns))
 
 
-def _layout(count: int, periods: int) -> str:
-    return f"<{2 * count}I{3 * count}d{3 * count}H" + f"{count}d{count}H" * periods
+def _dense(period: Period, starts: Sequence[int]) -> "tuple[array[float], array[int]]":
+    known = {start: (kwh, k) for start, kwh, k in zip(period.starts, period.values, period.versions, strict=True)}
+    rows = [known.get(start, (_NAN, 0)) for start in starts]
+    return array("d", [kwh for kwh, _ in rows]), array("H", [k for _, k in rows])
 
 
-def _row(interval: Interval, names: Iterable[str]) -> tuple[float, ...]:
-    known = {name: (kwh, k) for name, kwh, k in interval.periods}
-    values = (_NAN if value is None else value for value in (interval.usage, interval.export, interval.cost))
-    versions = (interval.usage_k, interval.export_k, interval.cost_k)
-    periods = chain(*(known.get(name, (_NAN, 0)) for name in names))
-    return (interval.start, interval.end - interval.start, *values, *versions, *periods)
+def _little_endian(column: "array[Any]") -> bytes:
+    if sys.byteorder == "big":
+        column = column[:]
+        column.byteswap()
+    return column.tobytes()
 
 
-def decode_intervals(data: bytes) -> list[Interval]:
+def decode_intervals(data: bytes) -> Intervals:
     """Return the intervals, or day totals, of an entry."""
     count, size = _HEADER.unpack_from(data)
     body = _HEADER.size + size
     names = json.loads(data[_HEADER.size : body])
-    flat = struct.unpack(_layout(count, len(names)), data[body:])
-    if not count:
-        return []
-    starts, lengths, usage, export, cost, usage_k, export_k, cost_k, *periods = (
-        flat[at : at + count] for at in range(0, len(flat), count)
-    )
-    energies = (usage, export, *periods[::2])
+    columns: list[array[Any]] = []
+    for code in "IIdddHHH" + "dH" * len(names):
+        column: array[Any] = array(code)
+        end = body + column.itemsize * count
+        column.frombytes(data[body:end])
+        if sys.byteorder == "big":
+            column.byteswap()
+        columns.append(column)
+        body = end
+    starts, lengths, usage, export, cost, usage_k, export_k, cost_k, *dense = columns
     if not (
-        names == sorted(set(map(str, names)))
-        and starts[-1] < _LATEST
-        and all(before < after for before, after in pairwise(starts))
-        and 0 < min(lengths) <= max(lengths) <= _LONGEST
-        and all(math.isnan(kwh) or 0 <= kwh <= _LARGEST for kwh in chain(*energies))
-        and all(math.isnan(usd) or -_LARGEST <= usd <= _LARGEST for usd in cost)
+        body == len(data)
+        and names == sorted(set(map(str, names)))
+        and all(each < _LATEST for each in starts[-1:])
+        and all(map(lt, starts, starts[1:]))
+        and all(0 < length <= _LONGEST for length in set(lengths))
+        and all(_are_in_range(energy, 0.0) for energy in (usage, export, *dense[::2]))
+        and _are_in_range(cost, -_LARGEST)
+        and all(k in VERSIONS for each in (usage_k, export_k, cost_k, *dense[1::2]) for k in set(each))
     ):
         raise ValueError("intervals out of range")
-    in_periods = [
-        tuple(
-            (name, kwh, VERSIONS[k])
-            for name, kwh, k in zip(names, row[::2], row[1::2], strict=True)
-            if not math.isnan(kwh)
-        )
-        for row in zip(*periods, strict=True)
-    ] or [()] * count
-    return [
-        Interval(
-            *(start, start + length),
-            *(_known(used), VERSIONS[used_k]),
-            *(_known(sent), VERSIONS[sent_k]),
-            *(_known(usd), VERSIONS[usd_k]),
-            periods_then,
-        )
-        for start, length, used, used_k, sent, sent_k, usd, usd_k, periods_then in zip(
-            *(starts, lengths, usage, usage_k, export, export_k, cost, cost_k), in_periods, strict=True
-        )
-    ]
+    periods = (
+        Period(name, starts_column(starts), values, versions)
+        for name, values, versions in zip(names, dense[::2], dense[1::2], strict=True)
+    )
+    return Intervals(
+        starts_column(starts),
+        lengths_column(lengths),
+        Quantity(usage, usage_k),
+        Quantity(export, export_k),
+        Quantity(cost, cost_k),
+        tuple(each.select([not math.isnan(kwh) for kwh in each.values]) for each in periods),
+    )
 
 
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _are_in_range(values: Sequence[float], least: float) -> bool:
+    known = [value for value in values if not math.isnan(value)]
+    return not known or least <= min(known) <= max(known) <= _LARGEST
 
 
 def encode_meter(info: MeterInfo) -> bytes:

@@ -1,15 +1,16 @@
 """A location as entries: what is stored for it, and what a change of it writes."""
 
-from bisect import bisect_left
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, time, timedelta
-from operator import attrgetter
+from operator import lt
 from zoneinfo import ZoneInfo
 
+from ..intervals.columns import Intervals, joined
 from ..intervals.days import Day
-from ..intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
+from ..intervals.model import Location, LocationKey, Meter, MeterInfo
 from .entries import (
     DAYS,
     INTERVALS,
@@ -25,26 +26,27 @@ from .entries import (
     encode_meter,
 )
 
-_start = attrgetter("start")
-
 
 def location_of(found: Mapping[EntryKey, bytes]) -> Location | None:
     """Return the location whose entries these are; None if there are none."""
     described: Location | None = None
     infos: list[MeterInfo] = []
-    known: dict[tuple[str, str], dict[int, Interval]] = defaultdict(dict)
+    known: dict[tuple[str, str], list[Intervals]] = defaultdict(list)
     for key, data in found.items():
         if key.kind == LOCATION:
             described = Location(key.location_key, *decode_location(data))
         elif key.kind == METER:
             infos.append(decode_meter(key.name, data))
         else:
-            known[key.kind, key.name].update((each.start, each) for each in decode_intervals(data))
+            known[key.kind, key.name].append(decode_intervals(data))
 
-    def sorted_known(kind: str, number: str) -> tuple[Interval, ...]:
-        return tuple(each for _, each in sorted(known[kind, number].items()))
+    def all_known(kind: str, number: str) -> Intervals:
+        found = joined(known[kind, number])
+        if not all(map(lt, found.starts, found.starts[1:])):
+            raise ValueError("entries overlap")
+        return found
 
-    meters = (Meter(info, sorted_known(INTERVALS, info.number), sorted_known(DAYS, info.number)) for info in infos)
+    meters = (Meter(info, all_known(INTERVALS, info.number), all_known(DAYS, info.number)) for info in infos)
     return described and replace(described, meters=tuple(meters))
 
 
@@ -66,19 +68,21 @@ def _meter_changes(
     number = (after or before or Meter(MeterInfo(""))).info.number
     if before is None or after is None or before.info != after.info:
         yield EntryKey.of(METER, key, number), encode_meter(after.info) if after else None
-    days = after.days if after else ()
-    if days != (before.days if before else ()):
-        yield EntryKey.of(DAYS, key, number), encode_intervals(days) if days else None
-    intervals = after.intervals if after else ()
-    old, new = ({each.start: each for each in known} for known in (before.intervals if before else (), intervals))
-    day = Day(0, 0)
-    # Unchanged intervals are the same objects, so that a comparison of all their values is not needed.
-    for changed in sorted(start for start in old.keys() | new.keys() if old.get(start) is not new.get(start)):
-        if changed >= day.end:
-            day = _local_day(changed, zone)
-            first, last = (bisect_left(intervals, instant, key=_start) for instant in (day.start, day.end))
-            inside = intervals[first:last]
+    old, new = (each or Meter(MeterInfo("")) for each in (before, after))
+    if old.days != new.days:
+        yield EntryKey.of(DAYS, key, number), encode_intervals(new.days) if new.days else None
+    for day in () if old.intervals is new.intervals else _local_days(zone, old.intervals, new.intervals):
+        inside = new.intervals.between(day.start, day.end)
+        if inside != old.intervals.between(day.start, day.end):
             yield EntryKey.of(INTERVALS, key, number, day.start), encode_intervals(inside) if inside else None
+
+
+def _local_days(zone: ZoneInfo, *several: Intervals) -> Iterator[Day]:
+    """Yield the local days on which any of several columns has intervals."""
+    day = Day(0, 0)
+    while starts := [later.starts[0] for each in several if (later := each.between(day.end, math.inf))]:
+        day = _local_day(min(starts), zone)
+        yield day
 
 
 def _local_day(instant: int, zone: ZoneInfo) -> Day:

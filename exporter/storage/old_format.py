@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from ..intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
+from ..intervals.interval import Interval
+from ..intervals.model import Location, LocationKey, Meter, MeterInfo
 from .entries import CHUNK, NEEDED, EntryKey, checked_time, decode_chunk, encode_chunk, task_name
 from .location_entries import changes_of, location_of
 
@@ -53,7 +54,7 @@ def _meters(file: sqlite3.Connection, key: LocationKey) -> Iterator[Meter]:
         intervals: tuple[list[Interval], list[Interval]] = ([], [])
         for _, whole_day, start, *values in _of_meter(file, "* FROM interval", identifier):
             intervals[whole_day].append(Interval(*(start, *values, () if whole_day else tuple(periods[start]))))
-        yield Meter(info, *map(tuple, intervals))
+        yield Meter.of(info, *intervals)
 
 
 def _of_meter(file: sqlite3.Connection, columns: str, meter: int) -> list[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 
 from ..intervals.days import Calendar
-from ..intervals.model import Change, Location, LocationKey, Meter, Snapshot
+from ..intervals.model import Location, LocationKey, Meter, Snapshot
 from ..intervals.samples import timestamp_ms
 from ..intervals.updates import FetchedMeter, drop_before, raise_versions, revision_direction, update_meter
 from .state import StateFile
@@ -95,13 +95,13 @@ class SnapshotStore:
             )
             after = replace(location, meters=tuple(kept))
             days_to_do = {
-                calendar.day(change.after.start).start
+                calendar.day(start).start
                 for update in updates.values()
-                for change in update.late
-                if self._is_out_of_window(change, now) and (change.before or not clock_was_set)
+                for start, end, was_known in update.late
+                if self._is_out_of_window(end, now) and (was_known or not clock_was_set)
             }
             newest = _newest(known.values(), keep_from)
-            has_newer = any(change.after.end > keep_from for update in updates.values() for change in update.changes)
+            has_newer = any(update.newest > keep_from for update in updates.values())
             if has_newer and newest < keep_from and not clock_was_set:
                 # Nothing was read for longer than a refresh reaches back, so the days between are missing.
                 days_to_do.add(calendar.day(newest).start)
@@ -115,9 +115,9 @@ class SnapshotStore:
                 self.backfill_needed = needed
                 self.version += 1
         return [
-            (direction, "older" if self._is_out_of_window(change, now) else "window")
+            (direction, "older" if self._is_out_of_window(change.after.end, now) else "window")
             for update in updates.values()
-            for change in update.changes
+            for change in update.revised
             if (direction := revision_direction(change))
         ]
 
@@ -163,8 +163,8 @@ class SnapshotStore:
     def _needed(self) -> dict[LocationKey, int]:
         return {key: day for key, day in self._state.backfill_needed().items() if self._is_read(key)}
 
-    def _is_out_of_window(self, change: Change, now: float) -> bool:
-        return timestamp_ms(change.after.end, 0) < (now - self._window) * 1000
+    def _is_out_of_window(self, end: int, now: float) -> bool:
+        return timestamp_ms(end, 0) < (now - self._window) * 1000
 
 
 def _newest(meters: Iterable[Meter], default: int) -> int:

@@ -12,7 +12,9 @@ from exporter.backfill.chunks import build_chunk, coverage_of, full_days_of, tot
 from exporter.backfill.fetcher import Fetched
 from exporter.backfill.journal import Coverage, Totals
 from exporter.backfill.plan import Job
-from exporter.intervals.model import Interval, Location, Meter, MeterInfo, Reading
+from exporter.intervals.columns import Intervals
+from exporter.intervals.interval import Interval, Reading
+from exporter.intervals.model import Location, Meter, MeterInfo
 from exporter.intervals.samples import version
 from exporter.portal.history import History
 from exporter.portal.readings import MeterReadings
@@ -56,7 +58,7 @@ def hours(start: int, count: int, usage: float | None = 1.0, **more: float | Non
 
 
 def meter(readings: Iterable[Reading], info: MeterInfo = INFO) -> MeterReadings:
-    return MeterReadings(info, tuple(readings))
+    return MeterReadings(info, Intervals.of_readings(readings))
 
 
 def fetched(whole: Job, *meters: MeterReadings) -> Fetched:
@@ -116,7 +118,7 @@ def test_only_a_changed_value_gets_a_later_version(store: SnapshotStore) -> None
     readings = hours(days.start, 24)
     readings[5] = replace(readings[5], usage=0.5)
     result = only(chunk(store, days, meter(readings)))
-    assert result.intervals[:5] + result.intervals[6:] == before[:5] + before[6:]
+    assert [*result.intervals[:5], *result.intervals[6:]] == [*before[:5], *before[6:]]
     assert (result.intervals[5].usage, result.intervals[5].usage_k) == (0.5, version(readings[5].end, NOW))
     assert result.days[0].usage == 23.5
 
@@ -322,7 +324,7 @@ def test_a_chunk_before_the_border_ignores_a_stale_state(store: SnapshotStore) -
     part = chunk(store, before, meter(readings[:10] + readings[34:]))
     assert [each.start for each in only(part).intervals] == [each.start for each in readings[:10] + readings[34:]]
     assert totals_of(part) == Totals(len(readings) - 24, len(readings) - 24.0)
-    assert only(chunk(store, before, meter([]))) == Meter(INFO)
+    assert only(chunk(store, before, meter([]))) == Meter.of(INFO)
 
 
 def test_known_hours_are_not_written_beside_new_quarters(store: SnapshotStore) -> None:

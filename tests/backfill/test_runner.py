@@ -20,7 +20,8 @@ from exporter.backfill.runner import Backfill
 from exporter.backfill.sources import Sources
 from exporter.config import Config, ExporterConfig, Login
 from exporter.errors import DatabaseError
-from exporter.intervals.model import Interval, Location, LocationKey
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import Location, LocationKey
 from exporter.portal.directions import about_word
 from exporter.portal.query import POLL
 from exporter.portal.timezone import ZoneState, ZoneVerdict

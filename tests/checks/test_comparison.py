@@ -1,5 +1,6 @@
 """What is stored, compared with what the portal gave."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,7 +11,8 @@ from exporter.checks.comparison import PortalValues, stored_findings
 from exporter.config import VictoriaMetricsConfig
 from exporter.databases.victoriametrics import StoredSeries, VictoriaMetrics
 from exporter.errors import DatabaseError
-from exporter.intervals.model import Interval, LocationKey, Meter, MeterInfo
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import LocationKey, Meter, MeterInfo
 from exporter.intervals.samples import timestamp_ms
 
 from ..support.check_reports import lines
@@ -28,7 +30,7 @@ def interval(end: int, step: int = 3600, usage: float = 1.5) -> Interval:
     return Interval(end - step, end, usage=usage, usage_k=3)
 
 
-METER = Meter(
+METER = Meter.of(
     MeterInfo("m1", step=3600),
     tuple(interval(end) for end in range(SINCE + 3600, NOW + 1, 3600)),
     (interval(NOW - 5 * 3600, DAY, 36.0),),
@@ -67,8 +69,9 @@ class Fake(VictoriaMetrics):
             raise DatabaseError("did not answer in time")
         self.asked.append((match, start_ms, end_ms))
         for family, values in self.stored.items():
-            samples = tuple((timestamp_ms(end, 3), value) for end, value in sorted(values.items()))
-            yield from [StoredSeries({"__name__": family, **LABELS}, samples)] * self.copies
+            stamps = [timestamp_ms(end, 3) for end in sorted(values)]
+            numbers = [math.nan if (value := values[end]) is None else value for end in sorted(values)]
+            yield from [StoredSeries({"__name__": family, **LABELS}, stamps, numbers)] * self.copies
 
     def flags(self) -> Mapping[str, str]:
         return self.told
@@ -270,7 +273,7 @@ def test_expected_values_are_those_on_the_metrics_page() -> None:
     each = replace(
         interval(NOW), export=0.5, export_k=2, cost=0.2, cost_k=4, periods=(("peak", 1.0, 1), ("off", 0.5, 9))
     )
-    meter = Meter(MeterInfo("m1", step=3600), (interval(SINCE), interval(SINCE + 3600), each, interval(NOW + 3600)))
+    meter = Meter.of(MeterInfo("m1", step=3600), (interval(SINCE), interval(SINCE + 3600), each, interval(NOW + 3600)))
     recent = PortalValues.of(KEY, [meter], SINCE, NOW, MIDNIGHTS)
     own, tou = tuple(sorted(LABELS.items())), "smarthub_interval_tou_usage_kwh"
     assert recent.steps == {"m1": 3600}

@@ -14,7 +14,8 @@ from exporter.checks.databases import database_findings
 from exporter.config import Config, ExporterConfig, InfluxDBConfig, Secret, VictoriaMetricsConfig
 from exporter.discovery.look_around import LookAround
 from exporter.discovery.survey import LocationSurvey
-from exporter.intervals.model import Interval, Meter, MeterInfo
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import Meter, MeterInfo
 from exporter.portal.accounts import AccountLocation
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll
@@ -203,7 +204,7 @@ def test_the_page_size_grows_with_the_window(portal: PortalServer, polled: Polle
 
 def hours(number: str, start: int, end: int) -> Meter:
     intervals = (Interval(each, each + 3600, usage=1.0, usage_k=1) for each in range(start, end, 3600))
-    return Meter(MeterInfo(number, step=3600), tuple(intervals))
+    return Meter.of(MeterInfo(number, step=3600), tuple(intervals))
 
 
 def test_the_newest_day_of_each_meter_is_left_out(clock: ManualClock, empty: Database) -> None:

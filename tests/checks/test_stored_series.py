@@ -1,5 +1,7 @@
 """Summarizing an export, and the common mistakes that show in it."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,8 @@ STEPS = {"m": 900}
 
 
 def stored(*samples: tuple[int, float | None], **labels: str) -> StoredSeries:
-    return StoredSeries({**USAGE, **labels}, samples or ((at(END, 1), 1.0),))
+    stamps, values = zip(*(samples or ((at(END, 1), 1.0),)), strict=True)
+    return StoredSeries({**USAGE, **labels}, stamps, [math.nan if value is None else value for value in values])
 
 
 def found_in(*parts: StoredSeries) -> list[str]:

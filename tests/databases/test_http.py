@@ -1,6 +1,7 @@
 """Test calls to a database: requests, responses, and failures without secrets."""
 
 import gzip
+import json
 import socket
 import ssl
 import threading
@@ -103,12 +104,12 @@ def test_a_body_is_compressed(database: Database) -> None:
 # -- responses
 
 
-def test_json_lines_are_read_compressed_or_not(database: Database) -> None:
+def test_lines_are_read_compressed_or_not(database: Database) -> None:
     text = b'["one"]\n\n["two"]\n["' + b"3" * 200_000 + b'"]\n["last"]'
     database.answer("/plain", text)
     database.answer("/packed", gzip.compress(text), Content_Encoding="gzip")
     for path in ("/plain", "/packed"):
-        found = api_of(database.url).json_lines(path, {}, lambda line: line[0])
+        found = api_of(database.url).lines(path, {}, lambda line: json.loads(line)[0])
         assert list(found) == ["one", "two", "3" * 200_000, "last"]
 
 
@@ -157,7 +158,7 @@ def test_a_bad_status_is_one_line_with_advice(
     database.answer("/x", body, status)
     expected = f"victoriametrics {database.url}: {told}"
     assert message_of(lambda: api_of(database.url, **settings).get("/x")) == expected
-    error = failure_of(lambda: list(api_of(database.url, **settings).json_lines("/x", {}, as_is)))
+    error = failure_of(lambda: list(api_of(database.url, **settings).lines("/x", {}, json.loads)))
     assert (str(error), error.passes_by_itself) == (expected, status in (429, 500, 503))
 
 
@@ -235,7 +236,7 @@ def test_a_lost_connection_is_reported(listen: Listen, answer: bytes) -> None:
     told = f"victoriametrics {url}: cannot be reached, or the connection was lost; check url and the network"
     api = api_of(url)
     assert message_of(lambda: api.get("/x")) == told
-    error = failure_of(lambda: list(api.json_lines("/x", {}, as_is)))
+    error = failure_of(lambda: list(api.lines("/x", {}, json.loads)))
     assert (str(error), error.passes_by_itself) == (told, True)
 
 

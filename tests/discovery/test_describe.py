@@ -4,7 +4,8 @@ import pytest
 
 from exporter.discovery.describe import location_text, problem_text, resolution_text, unread_reason, values_text
 from exporter.errors import AccessError
-from exporter.intervals.model import Interval, Meter, MeterInfo
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import Meter, MeterInfo
 from exporter.portal.accounts import AccountLocation
 
 HOUSE = 'location 70001 of account 55001 "House"'
@@ -46,12 +47,14 @@ TWO = Interval(10800, 14400, 1.0, 1, periods=(("On Peak", 0.4, 1), ("Off Peak", 
     ],
 )
 def test_a_meter_has_the_values_of_its_intervals(intervals: tuple[Interval, ...], text: str, *, exports: bool) -> None:
-    assert values_text(Meter(MeterInfo("81001", exports=exports), intervals)) == text
+    assert values_text(Meter.of(MeterInfo("81001", exports=exports), intervals)) == text
 
 
 def test_the_resolution_includes_the_words_of_the_portal() -> None:
-    assert resolution_text(Meter(MeterInfo("81001", ("FORWARD", "NET"), step=900))) == "every 15 minutes (FORWARD, NET)"
-    assert resolution_text(Meter(MeterInfo("81001", step=86400))) == "once a day"
+    assert (
+        resolution_text(Meter.of(MeterInfo("81001", ("FORWARD", "NET"), step=900))) == "every 15 minutes (FORWARD, NET)"
+    )
+    assert resolution_text(Meter.of(MeterInfo("81001", step=86400))) == "once a day"
 
 
 @pytest.mark.parametrize(

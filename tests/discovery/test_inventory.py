@@ -11,7 +11,8 @@ from exporter.discovery.inventory import COLUMNS, as_json, notes, rows
 from exporter.discovery.look_around import LookAround
 from exporter.discovery.survey import LocationSurvey
 from exporter.errors import AccessError
-from exporter.intervals.model import Interval, Meter, MeterInfo
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import Meter, MeterInfo
 from exporter.portal.accounts import AccountLocation
 from exporter.portal.directions import about_word
 from exporter.portal.timezone import ZoneState, ZoneVerdict
@@ -27,15 +28,15 @@ HOUSE = AccountLocation("0055001", "70001", "House", electric=True, active=True,
 BARN = AccountLocation("55002", "70003", None, electric=True, active=True, industries=("ELECTRIC",))
 CLOSED = AccountLocation("55003", "70004", "Old flat", electric=True, active=False, industries=("ELECTRIC",))
 WELL = AccountLocation("55002", "70005", "Well", electric=False, active=True, industries=("WATER",))
-SOLAR = Meter(
+SOLAR = Meter.of(
     MeterInfo("81001", ("FORWARD", "REVERSE"), parent=True, net=True, exports=True, step=900),
     (
         Interval(NOW - 2 * DAY, NOW - 2 * DAY + 900, 0.5, 1, 0.0, 1, 0.06, 1, (("On Peak", 0.5, 1),)),
         Interval(NOW - 5 * HOUR - 900, NOW - 5 * HOUR, 0.5, 1, 0.0, 1, None, 0, (("Off Peak", 0.5, 1),)),
     ),
 )
-SILENT = Meter(MeterInfo("81004", ("FORWARD",), step=0))
-PLAIN = Meter(MeterInfo("81003", step=DAY), (Interval(NOW - 3 * DAY, NOW - 2 * DAY, 9.0, 1),))
+SILENT = Meter.of(MeterInfo("81004", ("FORWARD",), step=0))
+PLAIN = Meter.of(MeterInfo("81003", step=DAY), (Interval(NOW - 3 * DAY, NOW - 2 * DAY, 9.0, 1),))
 CONNECTED = NOW - 400 * DAY
 
 Seen = tuple[AccountLocation, LocationSurvey | None]

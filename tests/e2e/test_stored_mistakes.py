@@ -306,9 +306,9 @@ def test_raw_copies_are_read_only_on_request(database: VictoriaMetrics) -> None:
         database.import_samples({key: [(stamp + int(value), value)]})
     with client_of(database.url) as client:
 
-        def samples(first: int, *, raw: bool = False) -> list[tuple[int, float | None]]:
+        def samples(first: int, *, raw: bool = False) -> list[tuple[int, float]]:
             found = client.export(name, stamp + first, stamp + 998, raw=raw)
-            return sorted(sample for each in found for sample in each.samples)
+            return sorted(sample for each in found for sample in zip(each.stamps, each.values, strict=True))
 
         assert samples(0) == [(stamp + 2, 2.0)]
         assert samples(0, raw=True) == [(stamp + 1, 1.0), (stamp + 2, 2.0)]

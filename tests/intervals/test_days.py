@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.intervals.columns import NOTHING, Intervals
 from exporter.intervals.days import Day, full_days
+from exporter.intervals.interval import Interval, Reading
 from exporter.intervals.merge import merge
-from exporter.intervals.model import Interval, Reading
 
 HOUR = 3600
 ZONE = ZoneInfo("America/New_York")
@@ -54,8 +55,13 @@ def full(day: Day, step: int = 900, usage: float = 0.1, **values: float) -> dict
     return {start: Interval(start, start + step, usage, 1, **values) for start in starts}  # type: ignore[arg-type]
 
 
+def columns(intervals: dict[int, Interval]) -> Intervals:
+    return Intervals.of(intervals[start] for start in sorted(intervals))
+
+
 def totals(intervals: dict[int, Interval], changed: Iterable[int] | None = None) -> list[Reading]:
-    return list(full_days(intervals, intervals if changed is None else changed, CALENDAR))
+    starts = sorted(intervals if changed is None else changed)
+    return full_days(columns(intervals), starts, CALENDAR).readings()
 
 
 def without(intervals: dict[int, Interval], *starts: int) -> dict[int, Interval]:
@@ -151,7 +157,8 @@ def test_energy_of_adjacent_days_does_not_count() -> None:
 
 def test_a_day_that_is_no_longer_full_keeps_its_total() -> None:
     intervals = full(ORDINARY)
-    days, _ = merge({}, totals(intervals), now=ORDINARY.end, hold_zeros=False)
-    assert days == {ORDINARY.start: Interval(ORDINARY.start, ORDINARY.end, 9.6, 1)}
-    fewer = without(intervals, ORDINARY.start)
-    assert merge(days, totals(fewer), now=ORDINARY.end + HOUR, hold_zeros=False) == (days, [])
+    full_day = Intervals.of_readings(totals(intervals))
+    days = merge(NOTHING, full_day, now=ORDINARY.end, hold_zeros=False).intervals
+    assert list(days) == [Interval(ORDINARY.start, ORDINARY.end, 9.6, 1)]
+    fewer = Intervals.of_readings(totals(without(intervals, ORDINARY.start)))
+    assert merge(days, fewer, now=ORDINARY.end + HOUR, hold_zeros=False).intervals is days

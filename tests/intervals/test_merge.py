@@ -1,16 +1,19 @@
 """Versions, timestamps and rounding, and what a merge keeps, replaces, holds back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, getcontext
 from math import floor
+from operator import attrgetter
 from types import MappingProxyType
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from exporter.intervals.merge import merge, with_later_versions
-from exporter.intervals.model import Change, Interval, Reading
+from exporter.intervals.columns import Intervals
+from exporter.intervals.interval import Change, Interval, Reading
+from exporter.intervals.merge import merge as merge_columns
+from exporter.intervals.merge import versions_at, with_later_versions
 from exporter.intervals.samples import amount, newer_version, timestamp_ms, version, watts
 
 getcontext().prec = 40
@@ -46,6 +49,21 @@ def soon(number: int) -> int:
     return START + (number + 1) * QUARTER
 
 
+def merge(
+    before: Mapping[int, Interval], readings: Iterable[Reading], *, now: float, hold_zeros: bool = True
+) -> tuple[dict[int, Interval], list[Change]]:
+    """Merge single intervals and readings; return the result by start, and the changes by start."""
+    merged = merge_columns(
+        Intervals.of(before[start] for start in sorted(before)),
+        Intervals.of_readings(sorted(readings, key=attrgetter("start"))),
+        now=now,
+        hold_zeros=hold_zeros,
+    )
+    after = {each.start: each for each in merged.intervals}
+    changes = [*(Change(None, after[start]) for start in merged.added), *merged.changes]
+    return after, sorted(changes, key=lambda change: change.after.start)
+
+
 def known(*readings: Reading, now: int | None = None) -> dict[int, Interval]:
     """Return the intervals of readings that were seen at `now`, by default at their end."""
     moment = now if now is not None else max(reading.end for reading in readings)
@@ -73,6 +91,12 @@ def usages(intervals: Mapping[int, Interval]) -> dict[int, float | None]:
 )
 def test_the_version_follows_from_the_age(age: int, k: int) -> None:
     assert version(END, END + age) == k
+
+
+@given(ages=st.lists(st.integers(-DAY, 50 * YEAR), min_size=1, max_size=60))
+def test_versions_of_a_column_are_those_of_its_intervals(ages: list[int]) -> None:
+    column = sorted(END - age for age in ages)
+    assert list(versions_at(column, END)) == [version(end, END) for end in column]
 
 
 @given(end=ends, age=ages)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.intervals.model import Interval, Meter, MeterInfo
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import Meter, MeterInfo
 from exporter.intervals.submeters import circular_submeters, submeters_of
 
 from ..support.portal_answers import examples
@@ -15,7 +16,7 @@ Parents = dict[str, tuple[str, ...]]
 
 def meters(parents: Parents, silent: str = "") -> list[Meter]:
     return [
-        Meter(MeterInfo(number, parents=each), () if number in silent else DATA) for number, each in parents.items()
+        Meter.of(MeterInfo(number, parents=each), () if number in silent else DATA) for number, each in parents.items()
     ]
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from exporter import __version__
 from exporter.errors import Reason
-from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.metrics.collector import CurrentState
 from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.refresh.status import LocationStatus, LoginStatus
@@ -36,7 +37,7 @@ def state(
 
 def latest(*intervals: Interval) -> Values:
     """Return the values of the newest interval, by the end of the family's name."""
-    found = state(snapshot_of(Meter(MeterInfo("81001"), intervals)))
+    found = state(snapshot_of(Meter.of(MeterInfo("81001"), intervals)))
     prefix = "smarthub_latest_"
     values: Values = {}
     for name, samples in found.items():
@@ -83,18 +84,18 @@ def test_all_latest_families_describe_the_same_interval(newest: Interval, expect
 
 
 def test_a_meter_without_data_only_has_an_info_metric() -> None:
-    found = state(snapshot_of(Meter(MeterInfo("81001"))))
+    found = state(snapshot_of(Meter.of(MeterInfo("81001"))))
     about_it = [name for name, samples in found.items() if samples and samples[0][0]]
     assert about_it == ["smarthub_location_info", "smarthub_meter_info"]
 
 
 def test_a_meter_reports_its_resolution() -> None:
-    meter = Meter(MeterInfo("81001", step=300), (Interval(T - 300, T, 0.25, 1),))
+    meter = Meter.of(MeterInfo("81001", step=300), (Interval(T - 300, T, 0.25, 1),))
     assert state(snapshot_of(meter))["smarthub_interval_seconds"] == [(LABELS, 300)]
 
 
 def test_a_wrong_zone_leaves_only_what_has_no_time() -> None:
-    meter = Meter(MeterInfo("81001"), (Interval(T - 900, T, 0.25, 1, 0.1, 1, 0.03, 1),))
+    meter = Meter.of(MeterInfo("81001"), (Interval(T - 900, T, 0.25, 1, 0.1, 1, 0.03, 1),))
     status = LoginStatus(
         up=True, locations={KEY: LocationStatus(up=True)}, zone=ZoneVerdict(ZoneState.CONTRADICTED, ("UTC",))
     )
@@ -123,22 +124,22 @@ def test_a_location_reports_its_name_and_zone(name: str) -> None:
     ],
 )
 def test_a_meter_reports_its_flows_and_flags(info: MeterInfo, flows: str, parent: str, net: str) -> None:
-    assert state(snapshot_of(Meter(info)))["smarthub_meter_info"] == [
+    assert state(snapshot_of(Meter.of(info)))["smarthub_meter_info"] == [
         ({**LABELS, "flows": flows, "parent": parent, "net": net, "submeter_of": ""}, 1.0)
     ]
 
 
 def test_a_submeter_names_the_meter_that_contains_it() -> None:
-    house = Meter(MeterInfo("81001"), quarters(1))
-    barn = Meter(MeterInfo("81002", parents=("81000", "81001")), quarters(1))
+    house = Meter.of(MeterInfo("81001"), quarters(1))
+    barn = Meter.of(MeterInfo("81002", parents=("81000", "81001")), quarters(1))
     found = state(snapshot_of(house, barn))["smarthub_meter_info"]
     assert [(labels["meter"], labels["submeter_of"]) for labels, _ in found] == [("81001", ""), ("81002", "81001")]
 
 
 def test_rows_that_cannot_be_encoded_are_left_out() -> None:
     bad = LocationKey("novec", "55001", "7\ud800")
-    meter = Meter(MeterInfo("81001"), quarters(1))
-    snapshot = snapshot_of(meter, Meter(MeterInfo("8\udfff"), quarters(1)))
+    meter = Meter.of(MeterInfo("81001"), quarters(1))
+    snapshot = snapshot_of(meter, Meter.of(MeterInfo("8\udfff"), quarters(1)))
     outcomes = {key: LocationStatus(up=True) for key in (KEY, bad)}
     statuses = {"farm": LoginStatus(up=True, locations=outcomes)}
     good = state(snapshot_of(meter), {"farm": LoginStatus(up=True, locations={KEY: outcomes[KEY]})}, {KEY: T})

@@ -249,7 +249,7 @@ def kwh_samples(exposition: Exposition) -> int:
 
 
 def test_the_page_changes_when_a_sample_leaves_the_window() -> None:
-    exposition = Exposition(snapshot_of(Meter(MeterInfo("81001"), quarters(3))))
+    exposition = Exposition(snapshot_of(Meter.of(MeterInfo("81001"), quarters(3))))
     first = (T * 1000 - 999) / 1000
     exposition.clock.move_to(first + WINDOW)
     assert kwh_samples(exposition) == 3
@@ -276,11 +276,11 @@ def test_the_page_is_rendered_again_only_if_a_sample_leaves(exposition: Expositi
 
 
 def test_a_new_snapshot_is_on_the_next_page(exposition: Exposition) -> None:
-    exposition.store.snapshot = snapshot_of(Meter(MeterInfo("81001"), quarters(1)))
+    exposition.store.snapshot = snapshot_of(Meter.of(MeterInfo("81001"), quarters(1)))
     assert exposition.text(name=KWH).splitlines()[-1] == (
         'smarthub_interval_usage_kwh{portal="novec",account="55001",location="70001",meter="81001"} 0.25 1795001399001'
     )
-    exposition.store.snapshot = snapshot_of(Meter(MeterInfo("81001"), quarters(1, 0.5)))
+    exposition.store.snapshot = snapshot_of(Meter.of(MeterInfo("81001"), quarters(1, 0.5)))
     assert exposition.text(name=KWH).splitlines()[-1].endswith("} 0.5 1795001399001")
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.metrics.compression import PagePart, gzipped
 from exporter.metrics.exposition import Format, Page, render
 
@@ -112,7 +113,7 @@ def test_series_that_cannot_be_encoded_are_left_out(form: Format) -> None:
 
 def test_one_period_that_cannot_be_encoded_is_left_out() -> None:
     periods = (("Off Peak", 0.25, 1), ("On\udc00", 0.75, 1))
-    meter = Meter(MeterInfo("81001"), (Interval(T - 900, T, 1.0, 1, periods=periods),))
+    meter = Meter.of(MeterInfo("81001"), (Interval(T - 900, T, 1.0, 1, periods=periods),))
     page = render(snapshot_of(meter), 0, Format.TEXT)
     assert [sample_count(page, name) for name in (KWH, TOU)] == [1, 1]
 
@@ -156,7 +157,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     snapshot = Snapshot()
     for key in draw(st.sets(st.builds(LocationKey, names, names, names), min_size=1, max_size=2)):
         numbers = sorted(draw(st.sets(names, min_size=1, max_size=2)))
-        meters = tuple(Meter(MeterInfo(number), draw(intervals()), draw(intervals())) for number in numbers)
+        meters = tuple(Meter.of(MeterInfo(number), draw(intervals()), draw(intervals())) for number in numbers)
         snapshot = snapshot.with_location(Location(key, "", "UTC", meters))
     return snapshot
 
@@ -202,7 +203,7 @@ def test_the_library_reads_back_the_exact_values(form: Format, snapshot: Snapsho
 
 @given(end=st.integers(*YEARS), k=versions)
 def test_an_openmetrics_timestamp_can_be_truncated_to_ms(end: int, k: int) -> None:
-    snapshot = snapshot_of(Meter(MeterInfo("81001"), (Interval(end - 900, end, 1.0, k),)))
+    snapshot = snapshot_of(Meter.of(MeterInfo("81001"), (Interval(end - 900, end, 1.0, k),)))
     stamp = family_text(render(snapshot, 0, Format.OPENMETRICS), KWH).split()[-1]
     assert int(float(stamp) * 1000) == end * 1000 - 1000 + k
 
@@ -211,7 +212,7 @@ def test_an_openmetrics_timestamp_can_be_truncated_to_ms(end: int, k: int) -> No
 
 
 def test_a_sample_at_the_edge_of_the_window_is_included() -> None:
-    snapshot = snapshot_of(Meter(MeterInfo("81001"), quarters(3)))
+    snapshot = snapshot_of(Meter.of(MeterInfo("81001"), quarters(3)))
     first, second = T * 1000 - 999, (T + 900) * 1000 - 998
     assert render(snapshot, first, Format.TEXT).oldest == first
     page = render(snapshot, first + 1, Format.TEXT)
@@ -220,7 +221,7 @@ def test_a_sample_at_the_edge_of_the_window_is_included() -> None:
 
 
 def test_the_window_applies_to_the_timestamp_of_each_value() -> None:
-    meter = Meter(MeterInfo("81001"), (Interval(T - 900, T, 0.25, 1, cost=0.04, cost_k=267),))
+    meter = Meter.of(MeterInfo("81001"), (Interval(T - 900, T, 0.25, 1, cost=0.04, cost_k=267),))
     page = render(snapshot_of(meter), T * 1000 - 900, Format.TEXT)
     assert page.oldest == T * 1000 - 1000 + 267
     assert (sample_count(page, KWH), sample_count(page, COST)) == (0, 1)

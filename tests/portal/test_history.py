@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import CredentialsError, PendingError, PortalError, ProtocolError, TooLargeError, TransportError
+from exporter.intervals.interval import Interval, Reading
 from exporter.intervals.model import DAILY as DAY_STEP
-from exporter.intervals.model import Interval, Meter, MeterInfo, Reading
+from exporter.intervals.model import Meter, MeterInfo
 from exporter.portal.history import History, KnownMeters, LocationHistory
 from exporter.portal.query import DAILY, HOURLY, UsageQuery
 from exporter.portal.usage import UsageAnswer, decode
@@ -57,7 +58,7 @@ def fetch(
 
 
 def readings_of(history: History) -> dict[str, tuple[Reading, ...]]:
-    return {each.info.number: each.readings for each in history.meters}
+    return {each.info.number: tuple(each.readings.readings()) for each in history.meters}
 
 
 def lengths(history: History, number: str = "M1") -> set[int]:
@@ -521,5 +522,5 @@ def test_known_rate_periods_count_before_new_ones() -> None:
         Interval(number * HOUR, (number + 1) * HOUR, 1.0, 1, periods=((f"known {number}", 1.0, 1),))
         for number in range(49)
     )
-    known = KnownMeters.of([Meter(MeterInfo("A", step=HOUR), intervals)])
+    known = KnownMeters.of([Meter.of(MeterInfo("A", step=HOUR), intervals)])
     assert periods_of(fetch(with_periods("a", "b", "known 7"), 5, known)) == {"a", "known 7"}

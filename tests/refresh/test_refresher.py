@@ -335,7 +335,7 @@ def test_monthly_meter_is_a_success_without_samples(start_portal: StartPortal, s
     exporter.refresh()
 
     assert exporter.status.up
-    assert [meter.intervals for meter in exporter.location().meters] == [()]
+    assert [len(meter.intervals) for meter in exporter.location().meters] == [0]
 
 
 # -- schedule

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Reading
+from exporter.intervals.columns import Intervals
+from exporter.intervals.interval import Interval, Reading
+from exporter.intervals.model import Location, LocationKey, Meter, MeterInfo
 from exporter.intervals.samples import version
 from exporter.portal.directions import Channel, Flow, resolve
 from exporter.portal.readings import read_intervals
@@ -40,7 +42,7 @@ class Fetched:
 
     def __init__(self, *readings: Reading, step: int = 900) -> None:
         self.info = MeterInfo("81001", ("FORWARD",), step=step)
-        self.readings = readings
+        self.readings = Intervals.of_readings(readings)
 
 
 @pytest.fixture

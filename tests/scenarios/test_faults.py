@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.intervals.model import Interval, LocationKey
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import LocationKey
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn
 from exporter.storage.state import FILE
@@ -70,7 +71,7 @@ FAULTS: list[tuple[str, Poll | SignIn, str]] = [
 WELL = {"poll": Poll.OK, "sign_in": SignIn.OK, "discovery": Poll.OK, "accounts": Poll.OK}
 
 Restart = Callable[[], Exporter]
-Known = dict[tuple[LocationKey, str], tuple[Interval, ...]]
+Known = dict[tuple[LocationKey, str], list[Interval]]
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def restart(server: PortalServer, start_exporter: StartExporter, tmp_path: Path)
 def known(exporter: Exporter) -> Known:
     """Return the intervals in memory by location and meter."""
     return {
-        (key, meter.info.number): meter.intervals
+        (key, meter.info.number): list(meter.intervals)
         for key, location in exporter.locations.items()
         for meter in location.meters
     }

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from exporter.intervals.model import Interval, LocationKey, Meter
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import LocationKey, Meter
 from exporter.metrics.families import TIMESTAMPED
 from exporter.sinks.base import Chunk, Written
 from exporter.sinks.openmetrics import OpenMetricsSink
@@ -176,12 +177,13 @@ def test_the_prometheus_parser_finds_every_sample(
     for each in history:
         for one in each.meters:
             for timestamped in TIMESTAMPED:
-                for period, value, stamp in timestamped.samples(one):
+                for period, samples in timestamped.samples(one).items():
                     labels = dict(
                         zip(timestamped.family.labels, (*_place(each), one.info.number, period), strict=False)
                     )
                     series = (timestamped.family.name, tuple(sorted(labels.items())))
-                    expected.setdefault(series, []).append((f"{stamp / 1000:.3f}", value))
+                    for stamp, value in zip(*samples, strict=True):
+                        expected.setdefault(series, []).append((f"{stamp / 1000:.3f}", value))
     text = written(tmp_path_factory.mktemp("om") / "out.om", *history)
     found: Found = {}
     for family in parsed(text):

@@ -9,7 +9,8 @@ import pytest
 
 from exporter.config import VictoriaMetricsConfig
 from exporter.errors import DatabaseError
-from exporter.intervals.model import Interval, LocationKey
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import LocationKey
 from exporter.sinks.base import Chunk
 from exporter.sinks.victoriametrics import VictoriaMetricsSink
 

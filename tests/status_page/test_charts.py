@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.intervals.model import Interval
+from exporter.intervals.interval import Interval
 from exporter.status_page.charts import energy_chart, power_chart
 from exporter.status_page.figures import DayFigures
 from exporter.status_page.svg import Days, days_until, scale

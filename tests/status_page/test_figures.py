@@ -5,7 +5,8 @@ from datetime import date
 
 import pytest
 
-from exporter.intervals.model import Interval, Meter, MeterInfo
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import Meter, MeterInfo
 from exporter.intervals.samples import version
 from exporter.status_page.figures import Figures, Freshness, MonthFigures, figures_of, freshness
 
@@ -16,7 +17,7 @@ DAY = 86400
 
 
 def of(days: Iterable[Interval] = (), intervals: Iterable[Interval] = (), today: date = date(2026, 6, 15)) -> Figures:
-    return figures_of(Meter(MeterInfo("81001"), tuple(intervals), tuple(days)), ZONE, today)
+    return figures_of(Meter.of(MeterInfo("81001"), tuple(intervals), tuple(days)), ZONE, today)
 
 
 def june(*numbers: int, cost: float | None = None) -> list[Interval]:

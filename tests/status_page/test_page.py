@@ -11,7 +11,8 @@ from itertools import pairwise
 import pytest
 
 from exporter.formatting import midnight
-from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.refresh.status import LoginStatus
 from exporter.simulator.settings import Span
 from exporter.simulator.specs import MeterSpec
@@ -173,7 +174,7 @@ def test_the_latest_day_and_the_month_have_their_tiles(
 
 
 def test_a_daily_meter_has_bars_and_no_power() -> None:
-    meter = Meter(MeterInfo("81001", step=DAY), tuple(june(14)), tuple(june(14)))
+    meter = Meter.of(MeterInfo("81001", step=DAY), tuple(june(14)), tuple(june(14)))
     card = card_of(replace(location(), meters=(meter,)))
     assert [words(each) for each in all_of(card, "h3")] == ["Energy by day"]
     assert dict(described(card))["Newest data"] == ["12 hours old", "10.00 kWh drawn", "Sun Jun 14"]
@@ -192,7 +193,7 @@ def test_a_submeter_names_the_meter_that_contains_it() -> None:
     ("known", "meter", "badge"),
     [
         (location(), " · meter 870001 · read every 15 minutes", "Up to date"),
-        (replace(location(), meters=(Meter(MeterInfo("81001")),)), " · meter 81001", "No data"),
+        (replace(location(), meters=(Meter.of(MeterInfo("81001")),)), " · meter 81001", "No data"),
         (replace(location(), meters=()), "", "No data"),
     ],
 )
@@ -403,7 +404,7 @@ def test_ten_meters_in_both_directions_stay_below_a_megabyte() -> None:
         for start in range(first, first + 36 * DAY, 900)
     )
     days = tuple(full_day(date(2026, 5, 11) + each * ONE, 30.0, 4.0, 3.5) for each in range(35))
-    meter = Meter(MeterInfo("81001", exports=True), intervals, days)
+    meter = Meter.of(MeterInfo("81001", exports=True), intervals, days)
     snapshot = snapshot_of(replace(FARM, meters=(meter,) * 10))
     seen = summarize(snapshot, {}, NOON, is_alive=True, backfill_needed={})
     assert len(render(seen, "/metrics")) < 1_000_000

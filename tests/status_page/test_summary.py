@@ -6,7 +6,8 @@ from datetime import date
 import pytest
 
 from exporter.formatting import midnight
-from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.intervals.samples import version
 from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.refresh.status import Failure, FailureKind, LocationStatus, LoginStatus
@@ -89,7 +90,7 @@ def test_a_refresh_thread_that_ended_is_reported_first() -> None:
     assert view.more == ["Data are stale: Farm"]
 
 
-@pytest.mark.parametrize("snapshot", [Snapshot(), snapshot_of(replace(FARM, meters=(Meter(MeterInfo("81001")),)))])
+@pytest.mark.parametrize("snapshot", [Snapshot(), snapshot_of(replace(FARM, meters=(Meter.of(MeterInfo("81001")),)))])
 def test_a_location_without_data_shows_possible_reasons(snapshot: Snapshot) -> None:
     view = seen(snapshot, login(FARM))
     assert view.condition == wait(
@@ -129,7 +130,7 @@ def test_late_data_is_judged_by_the_usual_delay_of_the_meter() -> None:
     for late, detail in (
         (farm, "More than two days behind."),
         (
-            replace(farm, meters=(Meter(MeterInfo("81001"), often),)),
+            replace(farm, meters=(Meter.of(MeterInfo("81001"), often),)),
             "Usually the data are here after 2 hours or sooner.",
         ),
     ):
@@ -245,7 +246,7 @@ def test_a_contradicted_zone_is_a_failure() -> None:
 
 
 def test_several_meters_of_a_location_have_their_numbers() -> None:
-    farm = replace(FARM, meters=(*FARM.meters, Meter(MeterInfo("89999"))))
+    farm = replace(FARM, meters=(*FARM.meters, Meter.of(MeterInfo("89999"))))
     titles = [each.title for each in seen_of(farm).meters]
     assert titles == ["Farm, meter 870001", "Farm, meter 89999"]
 

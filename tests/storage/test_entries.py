@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.intervals.model import Interval, MeterInfo
+from exporter.intervals.columns import Intervals
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import MeterInfo
 from exporter.storage.entries import (
     checked_time,
     decode_chunk,
@@ -53,7 +55,7 @@ def sorted_by_start(intervals: list[Interval]) -> list[Interval]:
 @given(intervals=interval_lists())
 def test_intervals_are_restored_unchanged(intervals: list[Interval]) -> None:
     known = sorted_by_start(intervals)
-    assert decode_intervals(encode_intervals(known)) == known
+    assert list(decode_intervals(encode_intervals(Intervals.of(known)))) == known
 
 
 def test_intervals_are_columns_of_fixed_width() -> None:
@@ -67,10 +69,10 @@ def test_intervals_are_columns_of_fixed_width() -> None:
     expected += struct.pack("<6d", 0.25, nan, nan, 1.5, -0.5, nan)
     expected += struct.pack("<6H", 3, 0, 0, 999, 12, 0)
     expected += struct.pack("<2d2H", 0.25, nan, 4, 0)
-    assert encode_intervals([first, second]) == expected
+    assert encode_intervals(Intervals.of([first, second])) == expected
 
 
-GOOD = encode_intervals([Interval(NOW, NOW + 900, 0.25, 3, 0.5, 4, 0.75, 5, (("Off", 0.25, 6),))])
+GOOD = encode_intervals(Intervals.of([Interval(NOW, NOW + 900, 0.25, 3, 0.5, 4, 0.75, 5, (("Off", 0.25, 6),))]))
 START, LENGTH, USAGE, EXPORT, COST, USAGE_K, PERIOD, PERIOD_K = (15 + at for at in (0, 4, 8, 16, 24, 32, 38, 46))
 
 
@@ -100,8 +102,8 @@ def changed(at: int, layout: str, value: float) -> bytes:
         GOOD.replace(b'["Off"]', b"[12345]"),
         GOOD.replace(b'["Off"]', b'"Off"  '),
         GOOD.replace(b'["Off"]', b'["O\xff"]'),
-        encode_intervals([Interval(NOW, NOW + 900, 1.0, 1), Interval(NOW, NOW + 900, 1.0, 1)]),
-        encode_intervals([Interval(NOW + 900, NOW + 1800, 1.0, 1), Interval(NOW, NOW + 900, 1.0, 1)]),
+        encode_intervals(Intervals.of([Interval(NOW, NOW + 900, 1.0, 1), Interval(NOW, NOW + 900, 1.0, 1)])),
+        encode_intervals(Intervals.of([Interval(NOW + 900, NOW + 1800, 1.0, 1), Interval(NOW, NOW + 900, 1.0, 1)])),
     ],
 )
 def test_other_intervals_are_not_read(data: bytes) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import Location, LocationKey, Meter, MeterInfo
 from exporter.storage.state import FILE, StateFile
 
 from ..support.worlds import DAY, NOW, WALL
@@ -61,7 +62,7 @@ KNOWN = Location(
     "House",
     "America/New_York",
     (
-        Meter(
+        Meter.of(
             MeterInfo("0081001", ("FORWARD", "NET"), parent=True, exports=True, signed=False),
             (
                 Interval(TODAY - 900, TODAY, 0.25, 3, None, 0, -0.04, 55, (("Off", 0.25, 3), ("On", 0.0, 4))),
@@ -69,7 +70,7 @@ KNOWN = Location(
             ),
             (Interval(TODAY - DAY, TODAY, 17.5, 200, 3.0, 201, 2.2, 202),),
         ),
-        Meter(MeterInfo("0081002", step=86400)),
+        Meter.of(MeterInfo("0081002", step=86400)),
     ),
 )
 

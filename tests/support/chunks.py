@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from exporter.intervals.model import Interval, LocationKey, Meter, MeterInfo
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import LocationKey, Meter, MeterInfo
 from exporter.portal.raw_series import RawSeries
 from exporter.sinks.base import Chunk
 
@@ -16,7 +17,7 @@ HOUR = 3600
 
 
 def meter(number: str, intervals: Iterable[Interval] = (), days: Iterable[Interval] = ()) -> Meter:
-    return Meter(MeterInfo(number), tuple(intervals), tuple(days))
+    return Meter.of(MeterInfo(number), tuple(intervals), tuple(days))
 
 
 def chunk(day: str, *meters: Meter, series: Iterable[RawSeries] = (), key: LocationKey = KEY, days: int = 1) -> Chunk:

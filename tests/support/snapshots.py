@@ -3,7 +3,8 @@
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
-from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import Location, LocationKey, Meter, MeterInfo, Snapshot
 
 T = 1_795_001_400  # the end of a quarter of an hour
 MIDNIGHT = 1_795_039_200
@@ -19,7 +20,7 @@ def quarters(count: int, usage: float = 0.25) -> tuple[Interval, ...]:
     return tuple(Interval(T + (n - 1) * 900, T + n * 900, usage + n, 1 + n) for n in range(count))
 
 
-SOLAR_METER = Meter(
+SOLAR_METER = Meter.of(
     MeterInfo("81002", ("FORWARD", "REVERSE"), net=True, exports=True, signed=False),
     (
         Interval(T - 900, T, 0.31, 1, 0.0, 1, 0.04, 58, (("Off Peak", 0.31, 1),)),

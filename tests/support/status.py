@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from exporter.formatting import midnight
-from exporter.intervals.model import Interval, Location, LocationKey, Meter, MeterInfo, Snapshot
+from exporter.intervals.interval import Interval
+from exporter.intervals.model import Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.intervals.samples import version
 from exporter.refresh.status import Failure, FailureKind, LocationStatus, LoginStatus
 
@@ -30,7 +31,7 @@ def location(
     """Return a location with one meter, whose data ends `age` seconds before NOON."""
     end = NOON - int(age)
     newest = Interval(end - 900, end, 0.25, version(end, NOON), export)
-    meter = Meter(MeterInfo(f"8{number}"), (newest,), days)
+    meter = Meter.of(MeterInfo(f"8{number}"), (newest,), days)
     return Location(LocationKey("novec", "55001", str(number)), name, zone, (meter,))
 
 
