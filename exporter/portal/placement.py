@@ -3,11 +3,12 @@
 See docs/portal.md, "Resolution".
 """
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from operator import itemgetter
+from operator import itemgetter, sub
 
 from .usage import WallPoint
 from .walltime import DAY, WallClock, plausible
@@ -42,22 +43,50 @@ def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]
     warning.
     """
     placed = Placed()
+    ordered = sorted(points, key=itemgetter(0))
+    walls = [wall for wall, _ in ordered]
+    first, last = (bisect_left(walls, bound) for bound in plausible(bounds))
+    for wall in walls[:first] + walls[last:]:
+        _outside(placed, wall, bounds[1])
+    # Nearly all days have one offset, and so do those around them.
+    while first < last:
+        day = walls[first] // DAY
+        ahead = clock.ahead_on(day)
+        following = day + 1
+        while ahead is not None and following * DAY <= walls[last - 1] and clock.ahead_on(following) == ahead:
+            following += 1
+        until = bisect_left(walls, following * DAY, first, last)
+        if ahead is None:
+            _place_on_change(placed, ordered[first:until], _only_in_second_pass(points, clock, day), clock)
+        else:
+            _place_plain(placed, ordered[first:until], ahead)
+        first = until
+    return placed
+
+
+def _place_plain(placed: Placed, points: Sequence[WallPoint], ahead: int) -> None:
+    """Place points of days on which the clock is this far ahead of UTC."""
+    found = {wall - ahead: value for wall, value in points}
+    if len(found) == len(points):
+        placed.values.update(found)
+        return
+    known: set[int] = set()
+    for wall, value in points:
+        if wall in known:
+            _repeat(placed, wall - ahead, value)
+        else:
+            placed.values[wall - ahead] = value
+        known.add(wall)
+
+
+def _place_on_change(
+    placed: Placed, points: Iterable[WallPoint], only_in_second_pass: Collection[int], clock: WallClock
+) -> None:
+    """Place the points of a day on which the clock's offset changes."""
     values = placed.values
     nowhere: dict[int, float] = {}
     turn, last = 0, None
-    next_day, ahead = -1, None
-    start, end = plausible(bounds)
-    for wall, value in sorted(points, key=itemgetter(0)):
-        if not start <= wall < end:
-            _outside(placed, wall, end)
-            continue
-        if wall >= next_day:
-            next_day, ahead = (wall // DAY + 1) * DAY, clock.ahead_on(wall // DAY)
-        # Nearly all points of a history take this branch.
-        if ahead is not None and wall != last:
-            values[wall - ahead] = value
-            turn, last = 0, wall
-            continue
+    for wall, value in points:
         instants = clock.instants(wall)
         if not instants:
             if value:
@@ -65,7 +94,7 @@ def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]
                     placed.warnings.append("a time occurs twice with different values; the later one is used")
                 nowhere[wall] = value
             continue
-        turn, last = (turn + 1 if wall == last else int(_skips_first_pass(wall, points, clock))), wall
+        turn, last = (turn + 1 if wall == last else int(wall in only_in_second_pass)), wall
         if turn < len(instants):
             values[instants[turn]] = value
         else:
@@ -73,7 +102,6 @@ def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]
     for wall, value in nowhere.items():
         instant = clock.instant_before_change(wall)
         values[instant] = (values.get(instant) or 0.0) + value
-    return placed
 
 
 def _outside(placed: Placed, wall: int, end: int) -> None:
@@ -82,17 +110,17 @@ def _outside(placed: Placed, wall: int, end: int) -> None:
         placed.warnings.append("points outside the requested range were dropped")
 
 
-def _skips_first_pass(wall: int, points: Sequence[WallPoint], clock: WallClock) -> bool:
-    """Check whether a wall time of the repeated hour is missing in the first pass.
+def _only_in_second_pass(points: Iterable[WallPoint], clock: WallClock, day: int) -> set[int]:
+    """Return the wall times of a day's repeated hour that are missing in the first pass.
 
-    It then follows a later wall time of that pass. Only an order that goes back once shows where the pass ends.
+    They follow a later wall time of that pass. Only an order that goes back once shows where the pass ends.
     """
-    if len(clock.instants(wall)) == 1:
-        return False
-    day = wall // DAY
-    walls = [each for each, _ in points if each // DAY == day and len(clock.instants(each)) > 1]
+    walls = [wall for wall, _ in points if wall // DAY == day and len(clock.instants(wall)) > 1]
     turns = [number for number, (earlier, later) in enumerate(pairwise(walls), 1) if later <= earlier]
-    return len(turns) == 1 and wall < walls[turns[0] - 1] and wall not in walls[: turns[0]]
+    if len(turns) != 1:
+        return set()
+    first, second = walls[: turns[0]], walls[turns[0] :]
+    return {wall for wall in second if wall < first[-1]}.difference(first)
 
 
 def _repeat(placed: Placed, instant: int, value: float | None) -> None:
@@ -129,11 +157,14 @@ def day_steps(walls: Iterable[int], interval_ends: Mapping[int, int]) -> dict[in
     meter on the same chart and is ignored.
     """
     every = sorted(set(walls))
-    distances = Counter(later - earlier for earlier, later in pairwise(every))
+    distances = Counter(map(sub, every[1:], every))
 
     def is_foreign(step: int) -> bool:
         return distances.total() >= _ENOUGH and distances[step] * _SELDOM < distances.total()
 
+    lengths = set(map(sub, map(interval_ends.get, every, every), every))
+    if len(lengths) == 1 and 0 < (step := lengths.pop()) <= HOUR and not is_foreign(step):
+        return dict.fromkeys((wall // DAY for wall in every), step)
     by_day: dict[int, list[int]] = {}
     for wall in every:
         by_day.setdefault(wall // DAY, []).append(wall)
