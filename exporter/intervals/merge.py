@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import gt
 
 from .columns import Intervals, Period, Quantity, Whole, joined, starts_column
 from .interval import Change, Interval, Reading
@@ -52,6 +53,8 @@ def merge(known: Intervals, readings: Intervals, *, now: float, hold_zeros: bool
     middle = known.cut(first, last)
     if not middle:
         added = _fresh(readings, now)
+        if not added:
+            return Merged(known, added.starts)
         return Merged(joined((known.cut(0, first), added, known.cut(first, len(known)))), added.starts)
     # Only readings that meet known intervals are looked at one by one.
     begin, end = _overlap(readings, middle.starts[0], middle.starts[-1] + middle.lengths[-1])
@@ -116,10 +119,12 @@ def _without_zeros(periods: Sequence[Period]) -> tuple[Period, ...]:
 
 
 def versions_at(ends: Sequence[int], now: float) -> Whole:
-    """Return the version of values that are first seen now, for ends in order.
+    """Return the version of values that are first seen now.
 
-    Few versions differ, so their borders are found by bisection.
+    Few versions differ, so their borders are found by bisection, if the ends are in order.
     """
+    if any(map(gt, ends, ends[1:])):
+        return array("H", [version(end, now) for end in ends])
     versions = array("H")
     while len(versions) < len(ends):
         first = len(versions)

@@ -10,7 +10,7 @@ from ..httpcall import Authorization, CallFailedError, CallFailure, CallLimits, 
 from .debug_trace import trace
 from .parsing import Json, loads
 
-_LIMITS = CallLimits(body=16 * 1024 * 1024)
+_LIMITS = CallLimits(body=64 * 1024 * 1024)
 RETRY_WAITS = (2.0,)  # one retry after a failed connection costs the portal less than another refresh
 _BUSY = (429, 502, 503, 504)
 _UNREACHABLE = ("cannot reach {}, or the connection was lost", "check api_url and the network")
@@ -25,7 +25,7 @@ _FAILURES = {
     CallFailure.TIMED_OUT: ("{} did not answer in time", TRY_LATER),
     CallFailure.BROKE_OFF: ("{} broke off in the middle of its response", TRY_LATER),
     CallFailure.UNREADABLE: ("{} sent a response that cannot be read", TRY_LATER),
-    CallFailure.TOO_LARGE: ("{} sent a response of more than 16 MiB", ""),
+    CallFailure.TOO_LARGE: ("{} sent a response of more than 64 MiB", ""),
 }
 """What happened, and what to do."""
 

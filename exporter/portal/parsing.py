@@ -19,6 +19,7 @@ Json = Any
 
 _LONGEST_WORD = 30
 _LONGEST_TEXT = 200
+_LARGEST = 16 * 1024 * 1024  # bytes
 _MOST_VALUES = 1_000_000  # they need up to 20 times as much memory as their text
 PLAUSIBLE = 1e15  # times in the year 9999 are below it in ms; energies above it could not be added exactly
 
@@ -26,9 +27,9 @@ PLAUSIBLE = 1e15  # times in the year 9999 are below it in ms; energies above it
 def loads(body: bytes) -> Json:
     """Parse JSON, while other threads can go on.
 
-    Raises ValueError or RecursionError if it is not JSON, TooLargeError if it has too many values.
+    Raises ValueError or RecursionError if it is not JSON, TooLargeError if it has more than 16 MiB or a million values.
     """
-    if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+    if len(body) > _LARGEST or sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
         raise TooLargeError("the portal's response has too many values")
     return json.loads(body, object_hook=_unchanged)
 

@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ..errors import TooLargeError
 from .parsing import PLAUSIBLE, Json, loads
+
+_MOST_POINTS = 2_000_000  # in all; the largest answer in the usual shape has half as many
 
 
 class WallPoints(NamedTuple):
@@ -69,6 +72,8 @@ def read_poll(body: bytes) -> Json:
 
     In the usual shape `data` of a series is `WallPoints` and `xToOrderedInterval` is `IntervalEnds`.
     """
+    if body.count(b'"x"') > _MOST_POINTS:
+        raise TooLargeError("the portal's response has too many points")
     try:
         answer = _DECODER.decode(body)
         read: Json = answer.data

@@ -17,3 +17,8 @@ class StateFile(locations.LocationEntries, listings.ListingEntries, backfills.Ba
     def __init__(self, folder: Path | None) -> None:
         self.sign_ins = SignInFile(folder)  # first, because it takes over what an earlier version kept in the state
         super().__init__(folder / FILE if folder else None)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether everything survives a restart."""
+        return super().is_kept and self.sign_ins.is_saved

@@ -87,10 +87,10 @@ def test_failure_is_one_line_with_advice(
 
 
 def test_response_that_is_too_large(transport: Transport, requests_mock: requests_mock.Mocker, seen: Seen) -> None:
-    requests_mock.get(f"{URL}/x", content=b" " * (16 * 1024 * 1024 + 1))
+    requests_mock.get(f"{URL}/x", content=b" " * (64 * 1024 * 1024 + 1))
     with pytest.raises(TooLargeError) as caught:
         transport.call("x", "GET", "/x")
-    assert str(caught.value) == f"{HOST} sent a response of more than 16 MiB"
+    assert str(caught.value) == f"{HOST} sent a response of more than 64 MiB"
     assert seen == [("x", "error", 0.0)]
 
 

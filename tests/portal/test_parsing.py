@@ -28,6 +28,11 @@ def test_json_has_a_maximum_number_of_values(item: bytes) -> None:
         parsing.loads(b"[" + b",".join([item] * 1_100_000) + b"]")
 
 
+def test_json_has_a_maximum_size() -> None:
+    with pytest.raises(TooLargeError):
+        parsing.loads(b'"' + b"a" * 16 * 1024 * 1024 + b'"')
+
+
 def test_other_threads_run_while_json_is_parsed() -> None:
     seen = 0
     is_done = threading.Event()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.errors import ProtocolError
+from exporter.errors import ProtocolError, TooLargeError
 from exporter.portal.parsing import Json, mapping
 from exporter.portal.poll_json import WallPoints, read_poll
 from exporter.portal.usage import UsageAnswer, decode
@@ -70,6 +70,12 @@ def test_any_json_is_read_alike(answer: Json) -> None:
 def test_any_points_are_read_alike(data: list[Json], ends: Json) -> None:
     entry = usage([{"seriesId": "M1", "flowDirection": "FORWARD"}], [series("M1", []) | {"data": data}])
     assert_same({"status": "COMPLETE", "data": electric(entry | {"xToOrderedInterval": ends})})
+
+
+def test_an_answer_with_too_many_points_is_refused() -> None:
+    point = b'{"x":1},'
+    with pytest.raises(TooLargeError):
+        read_poll(b'{"data":{"ELECTRIC":[{"series":[{"data":[' + point * 2_000_001)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"nonsense", b"\xff", b"[" * 100_000])
