@@ -21,11 +21,10 @@ from .errors import (
     TransportError,
     TwoFactorError,
 )
-from .storage.sign_ins import ACCEPTED, ANY_ACCOUNT, UNCOUNTED, SentSignIn
+from .storage.sign_ins import ACCEPTED, ANY_ACCOUNT, MOST_TRIES, UNCOUNTED, SentSignIn
 from .storage.state import StateFile
 
 _FREE_TRIES = 2  # with one secret, or in a row without a clear answer
-_MOST_TRIES = 4  # with any secrets, because portals lock the account at five
 _PAUSE = 24 * 3600  # seconds
 _ERRORS: dict[Reason, type[PortalError]] = {
     each.reason: each for each in (CredentialsError, TwoFactorError, AccessError, TransportError, ProtocolError)
@@ -63,7 +62,7 @@ class Lockout:
         resumes_at: float | None = now
         if self._file.has_unsaved(self._account):
             resumes_at = None
-        elif len(tries) >= _MOST_TRIES:
+        elif len(tries) >= MOST_TRIES:
             resumes_at = None if rejected else tries[-1].at + _PAUSE
         elif len(rejected) >= _FREE_TRIES:
             resumes_at = own[-1].at + _PAUSE if len(rejected) == _FREE_TRIES else None
@@ -138,7 +137,7 @@ class Lockout:
             advice = f"make the state directory writable, and {fix}"
         elif any(each.account == ANY_ACCOUNT for each in tries):
             why, advice = "the file that counts rejected ones was lost or damaged", again
-        elif len(tries) >= _MOST_TRIES:
+        elif len(tries) >= MOST_TRIES:
             why = f"the portal rejected {len(tries)} in a row and locks accounts after five"
             advice = f"sign in on its web page first, which clears its own count; then {fix}; {again}"
             advice += " with this one" if rejected else ""

@@ -27,11 +27,12 @@ ANY_ACCOUNT = "*"
 """The account of sign-ins that could not be read."""
 ACCEPTED = "accepted"
 UNCOUNTED = "uncounted"
+MOST_TRIES = 4
+"""How many sign-ins of an account may be rejected, with any secrets: portals lock it at five."""
 
 _FORMAT = 1
 _OLD_STATE = "state.db"  # earlier versions kept the counts in its table refused_sign_ins
 _LARGEST = 1024 * 1024  # bytes
-_MOST_TRIES = 4
 _UNKNOWN_TIME = 1e11  # seconds; later than any clock
 
 Records = dict[str, "SentSignIn"]
@@ -168,8 +169,8 @@ class SignInFile:
         except FileNotFoundError:
             aside.touch(mode=0o600)
         log.warning("rejected sign-ins in %s cannot all be read; kept the file as %s", self._path, aside.name)
-        count = _MOST_TRIES - is_first if missing is None else missing
-        doubts = [SentSignIn(ANY_ACCOUNT, "", _UNKNOWN_TIME, Reason.PROTOCOL) for _ in range(min(count, _MOST_TRIES))]
+        count = MOST_TRIES - is_first if missing is None else missing
+        doubts = [SentSignIn(ANY_ACCOUNT, "", _UNKNOWN_TIME, Reason.PROTOCOL) for _ in range(min(count, MOST_TRIES))]
         return {each.id: each for each in doubts}
 
     def _save(self, known: Records) -> None:
@@ -243,7 +244,7 @@ def _of_old_state(path: Path) -> tuple[Records, int | None]:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
             rows = database.execute("SELECT login, fingerprint, count, last, reason FROM refused_sign_ins")
             for login, fingerprint, count, last, reason in rows:
-                for _ in range(min(count, _MOST_TRIES)):
+                for _ in range(min(count, MOST_TRIES)):
                     sign_in = SentSignIn(login, fingerprint, last, reason)
                     found[sign_in.id] = sign_in
     except (sqlite3.Error, TypeError, ValueError):
