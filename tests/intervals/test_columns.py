@@ -59,6 +59,12 @@ def test_columns_are_equal_if_their_intervals_are(one: list[Interval], other: li
     assert (Intervals.of(one) == Intervals.of(other)) is (one == other)
 
 
+def test_rate_periods_of_parts_are_in_order() -> None:
+    parts = [Intervals.of([Interval(at, at + 900, periods=((name, 1.0, 1),))]) for at, name in ((0, "B"), (900, "A"))]
+    assert [period.name for period in joined(parts).periods] == ["A", "B"]
+    assert joined(parts) == Intervals.of([interval for part in parts for interval in part])
+
+
 def test_there_is_no_interval_behind_the_last() -> None:
     columns = Intervals.of([Interval(900, 1800, 1.0, 1)])
     for place in (1, -2):
