@@ -157,11 +157,13 @@ def test_plan_and_summary_show_what_was_done(bench: Bench) -> None:
     assert program.wait() == 0, program.stderr
     truth = portal.portal.truth(METER, midnight("2024-01-01"), midnight("2024-02-05"))
     days = "2024-01-01 to 2024-02-04, 35 days in America/New_York (2024-01-01 05:00 to 2024-02-05 05:00 UTC), 2 chunks"
-    assert program.stdout.splitlines()[:-1] == [
+    *lines, _ = program.stdout.splitlines()
+    headline = lines.pop(3)
+    assert headline.endswith(f": victoriametrics {bench.vm.url}")
+    assert lines == [
         f"Writing to victoriametrics {bench.vm.url}:",
         f'  {portal.host}, account 55001, location 70001 "House": {days}',
         "Not a terminal: continuing without confirmation.",
-        f"Done: stored and verified: victoriametrics {bench.vm.url}",
         "  intervals   840",
         f"  energy      {truth.usage:,.2f} kWh used",
         f"  cost        ${truth.cost:,.2f}",
