@@ -25,6 +25,7 @@ from ..errors import ConfigError, ListenError
 from .auth import OPEN_TO_ALL, WebConfig
 from .connections import DEFAULT_LIMITS, Connection, Connections, Limits
 from .request_head import BadRequestError, RequestHead, read_head
+from .sending import send_parts
 from .types import App, Request, Response
 
 _log = logging.getLogger("exporter.web")
@@ -110,7 +111,7 @@ class _Handler(socketserver.StreamRequestHandler):
         fields = {
             "Date": formatdate(usegmt=True),
             "Content-Type": response.content_type,
-            "Content-Length": str(len(response.body)),
+            "Content-Length": str(sum(map(len, response.parts))),
         }
         if not self._stays_open:
             fields["Connection"] = "close"
@@ -123,7 +124,7 @@ class _Handler(socketserver.StreamRequestHandler):
         lines += [f"{name}: {value}" for name, value in (*fields.items(), *own, *configured)]
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
         request = self._head and self._head.request
-        self.wfile.write(head if request and request.method == "HEAD" else head + response.body)
+        send_parts(self.connection, [head] if request and request.method == "HEAD" else [head, *response.parts])
         asked = f"{request.method} {request.path!r}" if request else "bad request"
         _log.debug("%s from %s: %d", asked, self.client_address, response.status)
 

@@ -20,12 +20,25 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A complete response. The server omits `body` for HEAD but sends its length."""
+    """A complete response. The server omits the body for HEAD but sends its length.
+
+    content: The body, whole or in parts that follow each other.
+    """
 
     status: int
-    body: bytes
+    content: bytes | Sequence[bytes]
     content_type: str = "text/plain; charset=utf-8"
     headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def parts(self) -> Sequence[bytes]:
+        """The parts of the body."""
+        return [self.content] if isinstance(self.content, bytes) else self.content
+
+    @property
+    def body(self) -> bytes:
+        """The whole body."""
+        return b"".join(self.parts)
 
 
 App = Callable[[Request], Response]
