@@ -35,7 +35,7 @@ def list_locations(login: Login, client: PortalClient, state: StateFile) -> List
     """
     sources: dict[str, Callable[[], list[AccountLocation]]] = {
         "": client.locations,
-        "the locations that it had before": partial(_listed_before, login, state),
+        "the locations that it had before": partial(listed_before, login, state),
         "the plain list of accounts": client.plain_locations,
         "the configured locations": partial(_configured_in_full, login),
     }
@@ -55,7 +55,8 @@ def list_locations(login: Login, client: PortalClient, state: StateFile) -> List
     raise _nothing_listed(login, errors)
 
 
-def _listed_before(login: Login, state: StateFile) -> list[AccountLocation]:
+def listed_before(login: Login, state: StateFile) -> list[AccountLocation]:
+    """Return what `user-data` listed when it last did; empty if that is not known."""
     try:
         return [
             AccountLocation(**each | {"industries": tuple(each["industries"]), "bill_reads": tuple(each["bill_reads"])})

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ..config import Login
 from ..intervals.model import LocationKey
-from ..locations import owners
+from ..locations import is_configured, owners
 
 log = logging.getLogger(__name__)
 
@@ -19,9 +19,30 @@ class Ownership:
     def __init__(self, logins: Sequence[Login]) -> None:
         self._logins = logins
         self._seen: dict[int, frozenset[LocationKey]] = {}
+        self._seen_before: dict[int, frozenset[LocationKey]] = {}
+        self._readers: dict[LocationKey, int] = {}
         self._asked: set[int] = set()
         self._told: set[tuple[int, LocationKey]] = set()
         self._condition = threading.Condition()
+
+    def expect(self, index: int, keys: Iterable[LocationKey]) -> None:
+        """Note which locations a login saw when it was last asked, by an earlier process."""
+        with self._condition:
+            self._seen_before[index] = frozenset(keys)
+            self._note_readers()
+
+    def reader(self, key: LocationKey) -> str | None:
+        """Return the name of the login that reads a location, without waiting for anything.
+
+        It is the first that sees it, else the first that did before, else the first that is configured to read it.
+        """
+        index = self._readers.get(key)
+        if index is not None:
+            return self._logins[index].name
+        return next((login.name for login in self._logins if is_configured(login, key)), None)
+
+    def _note_readers(self) -> None:
+        self._readers = owners(self._seen_before) | owners(self._seen)
 
     def failed(self, index: int, *, is_rejected: bool = False) -> None:
         """Note that a login could not get its locations, so that others need not wait.
@@ -31,6 +52,7 @@ class Ownership:
         with self._condition:
             if is_rejected:
                 self._seen.pop(index, None)
+                self._note_readers()
             self._note_answer(index)
 
     def _note_answer(self, index: int) -> None:
@@ -40,7 +62,8 @@ class Ownership:
     def claim(self, index: int, keys: Iterable[LocationKey]) -> frozenset[LocationKey]:
         """Note which locations a login sees, and return those that it is to read."""
         with self._condition:
-            self._seen[index] = frozenset(keys)
+            self._seen[index] = self._seen_before[index] = frozenset(keys)
+            self._note_readers()
             self._note_answer(index)
             portals = [login.portal.label for login in self._logins]
             before = [other for other in range(index) if portals[other] == portals[index]]

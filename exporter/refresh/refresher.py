@@ -11,7 +11,7 @@ from ..clock import Clock, Stopped
 from ..config import ExporterConfig, Login
 from ..errors import AccessError, PortalError, ProtocolError, Reason
 from ..intervals.model import DAILY, Location, LocationKey
-from ..listing import list_locations
+from ..listing import list_locations, listed_before
 from ..locations import (
     MOST_LOCATIONS,
     choose,
@@ -83,6 +83,7 @@ class LoginRefresher:
         self._index = index
         self._config = config
         self._store = store
+        self._state = state
         self._ownership = ownership
         self._counters = counters
         self._clock = clock
@@ -102,12 +103,18 @@ class LoginRefresher:
     def run(self) -> None:
         """Refresh now and then periodically, until the clock is stopped."""
         try:
+            self._guard(self._expect)
             while True:
                 self._rest(self.refresh())
         except Stopped:
             pass
         finally:
             self._client.close()
+
+    def _expect(self) -> None:
+        """Say which locations the login will probably read, before the portal is asked."""
+        locations, _ = choose(self.login, listed_before(self.login, self._state))
+        self._ownership.expect(self._index, (each.key(self.login.portal.label) for each in locations))
 
     def _rest(self, seconds: float) -> None:
         """Wait, and meanwhile load what a backfill with the same state has written."""

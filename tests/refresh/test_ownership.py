@@ -121,3 +121,42 @@ def test_all_locations_are_known_once_all_logins_answered() -> None:
     ownership.claim(1, [HOUSE, BARN])
 
     assert ownership.all_locations() == frozenset({HOUSE, BARN})
+
+
+# -- which login reads a location, for pages
+
+
+def test_reader_is_the_first_that_sees_a_location() -> None:
+    ownership = Ownership(logins(2))
+    ownership.claim(0, [HOUSE])
+    ownership.claim(1, [HOUSE, BARN])
+
+    assert [ownership.reader(key) for key in (HOUSE, BARN)] == ["login0", "login1"]
+
+
+def test_reader_before_any_answer_is_the_one_that_was_listed() -> None:
+    ownership = Ownership(logins(2))
+    assert ownership.reader(HOUSE) == "login0"
+    ownership.expect(0, [BARN])
+    ownership.expect(1, [HOUSE, BARN])
+    assert [ownership.reader(key) for key in (HOUSE, BARN)] == ["login1", "login0"]
+
+    ownership.claim(0, [HOUSE])
+
+    assert [ownership.reader(key) for key in (HOUSE, BARN)] == ["login0", "login1"]
+
+
+def test_location_of_no_login_has_no_reader() -> None:
+    assert Ownership(logins(2)).reader(ELSEWHERE) is None
+
+
+def test_reader_stays_until_another_login_takes_over() -> None:
+    ownership = Ownership(logins(3))
+    ownership.claim(0, [])
+    ownership.claim(1, [HOUSE])
+    ownership.failed(1, is_rejected=True)
+    assert ownership.reader(HOUSE) == "login1"
+
+    ownership.claim(2, [HOUSE])
+
+    assert ownership.reader(HOUSE) == "login2"
