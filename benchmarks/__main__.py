@@ -23,11 +23,13 @@ from exporter.intervals.interval import Interval
 from exporter.intervals.model import Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.intervals.samples import version
 from exporter.metrics.endpoint import MetricsEndpoint
-from exporter.metrics.exposition import Format, render
+from exporter.metrics.exposition import Format
+from exporter.metrics.page import PageTexts
 from exporter.metrics.telemetry import Telemetry
 from exporter.portal.readings import read_intervals
 from exporter.portal.usage import decode
 from exporter.portal.walltime import WallClock
+from exporter.refresh.ownership import Ownership
 from exporter.refresh.refresher import Refresher
 from exporter.simulator.answers import usage_answer
 from exporter.simulator.household import Household
@@ -40,7 +42,7 @@ from exporter.simulator.world import World
 from exporter.storage.snapshots import SnapshotStore
 from exporter.storage.state import StateFile
 from exporter.web.server import Server
-from exporter.web.types import Request
+from exporter.web.types import Request, Response
 
 from .backfill import backfills
 
@@ -67,13 +69,13 @@ def scrapes() -> None:
     for count in (1, 10, 100):
         snapshot = made_up(count)
         started = time.perf_counter()
-        page = render(snapshot, 0, Format.TEXT)
+        page = PageTexts(Format.TEXT).page(snapshot, 0).parts()
         rendering = time.perf_counter() - started
-        samples = page.whole.body.count(b"\n")
+        samples = b"".join(page.bodies).count(b"\n")
         measured = [both(snapshot, encoding) for encoding in ("identity", "gzip")]
         columns = [f"{ours * 1e3:.2f} / {own * 1e3:.2f} ms = {ours / own:.2f}" for ours, own, _, _ in measured]
         columns.append(f"{measured[-1][2]:.0f} / {measured[-1][3]:.0f}")
-        size = f"{len(page.whole.body) / 1e6:.2f} MB"
+        size = f"{page.size / 1e6:.2f} MB"
         print(
             f"{count:>7} {samples:>8} {size:>9} {rendering * 1e3:>6.1f} ms"
             f"  {columns[0]:>26}  {columns[1]:>26}  {columns[2]:>30}"
@@ -101,8 +103,9 @@ def both(snapshot: Snapshot, encoding: str) -> tuple[float, float, float, float]
     with closing(StateFile(None)) as state:
         store = SnapshotStore(state, WINDOW, lambda _: None)
     store.snapshot = snapshot
-    endpoint = MetricsEndpoint(store, Refresher(()), Telemetry(), WINDOW, SystemClock())
-    stored = endpoint(Request("GET", "/metrics", {"collect[]": ("intervals",)}, {"accept-encoding": encoding}))
+    endpoint = MetricsEndpoint(store, Refresher(()), Ownership(()), Telemetry(), window=WINDOW, clock=SystemClock())
+    answer = endpoint(Request("GET", "/metrics", {"collect[]": ("intervals",)}, {"accept-encoding": encoding}))
+    stored = Response(200, answer.body, answer.content_type, answer.headers)
     path = "/metrics?collect[]=intervals"
     with Server("127.0.0.1:0", endpoint) as ours, Server("127.0.0.1:0", lambda _: stored) as plain:
         seconds: tuple[list[float], list[float]] = ([], [])

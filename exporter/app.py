@@ -6,7 +6,6 @@ from typing import Self
 from .clock import Clock
 from .config import Config
 from .locations import configured_zone
-from .metrics.collector import CurrentState
 from .metrics.endpoint import MetricsEndpoint
 from .metrics.telemetry import LoginTelemetry, Telemetry
 from .process import return_large_buffers
@@ -26,7 +25,7 @@ class Exporter:
         self.state = state
         self.store = SnapshotStore(state, config.exporter.window, partial(configured_zone, config.logins))
         self.telemetry = Telemetry()
-        ownership = Ownership(config.logins)
+        self.ownership = Ownership(config.logins)
         self.refresher = Refresher(
             [
                 LoginRefresher(
@@ -35,14 +34,13 @@ class Exporter:
                     config.exporter,
                     store=self.store,
                     state=state,
-                    ownership=ownership,
+                    ownership=self.ownership,
                     counters=LoginTelemetry(self.telemetry, login.name),
                     clock=clock,
                 )
                 for index, login in enumerate(config.logins)
             ]
         )
-        self.telemetry.registry.register(CurrentState(self.store, self.refresher))
 
 
 class Service:
@@ -63,7 +61,9 @@ class Service:
         return_large_buffers()
         self.exporter = exporter = Exporter(config, state, clock)
         store, refresher = exporter.store, exporter.refresher
-        metrics = MetricsEndpoint(store, refresher, exporter.telemetry, config.exporter.window, clock)
+        metrics = MetricsEndpoint(
+            store, refresher, exporter.ownership, exporter.telemetry, window=config.exporter.window, clock=clock
+        )
         pages = Pages(metrics, telemetry_path, store, refresher, clock)
         self.server = Server(config.exporter.listen_address, pages, web_config)
 

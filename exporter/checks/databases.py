@@ -10,7 +10,8 @@ from ..discovery.look_around import LookAround
 from ..discovery.survey import LocationSurvey
 from ..errors import DatabaseError
 from ..intervals.model import Location, Meter, Snapshot
-from ..metrics.exposition import Format, render
+from ..metrics.exposition import Format
+from ..metrics.page import PageTexts
 from ..portal.walltime import DAY, WallClock
 from .comparison import PortalValues, stored_findings
 from .findings import CheckItem, Heading, failed, ok
@@ -63,8 +64,8 @@ def _until(meter: Meter, end: int) -> Meter:
 def _page_bytes(look: LookAround, survey: LocationSurvey) -> float:
     """Estimate the bytes that a location takes on the interval page for each second of the window."""
     key = survey.location.key(look.login.portal.label)
-    page = render(Snapshot({key: Location(key, meters=survey.meters)}), 0, Format.TEXT)
-    return len(page.whole.body) / (survey.days * DAY)
+    page = PageTexts(Format.TEXT).page(Snapshot({key: Location(key, meters=survey.meters)}), 0)
+    return page.parts().size / (survey.days * DAY)
 
 
 def _influxdb(config: InfluxDBConfig) -> Iterator[CheckItem]:

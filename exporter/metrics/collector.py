@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import astuple
 
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 
 from ..intervals.model import Meter
 from ..intervals.submeters import submeters_of
@@ -13,29 +12,32 @@ from ..refresh.status import location_statuses, withheld_locations
 from ..storage.snapshots import SnapshotStore
 from ..web.rows import encodable
 from . import families
+from .scope import Scope
 
 Row = tuple[families.Family, tuple[str, ...], float | None]
 
 
-class CurrentState(Collector):
+class CurrentState:
     """Collects these families, from memory only."""
 
     def __init__(self, store: SnapshotStore, refresher: Refresher) -> None:
         self._store = store
         self._refresher = refresher
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
+    def collect(self, scope: Scope) -> Iterable[GaugeMetricFamily]:
         """Return every family, including those without samples."""
         collected = {each: GaugeMetricFamily(each.name, each.help, labels=each.labels) for each in families.CURRENT}
-        for family, labels, value in self._rows():
+        for family, labels, value in self._rows(scope):
             if value is not None and encodable("".join(labels)):
                 collected[family].add_metric(labels, value)
         return collected.values()
 
-    def _rows(self) -> Iterable[Row]:
+    def _rows(self, scope: Scope) -> Iterable[Row]:
         snapshot, statuses = self._store.snapshot, self._refresher.statuses()
         withheld = withheld_locations(statuses.values())
         for location in snapshot.locations.values():
+            if not scope.has(location.key):
+                continue
             labels = astuple(location.key)
             yield families.LOCATION_INFO, (*labels, location.name, location.timezone), 1
             submeters = submeters_of(location.meters)
@@ -44,6 +46,7 @@ class CurrentState(Collector):
                 yield from _meter_rows(
                     meter, (*labels, number), submeters.get(number, ""), is_withheld=location.key in withheld
                 )
+        statuses = {login: status for login, status in statuses.items() if scope.has_login(login)}
         for login, status in statuses.items():
             yield families.UP, (login,), status.up
             yield families.LAST_REFRESH, (login,), status.last_refresh
@@ -51,9 +54,11 @@ class CurrentState(Collector):
             yield families.LAST_DURATION, (login,), status.duration
             yield families.TIMEZONE_MISMATCH, (login,), status.zone.is_contradicted
         for key, outcome in location_statuses(statuses.values()).items():
-            yield families.LOCATION_UP, astuple(key), outcome.up
+            if scope.has(key):
+                yield families.LOCATION_UP, astuple(key), outcome.up
         for key, day in self._store.backfill_needed.items():
-            yield families.BACKFILL_NEEDED, astuple(key), day
+            if scope.has(key):
+                yield families.BACKFILL_NEEDED, astuple(key), day
         yield families.STATE_KEPT, (), self._store.is_kept
 
 

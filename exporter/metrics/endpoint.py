@@ -3,19 +3,24 @@
 import logging
 import re
 import threading
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import NamedTuple, cast
 
-from prometheus_client import CollectorRegistry
+from cachetools import LRUCache
+from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import choose_encoder
 
 from ..clock import Clock
+from ..refresh.ownership import Ownership
 from ..refresh.refresher import Refresher
 from ..refresh.status import withheld_locations
 from ..storage.snapshots import SnapshotStore
 from ..web.types import Request, Response
-from .compression import PagePart, gzipped
-from .exposition import Format, Page, render
+from .collector import CurrentState
+from .compression import PagePart, Parts, gzipped
+from .exposition import Format
+from .page import Page, PageTexts
+from .scope import Scope
 from .telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -24,77 +29,110 @@ INTERVALS = "intervals"
 EXPORTER = "exporter"
 _COLLECTORS = {INTERVALS, EXPORTER}
 _EOF = b"# EOF\n"
+_MOST_STEADY = 1000  # kept at a time: for each login and format
+
+Encoder = Callable[[CollectorRegistry], bytes]
 
 
 class MetricsEndpoint:
     """Answers scrapes.
 
+    However many scrapers come at once, each page is rendered and compressed once; the others wait for it.
+
     window: The maximum age of a timestamped sample in seconds.
     """
 
     def __init__(
-        self, store: SnapshotStore, refresher: Refresher, telemetry: Telemetry, window: int, clock: Clock
+        self,
+        store: SnapshotStore,
+        refresher: Refresher,
+        ownership: Ownership,
+        telemetry: Telemetry,
+        *,
+        window: int,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._refresher = refresher
+        self._ownership = ownership
         self._telemetry = telemetry
+        self._state = CurrentState(store, refresher)
         self._window = window
         self._clock = clock
+        self._texts = {form: PageTexts(form) for form in Format}
         self._pages: dict[Format, Page] = {}
-        self._steady_parts: dict[str, tuple[object, PagePart]] = {}
-        self._lock = threading.Lock()
+        self._steady: LRUCache[tuple[str, frozenset[str]], tuple[object, Parts]] = LRUCache(_MOST_STEADY)
+        self._rendering, self._encoding, self._packing = threading.Lock(), threading.Lock(), threading.Lock()
         self._warned = False
 
     def __call__(self, request: Request) -> Response:
-        """Return the page, or 400 for an unknown collector."""
+        """Return the page, or 400 for an unknown collector or login."""
         collectors = set(request.query.get("collect[]", ())) or _COLLECTORS
         if collectors - _COLLECTORS:
             return Response(400, f"unknown collect[] value; use {INTERVALS} or {EXPORTER}\n".encode())
+        scope = Scope(request.query.get("login", ()), self._ownership.reader)
+        if scope.logins - self._refresher.statuses().keys():
+            return Response(400, b"unknown login; use the name of a login in the configuration\n")
         self._warn_of_lost_timestamps(request)
         # The library claims any version that is asked for, so it only gets to see versions that exist.
         encode, content_type = choose_encoder(",".join(filter(_FORMATS.fullmatch, _items(request, "accept"))))
         form = Format.OPENMETRICS if content_type.startswith("application/openmetrics-text") else Format.TEXT
         names = request.query.get("name[]", ())
-        parts: list[PagePart] = []
+        texts: list[Parts] = []
         if INTERVALS in collectors:
-            page = self._page(form)
-            parts.append(page.only(names) if names else page.whole)
+            texts.append(self._intervals(form, names, scope))
         if EXPORTER in collectors:
-            parts.append(self._steady_part(encode, content_type, names))
-            parts.append(PagePart(encode(_restricted(self._telemetry.process, names))))
+            texts.append(self._steady_part(encode, content_type, names, scope))
+            texts.append(_text(encode(_restricted(self._telemetry.process, names))))
         elif form is Format.OPENMETRICS:
-            parts.append(PagePart(_EOF))
+            texts.append(_text(_EOF))
         headers = (("Vary", "Accept, Accept-Encoding"),)
-        if _accepts_gzip(request):
-            return Response(200, gzipped(parts), content_type, (*headers, ("Content-Encoding", "gzip")))
-        # Joining a single part does not copy it; it may be a page of many megabytes.
-        return Response(200, b"".join(part.body for part in parts), content_type, headers)
+        if not _accepts_gzip(request):
+            return Response(200, [body for text in texts for body in text.bodies], content_type, headers)
+        with self._packing:
+            packed = gzipped(texts)
+        return Response(200, packed, content_type, (*headers, ("Content-Encoding", "gzip")))
 
-    def _steady_part(
-        self, encode: Callable[[CollectorRegistry], bytes], content_type: str, names: Sequence[str]
-    ) -> PagePart:
-        """Return the families that only change with a refresh, rendered again after one."""
-        steady = self._telemetry.registry
-        if names:
-            return PagePart(encode(_restricted(steady, names)).removesuffix(_EOF))
-        version = self._telemetry.version, self._store.version, self._store.is_kept, self._refresher.statuses()
-        rendered = self._steady_parts.get(content_type)
-        if rendered is None or rendered[0] != version:
-            rendered = version, PagePart(encode(steady).removesuffix(_EOF))
-            self._steady_parts[content_type] = rendered
-        return rendered[1]
+    def _intervals(self, form: Format, names: Collection[str], scope: Scope) -> Parts:
+        with self._rendering:
+            page = self._page(form)
+            return page.parts(names, scope.locations(page.snapshot.locations))
 
     def _page(self, form: Format) -> Page:
-        """Return the page, rendered again if its data, its window or the verdict on a zone changed."""
+        """Return the page, made again if its data, its window or the verdict on a zone changed.
+
+        Only under the lock, so that no page is replaced by an older one.
+        """
         snapshot = self._store.snapshot
         withheld = withheld_locations(self._refresher.statuses().values())
         since = int((self._clock.now() - self._window) * 1000)
-        with self._lock:
-            page = self._pages.get(form)
-            is_current = page is not None and page.snapshot is snapshot and page.withheld == withheld
-            if page is None or not is_current or not page.since <= since <= page.oldest:
-                page = self._pages[form] = render(snapshot, since, form, withheld)
-            return page
+        page = self._pages.get(form)
+        is_current = page is not None and page.snapshot is snapshot and page.withheld == withheld
+        if page is None or not is_current or not page.since <= since <= page.oldest:
+            page = self._pages[form] = self._texts[form].page(snapshot, since, withheld)
+        return page
+
+    def _steady_part(self, encode: Encoder, content_type: str, names: Collection[str], scope: Scope) -> Parts:
+        """Return the families that only change with a refresh, encoded again after one."""
+        if names:
+            return _text(self._encoded(encode, names, scope))
+        with self._encoding:
+            snapshot = self._store.snapshot
+            version = (
+                *(self._telemetry.version, self._store.version, self._store.is_kept, self._refresher.statuses()),
+                scope.locations(snapshot.locations),
+            )
+            known = self._steady.get((content_type, scope.logins))
+            if known is None or known[0] != version:
+                known = version, _text(self._encoded(encode, names, scope))
+                self._steady[content_type, scope.logins] = known
+            return known[1]
+
+    def _encoded(self, encode: Encoder, names: Collection[str], scope: Scope) -> bytes:
+        counters = _restricted(self._telemetry.registry, names).collect()
+        state = (each for each in self._state.collect(scope) if not names or (each.name in names and each.samples))
+        families = _Families([*_in_scope(counters, scope), *state])
+        return encode(cast("CollectorRegistry", families)).removesuffix(_EOF)
 
     def _warn_of_lost_timestamps(self, request: Request) -> None:
         """Warn once that vmagent ignores the timestamps of this page.
@@ -110,7 +148,29 @@ class MetricsEndpoint:
         )
 
 
-def _restricted(registry: CollectorRegistry, names: Sequence[str]) -> CollectorRegistry:
+class _Families(NamedTuple):
+    """Families that are collected already."""
+
+    families: list[Metric]
+
+    def collect(self) -> list[Metric]:
+        return self.families
+
+
+def _in_scope(counters: Iterable[Metric], scope: Scope) -> Iterator[Metric]:
+    """Yield counters without the samples of other logins."""
+    for each in counters:
+        each.samples = [
+            sample for sample in each.samples if "login" not in sample.labels or scope.has_login(sample.labels["login"])
+        ]
+        yield each
+
+
+def _text(body: bytes) -> Parts:
+    return Parts([PagePart(body)])
+
+
+def _restricted(registry: CollectorRegistry, names: Collection[str]) -> CollectorRegistry:
     return cast("CollectorRegistry", registry.restricted_registry(names)) if names else registry
 
 

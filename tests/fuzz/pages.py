@@ -19,7 +19,9 @@ _ROUNDING = 0.0201  # kWh: a direction derived from NET is only as exact as thre
 
 def shown(exporter: Exporter, clock: ManualClock, window: int) -> Expected:
     """Return the samples with timestamps; the status page must be there too."""
-    metrics = MetricsEndpoint(exporter.store, exporter.refresher, exporter.telemetry, window, clock)
+    metrics = MetricsEndpoint(
+        exporter.store, exporter.refresher, exporter.ownership, exporter.telemetry, window=window, clock=clock
+    )
     pages = Pages(metrics, "/metrics", exporter.store, exporter.refresher, clock)
     page, status_page = (pages(Request("GET", path, {}, {})) for path in ("/metrics", "/"))
     assert (page.status, status_page.status) == (200, 200)

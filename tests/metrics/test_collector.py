@@ -11,6 +11,7 @@ from exporter.errors import Reason
 from exporter.intervals.interval import Interval
 from exporter.intervals.model import Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.metrics.collector import CurrentState
+from exporter.metrics.scope import Scope
 from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.refresh.status import LocationStatus, LoginStatus
 from exporter.storage.snapshots import SnapshotStore
@@ -22,6 +23,7 @@ from ..support.snapshots import KEY, SOLAR, T, quarters, snapshot_of
 OTHER = LocationKey("127.0.0.1:10059", "55002", "70003")
 LOCATION = {"portal": "novec", "account": "55001", "location": "70001"}
 LABELS = {**LOCATION, "meter": "81001"}
+EVERYTHING = Scope((), lambda _: None)
 Values = dict[str, float | None]
 
 
@@ -32,7 +34,10 @@ def state(
 ) -> dict[str, list[tuple[dict[str, str], float]]]:
     """Return the samples of each family by name."""
     collector = CurrentState(store_of(snapshot, backfill_needed), GivenStatuses(statuses or {}))
-    return {metric.name: [(sample.labels, sample.value) for sample in metric.samples] for metric in collector.collect()}
+    return {
+        metric.name: [(sample.labels, sample.value) for sample in metric.samples]
+        for metric in collector.collect(EVERYTHING)
+    }
 
 
 def latest(*intervals: Interval) -> Values:
@@ -184,7 +189,11 @@ def test_a_state_that_cannot_be_saved_is_reported(tmp_path: Path) -> None:
         collector = CurrentState(SnapshotStore(saved, 0, lambda _: None), GivenStatuses({}))
         kept = []
         for saved.problem in ("", "full", ""):
-            kept += [metric.samples[0].value for metric in collector.collect() if metric.name == "smarthub_state_kept"]
+            kept += [
+                metric.samples[0].value
+                for metric in collector.collect(EVERYTHING)
+                if metric.name == "smarthub_state_kept"
+            ]
     assert kept == [1.0, 0.0, 1.0]
 
 

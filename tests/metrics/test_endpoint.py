@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from exporter.intervals.model import Meter, MeterInfo, Snapshot
 from exporter.metrics.exposition import Format
+from exporter.metrics.page import Page
 from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.refresh.status import LocationStatus, LoginStatus
 
@@ -171,7 +172,7 @@ def test_each_scraper_gets_the_format_it_asks_for(exposition: Exposition, accept
 def test_accept_headers_do_not_fill_the_memory(exposition: Exposition) -> None:
     for number in range(100):
         exposition.get(accept=f"application/openmetrics-text;version=1.0.{number}")
-    assert len(exposition.endpoint._steady_parts) < 10
+    assert len(exposition.endpoint._steady) < 10
 
 
 @pytest.mark.parametrize(
@@ -264,15 +265,15 @@ def test_the_page_changes_when_a_sample_leaves_the_window() -> None:
 
 
 def test_the_page_is_rendered_again_only_if_a_sample_leaves(exposition: Exposition) -> None:
-    def fetch() -> bytes:
+    def fetch() -> Page:
         exposition.get(accept=OPENMETRICS)
-        return exposition.get({"collect[]": ["intervals"]}).body
+        return exposition.endpoint._page(Format.TEXT)
 
     rendered = fetch()
     exposition.clock.move_to(T - 1 + WINDOW)
     assert fetch() is rendered
     exposition.clock.advance(1)
-    assert fetch() != rendered
+    assert fetch() is not rendered
 
 
 def test_a_new_snapshot_is_on_the_next_page(exposition: Exposition) -> None:

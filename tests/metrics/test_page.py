@@ -1,6 +1,5 @@
-"""The timestamped families as text, read back with the client library's parsers."""
+"""Pages of the timestamped families: their text, read back with the library, and what is kept between them."""
 
-import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from itertools import groupby
@@ -14,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from exporter.intervals.interval import Interval
 from exporter.intervals.model import Location, LocationKey, Meter, MeterInfo, Snapshot
-from exporter.metrics.compression import PagePart, gzipped
-from exporter.metrics.exposition import Format, Page, render
+from exporter.metrics.exposition import Format
+from exporter.metrics.page import Page, PageTexts
 
 from ..support.snapshots import GOLDEN, KWH, SOLAR, T, quarters, read_openmetrics, snapshot_of
 
@@ -41,16 +40,16 @@ TIMESTAMPED = (
 )
 
 
-def text_of(page: Page) -> str:
-    return page.whole.body.decode()
+def render(snapshot: Snapshot, since_ms: int, form: Format) -> Page:
+    return PageTexts(form).page(snapshot, since_ms)
 
 
-def family_text(page: Page, name: str) -> str:
-    return page.only([name]).body.decode()
+def text_of(page: Page, *names: str) -> str:
+    return b"".join(page.parts(names).bodies).decode()
 
 
 def sample_count(page: Page, name: str) -> int:
-    return family_text(page, name).count("\nsmarthub_")
+    return text_of(page, name).count("\nsmarthub_")
 
 
 def read_back(text: str, form: Format) -> list[Metric]:
@@ -87,11 +86,11 @@ def test_openmetrics_timestamps_are_in_seconds() -> None:
 @pytest.mark.parametrize("form", Format)
 def test_a_page_consists_of_its_families(form: Format) -> None:
     page = render(SOLAR, 0, form)
-    texts = {name: family_text(page, name) for name in TIMESTAMPED}
+    texts = {name: text_of(page, name) for name in TIMESTAMPED}
     assert "".join(texts.values()) == text_of(page)
     assert all(text.startswith(f"# HELP {name} ") for name, text in texts.items())
-    assert page.only([]).body == page.only(["smarthub_nothing"]).body == b""
-    assert page.only([COST, KWH]).body.decode() == texts[KWH] + texts[COST]
+    assert text_of(page, "smarthub_nothing") == ""
+    assert text_of(page, COST, KWH) == texts[KWH] + texts[COST]
 
 
 @pytest.mark.parametrize("form", Format)
@@ -106,9 +105,7 @@ def test_a_page_without_data_lists_its_families(form: Format) -> None:
 def test_series_that_cannot_be_encoded_are_left_out(form: Format) -> None:
     (key,) = SOLAR.locations
     with_unreadable = SOLAR.with_location(replace(SOLAR.locations[key], key=replace(key, location="7\ud800")))
-    page, whole = render(with_unreadable, 0, form), render(SOLAR, 0, form)
-    assert text_of(page) == text_of(whole)
-    assert page.places == whole.places
+    assert text_of(render(with_unreadable, 0, form)) == text_of(render(SOLAR, 0, form))
 
 
 def test_one_period_that_cannot_be_encoded_is_left_out() -> None:
@@ -201,13 +198,6 @@ def test_the_library_reads_back_the_exact_values(form: Format, snapshot: Snapsho
         assert len(list(groupby(labels))) == len(list(groupby(sorted(labels))))
 
 
-@given(end=st.integers(*YEARS), k=versions)
-def test_an_openmetrics_timestamp_can_be_truncated_to_ms(end: int, k: int) -> None:
-    snapshot = snapshot_of(Meter.of(MeterInfo("81001"), (Interval(end - 900, end, 1.0, k),)))
-    stamp = family_text(render(snapshot, 0, Format.OPENMETRICS), KWH).split()[-1]
-    assert int(float(stamp) * 1000) == end * 1000 - 1000 + k
-
-
 # -- the window
 
 
@@ -225,21 +215,3 @@ def test_the_window_applies_to_the_timestamp_of_each_value() -> None:
     page = render(snapshot_of(meter), T * 1000 - 900, Format.TEXT)
     assert page.oldest == T * 1000 - 1000 + 267
     assert (sample_count(page, KWH), sample_count(page, COST)) == (0, 1)
-
-
-# -- compression
-
-
-@given(texts=st.lists(st.binary(max_size=1000), max_size=3))
-def test_several_parts_make_one_valid_gzip_member(texts: list[bytes]) -> None:
-    parts = [PagePart(text) for text in texts]
-    for packed in (gzipped(parts), gzipped(parts)):
-        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-        assert member.decompress(packed) + member.flush() == b"".join(texts)
-        assert (member.eof, member.unused_data) == (True, b"")
-
-
-def test_a_part_is_compressed_once() -> None:
-    part = PagePart(b"some text " * 1000)
-    assert part.deflated is part.deflated
-    assert len(gzipped([part])) < 1000

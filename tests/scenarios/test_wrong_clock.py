@@ -67,7 +67,9 @@ def intervals_page(endpoint: MetricsEndpoint) -> set[str]:
 
 
 def endpoint_of(exporter: Exporter, clock: ManualClock) -> MetricsEndpoint:
-    return MetricsEndpoint(exporter.store, exporter.refresher, exporter.telemetry, WINDOW, clock)
+    return MetricsEndpoint(
+        exporter.store, exporter.refresher, exporter.ownership, exporter.telemetry, window=WINDOW, clock=clock
+    )
 
 
 @pytest.mark.parametrize("starts_wrong", [True, False], ids=["from the start", "later"])

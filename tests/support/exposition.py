@@ -5,9 +5,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from exporter.intervals.model import LocationKey, Snapshot
-from exporter.metrics.collector import CurrentState
 from exporter.metrics.endpoint import MetricsEndpoint
 from exporter.metrics.telemetry import LoginTelemetry, Telemetry
+from exporter.refresh.ownership import Ownership
 from exporter.refresh.refresher import Refresher
 from exporter.refresh.status import LoginStatus
 from exporter.storage.snapshots import SnapshotStore
@@ -48,6 +48,7 @@ class Exposition:
     snapshot: Snapshot = SOLAR
     statuses: dict[str, LoginStatus] = field(default_factory=lambda: {"farm": LoginStatus()})
     backfill_needed: dict[LocationKey, int] = field(default_factory=dict)
+    ownership: Ownership = field(default_factory=lambda: Ownership(()))
     window: int = WINDOW
     clock: ManualClock = field(default_factory=lambda: ManualClock(MIDNIGHT))
 
@@ -55,8 +56,9 @@ class Exposition:
         telemetry = Telemetry()
         self.login = LoginTelemetry(telemetry, "farm")
         self.store, refresher = store_of(self.snapshot, self.backfill_needed), GivenStatuses(self.statuses)
-        telemetry.registry.register(CurrentState(self.store, refresher))
-        self.endpoint = MetricsEndpoint(self.store, refresher, telemetry, self.window, self.clock)
+        self.endpoint = MetricsEndpoint(
+            self.store, refresher, self.ownership, telemetry, window=self.window, clock=self.clock
+        )
 
     def get(self, query: Mapping[str, list[str]] | None = None, **headers: str) -> Response:
         names = {name.replace("_", "-"): value for name, value in headers.items()}

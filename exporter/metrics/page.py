@@ -1,0 +1,164 @@
+"""The timestamped part of /metrics, from texts that are kept while a meter is unchanged.
+
+A page has a text for each series. When one meter changes, only its texts are made again; when a sample leaves the
+window, only its line is cut off.
+"""
+
+import math
+from array import array
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from typing import NamedTuple
+
+from ..intervals.columns import Intervals
+from ..intervals.model import LocationKey, Meter, Snapshot
+from ..web.rows import encodable
+from .compression import PagePart, Parts
+from .exposition import Format, header, sample_lines
+from .families import TIMESTAMPED, Samples
+
+_LONGEST_INTERVAL = 90_000  # seconds: a local day of 25 hours
+_TOGETHER = 192
+"""Lines that are compressed together: when one leaves the window, the others of its series are not compressed again."""
+_MOST_SELECTIONS = 1000  # of one page
+
+
+class _Lines(NamedTuple):
+    """Consecutive lines of one series, at least one.
+
+    stamps: The timestamp of each line in ms. ends: Where each line ends, counted from a fixed point before the text.
+    start: Where the text starts, from the same point.
+    """
+
+    stamps: "array[int]"
+    ends: "array[int]"
+    start: int
+    part: PagePart
+
+    @classmethod
+    def of(cls, lines: Iterable[str], stamps: Iterable[int]) -> "_Lines":
+        """Return lines that can be encoded."""
+        encoded = [line.encode() for line in lines]
+        return cls(array("q", stamps), array("q", accumulate(map(len, encoded))), 0, PagePart(b"".join(encoded)))
+
+    def since(self, since_ms: int) -> "_Lines":
+        """Return the lines that are not older, itself if none is."""
+        first = bisect_left(self.stamps, since_ms)
+        if not first:
+            return self
+        start = self.ends[first - 1]
+        return _Lines(self.stamps[first:], self.ends[first:], start, PagePart(self.part.body[start - self.start :]))
+
+
+class _MeterTexts(NamedTuple):
+    """The lines of a meter in each family, as of these columns and with nothing from before `since`."""
+
+    intervals: Intervals
+    days: Intervals
+    since: int
+    families: Sequence[Sequence[_Lines]]
+
+
+class _FamilyTexts(NamedTuple):
+    """A family on a page: its header, and the texts of each location."""
+
+    header: PagePart
+    locations: Mapping[LocationKey, Sequence[PagePart]]
+
+    def parts(self, locations: Collection[LocationKey] | None) -> Iterator[PagePart]:
+        """Yield the texts, or only those of some locations."""
+        yield self.header
+        for key in self.locations if locations is None else sorted(self.locations.keys() & locations):
+            yield from self.locations[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The timestamped part of /metrics for one snapshot.
+
+    withheld: The locations that it leaves out. since: Where it begins, in ms. oldest: The timestamp of the oldest
+    sample in ms; infinite if there is none. families: By name, in output order.
+    """
+
+    snapshot: Snapshot
+    withheld: Collection[LocationKey]
+    since: int
+    oldest: float
+    families: Mapping[str, _FamilyTexts]
+    _selections: dict[frozenset[LocationKey] | None, Parts] = field(default_factory=dict, repr=False)
+
+    def parts(self, names: Collection[str] = (), locations: frozenset[LocationKey] | None = None) -> Parts:
+        """Return the page, or only some families or locations of it; unknown ones are ignored."""
+        if names:
+            return Parts(self._parts(names, locations))
+        found = self._selections.get(locations)
+        if found is None:
+            if len(self._selections) == _MOST_SELECTIONS:
+                self._selections.clear()
+            found = self._selections[locations] = Parts(self._parts(self.families, locations))
+        return found
+
+    def _parts(self, names: Collection[str], locations: frozenset[LocationKey] | None) -> Iterator[PagePart]:
+        for name, family in self.families.items():
+            if name in names:
+                yield from family.parts(locations)
+
+
+class PageTexts:
+    """The texts of all meters in one format."""
+
+    def __init__(self, form: Format) -> None:
+        self._form = form
+        self._headers = [PagePart(header(each.family).encode()) for each in TIMESTAMPED]
+        self._meters: dict[tuple[LocationKey, str], _MeterTexts] = {}
+
+    def page(self, snapshot: Snapshot, since_ms: int, withheld: Collection[LocationKey] = ()) -> Page:
+        """Return a page of the samples since `since_ms`, without those of withheld locations."""
+        oldest = math.inf
+        meters: dict[tuple[LocationKey, str], _MeterTexts] = {}
+        locations = [dict[LocationKey, list[PagePart]]() for _ in TIMESTAMPED]
+        for key, location in snapshot.locations.items():
+            for meter in () if key in withheld else location.meters:
+                texts = meters[key, meter.info.number] = self._texts(key, meter, since_ms)
+                for by_location, every in zip(locations, texts.families, strict=True):
+                    for lines in every:
+                        oldest = min(oldest, lines.stamps[0])
+                        by_location.setdefault(key, []).append(lines.part)
+        self._meters = meters
+        families = map(_FamilyTexts, self._headers, locations)
+        named = {each.family.name: texts for each, texts in zip(TIMESTAMPED, families, strict=True)}
+        return Page(snapshot, withheld, since_ms, oldest, named)
+
+    def _texts(self, key: LocationKey, meter: Meter, since_ms: int) -> _MeterTexts:
+        known = self._meters.get((key, meter.info.number))
+        if known is None or known.since > since_ms or known.intervals != meter.intervals or known.days != meter.days:
+            return self._rendered(key, meter, since_ms)
+        families = tuple(_since(every, since_ms) for every in known.families)
+        return _MeterTexts(meter.intervals, meter.days, since_ms, families)
+
+    def _rendered(self, key: LocationKey, meter: Meter, since_ms: int) -> _MeterTexts:
+        earliest = since_ms / 1000 - _LONGEST_INTERVAL
+        intervals, days = (each.between(earliest, math.inf) for each in (meter.intervals, meter.days))
+        recent = replace(meter, intervals=intervals, days=days)
+        families = []
+        for family, samples_of in TIMESTAMPED:
+            every: list[_Lines] = []
+            # OpenMetrics needs the samples of a series together; only rate periods make several series per meter.
+            for period, samples in samples_of(recent).items():
+                labels = key.labels() | {"meter": meter.info.number, "period": period}
+                if encodable("".join(labels.values())):
+                    first = bisect_left(samples.stamps, since_ms)
+                    inside = Samples(samples.stamps[first:], samples.values[first:])
+                    lines = sample_lines(family, labels, inside, self._form)
+                    every += (
+                        _Lines.of(lines[at : at + _TOGETHER], inside.stamps[at : at + _TOGETHER])
+                        for at in range(0, len(lines), _TOGETHER)
+                    )
+            families.append(every)
+        return _MeterTexts(meter.intervals, meter.days, since_ms, families)
+
+
+def _since(every: Sequence[_Lines], since_ms: int) -> Sequence[_Lines]:
+    return [lines.since(since_ms) for lines in every if lines.stamps[-1] >= since_ms]
