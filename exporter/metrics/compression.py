@@ -23,9 +23,13 @@ class PagePart:
     def deflated(self) -> bytes:
         """Raw deflate data that ends on a byte boundary, so that more can follow."""
         if self._deflated is None:
-            packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-            self._deflated = packer.compress(self.body) + packer.flush(zlib.Z_FULL_FLUSH)
+            self._deflated = _deflate(self.body)
         return self._deflated
+
+
+def _deflate(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(body) + packer.flush(zlib.Z_FULL_FLUSH)
 
 
 class Parts:

@@ -1,18 +1,30 @@
-"""/metrics: collectors, formats, compression, the window, the warning for vmagent."""
+"""/metrics: collectors, logins, formats, compression, the window, many scrapers, the warning for vmagent."""
 
 import gzip
 import logging
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ParamSpec, TypeVar
+from unittest.mock import patch
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.intervals.model import Meter, MeterInfo, Snapshot
+from exporter.intervals.model import Location, LocationKey, Meter, MeterInfo, Snapshot
+from exporter.metrics import compression
+from exporter.metrics.collector import CurrentState
 from exporter.metrics.exposition import Format
-from exporter.metrics.page import Page
+from exporter.metrics.page import Page, PageTexts
 from exporter.portal.timezone import ZoneState, ZoneVerdict
+from exporter.refresh.ownership import Ownership
 from exporter.refresh.status import LocationStatus, LoginStatus
 
 from ..support.exposition import WINDOW, Exposition
+from ..support.portal import login_of
 from ..support.snapshots import (
     GOLDEN,
     KEY,
@@ -320,6 +332,156 @@ def test_every_change_is_on_the_next_page(exposition: Exposition, accept: str) -
     exposition.store.retain([])
     pages.append(fetch())
     assert len(set(pages)) == len(pages) - 1
+
+
+# -- many scrapers at once
+
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+def at_once(count: int, action: Callable[[], object]) -> None:
+    """Do something in so many threads, which begin together."""
+    begin = threading.Barrier(count)
+    threads = [threading.Thread(target=lambda: (begin.wait(), action())) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_scrapers_at_once_share_one_page(exposition: Exposition, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: Counter[str] = Counter()
+
+    def slowly(name: str, action: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+        def counted(*arguments: _Arguments.args, **options: _Arguments.kwargs) -> _Result:
+            made[name] += 1
+            time.sleep(0.002)  # so that the others come meanwhile
+            return action(*arguments, **options)
+
+        return counted
+
+    def made_for(scrapers: int, usage: float) -> Counter[str]:
+        """Count what is made for so many scrapers of a new page."""
+        exposition.store.snapshot = snapshot_of(Meter.of(MeterInfo("81001"), quarters(3, usage)))
+        exposition.login.refreshed([])
+        made.clear()
+        at_once(scrapers, lambda: exposition.get({}, accept_encoding="gzip"))
+        return made.copy()
+
+    monkeypatch.setattr(PageTexts, "page", slowly("rendering", PageTexts.page))
+    monkeypatch.setattr(CurrentState, "collect", slowly("collecting", CurrentState.collect))
+    monkeypatch.setattr(compression, "_deflate", slowly("packing", compression._deflate))
+    made_for(1, 0.25)  # packs the headers of the families, once and for all
+    alone = made_for(1, 0.5)
+    assert (alone["rendering"], alone["collecting"]) == (1, 1)
+    together = made_for(20, 0.75)
+    # The families of the process are other ones at each scrape.
+    assert together == alone | {"packing": alone["packing"] + 19}
+
+
+def test_a_page_is_never_replaced_by_an_older_one(exposition: Exposition) -> None:
+    new = snapshot_of(Meter.of(MeterInfo("81001"), quarters(1)))
+    later = threading.Thread(target=exposition.get)
+    refresher = exposition.endpoint._refresher
+    statuses = refresher.statuses
+
+    def overtaken() -> dict[str, LoginStatus]:
+        """Let another scrape come, with a new snapshot, once the old one is read."""
+        if exposition.endpoint._rendering.locked() and later.ident is None:
+            exposition.store.snapshot = new
+            later.start()
+            later.join(0.1)
+        return statuses()
+
+    with patch.object(refresher, "statuses", overtaken):
+        exposition.get()
+    later.join()
+    assert exposition.endpoint._pages[Format.TEXT].snapshot is new
+
+
+# -- pages of some logins
+
+OTHER = LocationKey("novec", "55001", "70002")
+BOTH = snapshot_of(Meter.of(MeterInfo("81001"), quarters(1))).with_location(
+    Location(OTHER, "", "", (Meter.of(MeterInfo("82001"), quarters(1)),))
+)
+
+
+@pytest.fixture
+def shared() -> Exposition:
+    """Two logins that read a location each."""
+    login = login_of("https://novec.smarthub.coop", name="farm")
+    ownership = Ownership([login, replace(login, name="mill"), replace(login, name="idle")])
+    ownership.claim(0, [KEY])
+    ownership.claim(1, [KEY, OTHER])
+    outcomes = [(KEY, "farm"), (OTHER, "mill")]
+    statuses = {name: LoginStatus(locations={key: LocationStatus(up=True)}) for key, name in outcomes}
+    statuses["idle"] = LoginStatus()
+    return Exposition(BOTH, statuses, {KEY: T, OTHER: T}, ownership=ownership)
+
+
+def labels_in(exposition: Exposition, label: str, *logins: str, **headers: str) -> set[str]:
+    body = exposition.get({"login": [*logins]}, **headers).body
+    text = gzip.decompress(body) if headers.get("accept_encoding") else body
+    return set(re.findall(rf'{label}="([^"]*)"', text.decode()))
+
+
+@pytest.mark.parametrize("headers", [{}, {"accept": OPENMETRICS}, {"accept_encoding": "gzip"}])
+@pytest.mark.parametrize(
+    ("logins", "meters"),
+    [
+        ([], {"81001", "82001"}),
+        (["farm"], {"81001"}),
+        (["mill"], {"82001"}),
+        (["mill", "farm", "farm"], {"81001", "82001"}),
+        (["idle"], set()),
+    ],
+)
+def test_a_page_can_be_of_some_logins(
+    shared: Exposition, headers: dict[str, str], logins: list[str], meters: set[str]
+) -> None:
+    for part in ("intervals", "exporter"):
+        answer = shared.get({"login": logins, "collect[]": [part]}, **headers)
+        text = gzip.decompress(answer.body) if "accept_encoding" in headers else answer.body
+        assert set(re.findall(r'meter="(\d+)"', text.decode())) == meters
+
+    locations = {"70001": "81001", "70002": "82001"}
+    assert {locations[each] for each in labels_in(shared, "location", *logins, **headers)} == meters
+    assert labels_in(shared, "login", *logins, **headers) <= set(logins or shared.statuses)
+
+
+def test_a_page_of_a_login_has_the_families_of_the_process(shared: Exposition) -> None:
+    shared.login.refreshed([])
+    text = shared.get({"login": ["mill"]}).body.decode()
+    assert {"smarthub_exporter_build_info", "python_info", "process_start_time_seconds", "smarthub_state_kept"} <= {
+        line.partition(" ")[0].partition("{")[0] for line in text.splitlines()
+    }
+    assert types_in(text) == types_in(shared.get().body.decode())
+    assert 'login="farm"' not in text
+    assert 'smarthub_refreshes_total{login="farm"} 1.0' in shared.get({"login": ["farm"]}).body.decode()
+
+
+def test_a_page_of_a_login_can_be_of_some_families(shared: Exposition) -> None:
+    query = {"login": ["mill"], "name[]": [KWH, "smarthub_location_up"]}
+    lines = [line for line in shared.get(query).body.decode().splitlines() if not line.startswith("#")]
+    assert [line.partition("{")[0] for line in lines] == [KWH, "smarthub_location_up"]
+    assert all('location="70002"' in line for line in lines)
+
+
+def test_a_location_moves_to_the_page_of_its_new_login(shared: Exposition) -> None:
+    assert labels_in(shared, "location", "farm") == {"70001"}
+    shared.ownership.claim(0, [])
+    assert labels_in(shared, "location", "farm") == set()
+    assert labels_in(shared, "location", "mill") == {"70001", "70002"}
+
+
+@pytest.mark.parametrize("logins", [["nobody"], ["farm", "nobody"], [""], ["farm,mill"], ["Farm"]])
+@pytest.mark.parametrize("part", ["intervals", "exporter"])
+def test_an_unknown_login_is_answered_with_400(shared: Exposition, logins: list[str], part: str) -> None:
+    answer = shared.get({"login": logins, "collect[]": [part]})
+    assert (answer.status, answer.body) == (400, b"unknown login; use the name of a login in the configuration\n")
 
 
 # -- before the first refresh

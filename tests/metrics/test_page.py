@@ -1,9 +1,11 @@
 """Pages of the timestamped families: their text, read back with the library, and what is kept between them."""
 
-from collections.abc import Iterable
+import gzip
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, replace
 from itertools import groupby
 from math import inf
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -11,12 +13,16 @@ from hypothesis import strategies as st
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from exporter.intervals.columns import Intervals
 from exporter.intervals.interval import Interval
 from exporter.intervals.model import Location, LocationKey, Meter, MeterInfo, Snapshot
-from exporter.metrics.exposition import Format
+from exporter.metrics import families
+from exporter.metrics import page as page_module
+from exporter.metrics.compression import gzipped
+from exporter.metrics.exposition import Format, header, sample_lines
 from exporter.metrics.page import Page, PageTexts
 
-from ..support.snapshots import GOLDEN, KWH, SOLAR, T, quarters, read_openmetrics, snapshot_of
+from ..support.snapshots import GOLDEN, KEY, KWH, SOLAR, T, quarters, read_openmetrics, snapshot_of
 
 YEARS = (1_100_000_000, 2_147_000_000)
 """2004 to 2037: outside them, seconds as a double do not distinguish all milliseconds."""
@@ -215,3 +221,94 @@ def test_the_window_applies_to_the_timestamp_of_each_value() -> None:
     page = render(snapshot_of(meter), T * 1000 - 900, Format.TEXT)
     assert page.oldest == T * 1000 - 1000 + 267
     assert (sample_count(page, KWH), sample_count(page, COST)) == (0, 1)
+
+
+# -- what is kept between pages
+
+
+def plainly(snapshot: Snapshot, since_ms: int, form: Format, withheld: Collection[LocationKey] = ()) -> str:
+    """Return the text of a page that is made from nothing."""
+    text = ""
+    for family, samples_of in families.TIMESTAMPED:
+        text += header(family)
+        for key, location in snapshot.locations.items():
+            for meter in () if key in withheld else location.meters:
+                for period, (stamps, values) in samples_of(meter).items():
+                    labels = key.labels() | {"meter": meter.info.number, "period": period}
+                    inside = [(stamp, value) for stamp, value in zip(stamps, values, strict=True) if stamp >= since_ms]
+                    found = families.Samples([stamp for stamp, _ in inside], [value for _, value in inside])
+                    text += "".join(sample_lines(family, labels, found, form))
+    return text
+
+
+@st.composite
+def changed(draw: st.DrawFn, snapshot: Snapshot) -> Snapshot:
+    """Change a meter, remove it, read all from the state again, or change nothing."""
+    key = draw(st.sampled_from(sorted(snapshot.locations)))
+    location = snapshot.locations[key]
+    meters = list(location.meters)
+    match draw(st.integers(0, 4)):
+        case 0 if meters:
+            meters[0] = replace(meters[0], intervals=Intervals.of(draw(intervals())))
+        case 1 if meters:
+            meters[-1] = replace(meters[-1], days=Intervals.of(draw(intervals())))
+        case 2:
+            del meters[:1]
+        case 3:
+            meters = [Meter.of(each.info, list(each.intervals), list(each.days)) for each in meters]
+    return snapshot.with_location(replace(location, meters=tuple(meters)))
+
+
+@settings(max_examples=40)
+@pytest.mark.parametrize("form", Format)
+@given(data=st.data())
+def test_kept_texts_make_the_same_page_as_new_ones(form: Format, data: st.DataObject) -> None:
+    snapshot = data.draw(snapshots())
+    keys = sorted(snapshot.locations)
+    texts = PageTexts(form)
+    with patch.object(page_module, "_TOGETHER", data.draw(st.integers(1, 3))):
+        for _ in range(data.draw(st.integers(1, 5))):
+            snapshot = data.draw(changed(snapshot))
+            stamps = [stamp for each in expected_samples(snapshot).values() for stamp, _ in each]
+            edges = st.sampled_from([0, *stamps, *(stamp + 1 for stamp in stamps)])
+            since, withheld = data.draw(edges), data.draw(st.sets(st.sampled_from(keys)))
+            page = texts.page(snapshot, since, withheld)
+            expected = plainly(snapshot, since, form, withheld)
+            assert text_of(page) == expected
+            assert gzip.decompress(b"".join(gzipped([page.parts()]))).decode() == expected
+            assert page.oldest == min((stamp for stamp in stamps_on(page, snapshot, withheld)), default=inf)
+            some = frozenset(data.draw(st.sets(st.sampled_from(keys))))
+            selected = b"".join(page.parts(locations=some).bodies).decode()
+            assert selected == plainly(snapshot, since, form, {*withheld, *keys} - (some - withheld))
+
+
+def stamps_on(page: Page, snapshot: Snapshot, withheld: Collection[LocationKey]) -> Iterator[int]:
+    shown = Snapshot({key: each for key, each in snapshot.locations.items() if key not in withheld})
+    for samples in expected_samples(shown).values():
+        yield from (stamp for stamp, _ in samples if stamp >= page.since)
+
+
+def test_only_a_changed_meter_is_rendered_and_packed_again() -> None:
+    house, barn = (Meter.of(MeterInfo(number), quarters(3)) for number in ("81001", "81002"))
+    texts = PageTexts(Format.TEXT)
+    before = texts.page(snapshot_of(house, barn), 0).families[KWH].locations[KEY]
+    barn = replace(barn, intervals=Intervals.of(quarters(3, 0.5)))
+    after = texts.page(snapshot_of(house, barn), 0).families[KWH].locations[KEY]
+    assert [new is old for new, old in zip(after, before, strict=True)] == [True, False]
+
+
+def test_only_lines_beside_one_that_leaves_are_packed_again() -> None:
+    snapshot = snapshot_of(Meter.of(MeterInfo("81001"), quarters(6)))
+    texts = PageTexts(Format.TEXT)
+    with patch.object(page_module, "_TOGETHER", 2):
+        before = texts.page(snapshot, 0).families[KWH].locations[KEY]
+        after = texts.page(snapshot, T * 1000).families[KWH].locations[KEY]
+    assert [new is old for new, old in zip(after, before, strict=True)] == [False, True, True]
+
+
+def test_selections_of_a_page_do_not_fill_the_memory() -> None:
+    page = render(SOLAR, 0, Format.TEXT)
+    assert page.parts() is page.parts()
+    for number in range(3000):
+        page.parts(locations=frozenset({replace(KEY, location=str(number))}))
+    assert len(page._selections) <= 1000
