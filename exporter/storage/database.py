@@ -7,11 +7,15 @@ there, and is written as soon as possible. A damaged file, or one of a newer ver
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
+from heapq import merge
+from itertools import chain, groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from zlib import crc32
 
 from ..intervals.model import LocationKey
@@ -22,6 +26,8 @@ from .old_format import OLD_TABLES, converted
 log = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
+_Row = Sequence[Any]
+"""A key, its data and its checksum."""
 
 _FORMAT = 2
 _KEY = "kind, portal, account, location, name, start"
@@ -29,6 +35,7 @@ _TABLE = (
     "CREATE TABLE entry (kind TEXT NOT NULL, portal TEXT NOT NULL, account TEXT NOT NULL, location TEXT NOT NULL,"
     f" name TEXT NOT NULL, start INTEGER NOT NULL, data BLOB NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY ({_KEY}))"
 )
+_LOCATION = itemgetter(1, 2, 3)  # the columns of a row that name its location
 # Bytes 18 and 19 of the file. With others, SQLite would take it for read-only or start a log beside it.
 _WRITTEN_WITH = b"\1\1"
 _BUSY_MS = 2000
@@ -98,19 +105,41 @@ class Database:
 
         If it raises any exception, the file counts as damaged. of: Only the entries of this location.
         """
+        changed = {
+            key: data for key, data in self._pending.items() if key.kind in kinds and of in (None, key.location_key)
+        }
+        return self._read(lambda file: parse(_current(_rows(file, kinds, of), changed)))
 
-        def parsed(stored: Mapping[EntryKey, bytes]) -> _Result:
-            changed = {
-                key: data for key, data in self._pending.items() if key.kind in kinds and of in (None, key.location_key)
-            }
-            entries = sorted({**stored, **changed}.items())
-            return parse({key: data for key, data in entries if data is not None})
+    def read_by_location(
+        self, parse: Callable[[dict[EntryKey, bytes]], _Result], *kinds: str, wanted: Callable[[LocationKey], bool]
+    ) -> list[_Result]:
+        """Return what `parse` makes of the entries of each wanted location, in one pass over the file.
 
+        If it raises any exception, the file counts as damaged.
+        """
+
+        def parsed(file: sqlite3.Connection | None) -> Iterator[_Result]:
+            changed: defaultdict[LocationKey, Changes] = defaultdict(dict)
+            for key, data in self._pending.items():
+                if key.kind in kinds:
+                    changed[key.location_key][key] = data
+            in_order = merge(*(_rows(file, [kind]) for kind in kinds), key=_LOCATION)
+            for names, rows in groupby(in_order, _LOCATION):
+                location = LocationKey(*names)
+                own = changed.pop(location, {})
+                if wanted(location):
+                    yield parse(_current(rows, own))
+            yield from (parse(_current((), own)) for location, own in changed.items() if wanted(location))
+
+        return self._read(lambda file: list(parsed(file)))
+
+    def _read(self, action: Callable[[sqlite3.Connection | None], _Result]) -> _Result:
+        """Return the result of an action, which gets no file if it cannot be read now."""
         with self._lock:
-            found = self._on_file(lambda file: (parsed(_stored(file, kinds, of)),))
+            found = self._on_file(lambda file: (action(file),))
             if found is None:
                 self._seen = None  # so that it is loaded as soon as it can be
-                return parsed({})
+                return action(None)
             return found[0]
 
     def keys_before(self, kind: str, start: int) -> list[EntryKey]:
@@ -255,17 +284,26 @@ class Database:
         log.warning("the state file %s %s; renamed it to %s and starting fresh", path, reason, aside.name)
 
 
-def _stored(file: sqlite3.Connection, kinds: Iterable[str], of: LocationKey | None) -> dict[EntryKey, bytes]:
-    found: dict[EntryKey, bytes] = {}
+def _rows(file: sqlite3.Connection | None, kinds: Iterable[str], of: LocationKey | None = None) -> Iterator[_Row]:
+    """Return the entries of each kind, sorted by key."""
+    if file is None or not _is_created(file):
+        return iter(())
     values = of.labels() if of else {}
     where = "".join(f" AND {name} = :{name}" for name in values)
-    for kind in kinds if _is_created(file) else ():
-        statement = f"SELECT * FROM entry WHERE kind = :kind{where}"  # noqa: S608
-        for *key, data, checksum in file.execute(statement, {**values, "kind": kind}):
-            found[EntryKey(*key)] = data
-            if checksum != _checksum(EntryKey(*key), data):
-                raise ValueError("wrong checksum")
-    return found
+    statement = f"SELECT * FROM entry WHERE kind = :kind{where} ORDER BY {_KEY}"  # noqa: S608
+    return chain.from_iterable(file.execute(statement, {**values, "kind": kind}) for kind in kinds)
+
+
+def _current(rows: Iterable[_Row], changed: Changes) -> dict[EntryKey, bytes]:
+    """Return entries with their changes, sorted by key."""
+    entries: Changes = {}
+    for *names, data, checksum in rows:
+        key = EntryKey(*names)
+        if checksum != _checksum(key, data):
+            raise ValueError("wrong checksum")
+        entries[key] = data
+    entries.update(changed)
+    return {key: data for key, data in sorted(entries.items()) if data is not None}
 
 
 def _checksum(key: EntryKey, data: bytes) -> int:

@@ -17,13 +17,15 @@ import math
 import struct
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
+from functools import lru_cache
 from hashlib import blake2b
+from itertools import groupby, pairwise
 from operator import lt
 from typing import Any, NamedTuple
 
-from ..intervals.columns import Intervals, Period, Quantity, lengths_column, starts_column
+from ..intervals.columns import Intervals, Period, Quantity, Real, Whole, joined, missing_quantity, starts_column
 from ..intervals.model import LocationKey, MeterInfo
 from ..intervals.samples import VERSIONS
 
@@ -32,8 +34,13 @@ LOCATION, METER, INTERVALS, DAYS, NEEDED, CHUNK = "location", "meter", "interval
 
 _HEADER = struct.Struct("<II")
 _NAN = math.nan
+_COLUMNS, _PERIOD_COLUMNS = "IidddHHH", "dH"
 _LARGEST = 1e18  # kWh or USD, above everything that a portal's answer may hold
 _LONGEST = 400 * 86400  # seconds
+# The highest bytes of numbers that are certainly in range; others are looked at.
+_USUAL_ENERGY = bytes(range(0x43))  # from 0 to 2**49
+_USUAL_COST = _USUAL_ENERGY + bytes(range(0x80, 0xC3))
+_USUAL_VERSIONS = bytes(range(3))
 _LATEST = 4_102_444_800  # the end of 2099; later times, or those before 1970, are not read from a portal
 
 
@@ -87,49 +94,108 @@ def _little_endian(column: "array[Any]") -> bytes:
     return column.tobytes()
 
 
-def decode_intervals(data: bytes) -> Intervals:
-    """Return the intervals, or day totals, of an entry."""
-    count, size = _HEADER.unpack_from(data)
-    body = _HEADER.size + size
-    names = json.loads(data[_HEADER.size : body])
-    columns: list[array[Any]] = []
-    for code in "IIdddHHH" + "dH" * len(names):
-        column: array[Any] = array(code)
-        end = body + column.itemsize * count
-        column.frombytes(data[body:end])
-        if sys.byteorder == "big":
-            column.byteswap()
-        columns.append(column)
-        body = end
-    starts, lengths, usage, export, cost, usage_k, export_k, cost_k, *dense = columns
+def decode_intervals(*entries: bytes) -> Intervals:
+    """Return the intervals, or day totals, of entries that follow each other."""
+    parts = [part for part in map(_part, entries) if part.starts]
+    if not all(earlier.starts[-1] < later.starts[0] for earlier, later in pairwise(parts)):
+        raise ValueError("entries overlap")
+    return joined(_decoded(names, list(run)) for names, run in groupby(parts, lambda part: part.names))
+
+
+class _Part(NamedTuple):
+    """An entry, cut into its columns. others: the bytes of all but the starts."""
+
+    names: tuple[str, ...]
+    starts: Whole
+    others: list[bytes]
+
+
+def _part(entry: bytes) -> _Part:
+    count, size = _HEADER.unpack_from(entry)
+    end = _HEADER.size + size
+    names = _period_names(entry[_HEADER.size : end])
+    starts, *others = _layout(count, len(names)).unpack(entry[end:])
+    return _Part(names, _starts(starts), others)
+
+
+@lru_cache(maxsize=64)  # few differ
+def _layout(count: int, periods: int) -> struct.Struct:
+    """Return where the columns of an entry are, each as bytes."""
+    return struct.Struct("".join(f"{array(code).itemsize * count}s" for code in _codes(periods)))
+
+
+def _codes(periods: int) -> str:
+    return _COLUMNS + _PERIOD_COLUMNS * periods
+
+
+@lru_cache(maxsize=64)  # few differ
+def _period_names(text: bytes) -> tuple[str, ...]:
+    names = json.loads(text)
+    if names != sorted(set(map(str, names))):
+        raise ValueError("not names of rate periods")
+    return tuple(names)
+
+
+@lru_cache(maxsize=64)  # most meters share those of a day
+def _starts(data: bytes) -> Whole:
+    starts = _column("I", data).tolist()
+    if not all(map(lt, starts, starts[1:])) or not all(start < _LATEST for start in starts[-1:]):
+        raise ValueError("starts out of range")
+    return starts_column(starts)
+
+
+def _decoded(names: Sequence[str], parts: Sequence[_Part]) -> Intervals:
+    others = map(b"".join, zip(*(part.others for part in parts), strict=True))
+    columns = map(_column, _codes(len(names))[1:], others)
+    lengths, usage, export, cost, usage_k, export_k, cost_k, *dense = columns
     if not (
-        body == len(data)
-        and names == sorted(set(map(str, names)))
-        and all(each < _LATEST for each in starts[-1:])
-        and all(map(lt, starts, starts[1:]))
-        and all(0 < length <= _LONGEST for length in set(lengths))
-        and all(_are_in_range(energy, 0.0) for energy in (usage, export, *dense[::2]))
-        and _are_in_range(cost, -_LARGEST)
-        and all(k in VERSIONS for each in (usage_k, export_k, cost_k, *dense[1::2]) for k in set(each))
+        all(0 < length <= _LONGEST for length in _distinct(lengths))
+        and all(_are_in_range(energy, 0.0, _USUAL_ENERGY) for energy in (usage, export, *dense[::2]))
+        and _are_in_range(cost, -_LARGEST, _USUAL_COST)
+        and all(_are_versions(each) for each in (usage_k, export_k, cost_k, *dense[1::2]))
     ):
         raise ValueError("intervals out of range")
+    starts = array("q", b"".join(bytes(part.starts) for part in parts))
     periods = (
-        Period(name, starts_column(starts), values, versions)
+        Period(name, starts, values, versions).select([not is_missing for is_missing in map(math.isnan, values)])
         for name, values, versions in zip(names, dense[::2], dense[1::2], strict=True)
     )
     return Intervals(
-        starts_column(starts),
-        lengths_column(lengths),
+        starts,
+        lengths,
         Quantity(usage, usage_k),
         Quantity(export, export_k),
         Quantity(cost, cost_k),
-        tuple(each.select([not math.isnan(kwh) for kwh in each.values]) for each in periods),
+        tuple(each for each in periods if each.starts),
     )
 
 
-def _are_in_range(values: Sequence[float], least: float) -> bool:
+def _column(code: str, data: bytes) -> "array[Any]":
+    column: array[Any] = array(code, data)
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column
+
+
+def _distinct(column: Whole) -> Iterable[int]:
+    return column[:1] if column == column[:1] * len(column) else set(column)
+
+
+def _are_in_range(values: Real, least: float, usual: bytes) -> bool:
+    if _have_usual_bytes(values, usual) or bytes(values) == bytes(missing_quantity(len(values)).values):
+        return True
     known = [value for value in values if not math.isnan(value)]
     return not known or least <= min(known) <= max(known) <= _LARGEST
+
+
+def _are_versions(column: Whole) -> bool:
+    return _have_usual_bytes(column, _USUAL_VERSIONS) or max(column) in VERSIONS
+
+
+def _have_usual_bytes(column: "Whole | Real", usual: bytes) -> bool:
+    """Check that the highest byte of every number is one of these, which is faster than to look at the numbers."""
+    highest = column.itemsize - 1 if sys.byteorder == "little" else 0
+    return not bytes(column)[highest :: column.itemsize].translate(None, usual)
 
 
 def encode_meter(info: MeterInfo) -> bytes:

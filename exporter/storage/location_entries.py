@@ -5,10 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, time, timedelta
-from operator import lt
 from zoneinfo import ZoneInfo
 
-from ..intervals.columns import Intervals, joined
+from ..intervals.columns import NOTHING, Intervals
 from ..intervals.days import Day
 from ..intervals.model import Location, LocationKey, Meter, MeterInfo
 from .entries import (
@@ -31,22 +30,19 @@ def location_of(found: Mapping[EntryKey, bytes]) -> Location | None:
     """Return the location whose entries these are; None if there are none."""
     described: Location | None = None
     infos: list[MeterInfo] = []
-    known: dict[tuple[str, str], list[Intervals]] = defaultdict(list)
+    entries: dict[tuple[str, str], list[bytes]] = defaultdict(list)
     for key, data in found.items():
         if key.kind == LOCATION:
             described = Location(key.location_key, *decode_location(data))
         elif key.kind == METER:
             infos.append(decode_meter(key.name, data))
         else:
-            known[key.kind, key.name].append(decode_intervals(data))
-
-    def all_known(kind: str, number: str) -> Intervals:
-        found = joined(known[kind, number])
-        if not all(map(lt, found.starts, found.starts[1:])):
-            raise ValueError("entries overlap")
-        return found
-
-    meters = (Meter(info, all_known(INTERVALS, info.number), all_known(DAYS, info.number)) for info in infos)
+            entries[key.kind, key.name].append(data)
+    known = {each: decode_intervals(*data) for each, data in entries.items()}
+    meters = (
+        Meter(info, known.get((INTERVALS, info.number), NOTHING), known.get((DAYS, info.number), NOTHING))
+        for info in infos
+    )
     return described and replace(described, meters=tuple(meters))
 
 

@@ -17,8 +17,8 @@ class LocationEntries(Database):
 
     def locations(self, wanted: Callable[[LocationKey], bool] = lambda _: True) -> list[Location]:
         """Return everything that is stored for the wanted locations."""
-        stored = self.read(lambda found: [key.location_key for key in found], LOCATION)
-        return [location for key in stored if wanted(key) and (location := self.location(key))]
+        found = self.read_by_location(location_of, LOCATION, METER, INTERVALS, DAYS, wanted=wanted)
+        return sorted(filter(None, found), key=lambda location: location.key)
 
     def location(self, key: LocationKey) -> Location | None:
         """Return everything that is stored for a location."""

@@ -64,6 +64,20 @@ def test_only_the_given_kinds_and_location_are_read(path: Path) -> None:
             assert list(database.read(dict, "kind", "more", of=FIRST.location_key)) == [FIRST, others[0]]
 
 
+def test_each_wanted_location_is_read_with_its_changes(path: Path) -> None:
+    more, elsewhere, unwanted, unsaved = (
+        FIRST._replace(kind="more"),
+        *(FIRST._replace(location=number) for number in ("3", "4", "0")),
+    )
+    with opened(path) as database:
+        database.write({more: b"1", FIRST: b"2", SECOND: b"3", elsewhere: b"4", unwanted: b"5"})
+        with locked(path, database):
+            database.write({SECOND: None, THIRD: b"6", more: b"7", unsaved: b"8"})
+            found = database.read_by_location(dict, "kind", "more", wanted=lambda key: key.location != "4")
+    expected = [{FIRST: b"2", THIRD: b"6", more: b"7"}, {elsewhere: b"4"}, {unsaved: b"8"}]
+    assert [list(each.items()) for each in found] == [list(each.items()) for each in expected]
+
+
 # -- files that cannot be written for a while
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 import struct
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
@@ -56,6 +56,29 @@ def sorted_by_start(intervals: list[Interval]) -> list[Interval]:
 def test_intervals_are_restored_unchanged(intervals: list[Interval]) -> None:
     known = sorted_by_start(intervals)
     assert list(decode_intervals(encode_intervals(Intervals.of(known)))) == known
+
+
+@examples
+@given(intervals=interval_lists(), cuts=st.lists(st.integers(0, 8), max_size=3))
+def test_entries_that_follow_each_other_are_read_as_one(intervals: list[Interval], cuts: list[int]) -> None:
+    known = sorted_by_start(intervals)
+    bounds = [0, *sorted(cuts), len(known)]
+    entries = [encode_intervals(Intervals.of(known[first:last])) for first, last in pairwise(bounds)]
+    assert decode_intervals(*entries) == Intervals.of(known)
+
+
+@pytest.mark.parametrize("order", [(0, 0), (1, 0), (0, 2, 1)])
+def test_entries_that_overlap_are_not_read(order: tuple[int, ...]) -> None:
+    entries = [encode_intervals(Intervals.of([Interval(at, at + 1, 1.0, 1)])) for at in range(3)]
+    with pytest.raises(ValueError, match="overlap"):
+        decode_intervals(*(entries[each] for each in order))
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 5e-324, 2.0**49 - 1, 2.0**49, 1e18])
+@pytest.mark.parametrize("k", [767, 768, 999])
+def test_unusual_values_and_versions_are_read(value: float, k: int) -> None:
+    known = Intervals.of([Interval(NOW, NOW + 900, value, k, None, 0, -value, k)])
+    assert decode_intervals(encode_intervals(known)) == known
 
 
 def test_intervals_are_columns_of_fixed_width() -> None:
