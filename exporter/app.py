@@ -1,7 +1,6 @@
 """The running exporter, put together for `serve` and `demo`."""
 
 from functools import partial
-from typing import Self
 
 from .clock import Clock
 from .config import Config
@@ -11,7 +10,7 @@ from .metrics.telemetry import LoginTelemetry, Telemetry
 from .process import return_large_buffers
 from .refresh.ownership import Ownership
 from .refresh.refresher import LoginRefresher, Refresher
-from .routes import Pages
+from .routes import Pages, PagesOnceLoaded
 from .storage.snapshots import SnapshotStore
 from .storage.state import StateFile
 from .web.auth import WebConfig
@@ -44,34 +43,35 @@ class Exporter:
 
 
 class Service:
-    """An exporter that is bound to its address and ready to start.
+    """An exporter that is bound to its address. It answers once it listens, and has data once it is started.
 
     Raises ListenError if it cannot bind.
     """
 
     def __init__(
-        self,
-        config: Config,
-        state: StateFile,
-        clock: Clock,
-        *,
-        web_config: WebConfig | None = None,
-        telemetry_path: str = "/metrics",
+        self, config: Config, clock: Clock, *, web_config: WebConfig | None = None, telemetry_path: str = "/metrics"
     ) -> None:
         return_large_buffers()
-        self.exporter = exporter = Exporter(config, state, clock)
+        self._config = config
+        self._clock = clock
+        self._telemetry_path = telemetry_path
+        self._pages = PagesOnceLoaded()
+        self.server = Server(config.exporter.listen_address, self._pages, web_config)
+
+    def listen(self) -> None:
+        """Answer requests: all but health checks wait for `start`, but not for long."""
+        self.server.start()
+
+    def start(self, state: StateFile) -> None:
+        """Serve what is known, and start to refresh it."""
+        config, clock = self._config, self._clock
+        exporter = Exporter(config, state, clock)
         store, refresher = exporter.store, exporter.refresher
         metrics = MetricsEndpoint(
             store, refresher, exporter.ownership, exporter.telemetry, window=config.exporter.window, clock=clock
         )
-        pages = Pages(metrics, telemetry_path, store, refresher, clock)
-        self.server = Server(config.exporter.listen_address, pages, web_config)
-
-    def start(self) -> Self:
-        """Serve what is known, and start to refresh it."""
-        self.exporter.refresher.start()
-        self.server.start()
-        return self
+        refresher.start()
+        self._pages.open(Pages(metrics, self._telemetry_path, store, refresher, clock))
 
     def stop(self) -> None:
         """Stop serving; refreshes stop with the clock."""

@@ -1,5 +1,7 @@
 """The routes of the HTTP server: status page, metrics, health and readiness."""
 
+import threading
+
 from .clock import Clock
 from .refresh.refresher import Refresher
 from .status_page.page import POLICY, render
@@ -15,6 +17,38 @@ _SECURITY = (
     ("Cache-Control", "no-store"),
 )
 
+_HEALTHY = "/-/healthy"
+_LOADING_SECONDS = 2.0  # less than any usual timeout of a scrape
+
+
+class PagesOnceLoaded:
+    """Answers requests while the saved state is being loaded: they wait until the pages are there.
+
+    patience: How many seconds they wait; then they get 503.
+    """
+
+    def __init__(self, patience: float = _LOADING_SECONDS) -> None:
+        self._patience = patience
+        self._opened = threading.Event()
+        self._pages: App = _loading
+
+    def open(self, pages: App) -> None:
+        """Let these pages answer everything."""
+        self._pages = pages
+        self._opened.set()
+
+    def __call__(self, request: Request) -> Response:
+        """Answer a request."""
+        if request.path != _HEALTHY:
+            self._opened.wait(self._patience)
+        return self._pages(request)
+
+
+def _loading(request: Request) -> Response:
+    if request.path == _HEALTHY:
+        return Response(200, b"healthy\n")
+    return Response(503, b"not ready: loading the saved state; try again in a few seconds\n")
+
 
 class Pages:
     """Answers every request from memory."""
@@ -29,7 +63,7 @@ class Pages:
         self._was_ready = False
         self._routes: dict[str, App] = {
             "/": self._status_page,
-            "/-/healthy": self._healthy,
+            _HEALTHY: self._healthy,
             "/-/ready": self._ready,
             telemetry_path: metrics,
         }

@@ -1,6 +1,7 @@
 """The routes: status page, metrics, health and readiness, and nothing else."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from exporter.intervals.interval import Interval
 from exporter.intervals.model import Location, LocationKey, Meter, MeterInfo, Snapshot
 from exporter.portal.timezone import ZoneState, ZoneVerdict
 from exporter.refresh.status import Failure, FailureKind, LocationStatus, LoginStatus
-from exporter.routes import Pages
+from exporter.routes import Pages, PagesOnceLoaded
 from exporter.web.server import Server
 from exporter.web.types import Request, Response
 
@@ -60,6 +61,29 @@ def login(*, up: bool, message: str = "", **locations: bool) -> LoginStatus:
 @pytest.fixture
 def site() -> Site:
     return Site()
+
+
+# -- while the saved state is being loaded
+
+
+def test_requests_wait_until_the_state_is_loaded(site: Site) -> None:
+    pages = PagesOnceLoaded(patience=60)
+    with ThreadPoolExecutor() as threads:
+        early = threads.submit(pages, Request("GET", "/metrics", {}, {}))
+        assert pages(Request("GET", "/-/healthy", {}, {})).status == 200
+        assert not early.done()
+        pages.open(site.pages)
+        assert early.result().body == b"the metrics\n"
+
+
+def test_requests_do_not_wait_long_for_the_state(site: Site) -> None:
+    pages = PagesOnceLoaded(patience=0)
+    for path in ("/", "/metrics", "/-/ready", "/nothing"):
+        assert pages(Request("GET", path, {}, {})).status == 503
+    pages.open(site.pages)
+    assert pages(Request("GET", "/nothing", {}, {})).status == 404
+    site.stop()
+    assert pages(Request("GET", "/-/healthy", {}, {})).status == 503
 
 
 # -- health

@@ -37,10 +37,11 @@ def run(arguments: argparse.Namespace) -> int:
     portal = SimulatedPortal(world, clock, Settings(lag=_LAG_AT_START, pending=0))
     server = _portal_server(portal).start()
     config = _config(server.url, world, arguments.listen_address)
-    state = StateFile(Path(arguments.state_dir) if arguments.state_dir else None)
     web_config = WebConfig(arguments.web_config) if arguments.web_config else None
     path = checked_path(arguments.telemetry_path)
-    service = Service(config, state, clock, web_config=web_config, telemetry_path=path).start()
+    service = Service(config, clock, web_config=web_config, telemetry_path=path)
+    service.listen()
+    service.start(StateFile(Path(arguments.state_dir) if arguments.state_dir else None))
     url = service.server.url.rstrip("/")
     print(_introduction(url, path, server.url), flush=True)  # noqa: T201 - the result
     # Post one interval after the other until the portal has caught up with the present, or a signal arrives.

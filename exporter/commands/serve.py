@@ -65,10 +65,11 @@ def run(arguments: argparse.Namespace) -> int:
         return EXIT_DONE
     log.info("starting smarthub-exporter %s", __version__)
     clock = SystemClock()
-    state = StateFile(config.exporter.state_dir)
-    service = Service(config, state, clock, web_config=web_config, telemetry_path=telemetry_path).start()
+    service = Service(config, clock, web_config=web_config, telemetry_path=telemetry_path)
+    service.listen()
     host, port = service.server.address
     log.info("listening", extra={"address": f"{bracketed(host)}:{port}", "url": service.server.url})
+    service.start(StateFile(config.exporter.state_dir))
     stopping.wait()
     log.info("shutting down")
     clock.stop()

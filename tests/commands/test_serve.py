@@ -2,7 +2,9 @@
 
 import signal
 import socket
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -16,6 +18,7 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Settings, SignIn
 from exporter.simulator.specs import LocationSpec, MeterSpec, UserSpec
 from exporter.simulator.world import World
+from exporter.storage.state import StateFile
 
 from ..support.deadlines import AT_ONCE
 from ..support.program import PASSWORD, Starter
@@ -84,6 +87,18 @@ def test_a_restart_serves_saved_data_at_once(starter: Starter, black_hole: str) 
         assert serving.get("/-/ready") == (200, "ready\n")
         assert serving.get("/metrics?collect[]=intervals")[1].splitlines() == before
         assert serving.value(f'smarthub_up{{login="{label}"}}') == 0.0
+
+
+def test_it_listens_before_it_has_loaded_the_state(starter: Starter, black_hole: str) -> None:
+    StateFile(starter.folder / "state").close()
+    with closing(sqlite3.connect(starter.folder / "state" / "state.db", isolation_level=None)) as file:
+        file.execute("BEGIN EXCLUSIVE")  # what loads it waits for two seconds
+        serving = serve(starter, "--state.dir", str(starter.folder / "state"), **variables(black_hole))
+        assert serving.get("/-/healthy")[0] == 200
+        serving.program.wait_for(lambda: "cannot save the state" in serving.program.stderr, "the state to be loaded")
+        assert serving.value("smarthub_state_kept") == 0.0
+    listening, loaded = map(serving.program.stderr.index, ("msg=listening", "cannot save the state"))
+    assert listening < loaded
 
 
 def test_the_metrics_are_at_the_configured_path(starter: Starter, black_hole: str) -> None:
