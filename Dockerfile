@@ -28,6 +28,6 @@ USER 10058:10058
 VOLUME /var/lib/smarthub-exporter
 EXPOSE 10058
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=10s --start-period=10s CMD ["smarthub-exporter", "healthcheck"]
+HEALTHCHECK --interval=1m --timeout=10s --start-period=10s CMD ["smarthub-exporter", "healthcheck"]
 ENTRYPOINT ["smarthub-exporter"]
 CMD ["serve"]

@@ -6,8 +6,6 @@ Instants are in seconds UTC and shown in a time zone.
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from .intervals.model import DAILY
-
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _IN_KILOWATTS = 10_000
 
@@ -39,8 +37,8 @@ def length(seconds: float) -> str:
 
 def every(step: int) -> str:
     """Return how often a meter is read, given seconds: `every 15 minutes`."""
-    if step in (DAILY, _HOUR):
-        return "once a day" if step == DAILY else "every hour"
+    if step in (_DAY, _HOUR):
+        return "once a day" if step == _DAY else "every hour"
     return f"every {length(step)}" if step else "at unknown intervals"
 
 

@@ -75,6 +75,16 @@ def test_it_works_with_tls_and_passwords(starter: Starter) -> None:
     assert without.wait() == 1
 
 
+def test_only_what_it_needs_is_imported(starter: Starter) -> None:
+    with exporter() as server:
+        program = check(starter, server, PYTHONPROFILEIMPORTTIME="1")
+    assert program.wait() == 0
+    imported = {line.rpartition("|")[2].strip() for line in program.stderr.splitlines()}
+    assert "exporter.config" in imported
+    assert not imported & {"requests", "urllib3", "bcrypt", "prometheus_client", "sqlite3", "msgspec"}
+    assert not {f"exporter.{part}" for part in ("app", "intervals", "portal", "storage", "web")} & imported
+
+
 def test_a_proxy_from_the_environment_is_not_used(starter: Starter) -> None:
     starter.environment.pop("NO_PROXY")
     with exporter() as server:
