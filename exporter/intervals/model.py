@@ -3,14 +3,17 @@
 Energy in kWh, money in USD, times in seconds UTC.
 """
 
+from bisect import insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from operator import itemgetter
+from typing import Self, TypeVar
 
 from .columns import NOTHING, Intervals
 from .interval import Interval
 
 DAILY = 86400
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +90,13 @@ class Snapshot:
 
     def with_location(self, location: Location) -> "Snapshot":
         """Return a snapshot in which this location is added or replaced."""
-        return Snapshot(dict(sorted({**self.locations, location.key: location}.items())))
+        return Snapshot(with_value(self.locations, location.key, location))
+
+
+def with_value(known: Mapping[LocationKey, _Value], key: LocationKey, value: _Value) -> dict[LocationKey, _Value]:
+    """Return a mapping, sorted by key, in which a value is added or replaced."""
+    if key in known:
+        return {**known, key: value}
+    items = list(known.items())
+    insort(items, (key, value), key=itemgetter(0))
+    return dict(items)

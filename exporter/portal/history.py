@@ -47,10 +47,7 @@ class KnownMeters:
         by_number = {meter.info.number: meter for meter in meters}
         return cls(
             {number: meter.info.step for number, meter in by_number.items()},
-            {
-                number: sorted({period for interval in meter.intervals for period, *_ in interval.periods})
-                for number, meter in by_number.items()
-            },
+            {number: [period.name for period in meter.intervals.periods] for number, meter in by_number.items()},
         )
 
     def hourly(self, number: str) -> bool:

@@ -21,6 +21,7 @@ class Ownership:
         self._seen: dict[int, frozenset[LocationKey]] = {}
         self._seen_before: dict[int, frozenset[LocationKey]] = {}
         self._readers: dict[LocationKey, int] = {}
+        self._all: frozenset[LocationKey] | None = None
         self._asked: set[int] = set()
         self._told: set[tuple[int, LocationKey]] = set()
         self._condition = threading.Condition()
@@ -52,6 +53,7 @@ class Ownership:
         with self._condition:
             if is_rejected:
                 self._seen.pop(index, None)
+                self._all = None
                 self._note_readers()
             self._note_answer(index)
 
@@ -62,15 +64,18 @@ class Ownership:
     def claim(self, index: int, keys: Iterable[LocationKey]) -> frozenset[LocationKey]:
         """Note which locations a login sees, and return those that it is to read."""
         with self._condition:
-            self._seen[index] = self._seen_before[index] = frozenset(keys)
-            self._note_readers()
+            seen = frozenset(keys)
+            if self._seen.get(index) != seen or self._seen_before.get(index) != seen:
+                self._seen[index] = self._seen_before[index] = seen
+                self._all = None
+                self._note_readers()
             self._note_answer(index)
             portals = [login.portal.label for login in self._logins]
             before = [other for other in range(index) if portals[other] == portals[index]]
             self._condition.wait_for(lambda: self._asked.issuperset(before), timeout=_PATIENCE)
-            owner = owners({other: self._seen[other] for other in (*before, index) if other in self._seen})
-            own = frozenset(key for key in self._seen[index] if owner[key] == index)
-            for key in sorted(self._seen[index] - own):
+            owner = owners({other: self._seen[other] & seen for other in (*before, index) if other in self._seen})
+            own = frozenset(key for key in seen if owner[key] == index)
+            for key in sorted(seen - own):
                 if (index, key) not in self._told:
                     self._told.add((index, key))
                     log.info(
@@ -80,6 +85,11 @@ class Ownership:
             return own
 
     def all_locations(self) -> frozenset[LocationKey] | None:
-        """Return the locations that at least one login sees; None until all were asked."""
+        """Return the locations that at least one login sees; None until all were asked.
+
+        It is the same object until they change.
+        """
         with self._condition:
-            return None if len(self._seen) < len(self._logins) else frozenset().union(*self._seen.values())
+            if self._all is None and len(self._seen) == len(self._logins):
+                self._all = frozenset().union(*self._seen.values())
+            return self._all

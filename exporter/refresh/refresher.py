@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import Protocol, TypeVar
 
 from ..clock import Clock, Stopped
@@ -95,6 +96,8 @@ class LoginRefresher:
         self._found_at = _NEVER
         self._waits = RefreshWaits(config.refresh_interval)
         self._judge = ZoneJudge(login, self._client, state, clock)
+        self._judged: frozenset[OffsetEvidence] | None = None
+        self._has_new_evidence = False
         self._warned: set[str] = set()
         self._words = UnusualWords()
         stored = [key for key in store.snapshot.locations if is_configured(login, key)]
@@ -162,7 +165,9 @@ class LoginRefresher:
             result.add(key, error)
             if result.is_hopeless:
                 result.locations = dict.fromkeys(own, _down(result.errors[-1])) | result.locations
-                break
+                return result
+        if self._has_new_evidence:
+            self._judge_zone(own)  # without what it replaced
         return result
 
     def _discover(self) -> Sequence[AccountLocation]:
@@ -233,10 +238,11 @@ class LoginRefresher:
         fetched = state.history.fetch(start, self._wall.days_before(int(now), -1), known, try_hourly=full)
         if full:
             state.full_refreshes.note(ticks, fetched.error)
-            state.evidence = fetched.evidence or state.evidence
+            if fetched.evidence and fetched.evidence != state.evidence:
+                state.evidence, self._has_new_evidence = fetched.evidence, True
         state.is_hourly |= any(meter.info.step < DAILY for meter in fetched.meters if meter.readings)
         if state.is_hourly and (full or self._judge.error):
-            self._judge_zone(key, own)  # before anything wrong is served
+            self._check_zone(key, own)  # before anything wrong is served
         described = Location(key, location_name(told_name(self.login, location), before), str(self._wall.zone))
         revisions = self._store.merge(
             described,
@@ -256,12 +262,20 @@ class LoginRefresher:
             log.warning("login %s: %s", self.login.name, about_word(word))
         return fetched.error
 
-    def _judge_zone(self, key: LocationKey, own: Mapping[LocationKey, AccountLocation]) -> None:
+    def _check_zone(self, key: LocationKey, own: Mapping[LocationKey, AccountLocation]) -> None:
+        if self._judge.error or self._judged is None or not self._judged.issuperset(self._states[key].evidence):
+            self._judge_zone(own)
+        if self._judge.verdict.is_contradicted:
+            locations = {key: LocationStatus(up=False), **self.status.locations}
+            self.status = replace(self.status, zone=self._judge.verdict, locations=locations)
+
+    def _judge_zone(self, own: Mapping[LocationKey, AccountLocation]) -> None:
+        """Judge the zone by the last evidence of every location."""
         shown = {own[each]: state.evidence for each, state in self._states.items() if each in own and state.is_hourly}
+        self._judged = frozenset(chain.from_iterable(shown.values()))
+        self._has_new_evidence = False
         verdict = self._judge.judge(shown, bill_reads_of(own.values()))
         if verdict.is_contradicted:
-            locations = {key: LocationStatus(up=False), **self.status.locations}
-            self.status = replace(self.status, zone=verdict, locations=locations)
             self._warn_once(f"data is withheld from /metrics: {verdict.message}")
         elif verdict.message:
             self._warn_once(verdict.message)

@@ -48,17 +48,16 @@ class LocationEntries(Database):
             changes.update(dict.fromkeys(self.keys_before(INTERVALS, keep_from - _KEPT_UNREAD)))
         self.write(changes)
 
-    def backfill_needed(self) -> dict[LocationKey, int]:
-        """Return the start of the oldest day that needs a backfill, by location."""
+    def backfill_needed(self, of: LocationKey | None = None) -> dict[LocationKey, int]:
+        """Return the start of the oldest day that needs a backfill, by location; of: only for this one."""
         needed: dict[LocationKey, int] = {}
-        for key in self._needed():
+        for key in self._needed(of):
             needed.setdefault(key.location_key, key.start)
         return needed
 
     def backfilled(self, location: LocationKey, start: int, end: int) -> None:
         """Remove the needed days of a location that start in [start, end)."""
-        days = [key for key in self._needed() if key.location_key == location and start <= key.start < end]
-        self.write(dict.fromkeys(days))
+        self.write(dict.fromkeys(key for key in self._needed(location) if start <= key.start < end))
 
-    def _needed(self) -> list[EntryKey]:
-        return self.read(lambda found: [key for key in found if checked_time(key.start)], NEEDED)
+    def _needed(self, of: LocationKey | None) -> list[EntryKey]:
+        return self.read(lambda found: [key for key in found if checked_time(key.start)], NEEDED, of=of)

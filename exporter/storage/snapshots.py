@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 
 from ..intervals.days import Calendar
-from ..intervals.model import Location, LocationKey, Meter, Snapshot
+from ..intervals.model import Location, LocationKey, Meter, Snapshot, with_value
 from ..intervals.samples import timestamp_ms
 from ..intervals.updates import FetchedMeter, drop_before, raise_versions, revision_direction, update_meter
 from .state import StateFile
@@ -35,6 +35,7 @@ class SnapshotStore:
         self.snapshot = Snapshot()
         self.backfill_needed: dict[LocationKey, int] = {}
         self.version = 0
+        self._retained: Container[LocationKey] | None = None
         self._load()
 
     @property
@@ -54,9 +55,13 @@ class SnapshotStore:
                 self._load()
 
     def retain(self, keys: Container[LocationKey]) -> None:
-        """Serve only these locations."""
+        """Serve only these locations, and those that are merged from now on."""
         with self._lock:
-            self._show(Snapshot({key: each for key, each in self.snapshot.locations.items() if key in keys}))
+            if keys is not self._retained:
+                self._retained = keys
+                kept = {key: each for key, each in self.snapshot.locations.items() if key in keys}
+                if len(kept) < len(self.snapshot.locations):
+                    self._show(Snapshot(kept))
 
     def merge(
         self,
@@ -107,13 +112,13 @@ class SnapshotStore:
                 days_to_do.add(calendar.day(newest).start)
             # The days, and the instants of all intervals, may have been those of another zone.
             self._state.save(before, after, replaces_all=before is None, needed_days=days_to_do, keep_from=keep_from)
-            self._show(self.snapshot.with_location(after))
+            if after != self.snapshot.locations.get(location.key):
+                self._show(self.snapshot.with_location(after))
             if location.key in self.backfill_needed and _newest(after.meters, 0) <= now:
                 # /metrics carries these days, so the clock was ahead when their changes seemed to be late.
                 self._state.backfilled(location.key, int(now - self._window), int(now))
-            if (needed := self._needed()) != self.backfill_needed:
-                self.backfill_needed = needed
-                self.version += 1
+            if days_to_do or location.key in self.backfill_needed:
+                self._note_needed(location.key)
         return [
             (direction, "older" if self._is_out_of_window(change.after.end, now) else "window")
             for update in updates.values()
@@ -131,9 +136,15 @@ class SnapshotStore:
         return None, stored
 
     def _show(self, snapshot: Snapshot) -> None:
-        """Swap the snapshot, unless it is equal and does not need to be rendered again."""
-        if snapshot != self.snapshot:
-            self.snapshot = snapshot
+        self.snapshot = snapshot
+        self.version += 1
+
+    def _note_needed(self, key: LocationKey) -> None:
+        """Look up the oldest day of a location that needs a backfill."""
+        day = self._state.backfill_needed(key).get(key) if self._is_read(key) else None
+        if day != self.backfill_needed.get(key):
+            others = {each: start for each, start in self.backfill_needed.items() if each != key}
+            self.backfill_needed = others if day is None else with_value(others, key, day)
             self.version += 1
 
     def _load(self) -> None:
@@ -142,9 +153,10 @@ class SnapshotStore:
             # The file was deleted or set aside.
             stored[key] = self.snapshot.locations[key]
             self._state.save(None, stored[key], needed_days=[*filter(None, [self.backfill_needed.get(key)])])
-        self.snapshot = Snapshot({key: each for key, each in sorted(stored.items()) if self._is_in_our_zone(each)})
-        self.backfill_needed = self._needed()
-        self.version += 1
+        needed = self._state.backfill_needed()
+        self.backfill_needed = {key: day for key, day in needed.items() if self._is_read(key)}
+        self._retained = None
+        self._show(Snapshot({key: each for key, each in sorted(stored.items()) if self._is_in_our_zone(each)}))
 
     def _is_read(self, key: LocationKey) -> bool:
         return self._zone_of(key) is not None
@@ -159,9 +171,6 @@ class SnapshotStore:
             *(stored.key.location, stored.key.account, stored.timezone, zone),
         )
         return False
-
-    def _needed(self) -> dict[LocationKey, int]:
-        return {key: day for key, day in self._state.backfill_needed().items() if self._is_read(key)}
 
     def _is_out_of_window(self, end: int, now: float) -> bool:
         return timestamp_ms(end, 0) < (now - self._window) * 1000
