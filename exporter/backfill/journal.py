@@ -98,6 +98,15 @@ class Journal:
         """Remove a finished chunk, so that it is done again."""
         self._state.forget_chunk(self._task, done.key, done.start)
 
+    @property
+    def snapshots_fail(self) -> bool:
+        """Whether this run or an earlier one of the same task could not make a snapshot."""
+        return self._state.snapshots_fail(self._task)
+
+    def note_snapshot_failure(self) -> None:
+        """Record that no snapshot could be made."""
+        self._state.note_snapshot_failure(self._task, self._clock.now())
+
     def remove(self) -> None:
         """Remove the task, once all of it is done."""
         self._state.forget_backfill(self._task)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -15,14 +16,16 @@ from ..sinks.base import DEFAULT_PATIENCE, Chunk, Patience, Sink, Written
 from ..storage.snapshots import SnapshotStore
 from ..storage.state import StateFile
 from .chunks import build_chunk, coverage_of, full_days_of, totals_of
+from .durability import Durability
 from .fetcher import Fetched, Fetcher, is_hopeless
 from .journal import ChunkKey, CompletedChunk, Journal
 from .plan import Job, in_order
 from .progress import Progress
 from .result import BackfillResult
-from .retry import interruptible, retry_database
+from .retry import in_background, interruptible, retry_database
 
 _ROUNDS = 3  # how often chunks that did not settle are fetched and written
+_LAST_CALL = 5.0  # seconds for a snapshot when the program is asked to stop
 _FAILURES = 3  # failed chunks in a row after which a location is given up
 _POSTED_WITHIN = 7 * 86400  # seconds: data arrives a day or two late, later after problems at a co-op
 
@@ -61,6 +64,7 @@ class Backfill:
 
     def __post_init__(self) -> None:
         self._everything = in_order(self.jobs, oldest_first=self.sink.oldest_first)
+        self._durability = Durability(self.sink, self.state, self.journal, self.progress.warn)
         # Chunks that were read back, and when; a killed database may still lose them.
         self._settling: list[tuple[CompletedChunk, float]] = []
         self._before_connected: set[ChunkKey] = set()
@@ -81,6 +85,7 @@ class Backfill:
         try:
             self.progress.waits(f"{self.sink.name} to be ready")
             self._retry(self.sink.begin)
+            self._call(self._durability.delete_left)
             self.progress.waits("")
             result.held = {each.chunk_key: each for each in done}
             result.already = self._count()
@@ -100,6 +105,7 @@ class Backfill:
             self._say(str(error))
         except Stopped:
             result.is_stopped = True
+            self._settle_quickly()
         result.done = self._count()
         result.left = len(self._everything) - result.done
         return result
@@ -112,13 +118,13 @@ class Backfill:
         try:
             for fetched in self.fetcher.fetch(self._unfinished()):
                 self._take(fetched)
-                self._settle(wait=False)
+                self._settle()
         except (PortalError, DatabaseError) as error:
             # A database that did not answer during all retries is not worth another wait.
             if not (isinstance(error, DatabaseError) and error.passes_by_itself):
-                self._settle(wait=True)
+                self._settle_all()
             raise
-        self._settle(wait=True)
+        self._settle_all()
         for job, start, end in self._everything:
             connected = self.fetcher.connected(job.key)
             if connected is not None and job.start < connected:
@@ -208,31 +214,68 @@ class Backfill:
 
         A stop interrupts both a wait and a call that hangs.
         """
-        call = (lambda: interruptible(action, self.clock)) if self.sink.is_remote else action
-        return retry_database(call, self.clock, self.progress.retries, self.patience.retries)
+        return retry_database(lambda: self._call(action), self.clock, self.progress.retries, self.patience.retries)
 
-    def _settle(self, *, wait: bool) -> None:
-        """Check again chunks that a killed database can no longer lose.
+    def _call(self, action: Callable[[], _Result]) -> _Result:
+        return interruptible(action, self.clock) if self.sink.is_remote else action()
+
+    def _settle(self) -> None:
+        """Look again at the chunks that were read back long enough ago.
 
         See docs/samples.md, "Durability".
         """
-        while self._settling:
-            done, since = self._settling[0]
-            left = since + self.sink.settling - self.clock.monotonic()
-            if left > 0 and not wait:
-                return
-            if left > 0:
-                self.progress.waits(f"{self.sink.name} to write everything to disk")
-                self.clock.sleep(left)
-                self.progress.waits("")
+        while self._settling and self._left_to_settle() <= 0:
+            done, _ = self._settling[0]
             # Without a time to settle, the chunk was read back just now.
-            if not self.sink.settling or self._retry(partial(still_holds, self.sink, done)):
-                if self.journal is not None and not _may_grow(done, self.clock.now()):
-                    self.journal.note(done)
-                if self.sink.is_verified:
-                    self.state.backfilled(done.key, done.start, done.end)
-                self.result.held[done.chunk_key] = done
-            del self._settling[0]
+            is_held = not self.sink.settling or self._retry(partial(still_holds, self.sink, done))
+            self._record(done, is_held=is_held)
+
+    def _settle_all(self) -> None:
+        """Settle every chunk, by a snapshot or by waiting."""
+        self._settle()
+        if not self._settling:
+            return
+        self.progress.waits(f"{self.sink.name} to write everything to disk")
+        self._record_proven(self._retry(self._proven))
+        while self._settling:
+            self.clock.sleep(max(0.0, self._left_to_settle()))
+            self._settle()
+        self.progress.waits("")
+
+    def _settle_quickly(self) -> None:
+        """Settle what a snapshot can still prove before the program ends."""
+        if self._settling:
+            proven = in_background(self._proven)
+            if wait([proven], _LAST_CALL).done and proven.exception() is None:
+                self._record_proven(proven.result())
+
+    def _left_to_settle(self) -> float:
+        _, since = self._settling[0]
+        return since + self.sink.settling - self.clock.monotonic()
+
+    def _proven(self) -> list[CompletedChunk] | None:
+        """Return those of the settling chunks that the sink will hold from now on; None if there is no proof."""
+        chunks = [done for done, _ in self._settling]
+        if not self._written and not any(self.state.needs_backfill(each.key, each.start, each.end) for each in chunks):
+            return chunks
+        if not self._durability.prove():
+            return None
+        return [each for each in chunks if still_holds(self.sink, each)]
+
+    def _record_proven(self, held: Sequence[CompletedChunk] | None) -> None:
+        if held is not None:
+            for done, _ in list(self._settling):
+                self._record(done, is_held=done in held)
+
+    def _record(self, done: CompletedChunk, *, is_held: bool) -> None:
+        """Record the first chunk that settles as done; one that is gone is written again."""
+        if is_held:
+            if self.journal is not None and not _may_grow(done, self.clock.now()):
+                self.journal.note(done)
+            if self.sink.is_verified:
+                self.state.backfilled(done.key, done.start, done.end)
+            self.result.held[done.chunk_key] = done
+        del self._settling[0]
 
     def _say(self, message: str) -> None:
         if message not in self.result.errors:

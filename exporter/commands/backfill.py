@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b
 from typing import TypeVar
 
+from ..backfill.durability import destination_of
 from ..backfill.fetcher import Fetcher
 from ..backfill.journal import CompletedChunk, Journal
 from ..backfill.plan import EARLIEST, DayRange, Job, read_range, task_of
@@ -140,9 +140,7 @@ class _Run:
         """Return the journal, its chunks still stored, and a note on the others."""
         if not self.sink.resumes:
             return None, [], []
-        # Only a digest, since a URL may hold a secret.
-        destination = blake2b(self.sink.identity.encode(), digest_size=8).hexdigest()
-        task = (self.sink.name, destination, *(task_of(job, self.wanted) for job in jobs))
+        task = (self.sink.name, destination_of(self.sink), *(task_of(job, self.wanted) for job in jobs))
         journal = Journal(self.state, self.clock, task)
         # The last chunk of a range that ends today was shorter yesterday.
         chunks = {(job.key, *chunk) for job in jobs for chunk in job.chunks()}

@@ -116,7 +116,7 @@ class ExporterConfig:
 class VictoriaMetricsConfig:
     """The database that backfill writes to and check reads.
 
-    query_url: The URL for reading; None means `url`.
+    query_url: The URL for reading; None means `url`. snapshots: Whether a backfill may make snapshots.
     """
 
     url: str
@@ -126,6 +126,7 @@ class VictoriaMetricsConfig:
     bearer_token: Secret | None = None
     ca_file: Path | None = None
     insecure: bool = False
+    snapshots: bool = True
     extra_labels: tuple[tuple[str, str], ...] = ()
 
 

@@ -9,7 +9,14 @@ from typing import Any, Literal, TypeAlias
 from .addresses import database_url, parse_listen_address, portal_address
 from .files import read_file
 from .totp import second_factor
-from .values import check_header_text, parse_boolean, parse_bounded_duration, parse_count, parse_zone
+from .values import (
+    check_header_text,
+    parse_boolean,
+    parse_bounded_duration,
+    parse_count,
+    parse_snapshots,
+    parse_zone,
+)
 
 FILE_KEY = "_file"
 _SHORTEST_WINDOW = 60
@@ -89,6 +96,7 @@ VICTORIAMETRICS = _with_files(
         "bearer_token": Key(check_header_text, kind="secret"),
         "ca_file": Key(_readable, kind="path"),
         "insecure": Key(parse_boolean),
+        "snapshots": Key(parse_snapshots),
         "extra_labels": _NESTED,
     }
 )

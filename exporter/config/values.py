@@ -99,6 +99,14 @@ def parse_boolean(text: str) -> bool:
     return value
 
 
+def parse_snapshots(text: str) -> bool:
+    """Parse auto or never. Raises ValueError."""
+    word = text.strip().lower()
+    if word not in ("auto", "never"):
+        raise ValueError(f"{quoted(text)} is not a way to use snapshots; use auto or never")
+    return word == "auto"
+
+
 def parse_count(text: str, *, most: int) -> int:
     """Parse a whole number from 1 to `most`. Raises ValueError."""
     text = text.strip()

@@ -26,6 +26,9 @@ _PATH = (
 _RESET_CACHE = "/internal/resetRollupResultCache"
 _SAMPLES_PER_LINE = "10000"
 _FLAG = re.compile(r"--?([\w.]+)=(.*)")
+_FREE_DISK = re.compile(rb"^vm_free_disk_space_bytes\{[^}]*\} (\S+)$", re.MULTILINE)
+_NOT_ALONE = ("remoteWrite.url", "storageNode")
+"""Flags of vmagent and of the parts of a cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,29 @@ class VictoriaMetrics:
         """
         with suppress(DatabaseError):
             self.reading.get(_RESET_CACHE)
+
+    def is_one_node(self, flags: Mapping[str, str] | None) -> bool:
+        """Return whether what is written and read is a single node, given the `flags` that it returned."""
+        return self.reading is self.writing and flags is not None and flags.keys().isdisjoint(_NOT_ALONE)
+
+    def free_disk(self) -> float:
+        """Return the free space of its disk in bytes; 0 if it does not tell. Raises DatabaseError."""
+        found = _FREE_DISK.findall(self.writing.get("/metrics").body)
+        try:
+            return min(map(float, found), default=0.0)
+        except ValueError:
+            return 0.0
+
+    def create_snapshot(self) -> str:
+        """Write everything that was accepted to disk, and return the name of a snapshot of it.
+
+        See docs/samples.md, "Durability". Raises DatabaseError.
+        """
+        return self.writing.json("/snapshot/create", {}, _snapshot)
+
+    def delete_snapshot(self, name: str) -> None:
+        """Delete a snapshot, unless it is gone. Raises DatabaseError."""
+        self.writing.get("/snapshot/delete", {"snapshot": name}, accept=(404,))
 
     def ping(self) -> None:
         """Check that it answers queries and accepts the credentials.
@@ -155,6 +181,12 @@ def _instant(answer: Json) -> list[tuple[Mapping[str, str], float]]:
     if data["resultType"] == "scalar":
         return [({}, float(data["result"][1]))]
     return [(dict(each["metric"]), float(each["value"][1])) for each in data["result"]]
+
+
+def _snapshot(answer: Json) -> str:
+    if answer["status"] != "ok" or not isinstance(answer["snapshot"], str) or not answer["snapshot"]:
+        raise ValueError
+    return answer["snapshot"]
 
 
 class _Line(msgspec.Struct):

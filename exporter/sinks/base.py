@@ -13,9 +13,9 @@ class Patience:
     """How long a backfill waits, in seconds.
 
     `retries` are the waits before a chunk is sent again to a database that restarts. After `settling` a killed
-    database loses nothing that was written: docs/samples.md, "Durability". Accepted samples are lost if no more of them
-    appear for `visible`; without a flush, lookups that found nothing stay cached: docs/samples.md, "Cached answers".
-    Within `probe` the first sample appears, even if a vmagent forwards it.
+    database loses nothing that was written, even without a snapshot: docs/samples.md, "Durability". Accepted samples
+    are lost if no more of them appear for `visible`; without a flush, lookups that found nothing stay cached:
+    docs/samples.md, "Cached answers". Within `probe` the first sample appears, even if a vmagent forwards it.
     """
 
     retries: tuple[float, ...] = (2.0, 10.0, 30.0)
@@ -69,8 +69,8 @@ class Sink(ABC):
     `name` is shown in messages. `identity` tells it from another one with the same name, for the journal. With
     `oldest_first` the chunks come in order of time. With `resumes` chunks of an interrupted run need not be written
     again. With `is_verified` it can read back and compare what it took. For `settling` seconds written samples may
-    still be lost if it is killed. With `wants_series` it writes the portal's own series. With `is_remote` a call may
-    hang. With `streams` output cannot be taken back.
+    still be lost if it is killed, unless a snapshot was made of them. With `wants_series` it writes the portal's own
+    series. With `is_remote` a call may hang. With `streams` output cannot be taken back.
     """
 
     name: str
@@ -103,6 +103,16 @@ class Sink(ABC):
     def still_holds(self, written: Written) -> bool:  # noqa: ARG002 - files need no check
         """Check whether a settled chunk is still stored unchanged. Raises DatabaseError."""
         return True
+
+    def make_snapshot(self) -> str:
+        """Write everything that was taken to disk, and return the name of the snapshot that proves it.
+
+        Empty if it cannot make one. Raises DatabaseError if that fails.
+        """
+        return ""
+
+    def delete_snapshot(self, name: str) -> None:  # noqa: B027 - most make none
+        """Delete a snapshot, unless it is gone. Raises DatabaseError."""
 
     @abstractmethod
     def finish(self) -> None:

@@ -27,6 +27,7 @@ _ENCODE = msgspec.json.Encoder().encode
 _IMPORT = "/api/v1/import"
 _PROBE = "smarthub_backfill_probe"
 _SAMPLES_PER_LINE = 10_000
+_SNAPSHOT_SPACE = 1024**3  # bytes; merges of parts that a snapshot still holds need more space
 _TRIES = 3
 _FAMILIES = "|".join(each.family.name for each in TIMESTAMPED)
 _NAMES = {"__name__", "meter", "period"}
@@ -89,6 +90,7 @@ class VictoriaMetricsSink(Sink):
         self._visibility = Visibility(self._database.writing, clock, patience.visible)
         self._probe_wait = patience.probe
         self._probe: Contents = {}
+        self._may_snapshot = config.snapshots
         self._extra = dict(config.extra_labels)
         self.name = self._database.writing.target.name
         self.identity = repr((config.url, config.extra_labels))
@@ -101,7 +103,9 @@ class VictoriaMetricsSink(Sink):
                 "set query_url, such as http://vmselect:8481/select/0/prometheus, with the same tenant as url",
             )
         self._database.ping()
-        return self._visibility.learn(self._database.flags(), oldest)
+        flags = self._database.flags()
+        self._may_snapshot &= self._database.is_one_node(flags)
+        return self._visibility.learn(flags, oldest)
 
     def begin(self) -> None:
         """If url and query_url differ, check that a sample sent to one appears at the other.
@@ -158,6 +162,16 @@ class VictoriaMetricsSink(Sink):
     def still_holds(self, written: Written) -> bool:
         """Check whether the chunk is still stored unchanged."""
         return digest(self._stored(written)) == written.digest
+
+    def make_snapshot(self) -> str:
+        """Make a snapshot of a single node with enough free disk space."""
+        if not self._may_snapshot or self._database.free_disk() < _SNAPSHOT_SPACE:
+            return ""
+        return self._database.create_snapshot()
+
+    def delete_snapshot(self, name: str) -> None:
+        """Delete a snapshot."""
+        self._database.delete_snapshot(name)
 
     def finish(self) -> None:
         """Reset the result cache, which a cluster does not do by itself.

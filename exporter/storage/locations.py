@@ -55,9 +55,16 @@ class LocationEntries(Database):
             needed.setdefault(key.location_key, key.start)
         return needed
 
+    def needs_backfill(self, location: LocationKey, start: int, end: int) -> bool:
+        """Return whether a day of a location that starts in [start, end) needs a backfill."""
+        return bool(self._needed_days(location, start, end))
+
     def backfilled(self, location: LocationKey, start: int, end: int) -> None:
         """Remove the needed days of a location that start in [start, end)."""
-        self.write(dict.fromkeys(key for key in self._needed(location) if start <= key.start < end))
+        self.write(dict.fromkeys(self._needed_days(location, start, end)))
+
+    def _needed_days(self, location: LocationKey, start: int, end: int) -> list[EntryKey]:
+        return [key for key in self._needed(location) if start <= key.start < end]
 
     def _needed(self, of: LocationKey | None) -> list[EntryKey]:
         return self.read(lambda found: [key for key in found if checked_time(key.start)], NEEDED, of=of)

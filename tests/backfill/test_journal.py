@@ -56,6 +56,24 @@ def test_a_chunk_that_is_done_again_is_listed_once(open_journal: Open) -> None:
     assert open_journal().read() == [again]
 
 
+def test_a_failed_snapshot_is_known_to_the_runs_that_resume(open_journal: Open, clock: ManualClock) -> None:
+    journal = begun(open_journal)
+    assert not journal.snapshots_fail
+    journal.note_snapshot_failure()
+    open_journal().begin(restart=False)
+    assert open_journal().snapshots_fail
+    assert not open_journal("another task").snapshots_fail
+    open_journal().begin(restart=True)
+    assert not open_journal().snapshots_fail
+    journal.note_snapshot_failure()
+    journal.remove()
+    assert not open_journal().snapshots_fail
+    journal.note_snapshot_failure()
+    clock.advance(24 * HOUR + 1)
+    open_journal("another task").begin(restart=False)
+    assert not open_journal().snapshots_fail
+
+
 @pytest.mark.parametrize(
     "forget", [Journal.remove, lambda journal: journal.begin(restart=True)], ids=["done", "restart"]
 )

@@ -70,6 +70,17 @@ class FakeSink(Sink):
         self.loses: Callable[[Written], bool] = lambda _: False
         self.on_write: Callable[[Chunk], None] = lambda _: None
         self.finished = 0
+        self.sends = True
+        self.can_snapshot = False
+        self.snapshot_errors: list[DatabaseError | None] = []
+        self.snapshots = 0
+
+    def make_snapshot(self) -> str:
+        if not self.can_snapshot:
+            return ""
+        self.snapshots += 1
+        _end_with(self.snapshot_errors)
+        return f"snapshot-{self.snapshots}"
 
     def open(self, oldest: int) -> list[str]:
         return []
@@ -84,7 +95,7 @@ class FakeSink(Sink):
         key = chunk.key.location, chunk.start
         self.held[key] = chunk
         self.written_at[key] = self.clock.monotonic()
-        count = sum(len(meter.intervals) for meter in chunk.meters)
+        count = self.sends * sum(len(meter.intervals) for meter in chunk.meters)
         return Written(chunk.key, chunk.start, chunk.end, count, corrected=2, gone=1)
 
     def still_holds(self, written: Written) -> bool:
@@ -335,6 +346,84 @@ def test_chunks_settle_while_others_are_written(
     result = run(sink, portal, start="2025-10-01")
     assert result.result.done == 4
     assert clock.monotonic() - started == pytest.approx(4 * 10 + 15)
+
+
+def test_a_snapshot_at_the_end_saves_the_wait(
+    run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock
+) -> None:
+    sink.can_snapshot = True
+    sink.on_write = lambda _: clock.advance(10)
+    started = clock.monotonic()
+    result = run(sink, portal, start="2025-10-01", end="2025-12-31")
+    assert (result.counts, sink.snapshots) == ((4, 0, 0), 1)
+    assert clock.monotonic() - started == pytest.approx(4 * 10)
+    # The first ones had settled before, the others were looked at after the snapshot.
+    assert sink.looked_after == [20.0, 20.0, 10.0, 0.0]
+
+
+def test_what_was_lost_before_a_snapshot_is_written_again(run: Run, sink: FakeSink, portal: PortalServer) -> None:
+    sink.can_snapshot = True
+    lost = iter([True, False])
+    sink.loses = lambda _: next(lost, False)
+    result = run(sink, portal, start="2025-10-01", end="2025-12-31")
+    assert (result.counts, result.result.errors, sink.snapshots) == ((4, 0, 0), [], 2)
+    assert sorted(Counter(sink.writes).values()) == [1, 1, 1, 2]
+    assert_true(sink, portal, result.jobs[0])
+
+
+def test_after_a_snapshot_that_failed_it_waits(
+    run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock
+) -> None:
+    sink.can_snapshot, sink.snapshot_errors = True, [LASTS]
+    sink.look_errors = [LASTS]
+    assert run(sink, portal, start="2025-12-01", end="2025-12-02").counts == (0, 1, 0)
+    assert run(sink, portal, start="2025-12-01", end="2025-12-02").counts == (1, 0, 0)
+    assert sink.snapshots == 1
+    assert min(sink.looked_after) >= 15.0
+
+
+def test_a_run_that_sends_nothing_needs_no_proof(
+    run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock
+) -> None:
+    run(sink, portal, start="2025-10-01", end="2025-12-31")
+    clock.advance(25 * HOUR)
+    sink.can_snapshot, sink.sends = True, False
+    sink.looked_after.clear()
+    started = clock.monotonic()
+    assert run(sink, portal, start="2025-10-01", end="2025-12-31").counts == (4, 0, 0)
+    assert (sink.snapshots, sink.looked_after, clock.monotonic() - started) == (0, [], 0)
+
+
+def test_clearing_a_needed_backfill_needs_proof(
+    run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock, tmp_path: Path
+) -> None:
+    run(sink, portal, start="2025-12-01", end="2025-12-02")
+    clock.advance(25 * HOUR)
+    sink.can_snapshot, sink.sends = True, False
+    key = LocationKey(portal.host, "55001", "70001")
+    with closing(StateFile(tmp_path)) as state:
+        state.save(None, Location(key, "", "America/New_York"), needed_days=[day("2025-12-03")])
+    assert run(sink, portal, start="2025-12-01", end="2025-12-02").counts == (1, 0, 0)
+    assert sink.snapshots == 0
+    clock.advance(25 * HOUR)
+    assert run(sink, portal, start="2025-12-03", end="2025-12-03").counts == (1, 0, 0)
+    assert sink.snapshots == 1
+
+
+def test_what_was_written_before_a_stop_is_proven(
+    run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock
+) -> None:
+    sink.can_snapshot = True
+    sink.on_write = lambda _: clock.stop() if len(sink.writes) == 3 else None
+    result = run(sink, portal, start="2025-10-01", end="2025-12-31")
+    assert (result.counts[0], result.result.is_stopped, sink.snapshots) == (len(result.seen.chunks), True, 1)
+    assert result.counts[0] >= 2
+
+
+def test_a_stop_does_not_wait(run: Run, sink: FakeSink, portal: PortalServer, clock: ManualClock) -> None:
+    sink.on_write = lambda _: clock.stop()
+    result = run(sink, portal, start="2025-10-01", end="2025-12-31")
+    assert (result.counts[0], result.result.is_stopped) == (0, True)
 
 
 def test_chunks_lost_before_settling_are_written_again(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:

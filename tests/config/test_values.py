@@ -3,7 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.config import format_duration, parse_duration, parse_zone
-from exporter.config.values import parse_boolean, parse_bounded_duration, parse_count, parse_label_name, quoted
+from exporter.config.values import (
+    parse_boolean,
+    parse_bounded_duration,
+    parse_count,
+    parse_label_name,
+    parse_snapshots,
+    quoted,
+)
 
 from ..support.config_files import exactly
 
@@ -63,6 +70,16 @@ def test_booleans_have_several_spellings() -> None:
 def test_other_words_are_not_booleans(text: str) -> None:
     with pytest.raises(ValueError, match=f'^"{text}" is not a boolean; use true or false$'):
         parse_boolean(text)
+
+
+def test_snapshots_are_made_or_not() -> None:
+    assert parse_snapshots(" Auto ")
+    assert not parse_snapshots("never")
+    for text in ("", "always", "false"):
+        with pytest.raises(
+            ValueError, match=exactly(f"{quoted(text)} is not a way to use snapshots; use auto or never")
+        ):
+            parse_snapshots(text)
 
 
 @pytest.mark.parametrize(("text", "count"), [("1", 1), ("010", 10), (" 365 ", 365)])

@@ -501,6 +501,59 @@ def test_a_lost_or_changed_sample_is_noticed(vm: MetricsDouble, sink: VictoriaMe
         assert not sink.still_holds(written)
 
 
+# -- snapshots
+
+
+def test_a_snapshot_is_made_and_deleted(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    name = sink.make_snapshot()
+    assert [name] == vm.snapshots
+    sink.delete_snapshot(name)
+    assert vm.snapshots == []
+
+
+@pytest.mark.parametrize(
+    "flags", [None, '-remoteWrite.url="http://vm"\n', '-storageNode="a,b"\n', '-auth.config="a"\n']
+)
+def test_only_a_single_node_makes_snapshots(vm: MetricsDouble, open_sink: Open, flags: str | None) -> None:
+    vm.flags = flags
+    assert open_sink().make_snapshot() == ""
+    assert vm.snapshots == []
+
+
+def test_no_snapshot_is_made_if_another_address_is_read(vm: MetricsDouble, open_sink: Open) -> None:
+    assert open_sink(query_url=vm.url + "/").make_snapshot() == ""
+    assert vm.snapshots == []
+
+
+def test_no_snapshot_is_made_if_the_configuration_forbids_it(vm: MetricsDouble, open_sink: Open) -> None:
+    assert open_sink(snapshots=False).make_snapshot() == ""
+    assert vm.snapshots == []
+
+
+@pytest.mark.parametrize("free", [2.0**30 - 1, None])
+def test_no_snapshot_is_made_on_a_full_disk(vm: MetricsDouble, sink: VictoriaMetricsSink, free: float | None) -> None:
+    vm.free_disk = free
+    assert sink.make_snapshot() == ""
+    assert vm.snapshots == []
+    vm.free_disk = 2.0**30
+    assert sink.make_snapshot() in vm.snapshots
+
+
+@pytest.mark.parametrize("reply", [(500, "cannot create"), (200, '{"status":"error","msg":"no"}'), (401, "")])
+def test_a_snapshot_that_fails_is_an_error(
+    vm: MetricsDouble, sink: VictoriaMetricsSink, reply: tuple[int, str]
+) -> None:
+    vm.always["/snapshot/create"] = reply
+    refusal(sink.make_snapshot)
+
+
+def test_a_snapshot_may_be_gone_already(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    vm.always["/snapshot/delete"] = (404, "cannot find it")
+    sink.delete_snapshot("20260115-1")
+    vm.always["/snapshot/delete"] = (500, "")
+    refusal(lambda: sink.delete_snapshot("20260115-1"))
+
+
 def test_it_settles_for_fifteen_seconds(sink: VictoriaMetricsSink) -> None:
     assert (sink.settling, sink.resumes, sink.oldest_first) == (15.0, True, False)
 

@@ -40,6 +40,8 @@ class MetricsDouble(ExitStack):
         self.flags: str | None = '-retentionPeriod="100y"\n'
         self.dedup = 1.0
         self.flushes = True
+        self.free_disk: float | None = 2.0**40
+        self.snapshots: list[str] = []
         self.unseen = 0.0
         self.authorization: str | None = None
         self.replies: dict[str, list[Reply]] = defaultdict(list)
@@ -109,7 +111,15 @@ class MetricsDouble(ExitStack):
             return 204, b""
         if path == "/internal/force_flush" and self.flushes:
             self._show(float("inf"))
+        if path == "/snapshot/create":
+            self.snapshots.append(f"20260115-{self.count(asked.path):X}")
+        if path == "/snapshot/delete":
+            self.snapshots.remove(asked.params["snapshot"])
+        free = "" if self.free_disk is None else f'vm_free_disk_space_bytes{{path="/data"}} {self.free_disk:.0f}\n'
         texts: dict[str, str | None] = {
+            "/metrics": f'vm_free_disk_space_limit_bytes{{path="/data"}} 10000000\n{free}vm_rows 1\n',
+            "/snapshot/create": json.dumps({"status": "ok", "snapshot": self.snapshots[-1]}) if self.snapshots else "",
+            "/snapshot/delete": json.dumps({"status": "ok"}),
             "/api/v1/query": json.dumps({"data": {"resultType": "scalar", "result": [1, "1"]}}),
             "/internal/force_flush": "" if self.flushes else None,
             "/internal/resetRollupResultCache": "",
