@@ -1,9 +1,11 @@
-"""Fetch chunks from the portals, one ahead of the chunk that is being written."""
+"""Fetch chunks from the portals, ahead of the chunk that is being written."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import TypeGuard
 
 from ..backoff import Backoff, retry
@@ -14,6 +16,7 @@ from ..intervals.model import LocationKey
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
 from ..portal.history import History, KnownMeters, LocationHistory
+from ..portal.query import UsageQuery
 from ..portal.raw_series import RawPoint, RawSeries, raw_series
 from ..portal.timezone import OffsetEvidence, ZoneState, ZoneVerdict
 from ..portal.timezone_search import bill_reads_of
@@ -23,6 +26,9 @@ from .plan import Job
 from .retry import in_background, outcome
 
 _WAITS = (5.0, 20.0, 60.0)  # seconds before each retry
+
+JobChunk = tuple[Job, int, int]
+"""A chunk of a job, between two local midnights in seconds UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,11 @@ class _LocationState:
 
 @dataclass
 class Fetcher:
-    """Fetches chunks in a background thread: one poll at a time, one chunk ahead.
+    """Fetches chunks in a background thread, one ahead of the chunk that is being written.
+
+    Chunks are put together one after the other. What the next ones will ask the portal is asked meanwhile, as far as a
+    client's concurrency allows: with two, each poll goes on while another one is pending, and at most three chunks are
+    in memory. Once the portal is overloaded, nothing is asked ahead.
 
     `clients` and `judges` have a client and a judge of the zone per login number. `known_steps` returns the resolution
     of a job's meters before the first chunk is fetched; it may call the portal and raise PortalError. `retries`
@@ -73,13 +83,20 @@ class Fetcher:
 
     def __post_init__(self) -> None:
         self._states: dict[LocationKey, _LocationState] = {}
+        self._upcoming: Sequence[JobChunk] = ()  # the chunk that is fetched now, and those after it
+        self._expected: list[UsageQuery] = []  # what is left to ask for that chunk, if nothing fails
+        self._ahead: dict[UsageQuery, tuple[JobChunk, Future[UsageAnswer]]] = {}
+        self._is_wanted: Callable[[JobChunk], bool]
         self._evidence: dict[int, dict[AccountLocation, set[OffsetEvidence]]] = defaultdict(lambda: defaultdict(set))
 
-    def fetch(self, chunks: Iterable[tuple[Job, int, int]]) -> Iterator[Fetched]:
+    def fetch(
+        self, chunks: Sequence[JobChunk], is_wanted: Callable[[JobChunk], bool] = lambda _: True
+    ) -> Iterator[Fetched]:
         """Fetch the chunks in order, without those before a location was connected.
 
-        Raises Stopped when the program ends.
+        `is_wanted` is asked before each chunk. Raises Stopped when the program ends.
         """
+        self._is_wanted = is_wanted
         results = self._results(chunks)
         upcoming = in_background(partial(next, results, None))
         while (fetched := outcome(upcoming, self.clock)) is not None:
@@ -90,26 +107,32 @@ class Fetcher:
         """Return the start of the day on which a location was connected, if known."""
         return self._states[key].connected if key in self._states else None
 
-    def _results(self, chunks: Iterable[tuple[Job, int, int]]) -> Iterator[Fetched]:
-        for job, start, end in chunks:
-            connected = self.connected(job.key)
-            if connected is None or end > connected:
-                fetched = self._fetch(job, start, end)
+    def _results(self, chunks: Sequence[JobChunk]) -> Iterator[Fetched]:
+        for number, chunk in enumerate(chunks):
+            if self._is_due(chunk):
+                self._upcoming = chunks[number:]
+                self._ahead = {query: each for query, each in self._ahead.items() if each[0] in self._upcoming}
+                self._expected = self._queries(chunk)
+                fetched = self._fetch(*chunk)
                 yield fetched
                 if _ends_run(fetched.error):
                     return  # the runner raises it
 
+    def _is_due(self, chunk: JobChunk) -> bool:
+        job, _, end = chunk
+        connected = self.connected(job.key)
+        return (connected is None or end > connected) and self._is_wanted(chunk)
+
     def _fetch(self, job: Job, start: int, end: int) -> Fetched:
         state = self._state_of(job)
         if state.steps is None:
+            self._ask_ahead()
             try:
                 state.steps = retry(lambda: {**self.known_steps(job)}, self._backoff(), if_=_may_pass)
             except PortalError as error:
                 return Fetched(job, start, end, History(error=error))
         steps = state.steps
-        # Only later values show whether trailing zeros are placeholders: docs/samples.md, "Intervals and days"
-        now = int(self.clock.now())
-        until = max(end, job.wall.day(now).end) if end > now - PLACEHOLDER_AGE else end
+        until = self._until(job, end)
         backoff = self._backoff()
         while True:
             state.series.clear()
@@ -127,6 +150,48 @@ class Fetcher:
         # Answers arrive newest first.
         series = tuple(RawSeries(*key, tuple(sorted(points))) for key, points in state.series.items())
         return Fetched(job, start, end, history, zone, series)
+
+    def _until(self, job: Job, end: int) -> int:
+        """Return the end of the days to ask for.
+
+        Only later values show whether trailing zeros are placeholders: docs/samples.md, "Intervals and days".
+        """
+        now = int(self.clock.now())
+        return max(end, job.wall.day(now).end) if end > now - PLACEHOLDER_AGE else end
+
+    def _queries(self, chunk: JobChunk) -> list[UsageQuery]:
+        job, start, end = chunk
+        return self._state_of(job).history.expected(start, self._until(job, end))
+
+    def _ask(self, client: PortalClient, query: UsageQuery) -> UsageAnswer:
+        """Return the answer to a query, which may have been asked ahead. Raises PortalError."""
+        _, asked = self._ahead.pop(query, (None, None))
+        if query in self._expected:
+            self._expected.remove(query)
+        # A sign-in that failed must not be tried again for the next chunk.
+        if asked is None or not asked.done() or asked.exception() is None:
+            self._ask_ahead()
+        try:
+            return asked.result() if asked else client.usage(query)
+        except PortalError:
+            self._expected = []  # other ranges come instead
+            raise
+
+    def _ask_ahead(self) -> None:
+        """Ask what comes next, as long as less is in progress or waiting than allowed, without the current query."""
+        job = self._upcoming[0][0]
+        most = 1 if any(each.is_overloaded for each in self.clients.values()) else self.clients[job.source].concurrency
+        for chunk, query in islice(self._next_queries(), most - 1):
+            if query not in self._ahead:
+                asked = in_background(partial(self.clients[chunk[0].source].usage, query))
+                self._ahead[query] = chunk, asked
+
+    def _next_queries(self) -> Iterator[tuple[JobChunk, UsageQuery]]:
+        current, *others = self._upcoming
+        yield from ((current, query) for query in self._expected)
+        for chunk in filter(self._is_due, others):
+            if not self._state_of(chunk[0]).history.is_halving:
+                yield from ((chunk, query) for query in self._queries(chunk))
 
     def _judge_zone(self, job: Job, evidence: Iterable[OffsetEvidence], known: KnownMeters) -> ZoneVerdict:
         """Judge the zone by all chunks of a login so far."""
@@ -148,7 +213,7 @@ class Fetcher:
                     series[each.meter, each.name].update(each.points)
 
             history = LocationHistory(
-                client.usage,
+                partial(self._ask, client),
                 job.location.account,
                 job.location.number,
                 job.wall,

@@ -1,7 +1,7 @@
 """Fetch, write and read back chunks, and record what has settled as done."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +17,7 @@ from ..storage.snapshots import SnapshotStore
 from ..storage.state import StateFile
 from .chunks import build_chunk, coverage_of, full_days_of, totals_of
 from .durability import Durability
-from .fetcher import Fetched, Fetcher, is_hopeless
+from .fetcher import Fetched, Fetcher, JobChunk, is_hopeless
 from .journal import ChunkKey, CompletedChunk, Journal
 from .plan import Job, in_order
 from .progress import Progress
@@ -116,7 +116,7 @@ class Backfill:
         What has settled stays done even if the rest fails.
         """
         try:
-            for fetched in self.fetcher.fetch(self._unfinished()):
+            for fetched in self.fetcher.fetch(self._everything, self._is_wanted):
                 self._take(fetched)
                 self._settle()
         except (PortalError, DatabaseError) as error:
@@ -132,11 +132,10 @@ class Backfill:
                 if end <= connected:
                     self._before_connected.add((job.key, start, end))
 
-    def _unfinished(self) -> Iterator[tuple[Job, int, int]]:
-        for job, start, end in self._everything:
-            is_given_up = job.key in self._contradicted or self._failures[job.key] >= _FAILURES
-            if not self._is_finished((job.key, start, end)) and not is_given_up:
-                yield job, start, end
+    def _is_wanted(self, chunk: JobChunk) -> bool:
+        job, start, end = chunk
+        is_given_up = job.key in self._contradicted or self._failures[job.key] >= _FAILURES
+        return not is_given_up and not self._is_finished((job.key, start, end))
 
     def _is_finished(self, chunk_key: ChunkKey) -> bool:
         return chunk_key in self.result.held or chunk_key in self._before_connected

@@ -1,5 +1,6 @@
 """The configured logins, and which locations to fetch through each."""
 
+import threading
 from collections import Counter
 from collections.abc import Collection, Sequence
 
@@ -32,26 +33,30 @@ _NOW = 7  # days that show the current meters
 class Sources:
     """The clients of all logins, and the judges of their zones.
 
-    `requests` counts their calls by endpoint. `problems` say why a login or a location cannot be read. `notes` name
-    locations that several logins can see, and what was used instead of a login's `user-data`.
+    `concurrency` is how many polls of a login may be in progress. `requests` counts their calls by endpoint. `problems`
+    say why a login or a location cannot be read. `notes` name locations that several logins can see, and what was used
+    instead of a login's `user-data`.
     """
 
-    def __init__(self, config: Config, state: StateFile, clock: Clock) -> None:
+    def __init__(self, config: Config, state: StateFile, clock: Clock, concurrency: int = 1) -> None:
         self.requests: Counter[str] = Counter()
         self.problems: list[str] = []
         self.notes: list[str] = []
+        self._counting = threading.Lock()
         self._logins = config.logins
         self._state = state
         self._clock = clock
         self.clients = {
-            number: PortalClient(
-                login, Lockout(login, state, clock), clock, lambda endpoint, *_: self.requests.update([endpoint])
-            )
+            number: PortalClient(login, Lockout(login, state, clock), clock, self._count, concurrency=concurrency)
             for number, login in enumerate(config.logins)
         }
         self.judges = {
             number: ZoneJudge(login, self.clients[number], state, clock) for number, login in enumerate(config.logins)
         }
+
+    def _count(self, endpoint: str, code: str, seconds: float) -> None:  # noqa: ARG002 - an observer
+        with self._counting:
+            self.requests[endpoint] += 1
 
     def close(self) -> None:
         """End the connections."""

@@ -36,6 +36,9 @@ from ..terminal import input_on_stderr, is_interactive, plain_console
 
 log = logging.getLogger(__name__)
 
+_POLLS = 2  # one is computed by the portal while another one is read; more than four are a burden for it
+_MOST_POLLS = 4
+
 _Result = TypeVar("_Result")
 
 
@@ -54,6 +57,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only show the plan")
     parser.add_argument("--restart", action="store_true", help="start over, ignoring earlier runs")
     parser.add_argument("--yes", action="store_true", help="skip the confirmation and overwrite an existing file")
+    parser.add_argument(
+        "--concurrency",
+        metavar="N",
+        type=int,
+        choices=range(1, _MOST_POLLS + 1),
+        default=_POLLS,
+        help=f"polls in progress per login, 1 to {_MOST_POLLS} (default: {_POLLS})",
+    )
     parser.add_argument("--no-progress", action="store_true", help="no progress output")
 
 
@@ -73,7 +84,7 @@ def run(arguments: argparse.Namespace, patience: Patience = DEFAULT_PATIENCE) ->
     sink = make_sink(arguments.to, arguments.output, config, clock, patience, overwrite=arguments.yes)
     state = StateFile(config.exporter.state_dir)
     try:
-        with closing(Sources(config, state, clock)) as sources:
+        with closing(Sources(config, state, clock, arguments.concurrency)) as sources:
             jobs = sources.jobs(days, frozenset(arguments.location))
             return _Run(arguments, config, days, sink, state, sources, clock, patience).run(jobs)
     except KeyboardInterrupt:

@@ -152,6 +152,27 @@ class LocationHistory:
             history.error.forget_frames()
         return history
 
+    def expected(self, start: int, end: int) -> list[UsageQuery]:
+        """Return the queries of `fetch` for HOURLY data of these days if none of them fails, newest first."""
+        midnights = self._clock.midnights(start, end)
+        return [
+            self._query(HOURLY, midnights[first], midnights[last])
+            for first, last in self._ranges(HOURLY, len(midnights) - 1)
+        ]
+
+    @property
+    def is_halving(self) -> bool:
+        """Whether ranges are shorter now, because one failed; the length of the next ones is not known yet."""
+        return self._longest[HOURLY] < LONGEST_RANGE
+
+    def _ranges(self, time_frame: str, days: int) -> list[tuple[int, int]]:
+        """Split days into ranges, newest first; days are counted from the first one."""
+        longest = self._longest[time_frame]
+        return [(max(0, last - longest), last) for last in range(days, 0, -longest)]
+
+    def _query(self, time_frame: str, start: int, end: int) -> UsageQuery:
+        return UsageQuery(self._account, self._location, time_frame, start, end, self._clock)
+
     def _with_parents(self, meter: MeterReadings) -> MeterReadings:
         """Add the configured parent of a sub-meter to those that the portal names."""
         parent = self._submeters.get(meter.info.number)
@@ -168,7 +189,7 @@ class LocationHistory:
         """
         midnights = self._clock.midnights(start, end)
         longest = self._longest[time_frame]
-        ranges = [(max(0, last - longest), last) for last in range(len(midnights) - 1, 0, -longest)]
+        ranges = self._ranges(time_frame, len(midnights) - 1)
         failed: PortalError | None = None
         failed_days = pending_ranges = 0
         fitting = LONGEST_RANGE  # an answer that is too large shows that others of this length are
@@ -206,7 +227,7 @@ class LocationHistory:
         return sum(len(meter.readings) for answer in answers for meter in answer.meters) > self._most_readings
 
     def _read(self, time_frame: str, start: int, end: int, known: KnownMeters) -> RangeReadings:
-        answer = self._ask(UsageQuery(self._account, self._location, time_frame, start, end, self._clock))
+        answer = self._ask(self._query(time_frame, start, end))
         if self._watch:
             self._watch(answer, time_frame, start, end)
         if time_frame == DAILY:

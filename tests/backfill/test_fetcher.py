@@ -31,6 +31,9 @@ LATER = int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())
 class Client(PortalClient):
     """Answers without a portal; counts the rounds and the `most` requests at a time."""
 
+    concurrency = 1
+    is_overloaded = False
+
     def __init__(self, ask: Callable[[UsageQuery], UsageAnswer]) -> None:
         self._ask_portal = ask
         self._asking = 0

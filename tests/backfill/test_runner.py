@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import date
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.backfill.fetcher import Fetched, Fetcher
+from exporter.backfill.fetcher import Fetched, Fetcher, JobChunk
 from exporter.backfill.journal import CompletedChunk, Journal, Totals
 from exporter.backfill.plan import Job, read_range
 from exporter.backfill.progress import Progress
@@ -149,16 +149,20 @@ class Seen(Progress):
 class LateVerdict(Fetcher):
     """The first chunk has no verdict on the zone."""
 
-    def fetch(self, chunks: Iterable[tuple[Job, int, int]]) -> Iterator[Fetched]:
-        first, *others = super().fetch(chunks)
+    def fetch(
+        self, chunks: Sequence[JobChunk], is_wanted: Callable[[JobChunk], bool] = lambda _: True
+    ) -> Iterator[Fetched]:
+        first, *others = super().fetch(chunks, is_wanted)
         yield from (replace(first, zone=ZoneVerdict()), *others)
 
 
 class AllAhead(Fetcher):
     """Fetches everything first; only the first chunk has a verdict on the zone."""
 
-    def fetch(self, chunks: Iterable[tuple[Job, int, int]]) -> Iterator[Fetched]:
-        first, *others = super().fetch(chunks)
+    def fetch(
+        self, chunks: Sequence[JobChunk], is_wanted: Callable[[JobChunk], bool] = lambda _: True
+    ) -> Iterator[Fetched]:
+        first, *others = super().fetch(chunks, is_wanted)
         yield first
         yield from (replace(each, zone=ZoneVerdict()) for each in others)
 
