@@ -83,7 +83,6 @@ class _Entries:
         question = self._question
         connected = date.fromisoformat(question.location.connected)
         series = [self._series(each, _usage_points(each), self._strays(each)) for each in self._channels]
-        first = series[0]["data"] if series else []
         entry: Json = {
             "type": "USAGE",
             "industry": "ELECTRIC",
@@ -96,15 +95,7 @@ class _Entries:
             "connectDate": f"{connected:%B} {connected.day}, {connected.year}",
             "meters": self._meters(),
             "series": [] if self._settings.poll is Poll.NO_SERIES else series,
-            "estimatedSeries": {},
-            "editedSeries": {},
-            "xToOrderedInterval": self._chart(sorted({point["x"] for one in series for point in one["data"]})),
-            "baseSeries": {"name": "base", "lineWidth": 0, "data": first},
-            "meterToChartData": {
-                f"Meter{{serviceLocationNumber='{question.location.number}', flowDirection=FORWARD, rate='null'}}": (
-                    first + first
-                )
-            },
+            **self._repetitions(series),
         }
         if not self._settings.silent_flags:
             finest = {meter.resolution for meter in question.location.meters}
@@ -126,7 +117,7 @@ class _Entries:
             Cost.USAGE: lambda value: value.kwh,
         }.get(how, lambda value: value.usd)
         series = [
-            self._series(each, [{"x": at.x, "y": shown(value)} for at, value in each.values() if value and at.cost])
+            self._series(each, [_drawn(at.x, shown(value)) for at, value in each.values() if value and at.cost])
             for each in self._channels
             if each.meter.cost
         ]
@@ -135,14 +126,15 @@ class _Entries:
                 meter, _, label = each["name"].partition(" - ")
                 each |= {"name": f"{meter} - Cost {label}".strip(), "meterNumber": None}
         unit = "CENTS" if how is Cost.CENTS else "USD"
-        return {"type": "COST", "industry": "ELECTRIC", "unitOfMeasure": unit, "meters": [], "series": series}
+        entry = {"type": "COST", "industry": "ELECTRIC", "unitOfMeasure": unit, "meters": [], "series": series}
+        return entry | self._repetitions(series)
 
     def _periods(self) -> Json:
         series, meters = [], []
         for each in (each for each in self._channels if each.meter.periods and each.number == 1):
             for period in _PERIODS:
                 name = f"{each.meter.number} - {period}"
-                data = [{"x": at.x, "y": at.periods.get(period, 0.0)} for at in each.points if at.values]
+                data = [_drawn(at.x, at.periods.get(period, 0.0)) for at in each.points if at.values]
                 series.append(
                     {"name": name, "meterNumber": each.meter.number, "channel": 1, "rateName": period, "data": data}
                 )
@@ -155,6 +147,23 @@ class _Entries:
             "endDateTime": self._points.x(self._question.end),
             "meters": meters,
             "series": series,
+            **self._repetitions(series),
+        }
+
+    def _repetitions(self, series: Sequence[Json]) -> Json:
+        """Return what an entry says again about its series, which is most of an answer."""
+        location = self._question.location.number
+        return {
+            "estimatedSeries": {},
+            "editedSeries": {},
+            "xToOrderedInterval": self._chart(sorted({point["x"] for one in series for point in one["data"]})),
+            "baseSeries": {"name": "base", "lineWidth": 0, "data": series[0]["data"] if series else []},
+            "meterToChartData": {
+                f"Meter{{serviceLocationNumber='{location}', seriesId='{one['name']}', channel={one['channel']}}}": (
+                    one["data"] * 2
+                )
+                for one in series
+            },
         }
 
     def _meter(self, channel: _Channel, shown: Callable[[int], int]) -> Json:
@@ -199,7 +208,7 @@ class _Entries:
         if self._points.is_monthly or channel.number > 1 or not channel.points:
             return []
         return [
-            {"x": stray.wall * 1000, "y": stray.value, "enableDrilldown": False}
+            _drawn(stray.wall * 1000, stray.value)
             for stray in self._settings.strays
             if stray.meter == channel.meter.number
         ]
@@ -233,8 +242,14 @@ def _milliseconds(instant: int) -> int:
     return instant * 1000
 
 
+def _drawn(x: int, y: float) -> Json:
+    return {"x": x, "y": y, "enableDrilldown": False}
+
+
 def _usage_points(channel: _Channel) -> list[Json]:
     return [
-        {"x": point.x, "enableDrilldown": False} | ({"y": value and value.kwh} if value or n % 2 else {})
+        _drawn(point.x, value.kwh)
+        if value
+        else {"x": point.x, "enableDrilldown": False} | ({"y": None} if n % 2 else {})
         for n, (point, value) in enumerate(channel.values())
     ]

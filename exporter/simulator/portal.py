@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from ..clock import Clock
 from ..config import second_factor
 from .answers import usage_answer
@@ -290,9 +292,14 @@ class SimulatedPortal:
             return _FAILED
         if settings.poll is Poll.PENDING or days > settings.slow_days + 0.5 or self._is_pending(body):
             return _json({"status": "PENDING"})
-        response = _json(usage_answer(question, replace(self.almanac, settings=settings)))
-        padded = response.body + b" " * round(days * settings.padding)
-        return replace(response, body=padded, cut_off=settings.poll is Poll.CUT_OFF)
+        answer = self._answer(question, body, replace(self.almanac, settings=settings))
+        padded = answer + b" " * round(days * settings.padding)
+        return SimulatedResponse(200, padded, cut_off=settings.poll is Poll.CUT_OFF)
+
+    def _answer(self, question: Question, body: bytes, almanac: Almanac) -> bytes:  # noqa: ARG002 - for subclasses
+        """Return the JSON of a finished job. `body` is the question as it was sent."""
+        # Several times as fast as the standard library, for megabytes.
+        return msgspec.json.format(msgspec.json.encode(usage_answer(question, almanac)), indent=0)
 
     def _question(self, asked: dict[str, Json], user: UserSpec) -> Question | None:
         if (asked["screen"], asked["industries"], asked["userId"]) != ("USAGE_EXPLORER", ["ELECTRIC"], user.username):

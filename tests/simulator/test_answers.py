@@ -146,13 +146,23 @@ def test_a_stray_point_is_in_the_first_channel_of_its_meter() -> None:
 # -- shape
 
 
-def test_the_chart_data_repeats_every_point() -> None:
-    entry = Member().usage()
-    data = entry["series"][0]["data"]
-    ((name, doubled),) = entry["meterToChartData"].items()
-    assert name.startswith("Meter{")
-    assert doubled == data + data
-    assert entry["baseSeries"]["data"] == data
+@pytest.mark.parametrize("kind", ["USAGE", "COST", "TIME_OF_USE"])
+def test_the_chart_data_repeats_every_point_of_each_series(kind: str) -> None:
+    entry = Member(meter(Channels.THREE, periods=True)).entries()[kind]
+    shown = [each["data"] for each in entry["series"]]
+    assert len(shown) == 3
+    assert all(name.startswith("Meter{") for name in entry["meterToChartData"])
+    assert list(entry["meterToChartData"].values()) == [data + data for data in shown]
+    assert entry["baseSeries"]["data"] == shown[0]
+    assert [*charted(entry)] == [point["x"] for point in shown[0]]
+
+
+@pytest.mark.parametrize(("channels", "count"), [(Channels.FORWARD, 1), (Channels.THREE, 3)])
+def test_an_answer_is_as_large_as_a_real_one(channels: Channels, count: int) -> None:
+    """About 500 bytes for an interval of a channel, with its cost."""
+    member = Member(meter(channels))
+    member.sign_in()
+    assert 400 < len(member.poll(MIDNIGHT, NEXT).body) / 96 / count < 750
 
 
 ODD_NAMES = {
