@@ -6,6 +6,7 @@ import re
 import shlex
 import signal
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -23,8 +24,7 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn
 from exporter.simulator.specs import UserSpec
 from exporter.simulator.world import World
-from exporter.storage.entries import CHUNK
-from exporter.storage.state import FILE, StateFile
+from exporter.storage.state import FILE
 
 from ..support.deadlines import DEADLINE
 from ..support.http_server import Asked
