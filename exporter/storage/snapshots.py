@@ -142,9 +142,12 @@ class SnapshotStore:
     def _note_needed(self, key: LocationKey) -> None:
         """Look up the oldest day of a location that needs a backfill."""
         day = self._state.backfill_needed(key).get(key) if self._is_read(key) else None
-        if day != self.backfill_needed.get(key):
-            others = {each: start for each, start in self.backfill_needed.items() if each != key}
-            self.backfill_needed = others if day is None else with_value(others, key, day)
+        known = self.backfill_needed
+        if day != known.get(key):
+            needed = dict(known) if day is None else with_value(known, key, day)
+            if day is None:
+                del needed[key]
+            self.backfill_needed = needed
             self.version += 1
 
     def _load(self) -> None:

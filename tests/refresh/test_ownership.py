@@ -160,3 +160,19 @@ def test_reader_stays_until_another_login_takes_over() -> None:
     ownership.claim(2, [HOUSE])
 
     assert ownership.reader(HOUSE) == "login2"
+
+
+def test_all_locations_are_the_same_object_until_they_change() -> None:
+    ownership = Ownership(logins(2))
+    ownership.claim(0, [HOUSE])
+    assert ownership.all_locations() is None
+    ownership.claim(1, [BARN])
+    before = ownership.all_locations()
+    assert before == frozenset({HOUSE, BARN})
+
+    ownership.claim(1, [BARN])
+    assert ownership.all_locations() is before
+    ownership.claim(1, [BARN, MILL])
+    assert ownership.all_locations() == frozenset({HOUSE, BARN, MILL})
+    ownership.failed(0, is_rejected=True)
+    assert ownership.all_locations() is None

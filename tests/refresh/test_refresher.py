@@ -4,7 +4,7 @@ import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,9 @@ import pytest
 from exporter.config import LocationChoice
 from exporter.intervals.model import Location, LocationKey
 from exporter.intervals.submeters import submeters_of
+from exporter.portal.accounts import AccountLocation
+from exporter.portal.timezone import ZoneVerdict
+from exporter.portal.zone_judge import ZoneJudge
 from exporter.refresh.refresher import Refresher
 from exporter.refresh.status import FailureKind, withheld_locations
 from exporter.simulator.household import Household
@@ -1036,6 +1039,25 @@ def test_only_a_full_refresh_ends_a_contradiction(
         clock.advance(wait)
         exporter.refresh()
         assert withheld(exporter) == ({"70001"} if is_wrong else set())
+
+
+def test_equal_evidence_of_many_locations_is_judged_once(
+    start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[int] = []
+    judge = ZoneJudge.judge
+
+    def count(self: ZoneJudge, shown: Mapping[AccountLocation, object], *more: object) -> ZoneVerdict:
+        judged.append(len(shown))
+        return judge(self, shown, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ZoneJudge, "judge", count)
+    locations = tuple(replace(BARN, number=number) for number in ("1", "2", "3", "4", "5"))
+    exporter = start_exporter(login_of(start_portal(World(locations=locations))))
+    for _ in range(2):
+        exporter.refresh()
+        clock.advance(DAY)
+    assert judged == [1, 5, 5, 5]
 
 
 def test_search_is_repeated_while_the_portal_is_down(

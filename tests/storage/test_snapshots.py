@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from cProfile import Profile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -101,6 +102,29 @@ def test_an_unlisted_meter_stays_while_it_has_data(store: SnapshotStore) -> None
 
     put(store, hour(TODAY + 40 * DAY), now=NOW + 40 * DAY)
     assert [meter.info.number for meter in store.snapshot.locations[HOUSE].meters] == ["81001"]
+
+
+# -- cost
+
+
+def test_a_merge_costs_the_same_however_many_locations(store: SnapshotStore) -> None:
+    keys = [LocationKey("novec", "55001", f"{number:05}") for number in range(100)]
+
+    def calls(count: int) -> int:
+        """Return how many functions a change in the last location, on another day to backfill, calls."""
+        for key in keys[len(store.snapshot.locations) : count]:
+            put(store, Fetched(hours(TODAY - 20 * DAY, 1) + hours(TODAY - 10 * DAY, 1)), key=key)
+            put(store, hour(TODAY - 10 * DAY, 2.0), key=key)
+        profile = Profile(builtins=False)
+        profile.enable()
+        put(store, hour(TODAY - 20 * DAY, 3.0), key=keys[count - 1])
+        profile.disable()
+        assert len(store.snapshot.locations) == len(store.backfill_needed) == count
+        return sum(each.callcount for each in profile.getstats())
+
+    calls(5)  # fills caches
+    few = calls(10)
+    assert calls(100) < 1.05 * few
 
 
 # -- restarts
