@@ -3,7 +3,7 @@
 import logging
 import re
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection
 from typing import NamedTuple, cast
 
 from cachetools import LRUCache
@@ -21,7 +21,7 @@ from .compression import PagePart, Parts, gzipped
 from .exposition import Format
 from .page import Page, PageTexts
 from .scope import Scope
-from .telemetry import Telemetry
+from .telemetry import Telemetry, restricted
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class MetricsEndpoint:
             texts.append(self._intervals(form, names, scope))
         if EXPORTER in collectors:
             texts.append(self._steady_part(encode, content_type, names, scope))
-            texts.append(_text(encode(_restricted(self._telemetry.process, names))))
+            texts.append(_text(encode(restricted(self._telemetry.process, names))))
         elif form is Format.OPENMETRICS:
             texts.append(_text(_EOF))
         headers = (("Vary", "Accept, Accept-Encoding"),)
@@ -129,9 +129,8 @@ class MetricsEndpoint:
             return known[1]
 
     def _encoded(self, encode: Encoder, names: Collection[str], scope: Scope) -> bytes:
-        counters = _restricted(self._telemetry.registry, names).collect()
         state = (each for each in self._state.collect(scope) if not names or (each.name in names and each.samples))
-        families = _Families([*_in_scope(counters, scope), *state])
+        families = _Families([*self._telemetry.collect(names, scope), *state])
         return encode(cast("CollectorRegistry", families)).removesuffix(_EOF)
 
     def _warn_of_lost_timestamps(self, request: Request) -> None:
@@ -157,21 +156,8 @@ class _Families(NamedTuple):
         return self.families
 
 
-def _in_scope(counters: Iterable[Metric], scope: Scope) -> Iterator[Metric]:
-    """Yield counters without the samples of other logins."""
-    for each in counters:
-        each.samples = [
-            sample for sample in each.samples if "login" not in sample.labels or scope.has_login(sample.labels["login"])
-        ]
-        yield each
-
-
 def _text(body: bytes) -> Parts:
     return Parts([PagePart(body)])
-
-
-def _restricted(registry: CollectorRegistry, names: Collection[str]) -> CollectorRegistry:
-    return cast("CollectorRegistry", registry.restricted_registry(names)) if names else registry
 
 
 _FORMATS = re.compile(

@@ -306,6 +306,14 @@ def test_only_lines_beside_one_that_leaves_are_packed_again() -> None:
     assert [new is old for new, old in zip(after, before, strict=True)] == [False, True, True]
 
 
+@pytest.mark.parametrize("form", Format)
+def test_lines_leave_one_after_the_other(form: Format) -> None:
+    snapshot = snapshot_of(Meter.of(MeterInfo("81001"), quarters(6)))
+    texts = PageTexts(form)
+    for since in range(T * 1000 - 2000, (T + 6 * 900) * 1000, 450_000):
+        assert text_of(texts.page(snapshot, since)) == plainly(snapshot, since, form)
+
+
 def test_selections_of_a_page_do_not_fill_the_memory() -> None:
     page = render(SOLAR, 0, Format.TEXT)
     assert page.parts() is page.parts()

@@ -7,6 +7,8 @@ from exporter import app
 from exporter.config import Config, ExporterConfig, Login
 from exporter.errors import Reason
 from exporter.intervals.model import Location, LocationKey
+from exporter.metrics.collector import CurrentState
+from exporter.metrics.scope import Scope
 from exporter.refresh.refresher import LoginRefresher
 from exporter.refresh.status import LoginStatus
 from exporter.storage.state import StateFile
@@ -59,7 +61,10 @@ class Exporter(app.Exporter):
         return next(location for key, location in self.locations.items() if key.location == number)
 
     def metric(self, name: str, /, **labels: str) -> float | None:
-        return self.telemetry.registry.get_sample_value(name, labels)
+        scope = Scope((), self.ownership.reader)
+        state = CurrentState(self.store, self.refresher).collect(scope)
+        samples = (sample for each in (*self.telemetry.collect((), scope), *state) for sample in each.samples)
+        return next((sample.value for sample in samples if (sample.name, sample.labels) == (name, labels)), None)
 
     def failures(self, login: str = "coop") -> dict[str, float]:
         """Return how many refreshes failed by reason, without reasons that did not occur."""
