@@ -20,13 +20,13 @@ from .exposition import Format, header, sample_lines
 from .families import TIMESTAMPED, Samples
 
 _LONGEST_INTERVAL = 90_000  # seconds: a local day of 25 hours
-_TOGETHER = 192
-"""Lines that are compressed together: when one leaves the window, the others of its series are not compressed again."""
+_APART = 96
+"""How many of the oldest lines of a series are compressed apart: when one leaves the window, the others are kept."""
 _MOST_SELECTIONS = 1000  # of one page
 
 
 class _Lines(NamedTuple):
-    """Consecutive lines of one series, at least one.
+    """Consecutive lines of one series.
 
     stamps: The timestamp of each line in ms. ends: Where each line ends, counted from a fixed point before the text.
     start: Where the text starts, from the same point.
@@ -43,13 +43,21 @@ class _Lines(NamedTuple):
         encoded = [line.encode() for line in lines]
         return cls(array("q", stamps), array("q", accumulate(map(len, encoded))), 0, PagePart(b"".join(encoded)))
 
-    def since(self, since_ms: int) -> "_Lines":
+    def since(self, since_ms: int) -> "list[_Lines]":
         """Return the lines that are not older, itself if none is."""
         first = bisect_left(self.stamps, since_ms)
-        if not first:
-            return self
-        start = self.ends[first - 1]
-        return _Lines(self.stamps[first:], self.ends[first:], start, PagePart(self.part.body[start - self.start :]))
+        return self.apart(first) if first else [self]
+
+    def apart(self, first: int = 0) -> "list[_Lines]":
+        """Return the lines from a position on, with the oldest ones apart."""
+        middle = min(first + _APART, len(self.stamps))
+        cuts = (first, middle), (middle, len(self.stamps))
+        return [self._cut(start, end) for start, end in cuts if start < end]
+
+    def _cut(self, first: int, last: int) -> "_Lines":
+        start = self.ends[first - 1] if first else self.start
+        body = self.part.body[start - self.start : self.ends[last - 1] - self.start]
+        return _Lines(self.stamps[first:last], self.ends[first:last], start, PagePart(body))
 
 
 class _MeterTexts(NamedTuple):
@@ -135,7 +143,7 @@ class PageTexts:
         known = self._meters.get((key, meter.info.number))
         if known is None or known.since > since_ms or known.intervals != meter.intervals or known.days != meter.days:
             return self._rendered(key, meter, since_ms)
-        families = tuple(_since(every, since_ms) for every in known.families)
+        families = [[left for lines in every for left in lines.since(since_ms)] for every in known.families]
         return _MeterTexts(meter.intervals, meter.days, since_ms, families)
 
     def _rendered(self, key: LocationKey, meter: Meter, since_ms: int) -> _MeterTexts:
@@ -151,14 +159,6 @@ class PageTexts:
                 if encodable("".join(labels.values())):
                     first = bisect_left(samples.stamps, since_ms)
                     inside = Samples(samples.stamps[first:], samples.values[first:])
-                    lines = sample_lines(family, labels, inside, self._form)
-                    every += (
-                        _Lines.of(lines[at : at + _TOGETHER], inside.stamps[at : at + _TOGETHER])
-                        for at in range(0, len(lines), _TOGETHER)
-                    )
+                    every += _Lines.of(sample_lines(family, labels, inside, self._form), inside.stamps).apart()
             families.append(every)
         return _MeterTexts(meter.intervals, meter.days, since_ms, families)
-
-
-def _since(every: Sequence[_Lines], since_ms: int) -> Sequence[_Lines]:
-    return [lines.since(since_ms) for lines in every if lines.stamps[-1] >= since_ms]
