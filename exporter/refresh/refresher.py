@@ -166,7 +166,7 @@ class LoginRefresher:
             if result.is_hopeless:
                 result.locations = dict.fromkeys(own, _down(result.errors[-1])) | result.locations
                 return result
-        if self._has_new_evidence:
+        if self._has_new_evidence and self._judged is not None:
             self._judge_zone(own)  # without what it replaced
         return result
 

@@ -11,7 +11,8 @@ class ListingEntries(Database):
 
     def listing(self, login: str) -> str:
         """Return the text that was kept for a login; empty if there is none."""
-        return self.read(lambda found: found.get(_key(login), b"").decode(), _KIND)
+        key = _key(login)
+        return self.read(lambda found: found.get(key, b"").decode(), _KIND, of=key.location_key)
 
     def keep_listing(self, login: str, locations: str) -> None:
         """Keep a text for a login instead of the one before."""

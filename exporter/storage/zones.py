@@ -14,7 +14,7 @@ class ZoneEntries(Database):
     def contradicted_by(self, portal: str, login: str, zone: str) -> tuple[str, ...]:
         """Return the zones that fit if this one is contradicted, most likely first; empty if it is not."""
         key = EntryKey(_KIND, portal, login, "", zone)
-        return self.read(lambda found: tuple(found.get(key, b"").decode().split()), _KIND)
+        return self.read(lambda found: tuple(found.get(key, b"").decode().split()), _KIND, of=key.location_key)
 
     def note_contradiction(self, portal: str, login: str, zone: str, others: Sequence[str]) -> None:
         """Note the zones that fit instead of this one; none if it is not contradicted."""
