@@ -7,6 +7,9 @@ JOBS ?= 3
 # How many times as long `make fuzz` runs as the fuzz tests of `make test`, and its seed.
 TIMES ?= 20
 SEED ?= 1
+# How many backfills `make kill` runs with each of its seeds; `make test` runs three.
+ROUNDS ?= 20
+SEEDS ?= 1 2 3
 UV_VERSION := 0.13.9
 
 VENV := .venv
@@ -25,7 +28,7 @@ QUIET_INSTALL := install --quiet --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types unit fuzz benchmarks programs lock clean
+.PHONY: help demo test lint types unit fuzz kill benchmarks programs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -48,6 +51,9 @@ unit: $(DEV_INSTALLED) ## the quick tests, under a minute: no other processes, n
 
 fuzz: $(DEV_INSTALLED) ## damaged answers, state files and requests, for minutes (TIMES=50 SEED=7)
 	FUZZ_TIMES=$(TIMES) FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -n $(JOBS) --timeout 0 tests/fuzz $(ARGS)
+
+kill: $(DEV_INSTALLED) programs ## backfills amid random kills, for minutes (ROUNDS=50 SEEDS="7 8")
+	KILL_ROUNDS=$(ROUNDS) KILL_SEEDS="$(SEEDS)" $(BIN)/python -m pytest --timeout 0 tests/e2e/test_backfill_kills.py $(ARGS)
 
 benchmarks: $(DEV_INSTALLED) programs ## measure speed and size
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -45,8 +45,8 @@ class PortalClient:
     """The client of one login. Safe to use from several threads: they share a session, and one of them signs in.
 
     pending_budget: how long to keep polling while the portal is computing, in seconds; may be changed between calls.
-    concurrency: how many polls may be in progress; others wait. It drops to one when the portal is overloaded, and if
-    the session is a cookie.
+    concurrency: how many polls may be in progress; others wait. It is one before a token was accepted, for a session
+    that is a cookie, and once the portal is overloaded.
     """
 
     def __init__(
@@ -234,7 +234,9 @@ class PortalClient:
         """Return whether this was not known of the token."""
         with self._session:
             is_news = token is self._token and not self._token_works
-            self._token_works |= is_news
+            if is_news:
+                self._token_works = True
+                self._transports.share(is_possible=bool(token.value))
             return is_news
 
     def _fresh_token(self, call: _Call) -> Token:
@@ -265,7 +267,7 @@ class PortalClient:
             self._clock.sleep(self._next_sign_in - ticks)
         self._token = sign_in(self._login, transport, self._gate, self._clock.now)
         if not self._token.value:
-            self._transports.keep_only(transport)
+            self._transports.share(is_possible=False)
         ticks = self._clock.monotonic()
         self._next_sign_in, self._next_renewal = ticks + _BETWEEN_SIGN_INS, ticks + _BETWEEN_RENEWALS
         self._renewal_works = True

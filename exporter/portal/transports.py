@@ -13,8 +13,8 @@ _OVERLOAD = ("429", "503")
 class Transports:
     """Connections to one portal, one for each call in progress. Safe to use from several threads.
 
-    most: how many calls may be in progress, each from its first request to the complete answer. is_overloaded: whether
-    the portal asked for fewer calls, or was asked to slow down; from then on there is one at a time.
+    most: how many calls may be in progress once there is a session that all connections can use, each call from its
+    first request to the complete answer. is_overloaded: from then on there is one at a time again.
     """
 
     def __init__(self, base_url: str, clock: Clock, observer: Observer, most: int) -> None:
@@ -23,7 +23,7 @@ class Transports:
         self._observer = observer
         self._most = most
         self._idle: list[Transport] = []
-        self._only: Transport | None = None
+        self._is_shared = False
         self._changed = threading.Condition()
         self.in_progress = 0
         self.is_overloaded = False
@@ -31,7 +31,7 @@ class Transports:
     @property
     def most(self) -> int:
         """How many calls may be in progress now."""
-        return 1 if self.is_overloaded or self._only else self._most
+        return self._most if self._is_shared and not self.is_overloaded else 1
 
     @contextmanager
     def one(self) -> Iterator[Transport]:
@@ -45,18 +45,14 @@ class Transports:
         finally:
             with self._changed:
                 self.in_progress -= 1
-                if self._only in (None, transport):
-                    self._idle.append(transport)
-                else:
-                    transport.close()
+                self._idle.append(transport)
                 self._changed.notify()
 
-    def keep_only(self, transport: Transport) -> None:
-        """Use no other connection from now on, because the session is a cookie that only this one has."""
+    def share(self, *, is_possible: bool) -> None:
+        """Note whether all connections can use the session: a token, but not a cookie."""
         with self._changed:
-            self._only = transport
-            self.close()
-            self._idle.clear()
+            self._is_shared = is_possible
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Close the connections."""

@@ -202,6 +202,149 @@ def test_a_portal_gets_one_request_at_a_time(clock: ManualClock) -> None:
     assert asking.clients[0].rounds == len(portal.asked) == 6
 
 
+# -- several at a time
+
+
+class Gate:
+    """A portal whose answers wait until they are let through, in any order."""
+
+    def __init__(self, portal: Portal | None = None) -> None:
+        self.portal = portal or Portal()
+        self.open: dict[str, threading.Event] = {}
+        self.lock = threading.Lock()
+        self.waiting: list[str] = []
+        self.answered = 0
+
+    def __call__(self, query: UsageQuery) -> UsageAnswer:
+        first = query.clock.date_text(query.start)
+        with self.lock:
+            self.waiting.append(first)
+            event = self.open.setdefault(first, threading.Event())
+        assert event.wait(30)
+        with self.lock:
+            self.answered += 1
+            return self.portal(query)
+
+    def let(self, *firsts: str) -> None:
+        with self.lock:
+            for first in firsts:
+                self.open.setdefault(first, threading.Event()).set()
+
+
+FIRST, SECOND, THIRD, FOURTH = "2026-04-01", "2026-03-02", "2026-01-31", "2026-01-01"
+"""The first days of the chunks of SPRING, newest first."""
+SPRING = job("2026-01-01", "2026-04-30")
+
+
+def side_by_side(*asks: Callable[[UsageQuery], UsageAnswer], clock: ManualClock, most: int = 2) -> Asking:
+    asking = Asking(*asks, clock=clock)
+    for client in asking.clients:
+        client.concurrency = most
+    return asking
+
+
+def quiet() -> None:
+    """Give other threads time for what they must not do."""
+    time.sleep(0.05)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_as_many_polls_are_in_progress_as_allowed(clock: ManualClock, most: int) -> None:
+    gate = Gate()
+    asking = side_by_side(gate, clock=clock, most=most)
+    results = asking.begin(SPRING)
+    gate.let(FIRST)
+    next(results)
+    # Then one chunk is being written, and as many others are asked for as are allowed.
+    wait_for(lambda: len(gate.waiting) == 1 + most)
+    quiet()
+    assert gate.waiting[: 1 + most] == [FIRST, SECOND, THIRD, FOURTH][: 1 + most]
+    gate.let(SECOND, THIRD, FOURTH)
+    assert [each.start for each in results] == [start for start, _ in SPRING.chunks()[-2::-1]]
+    assert asking.clients[0].most == most
+    assert sorted(gate.waiting) == [FOURTH, THIRD, SECOND, FIRST], "each is asked once"
+
+
+def test_a_pending_range_does_not_stop_the_others(clock: ManualClock) -> None:
+    gate = Gate()
+    results = side_by_side(gate, clock=clock).begin(SPRING)
+    gate.let(SECOND)
+
+    def then_the_first() -> None:
+        wait_for(lambda: gate.answered == 1)
+        gate.let(FIRST)
+
+    threading.Thread(target=then_the_first).start()
+    assert next(results).start == instant(FIRST)
+    gate.let(THIRD, FOURTH)
+    assert next(results).start == instant(SECOND)
+    assert len(list(results)) == 2
+
+
+def test_no_more_answers_are_kept_than_allowed(clock: ManualClock) -> None:
+    gate = Gate()
+    gate.let(FIRST, SECOND, THIRD, FOURTH)
+    results = side_by_side(gate, clock=clock).begin(SPRING)
+    next(results)
+    quiet()
+    assert gate.answered == 3, "the one that is written, the next one, and one more"
+    assert len(list(results)) == 3
+
+
+def test_the_next_location_is_asked_while_one_is_finished(clock: ManualClock) -> None:
+    house, barn = Portal(), Gate()
+    results = side_by_side(house, barn, clock=clock).begin(
+        job("2026-04-01", "2026-04-30"), job("2026-04-01", "2026-04-30", BARN, source=1)
+    )
+    next(results)
+    wait_for(lambda: barn.waiting == [FIRST])
+    barn.let(FIRST)
+    assert [each.job.key for each in results] == [BARN]
+
+
+def test_nothing_is_asked_ahead_of_an_overloaded_portal(clock: ManualClock) -> None:
+    gate = Gate()
+    asking = side_by_side(gate, clock=clock)
+    asking.clients[0].is_overloaded = True
+    gate.let(FIRST)
+    results = asking.begin(SPRING)
+    next(results)
+    wait_for(lambda: gate.waiting == [FIRST, SECOND])
+    quiet()
+    assert gate.waiting == [FIRST, SECOND]
+    gate.let(SECOND, THIRD, FOURTH)
+    assert (len(list(results)), asking.clients[0].most) == (3, 1)
+
+
+def test_a_range_that_fails_is_halved_as_without_others(clock: ManualClock) -> None:
+    def halving(query: UsageQuery) -> PortalError | None:
+        return ProtocolError("FAILED") if query.end - query.start > 16 * DAY else None
+
+    alone = Asking(Portal(refuses=halving), clock=clock).all(SPRING)
+    both = side_by_side(Portal(refuses=halving), clock=clock).all(SPRING)
+    assert [days_in(each) for each in both] == [days_in(each) for each in alone]
+    assert {each.error for each in both} == {None}
+
+
+@pytest.mark.parametrize("error", [CredentialsError("rejected"), TransportError("gone")])
+def test_a_fatal_error_of_the_next_chunk_ends_after_this_one(clock: ManualClock, error: PortalError) -> None:
+    portal = Portal(refuses=lambda query: error if query.start < instant(FIRST) else None)
+    results = side_by_side(portal, clock=clock).all(SPRING)
+    assert [each.error for each in results] == [None, error]
+    assert instant(FOURTH) not in {query.start for query in portal.asked} or isinstance(error, TransportError)
+
+
+def test_chunks_that_are_not_wanted_are_not_asked_ahead(clock: ManualClock) -> None:
+    portal = Portal()
+    asking = side_by_side(portal, clock=clock)
+    found = list(
+        asking.fetcher.fetch(
+            in_order([SPRING], oldest_first=False), lambda chunk: chunk[1] not in (instant(SECOND), instant(FOURTH))
+        )
+    )
+    assert [each.start for each in found] == [query.start for query in portal.asked] == [instant(FIRST), instant(THIRD)]
+
+
 # -- retries
 
 

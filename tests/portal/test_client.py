@@ -5,8 +5,10 @@ See docs/portal.md, "Tokens", and docs/portal.md, "Pending answers".
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +19,10 @@ from exporter.errors import AccessError, CredentialsError, PendingError, PortalE
 from exporter.lockout import Lockout
 from exporter.portal.accounts import AccountLocation
 from exporter.portal.client import PortalClient
-from exporter.portal.query import UsageQuery
+from exporter.portal.query import POLL, UsageQuery
+from exporter.portal.signin import SIGN_IN
 from exporter.portal.usage import UsageAnswer as Decoded
-from exporter.simulator.portal import SimulatedResponse
+from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn
 from exporter.simulator.specs import LocationSpec, UserSpec
@@ -69,6 +72,121 @@ def calls(portal: PortalServer) -> dict[str, int]:
 
 def points(answer: Decoded) -> int:
     return sum(len(series.points) for series in answer.usage)
+
+
+# -- several threads
+
+
+@pytest.fixture
+def busy(portal: PortalServer, clock: ManualClock) -> Iterator[PortalClient]:
+    """A client for two polls at a time."""
+    login = login_of(portal)
+    with closing(StateFile(None)) as state:
+        client = PortalClient(login, Lockout(login, state, clock), clock, lambda *_: None, concurrency=2)
+        with closing(client):
+            yield client
+
+
+def at_once(*actions: Callable[[], object]) -> list[object]:
+    """Return the results of actions in several threads, or their errors."""
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return [each.exception() or each.result() for each in [pool.submit(action) for action in actions]]
+
+
+class Holding:
+    """Holds the calls of a portal to one path until `count` of them have come, or `seconds` have passed."""
+
+    def __init__(self, server: PortalServer, path: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.most = self._now = 0
+        self._lock = threading.Lock()
+        self._together = threading.Barrier(count)
+        respond = server.portal.respond
+
+        def hold(call: Call) -> SimulatedResponse:
+            if call.path != path:
+                return respond(call)
+            with self._lock:
+                self._now += 1
+                self.most = max(self.most, self._now)
+            with suppress(threading.BrokenBarrierError):
+                self._together.wait(0.3)
+            response = respond(call)
+            with self._lock:
+                self._now -= 1
+            return response
+
+        monkeypatch.setattr(server.portal, "respond", hold)
+
+
+def test_only_one_of_several_threads_signs_in(
+    portal: PortalServer, busy: PortalClient, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_ins = Holding(portal, SIGN_IN, 2, monkeypatch)
+    answers = at_once(*[lambda: points(busy.usage(YESTERDAY))] * 4)
+    assert (answers, sign_ins.most, calls(portal)["auth"]) == ([24] * 4, 1, 1)
+    clock.advance(300)
+    answers = at_once(*[lambda: points(busy.usage(YESTERDAY))] * 4)
+    assert (answers, sign_ins.most, calls(portal)["auth"]) == ([24] * 4, 1, 2)
+
+
+def test_threads_share_a_rejected_sign_in(
+    portal: PortalServer, busy: PortalClient, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy.usage(YESTERDAY)
+    clock.advance(300)
+    change(portal, sign_in=SignIn.FAILURE)
+    Holding(portal, SIGN_IN, 2, monkeypatch)
+    errors = at_once(*[lambda: busy.usage(YESTERDAY)] * 2)
+    assert [type(each) for each in errors] == [CredentialsError] * 2
+    assert calls(portal)["auth"] == 2
+
+
+def test_threads_sign_in_once_after_a_token_is_rejected(
+    portal: PortalServer, busy: PortalClient, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy.usage(YESTERDAY)
+    clock.advance(61)
+    portal.portal.sign_everybody_out()
+    Holding(portal, POLL, 2, monkeypatch)
+    assert at_once(*[lambda: points(busy.usage(YESTERDAY))] * 2) == [24, 24]
+    assert calls(portal)["auth"] == 2
+
+
+@pytest.mark.parametrize(("concurrency", "most"), [(1, 1), (2, 2)])
+def test_no_more_polls_than_allowed_are_in_progress(
+    portal: PortalServer, clock: ManualClock, concurrency: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = login_of(portal)
+    with closing(StateFile(None)) as state:
+        client = PortalClient(login, Lockout(login, state, clock), clock, lambda *_: None, concurrency=concurrency)
+        with closing(client):
+            client.locations()
+            polls = Holding(portal, POLL, 2, monkeypatch)
+            assert at_once(*[lambda: points(client.usage(YESTERDAY))] * 4) == [24] * 4
+    assert (polls.most, client.concurrency) == (most, most)
+
+
+@pytest.mark.parametrize("trouble", [Poll.STATUS_429, Poll.STATUS_503, Poll.PENDING])
+def test_an_overloaded_portal_gets_one_poll_at_a_time(
+    portal: PortalServer, busy: PortalClient, trouble: Poll, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert busy.concurrency == 1, "there is no session yet"
+    busy.usage(YESTERDAY)
+    assert (busy.concurrency, busy.is_overloaded) == (2, False)
+    change(portal, poll=trouble)
+    with pytest.raises(PortalError):
+        busy.usage(YESTERDAY)
+    assert (busy.concurrency, busy.is_overloaded) == (1, True)
+    change(portal, poll=Poll.OK)
+    polls = Holding(portal, POLL, 2, monkeypatch)
+    assert at_once(*[lambda: points(busy.usage(YESTERDAY))] * 2) == [24, 24]
+    assert polls.most == 1
+
+
+def test_a_session_that_is_a_cookie_has_one_connection(portal: PortalServer, busy: PortalClient) -> None:
+    change(portal, sign_in=SignIn.COOKIE)
+    assert at_once(*[lambda: points(busy.usage(YESTERDAY))] * 3) == [24] * 3
+    assert (busy.concurrency, busy.is_overloaded, calls(portal)["auth"]) == (1, False, 1)
 
 
 # -- headers and bodies

@@ -118,6 +118,20 @@ def test_query_contains_what_the_portal_needs() -> None:
     assert query.what == "HOURLY data of location 4411 from 2026-11-01 to 2026-11-01"
 
 
+@pytest.mark.parametrize("days", [1, 30, 31, 75])
+def test_the_next_queries_are_known_unless_one_fails(days: int) -> None:
+    portal = Portal(refuses=lambda query: ProtocolError("FAILED") if query.end - query.start > 20 * DAY else None)
+    clock = WallClock(ZoneInfo(ZONE))
+    history = LocationHistory(portal, "55001", "70001", clock)
+    start, end = clock.midnight_of(date(2026, 1, 5)), clock.midnight_of(date(2026, 1, 5) + timedelta(days=days))
+    expected = history.expected(start, end)
+    history.fetch(start, end, KnownMeters({"M1": HOUR}), try_hourly=True)
+    assert portal.asked[0] == expected[0]
+    assert (len(expected), history.is_halving) == (-(-days // 30), days >= 30)
+    if days == 1:
+        assert portal.asked == expected
+
+
 def test_no_days_need_no_request() -> None:
     portal = Portal()
     assert fetch(portal, 0) == History()

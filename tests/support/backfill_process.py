@@ -18,14 +18,20 @@ from .worlds import ZONE, instant
 class InstantPortal(SimulatedPortal):
     """A simulated portal that computes each answer only once, to save time."""
 
+    _PENDING = SimulatedResponse(200, b'{"status": "PENDING"}')
+
     def __init__(self, world: World, settings: Settings) -> None:
         super().__init__(world, SystemClock(), settings)
         self._answers: dict[tuple[bytes, Settings], SimulatedResponse] = {}
 
     def _job(self, question: Question, body: bytes, settings: Settings) -> SimulatedResponse:
-        if (body, settings) not in self._answers:
-            self._answers[body, settings] = super()._job(question, body, settings)
-        return self._answers[body, settings]
+        known = self._answers.get((body, settings))
+        if known is not None:
+            return self._PENDING if self._is_pending(body) else known
+        response = super()._job(question, body, settings)
+        if response != self._PENDING:
+            self._answers[body, settings] = response
+        return response
 
 
 def days_ago(days: int) -> date:
