@@ -1,1 +1,1 @@
-"""Measurements without assertions: `make benchmarks`."""
+"""Measurements beside limits of the same run: `make benchmarks`, docs/performance.md."""

@@ -1,100 +1,107 @@
-"""Measure backfills into a real VictoriaMetrics: time, requests and memory."""
+"""Backfills into a real VictoriaMetrics: own CPU, time and memory."""
 
 import os
-import re
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
 from exporter.simulator.specs import Channels
 from exporter.simulator.world import World
-from tests.support.backfill_process import Backfiller, InstantPortal, figure
+from tests.support.backfill_process import Backfiller, InstantPortal
 from tests.support.exporter_process import house, meter
+from tests.support.portal import change
 from tests.support.services import Services
 
-YEARS = (1, 5)
-SETTLING = 15  # seconds that a backfill waits at the end until everything is durable
+from .lines import Line
+from .measuring import memory_of
+
 SOLAR_HOUSE = World(locations=(house(2, meter(2, Channels.THREE)),))
+YEAR = ("--days", "365")
+CHANGE = ("--start", "2024-10-08", "--end", "2024-11-08")
+"""32 days with a daylight saving change."""
+CONCURRENCY = 2  # the default of --concurrency
+PENDING = 1.0  # seconds until a job that was PENDING is asked for again
+RUNS = 3
+
+_LOADS = """
+import json, sys, time
+bodies = [open(name, "rb").read() for name in sys.argv[1:]]
+began = time.process_time()
+for body in bodies:
+    json.loads(body)
+print(time.process_time() - began)
+"""
 
 
-@dataclass
+def backfills() -> Iterator[Line]:
+    """Measure a year of a 15-minute solar meter with cost, and 32 days over a daylight saving change."""
+    portal = InstantPortal(SOLAR_HOUSE, Settings(pending=0))
+    with PortalServer(portal) as server, tempfile.TemporaryDirectory() as folder:
+        number = count()
+
+        def run(*arguments: str) -> Measured:
+            return measured(Path(folder) / f"{next(number)}", server, *arguments)
+
+        start = min(run("--days", "1").cpu for _ in range(RUNS))
+        portal.answers.clear()
+        years = [run(*YEAR) for _ in range(RUNS)]
+        bodies = list(portal.answers.values())
+        size = f"json.loads of its {sum(map(len, bodies)) / 1e6:.0f} MB"
+        cpu = min(each.cpu for each in years) - start
+        yield Line("own CPU of a year of backfill", cpu, "s", size, loads(Path(folder), bodies), 1.5)
+        yield Line("own CPU of a backfill of one day, mostly imports", start)
+        yield Line("peak memory of a year of backfill", min(each.peak for each in years) / 1e6, "MB")
+        change(server, pending=1)
+        for what, arguments, bar in (("a year", YEAR, 1.3), ("32 days with a daylight saving change", CHANGE, 2.0)):
+            # The first run includes the time of the simulation.
+            _, *runs = (run(*arguments) for _ in range(3))
+            polls = runs[0].polls
+            limit = polls * PENDING / CONCURRENCY
+            beside = f"{polls} polls x {PENDING:.0f} s / {CONCURRENCY}"
+            wall = min(each.wall for each in runs)
+            yield Line(f"wall time of {what}, one PENDING a poll", wall, "s", beside, limit, bar)
+
+
+def loads(folder: Path, bodies: list[bytes]) -> float:
+    """Return the CPU seconds of json.loads for these answers, in a new process."""
+    files = [folder / f"{number}.json" for number in range(len(bodies))]
+    for file, body in zip(files, bodies, strict=True):
+        file.write_bytes(body)
+    return min(float(subprocess.check_output([sys.executable, "-c", _LOADS, *files])) for _ in range(RUNS))
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """One run: seconds, CPU seconds of both processes, bytes, requests, samples."""
+    """One run: seconds, CPU seconds of the backfill, its peak memory in bytes, and its jobs at the portal."""
 
     wall: float
     cpu: float
-    database_cpu: float
     peak: int
-    requests: int
-    samples: str
+    polls: int
 
 
-def backfills() -> None:
-    print("Backfill of 15-minute import, export and cost of one solar meter into VictoriaMetrics")
-    print(
-        f"{'years':>7} {'':<28} {'wall':>8} {'but for waiting':>16} {'own CPU':>9} {'a year':>8} {'database':>9}"
-        f" {'peak memory':>12} {'requests':>9} {'samples sent':>13}"
-    )
-    portal = InstantPortal(SOLAR_HOUSE, Settings(pending=0))
-    with PortalServer(portal) as server, tempfile.TemporaryDirectory() as folder:
-        nothing = run(Path(folder) / "start", server, 1, times=1)[0]
-        for years in YEARS:
-            # The first run includes the time of the simulation; later ones reuse its answers.
-            runs = run(Path(folder) / f"years-{years}", server, 365 * years, times=1)
-            runs += run(Path(folder) / f"years-{years}-again", server, 365 * years, times=2)
-            for title, each in zip(("simulated portal", "portal that answers at once", "again"), runs, strict=True):
-                print(
-                    f"{years:>7} {title:<28} {each.wall:>6.1f} s {each.wall - SETTLING:>14.1f} s {each.cpu:>7.2f} s"
-                    f" {(each.cpu - nothing.cpu) / years:>6.2f} s {each.database_cpu:>7.2f} s"
-                    f" {each.peak / 1e6:>9.1f} MB {each.requests:>9} {each.samples:>13}"
-                )
-    print(
-        f"One day takes {nothing.cpu:.2f} s of its CPU and {nothing.peak / 1e6:.1f} MB; not counted above in a year's"
-    )
-    print()
-
-
-def run(folder: Path, server: PortalServer, days: int, *, times: int) -> list[Measured]:
-    """Backfill the same days several times into one new database."""
+def measured(folder: Path, server: PortalServer, *arguments: str) -> Measured:
+    """Run a backfill into a new database."""
     with Services(folder) as services:
-        database = services.victoria_metrics()
-        command = Backfiller(folder / "backfill", server.url, database.url)
-        return [measured(command, server, database.pid, days) for _ in range(times)]
-
-
-def measured(command: Backfiller, server: PortalServer, database: int, days: int) -> Measured:
-    requests, busy, began = server.portal.count, cpu_of(database), time.perf_counter()
-    started = command.start("--days", str(days), "--no-progress")
-    process, peak = started.process, 0
-    # ru_maxrss would start with the size of the parent process.
-    while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
-        peak = max(peak, peak_of(process.pid))
-        time.sleep(0.02)
-    process.returncode = os.waitstatus_to_exitcode(ended[1])
-    wall = time.perf_counter() - began
+        command = Backfiller(folder / "backfill", server.url, services.victoria_metrics().url)
+        calls = server.portal.calls["poll", 200]
+        began = time.perf_counter()
+        process, peak = command.start(*arguments, "--no-progress").process, 0
+        # ru_maxrss would start with the size of the parent process.
+        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+            peak = max(peak, memory_of(process.pid, peak=True))
+            time.sleep(0.02)
+        process.returncode = os.waitstatus_to_exitcode(ended[1])
+        wall = time.perf_counter() - began
     if process.returncode:
         sys.exit(f"the backfill ended with {process.returncode}")
-    return Measured(
-        wall,
-        ended[2].ru_utime + ended[2].ru_stime,
-        cpu_of(database) - busy,
-        peak,
-        server.portal.count - requests,
-        figure(started, "samples").removesuffix(" sent"),
-    )
-
-
-def peak_of(pid: int) -> int:
-    """Return the peak memory of a process in bytes, or 0 if it has just ended."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))
-    return int(found[1]) * 1024 if found else 0
-
-
-def cpu_of(pid: int) -> float:
-    """Return the CPU seconds of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    cpu = ended[2].ru_utime + ended[2].ru_stime
+    polls = (server.portal.calls["poll", 200] - calls) // (1 + server.portal.settings.pending)
+    return Measured(wall, cpu, peak, polls)

@@ -16,7 +16,7 @@ from exporter.config import Login
 from exporter.lockout import Lockout
 from exporter.portal.client import PortalClient
 from exporter.portal.walltime import WallClock
-from exporter.simulator.portal import Call, SimulatedPortal, SimulatedResponse
+from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings, Span
 from exporter.simulator.world import World
@@ -24,7 +24,7 @@ from exporter.storage.state import StateFile
 
 from .support.clocks import ManualClock
 from .support.exporter import Exporter, StartExporter
-from .support.portal import Intercept, Record, StartPortal, login_of
+from .support.portal import CachingPortal, Intercept, Record, StartPortal, login_of
 from .support.program import Starter
 from .support.scheduling import BySetUp
 from .support.worlds import NOW, SMALL, ZONE
@@ -73,7 +73,7 @@ def start_portal(clock: ManualClock, monkeypatch: pytest.MonkeyPatch, stopping: 
                 first = WallClock(ZoneInfo(world.zone)).days_before(int(clock.now()), history)
                 meters = [meter.number for location in world.locations for meter in location.meters]
                 settings = replace(settings, gaps=(*settings.gaps, *(Span(number, 0, first) for number in meters)))
-            server = PortalServer(SimulatedPortal(world, clock, settings)).start()
+            server = PortalServer(CachingPortal(world, clock, settings)).start()
             stack.callback(stopping.submit, server.stop)
             return server
 

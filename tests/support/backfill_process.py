@@ -1,37 +1,34 @@
 """`smarthub-exporter backfill` as a process, with its files in a folder."""
 
 import re
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from exporter.clock import SystemClock
 from exporter.simulator.points import Question
-from exporter.simulator.portal import SimulatedPortal, SimulatedResponse
 from exporter.simulator.settings import Settings
 from exporter.simulator.specs import UserSpec
+from exporter.simulator.truth import Almanac
 from exporter.simulator.world import World
 
+from .portal import CachingPortal
 from .program import Program, Starter, login
 from .worlds import ZONE, instant
 
 
-class InstantPortal(SimulatedPortal):
-    """A simulated portal that computes each answer only once, to save time."""
-
-    _PENDING = SimulatedResponse(200, b'{"status": "PENDING"}')
+class InstantPortal(CachingPortal):
+    """A simulated portal that computes each answer only once, whatever the time."""
 
     def __init__(self, world: World, settings: Settings) -> None:
         super().__init__(world, SystemClock(), settings)
-        self._answers: dict[tuple[bytes, Settings], SimulatedResponse] = {}
+        self.answers: dict[tuple[bytes, Settings], bytes] = {}
 
-    def _job(self, question: Question, body: bytes, settings: Settings) -> SimulatedResponse:
-        known = self._answers.get((body, settings))
-        if known is not None:
-            return self._PENDING if self._is_pending(body) else known
-        response = super()._job(question, body, settings)
-        if response != self._PENDING:
-            self._answers[body, settings] = response
-        return response
+    def _answer(self, question: Question, body: bytes, almanac: Almanac) -> bytes:
+        key = body, replace(almanac.settings, pending=0)
+        if key not in self.answers:
+            self.answers[key] = super()._answer(question, body, almanac)
+        return self.answers[key]
 
 
 def days_ago(days: int) -> date:
