@@ -306,8 +306,10 @@ def test_only_lines_beside_one_that_leaves_are_packed_again() -> None:
     assert [new is old for new, old in zip(after, before, strict=True)] == [False, True]
 
 
+@pytest.mark.parametrize("apart", [1, 2, 96])
 @pytest.mark.parametrize("form", Format)
-def test_lines_leave_one_after_the_other(form: Format) -> None:
+def test_lines_leave_one_after_the_other(form: Format, apart: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_module, "_APART", apart)
     snapshot = snapshot_of(Meter.of(MeterInfo("81001"), quarters(6)))
     texts = PageTexts(form)
     for since in range(T * 1000 - 2000, (T + 6 * 900) * 1000, 450_000):
