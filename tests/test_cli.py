@@ -15,7 +15,7 @@ COMMANDS = ("serve", "backfill", "discover", "check", "demo", "simulate", "healt
 
 
 def test_every_command_prints_the_version(starter: Starter) -> None:
-    programs = starter.run_all({name: (*name.split(), "--version") for name in ("", *COMMANDS)})
+    programs = starter.call_all({name: (*name.split(), "--version") for name in ("", *COMMANDS)})
     expected = f"smarthub-exporter {__version__}\n"
     assert {(each.wait(), each.stdout, each.stderr) for each in programs.values()} == {(0, expected, "")}
 
@@ -37,7 +37,7 @@ FLAGS = {
 
 
 def test_the_help_of_each_command_names_its_flags(starter: Starter) -> None:
-    programs = starter.run_all({name: (*name.split(), "-h") for name in FLAGS})
+    programs = starter.call_all({name: (*name.split(), "-h") for name in FLAGS})
     assert {(each.wait(), each.stderr) for each in programs.values()} == {(0, "")}
     for name, program in programs.items():
         assert FLAGS[name] <= set(program.stdout.replace(",", " ").split())
@@ -47,7 +47,7 @@ def test_the_help_of_each_command_names_its_flags(starter: Starter) -> None:
 
 
 def test_a_bad_command_line_is_one_line_and_exit_code_2(starter: Starter) -> None:
-    programs = starter.run_all(
+    programs = starter.call_all(
         {
             "no command": (),
             "an unknown command": ("surf",),
@@ -79,7 +79,7 @@ def test_a_bad_configuration_is_one_line_and_exit_code_2(starter: Starter) -> No
     for number, (name, (content, _)) in enumerate(BAD_CONFIGS.items()):
         starter.config(content, f"{number}.yaml")
         lines[name] = ("serve", "--config.file", f"{number}.yaml")
-    programs = starter.run_all(lines)
+    programs = starter.call_all(lines)
     assert {name: each.wait() for name, each in programs.items()} == dict.fromkeys(programs, 2)
     for number, (name, program) in enumerate(programs.items()):
         assert one_line(program).startswith(f"{number}.yaml")
@@ -87,14 +87,14 @@ def test_a_bad_configuration_is_one_line_and_exit_code_2(starter: Starter) -> No
 
 
 def test_without_any_configuration_it_says_what_to_do(starter: Starter) -> None:
-    program = starter.run("serve")
+    program = starter.call("serve")
     assert program.wait() == 2
     assert one_line(program).startswith("config.yaml: no login is configured; ")
 
 
 def test_a_bad_telemetry_path_is_one_line_and_exit_code_2(starter: Starter) -> None:
     starter.config(login())
-    program = starter.run("serve", "--web.telemetry-path=metrics", "--config.check")
+    program = starter.call("serve", "--web.telemetry-path=metrics", "--config.check")
     assert program.wait() == 2
     assert one_line(program).startswith("--web.telemetry-path: 'metrics' ")
 
@@ -104,7 +104,7 @@ def test_a_bad_web_configuration_is_reported_without_secrets(starter: Starter) -
     starter.config("basic_auth_users: {farm: " + PASSWORD + "}", "hash.yaml")
     starter.config("tls_server_config: {cert_file: a.pem, key_file: b.pem}", "certificate.yaml")
     flags = ("--web.listen-address=127.0.0.1:0", "--web.config.file")
-    programs = starter.run_all(
+    programs = starter.call_all(
         {
             "basic_auth_users": ("serve", *flags, "hash.yaml"),
             "a.pem": ("demo", *flags, "certificate.yaml"),
@@ -123,7 +123,7 @@ def test_a_bad_web_configuration_is_reported_without_secrets(starter: Starter) -
 
 def test_a_good_configuration_can_be_checked(starter: Starter) -> None:
     config = starter.config(login())
-    program = starter.run("serve", "--config.check", "--config.file", str(config))
+    program = starter.call("serve", "--config.check", "--config.file", str(config))
     assert program.wait() == 0
     assert program.stdout == "The configuration is valid: 1 login.\n"
     assert program.stderr == ""
@@ -132,7 +132,7 @@ def test_a_good_configuration_can_be_checked(starter: Starter) -> None:
 
 def test_warnings_do_not_make_a_configuration_invalid(starter: Starter) -> None:
     starter.config(login()).chmod(0o644)
-    program = starter.run("serve", "--config.check")
+    program = starter.call("serve", "--config.check")
     assert program.wait() == 0
     assert "level=warn" in program.stderr
     assert PASSWORD not in program.stdout + program.stderr

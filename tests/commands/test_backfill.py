@@ -26,16 +26,16 @@ from exporter.simulator.specs import UserSpec
 from exporter.simulator.world import World
 from exporter.storage.state import FILE
 
+from ..support import hasty
 from ..support.deadlines import DEADLINE
 from ..support.http_server import Asked
 from ..support.metrics_double import MetricsDouble
 from ..support.portal import Record, StartPortal, change
-from ..support.program import Program, Starter, one_line
+from ..support.program import Ended, Starter, one_line
 from ..support.typist import Typist
 from ..support.worlds import DAY, HOUSE, METER, SMALL, TWO
 
 ZONE = ZoneInfo("America/New_York")
-HASTY = "tests.support.hasty"
 USAGE = "smarthub_interval_usage_kwh"
 QUESTION = "Continue? [Y/n]: "
 WINTER = ("--start", "2024-01-01", "--end", "2024-02-04")
@@ -48,10 +48,13 @@ class Bench(Starter):
     """Runs `backfill` on a portal and a database, and checks the result."""
 
     def __init__(self, folder: Path, vm: MetricsDouble, start_portal: StartPortal) -> None:
-        super().__init__(folder, HASTY)
+        super().__init__(folder, hasty.MODULE)
         self.vm = vm
         self._start_portal = start_portal
         self.state = folder / "state-home" / "smarthub-exporter" / FILE
+
+    def main(self) -> int:
+        return hasty.main()
 
     def portal(self, world: World = SMALL, **switches: object) -> PortalServer:
         """Start a portal and configure it together with the database."""
@@ -62,13 +65,13 @@ class Bench(Starter):
     def configure(self, logins: list[dict[str, object]], url: str = "", **sections: object) -> None:
         self.config({"smarthub": logins, "victoriametrics": {"url": url or self.vm.url}, **sections})
 
-    def backfill(self, *arguments: str, code: int = 0) -> Program:
+    def backfill(self, *arguments: str, code: int = 0) -> Ended:
         """Run without progress output."""
-        program = self.run("backfill", *arguments, "--no-progress")
+        program = self.call("backfill", *arguments, "--no-progress")
         assert program.wait() == code, program.stderr
         return program
 
-    def broken_off(self, *arguments: str) -> Program:
+    def broken_off(self, *arguments: str) -> Ended:
         """Run with a database that stores only the first chunk."""
         self.vm.takes = lambda _, stamp, __: stamp > midnight("2024-01-31") * 1000
         program = self.backfill(*WINTER, *arguments, code=3)
@@ -121,7 +124,11 @@ def sit_down(bench: Bench) -> Iterator[Sit]:
         def start(*arguments: str) -> Typist:
             environment = {**bench.environment, "TERM": "xterm"}
             typist = Typist(
-                *("backfill", *arguments), folder=bench.folder, environment=environment, result_apart=True, module=HASTY
+                *("backfill", *arguments),
+                folder=bench.folder,
+                environment=environment,
+                result_apart=True,
+                module=hasty.MODULE,
             )
             return stack.enter_context(closing(typist))
 
@@ -153,7 +160,7 @@ def polls(portal: PortalServer) -> int:
 
 def test_plan_and_summary_show_what_was_done(bench: Bench) -> None:
     portal = bench.portal()
-    program = bench.run("backfill", *WINTER, "--log.level", "debug")
+    program = bench.call("backfill", *WINTER, "--log.level", "debug")
     assert program.wait() == 0, program.stderr
     truth = portal.portal.truth(METER, midnight("2024-01-01"), midnight("2024-02-05"))
     days = "2024-01-01 to 2024-02-04, 35 days in America/New_York (2024-01-01 05:00 to 2024-02-05 05:00 UTC), 2 chunks"
@@ -180,7 +187,7 @@ def test_plan_and_summary_show_what_was_done(bench: Bench) -> None:
 
 def test_a_dry_run_only_shows_the_plan(bench: Bench) -> None:
     portal = bench.portal(TWO)
-    program = bench.run("backfill", *MARCH, "--dry-run")
+    program = bench.call("backfill", *MARCH, "--dry-run")
     assert (program.wait(), program.stderr) == (0, "")
     lines = program.stdout.splitlines()
     assert (len(lines), lines[-1]) == (4, "Dry run: nothing was changed.")
@@ -200,7 +207,7 @@ def test_days_count_back_from_today(bench: Bench) -> None:
         ("--start", "1989-12-31", "--end", "1990-01-02"): ("1990-01-01 to 1990-01-02, 2 days", [early]),
         ("--start", "1990-01-01", "--end", "1990-01-02"): ("1990-01-01 to 1990-01-02, 2 days", []),
     }
-    programs = bench.run_all({" ".join(flags): ("backfill", *flags, "--dry-run") for flags in expected})
+    programs = bench.call_all({" ".join(flags): ("backfill", *flags, "--dry-run") for flags in expected})
     for flags, (days, notes) in expected.items():
         _, plan, *others = programs[" ".join(flags)].stdout.splitlines()
         assert f": {days} in " in plan
@@ -278,7 +285,7 @@ def test_the_same_command_resumes_after_a_stop(bench: Bench, record: Record, num
     assert f"\n{done} of 13 chunks done: " in program.stdout
     change(portal, latency=0.0)
     arrived.clear()
-    again = bench.run("backfill", *YEAR)
+    again = bench.call("backfill", *YEAR)
     assert again.wait() == 0
     assert f"Resuming: {done} of 13 chunks already done" in again.stdout
     # One more for the current meters.
@@ -372,7 +379,7 @@ def test_counted_days_resume_from_their_first_date(bench: Bench, days: tuple[str
     hint = program.stderr.splitlines()[-1]
     assert hint == f"{AGAIN}--location 70001 --no-progress --start {first}"
     before = polls(portal)
-    assert bench.run(*shlex.split(hint.partition(": smarthub-exporter ")[2])).wait() == 0
+    assert bench.call(*shlex.split(hint.partition(": smarthub-exporter ")[2])).wait() == 0
     # The chunk that ends today may have grown and is fetched again; the state knows the meter.
     assert polls(portal) - before == 2
     truth = portal.portal.almanac.intervals(METER, midnight(first.isoformat()), midnight("2100-01-01"))
@@ -415,7 +422,7 @@ BAD_FLAGS = {
 
 def test_invalid_flags_are_one_line_and_exit_code_2(bench: Bench) -> None:
     portal = bench.portal()
-    programs = bench.run_all({" ".join(flags): ("backfill", *flags) for flags in BAD_FLAGS})
+    programs = bench.call_all({" ".join(flags): ("backfill", *flags) for flags in BAD_FLAGS})
     for flags, said in BAD_FLAGS.items():
         program = programs[" ".join(flags)]
         assert (program.wait(), one_line(program)[: len(said)]) == (2, said)
@@ -459,14 +466,14 @@ def test_an_unreachable_database_is_reported_first(bench: Bench) -> None:
     *tries, last = program.stderr.splitlines()
     assert (program.stdout, tries) == ("", [f"{last.partition(': ')[2]}; retrying in 0 s"] * 3)
     assert polls(portal) == 0
-    bench.run("backfill", *MARCH, "--dry-run")
-    assert len(bench.run("backfill", *MARCH, "--dry-run").stderr.splitlines()) == 1
+    bench.call("backfill", *MARCH, "--dry-run")
+    assert len(bench.call("backfill", *MARCH, "--dry-run").stderr.splitlines()) == 1
 
 
 def test_a_failing_database_is_retried_then_reported(bench: Bench) -> None:
     bench.portal()
     bench.vm.always["/api/v1/import"] = (503, "disk full")
-    program = bench.run("backfill", *MARCH)
+    program = bench.call("backfill", *MARCH)
     assert program.wait() == 1
     *tries, trouble = program.stderr.splitlines()
     assert tries == [f"{trouble}; retrying in 0 s"] * 3

@@ -24,7 +24,7 @@ from exporter.terminal import chart
 
 from ..support.deadlines import AT_ONCE, DEADLINE
 from ..support.portal import StartPortal, change
-from ..support.program import PASSWORD, Program, Starter
+from ..support.program import PASSWORD, Result, Starter
 from ..support.typist import Typist
 from ..support.worlds import HOUSE
 
@@ -74,7 +74,7 @@ def configure(starter: Starter, server: PortalServer, **more: object) -> None:
     starter.config({**sections, "smarthub": {**login, **more}})
 
 
-def said(program: Program) -> list[str]:
+def said(program: Result) -> list[str]:
     """Return the lines of its output, which contain nothing personal and no traceback."""
     for word in (*PERSONAL, "Traceback", "\x1b"):
         assert word not in program.stdout + program.stderr
@@ -109,8 +109,8 @@ def day_of(server: PortalServer, meter: MeterSpec) -> str:
 
 
 def at_rest(
-    run: Callable[[], Program], server: PortalServer, *, plain: bool = False
-) -> tuple[Program, dict[str, list[str]]]:
+    run: Callable[[], Result], server: PortalServer, *, plain: bool = False
+) -> tuple[Result, dict[str, list[str]]]:
     """Run the program without a midnight passing; return the expected charts too."""
     while True:
         before = yesterday()
@@ -134,7 +134,7 @@ def test_the_whole_output_for_a_healthy_home(starter: Starter, start_portal: Sta
     server = start_portal(ALL)
     configure(starter, server)
 
-    program, charts = at_rest(lambda: starter.run("check"), server)
+    program, charts = at_rest(lambda: starter.call("check"), server)
 
     assert (program.wait(), program.stderr) == (0, "")
     solar = DEMO_HOMES[1].meters[0]
@@ -186,7 +186,7 @@ def test_the_whole_output_for_a_healthy_home(starter: Starter, start_portal: Sta
 
 def test_what_to_do_is_on_the_line_below_a_failure(starter: Starter, start_portal: StartPortal) -> None:
     configure(starter, start_portal(HOUSE_ONLY), timezone="UTC")
-    program = starter.run("check")
+    program = starter.call("check")
     assert program.wait() == 1
     lines = said(program)
     failure = lines.index("  failed   zone              the portal's times do not match UTC")
@@ -201,7 +201,7 @@ def test_a_failed_login_does_not_stop_the_others(starter: Starter, start_portal:
         {"name": "farm", **login, "username": "member@example.org"},
     ]
     starter.config({"smarthub": logins})
-    program = starter.run("check")
+    program = starter.call("check")
     lines = said(program)
     assert program.wait() == 1
     assert lines[:3] == ["", "Configuration", "  ok       configuration     valid, 2 logins: wrong, farm"]
@@ -229,7 +229,7 @@ def test_warnings_end_with_0_and_failures_with_1(
 ) -> None:
     server = start_portal(HOUSE_ONLY, **switches)
     configure(starter, server)
-    program = starter.run("check")
+    program = starter.call("check")
     assert (program.wait(), program.stderr, said(program)[-1]) == (code, "", last)
 
 
@@ -244,7 +244,7 @@ def test_a_wrong_configuration_ends_with_2_and_all_errors(starter: Starter, star
         "extract_days: many\n",
         "mine.yaml",
     )
-    program = starter.run("check", "--config.file", "mine.yaml")
+    program = starter.call("check", "--config.file", "mine.yaml")
     assert (program.wait(), program.stdout) == (2, "")
     said(program)
     places = [line.split(": ")[1] for line in program.stderr.splitlines()]
@@ -255,7 +255,7 @@ def test_a_wrong_configuration_ends_with_2_and_all_errors(starter: Starter, star
 def test_warnings_of_the_configuration_are_part_of_its_step(starter: Starter, start_portal: StartPortal) -> None:
     configure(starter, start_portal(HOUSE_ONLY))
     (starter.folder / "config.yaml").chmod(0o644)
-    program = starter.run("check", SMARTHUB_USERNAMES="x")
+    program = starter.call("check", SMARTHUB_USERNAMES="x")
     assert program.wait() == 0
     first, second, third = said(program)[2:5]
     assert first == "  ok       configuration     valid, 1 login: coop"
@@ -267,7 +267,7 @@ def test_databases_are_checked_after_the_portal(starter: Starter, start_portal: 
     closed = "http://127.0.0.1:9"
     databases = {"victoriametrics": {"url": closed}, "influxdb": {"host": closed, "database": "electric"}}
     configure(starter, start_portal(HOUSE_ONLY), **databases)
-    program = starter.run("check")
+    program = starter.call("check")
     assert program.wait() == 1
     lines = said(program)
     assert lines.index("Login coop") < lines.index(f"VictoriaMetrics {closed}") < lines.index(f"InfluxDB {closed}")
@@ -277,7 +277,7 @@ def test_databases_are_checked_after_the_portal(starter: Starter, start_portal: 
 def test_an_unwritable_state_directory_stops_nothing(starter: Starter, start_portal: StartPortal) -> None:
     configure(starter, start_portal(HOUSE_ONLY))
     (starter.folder / "file").write_text("not a directory")
-    program = starter.run("check", "--state.dir", "file")
+    program = starter.call("check", "--state.dir", "file")
     assert (program.wait(), said(program)[-1]) == (0, "No failures, 1 warning.")
     assert all(" level=warn " in line for line in program.stderr.splitlines())
 

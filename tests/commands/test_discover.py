@@ -24,7 +24,7 @@ from exporter.simulator.world import World
 
 from ..support.deadlines import DEADLINE
 from ..support.portal import StartPortal
-from ..support.program import Program, Starter, one_line
+from ..support.program import Result, Starter, one_line
 from ..support.typist import Typist
 
 USER = UserSpec()
@@ -69,7 +69,7 @@ GUEST = UserSpec("guest@example.org", "guest-pass", owner=USER.username, account
 
 
 Sit = Callable[..., Typist]
-Discover = Callable[..., Program]
+Discover = Callable[..., Result]
 
 
 @pytest.fixture
@@ -96,9 +96,9 @@ def sit_down(starter: Starter) -> Iterator[Sit]:
 def discover(starter: Starter, start_portal: StartPortal) -> Discover:
     """Runs `discover` without a terminal; the environment configures it for this portal, or for a new one."""
 
-    def run(where: PortalServer | World | str, *arguments: str, user: UserSpec = USER, **variables: str) -> Program:
+    def run(where: PortalServer | World | str, *arguments: str, user: UserSpec = USER, **variables: str) -> Result:
         portal = start_portal(where) if isinstance(where, World) else where
-        return starter.run("discover", *arguments, **{**environment_of(portal, user), **variables})
+        return starter.call("discover", *arguments, **{**environment_of(portal, user), **variables})
 
     return run
 
@@ -113,7 +113,7 @@ def environment_of(portal: PortalServer | str, user: UserSpec = USER) -> dict[st
     return given | ({"SMARTHUB_TOTP_SECRET": user.totp_secret} if user.totp_secret else {})
 
 
-def as_json(program: Program, code: int = 0) -> list[dict[str, Any]]:
+def as_json(program: Result, code: int = 0) -> list[dict[str, Any]]:
     assert program.wait() == code, program.stderr
     logins: list[dict[str, Any]] = json.loads(program.stdout)["logins"]
     return logins
@@ -141,7 +141,7 @@ def sign_in_by_hand(typist: Typist, portal: PortalServer, password: str = USER.p
 
 
 def is_valid(starter: Starter, file: str) -> bool:
-    return starter.run("serve", "--config.check", "--config.file", file).wait() == 0
+    return starter.call("serve", "--config.check", "--config.file", file).wait() == 0
 
 
 # -- what is printed
@@ -483,7 +483,7 @@ def test_a_secret_file_of_any_login_is_reported_first(
     portal = start_portal(ONE)
     starter.config(several(portal, USER, USER))
     (tmp_path / "new.2.password").write_text("mine\n")
-    program = starter.run("discover", "--write", "new.yaml", "--secrets", "file")
+    program = starter.call("discover", "--write", "new.yaml", "--secrets", "file")
     assert (program.wait(), one_line(program)) == (2, IN_THE_WAY.format("2.password"))
     assert portal.portal.count == 0
     assert not (tmp_path / "new.1.password").exists()
@@ -534,7 +534,7 @@ def several(portal: PortalServer, *users: UserSpec) -> dict[str, object]:
 
 def test_several_logins_are_shown_and_written(start_portal: StartPortal, starter: Starter, tmp_path: Path) -> None:
     starter.config(several(start_portal(replace(ALL, users=(USER, GUEST))), USER, GUEST))
-    program = starter.run("discover", "--format", "json", "--write", "new.yaml", "--secrets", "file")
+    program = starter.call("discover", "--format", "json", "--write", "new.yaml", "--secrets", "file")
     first, second = as_json(program)
     assert [(login["login"], login["timezone"]) for login in (first, second)] == [
         ("login 0", "America/New_York"),
@@ -550,7 +550,7 @@ def test_several_logins_are_shown_and_written(start_portal: StartPortal, starter
 def test_one_failed_login_does_not_hide_the_others(start_portal: StartPortal, starter: Starter, tmp_path: Path) -> None:
     """But no configuration is written without it."""
     starter.config(several(start_portal(ONE), replace(USER, password="wrong"), USER))
-    program = starter.run("discover", "--format", "json", "--write", "new.yaml")
+    program = starter.call("discover", "--format", "json", "--write", "new.yaml")
     assert [login["login"] for login in as_json(program, 1)] == ["login 1"]
     assert "login 0" in program.stderr
     assert "new.yaml was not written" in program.stderr
@@ -595,7 +595,7 @@ def test_a_refused_location_does_not_hide_the_others(start_portal: StartPortal, 
 
 
 def test_without_configuration_and_terminal_it_ends_with_2(starter: Starter) -> None:
-    program = starter.run("discover")
+    program = starter.call("discover")
     assert program.wait() == 2
     assert one_line(program).startswith("config.yaml: no login is configured; ")
 

@@ -7,7 +7,7 @@ from exporter.web.auth import WebConfig
 from exporter.web.server import Server
 from exporter.web.types import Response
 
-from ..support.program import Program, Starter, login
+from ..support.program import Result, Starter, login
 
 HEALTHY, UNHEALTHY = Response(200, b"healthy\n"), Response(503, b"a refresh thread has ended\n")
 
@@ -17,9 +17,9 @@ def exporter(answer: Response = HEALTHY, web: WebConfig | None = None) -> Server
     return Server("127.0.0.1:0", lambda request: answer if request.path == "/-/healthy" else Response(404, b""), web)
 
 
-def check(starter: Starter, server: Server, *arguments: str, **variables: str) -> Program:
+def check(starter: Starter, server: Server, *arguments: str, **variables: str) -> Result:
     host, port = server.address
-    return starter.run("healthcheck", f"--web.listen-address={host}:{port}", *arguments, **variables)
+    return starter.call("healthcheck", f"--web.listen-address={host}:{port}", *arguments, **variables)
 
 
 def test_a_healthy_exporter_is_0_and_only_its_address_needed(starter: Starter) -> None:
@@ -47,12 +47,12 @@ def test_the_address_comes_from_the_configuration(starter: Starter) -> None:
     with exporter() as server:
         config = {**login(timezone=None), "exporter": {"listen_address": f":{server.address[1]}"}}
         starter.config(config)
-        assert starter.run("healthcheck").wait() == 0
+        assert starter.call("healthcheck").wait() == 0
 
 
 def test_the_address_can_come_from_the_environment(starter: Starter) -> None:
     with exporter() as server:
-        program = starter.run("healthcheck", SMARTHUB_LISTEN_ADDRESS=f"0.0.0.0:{server.address[1]}")
+        program = starter.call("healthcheck", SMARTHUB_LISTEN_ADDRESS=f"0.0.0.0:{server.address[1]}")
     assert program.wait() == 0
 
 

@@ -50,7 +50,7 @@ def test_switches_can_be_set_on_the_command_line(starter: Starter) -> None:
 
 
 def test_an_invalid_command_line_prints_one_line_and_exits_2(starter: Starter) -> None:
-    programs = starter.run_all(
+    programs = starter.call_all(
         {
             "--set: unknown switch: nonsense; ": ("simulate", FREE, "--set", "nonsense=1"),
             '--set: dst: "summer" is not one of duplicate, ': ("simulate", FREE, "--set", "dst=summer"),

@@ -7,6 +7,7 @@ from exporter import cli
 from exporter.commands import backfill
 from exporter.sinks.base import Patience
 
+MODULE = "tests.support.hasty"
 PATIENCE = Patience(retries=(0.05, 0.05, 0.05), settling=0.2, visible=0.2, probe=0.2)
 
 
@@ -20,5 +21,10 @@ class HastyBackfill:
         return backfill.run(arguments, PATIENCE)
 
 
+def main() -> int:
+    """Run the command in `sys.argv`."""
+    return cli.main(load=lambda _: HastyBackfill())
+
+
 if __name__ == "__main__":
-    sys.exit(cli.main(load=lambda _: HastyBackfill()))
+    sys.exit(main())

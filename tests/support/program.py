@@ -1,21 +1,53 @@
-"""The command line as a process of its own."""
+"""The command line, as a process of its own or inside this one."""
 
+import gc
+import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, Self
+from unittest.mock import patch
 
 import pytest
 import yaml
+
+from exporter import cli
 
 from .deadlines import DEADLINE
 from .services import ROOT, spawn, wait_until
 
 PASSWORD = "pass-w0rd-that-nobody-may-see"
+_LOGGERS = ("exporter", "urllib3")
+
+
+class Result(Protocol):
+    """What a command printed, and its exit code."""
+
+    @property
+    def stdout(self) -> str: ...
+    @property
+    def stderr(self) -> str: ...
+    def wait(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A command that has ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    def wait(self) -> int:
+        """Return the exit code, like a Program."""
+        return self.code
 
 
 class Program:
@@ -94,12 +126,32 @@ class Starter(ExitStack):
         program.wait()
         return program
 
-    def run_all(self, lines: Mapping[str, Sequence[str]]) -> dict[str, Program]:
-        """Run several programs at the same time, each under a name."""
-        programs = {name: self.start(*arguments) for name, arguments in lines.items()}
-        for program in programs.values():
-            program.wait()
-        return programs
+    def call(self, *arguments: str, **variables: str) -> Ended:
+        """Run a command inside this process, which takes less time.
+
+        For tests about its exit code and output; signals and terminals need a process.
+        """
+        stdout, stderr = self.folder / "call.stdout", self.folder / "call.stderr"
+        with (
+            _process_state(self.folder, {**self.environment, **variables}, arguments),
+            stdout.open("w", encoding="utf-8") as out,
+            stderr.open("w", encoding="utf-8") as error,
+            redirect_stdout(out),
+            redirect_stderr(error),
+        ):
+            try:
+                code = self.main()
+            except SystemExit as ended:  # from argparse
+                code = int(ended.code or 0)
+        return Ended(code, stdout.read_text(encoding="utf-8"), stderr.read_text(encoding="utf-8"))
+
+    def main(self) -> int:
+        """Run the command in `sys.argv`."""
+        return cli.main()
+
+    def call_all(self, lines: Mapping[str, Sequence[str]]) -> dict[str, Ended]:
+        """Run several commands inside this process, each under a name."""
+        return {name: self.call(*arguments) for name, arguments in lines.items()}
 
     def config(self, content: Mapping[str, object] | str | bytes, name: str = "config.yaml") -> Path:
         """Write a configuration file."""
@@ -108,6 +160,49 @@ class Starter(ExitStack):
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         path.chmod(0o600)
         return path
+
+
+class _Signals:
+    """Stands for the class Stopping: no signal comes before the end, and this process keeps its handlers."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+
+    def __call__(self) -> Self:
+        return self
+
+    def wait(self) -> bool:
+        return self._ended.wait()
+
+    def close(self) -> None:
+        self._ended.set()
+
+
+@contextmanager
+def _process_state(folder: Path, environment: Mapping[str, str], arguments: Sequence[str]) -> Iterator[None]:
+    """Set what belongs to the process as a new one has it, and restore it afterwards."""
+    before, thresholds, root = Path.cwd(), gc.get_threshold(), logging.getLogger()
+    handlers, level, levels = root.handlers[:], root.level, {name: logging.getLogger(name).level for name in _LOGGERS}
+    with (
+        patch.dict(os.environ, environment, clear=True),
+        patch.object(sys, "argv", ["smarthub-exporter", *arguments]),
+        Path(os.devnull).open(encoding="utf-8") as nothing,
+        patch.object(sys, "stdin", nothing),
+        closing(_Signals()) as signals,
+        ExitStack() as stack,
+    ):
+        for command in ("backfill", "demo", "serve", "simulate"):
+            stack.enter_context(patch(f"exporter.commands.{command}.Stopping", signals))
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+            gc.set_threshold(*thresholds)
+            root.handlers[:] = handlers
+            root.setLevel(level)
+            for name, former in levels.items():
+                logging.getLogger(name).setLevel(former)
 
 
 def login(**changes: object) -> dict[str, object]:
@@ -122,7 +217,7 @@ def login(**changes: object) -> dict[str, object]:
     return {"smarthub": {key: value for key, value in given.items() if value is not None}}
 
 
-def one_line(program: Program) -> str:
+def one_line(program: Result) -> str:
     """Return the only line of output, which must be an error message."""
     assert program.stdout == ""
     assert "Traceback" not in program.stderr
