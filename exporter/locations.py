@@ -75,12 +75,28 @@ def unseen_message(login: Login, choice: LocationChoice, found: Sequence[Account
 
 def nothing_to_read_message(login: Login, found: Sequence[AccountLocation]) -> str:
     """Return the message for a login without a location to read."""
-    return f"login {login.name} sees no active electric service location; it sees {location_list(found)}"
+    advice = (
+        "; to read a closed one, set its account and service_location" if any(each.electric for each in found) else ""
+    )
+    return f"login {login.name} sees no active electric service location; it sees {location_list(found)}{advice}"
 
 
 def location_list(found: Sequence[AccountLocation]) -> str:
-    """Return the locations that a login sees, in words."""
+    """Return the locations that a login sees, in words, with why one is not read unless it is chosen."""
     most = 8
-    names = [f"location {location.number} of account {location.account}" for location in found[:most]]
+    names = [
+        f"location {location.number} of account {location.account}"
+        + (f" ({why})" if (why := unread_reason(location)) else "")
+        for location in found[:most]
+    ]
     more = f" and {len(found) - most} more" if len(found) > most else ""
     return ", ".join(names) + more
+
+
+def unread_reason(location: AccountLocation) -> str:
+    """Why a location is skipped unless it is chosen by its number; empty if it is read."""
+    if not location.active:
+        return "closed"
+    if not location.electric:
+        return f"no electricity, only {', '.join(location.industries).lower() or 'unknown services'}"
+    return ""

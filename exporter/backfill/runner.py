@@ -172,7 +172,7 @@ class Backfill:
                 self._warned.add((job.key, warning))
                 self.progress.warn(f"location {job.key.location}: {warning}")
         for word in self._words[job.source].new(fetched.history.words):
-            self.progress.warn(about_word(word))
+            self.progress.warn(f"location {job.key.location}: {about_word(word)}")
         if error is not None:
             if isinstance(error, TransportError):
                 raise error

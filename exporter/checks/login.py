@@ -5,12 +5,12 @@ from contextlib import closing
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from ..discovery.describe import location_text, problem_text, unread_reason
+from ..discovery.describe import location_text, problem_text
 from ..discovery.look_around import LookAround, Step
 from ..discovery.survey import LocationSurvey
 from ..errors import PortalError
 from ..formatting import counted
-from ..locations import nothing_to_read_message, unseen_message
+from ..locations import nothing_to_read_message, unread_reason, unseen_message
 from ..portal.directions import GUESSES, UnusualWords, about_word
 from ..portal.timezone import zone_advice
 from .findings import CheckItem, Finding, Heading, failed, ok, warning

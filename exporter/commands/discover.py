@@ -23,11 +23,10 @@ from ..config import (
     second_factor,
 )
 from ..config.writer import DiscoveredLogin, check_is_free, config_text, write_private
-from ..discovery.describe import unread_reason
 from ..discovery.inventory import COLUMNS, as_json, notes, rows
 from ..discovery.look_around import Busy, LookAround
 from ..errors import EXIT_DONE, EXIT_FAILED, ConfigError, CredentialsError, PortalError, TwoFactorError
-from ..locations import unseen_message
+from ..locations import unread_reason, unseen_message
 from ..storage.state import StateFile
 from ..terminal import Terminal, is_interactive
 

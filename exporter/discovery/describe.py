@@ -50,12 +50,3 @@ def has_cost(meter: Meter) -> bool:
 def periods_of(meter: Meter) -> list[str]:
     """The names of the rate periods of a meter, sorted."""
     return sorted({period for interval in meter.intervals for period, _, _ in interval.periods})
-
-
-def unread_reason(location: AccountLocation) -> str:
-    """Why a location is skipped unless it is chosen by its number; empty if it is read."""
-    if not location.active:
-        return "closed"
-    if not location.electric:
-        return f"no electricity, only {', '.join(location.industries).lower() or 'unknown services'}"
-    return ""

@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 from ..formatting import briefly, iso, local_date, local_time
 from ..intervals.model import Meter
 from ..intervals.submeters import submeters_of
+from ..locations import unread_reason
 from ..portal.accounts import AccountLocation
 from ..portal.directions import UnusualWords, about_word
 from ..portal.usage import INDUSTRY
-from .describe import has_cost, periods_of, problem_text, resolution_text, submeter_text, unread_reason, values_text
+from .describe import has_cost, periods_of, problem_text, resolution_text, submeter_text, values_text
 from .look_around import LookAround
 from .survey import LocationSurvey
 

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from ..clock import Clock, Stopped
 from ..config import ExporterConfig, Login
 from ..errors import AccessError, PortalError, ProtocolError, Reason
+from ..formatting import counted
 from ..intervals.model import DAILY, Location, LocationKey
 from ..listing import list_locations, listed_before
 from ..locations import (
@@ -259,7 +260,9 @@ class LoginRefresher:
         for warning in fetched.warnings:
             self._warn_once(f"location {key.location} of account {key.account}: {warning}")
         for word in self._words.new(fetched.words):
-            log.warning("login %s: %s", self.login.name, about_word(word))
+            log.warning(
+                "login %s: location %s of account %s: %s", self.login.name, key.location, key.account, about_word(word)
+            )
         return fetched.error
 
     def _check_zone(self, key: LocationKey, own: Mapping[LocationKey, AccountLocation]) -> None:
@@ -306,7 +309,7 @@ class LoginRefresher:
         if errors and self.status.message != before.message:
             log.error("%s", self.status.message)
         elif not errors and not before.up:
-            log.info("login %s: refreshed, %d locations", self.login.name, len(result.locations))
+            log.info("login %s: refreshed, %s", self.login.name, counted(len(result.locations), "location"))
         return wait
 
 

@@ -640,7 +640,7 @@ def test_warnings_appear_once_per_location(run: Run, sink: FakeSink, start_porta
     result = run(sink, start_portal(World(locations=places)), start="2025-10-01")
     assert len(sink.writes) == 8
     circle, word, other_circle = result.seen.warned
-    assert word == about_word("SIDEWAYS")  # once per login
+    assert word == f"location 70001: {about_word('SIDEWAYS')}"  # once per login
     assert [each.partition(": ")[0] for each in (circle, other_circle)] == ["location 70001", "location 70002"]
 
 

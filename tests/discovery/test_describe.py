@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.discovery.describe import location_text, problem_text, resolution_text, unread_reason, values_text
+from exporter.discovery.describe import location_text, problem_text, resolution_text, values_text
 from exporter.errors import AccessError
 from exporter.intervals.interval import Interval
 from exporter.intervals.model import Meter, MeterInfo
@@ -55,17 +55,3 @@ def test_the_resolution_includes_the_words_of_the_portal() -> None:
         resolution_text(Meter.of(MeterInfo("81001", ("FORWARD", "NET"), step=900))) == "every 15 minutes (FORWARD, NET)"
     )
     assert resolution_text(Meter.of(MeterInfo("81001", step=86400))) == "once a day"
-
-
-@pytest.mark.parametrize(
-    ("found", "why"),
-    [
-        (location(kinds="ELECTRIC WATER"), ""),
-        (location(active=False), "closed"),
-        (location(active=False, electric=False), "closed"),
-        (location(electric=False, kinds="WATER SEWER"), "no electricity, only water, sewer"),
-        (location(electric=False), "no electricity, only unknown services"),
-    ],
-)
-def test_a_skipped_location_has_a_reason(found: AccountLocation, why: str) -> None:
-    assert unread_reason(found) == why

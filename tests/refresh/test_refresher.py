@@ -688,9 +688,7 @@ def test_login_without_electric_locations_lists_what_it_sees(
     exporter.refresh()
 
     assert exporter.failures() == {"permission": 1}
-    assert exporter.status.message == (
-        "login coop sees no active electric service location; it sees location 70004 of account 55004"
-    )
+    assert "location 70004 of account 55004 (no electricity, only water)" in exporter.status.message
 
 
 @pytest.mark.parametrize("how", [Poll.STATUS_403, Poll.STATUS_500, Poll.NO_ENTRY])

@@ -219,7 +219,7 @@ def test_the_cost_of_a_net_series_is_left_out() -> None:
     answer = decode({"ELECTRIC": [usage | {"series": [series(1, 2.0, net=False), series(2, 1.5, net=True)]}, cost]})
 
     (meter,) = read_intervals(answer, WALL, YESTERDAY, YESTERDAY + DAY, {}).meters
-    assert meter.readings == (Reading(YESTERDAY, YESTERDAY + 900, 2.0, 0.5, 0.2),)
+    assert meter.readings == Intervals.of_readings((Reading(YESTERDAY, YESTERDAY + 900, 2.0, 0.5, 0.2),))
 
 
 # -- what a login sees
