@@ -148,18 +148,19 @@ def _decoded(names: Sequence[str], parts: Sequence[_Part]) -> Intervals:
     others = map(b"".join, zip(*(part.others for part in parts), strict=True))
     columns = map(_column, _codes(len(names))[1:], others)
     lengths, usage, export, cost, usage_k, export_k, cost_k, *dense = columns
+    starts = array("q", b"".join(bytes(part.starts) for part in parts))
+    periods = [
+        Period(name, starts, values, versions).select([value == value for value in values])  # noqa: PLR0124 - not NaN
+        for name, values, versions in zip(names, dense[::2], dense[1::2], strict=True)
+    ]
+    energies = usage, export, *(each.values for each in periods)
     if not (
         all(0 < length <= _LONGEST for length in _distinct(lengths))
-        and all(_are_in_range(energy, 0.0, _USUAL_ENERGY) for energy in (usage, export, *dense[::2]))
+        and all(_are_in_range(energy, 0.0, _USUAL_ENERGY) for energy in energies)
         and _are_in_range(cost, -_LARGEST, _USUAL_COST)
         and all(_are_versions(each) for each in (usage_k, export_k, cost_k, *dense[1::2]))
     ):
         raise ValueError("intervals out of range")
-    starts = array("q", b"".join(bytes(part.starts) for part in parts))
-    periods = (
-        Period(name, starts, values, versions).select([not is_missing for is_missing in map(math.isnan, values)])
-        for name, values, versions in zip(names, dense[::2], dense[1::2], strict=True)
-    )
     return Intervals(
         starts,
         lengths,
