@@ -55,7 +55,7 @@ fuzz: $(DEV_INSTALLED) ## damaged answers, state files and requests, for minutes
 kill: $(DEV_INSTALLED) programs ## backfills amid random kills, for minutes (ROUNDS=50 SEEDS="7 8")
 	KILL_ROUNDS=$(ROUNDS) KILL_SEEDS="$(SEEDS)" $(BIN)/python -m pytest --timeout 0 tests/e2e/test_backfill_kills.py $(ARGS)
 
-benchmarks: $(DEV_INSTALLED) programs ## measure speed and size
+benchmarks: $(DEV_INSTALLED) programs ## measure speed and size (ARGS=--json, ARGS="pages meters")
 	$(BIN)/python -m benchmarks $(ARGS)
 
 programs: ## install the databases, scrapers and other programs that the tests start

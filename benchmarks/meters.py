@@ -30,7 +30,7 @@ from .worlds import ZONE, Street, snapshot
 
 DEADLINE = 600.0
 RESTARTS = 3
-REFRESHES = 5
+REFRESHES = 3
 CLOSED = "http://127.0.0.1:9"
 
 

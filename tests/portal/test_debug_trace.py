@@ -209,7 +209,7 @@ ANSWERS = st.recursive(
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(ANSWERS)
 def test_shape_contains_only_listed_words(answer: Json) -> None:
     shown = shape(answer)

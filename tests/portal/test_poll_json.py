@@ -55,6 +55,8 @@ def test_whole_answers_are_read_alike(channels: Channels, dst: Dst) -> None:
 
 def test_damaged_answers_are_read_alike() -> None:
     answer = answer_of(Channels.THREE)
+    for entry in answer["data"]["ELECTRIC"]:
+        del entry["meterToChartData"]  # never read, and most of an answer
     for seed in range(400):
         assert_same(damaged(answer, Random(seed))[1])
 
