@@ -574,6 +574,25 @@ def one_rejected(bench: Bench) -> None:
     bench.configure([login(portal, FRIENDS[0], "old", password="wrong"), login(portal, FRIENDS[1], "new")])
 
 
+@pytest.mark.parametrize("number", ["0", "5", "many"])
+def test_other_numbers_of_polls_are_refused(bench: Bench, number: str) -> None:
+    portal = bench.portal()
+    assert "--concurrency" in bench.backfill(*MARCH, "--concurrency", number, code=2).stderr
+    assert polls(portal) == 0
+
+
+def test_the_number_of_polls_does_not_change_the_result(bench: Bench) -> None:
+    portal = bench.portal(pending=1)
+    bench.backfill(*WINTER, "--concurrency", "1")
+    before = {labels: dict(samples) for labels, samples in bench.vm.held.items()}
+    bench.vm.kill()
+    bench.backfill(*WINTER, "--restart", "--concurrency", "4")
+    assert {labels: sorted(samples) for labels, samples in bench.vm.held.items()} == {
+        labels: sorted(samples) for labels, samples in before.items()
+    }
+    bench.assert_true(portal, "2024-01-01", "2024-02-05")
+
+
 def test_a_rejected_login_does_not_stop_the_others(bench: Bench) -> None:
     one_rejected(bench)
     reasons = []
