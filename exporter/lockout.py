@@ -36,6 +36,7 @@ class Lockout:
 
     def __init__(self, login: Login, state: StateFile, clock: Clock) -> None:
         self._file = state.sign_ins
+        self._name = login.name
         self._clock = clock
         # The user name may be an e-mail address, so the file does not contain it. Earlier versions did not fold it.
         names = (login.username.strip().casefold(), login.username)
@@ -55,6 +56,7 @@ class Lockout:
         if any(each.at > now for each in self._file.read()):
             # Recorded by a clock that has been corrected since, or at an unknown time.
             self._file.change(lambda known: [replace(each, at=min(each.at, now)) for each in known])
+        self._require_count()
         tries = self._tries()
         self._secret = self._fingerprint(login)
         own = [each for each in tries if each.secret == self._secret]
@@ -88,6 +90,17 @@ class Lockout:
         """Count a sign-in that is about to be sent. code_until: when its one-time code ends, in seconds UTC."""
         self._sent = SentSignIn(self._account, self._secret, self._clock.now(), Reason.TRANSPORT, code_until)
         self._file.add(self._sent)
+        if self._file.unreadable:
+            self._settle(UNCOUNTED)
+        self._require_count()
+
+    def _require_count(self) -> None:
+        """Raise PortalError while the file that counts rejected sign-ins cannot be read."""
+        if self._file.unreadable:
+            what = f"sign-ins are paused: the file that counts rejected ones, {self._file.unreadable}"
+            error = ProtocolError(what, about=f"login {self._name}")
+            error.is_pause = True
+            raise error
 
     def failed(self, error: PortalError) -> None:
         """Note why the sign-in failed; without an answer it no longer counts."""
@@ -136,7 +149,9 @@ class Lockout:
             why = "the portal rejected one, and the state that counts them cannot be saved"
             advice = f"make the state directory writable, and {fix}"
         elif any(each.account == ANY_ACCOUNT for each in tries):
-            why, advice = "the file that counts rejected ones was lost or damaged", again
+            why = "the file that counts rejected ones was lost or damaged"
+            advice = f"sign in on its web page first, which clears its own count; then delete {self._file.pattern} and"
+            advice += f" restart for one more attempt; otherwise {again}"
         elif len(tries) >= MOST_TRIES:
             why = f"the portal rejected {len(tries)} in a row and locks accounts after five"
             advice = f"sign in on its web page first, which clears its own count; then {fix}; {again}"

@@ -1,5 +1,6 @@
 """Tests that rejected sign-ins never lock an account (docs/portal.md, "Rejected sign-ins")."""
 
+import errno
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
@@ -345,8 +346,40 @@ def test_lost_file_leaves_one_attempt(
     account.fail(WRONG)
 
     assert str(account.refusal()) == (
-        f"{PAUSED}the file that counts rejected ones was lost or damaged; there are no more attempts"
+        f"{PAUSED}the file that counts rejected ones was lost or damaged; sign in on its web page first, which clears"
+        f" its own count; then delete {tmp_path / FILE}* and restart for one more attempt; otherwise there are no more"
+        " attempts"
     )
+
+
+def unreadable(path: Path) -> Callable[[], None]:
+    """Fail like a file that exists and belongs to another user."""
+    path.touch()
+
+    def load() -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    return load
+
+
+@pytest.mark.parametrize("when", ["before the check", "before the count"])
+def test_unreadable_file_allows_no_attempt(
+    login: Login, start_state: StartState, clock: ManualClock, tmp_path: Path, when: str
+) -> None:
+    state = start_state()
+    account = Account(login, state, clock)
+    if when == "before the count":
+        assert account.is_open
+    state.sign_ins._load = unreadable(tmp_path / FILE)  # type: ignore[method-assign]
+
+    with pytest.raises(ProtocolError) as caught:
+        account.lockout.count() if when == "before the count" else account.lockout.check(login)
+
+    assert caught.value.is_pause
+    assert not state.is_kept
+    del state.sign_ins._load
+    assert account.is_open
+    assert state.is_kept
 
 
 def test_counts_of_an_earlier_version_keep_counting(start_state: StartState, clock: ManualClock) -> None:

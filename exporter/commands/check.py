@@ -54,12 +54,15 @@ def _parts(config: Config, busy: Busy) -> Iterator[CheckItem]:
     with closing(state):
         for look in looks:
             yield from login_findings(look)
-        if not state.sign_ins.is_saved:
+        if state.sign_ins.unreadable:
+            yield Heading("State")
+            yield warning("state", f"no sign-in is allowed: {state.sign_ins.unreadable}")
+        elif not state.sign_ins.is_saved:
             yield Heading("State")
             yield warning(
                 "state",
                 f"cannot be saved in {config.exporter.state_dir}, so one rejected sign-in is the last until a restart",
-                "make the directory writable, or name another one with --state.dir",
+                state.sign_ins.how_to_save,
             )
     busy("the databases")
     yield from database_findings(config, looks, now=clock.now())

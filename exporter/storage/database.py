@@ -5,6 +5,7 @@ there, and is written as soon as possible. A damaged file, or one of a newer ver
 """
 
 import logging
+import os
 import sqlite3
 import threading
 from collections import defaultdict
@@ -22,6 +23,7 @@ from ..intervals.model import LocationKey
 from .entries import Changes, EntryKey
 from .lock_files import LockFiles
 from .old_format import OLD_TABLES, converted
+from .owners import create
 
 log = logging.getLogger(__name__)
 
@@ -220,7 +222,7 @@ class Database:
             self._disconnect()
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not path.exists():
-                path.touch(mode=0o600)
+                os.close(create(path))
                 log.info("starting fresh: no saved state in %s", path.parent)
             self._file = self._connect(path)
         # While there is a problem, nothing waits for a lock, because every change is another attempt.

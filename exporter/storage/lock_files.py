@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from .owners import give_away
+
 log = logging.getLogger(__name__)
 
 
@@ -47,6 +49,7 @@ def _opened(path: Path) -> Iterator[int]:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
         os.fchmod(file, 0o600)
+        give_away(file, path.parent)
         yield file
     finally:
         os.close(file)

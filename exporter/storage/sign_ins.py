@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import astuple, dataclass, field
@@ -19,6 +20,7 @@ from typing import Any
 
 from ..errors import Reason
 from .lock_files import LockFiles
+from .owners import create, give_away, how_to_allow
 
 log = logging.getLogger(__name__)
 
@@ -72,11 +74,13 @@ class SentSignIn:
 class SignInFile:
     """The sign-ins in a directory, or in memory if `folder` is None.
 
-    Safe to use from several threads. is_saved: whether the file holds all that this process knows.
+    Safe to use from several threads. is_saved: whether the file holds all that this process knows. unreadable: why the
+    file cannot be read, and what to do; empty if it can. It may count more than is known then.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self.is_saved = True
+        self.unreadable = ""
         self._folder = folder
         self._path = (folder or Path()) / FILE
         self._previous = self._path.with_name(f"{FILE}.previous")
@@ -112,11 +116,13 @@ class SignInFile:
             if self._folder is not None:
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._lock(FILE):
-            stored, problem = None, None
+            stored, problem, was_read = None, None, self._known is not None
             try:
                 stored = self._load()
+                self.unreadable = ""
             except OSError as error:
                 problem = error
+                self._note_unreadable(error)
             known = {each.id: each for each in action(list((self._known or {}).values()))}
             if problem is None and (known != stored or not self.is_saved):
                 try:
@@ -125,7 +131,8 @@ class SignInFile:
                     problem = error
             if problem is not None:
                 self._fail(problem)
-            self._known = known
+            if known or was_read or not self.unreadable:
+                self._known = known
             return list(known.values())
 
     def _lock(self, name: str) -> AbstractContextManager[None]:
@@ -144,13 +151,13 @@ class SignInFile:
         if missing == 0:
             self._known = found if self.is_saved or self._known is None else found | self._known
             return found
-        is_there = os.path.lexists(self._path)
+        is_there = _is_there(self._path)
         if not is_there and self._known is not None and not self.is_saved:
             return None
         previous, gap = _read(self._previous)
         if gap == 0:
             found, missing = previous | found, 1  # all but the last change
-        elif not is_there and self._known is None and not self._previous.exists():
+        elif not is_there and self._known is None and not _is_there(self._previous):
             found, missing = _of_old_state(self._folder / _OLD_STATE)
         self._known = (self._known or {}) | found
         if missing != 0:
@@ -163,12 +170,15 @@ class SignInFile:
         missing: how many; None if that is not known. Then one more sign-in is allowed, but only the first time.
         """
         is_first = not any(self._path.parent.glob(f"{FILE}.damaged-*"))
-        aside = self._path.with_name(f"{FILE}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+        aside = _aside(self._path)
         try:
             self._path.rename(aside)
+            log.warning("rejected sign-ins in %s cannot all be read; kept the file as %s", self._path, aside.name)
         except FileNotFoundError:
-            aside.touch(mode=0o600)
-        log.warning("rejected sign-ins in %s cannot all be read; kept the file as %s", self._path, aside.name)
+            os.close(create(aside))  # so that it is not the first time again
+            log.warning(
+                "the file of rejected sign-ins %s is missing; what it counted is taken for rejected", self._path
+            )
         count = MOST_TRIES - is_first if missing is None else missing
         doubts = [SentSignIn(ANY_ACCOUNT, "", _UNKNOWN_TIME, Reason.PROTOCOL) for _ in range(min(count, MOST_TRIES))]
         return {each.id: each for each in doubts}
@@ -180,10 +190,12 @@ class SignInFile:
         lines = [{"format": _FORMAT, "sign_ins": len(known)}, *map(astuple, known.values())]
         new = self._path.with_name(f"{FILE}.new")
         new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        with os.fdopen(create(new), "wb") as file:
             file.writelines(_sealed(json.dumps(line).encode()) for line in lines)
             file.flush()
             os.fsync(file.fileno())
+        if self._previous.is_dir() and not self._previous.is_symlink():
+            self._previous.rename(_aside(self._previous))
         with suppress(FileNotFoundError):
             self._path.replace(self._previous)
         new.replace(self._path)
@@ -194,20 +206,59 @@ class SignInFile:
             os.close(folder)
         self.is_saved = True
 
+    def _note_unreadable(self, error: OSError) -> None:
+        """Note that the file cannot be read, unless there can be none."""
+        folder, path = self._path.parent, Path(error.filename or self._path)
+        if error.filename2:  # a damaged file that cannot be renamed
+            path = folder
+        elif not _is_there(path):
+            if path not in (self._path, self._previous) or not _is_there(folder) or not folder.is_dir():
+                return
+            path = folder
+        unreadable = f"{self._path} cannot be read ({error.strerror}); {how_to_allow(path, folder)}"
+        if unreadable != self.unreadable:
+            log.warning("no sign-in is allowed, because the file that counts rejected ones %s", unreadable)
+        self.unreadable = unreadable
+
     def _fail(self, error: OSError) -> None:
-        if self.is_saved:
+        if self.is_saved and not self.unreadable:
             log.warning(
-                "cannot save rejected sign-ins in %s (%s), so only one is allowed until a restart; set --state.dir to a"
-                " writable directory",
+                "cannot save rejected sign-ins in %s (%s), so only one is allowed until a restart; %s",
                 self._folder,
                 error.strerror,
+                self.how_to_save,
             )
         self.is_saved = False
+
+    @property
+    def pattern(self) -> str:
+        """The names of all its files."""
+        return f"{self._path}*"
+
+    @property
+    def how_to_save(self) -> str:
+        """What to do so that the file can be written."""
+        if self._folder is None or not self._folder.is_dir() or os.access(self._folder, os.W_OK):
+            return "set --state.dir to a writable directory"
+        return how_to_allow(self._folder, self._folder)
 
 
 def _open_regular(path: str, flags: int) -> int:
     """Open a file without following a link or waiting for a pipe."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a file, a link or anything else. It may be out of reach."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return False
+    return True
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
 
 
 def _sealed(text: bytes) -> bytes:
@@ -217,8 +268,11 @@ def _sealed(text: bytes) -> bytes:
 def _read(path: Path) -> tuple[Records, int | None]:
     """Return the sign-ins in a file, and how many are missing, None if that is not known."""
     try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return {}, None
         with open(path, "rb", opener=_open_regular) as file:
             content = file.read(_LARGEST)
+            give_away(file.fileno(), path.parent)  # a command of an earlier version may have kept it
     except FileNotFoundError:
         return {}, None
     found: Records = {}

@@ -1,5 +1,6 @@
 """The file of sign-ins: restarts, damage of every kind, earlier versions, and directories that cannot be written."""
 
+import errno
 import hashlib
 import logging
 import os
@@ -106,6 +107,16 @@ def pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
+def directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.with_name("elsewhere"))
+
+
 HARMS = pytest.mark.parametrize(
     "harm",
     [
@@ -114,9 +125,11 @@ HARMS = pytest.mark.parametrize(
         lambda path: path.write_bytes(b"\0" * 5_000_000),
         newer,
         pipe,
+        directory,
+        link,
         Path.unlink,
     ],
-    ids=["garbage", "empty", "huge", "newer", "pipe", "lost"],
+    ids=["garbage", "empty", "huge", "newer", "pipe", "directory", "link", "lost"],
 )
 
 
@@ -230,7 +243,7 @@ def test_what_cannot_be_saved_is_kept_and_saved_later(
     if blocked == "folder":
         folder.write_bytes(b"")
     else:
-        (folder / FILE).mkdir(parents=True)
+        (folder / f"{FILE}.new").mkdir(parents=True)
 
     file = filled(folder, ONE)
 
@@ -239,20 +252,77 @@ def test_what_cannot_be_saved_is_kept_and_saved_later(
     (warning,) = [each for each in caplog.records if each.levelno >= logging.WARNING]
     assert warning.getMessage().startswith(f"cannot save rejected sign-ins in {folder} (")
 
-    folder.unlink() if blocked == "folder" else (folder / FILE).rmdir()
+    folder.unlink() if blocked == "folder" else (folder / f"{FILE}.new").rmdir()
     assert not file.has_unsaved(ONE.account)
     assert SignInFile(folder).read() == [ONE]
 
 
-def test_unreadable_file_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").write_bytes(b"private")
+def test_target_of_a_link_is_left_alone(tmp_path: Path) -> None:
+    filled(tmp_path, OTHER)
+    (tmp_path / FILE).rename(tmp_path / "elsewhere")
+    content = (tmp_path / "elsewhere").read_bytes()
     (tmp_path / FILE).symlink_to(tmp_path / "elsewhere")
 
     file = filled(tmp_path, ONE)
 
-    assert file.has_unsaved(ONE.account)
-    assert (tmp_path / FILE).is_symlink()
-    assert (tmp_path / "elsewhere").read_bytes() == b"private"
+    assert doubts(file) == 1
+    assert file.is_saved
+    assert not (tmp_path / FILE).is_symlink()
+    assert (tmp_path / "elsewhere").read_bytes() == content
+
+
+@pytest.fixture
+def forbid(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path | None], None]:
+    """Return a function that makes one file unreadable, as if it were another user's; None ends it."""
+    opened = os.open
+    forbidden: list[Path | None] = [None]
+
+    def checked(path: str | Path, flags: int, mode: int = 0o777) -> int:
+        if Path(path) == forbidden[0]:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", checked)
+    return lambda path: forbidden.__setitem__(0, path)
+
+
+def test_unreadable_file_decides_nothing_until_it_can_be_read(
+    tmp_path: Path, forbid: Callable[[Path | None], None]
+) -> None:
+    filled(tmp_path, ONE, TWO)
+    forbid(tmp_path / FILE)
+
+    file = SignInFile(tmp_path)
+    assert (file.read(), file.is_saved) == ([], False)
+    assert str(tmp_path / FILE) in file.unreadable
+    assert asides(tmp_path) == []
+
+    forbid(None)
+    assert (file.read(), file.unreadable, file.is_saved) == ([ONE, TWO], "", True)
+
+
+def test_unreadable_file_that_is_lost_then_is_in_doubt(tmp_path: Path, forbid: Callable[[Path | None], None]) -> None:
+    filled(tmp_path, ONE, TWO)
+    forbid(tmp_path / FILE)
+    file = SignInFile(tmp_path)
+
+    (tmp_path / FILE).unlink()
+    forbid(None)
+
+    assert file.read()[0] == ONE
+    assert doubts(file) == 1
+    assert not file.unreadable
+
+
+def test_unreadable_previous_version_counts_once_it_is_needed(
+    tmp_path: Path, forbid: Callable[[Path | None], None]
+) -> None:
+    filled(tmp_path, ONE, TWO)
+    forbid(tmp_path / PREVIOUS)
+    assert SignInFile(tmp_path).read() == [ONE, TWO]
+
+    (tmp_path / FILE).write_bytes(b"garbage")
+    assert SignInFile(tmp_path).unreadable
 
 
 def test_without_a_directory_nothing_is_saved() -> None:
