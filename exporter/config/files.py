@@ -5,6 +5,9 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
+
+_LARGEST_SECRET = 4096  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +28,38 @@ def read_file(path: Path) -> FileContent:
     """Read a file. Raises ValueError with the reason that the operating system gives."""
     try:
         with path.open("rb") as stream:
-            status = os.fstat(stream.fileno())
-            is_public = stat.S_ISREG(status.st_mode) and bool(status.st_mode & stat.S_IROTH)
-            return FileContent(stream.read(), is_public, is_public and status.st_uid == os.geteuid())
+            return _content(stream)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: {getattr(error, 'strerror', None) or 'not a valid path'}") from None
+        raise _invalid(path, error) from None
+
+
+def read_secret_file(path: Path) -> FileContent:
+    """Read the file of a secret, without waiting for a pipe. Raises ValueError with the reason."""
+    try:
+        with open(path, "rb", opener=_open_without_waiting) as stream:
+            is_regular = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+            content = _content(stream, _LARGEST_SECRET + 1) if is_regular else None
+    except (OSError, ValueError) as error:
+        raise _invalid(path, error) from None
+    if content is None:
+        raise ValueError(f"{path}: not a regular file; write the secret to a file")
+    if len(content.data) > _LARGEST_SECRET:
+        raise ValueError(f"{path}: larger than {_LARGEST_SECRET} bytes; write only the secret to it")
+    return content
+
+
+def _content(stream: BinaryIO, most: int = -1) -> FileContent:
+    status = os.fstat(stream.fileno())
+    is_public = stat.S_ISREG(status.st_mode) and bool(status.st_mode & stat.S_IROTH)
+    return FileContent(stream.read(most), is_public, is_public and status.st_uid == os.geteuid())
+
+
+def _invalid(path: Path, error: OSError | ValueError) -> ValueError:
+    return ValueError(f"{path}: {getattr(error, 'strerror', None) or 'not a valid path'}")
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def home_folder(environ: Mapping[str, str]) -> Path:

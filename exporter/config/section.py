@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .files import expand, read_file
+from .files import expand, read_secret_file
 from .model import Secret
 from .node import ConfigNode, Source
 from .schema import FILE_KEY, SECTIONS, Key, Shape
@@ -151,8 +151,7 @@ class Section:
                 spec.parse(text)
                 return text
 
-            # A pipe can be read only once.
-            return Secret(read(), read if setting.is_file and self._path(setting).is_file() else None)
+            return Secret(read(), read if setting.is_file else None)
         return spec.parse(self._path(setting) if spec.kind == "path" else single_line(setting.text))
 
     def _path(self, setting: Setting) -> Path:
@@ -160,7 +159,7 @@ class Section:
 
     def _secret_of_file(self, setting: Setting) -> str:
         path = self._path(setting)
-        content = read_file(path)
+        content = read_secret_file(path)
         if content.is_exposed:
             self.source.warn_exposed(path)
         try:
@@ -170,4 +169,6 @@ class Section:
         text = re.sub(r"\r?\n\Z", "", text)
         if not text:
             raise ValueError(f"{path}: the file is empty; write the secret into it")
+        if "\n" in text:
+            raise ValueError(f"{path}: has more than one line; write only the secret to it")
         return text

@@ -1,3 +1,6 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -71,7 +74,7 @@ def test_a_password_is_exactly_what_was_typed(text: str, section: str, load: Loa
     [
         ("hunter2", "hunter2"),
         ("hunter2\r\n", "hunter2"),
-        (" hunter2 \n\n", " hunter2 \n"),
+        (" hunter2 \n", " hunter2 "),
         ("hunter2\r", "hunter2\r"),
         ("\N{ZERO WIDTH NO-BREAK SPACE}höpla\n", "höpla"),
     ],
@@ -80,6 +83,32 @@ def test_one_line_break_is_removed_from_a_secret_file(content: str, secret: str,
     write(content, "secret")
     changes = {"smarthub.password": None, "smarthub.password_file": "secret"}
     assert load(changes).logins[0].password == Secret(secret)
+
+
+def test_a_link_to_a_secret_file_is_followed(load: Load, write: Write) -> None:
+    write("hunter2\n", "target").with_name("secret").symlink_to("target")
+    changes = {"smarthub.password": None, "smarthub.password_file": "secret"}
+    assert load(changes).logins[0].password == Secret("hunter2")
+
+
+def test_a_secret_file_has_one_short_line(problems: Problems, load: Load, write: Write) -> None:
+    changes = {"smarthub.password": None, "smarthub.password_file": "secret"}
+    for content in ("a\nb", "a\n\n", "\na\n", "x" * 4097):
+        write(content, "secret")
+        (problem,) = problems(changes)
+        assert problem.startswith("config.yaml:")
+    write("x" * 4095 + "\n", "secret")
+    assert load(changes).logins[0].password == Secret("x" * 4095)
+
+
+@pytest.mark.parametrize("key", ["password", "totp_secret"])
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir], ids=["pipe", "directory"])
+def test_a_secret_file_is_a_regular_file(
+    problems: Problems, write: Write, make: Callable[[Path], object], key: str
+) -> None:
+    make(write("", "unused").with_name("secret"))
+    (problem,) = problems({f"smarthub.{key}": None, f"smarthub.{key}_file": "secret"})
+    assert problem.startswith("config.yaml:")
 
 
 def test_submeters_name_the_meter_that_contains_them(load: Load) -> None:
