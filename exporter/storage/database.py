@@ -4,9 +4,11 @@ What cannot be written now, because the file is locked or read-only or the disk 
 there, and is written as soon as possible. A damaged file, or one of a newer version, is set aside for a fresh one.
 """
 
+import errno
 import logging
 import os
 import sqlite3
+import stat
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -221,9 +223,12 @@ class Database:
         if self._file is None or self._inode != _signature(path)[:1]:
             self._disconnect()
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not path.exists():
+            if not os.path.lexists(path):
                 os.close(create(path))
                 log.info("starting fresh: no saved state in %s", path.parent)
+            elif not _leads_to_file(path):
+                self._inode = _signature(path)[:1]
+                raise sqlite3.DatabaseError("not a regular file")
             self._file = self._connect(path)
         # While there is a problem, nothing waits for a lock, because every change is another attempt.
         self._file.execute(f"PRAGMA busy_timeout = {0 if self.problem else _BUSY_MS}")
@@ -330,6 +335,16 @@ def _signature(path: Path) -> tuple[int, ...]:
     except OSError:
         return ()
     return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _leads_to_file(path: Path) -> bool:
+    """Whether this is a regular file or a link to one. Raises OSError if it cannot be reached."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return False
+        raise
 
 
 def _code(error: Exception) -> int:

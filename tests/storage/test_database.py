@@ -1,5 +1,6 @@
 """A state file that is locked, full, read-only, gone, damaged or newer, at the start and later."""
 
+import os
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -219,6 +220,31 @@ def test_a_damaged_file_is_set_aside(path: Path, damage: str) -> None:
     for _ in range(2):
         assert stored(path) == {}
     assert len([*path.parent.glob("state.db.damaged-*")]) == 1
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("nowhere"), lambda path: path.symlink_to(path)],
+    ids=["directory", "pipe", "dangling link", "circular link"],
+)
+@pytest.mark.parametrize("is_running", [False, True], ids=["at the start", "later"])
+def test_what_is_not_a_file_is_set_aside(path: Path, make: Callable[[Path], object], *, is_running: bool) -> None:
+    database = Database(path) if is_running else None
+    path.unlink(missing_ok=True)
+    make(path)
+    with closing(database or Database(path)) as database:
+        database.write({FIRST: b"1"})
+        assert database.is_kept
+    assert stored(path) == {FIRST: b"1"}
+    assert len([*path.parent.glob("state.db.damaged-*")]) == 1
+
+
+def test_a_link_to_the_file_is_kept(path: Path) -> None:
+    path.symlink_to(path.with_name("target"))
+    with opened(path.with_name("target")) as database:
+        database.write({FIRST: b"1"})
+    assert stored(path) == {FIRST: b"1"}
+    assert path.is_symlink()
 
 
 def test_damage_is_noticed_while_it_is_used(path: Path) -> None:

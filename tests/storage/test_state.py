@@ -367,7 +367,7 @@ def folder_as_file(folder: Path) -> Path:
         (unreadable_file, 0, "unable to open database file"),
         (file_as_folder, 0, os.strerror(errno.EEXIST)),
         (lambda folder: file_as_folder(folder) / "deeper", 0, os.strerror(errno.ENOTDIR)),
-        (folder_as_file, 0, "unable to open database file"),
+        (folder_as_file, 0, os.strerror(errno.EACCES)),
     ],
 )
 def test_without_a_usable_file_the_state_is_in_memory(
