@@ -3,6 +3,7 @@
 import argparse
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
@@ -49,7 +50,10 @@ def main(argv: Sequence[str] | None = None, load: "Callable[[str], _Command] | N
     try:
         arguments = build_parser([command] if command else COMMANDS).parse_args(argv)
         logs.set_up(arguments.log_level or ("warn" if arguments.command in _TALKING else "info"), arguments.log_format)
-        code = int(load(arguments.command).run(arguments))
+        loaded = load(arguments.command)
+        # Not earlier: an interrupt in the middle of an import may end the process by a signal although it is handled.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+        code = int(loaded.run(arguments))
         sys.stdout.flush()
     except SmartHubError as error:
         for line in str(error).splitlines():

@@ -1,8 +1,11 @@
 """The command line as people use it: processes, exit codes and output."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+
+import pytest
 
 from exporter import __version__
 
@@ -155,6 +158,36 @@ def test_serve_and_healthcheck_do_not_load_rich(starter: Starter) -> None:
         )
         assert told.stdout.splitlines()[-1] == "False"
 
+
+# -- signals while it starts
+
+EARLY = """
+import os, sys
+from exporter import __main__
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == module:
+            os.kill(os.getpid(), int(number))
+
+sys.meta_path.insert(0, Finder())
+_, command, number, module = sys.argv
+sys.argv = ["smarthub-exporter", command]
+sys.exit(__main__.run())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("command", "code"), [("serve", 0), ("backfill", 3), ("check", 1)])
+def test_a_signal_during_the_start_ends_it_cleanly(command: str, code: int, number: signal.Signals) -> None:
+    for module in ("exporter.cli", f"exporter.commands.{command}"):
+        script = [sys.executable, "-c", EARLY, command, str(int(number)), module]
+        finished = subprocess.run(script, capture_output=True, text=True, check=False)
+        assert (finished.returncode, finished.stdout) == (code, "")
+        assert "Traceback" not in finished.stderr
+
+
+# -- errors
 
 REFUSING = r"""
 import sys, types
