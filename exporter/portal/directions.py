@@ -77,7 +77,8 @@ class Channel:
     """One channel of a meter.
 
     direction: the portal's name for `flow` in uppercase, or empty. parents: the meters that this one is part of.
-    is_described: whether an item of `meters` describes it, else only its series does.
+    is_described: whether an item of `meters` describes it, else only its series does. is_by_label: whether `flow` is
+    only what its label says.
     """
 
     meter: str
@@ -90,14 +91,17 @@ class Channel:
     unit: str = ""
     parents: tuple[str, ...] = ()
     is_described: bool = True
+    is_by_label: bool = False
 
 
 def settled(channels: Sequence[Channel], with_series: Collection[Channel]) -> list[Channel]:
     """Decide about the channels of one meter without a known direction.
 
     At most one of them counts as usage: the one with the lowest number that has a series, unless the meter has another
-    channel for usage. The rest may repeat its energy, so they are never added.
+    channel for usage. The rest may repeat its energy, so they are never added. The same goes for each direction that
+    only labels name.
     """
+    channels = _settled_by_label(channels, with_series)
     doubtful = [each for each in channels if each.flow in DOUBTFUL]
     # An item of `meters` without a direction is a channel for usage; one with another word may be anything.
     plain = [each for each in doubtful if each.flow is Flow.UNNAMED and each.is_described]
@@ -108,6 +112,16 @@ def settled(channels: Sequence[Channel], with_series: Collection[Channel]) -> li
         replace(each, flow=Flow.IMPORT if each is chosen else Flow.IGNORED) if each in doubtful else each
         for each in channels
     ]
+
+
+def _settled_by_label(channels: Sequence[Channel], with_series: Collection[Channel]) -> list[Channel]:
+    """Ignore channels whose direction only a label names beside another one of this direction."""
+    left_out: list[Channel] = []
+    for flows in (USAGE, (Flow.EXPORT,), (Flow.NET,)):
+        found = [each for each in channels if each.flow in flows and each in with_series]
+        by_label = sorted((each for each in found if each.is_by_label), key=lambda each: _number(each.number))
+        left_out += by_label[int(len(by_label) == len(found)) :]
+    return [replace(each, flow=Flow.IGNORED) if each in left_out else each for each in channels]
 
 
 def _number(text: str) -> tuple[int, str]:

@@ -145,8 +145,8 @@ def _settle(answer: UsageAnswer) -> None:
         for channels in by_meter.values()
         for before, after in zip(channels, settled(channels, with_series), strict=True)
     }
-    if any(found[each].flow is Flow.IGNORED and not each.direction for each in with_series):
-        answer.warnings.append("left out a USAGE series without a direction, because another one counts as usage")
+    if any(found[each].flow is Flow.IGNORED for each in with_series):
+        answer.warnings.append("left out a USAGE series without a known direction, which may repeat another one")
     answer.channels = [found[each] for each in answer.channels]
     answer.usage = [replace(each, channel=found[each.channel]) for each in answer.usage]
 
@@ -165,7 +165,7 @@ def _read_time_of_use(answer: UsageAnswer, entry: dict[str, Json]) -> None:
         joined = _join(series, own)
         meter = joined.meter if joined else text(series.get("meterNumber")) or _meter_in(name)
         # Only USAGE shows whether a channel without a known direction counts.
-        channel = joined if joined and joined.flow not in DOUBTFUL else None
+        channel = joined if joined and joined.flow not in DOUBTFUL and not joined.is_by_label else None
         channel = channel or _channel_of_meter(answer, meter, joined.number if joined else None) or _lowest(own, joined)
         if channel is None:
             answer.warnings.append("skipped a TIME_OF_USE series that belongs to no meter")
@@ -285,17 +285,19 @@ def _channel(meter: dict[str, Json]) -> Channel:
     direction = text(meter.get("flowDirection")).upper()
     direction = direction and (safe_word(direction) or "(unreadable)")
     series_id = text(meter.get("seriesId"))
+    flow = flow_of(direction, series_id)
     parents = meter.get("parentMeters")
     return Channel(
         meter=text(meter.get("meterNumber")) or _meter_in(series_id),
         series_id=series_id,
         number=text(meter.get("channel")),
-        flow=flow_of(direction, series_id),
+        flow=flow,
         direction=direction,
         parent=flag(meter.get("isParentMeter")) or False,
         net=flag(meter.get("isNetMeter")) or False,
         unit=text(meter.get("unitOfMeasure")),
         parents=tuple(filter(None, map(text, parents))) if isinstance(parents, list) else (),
+        is_by_label=flow not in DOUBTFUL and flow_of(direction) in DOUBTFUL,
     )
 
 
@@ -313,11 +315,19 @@ def _completed(channel: Channel, series: dict[str, Json]) -> Channel:
     meter = channel.meter
     if meter in ("", _meter_in(channel.series_id)):
         meter = text(series.get("meterNumber")) or meter or _meter_in(name)
-    flow = channel.flow
+    flow, is_by_label = channel.flow, channel.is_by_label
     if flow in DOUBTFUL:
         flow = flow_of(channel.direction, name, is_net=bool(flag(series.get("isNet"))))
+        is_by_label = flow not in DOUBTFUL
     direction = channel.direction or ("NET" if flow is Flow.NET else "")
-    return replace(channel, meter=meter, series_id=channel.series_id or name, flow=flow, direction=direction)
+    return replace(
+        channel,
+        meter=meter,
+        series_id=channel.series_id or name,
+        flow=flow,
+        direction=direction,
+        is_by_label=is_by_label,
+    )
 
 
 def _meter_in(label: str) -> str:

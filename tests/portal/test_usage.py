@@ -177,6 +177,14 @@ UNSURE: dict[str, tuple[Sequence[tuple[str | None, str]], list[Flow]]] = {
     "labelled consumption": ([("SIDEWAYS", "M - Consumption"), ("UP", "B")], [USED, IGNORED]),
     "labelled net": ([("FORWARD", "A"), ("SIDEWAYS", "M - net")], [USED, Flow.NET]),
     "no word, but labelled generation": ([("FORWARD", "A"), (None, "M - Generation")], [USED, EXPORTED]),
+    "labelled consumption beside FORWARD": (
+        [("FORWARD", "M - Consumption"), ("UP", "B - Consumption")],
+        [USED, IGNORED],
+    ),
+    "labelled like TOTAL": ([("TOTAL", "A"), ("UP", "M - Consumption")], [Flow.TOTAL, IGNORED]),
+    "labelled like RETURN": ([("UP", "M - Generation"), ("RETURN", "A")], [IGNORED, EXPORTED]),
+    "labelled like NET": ([("NET", "A"), (None, "M - Net")], [Flow.NET, IGNORED]),
+    "labelled alike": ([("UP", "A - Generation"), ("DOWN", "B - Generation"), (None, "C")], [EXPORTED, IGNORED, USED]),
     "a known word, whatever the label says": ([("FORWARD", "A - Generation")], [USED]),
 }
 
@@ -198,6 +206,17 @@ def test_channel_without_a_series_does_not_displace_one_that_has() -> None:
     assert flows(meters, series("B", PAIRS, meterNumber="M", channel=2)) == [USED]
 
 
+def test_described_channel_without_a_series_does_not_displace_a_label() -> None:
+    meters = [meter("M", "A", flow="FORWARD", channel=1), meter("M", "M - Consumption", flow="UP", channel=2)]
+    assert flows(meters, series("M - Consumption", PAIRS, meterNumber="M", channel=2)) == [USED]
+
+
+def test_directions_of_labels_are_never_added() -> None:
+    meters = [meter("M", f"{number} - Consumption", flow=word, channel=number) for number, word in ((2, "A"), (1, "B"))]
+    serieses = (series(f"{number} - Consumption", PAIRS, meterNumber="M", channel=number) for number in (2, 1))
+    assert flows(meters, *serieses) == [IGNORED, USED]
+
+
 @pytest.mark.parametrize(
     ("labels", "expected", "words"),
     [
@@ -205,6 +224,7 @@ def test_channel_without_a_series_does_not_displace_one_that_has() -> None:
         (["M"], [USED], []),
         (["M - Solar"], [USED], ["SOLAR"]),
         (["M - Consumption", "M - Solar"], [USED, IGNORED], ["SOLAR"]),
+        (["M - A Net", "M - B Net"], [Flow.NET, IGNORED], []),
         (["M - Solar", "M - Wind"], [USED, IGNORED], ["SOLAR", "WIND"]),
     ],
 )
