@@ -18,7 +18,7 @@ Messages never contain passwords, tokens, names of people or addresses.
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 TRY_LATER = "try again later"
 """The advice for temporary failures; `serve` says "will retry" instead."""
@@ -159,10 +159,19 @@ class PendingError(PortalError):
 class TransportError(PortalError):
     """No usable response: network, TLS, server error or a web page instead of data.
 
-    See docs/portal.md, "Trouble and maintenance".
+    See docs/portal.md, "Trouble and maintenance". is_answer: whether the portal answered the request with a server
+    error or a web page; it may answer other requests well.
     """
 
     reason = Reason.TRANSPORT
+    is_answer: bool = False
+
+    @classmethod
+    def of_answer(cls, what: str, *, about: str = "", advice: str = "") -> Self:
+        """Return the error for an answer that is a server error or a web page."""
+        error = cls(what, about=about, advice=advice)
+        error.is_answer = True
+        return error
 
 
 class ProtocolError(PortalError):

@@ -22,7 +22,7 @@ from ..portal.timezone import OffsetEvidence, ZoneState, ZoneVerdict
 from ..portal.timezone_search import bill_reads_of
 from ..portal.usage import UsageAnswer
 from ..portal.zone_judge import ZoneJudge
-from .plan import Job
+from .plan import Job, KnownSteps
 from .retry import in_background, outcome
 
 _WAITS = (5.0, 20.0, 60.0)  # seconds before each retry
@@ -53,12 +53,16 @@ class Fetched:
 
 @dataclass(slots=True)
 class _LocationState:
-    """What is known about a location so far."""
+    """What is known about a location so far.
+
+    is_sure: whether HOURLY requests failed in all retries while DAILY ones were answered.
+    """
 
     history: LocationHistory
     series: dict[tuple[str, str], set[RawPoint]]
     steps: dict[str, int] | None = None
     connected: int | None = None
+    is_sure: bool = False
 
 
 @dataclass
@@ -76,7 +80,7 @@ class Fetcher:
 
     clients: Mapping[int, PortalClient]
     judges: Mapping[int, ZoneJudge]
-    known_steps: Callable[[Job], Mapping[str, int]]
+    known_steps: Callable[[Job], KnownSteps]
     clock: Clock
     retries: Callable[[str], None]
     wants_series: bool = False
@@ -128,7 +132,7 @@ class Fetcher:
         if state.steps is None:
             self._ask_ahead()
             try:
-                state.steps = retry(lambda: {**self.known_steps(job)}, self._backoff(), if_=_may_pass)
+                state.steps = self._known_steps(job, state)
             except PortalError as error:
                 return Fetched(job, start, end, History(error=error))
         steps = state.steps
@@ -139,8 +143,10 @@ class Fetcher:
             self.clients[job.source].begin()
             history = state.history.fetch(start, until, KnownMeters(steps), try_hourly=True)
             # The last error is part of the history.
-            if not (_may_pass(history.error) and backoff.wait(history.error)):
+            doubt = history.error or (None if state.is_sure else history.doubt)
+            if not (_may_pass(doubt) and backoff.wait(doubt)):
                 break
+        state.is_sure |= history.doubt is not None
         state.connected = history.connected or state.connected
         state.steps = {**steps, **{meter.info.number: meter.info.step for meter in history.meters if meter.info.step}}
         zone = self._judge_zone(job, history.evidence, KnownMeters(state.steps))
@@ -150,6 +156,15 @@ class Fetcher:
         # Answers arrive newest first.
         series = tuple(RawSeries(*key, tuple(sorted(points))) for key, points in state.series.items())
         return Fetched(job, start, end, history, zone, series)
+
+    def _known_steps(self, job: Job, state: _LocationState) -> dict[str, int]:
+        """Return the current resolution of a job's meters. Raises PortalError."""
+        backoff = self._backoff()
+        while True:
+            known = retry(lambda: self.known_steps(job), backoff, if_=_may_pass)
+            if not (_may_pass(known.doubt) and backoff.wait(known.doubt)):
+                state.is_sure = known.doubt is not None
+                return {**known.steps}
 
     def _until(self, job: Job, end: int) -> int:
         """Return the end of the days to ask for.

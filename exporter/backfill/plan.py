@@ -5,13 +5,24 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
 
-from ..errors import ConfigError
+from ..errors import ConfigError, PortalError
 from ..intervals.model import LocationKey
 from ..portal.accounts import AccountLocation
 from ..portal.history import LONGEST_RANGE
 from ..portal.walltime import WallClock
 
 EARLIEST = date(1990, 1, 1)  # no co-op had remotely read meters
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSteps:
+    """The resolution in seconds of each meter.
+
+    doubt: a server error of the HOURLY requests that may be temporary, if it is the resolution of DAILY data only.
+    """
+
+    steps: Mapping[str, int] = field(default_factory=dict)
+    doubt: PortalError | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from ..portal.history import KnownMeters, LocationHistory
 from ..portal.walltime import WallClock
 from ..portal.zone_judge import ZoneJudge
 from ..storage.state import StateFile
-from .plan import DayRange, Job
+from .plan import DayRange, Job, KnownSteps
 
 _NOW = 7  # days that show the current meters
 
@@ -110,14 +110,14 @@ class Sources:
             raise ConfigError(f"--location {missing} {other if is_seen else none}")
         return jobs
 
-    def steps(self, job: Job) -> dict[str, int]:
+    def steps(self, job: Job) -> KnownSteps:
         """Return the current resolution in seconds of each meter of a job.
 
         Empty if no meter has data.
 
         A meter that has finer data now must not get daily values for old years that have nothing else: otherwise the
         order of the chunks would decide what is written. So what the state knows counts too. Raises PortalError rather
-        than guess, since a wrong value would stay in a database forever.
+        than guess, since a wrong value would stay in a database forever; daily data beside a server error is in doubt.
         """
         client, now = self.clients[job.source], int(self._clock.now())
         history = LocationHistory(client.usage, job.location.account, job.location.number, job.wall)
@@ -129,7 +129,7 @@ class Sources:
         steps = {meter.info.number: meter.info.step for meter in found.meters if meter.info.step and meter.readings}
         if isinstance(found.error, TransportError) or (found.error is not None and not steps):
             raise found.error
-        return steps
+        return KnownSteps(steps, found.doubt)
 
     def _locations(self, number: int, only: Collection[str]) -> tuple[Sequence[AccountLocation], list[AccountLocation]]:
         """Return the locations that a login sees, and those of them to fetch. Raises PortalError."""

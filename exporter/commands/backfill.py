@@ -15,7 +15,7 @@ from typing import TypeVar
 from ..backfill.durability import destination_of
 from ..backfill.fetcher import Fetcher
 from ..backfill.journal import CompletedChunk, Journal
-from ..backfill.plan import EARLIEST, DayRange, Job, read_range, task_of
+from ..backfill.plan import EARLIEST, DayRange, Job, KnownSteps, read_range, task_of
 from ..backfill.progress import Lines, progress_for
 from ..backfill.report import plan_lines, summary_lines
 from ..backfill.result import BackfillResult
@@ -185,10 +185,10 @@ class _Run:
         window = self.config.exporter.window
         store = SnapshotStore(self.state, window, partial(configured_zone, self.config.logins))
 
-        def known_steps(job: Job) -> dict[str, int]:
+        def known_steps(job: Job) -> KnownSteps:
             location = store.snapshot.locations.get(job.key)
             known = {meter.info.number: meter.info.step for meter in location.meters} if location else {}
-            return known or self.sources.steps(job)
+            return KnownSteps(known) if known else self.sources.steps(job)
 
         progress = progress_for(wanted=not self.arguments.no_progress)
         fetcher = Fetcher(

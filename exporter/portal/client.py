@@ -197,7 +197,7 @@ class PortalClient:
                 session = "accepted the sign-in without a token" if is_cookie else "issued a token"
                 raise AccessError(f"the portal {session} but rejects it for {what}", about=f"login {login}")
             case status if status >= 500:  # noqa: PLR2004
-                raise TransportError(
+                raise TransportError.of_answer(
                     f"the portal returned a server error (status {status})", about=what, advice=TRY_LATER
                 )
             case status if not response.is_page:

@@ -69,6 +69,7 @@ class KnownMeters:
 class History:
     """The data fetched for a range. error: why some of it is missing; None if it is complete.
 
+    doubt: a server error of the HOURLY requests that may be temporary, although DAILY data is used instead.
     evidence: what the answers reveal about the portal's zone. connected: the start of the day on which the location was
     connected, if the portal provides it. has_hourly: whether the portal says it has data finer than daily. dropped:
     whether points came of which none could be used. words: the words for directions that are not known for certain.
@@ -77,6 +78,7 @@ class History:
     meters: list[MeterReadings] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     error: PortalError | None = None
+    doubt: TransportError | None = None
     evidence: list[OffsetEvidence] = field(default_factory=list)
     connected: int | None = None
     has_hourly: bool | None = None
@@ -126,8 +128,9 @@ class LocationHistory:
         failed = history.error
         if _may_answer_days(failed, hourly) and _needs_days(hourly, known):
             error = self._gather(DAILY, start, end, known, daily)
-            if isinstance(failed, ProtocolError) and _has_only_days(hourly, daily, known):
+            if failed and _is_about_hourly(failed) and _has_only_days(hourly, daily, known):
                 history.warnings.append(f"HOURLY data failed ({failed.what}); using DAILY data")
+                history.doubt = failed if isinstance(failed, TransportError) else None
                 failed = None
             history.error = failed or error
         for answer in (*hourly, *daily):
@@ -148,8 +151,9 @@ class LocationHistory:
         if circle:
             history.warnings.append(f"ignored sub-meters that contain themselves: {', '.join(circle)}")
         history.warnings = list(dict.fromkeys(history.warnings))
-        if history.error is not None:
-            history.error.forget_frames()
+        for each in (history.error, history.doubt):
+            if each is not None:
+                each.forget_frames()
         return history
 
     def expected(self, start: int, end: int) -> list[UsageQuery]:
@@ -240,6 +244,11 @@ def _may_answer_days(failed: PortalError | None, hourly: list[RangeReadings]) ->
     if failed is None or failed.while_signing_in:
         return failed is None
     return isinstance(failed, ProtocolError) or (isinstance(failed, TransportError) and not hourly)
+
+
+def _is_about_hourly(failed: PortalError) -> bool:
+    """Check whether the portal may answer HOURLY requests in this way as long as it answers DAILY ones."""
+    return isinstance(failed, ProtocolError) or (isinstance(failed, TransportError) and failed.is_answer)
 
 
 def _needs_days(hourly: list[RangeReadings], known: KnownMeters) -> bool:

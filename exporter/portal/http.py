@@ -12,7 +12,8 @@ from .parsing import Json, loads
 
 _LIMITS = CallLimits(body=64 * 1024 * 1024)
 RETRY_WAITS = (2.0,)  # one retry after a failed connection costs the portal less than another refresh
-_BUSY = (429, 502, 503, 504)
+_TOO_MANY = 429
+_BUSY = (_TOO_MANY, 502, 503, 504)
 _UNREACHABLE = ("cannot reach {}, or the connection was lost", "check api_url and the network")
 _FAILURES = {
     CallFailure.UNTRUSTED: (
@@ -39,7 +40,7 @@ def read_json(response: ClientResponse, what: str, parse: Callable[[bytes], Json
     Raises TransportError for a web page, TooLargeError for too many values, and ProtocolError for anything else.
     """
     if response.is_page:
-        raise TransportError(
+        raise TransportError.of_answer(
             f"the portal sent a web page instead of data (status {response.status})",
             about=what,
             advice="it may be down for maintenance, or api_url is not a SmartHub portal",
@@ -111,6 +112,7 @@ class Transport:
                 f"{self._host} is busy or down ({endpoint}: status {response.status})", advice=TRY_LATER
             )
             error.retry_after = response.retry_after
+            error.is_answer = response.status != _TOO_MANY
             error.answered = False
             raise error
         return response

@@ -238,7 +238,7 @@ class LoginRefresher:
         start = oldest if full else recent_from(self._wall, now, self._config.window)
         fetched = state.history.fetch(start, self._wall.days_before(int(now), -1), known, try_hourly=full)
         if full:
-            state.full_refreshes.note(ticks, fetched.error)
+            state.full_refreshes.note(ticks, fetched.error or fetched.doubt)
             if fetched.evidence and fetched.evidence != state.evidence:
                 state.evidence, self._has_new_evidence = fetched.evidence, True
         state.is_hourly |= any(meter.info.step < DAILY for meter in fetched.meters if meter.readings)

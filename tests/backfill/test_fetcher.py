@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from exporter.backfill.fetcher import Fetched, Fetcher
-from exporter.backfill.plan import Job, in_order
+from exporter.backfill.plan import Job, KnownSteps, in_order
 from exporter.clock import Stopped, SystemClock
 from exporter.errors import AccessError, CredentialsError, PendingError, PortalError, ProtocolError, TransportError
 from exporter.portal.accounts import AccountLocation
@@ -84,16 +84,19 @@ class Asking:
         clock: ManualClock | SystemClock,
         steps: Mapping[str, int] | None = None,
         troubles: Sequence[PortalError] = (),
+        doubts: Sequence[PortalError] = (),
         **options: bool,
     ) -> None:
         self.clients = [Client(ask) for ask in asks]
         self.said: list[str] = []
         self.troubles = list(troubles)
+        self.doubts = list(doubts)
 
-        def known(_: Job) -> Mapping[str, int]:
+        def known(_: Job) -> KnownSteps:
             if self.troubles:
                 raise self.troubles.pop(0)
-            return steps or {}
+            doubt = self.doubts.pop(0) if self.doubts else None
+            return KnownSteps(steps or {}, doubt)
 
         clients = dict(enumerate(self.clients))
         self.judge = Judge()
@@ -378,6 +381,35 @@ def test_waits_grow_before_the_error_is_returned(clock: ManualClock) -> None:
     (only,) = asking.all(job("2026-01-05", "2026-01-10"))
     assert (only.error, only.history.meters, waits(clock)) == (gone, [], [5.0, 20.0, 60.0])
     assert asking.clients[0].rounds == 4
+
+
+class OnlyDays(Portal):
+    """Answers the first HOURLY requests with a server error."""
+
+    def __init__(self, times: int) -> None:
+        rest = [TransportError.of_answer("status 500")] * times
+        super().__init__(["A"], refuses=lambda query: rest.pop() if rest and query.time_frame == HOURLY else None)
+
+
+def test_hours_that_fail_in_all_retries_are_not_waited_for_again(clock: ManualClock) -> None:
+    results = Asking(OnlyDays(99), clock=clock).all(job("2026-01-01", "2026-03-31"))
+    assert [each.error for each in results] == [None] * 3
+    assert {step for each in results for meter in each.history.meters for step in meter.readings.lengths} >= {86400}
+    assert waits(clock) == [5.0, 20.0, 60.0]
+
+
+def test_hours_that_fail_once_are_asked_for_again(clock: ManualClock) -> None:
+    (only,) = Asking(OnlyDays(2), clock=clock).all(job("2026-01-05", "2026-01-10"))
+    (meter,) = only.history.meters
+    assert (only.error, only.history.doubt, {*meter.readings.lengths}) == (None, None, {3600})
+    assert waits(clock) == [5.0, 20.0]
+
+
+def test_doubtful_meters_are_asked_for_again(clock: ManualClock) -> None:
+    doubts = [TransportError.of_answer("status 500")] * 3
+    asking = Asking(Portal(["A"]), clock=clock, doubts=doubts)
+    (only,) = asking.all(job("2026-01-05", "2026-01-10"))
+    assert (only.error, waits(clock), asking.doubts) == (None, [5.0, 20.0, 60.0], [])
 
 
 def test_retry_after_is_honored(clock: ManualClock) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from exporter.backfill.fetcher import Fetched, Fetcher, JobChunk
 from exporter.backfill.journal import CompletedChunk, Journal, Totals
-from exporter.backfill.plan import Job, read_range
+from exporter.backfill.plan import Job, KnownSteps, read_range
 from exporter.backfill.progress import Progress
 from exporter.backfill.result import BackfillResult
 from exporter.backfill.runner import Backfill
@@ -220,7 +220,7 @@ def run(clock: ManualClock, tmp_path: Path) -> Iterator[Run]:
             backfill = Backfill(
                 jobs,
                 sink,
-                fetching(sources.clients, sources.judges, lambda _: {}, clock, seen.retries),
+                fetching(sources.clients, sources.judges, lambda _: KnownSteps(), clock, seen.retries),
                 journal=journal,
                 store=SnapshotStore(state, WINDOW, lambda _: "America/New_York"),
                 state=state,

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.backfill.plan import DayRange
+from exporter.backfill.plan import DayRange, KnownSteps
 from exporter.backfill.sources import Sources
 from exporter.config import Config, ExporterConfig, LocationChoice, Login, Secret
 from exporter.errors import (
@@ -218,9 +218,9 @@ def test_current_meters_have_a_resolution(sources_of: MakeSources, start_portal:
     barn = replace(BARN, meters=(daily, replace(BARN_METER, number="81003", step=900)))
     sources = sources_of(login_of(start_portal(World(locations=(HOUSE, barn)))))
     house_job, barn_job = sources.jobs(DAYS, frozenset())
-    assert sources.steps(house_job) == {"81001": 3600}
+    assert sources.steps(house_job).steps == {"81001": 3600}
     assert sources.requests["poll"] == 1
-    assert sources.steps(barn_job) == {"81002": 86400, "81003": 900}
+    assert sources.steps(barn_job).steps == {"81002": 86400, "81003": 900}
 
 
 @pytest.mark.parametrize(("poll", "error"), [(Poll.STATUS_503, TransportError), (Poll.FAILED, ProtocolError)])
@@ -243,19 +243,20 @@ def test_finer_data_in_the_state_counts(
     change(portal, hourly=Hourly.FAILED)
     fresh = sources_of(login_of(portal), folder=tmp_path / "fresh")
     (only,) = fresh.jobs(DAYS, frozenset())
-    assert fresh.steps(only) == {"81001": 86400}
+    assert fresh.steps(only).steps == {"81001": 86400}
     with pytest.raises(ProtocolError):
         sources_of(login_of(portal), folder=tmp_path).steps(only)
 
 
-def test_daily_data_beside_a_server_error_is_no_resolution(sources_of: MakeSources, start_portal: StartPortal) -> None:
+def test_daily_data_beside_a_server_error_is_in_doubt(sources_of: MakeSources, start_portal: StartPortal) -> None:
     sources = sources_of(login_of(start_portal(SMALL, hourly=Hourly.STATUS_500)))
     (only,) = sources.jobs(DAYS, frozenset())
-    with pytest.raises(TransportError):
-        sources.steps(only)
+    known = sources.steps(only)
+    assert known.steps == {"81001": 86400}
+    assert isinstance(known.doubt, TransportError)
 
 
 def test_meters_without_data_have_no_resolution(sources_of: MakeSources, start_portal: StartPortal) -> None:
     sources = sources_of(login_of(start_portal(SMALL, poll=Poll.NO_POINTS)))
     (only,) = sources.jobs(DAYS, frozenset())
-    assert sources.steps(only) == {}
+    assert sources.steps(only) == KnownSteps()

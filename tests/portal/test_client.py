@@ -448,6 +448,7 @@ def test_broken_response_is_one_line_of_its_class(
 
     with pytest.raises(PortalError) as caught:
         client.usage(YESTERDAY)
+    assert getattr(caught.value, "is_answer", False) == (how in (Poll.PAGE, Poll.STATUS_500))
 
     assert (type(caught.value), str(caught.value)) == (kind, message.replace("{host}", portal.host))
 

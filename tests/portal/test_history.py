@@ -307,6 +307,26 @@ def test_trouble_with_hourly_is_reported_beside_daily_data() -> None:
     assert days_had(history, "A") == dates(5)
 
 
+@pytest.mark.parametrize("known", [{}, {"A": DAY_STEP}])
+def test_server_error_of_hourly_leaves_daily_data(known: dict[str, int]) -> None:
+    error = TransportError.of_answer("status 500")
+    history = fetch(Portal(["A"], refuses=hourly_fails(error)), known=KnownMeters(known), try_hourly=True)
+    assert (days_had(history, "A"), lengths(history, "A")) == (dates(5), {DAY})
+    assert (history.error, history.doubt, len(history.warnings)) == (None, error, 1)
+
+
+def test_server_error_of_hourly_stays_an_error_if_finer_data_is_known() -> None:
+    error = TransportError.of_answer("status 500")
+    history = fetch(Portal(["A"], refuses=hourly_fails(error)), known=KnownMeters({"A": HOUR, "B": DAY_STEP}))
+    assert (history.error, history.doubt) == (error, None)
+
+
+def test_server_error_of_all_requests_stays_an_error() -> None:
+    history = fetch(Portal(["A"], refuses=lambda _: TransportError.of_answer("status 500")))
+    assert isinstance(history.error, TransportError)
+    assert history.doubt is None
+
+
 @pytest.mark.parametrize("kind", [TransportError, ProtocolError])
 def test_failed_sign_in_ends_the_requests(kind: type[PortalError]) -> None:
     error = kind("no sign-in")

@@ -61,6 +61,7 @@ def test_busy_portal_says_how_long_to_wait(
         transport.call("x", "GET", "/x")
     assert str(caught.value) == f"{HOST} is busy or down (x: status {status}); try again later"
     assert caught.value.retry_after == 7.0
+    assert caught.value.is_answer == (status >= 500)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +136,7 @@ def test_web_page_instead_of_data_is_a_transport_error(body: bytes) -> None:
         "the list: the portal sent a web page instead of data (status 200); it may be down for maintenance, or api_url"
         " is not a SmartHub portal"
     )
+    assert caught.value.is_answer
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporter.backfill.fetcher import Fetcher
-from exporter.backfill.plan import in_order, read_range
+from exporter.backfill.plan import KnownSteps, in_order, read_range
 from exporter.backfill.sources import Sources
 from exporter.config import Config, ExporterConfig, Login
 from exporter.portal.timezone import ZoneState, ZoneVerdict
@@ -32,7 +32,7 @@ def verdict_of_backfill(login: Login, clock: ManualClock) -> ZoneVerdict:
     config = Config((login,), ExporterConfig())
     with closing(StateFile(None)) as state, closing(Sources(config, state, clock)) as sources:
         jobs = sources.jobs(read_range("2026-10-05", "2026-10-06", None, 10), frozenset())
-        fetcher = Fetcher(sources.clients, sources.judges, lambda _: {}, clock, lambda _: None)
+        fetcher = Fetcher(sources.clients, sources.judges, lambda _: KnownSteps(), clock, lambda _: None)
         (fetched,) = fetcher.fetch(in_order(jobs, oldest_first=False))
         assert fetched.history.error is None
         return fetched.zone
