@@ -14,13 +14,14 @@ from ..intervals.model import Meter
 from ..intervals.submeters import circular_submeters
 from .query import DAILY, HOURLY, UsageQuery
 from .readings import MeterReadings, RangeReadings, read_days, read_intervals
-from .timezone import OffsetEvidence
+from .timezone import OffsetEvidence, begins_late, evidence_in
 from .usage import UsageAnswer
 from .walltime import WallClock
 
 LONGEST_RANGE = 30  # days
 _FAILED_DAYS = 3  # single days that fail before the rest is given up
 _PENDING_RANGES = 2  # ranges in a row that stay pending before the rest is given up
+_VAIN_LOOKS = 2  # in a row for the first point of a range in the day before it, before no other is tried
 _MOST_METERS = 200  # of a location; more would fill memory and databases, and no member has as many
 _MOST_PERIODS = 50  # of a meter
 _MOST_READINGS = 1_000_000  # of a location at once: 200 meters with 15-minute intervals for 35 days have fewer
@@ -112,6 +113,7 @@ class LocationHistory:
         self._submeters = submeters or {}
         self._most_readings = most_readings
         self._longest = {HOURLY: LONGEST_RANGE, DAILY: LONGEST_RANGE}
+        self._vain_looks = 0
 
     def fetch(self, start: int, end: int, known: KnownMeters, *, try_hourly: bool) -> History:
         """Fetch the days from `start` to `end`, newest range first.
@@ -232,11 +234,32 @@ class LocationHistory:
 
     def _read(self, time_frame: str, start: int, end: int, known: KnownMeters) -> RangeReadings:
         answer = self._ask(self._query(time_frame, start, end))
+        evidence = evidence_in(answer, start, end) if time_frame == HOURLY else ()
+        if time_frame == HOURLY and begins_late(answer, self._clock.wall(start)):
+            self._add_first(answer, start)
         if self._watch:
             self._watch(answer, time_frame, start, end)
         if time_frame == DAILY:
             return _bounded(read_days(answer, self._clock, start, end), known)
-        return _bounded(read_intervals(answer, self._clock, start, end, known.steps), known)
+        readings = read_intervals(answer, self._clock, start, end, known.steps)
+        return _bounded(replace(readings, evidence=evidence), known)
+
+    def _add_first(self, answer: UsageAnswer, start: int) -> None:
+        """Add the first point of a range from the day before it.
+
+        If points are at the end of their interval, that day has the point at its end bound, which nothing else has.
+        """
+        if self._vain_looks >= _VAIN_LOOKS:
+            return
+        try:
+            before = self._ask(self._query(HOURLY, self._clock.day(start - 1).start, start))
+        except (PendingError, ProtocolError) as error:
+            if error.while_signing_in:
+                raise
+            found = False
+        else:
+            found = answer.add_points_at(self._clock.wall(start), before)
+        self._vain_looks = 0 if found else self._vain_looks + 1
 
 
 def _may_answer_days(failed: PortalError | None, hourly: list[RangeReadings]) -> bool:

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import mod
 
 from ..intervals.columns import (
@@ -19,7 +19,7 @@ from ..intervals.model import DAILY, MeterInfo
 from ..intervals.samples import amount
 from .directions import Channel, Energy, Flow, Values, resolve, total
 from .placement import Placing, day_steps, is_once_a_day, place, place_days, step_of_day
-from .timezone import OffsetEvidence, evidence_in
+from .timezone import OffsetEvidence
 from .usage import ChannelSeries, UsageAnswer
 from .walltime import DAY, WallClock
 
@@ -72,7 +72,7 @@ def read_intervals(
         (meter, *_intervals_of(meter, clock, answer.interval_ends, known_steps.get(meter.number, 0)))
         for meter in _meters(answer, place, clock, start, end)
     ]
-    return replace(_read(answer, clock, found), evidence=evidence_in(answer, start, end))
+    return _read(answer, clock, found)
 
 
 def read_days(answer: UsageAnswer, clock: WallClock, start: int, end: int) -> RangeReadings:

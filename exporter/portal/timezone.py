@@ -48,6 +48,12 @@ def evidence_in(answer: UsageAnswer, start: int, end: int) -> tuple[OffsetEviden
     return (OffsetEvidence(start, end, first),)
 
 
+def begins_late(answer: UsageAnswer, start: int) -> bool:
+    """Check whether the first point of an HOURLY answer is one step after the wall time at which its range starts."""
+    walls, step = walls_and_step(answer)
+    return step > 0 and walls[0] == start + step
+
+
 def walls_and_step(answer: UsageAnswer) -> tuple[list[int], int]:
     """Return the wall times of all points in order, and the shortest step; 0 if none."""
     walls = sorted({wall for series in answer.usage for wall, _ in series.points})

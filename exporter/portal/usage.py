@@ -71,6 +71,27 @@ class UsageAnswer:
         """Whether the portal sent any energy, even if it is not used."""
         return self.skipped or self.has_usage
 
+    def add_points_at(self, wall: int, other: "UsageAnswer") -> bool:
+        """Add the points of another answer at one wall time to the same channels; return whether there are any."""
+        has_usage = self.has_usage_at(wall)
+        self.usage = [_extended(each, other.usage, wall) for each in self.usage]
+        self.cost = [_extended(each, other.cost, wall) for each in self.cost]
+        self.periods = [
+            (period, _extended(each, [found for name, found in other.periods if name == period], wall))
+            for period, each in self.periods
+        ]
+        return self.has_usage_at(wall) and not has_usage
+
+    def has_usage_at(self, wall: int) -> bool:
+        """Check whether USAGE has a point at a wall time."""
+        return any(wall == each for series in self.usage for each, _ in series.points)
+
+
+def _extended(series: ChannelSeries, others: Iterable[ChannelSeries], wall: int) -> ChannelSeries:
+    """Add the points of the same channel in other series that are at one wall time."""
+    added = [point for each in others if each.channel == series.channel for point in each.points if point[0] == wall]
+    return replace(series, points=(*added, *series.points))
+
 
 def decode(data: Json) -> UsageAnswer:
     """Decode the `data` of a COMPLETE poll.

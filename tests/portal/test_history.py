@@ -464,6 +464,43 @@ def test_evidence_of_all_ranges_is_kept() -> None:
     assert all(evidence.agrees(ZoneInfo("America/Chicago")) for evidence in found)
 
 
+def at_the_end(query: UsageQuery) -> list[Pair]:
+    return [(wall + HOUR, float(wall % 7)) for wall, _ in hours_in(ZONE, 1.0)(query)]
+
+
+def test_labels_at_the_end_lose_no_interval_between_ranges() -> None:
+    history = fetch(one_meter(at_the_end), 65, first=date(2026, 5, 1))
+    readings = readings_of(history)["A"]
+    first, _ = bounds_of(date(2026, 5, 1), ZONE)
+    assert [each.start for each in readings] == list(range(first, first + 65 * DAY, HOUR))
+    assert [each.usage for each in readings] == [float((wall_of(each.start, ZONE) - HOUR) % 7) for each in readings]
+    assert not any(evidence.agrees(ZoneInfo(ZONE)) for evidence in history.evidence)
+
+
+def test_missing_first_points_are_looked_for_twice() -> None:
+    queries: list[UsageQuery] = []
+
+    def late(query: UsageQuery) -> list[Pair]:
+        if query.time_frame == HOURLY:
+            queries.append(query)
+        return hours_in(ZONE, 1.0)(query)[1:]
+
+    history = fetch(one_meter(late), 120)
+    assert [days_of(query) for query in queries] == [30, 1, 30, 1, 30, 30]
+    assert history.error is None
+
+
+@pytest.mark.parametrize("error", [ProtocolError("FAILED"), PendingError("PENDING")])
+def test_failure_to_look_for_a_first_point_loses_nothing(error: PortalError) -> None:
+    def once(query: UsageQuery) -> list[Pair]:
+        if days_of(query) == 1:
+            raise error
+        return at_the_end(query)
+
+    history = fetch(one_meter(once), 2)
+    assert (len(readings_of(history)["A"]), history.error) == (47, None)
+
+
 def test_meter_that_exports_in_one_range_exports_in_all() -> None:
     def negative_at_first(query: UsageQuery) -> list[Pair]:
         return hours_in(ZONE, -1.0 if query.start == bounds_of(FIRST, ZONE)[0] else 1.0)(query)

@@ -11,6 +11,7 @@ from exporter.portal.timezone import (
     OffsetEvidence,
     ZoneState,
     ZoneVerdict,
+    begins_late,
     bills_fit,
     evidence_in,
     judge_zone,
@@ -58,6 +59,13 @@ days = st.dates(date(2025, 1, 2), date(2026, 12, 1))
 def shown(zone: str, start: int, end: int, step: int = QUARTER) -> UsageAnswer:
     """Return the complete answer of a portal in this zone for a range of instants."""
     return decode(one_meter([(wall_of(moment, zone), 0.25) for moment in range(start, end, step)]))
+
+
+@pytest.mark.parametrize(("missing", "late"), [(0, False), (1, True), (2, False)])
+def test_range_begins_late_without_its_first_point(missing: int, *, late: bool) -> None:
+    start = midnight(SUMMER, "America/New_York")
+    answer = shown("America/New_York", start + missing * QUARTER, start + DAY)
+    assert begins_late(answer, wall_of(start, "America/New_York")) is late
 
 
 def offset(zone: str, moment: int) -> int:

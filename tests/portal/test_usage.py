@@ -133,6 +133,20 @@ def test_connection_day_is_an_english_date(text: str | None, day: date | None) -
     assert answer(usage([], [], connectDate=text)).connected == day
 
 
+def test_points_at_one_time_are_added_to_the_same_channels() -> None:
+    def of(**pairs: list[tuple[int, float]]) -> UsageAnswer:
+        serieses = [series(number, each) for number, each in pairs.items()]
+        prices = [series(number, [(time, value / 10) for time, value in each]) for number, each in pairs.items()]
+        meters = [meter(number) for number in pairs]
+        return answer(usage(meters, serieses), cost(prices, meters))
+
+    found = of(A=[(QUARTER, 2.0)], B=[(QUARTER, 5.0)])
+    assert not found.add_points_at(0, of(A=[(QUARTER, 1.0)]))
+    assert found.add_points_at(0, of(A=[(0, 1.0), (QUARTER, 9.0)], C=[(0, 7.0)]))
+    assert [each.points for each in found.usage] == [((0, 1.0), (QUARTER, 2.0)), ((QUARTER, 5.0),)]
+    assert [each.points for each in found.cost] == [((0, 0.1), (QUARTER, 0.2)), ((QUARTER, 0.5),)]
+
+
 # -- directions and meters
 
 
