@@ -113,8 +113,8 @@ def decode(data: Json) -> UsageAnswer:
         _count_periods(answer)
         for entry in entries["TIME_OF_USE"]:
             _read_chart(answer, entry)
-    for entry in entries["COST"]:
-        _read_cost(answer, entry)
+    unusable = {meter for entry in entries["COST"] for meter in _read_cost(answer, entry)}
+    answer.cost = [each for each in answer.cost if each.channel.meter not in unusable]
     answer.words = list(dict.fromkeys(answer.words))
     answer.warnings = list(dict.fromkeys(answer.warnings))
     return answer
@@ -234,7 +234,9 @@ def _added(serieses: Iterable[Sequence[WallPoint]]) -> tuple[WallPoint, ...]:
 # -- COST
 
 
-def _read_cost(answer: UsageAnswer, entry: dict[str, Json]) -> None:
+def _read_cost(answer: UsageAnswer, entry: dict[str, Json]) -> set[str]:
+    """Read the costs, and return the meters that have one with unusable points: what is left of it is no sum."""
+    unusable: set[str] = set()
     own = _channels(answer, entry, "COST")
     for series in _series(entry, "COST"):
         named = _join(series, own)
@@ -243,10 +245,16 @@ def _read_cost(answer: UsageAnswer, entry: dict[str, Json]) -> None:
         if channel is None:
             answer.warnings.append("skipped a COST series that belongs to no meter of USAGE")
         elif scale is not None:
-            points = _points(series, "COST")
+            try:
+                points = _points(series, "COST")
+            except ProtocolError as error:
+                answer.warnings.append(f"left out the cost of a meter; {error.what}")
+                unusable.add(channel.meter)
+                continue
             if _is_cost(points, [each.points for each in answer.usage if each.channel.meter == channel.meter]):
                 priced = tuple((wall, None if value is None else value * scale) for wall, value in points)
                 answer.cost.append(ChannelSeries(channel, priced))
+    return unusable
 
 
 def _channel_of_cost(answer: UsageAnswer, series: dict[str, Json], named: Channel | None) -> Channel | None:

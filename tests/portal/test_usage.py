@@ -565,6 +565,17 @@ def of_point(**point: Json) -> Json:
     return electric(usage([], [series(data=[point])]))
 
 
+@pytest.mark.parametrize("value", ["0.13", float("nan"), float("inf"), 1e15, True, {}])
+def test_unusable_cost_costs_only_the_cost_of_its_meter(value: Json) -> None:
+    meters = [meter("A"), meter("B")]
+    bad = series("A", data=[{"x": 0, "y": value}])
+    good = [series(number, [(0, 0.1)]) for number in ("A", "B")]
+    found = answer(usage(meters, [series("A", ONE), series("B", ONE)]), cost([*good, bad], meters))
+    assert [each.points for each in found.usage] == [tuple(ONE)] * 2
+    assert [each.channel.meter for each in found.cost] == ["B"]
+    assert len(found.warnings) == 1
+
+
 @pytest.mark.parametrize(
     "data",
     [
