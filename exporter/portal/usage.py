@@ -380,10 +380,12 @@ def _channel_of_meter(answer: UsageAnswer, meter: str, number: str | None = None
 def _join(series: dict[str, Json], channels: Iterable[Channel]) -> Channel | None:
     """Find the channel of a series.
 
-    A series is joined by seriesId, by meter and channel number, or because the meter has only one channel.
+    A series is joined by seriesId, where several channels have it by channel number too, by meter and channel number,
+    or because the meter has only one channel.
     """
     name, meter, number = (text(series.get(key)) for key in ("name", "meterNumber", "channel"))
     by_id = [channel for channel in channels if name and channel.series_id == name]
+    by_id.sort(key=lambda channel: channel.number != number)
     same_meter = [channel for channel in channels if channel.meter and channel.meter in (meter, name)]
     by_number = [channel for channel in same_meter if number and channel.number == number]
     is_only = len(same_meter) == 1 and not (number and same_meter[0].number)

@@ -225,6 +225,13 @@ def test_described_channel_without_a_series_does_not_displace_a_label() -> None:
     assert flows(meters, series("M - Consumption", PAIRS, meterNumber="M", channel=2)) == [USED]
 
 
+def test_channels_with_one_label_are_told_apart_by_number() -> None:
+    label = "M - Consumption"
+    meters = [meter("M", label, flow=word, channel=number) for number, word in ((1, "FORWARD"), (2, "UP"))]
+    serieses = (series(label, PAIRS, meterNumber="M", channel=number) for number in (1, 2))
+    assert flows(meters, *serieses) == [USED, IGNORED]
+
+
 def test_directions_of_labels_are_never_added() -> None:
     meters = [meter("M", f"{number} - Consumption", flow=word, channel=number) for number, word in ((2, "A"), (1, "B"))]
     serieses = (series(f"{number} - Consumption", PAIRS, meterNumber="M", channel=number) for number in (2, 1))
