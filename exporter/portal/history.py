@@ -3,7 +3,7 @@
 See docs/portal.md, "Ranges".
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -23,6 +23,7 @@ _FAILED_DAYS = 3  # single days that fail before the rest is given up
 _PENDING_RANGES = 2  # ranges in a row that stay pending before the rest is given up
 _VAIN_LOOKS = 2  # in a row for the first point of a range in the day before it, before no other is tried
 _MOST_METERS = 200  # of a location; more would fill memory and databases, and no member has as many
+_MOST_NAMED = 10  # meters in a message
 _MOST_PERIODS = 50  # of a meter
 _MOST_READINGS = 1_000_000  # of a location at once: 200 meters with 15-minute intervals for 35 days have fewer
 
@@ -149,6 +150,8 @@ class LocationHistory:
         history.meters = list(map(self._with_parents, together.meters))
         is_empty = not any(meter.readings for meter in history.meters)
         history.dropped = is_empty and any(answer.dropped for answer in (*hourly, *daily))
+        if history.error is None and not is_empty:
+            history.warnings += self._unknown_submeters({*known.steps, *(each.info.number for each in history.meters)})
         circle = circular_submeters(each.info for each in history.meters)
         if circle:
             history.warnings.append(f"ignored sub-meters that contain themselves: {', '.join(circle)}")
@@ -185,6 +188,17 @@ class LocationHistory:
         if parent is None:
             return meter
         return replace(meter, info=replace(meter.info, parents=tuple(dict.fromkeys((*meter.info.parents, parent)))))
+
+    def _unknown_submeters(self, numbers: set[str]) -> Iterator[str]:
+        """Yield a warning if the configuration names sub-meters or parents that the location does not have."""
+        unknown = sorted({*self._submeters, *self._submeters.values()} - numbers)
+        if unknown:
+            seen = sorted(numbers)
+            others = f" and {len(seen) - _MOST_NAMED} more" if len(seen) > _MOST_NAMED else ""
+            yield (
+                f"submeters in the configuration names {', '.join(unknown)}, but the meters of this location are"
+                f" {', '.join(seen[:_MOST_NAMED])}{others}"
+            )
 
     def _gather(
         self, time_frame: str, start: int, end: int, known: KnownMeters, answers: list[RangeReadings]

@@ -532,6 +532,16 @@ def test_configured_parent_follows_those_of_the_portal() -> None:
     assert parents == {"A": (), "B": ("P", "A")}
 
 
+@pytest.mark.parametrize(
+    ("submeters", "unknown"), [({}, ""), ({"B": "A"}, ""), ({"B": "a"}, "a"), ({"C": "A", "B": "P"}, "C, P")]
+)
+def test_configured_submeters_that_do_not_exist_have_a_warning(submeters: dict[str, str], unknown: str) -> None:
+    location = LocationHistory(Portal(["A", "B"]), "55001", "4411", WallClock(ZoneInfo(ZONE)), submeters=submeters)
+    told = f"submeters in the configuration names {unknown}, but the meters of this location are A, B"
+    assert fetch(location, 65).warnings == ([told] if unknown else [])
+    assert fetch(location, known=KnownMeters(dict.fromkeys(("C", "P", "a"), HOUR))).warnings == []
+
+
 def test_circle_of_submeters_has_one_warning() -> None:
     assert fetch(nested({"B": ["A"]}), 65).warnings == []
     assert fetch(nested({"A": ["B"], "B": ["A"]}), 65).warnings == ["ignored sub-meters that contain themselves: A, B"]
