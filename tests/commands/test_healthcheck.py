@@ -77,7 +77,9 @@ def test_it_works_with_tls_and_passwords(starter: Starter) -> None:
 
 def test_only_what_it_needs_is_imported(starter: Starter) -> None:
     with exporter() as server:
-        program = check(starter, server, PYTHONPROFILEIMPORTTIME="1")
+        host, port = server.address
+        address = f"--web.listen-address={host}:{port}"
+        program = starter.run("healthcheck", address, PYTHONPROFILEIMPORTTIME="1")
     assert program.wait() == 0
     imported = {line.rpartition("|")[2].strip() for line in program.stderr.splitlines()}
     assert "exporter.config" in imported
