@@ -52,7 +52,7 @@ def test_other_users_give_nothing_away(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_root_leaves_the_whole_state_to_the_owner_of_its_directory(tmp_path: Path) -> None:
+def test_root_leaves_the_whole_state_to_the_service(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     folder.mkdir()
     os.chown(folder, *SERVICE)
