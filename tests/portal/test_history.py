@@ -315,7 +315,7 @@ def test_server_error_of_hourly_leaves_daily_data(known: dict[str, int]) -> None
     assert (history.error, history.doubt, len(history.warnings)) == (None, error, 1)
 
 
-def test_server_error_of_hourly_stays_an_error_if_finer_data_is_known() -> None:
+def test_server_error_is_an_error_if_finer_data_is_known() -> None:
     error = TransportError.of_answer("status 500")
     history = fetch(Portal(["A"], refuses=hourly_fails(error)), known=KnownMeters({"A": HOUR, "B": DAY_STEP}))
     assert (history.error, history.doubt) == (error, None)

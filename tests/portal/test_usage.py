@@ -220,7 +220,7 @@ def test_channel_without_a_series_does_not_displace_one_that_has() -> None:
     assert flows(meters, series("B", PAIRS, meterNumber="M", channel=2)) == [USED]
 
 
-def test_described_channel_without_a_series_does_not_displace_a_label() -> None:
+def test_channel_without_a_series_does_not_displace_a_label() -> None:
     meters = [meter("M", "A", flow="FORWARD", channel=1), meter("M", "M - Consumption", flow="UP", channel=2)]
     assert flows(meters, series("M - Consumption", PAIRS, meterNumber="M", channel=2)) == [USED]
 
