@@ -191,7 +191,7 @@ def _snapshot(answer: Json) -> str:
 
 class _Line(msgspec.Struct):
     metric: dict[str, str]
-    values: list[float | str | None]
+    values: list[float]
     timestamps: list[int]
 
 
@@ -201,14 +201,15 @@ _LINE = msgspec.json.Decoder(_Line)
 def _series(start_ms: int, end_ms: int, line: bytes) -> StoredSeries:
     try:
         read = _LINE.decode(line)
-    except msgspec.DecodeError:  # JSON has no NaN
-        read = _Line(**json.loads(line))
-    # A stale marker is null, or NaN at the beginning of a line.
-    values = [math.nan if value is None else float(value) for value in read.values]
-    if len(values) != len(read.timestamps):
+    except msgspec.DecodeError:
+        # A stale marker is null, or NaN at the beginning of a line, which is not JSON.
+        found = json.loads(line)
+        found["values"] = [math.nan if value is None else float(value) for value in found["values"]]
+        read = _Line(**found)
+    if len(read.values) != len(read.timestamps):
         raise ValueError
     first, last = bisect_left(read.timestamps, start_ms), bisect_right(read.timestamps, end_ms)
-    return StoredSeries(read.metric, read.timestamps[first:last], values[first:last])
+    return StoredSeries(read.metric, read.timestamps[first:last], read.values[first:last])
 
 
 def _unquoted(value: str) -> str:

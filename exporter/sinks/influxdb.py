@@ -3,7 +3,7 @@
 See docs/samples.md, "InfluxDB layouts".
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from itertools import chain
@@ -104,11 +104,11 @@ class InfluxDBSink(Sink):
             left = self._todo(wanted, stored)
             if left and self.is_verified:
                 raise self._not_kept(wanted, stored, left)
-        return Written(chunk.key, chunk.start, chunk.end, count(todo), len(corrected), gone, digest(stored))
+        return Written(chunk.key, chunk.start, chunk.end, count(todo), len(corrected), gone, digest(stored, _packed))
 
     def still_holds(self, written: Written) -> bool:
         """Check whether the chunk is still stored unchanged."""
-        return digest(self._stored(written)) == written.digest
+        return digest(self._stored(written), _packed) == written.digest
 
     def finish(self) -> None:
         """Reset the result cache of VictoriaMetrics: docs/samples.md, "Cached answers"."""
@@ -219,3 +219,7 @@ def _different(point: FieldValues, old: FieldValues, same: Callable[[float, floa
         None if new is None or (before is not None and same(new, before)) else new
         for new, before in zip(point, old, strict=True)
     )
+
+
+def _packed(points: Mapping[int, FieldValues]) -> bytes:
+    return repr(sorted(points.items())).encode()

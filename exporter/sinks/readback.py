@@ -16,7 +16,9 @@ _LOST_AFTER = 0.5  # seconds to keep looking for samples older than the retentio
 _LOOK = 0.5  # seconds between two reads
 
 _Stored = TypeVar("_Stored")
-_Samples = Mapping[tuple[tuple[str, str], ...], Mapping[int, object]]
+_Series = TypeVar("_Series", bound=Mapping[int, object])
+_Labels = tuple[tuple[str, str], ...]
+_Samples = Mapping[_Labels, Mapping[int, object]]
 """By labels or tags, and by second."""
 
 
@@ -30,12 +32,14 @@ def missing(wanted: _Samples, stored: _Samples) -> list[int]:
     return [second for series, samples in wanted.items() for second in samples.keys() - stored.get(series, {}).keys()]
 
 
-def digest(stored: _Samples) -> bytes:
-    """Return a digest that changes with anything that is stored."""
+def digest(stored: Mapping[_Labels, _Series], packed: Callable[[_Series], bytes]) -> bytes:
+    """Return a digest that changes with anything that is stored. packed: the samples of a series as bytes."""
     found = blake2b(digest_size=16)
     for series, samples in sorted(stored.items()):
         if samples:
-            found.update(repr((series, sorted(samples.items()))).encode())
+            content = packed(samples)
+            found.update(repr((series, len(content))).encode())
+            found.update(content)
     return found.digest()
 
 

@@ -4,6 +4,7 @@ See docs/samples.md, "Proof".
 """
 
 import math
+from array import array
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -74,6 +75,10 @@ class Column(Mapping[int, Sample]):
 
     def __hash__(self) -> int:
         return hash(tuple(self.stamps))
+
+    def packed(self) -> bytes:
+        """Return all samples as bytes, the same for the same samples."""
+        return array("q", self.stamps).tobytes() + array("d", self.numbers).tobytes()
 
 
 Contents = Mapping[Labels, Column]
@@ -157,11 +162,11 @@ class VictoriaMetricsSink(Sink):
             todo = _todo(wanted, stored)
         if todo:
             raise self._not_kept(wanted, stored, todo)
-        return Written(chunk.key, chunk.start, chunk.end, sent, len(corrected), gone, digest(stored))
+        return Written(chunk.key, chunk.start, chunk.end, sent, len(corrected), gone, digest(stored, Column.packed))
 
     def still_holds(self, written: Written) -> bool:
         """Check whether the chunk is still stored unchanged."""
-        return digest(self._stored(written)) == written.digest
+        return digest(self._stored(written), Column.packed) == written.digest
 
     def make_snapshot(self) -> str:
         """Make a snapshot of a single node with enough free disk space."""
