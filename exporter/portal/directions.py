@@ -187,8 +187,8 @@ def total(several: Iterable[Values]) -> dict[int, float]:
     for values in several:
         if values not in different:
             different.append(values)
-    added: dict[int, float] = {}
-    for values in different:
+    added = {instant: value for instant, value in different[0].items() if value is not None} if different else {}
+    for values in different[1:]:
         for instant, value in values.items():
             if value is not None:
                 added[instant] = added.get(instant, 0.0) + value

@@ -106,7 +106,8 @@ class _Meter:
         def quantity(values: Mapping[int, float]) -> Quantity:
             if not values:
                 return missing_quantity(len(starts))
-            return readings_column(map(_amount, map(values.get, starts)))
+            found = map(values.get, starts)
+            return readings_column([None if value is None else amount(value) for value in found])
 
         known = ((period, sorted(values)) for period, values in sorted(self.periods.items()))
         return Intervals(
@@ -123,10 +124,6 @@ class _Meter:
                 if times
             ),
         )
-
-
-def _amount(value: float | None) -> float | None:
-    return None if value is None else amount(value)
 
 
 def _read(answer: UsageAnswer, clock: WallClock, found: Sequence[tuple[_Meter, Intervals, int]]) -> RangeReadings:

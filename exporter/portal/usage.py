@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from operator import itemgetter
 
 from ..errors import ProtocolError
 from .directions import DOUBTFUL, FLOWS, USAGE, Channel, Flow, flow_of, last_word, settled
@@ -21,6 +22,7 @@ _CENTS = ("CENT", "CENTS", "USC")
 _QUANTITIES = frozenset(("WH", "KWH", "MWH", "KVAH", "KVARH", "BTU", "MMBTU", "THERM", "THERMS"))
 _QUANTITIES |= {"W", "KW", "MW", "KVA", "KVAR", "GAL", "GALLON", "GALLONS", "KGAL", "FT3", "CF", "CCF", "MCF", "M3"}
 """Units of energy, power and volume."""
+_value = itemgetter(1)
 _MOST_ENTRIES = 10  # a portal has four types
 _MOST_SERIES = 2000  # of an entry; each is compared with each channel
 
@@ -290,10 +292,10 @@ def _scale_of_cost(answer: UsageAnswer, own: str, named: Channel | None, of_entr
 
 def _is_cost(points: Sequence[WallPoint], usages: Sequence[Sequence[WallPoint]]) -> bool:
     """Check that a COST series is neither all zeros, in spite of energy, nor the energy itself."""
-    if not any(value for points_of_usage in usages for _, value in points_of_usage):
+    if not any(any(map(_value, each)) for each in usages):
         return True
     priced = {point for point in points if point[1] is not None}
-    return any(value for _, value in priced) and not any(priced <= {*each} for each in usages)
+    return any(map(_value, priced)) and not any(priced <= {*each} for each in usages)
 
 
 def _unit(value: Json) -> str:
