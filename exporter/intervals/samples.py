@@ -4,6 +4,7 @@ The rules are in docs/samples.md, "Timestamps and versions".
 """
 
 import math
+from collections.abc import Iterable
 
 _LARGEST_VERSION = 999
 # Shared objects: tens of thousands of intervals would otherwise hold copies of their own.
@@ -45,3 +46,8 @@ def newer_version(fresh: int, replaced: int) -> int:
 def timestamp_ms(end: int, k: int) -> int:
     """Return the timestamp of a sample in ms, in the last second of its interval."""
     return end * 1000 - 1000 + k
+
+
+def timestamps_ms(ends: Iterable[int], versions: Iterable[int]) -> list[int]:
+    """Return the timestamps of many samples."""
+    return [end * 1000 - 1000 + k for end, k in zip(ends, versions, strict=True)]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..intervals.columns import Intervals
 from ..intervals.model import LocationKey, Meter
-from ..intervals.samples import timestamp_ms, watts
+from ..intervals.samples import timestamps_ms, watts
 
 _STAMPED = {
     "intervals": "of one interval, timestamped in its last second; served from memory.",
@@ -52,14 +52,14 @@ def _values(name: str, what: str, quantity: str, *, of: str = "intervals", in_wa
         intervals: Intervals = getattr(meter, of)
         values, versions = getattr(intervals, quantity)
         found: Iterable[float] = map(watts, values, intervals.lengths) if in_watts else values
-        return _present("", map(timestamp_ms, intervals.ends(), versions), found)
+        return _present("", timestamps_ms(intervals.ends(), versions), found)
 
     return TimestampedFamily(Family(name, f"{what} {_STAMPED[of]}"), samples)
 
 
-def _present(period: str, stamps: Iterable[int], values: Iterable[float]) -> dict[str, Samples]:
+def _present(period: str, stamps: list[int], values: Iterable[float]) -> dict[str, Samples]:
     """Return samples without missing values, nothing if there are none."""
-    samples = Samples(list(stamps), list(values))
+    samples = Samples(stamps, list(values))
     missing = list(map(math.isnan, samples.values))
     if any(missing):
         known = [not each for each in missing]
@@ -71,7 +71,7 @@ def _periods(meter: Meter) -> dict[str, Samples]:
     end_of = dict(zip(meter.intervals.starts, meter.intervals.ends(), strict=True))
     found: dict[str, Samples] = {}
     for period, starts, values, versions in meter.intervals.periods:
-        found |= _present(period, map(timestamp_ms, map(end_of.__getitem__, starts), versions), values)
+        found |= _present(period, timestamps_ms(map(end_of.__getitem__, starts), versions), values)
     return found
 
 

@@ -203,11 +203,10 @@ def _with_export(usage: dict[int, float] | None, export: dict[int, float], net: 
             for instant, value in net.items()
             if instant in energy.export
         }
-    for instant, value in (usage or {}).items():
-        if value < 0:
-            energy.warnings.append("negative usage was dropped, because the meter also has an export channel")
-        else:
-            energy.usage[instant] = value
+    if usage and min(usage.values()) < 0:
+        energy.warnings.append("negative usage was dropped, because the meter also has an export channel")
+        usage = {instant: value for instant, value in usage.items() if value >= 0}
+    energy.usage = usage or {}
     return energy
 
 

@@ -294,8 +294,12 @@ def _is_cost(points: Sequence[WallPoint], usages: Sequence[Sequence[WallPoint]])
     """Check that a COST series is neither all zeros, in spite of energy, nor the energy itself."""
     if not any(any(map(_value, each)) for each in usages):
         return True
-    priced = {point for point in points if point[1] is not None}
-    return any(map(_value, priced)) and not any(priced <= {*each} for each in usages)
+    first = next((point for point in points if point[1]), None)
+    if first is None:
+        return False
+    alike = [each for each in usages if first in each]  # most differ at once
+    priced = {point for point in points if alike and point[1] is not None}
+    return not any(priced <= {*each} for each in alike)
 
 
 def _unit(value: Json) -> str:
