@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from itertools import chain, filterfalse
 
 from ..intervals.columns import Intervals, Quantity, joined
 from ..intervals.model import Location, Meter
@@ -64,7 +65,7 @@ def totals_of(chunk: Chunk) -> Totals:
     every = [meter.intervals for meter in chunk.meters if meter.info.number not in submeters]
 
     def total(columns: Iterable[Quantity]) -> float:
-        return math.fsum(value for column in columns for value in column.values if not math.isnan(value))
+        return math.fsum(filterfalse(math.isnan, chain.from_iterable(column.values for column in columns)))
 
     return Totals(
         sum(len(meter.intervals) for meter in chunk.meters),
@@ -79,7 +80,7 @@ def coverage_of(chunk: Chunk) -> Coverage:
     spans = {
         meter.info.number: (counted[0].start, counted[-1].end)
         for meter in chunk.meters
-        if (counted := [interval for interval in meter.intervals if interval.has_energy])
+        if (counted := meter.intervals.with_energy())
     }
     one_way = tuple(meter.info.number for meter in chunk.meters if meter.info.signed and not meter.info.exports)
     return Coverage(spans, one_way)
@@ -87,4 +88,4 @@ def coverage_of(chunk: Chunk) -> Coverage:
 
 def full_days_of(chunk: Chunk) -> Mapping[str, Collection[int]]:
     """Return the starts of the full local days of each meter."""
-    return {meter.info.number: {day.start for day in meter.days if day.has_energy} for meter in chunk.meters}
+    return {meter.info.number: set(meter.days.with_energy().starts) for meter in chunk.meters}

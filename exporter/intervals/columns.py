@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
-from operator import add
+from operator import add, and_, not_
 from typing import NamedTuple, TypeAlias, TypeVar, overload
 
 from .interval import Interval, Reading
@@ -217,6 +217,11 @@ class Intervals(Sequence[Interval]):
     def quantities(self) -> tuple[Quantity, Quantity, Quantity]:
         """Return usage, export and cost."""
         return self.usage, self.export, self.cost
+
+    def with_energy(self) -> "Intervals":
+        """Return the intervals with a value for usage or export, even if it is 0."""
+        neither = map(and_, self.usage.is_missing(), self.export.is_missing())
+        return self.select(list(map(not_, neither)))
 
     def at(self, start: int) -> Interval:
         """Return the interval that begins at an instant. Raises IndexError."""
