@@ -75,7 +75,7 @@ def _overlap(known: Intervals, start: int, end: int) -> tuple[int, int]:
 
 
 def _fresh(readings: Intervals, now: float) -> Intervals:
-    """Return readings of which nothing was known as intervals."""
+    """Return new readings as intervals."""
     if not readings:
         return readings
     periods = _without_zeros(readings.periods)

@@ -74,7 +74,7 @@ class History:
     doubt: a server error of the HOURLY requests that may be temporary, although DAILY data is used instead.
     evidence: what the answers reveal about the portal's zone. connected: the start of the day on which the location was
     connected, if the portal provides it. has_hourly: whether the portal says it has data finer than daily. dropped:
-    whether points came of which none could be used. words: the words for directions that are not known for certain.
+    whether there were points but none could be used. words: the words for directions that are not known for certain.
     """
 
     meters: list[MeterReadings] = field(default_factory=list)

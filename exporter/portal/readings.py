@@ -42,7 +42,7 @@ class RangeReadings:
 
     has_hourly: whether the portal says it has data finer than daily; None if it does not say. evidence: what the
     answer shows of the portal's zone. connected: the start of the day on which the location was connected.
-    dropped: whether points came of which none could be used. words: the words for directions that are not known for
+    dropped: whether there were points but none could be used. words: the words for directions that are not known for
     certain.
     """
 
