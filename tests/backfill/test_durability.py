@@ -9,15 +9,16 @@ import pytest
 from exporter.backfill.durability import Durability, destination_of
 from exporter.backfill.journal import Journal
 from exporter.errors import DatabaseError
-from exporter.sinks.base import Chunk, Sink, Written
+from exporter.sinks.base import Sink
 from exporter.storage.state import StateFile
 
 from ..support.clocks import ManualClock
+from ..support.sinks import IdleSink
 
 FAILS = DatabaseError("no hard links")
 
 
-class SnapshotSink(Sink):
+class SnapshotSink(IdleSink):
     """Makes snapshots; each list of errors says how the next calls end."""
 
     name = "fake"
@@ -45,18 +46,6 @@ class SnapshotSink(Sink):
         if self.delete_errors:
             raise self.delete_errors.pop(0)
         self.snapshots.remove(name)
-
-    def open(self, oldest: int) -> list[str]:
-        return []
-
-    def write(self, chunk: Chunk) -> Written:
-        raise NotImplementedError
-
-    def finish(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture

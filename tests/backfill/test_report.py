@@ -10,32 +10,21 @@ from exporter.backfill.journal import CompletedChunk, Coverage, Totals
 from exporter.backfill.progress import Bar, progress_for
 from exporter.backfill.report import plan_lines, summary_lines
 from exporter.backfill.result import BackfillResult
-from exporter.sinks.base import Chunk, Sink, Written
+from exporter.sinks.base import Sink
 
 from ..support.jobs import BARN, HOUSE, job
+from ..support.sinks import IdleSink
 from ..support.worlds import instant
 
 WINTER = job("2024-01-01", "2024-03-31", name="Farm house")
 DENVER = job("2024-11-03", "2024-11-03", BARN, zone="America/Denver")
 
 
-class Nowhere(Sink):
+class Nowhere(IdleSink):
     """A sink that writes nothing; a file can neither resume nor be verified."""
 
     def __init__(self, name: str = "vm", *, resumes: bool = True, is_verified: bool = True) -> None:
         self.name, self.resumes, self.is_verified = name, resumes, is_verified
-
-    def open(self, oldest: int) -> list[str]:
-        return []
-
-    def write(self, chunk: Chunk) -> Written:
-        raise NotImplementedError
-
-    def finish(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 SINK = Nowhere()
