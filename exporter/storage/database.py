@@ -12,7 +12,7 @@ import stat
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from heapq import merge
 from itertools import chain, groupby
@@ -23,7 +23,6 @@ from zlib import crc32
 
 from ..intervals.model import LocationKey
 from .entries import Changes, EntryKey
-from .lock_files import LockFiles
 from .old_format import OLD_TABLES, converted
 from .owners import create
 
@@ -66,7 +65,6 @@ class Database:
         self._loads = 0
         self._seen: tuple[int, int] | None = None
         self._pending: Changes = {}
-        self._lock_files = LockFiles()
         self.problem = ""
         self._flush()
         self._seen = self._version()
@@ -83,10 +81,6 @@ class Database:
                 self._flush()
             self._disconnect()
             self._path = None
-
-    def exclusive(self, name: str) -> AbstractContextManager[None]:
-        """Hold a lock that all processes with this state share."""
-        return self._lock_files.hold(name, self._path and self._path.parent)
 
     def changed_elsewhere(self) -> bool:
         """Return whether the file holds other entries than before, except for own writes.

@@ -62,7 +62,7 @@ def test_root_leaves_the_whole_state_to_the_service(tmp_path: Path) -> None:
     state = StateFile(folder)
     for at in (1.0, 2.0):
         state.sign_ins.add(SentSignIn("account", "secret", at, Reason.CREDENTIALS))
-    with state.sign_ins.turn("account"), state.exclusive("backfill"):
+    with state.sign_ins.turn("account"):
         pass
     state.close()
 
