@@ -106,8 +106,8 @@ def _incomplete_days(
     """
     assert meter.latest is not None
     newest = wall.day(meter.latest.start).start
-    full = {day.start for day in meter.days if day.has_energy}
-    known = {wall.day(each.start).start for each in meter.intervals if each.has_energy}
+    full = set(meter.days.with_energy().starts)
+    known = {wall.day(start).start for start in meter.intervals.with_energy().starts}
     known |= {start for start, figure in figures.items() if figure.usage or figure.export}
     first = min(known)
     begins = first if first > past[0] or first == connected else None

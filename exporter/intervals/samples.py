@@ -45,7 +45,7 @@ def newer_version(fresh: int, replaced: int) -> int:
 
 def timestamp_ms(end: int, k: int) -> int:
     """Return the timestamp of a sample in ms, in the last second of its interval."""
-    return end * 1000 - 1000 + k
+    return timestamps_ms((end,), (k,))[0]
 
 
 def timestamps_ms(ends: Iterable[int], versions: Iterable[int]) -> list[int]:
