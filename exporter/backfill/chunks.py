@@ -31,8 +31,8 @@ def build_chunk(
         replace(each, info=replace(each.info, exports=True)) if each.info.number in exporting else each
         for each in fetched.history.meters
     ]
+    name = location_name(job.name, store.snapshot.locations.get(job.key))
     if fetched.end > keep_from:
-        name = location_name(job.name, store.snapshot.locations.get(job.key))
         location = Location(job.key, name, str(job.wall.zone))
         store.merge(location, given_meters, job.wall, now=now, keep_from=keep_from, complete=False)
     known = store.snapshot.locations.get(job.key)
@@ -51,7 +51,7 @@ def build_chunk(
         info = replace(each.info, exports=meter.info.exports)
         days = _inside(newer.days, first, fetched.end)
         meters.append(Meter(info, joined((meter.intervals, intervals)), joined((meter.days, days))))
-    return Chunk(job.key, job.wall.zone, fetched.start, fetched.end, tuple(meters), fetched.series)
+    return Chunk(job.key, job.wall.zone, fetched.start, fetched.end, tuple(meters), fetched.series, name)
 
 
 def _inside(intervals: Intervals, start: int, end: int) -> Intervals:

@@ -10,9 +10,9 @@ from ..databases.victoriametrics import VictoriaMetrics
 from ..databases.vm_flags import DAY
 from ..errors import DatabaseError
 from ..formatting import counted, local_time
-from ..intervals.model import LocationKey, Meter
+from ..intervals.model import Location, LocationKey, Meter
 from ..metrics.exposition import escaped
-from ..metrics.families import TIMESTAMPED
+from ..metrics.families import METER_VALUES, values_of
 from .findings import Finding, failed, ok, skipped, warning
 from .stored_series import SeriesKey, StoredData, collect_stored, mistakes, series_of
 from .vm_settings import deduplication, page_size, retention
@@ -20,7 +20,7 @@ from .vm_settings import deduplication, page_size, retention
 STEP = "victoriametrics"
 
 _LAST_DECIMAL = 5e-7  # of kWh and USD: docs/samples.md, "Intervals and days"
-_FAMILIES = "|".join(each.family.name for each in TIMESTAMPED)
+_FAMILIES = "|".join(each.family.name for each in METER_VALUES)
 _LONGEST_HISTORY = "20y"
 _UTC = ZoneInfo("UTC")
 
@@ -48,17 +48,14 @@ class PortalValues:
         cls, key: LocationKey, meters: Iterable[Meter], since: int, until: int, midnights: Iterable[int]
     ) -> "PortalValues":
         """Build it from meters with their intervals and days, as /metrics is built."""
-        steps: dict[str, int] = {}
+        location = Location(key, meters=tuple(meters))
+        steps = {meter.info.number: meter.info.step for meter in location.meters}
         values: dict[SeriesKey, dict[int, float]] = defaultdict(dict)
-        for meter in meters:
-            steps[meter.info.number] = meter.info.step
-            for each in TIMESTAMPED:
-                labels = {"__name__": each.family.name, **asdict(key), "meter": meter.info.number}
-                for period, samples in each.samples(meter).items():
-                    own = values[series_of({**labels, "period": period})]
-                    for stamp, value in zip(*samples, strict=True):
-                        if since < (end := ceil(stamp / 1000)) <= until:
-                            own[end] = value
+        for family, labels, samples in values_of(location):
+            own = values[series_of({"__name__": family.name, **labels})]
+            for stamp, value in zip(*samples, strict=True):
+                if since < (end := ceil(stamp / 1000)) <= until:
+                    own[end] = value
         return cls(key, since, until, steps, values, frozenset(midnights))
 
     @property

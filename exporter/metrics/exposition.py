@@ -4,10 +4,9 @@ The client library takes twenty times as long as joining strings (docs/samples.m
 hundreds of thousands of samples. The tests read the text back with the library's parsers.
 """
 
-from collections.abc import Mapping
 from enum import Enum
 
-from .families import Family, Samples
+from .families import Family, Series
 
 
 class Format(Enum):
@@ -22,9 +21,10 @@ def header(family: Family) -> str:
     return f"# HELP {family.name} {family.help}\n# TYPE {family.name} {family.kind}\n"
 
 
-def sample_lines(family: Family, labels: Mapping[str, str], samples: Samples, form: Format) -> list[str]:
-    """Return the lines of the series with these labels."""
-    written_labels = ",".join(f'{name}="{escaped(labels[name])}"' for name in family.labels)
+def sample_lines(series: Series, form: Format) -> list[str]:
+    """Return the lines of a series."""
+    family, labels, samples = series
+    written_labels = ",".join(f'{name}="{escaped(value)}"' for name, value in labels.items())
     start = f"{family.name}{{{written_labels}}}"
     stamps = samples.stamps if form is Format.TEXT else map(_as_seconds, samples.stamps)
     return [f"{start} {value!r} {stamp}\n" for stamp, value in zip(stamps, samples.values, strict=True)]

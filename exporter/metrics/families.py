@@ -1,13 +1,15 @@
 """All metric families, for the page, the collectors, the README and the tests."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple
 from itertools import compress
 from typing import NamedTuple
 
 from ..intervals.columns import Intervals
-from ..intervals.model import LocationKey, Meter
+from ..intervals.model import Location, LocationKey, Meter
 from ..intervals.samples import timestamps_ms, watts
+from ..intervals.submeters import submeters_of
 
 _STAMPED = {
     "intervals": "of one interval, timestamped in its last second; served from memory.",
@@ -35,17 +37,48 @@ class Family(NamedTuple):
     kind: str = "gauge"
 
 
-class TimestampedFamily(NamedTuple):
-    """A family with timestamps.
+class Series(NamedTuple):
+    """One series of a family with timestamps; `labels` in output order."""
 
-    samples: Returns the series of a meter that have samples, by the label `period`, which is empty in most families.
+    family: Family
+    labels: dict[str, str]
+    samples: Samples
+
+
+class MeterFamily(NamedTuple):
+    """A family with timestamps of the values of one meter.
+
+    samples: Returns the series of a meter that have samples, by the label after `meter`; by "" if there is none.
     """
 
     family: Family
     samples: Callable[[Meter], dict[str, Samples]]
 
+    def series(self, key: LocationKey, meter: Meter) -> Iterator[Series]:
+        """Yield the series of a meter of this location that have samples."""
+        for own, samples in self.samples(meter).items():
+            values = (*astuple(key), meter.info.number, own)
+            yield Series(self.family, dict(zip(self.family.labels, values, strict=False)), samples)
 
-def _values(name: str, what: str, quantity: str, *, of: str = "intervals", in_watts: bool = False) -> TimestampedFamily:
+
+class LocationFamily(NamedTuple):
+    """A family with timestamps that describes a location and its meters.
+
+    samples: Returns the series of a location that have samples, by the values of the labels after `location`.
+    """
+
+    family: Family
+    samples: Callable[[Location], dict[tuple[str, ...], Samples]]
+
+    def series(self, location: Location) -> Iterator[Series]:
+        """Yield the series of a location that have samples."""
+        for own, samples in self.samples(location).items():
+            yield Series(
+                self.family, dict(zip(self.family.labels, (*astuple(location.key), *own), strict=True)), samples
+            )
+
+
+def _values(name: str, what: str, quantity: str, *, of: str = "intervals", in_watts: bool = False) -> MeterFamily:
     """Define a family of one value per interval or day, by the names of the fields."""
 
     def samples(meter: Meter) -> dict[str, Samples]:
@@ -54,7 +87,7 @@ def _values(name: str, what: str, quantity: str, *, of: str = "intervals", in_wa
         found: Iterable[float] = map(watts, values, intervals.lengths) if in_watts else values
         return _present("", timestamps_ms(intervals.ends(), versions), found)
 
-    return TimestampedFamily(Family(name, f"{what} {_STAMPED[of]}"), samples)
+    return MeterFamily(Family(name, f"{what} {_STAMPED[of]}"), samples)
 
 
 def _present(period: str, stamps: list[int], values: Iterable[float]) -> dict[str, Samples]:
@@ -75,17 +108,48 @@ def _periods(meter: Meter) -> dict[str, Samples]:
     return found
 
 
+def _day_stamps(meter: Meter) -> dict[int, int]:
+    """Return the timestamp of each full day of a meter by its end, with the version of its energy."""
+    days = meter.days.with_energy()
+    known = zip(days.ends(), days.usage.values, days.usage.versions, days.export.versions, strict=True)
+    versions = {end: exported if math.isnan(kwh) else used for end, kwh, used, exported in known}
+    return dict(zip(versions, timestamps_ms(versions, versions.values()), strict=True))
+
+
+def _ones(stamps: Iterable[int]) -> Samples:
+    oldest_first = sorted(stamps)
+    return Samples(oldest_first, [1.0] * len(oldest_first))
+
+
+def _location_days(location: Location) -> dict[tuple[str, ...], Samples]:
+    first: dict[int, int] = {}
+    for meter in location.meters:
+        for end, stamp in _day_stamps(meter).items():
+            first[end] = min(stamp, first.get(end, stamp))
+    return {(location.name,): _ones(first.values())} if first else {}
+
+
+def _meter_days(location: Location) -> dict[tuple[str, ...], Samples]:
+    submeters = submeters_of(location.meters)
+    return {
+        (meter.info.number, submeters.get(meter.info.number, ""), _ELECTRIC): _ones(stamps.values())
+        for meter in location.meters
+        if (stamps := _day_stamps(meter))
+    }
+
+
+_ELECTRIC = "electric"
 _USED = "Energy used from the grid (kWh)"
 _EXPORTED = "Energy exported to the grid (kWh)"
 _POWER = "Average power used from the grid (W)"
 _COST = "Cost (USD)"
 
-TIMESTAMPED = (
+METER_VALUES = (
     _values("smarthub_interval_usage_kwh", _USED, "usage"),
     _values("smarthub_interval_usage_watts", _POWER, "usage", in_watts=True),
     _values("smarthub_interval_export_kwh", _EXPORTED, "export"),
     _values("smarthub_interval_cost_usd", _COST, "cost"),
-    TimestampedFamily(
+    MeterFamily(
         Family(
             "smarthub_interval_tou_usage_kwh",
             f"{_USED} by rate period, {_STAMPED['intervals']}",
@@ -97,6 +161,45 @@ TIMESTAMPED = (
     _values("smarthub_day_export_kwh", _EXPORTED, "export", of="days"),
     _values("smarthub_day_cost_usd", _COST, "cost", of="days"),
 )
+"""Energy, power and cost of meters."""
+
+LOCATION_INFOS = (
+    LocationFamily(
+        Family(
+            "smarthub_day_location_info",
+            "1, labeled with the name of a location; one sample per full local day, timestamped in its last second.",
+            (*LOCATION_LABELS, "name"),
+        ),
+        _location_days,
+    ),
+    LocationFamily(
+        Family(
+            "smarthub_day_meter_info",
+            "1, labeled with the meter that contains this one; one sample per full local day, timestamped in its last"
+            " second.",
+            (*DATA_LABELS, "submeter_of", "industry"),
+        ),
+        _meter_days,
+    ),
+)
+"""Names and relations of past days: a sample of 1 for each full local day."""
+
+TIMESTAMPED: tuple[MeterFamily | LocationFamily, ...] = (*METER_VALUES, *LOCATION_INFOS)
+
+
+def values_of(location: Location) -> Iterator[Series]:
+    """Yield every series of a location that carries values, in output order."""
+    for each in METER_VALUES:
+        for meter in location.meters:
+            yield from each.series(location.key, meter)
+
+
+def series_of(location: Location) -> Iterator[Series]:
+    """Yield every series of a location that carries timestamps, in output order."""
+    yield from values_of(location)
+    for each in LOCATION_INFOS:
+        yield from each.series(location)
+
 
 _LATEST = "in the newest known interval of the meter, as of the last refresh."
 

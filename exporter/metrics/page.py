@@ -7,17 +7,17 @@ window, only its line is cut off.
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
-from ..intervals.columns import Intervals
-from ..intervals.model import LocationKey, Meter, Snapshot
+from ..intervals.model import Location, LocationKey, Meter, Snapshot
 from ..web.rows import encodable
 from .compression import PagePart, Parts
 from .exposition import Format, header, sample_lines
-from .families import TIMESTAMPED, Samples
+from .families import LOCATION_INFOS, METER_VALUES, TIMESTAMPED, Samples, Series
 
 _LONGEST_INTERVAL = 90_000  # seconds: a local day of 25 hours
 _APART = 96
@@ -60,11 +60,13 @@ class _Lines(NamedTuple):
         return _Lines(self.stamps[first:last], self.ends[first:last], start, PagePart(body))
 
 
-class _MeterTexts(NamedTuple):
-    """The lines of a meter in each family, as of these columns and with nothing from before `since`."""
+class _Texts(NamedTuple):
+    """The lines of a meter or a location in each of its families.
 
-    intervals: Intervals
-    days: Intervals
+    source: What they were made from. since: Nothing is from before it, in ms.
+    """
+
+    source: object
     since: int
     families: Sequence[Sequence[_Lines]]
 
@@ -115,50 +117,70 @@ class Page:
 
 
 class PageTexts:
-    """The texts of all meters in one format."""
+    """The texts of all meters and locations in one format."""
 
     def __init__(self, form: Format) -> None:
         self._form = form
         self._headers = [PagePart(header(each.family).encode()) for each in TIMESTAMPED]
-        self._meters: dict[tuple[LocationKey, str], _MeterTexts] = {}
+        self._kept: dict[tuple[LocationKey, str | None], _Texts] = {}
 
     def page(self, snapshot: Snapshot, since_ms: int, withheld: Collection[LocationKey] = ()) -> Page:
         """Return a page of the samples since `since_ms`, without those of withheld locations."""
         oldest = math.inf
-        meters: dict[tuple[LocationKey, str], _MeterTexts] = {}
+        kept: dict[tuple[LocationKey, str | None], _Texts] = {}
         locations = [dict[LocationKey, list[PagePart]]() for _ in TIMESTAMPED]
         for key, location in snapshot.locations.items():
-            for meter in () if key in withheld else location.meters:
-                texts = meters[key, meter.info.number] = self._texts(key, meter, since_ms)
-                for by_location, every in zip(locations, texts.families, strict=True):
+            owners = () if key in withheld else self._of(location, since_ms)
+            for number, first_family, texts in owners:
+                kept[key, number] = texts
+                for by_location, every in zip(locations[first_family:], texts.families, strict=False):
                     for lines in every:
                         oldest = min(oldest, lines.stamps[0])
                         by_location.setdefault(key, []).append(lines.part)
-        self._meters = meters
+        self._kept = kept
         families = map(_FamilyTexts, self._headers, locations)
         named = {each.family.name: texts for each, texts in zip(TIMESTAMPED, families, strict=True)}
         return Page(snapshot, withheld, since_ms, oldest, named)
 
-    def _texts(self, key: LocationKey, meter: Meter, since_ms: int) -> _MeterTexts:
-        known = self._meters.get((key, meter.info.number))
-        if known is None or known.since > since_ms or known.intervals != meter.intervals or known.days != meter.days:
-            return self._rendered(key, meter, since_ms)
-        families = [[left for lines in every for left in lines.since(since_ms)] for every in known.families]
-        return _MeterTexts(meter.intervals, meter.days, since_ms, families)
-
-    def _rendered(self, key: LocationKey, meter: Meter, since_ms: int) -> _MeterTexts:
+    def _of(self, location: Location, since_ms: int) -> Iterator[tuple[str | None, int, _Texts]]:
+        """Yield the texts of each meter by its number, then the location's by None, with the place of their family."""
         earliest = since_ms / 1000 - _LONGEST_INTERVAL
-        intervals, days = (each.between(earliest, math.inf) for each in (meter.intervals, meter.days))
-        recent = replace(meter, intervals=intervals, days=days)
-        families = []
-        for family, samples_of in TIMESTAMPED:
-            every: list[_Lines] = []
-            # OpenMetrics needs the samples of a series together; only rate periods make several series per meter.
-            for period, samples in samples_of(recent).items():
-                labels = key.labels() | {"meter": meter.info.number, "period": period}
-                if encodable("".join(labels.values())):
-                    first = bisect_left(samples.stamps, since_ms)
-                    inside = Samples(samples.stamps[first:], samples.values[first:])
-                    every += _Lines.of(sample_lines(family, labels, inside, self._form), inside.stamps).apart()
-            families.append(every)
-        return _MeterTexts(meter.intervals, meter.days, since_ms, families)
+        key = location.key
+
+        def of_meter(meter: Meter) -> Iterator[Iterator[Series]]:
+            intervals, days = (each.between(earliest, math.inf) for each in (meter.intervals, meter.days))
+            recent = replace(meter, intervals=intervals, days=days)
+            return (each.series(key, recent) for each in METER_VALUES)
+
+        def of_location() -> Iterator[Iterator[Series]]:
+            meters = (replace(each, days=each.days.between(earliest, math.inf)) for each in location.meters)
+            recent = replace(location, meters=tuple(meters))
+            return (each.series(recent) for each in LOCATION_INFOS)
+
+        for meter in location.meters:
+            number, source = meter.info.number, (meter.intervals, meter.days)
+            yield number, 0, self._texts((key, number), source, since_ms, partial(of_meter, meter))
+        described = tuple((each.info, each.days, each.latest is None) for each in location.meters)
+        texts = self._texts((key, None), (location.name, described), since_ms, of_location)
+        yield None, len(METER_VALUES), texts
+
+    def _texts(
+        self,
+        owner: tuple[LocationKey, str | None],
+        source: object,
+        since_ms: int,
+        render: Callable[[], Iterable[Iterable[Series]]],
+    ) -> _Texts:
+        known = self._kept.get(owner)
+        if known is None or known.since > since_ms or known.source != source:
+            return _Texts(source, since_ms, [list(self._lines(every, since_ms)) for every in render()])
+        families = [[left for lines in every for left in lines.since(since_ms)] for every in known.families]
+        return _Texts(source, since_ms, families)
+
+    def _lines(self, every: Iterable[Series], since_ms: int) -> Iterator[_Lines]:
+        """Yield the lines of a family; OpenMetrics needs the samples of a series together."""
+        for family, labels, samples in every:
+            if encodable("".join(labels.values())):
+                first = bisect_left(samples.stamps, since_ms)
+                inside = Samples(samples.stamps[first:], samples.values[first:])
+                yield from _Lines.of(sample_lines(Series(family, labels, inside), self._form), inside.stamps).apart()

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from ..intervals.model import LocationKey, Meter
+from ..intervals.model import Location, LocationKey, Meter
 from ..portal.raw_series import RawSeries
 
 
@@ -32,7 +32,8 @@ class Chunk:
     """Some full local days of one location as the portal returns them now.
 
     `start` and `end` are local midnights in seconds UTC. `meters` have the intervals and days of the chunk, each value
-    with its version. `series` are the portal's own series, for the layout that needs them.
+    with its version. `series` are the portal's own series, for the layout that needs them. `name` is that of the
+    location, empty if it has none.
     """
 
     key: LocationKey
@@ -41,6 +42,12 @@ class Chunk:
     end: int
     meters: tuple[Meter, ...]
     series: tuple[RawSeries, ...] = ()
+    name: str = ""
+
+    @property
+    def location(self) -> Location:
+        """The location with what it has on these days."""
+        return Location(self.key, self.name, str(self.zone), self.meters)
 
 
 @dataclass(frozen=True, slots=True)

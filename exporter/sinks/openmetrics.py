@@ -6,14 +6,14 @@ The format needs all samples of a family together, and within it each series in 
 each, so every series is collected in its own part.
 """
 
-from dataclasses import astuple
-from itertools import product
 from pathlib import Path
 
 from ..metrics.exposition import Format, header, sample_lines
-from ..metrics.families import TIMESTAMPED
+from ..metrics.families import TIMESTAMPED, series_of
 from .atomic_file import FileSink
 from .base import Chunk, Written
+
+_PLACES = {each.family.name: f"{number:03}" for number, each in enumerate(TIMESTAMPED)}
 
 
 class OpenMetricsSink(FileSink):
@@ -28,17 +28,13 @@ class OpenMetricsSink(FileSink):
     def write(self, chunk: Chunk) -> Written:
         """Append the samples of a chunk to their series."""
         count = 0
-        for meter, (number, timestamped) in product(chunk.meters, enumerate(TIMESTAMPED)):
-            family, place = timestamped.family, f"{number:03}"
-            labels = chunk.key.labels() | {"meter": meter.info.number}
-            by_period = timestamped.samples(meter)
-            if by_period and family.name not in self._begun:
-                self._begun.add(family.name)
-                self.append((place,), header(family))
-            for period, samples in by_period.items():
-                count += len(samples.stamps)
-                lines = sample_lines(family, labels | {"period": period}, samples, Format.OPENMETRICS)
-                self.append((place, *astuple(chunk.key), meter.info.number, period), "".join(lines))
+        for series in series_of(chunk.location):
+            place = _PLACES[series.family.name]
+            if place not in self._begun:
+                self._begun.add(place)
+                self.append((place,), header(series.family))
+            count += len(series.samples.stamps)
+            self.append((place, *series.labels.values()), "".join(sample_lines(series, Format.OPENMETRICS)))
         return Written(chunk.key, chunk.start, chunk.end, count)
 
     def finish(self) -> None:

@@ -20,7 +20,7 @@ from ..databases.vm_flags import DAY, MONTH
 from ..errors import DatabaseError
 from ..intervals.samples import amount, timestamp_ms
 from ..metrics.exposition import escaped
-from ..metrics.families import TIMESTAMPED
+from ..metrics.families import LOCATION_INFOS, TIMESTAMPED, series_of
 from .base import DEFAULT_PATIENCE, Chunk, Patience, Sink, Written
 from .readback import Visibility, count, digest, missing, not_kept
 
@@ -31,7 +31,8 @@ _SAMPLES_PER_LINE = 10_000
 _SNAPSHOT_SPACE = 1024**3  # bytes; merges of parts that a snapshot still holds need more space
 _TRIES = 3
 _FAMILIES = "|".join(each.family.name for each in TIMESTAMPED)
-_NAMES = {"__name__", "meter", "period"}
+_INFOS = frozenset(each.family.name for each in LOCATION_INFOS)
+_NAMES = frozenset(("__name__", *(label for each in TIMESTAMPED for label in each.family.labels)))
 _PERIODS = "smarthub_interval_tou_usage_kwh"
 _LAST_DECIMAL = 5e-7  # half of the last decimal of kWh and USD: docs/samples.md, "Intervals and days"
 
@@ -151,7 +152,8 @@ class VictoriaMetricsSink(Sink):
             if (labels := dict(series))["__name__"].startswith("smarthub_interval_")
             for second in samples.keys() & stored.get(series, _EMPTY).keys()
         }
-        gone = len(missing(stored, wanted))
+        values = {series: samples for series, samples in stored.items() if dict(series)["__name__"] not in _INFOS}
+        gone = len(missing(values, wanted))
         sent = 0
         for _ in range(_TRIES):
             if not todo:
@@ -251,14 +253,12 @@ def _last_versions(parts: Sequence[StoredSeries]) -> Column:
 
 def _wanted(chunk: Chunk, extra: Mapping[str, str]) -> dict[Labels, Column]:
     """Return the samples of a chunk, as /metrics would serve them."""
-    wanted: dict[Labels, Column] = {}
-    for meter in chunk.meters:
-        own = {**extra, **asdict(chunk.key), "meter": meter.info.number}
-        for each in TIMESTAMPED:
-            for period, samples in each.samples(meter).items():
-                labels = {**own, "__name__": each.family.name, **({"period": period} if period else {})}
-                wanted[tuple(sorted(labels.items()))] = Column(*samples)
-    return wanted
+    return {
+        tuple(sorted({**extra, "__name__": family.name, **{k: v for k, v in labels.items() if v}}.items())): Column(
+            *samples
+        )
+        for family, labels, samples in series_of(chunk.location)
+    }
 
 
 def _take_back_periods(chunk: Chunk, wanted: dict[Labels, Column], stored: Contents) -> None:

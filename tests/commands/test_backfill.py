@@ -174,7 +174,7 @@ def test_plan_and_summary_show_what_was_done(bench: Bench) -> None:
         "  intervals   840",
         f"  energy      {truth.usage:,.2f} kWh used",
         f"  cost        ${truth.cost:,.2f}",
-        f"  samples     {3 * 840 + 2 * 35:,} sent",
+        f"  samples     {3 * 840 + 4 * 35:,} sent",
         f"  requests    {portal.portal.count} to the portal",
     ]
     first, second = re.findall(r"location 70001, (.*): ", program.stderr)

@@ -131,7 +131,7 @@ ALL_IS_WELL: Final = {("Backfill needed since", "A")}
 ZONE: Final = ZoneInfo(World().zone)
 HOUSE, SOLAR, BARN = "81001", "81002", "81003"
 METERS: Final = {HOUSE, SOLAR, BARN}
-HISTORY: Final = '{__name__=~"smarthub_(interval|day)_.+_(kwh|watts|usd)"}'
+HISTORY: Final = '{__name__=~"smarthub_(interval|day)_.+_(kwh|watts|usd|info)"}'
 FOREVER: Final = 1 << 40
 
 

@@ -29,9 +29,8 @@ def shown(exporter: Exporter, clock: ManualClock, window: int) -> Expected:
     for family in text_string_to_metric_families(page.body.decode()):
         for sample in family.samples:
             if sample.timestamp is not None:
-                found[series(sample.name, **sample.labels)].append(
-                    (round(float(sample.timestamp) * 1000), sample.value)
-                )
+                labels = {name: value for name, value in sample.labels.items() if value}  # as databases do
+                found[series(sample.name, **labels)].append((round(float(sample.timestamp) * 1000), sample.value))
     return by_end(found)
 
 

@@ -27,6 +27,8 @@ TIMESTAMPED = {
     "smarthub_day_usage_kwh": ("gauge", METER),
     "smarthub_day_export_kwh": ("gauge", METER),
     "smarthub_day_cost_usd": ("gauge", METER),
+    "smarthub_day_location_info": ("gauge", LOCATION | {"name"}),
+    "smarthub_day_meter_info": ("gauge", METER | {"submeter_of", "industry"}),
 }
 WITHOUT_TIMESTAMPS = {
     "smarthub_latest_usage_kwh": ("gauge", METER),

@@ -43,6 +43,8 @@ TIMESTAMPED = (
     "smarthub_day_usage_kwh",
     "smarthub_day_export_kwh",
     "smarthub_day_cost_usd",
+    "smarthub_day_location_info",
+    "smarthub_day_meter_info",
 )
 
 
@@ -103,8 +105,10 @@ def test_a_page_consists_of_its_families(form: Format) -> None:
 def test_a_page_without_data_lists_its_families(form: Format) -> None:
     page = render(Snapshot(), 0, form)
     assert page.oldest == inf
-    assert [line.split()[1] for line in text_of(page).splitlines()] == ["HELP", "TYPE"] * 8
-    assert [(metric.type, metric.samples) for metric in read_back(text_of(page), form)] == [("gauge", [])] * 8
+    assert [line.split()[1] for line in text_of(page).splitlines()] == ["HELP", "TYPE"] * len(TIMESTAMPED)
+    assert [(metric.type, metric.samples) for metric in read_back(text_of(page), form)] == [("gauge", [])] * len(
+        TIMESTAMPED
+    )
 
 
 @pytest.mark.parametrize("form", Format)
@@ -189,7 +193,18 @@ def expected_samples(snapshot: Snapshot) -> Samples:
                 add("day_usage_kwh", labels, each.end, each.usage_k, each.usage)
                 add("day_export_kwh", labels, each.end, each.export_k, each.export)
                 add("day_cost_usd", labels, each.end, each.cost_k, each.cost)
+            for end, k in day_versions(meter).items():
+                add("day_meter_info", {**labels, "submeter_of": "", "industry": "electric"}, end, k, 1.0)
+        every = [day_versions(meter) for meter in location.meters]
+        for end in sorted({end for each in every for end in each}):
+            first = min(each[end] for each in every if end in each)
+            add("day_location_info", {**asdict(key), "name": location.name}, end, first, 1.0)
     return found
+
+
+def day_versions(meter: Meter) -> dict[int, int]:
+    """The version of each full day of a meter by its end: that of its usage, otherwise of its export."""
+    return {each.end: each.export_k if each.usage is None else each.usage_k for each in meter.days if each.has_energy}
 
 
 @pytest.mark.slow
@@ -229,15 +244,14 @@ def test_the_window_applies_to_the_timestamp_of_each_value() -> None:
 def plainly(snapshot: Snapshot, since_ms: int, form: Format, withheld: Collection[LocationKey] = ()) -> str:
     """Return the text of a page that is made from nothing."""
     text = ""
-    for family, samples_of in families.TIMESTAMPED:
-        text += header(family)
+    for each in families.TIMESTAMPED:
+        text += header(each.family)
         for key, location in snapshot.locations.items():
-            for meter in () if key in withheld else location.meters:
-                for period, (stamps, values) in samples_of(meter).items():
-                    labels = key.labels() | {"meter": meter.info.number, "period": period}
+            for family, labels, (stamps, values) in () if key in withheld else families.series_of(location):
+                if family is each.family:
                     inside = [(stamp, value) for stamp, value in zip(stamps, values, strict=True) if stamp >= since_ms]
                     found = families.Samples([stamp for stamp, _ in inside], [value for _, value in inside])
-                    text += "".join(sample_lines(family, labels, found, form))
+                    text += "".join(sample_lines(families.Series(family, labels, found), form))
     return text
 
 
@@ -247,7 +261,8 @@ def changed(draw: st.DrawFn, snapshot: Snapshot) -> Snapshot:
     key = draw(st.sampled_from(sorted(snapshot.locations)))
     location = snapshot.locations[key]
     meters = list(location.meters)
-    match draw(st.integers(0, 4)):
+    name = location.name
+    match draw(st.integers(0, 5)):
         case 0 if meters:
             meters[0] = replace(meters[0], intervals=Intervals.of(draw(intervals())))
         case 1 if meters:
@@ -256,7 +271,9 @@ def changed(draw: st.DrawFn, snapshot: Snapshot) -> Snapshot:
             del meters[:1]
         case 3:
             meters = [Meter.of(each.info, list(each.intervals), list(each.days)) for each in meters]
-    return snapshot.with_location(replace(location, meters=tuple(meters)))
+        case 4:
+            name = draw(names)
+    return snapshot.with_location(replace(location, name=name, meters=tuple(meters)))
 
 
 @settings(max_examples=40)

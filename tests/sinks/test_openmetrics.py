@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from exporter.intervals.interval import Interval
 from exporter.intervals.model import LocationKey, Meter
-from exporter.metrics.families import TIMESTAMPED
+from exporter.metrics.families import TIMESTAMPED, series_of
 from exporter.sinks.base import Chunk, Written
 from exporter.sinks.openmetrics import OpenMetricsSink
 
@@ -22,7 +22,8 @@ from ..support.chunks import HOUR, KEY, chunk, meter, names_in, usage
 from ..support.portal_answers import examples
 from ..support.worlds import ZONE, instant
 
-LABELS = 'portal="novec",account="0012345001",location="70001",meter="M1"'
+LOCATION = 'portal="novec",account="0012345001",location="70001"'
+LABELS = f'{LOCATION},meter="M1"'
 HELP = {each.family.name: each.family.help for each in TIMESTAMPED}
 
 
@@ -65,6 +66,10 @@ def test_families_are_written_one_after_the_other(tmp_path: Path) -> None:
         f"smarthub_interval_cost_usd{{{LABELS}}} 0.04 {second + 899}.009",
         *head("smarthub_day_usage_kwh"),
         f"smarthub_day_usage_kwh{{{LABELS}}} 12.25 {second - 1}.007",
+        *head("smarthub_day_location_info"),
+        f'smarthub_day_location_info{{{LOCATION},name=""}} 1.0 {second - 1}.007',
+        *head("smarthub_day_meter_info"),
+        f'smarthub_day_meter_info{{{LABELS},submeter_of="",industry="electric"}} 1.0 {second - 1}.007',
         "# EOF",
     ]
 
@@ -175,15 +180,10 @@ def test_the_prometheus_parser_finds_every_sample(
 ) -> None:
     expected: Found = {}
     for each in history:
-        for one in each.meters:
-            for timestamped in TIMESTAMPED:
-                for period, samples in timestamped.samples(one).items():
-                    labels = dict(
-                        zip(timestamped.family.labels, (*_place(each), one.info.number, period), strict=False)
-                    )
-                    series = (timestamped.family.name, tuple(sorted(labels.items())))
-                    for stamp, value in zip(*samples, strict=True):
-                        expected.setdefault(series, []).append((f"{stamp / 1000:.3f}", value))
+        for described, labels, samples in series_of(each.location):
+            series = (described.name, tuple(sorted(labels.items())))
+            for stamp, value in zip(*samples, strict=True):
+                expected.setdefault(series, []).append((f"{stamp / 1000:.3f}", value))
     text = written(tmp_path_factory.mktemp("om") / "out.om", *history)
     found: Found = {}
     for family in parsed(text):
@@ -192,7 +192,3 @@ def test_the_prometheus_parser_finds_every_sample(
             found_in = found.setdefault((sample.name, tuple(sorted(sample.labels.items()))), [])
             found_in.append((f"{float(sample.timestamp or 0):.3f}", sample.value))
     assert found == expected
-
-
-def _place(each: Chunk) -> tuple[str, str, str]:
-    return each.key.portal, each.key.account, each.key.location

@@ -24,6 +24,8 @@ USAGE, WATTS, EXPORT, COST = (
     f"smarthub_interval_{name}" for name in ("usage_kwh", "usage_watts", "export_kwh", "cost_usd")
 )
 TOU, DAY_USAGE = "smarthub_interval_tou_usage_kwh", "smarthub_day_usage_kwh"
+LOCATION_INFO, METER_INFO = "smarthub_day_location_info", "smarthub_day_meter_info"
+LOCATION, ELECTRIC = KEY.labels(), {"industry": "electric"}
 LABELS = {"portal": "novec", "account": "0012345001", "location": "70001", "meter": "M1"}
 START = instant("2026-01-10")
 
@@ -138,12 +140,25 @@ def test_every_value_has_its_name_and_time(vm: MetricsDouble, sink: VictoriaMetr
         DAY_USAGE: {stamp(23, 2): 24.0},
         "smarthub_day_export_kwh": {stamp(23, 2): 0.5},
         "smarthub_day_cost_usd": {stamp(23, 2): 3.5},
+        LOCATION_INFO: {stamp(23, 2): 1.0},
+        METER_INFO: {stamp(23, 2): 1.0},
     }
+    own = {TOU: {**LABELS, "period": "On Peak"}, LOCATION_INFO: LOCATION, METER_INFO: {**LABELS, **ELECTRIC}}
     for labels in vm.held:
         name = dict(labels)["__name__"]
-        assert dict(labels) == {"__name__": name, **LABELS, **({"period": "On Peak"} if name == TOU else {})}
+        assert dict(labels) == {"__name__": name, **own.get(name, LABELS)}
     assert (written.key, written.start, written.end) == (KEY, START, START + DAY)
-    assert (written.samples, written.corrected, written.gone) == (8, 0, 0)
+    assert (written.samples, written.corrected, written.gone) == (10, 0, 0)
+
+
+def test_a_new_name_is_added_and_the_old_one_kept(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
+    days = chunk("2026-01-10", meter("M1", (), [usage(START, 24.0, DAY)]))
+    sink.write(replace(days, name="Barn"))
+    written = sink.write(replace(days, name="Farm"))
+    assert (written.samples, written.corrected, written.gone) == (1, 0, 0)
+    names = {dict(labels).get("name") for labels in vm.held if dict(labels)["__name__"] == LOCATION_INFO}
+    assert names == {"Barn", "Farm"}
+    assert sink.write(replace(days, name="Farm")).samples == 0
 
 
 def test_an_empty_chunk_sends_nothing(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:

@@ -50,7 +50,7 @@ class Truth:
         values = {}
         for labels, found in expected.items():
             known = dict(labels)
-            values[" ".join(filter(None, (known["__name__"], known.get("period")))), known["meter"]] = found
+            values[" ".join(filter(None, (known["__name__"], known.get("period")))), known.get("meter", "")] = found
         return cls(values)
 
     def of(self, name: str, number: str) -> dict[int, float]:

@@ -30,9 +30,11 @@ SOLAR_METER = Meter.of(
 )
 SOLAR = snapshot_of(SOLAR_METER)
 KWH = "smarthub_interval_usage_kwh"
-LABELS = 'portal="novec",account="55001",location="70001",meter="81002"'
+LOCATION = 'portal="novec",account="55001",location="70001"'
+LABELS = f'{LOCATION},meter="81002"'
 OF_INTERVAL = "of one interval, timestamped in its last second; served from memory."
 OF_DAY = "of one full local day, timestamped in its last second; served from memory."
+EACH_DAY = "one sample per full local day, timestamped in its last second."
 GOLDEN = f"""\
 # HELP smarthub_interval_usage_kwh Energy used from the grid (kWh) {OF_INTERVAL}
 # TYPE smarthub_interval_usage_kwh gauge
@@ -64,6 +66,12 @@ smarthub_day_export_kwh{{{LABELS}}} 3.0 1795039199100
 # HELP smarthub_day_cost_usd Cost (USD) {OF_DAY}
 # TYPE smarthub_day_cost_usd gauge
 smarthub_day_cost_usd{{{LABELS}}} 2.4 1795039199101
+# HELP smarthub_day_location_info 1, labeled with the name of a location; {EACH_DAY}
+# TYPE smarthub_day_location_info gauge
+smarthub_day_location_info{{{LOCATION},name=""}} 1.0 1795039199099
+# HELP smarthub_day_meter_info 1, labeled with the meter that contains this one; {EACH_DAY}
+# TYPE smarthub_day_meter_info gauge
+smarthub_day_meter_info{{{LABELS},submeter_of="",industry="electric"}} 1.0 1795039199099
 """
 
 

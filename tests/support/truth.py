@@ -8,7 +8,7 @@ from math import ceil, floor, fsum, log
 from zoneinfo import ZoneInfo
 
 from exporter.simulator.portal import SimulatedPortal
-from exporter.simulator.specs import Resolution
+from exporter.simulator.specs import LocationSpec, MeterSpec, Resolution
 from exporter.simulator.truth import Truth
 
 from .services import Labels, Sample, series
@@ -50,7 +50,20 @@ def expected(portal: SimulatedPortal, label: str, since: float, until: float) ->
                 for name, labels, stamp, value in samples:
                     if value is not None and since < stamp <= until:
                         found[series(f"smarthub_{name}", **known, **labels)][stamp] = value
+                        for info, described in _infos(location, meter) if name in _DAY_ENERGY else ():
+                            own = {**known, **described}
+                            shown = {key: each for key, each in own.items() if each}  # as databases do
+                            found[series(f"smarthub_{info}", **shown)][stamp] = 1.0
     return dict(found)
+
+
+_DAY_ENERGY = ("day_usage_kwh", "day_export_kwh")
+
+
+def _infos(location: LocationSpec, meter: MeterSpec) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield what describes a full day: the family, and its labels over those of the meter."""
+    yield "day_location_info", {"meter": "", "name": location.nickname}
+    yield "day_meter_info", {"submeter_of": meter.part_of, "industry": "electric"}
 
 
 Samples = Iterator[tuple[str, dict[str, str], int, float | None]]
