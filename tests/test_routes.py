@@ -175,16 +175,16 @@ def test_the_status_page_links_to_the_other_pages(site: Site) -> None:
     answer = site.get("/")
     assert (answer.status, answer.content_type) == (200, "text/html; charset=utf-8")
     page = parsed(answer.body)
-    assert words(one(page, "header")).startswith(f"SmartHub exporter {__version__}")
+    assert f"SmartHub exporter {__version__}." in words(one(page, "footer"))
     assert [each.get("href") for each in all_of(page, "a")] == ["/metrics", "/-/healthy", "/-/ready"]
 
 
 def test_the_status_page_shows_the_current_state(site: Site) -> None:
-    assert words(one(parsed(site.get("/").body), "h1")) == "The first refresh is under way"
+    assert words(one(parsed(site.get("/").body), "h1")) == "The first refresh is running"
     site.store.snapshot = Snapshot({KEY: METERED})
     site.refresher.given = {"farm": login(up=True, _70001=True)}
     page = parsed(site.get("/").body)
-    assert words(one(page, "h1")) == "All is well"
+    assert words(one(page, "h1")) == "Everything is working"
     assert "Farm house" in sections(page)
     site.stop()
     assert words(one(parsed(site.get("/").body), "h1")) == "Refreshing has stopped"

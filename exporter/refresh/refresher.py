@@ -301,6 +301,7 @@ class LoginRefresher:
             failures=tuple(map(Failure.of, errors)),
             last_refresh=started,
             last_success=before.last_success if errors else started,
+            failing_since=(before.failing_since or started) if errors else 0.0,
             duration=self._clock.monotonic() - ticks,
             next_refresh=self._clock.now() + wait,
             zone=self._judge.verdict,

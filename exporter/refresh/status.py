@@ -11,15 +11,20 @@ from ..errors import TRY_LATER, PortalError, Reason, one_line
 from ..intervals.model import LocationKey
 from ..portal.timezone import ZoneVerdict
 
-NOT_REFRESHED = "the first refresh is under way"
+NOT_REFRESHED = "the first refresh is running"
+
+_ALARM_AFTER = 6 * 3600  # seconds; portals are down for hours at night, and the alert waits as long
 
 
 class FailureKind(Enum):
     """Kinds of failures, by what the user has to do."""
 
     FAILED = auto()
+    """It may pass by itself, so there is nothing to do at first."""
     COMPUTING = auto()
     """The portal is still computing; nothing to do."""
+    NEEDS_YOU = auto()
+    """It lasts until someone fixes the configuration or signs in at the portal."""
     PAUSED = auto()
     """Sign-ins are paused until the configuration is fixed."""
 
@@ -42,6 +47,8 @@ class Failure:
         kind = FailureKind.FAILED
         if error.is_pause:
             kind = FailureKind.PAUSED
+        elif not error.reason.passes_by_itself:
+            kind = FailureKind.NEEDS_YOU
         elif error.reason is Reason.PENDING:
             kind = FailureKind.COMPUTING
         return cls(kind, error.what, error.about, "will retry" if error.advice == TRY_LATER else error.advice)
@@ -67,14 +74,16 @@ class LocationStatus:
 class LoginStatus:
     """The result of a login's last refresh.
 
-    Times are in seconds UTC, 0 before the first refresh. up: whether every location succeeded. failures: why not. zone:
-    the verdict on the configured zone.
+    Times are in seconds UTC, 0 before the first refresh. up: whether every location succeeded. failures: why not.
+    failing_since: when the first of the failed refreshes in a row began, 0 if the last one succeeded. zone: the verdict
+    on the configured zone.
     """
 
     up: bool = False
     failures: tuple[Failure, ...] = ()
     last_refresh: float = 0.0
     last_success: float = 0.0
+    failing_since: float = 0.0
     duration: float = 0.0
     next_refresh: float = 0.0
     zone: ZoneVerdict = field(default_factory=ZoneVerdict)
@@ -86,6 +95,10 @@ class LoginStatus:
         if not self.last_refresh:
             return NOT_REFRESHED
         return "; ".join(dict.fromkeys(failure.message for failure in self.failures))
+
+    def is_failing_long(self, now: float) -> bool:
+        """Whether all refreshes of the last six hours failed, which is longer than usual maintenance."""
+        return bool(self.failing_since) and now - self.failing_since >= _ALARM_AFTER
 
 
 def withheld_locations(statuses: Iterable[LoginStatus]) -> frozenset[LocationKey]:

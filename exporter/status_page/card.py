@@ -1,158 +1,129 @@
-"""One meter on the status page: condition, main figures, charts and table."""
+"""One meter on the status page: its charts, and their values as tables for keyboards and screen readers."""
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 
-from ..formatting import counted, day_text, every, iso, kwh, lasting, local, number, power, span, usd
+from ..formatting import day_text, every, local, number
 from ..intervals.interval import Interval
-from ..intervals.model import DAILY, Meter
-from ..intervals.samples import watts
-from .charts import energy_chart, power_chart
-from .figures import DayFigures, MonthFigures, told
-from .markup import DASH, badges, data, day_name, note, severity, table, text
+from ..intervals.model import DAILY
+from .charts import Hour, cost_chart, energy_chart, hourly_power, power_chart
+from .figures import DIRECTIONS, DayFigures
+from .markup import badges, cell, day_name, severity, table, text
 from .summary import MeterView
-from .svg import days_until
+from .svg import Days, days_until
 
 _POWER_DAYS = 7
 _ENERGY_DAYS = 35
 _FEWEST_DAYS = 14
-_HOUR = 3600
 
 
-def card(view: MeterView, place: int, now: float) -> str:
-    """Return the section of a meter, the one at `place` on the page.
+def card(view: MeterView, place: str, now: float, *, is_open: bool) -> str:
+    """Return the section of a meter, whose content has the id `c` and its place.
 
-    `now` is in seconds UTC.
+    `now` is in seconds UTC. A link to the content opens it, also in a section that is not open at first.
     """
-    newest = view.figures.newest
-    content = _tiles(view, newest, now) + _charts(view.meter, view, newest, now) if view.meter and newest else ""
+    state = ' open=""' if is_open else ""
     return (
-        f'<section class="card {severity(view.condition)}" aria-labelledby="m{place}"><div class="head">'
-        f'<h2 id="m{place}">{text(view.title)}</h2>{badges(view.conditions)}<p class="sub">{_numbers(view)}</p></div>'
-        f"{''.join(map(note, view.conditions))}{content}</section>"
+        f'<section class="card meter {severity(view.condition)}" aria-labelledby="m{place}">'
+        f'<details{state}><summary class="title"><h2 id="m{place}">{text(view.title)}: charts</h2>'
+        f'{badges([view.condition])}</summary><div id="c{place}"><p class="sub">{_numbers(view)}</p>'
+        f"{_charts(view, view.figures.newest, now) if view.figures.newest else ''}</div></details></section>"
     )
 
 
 def _numbers(view: MeterView) -> str:
     key, meter = view.key, view.meter
     said = (
-        key.portal,
-        f"account {key.account}" if key.account else "",
-        f"location {key.location}" if key.location else "",
-        f"meter {meter.info.number}" if meter else "",
+        f"meter {meter.info.number}",
         f"part of meter {view.submeter_of}" if view.submeter_of else "",
-        f"read {every(meter.info.step)}" if meter and meter.intervals else "",
+        f"read {every(meter.info.step)}" if meter.intervals else "",
         f"times in {view.zone.key}",
+        f"location {key.location}" if key.location else "",
+        f"account {key.account}" if key.account else "",
+        key.portal,
     )
     return text(" · ".join(filter(None, said)))
 
 
-# -- main figures
+# -- charts
 
 
-def _tiles(view: MeterView, newest: Interval, now: float) -> str:
-    tiles = '<div><dt>Latest whole day</dt><dd class="big">none yet</dd></div>'
-    if month := view.figures.month:
-        has_cost = any(day.cost is not None for day in view.figures.days)
-        day = month.days[-1]
-        title = f"{day.date:%B}" + (" so far" if month.is_running else "")
-        tiles = _energy_tile("Latest whole day", day, day_name(day), has_cost=has_cost)
-        tiles += _energy_tile(title, month, _extent(month), has_cost=has_cost)
-    return f'<dl class="tiles">{tiles}{_newest_tile(view, newest, now)}</dl>'
-
-
-def _energy_tile(title: str, energy: DayFigures | MonthFigures, extent: str, *, has_cost: bool) -> str:
-    """Return a tile.
-
-    With `has_cost`, the meter has costs, so a missing one is still to come.
-    """
-    big = DASH if energy.usage is None else f"{data(energy.usage, number(energy.usage))} <span>kWh</span>"
-    tile = f'<dt>{title}</dt><dd class="big">{big}</dd>'
-    if energy.export is not None:
-        tile += f'<dd class="sent">{data(energy.export, kwh(energy.export))} sent</dd>'
-    if energy.cost is not None:
-        tile += f'<dd class="money">{data(energy.cost, usd(energy.cost))}</dd>'
-    elif has_cost:
-        tile += '<dd class="sub">cost not known yet</dd>'
-    return f'<div>{tile}<dd class="sub">{extent}</dd></div>'
-
-
-def _extent(month: MonthFigures) -> str:
-    """Describe which days a sum covers."""
-    first, last, count = month.days[0].date, month.days[-1].date, len(month.days)
-    missing = (last - first).days + 1 - count
-    with_cost = sum(day.cost is not None for day in month.days)
-    said = f"{day_text(first)} to {day_text(last)}, {counted(count, 'whole day')}"
-    if missing:
-        said += f"; {counted(missing, 'day')} between missing or not whole"
-    if first.day > 1:
-        said += "; nothing whole before"
-    if 0 < with_cost < count:
-        said += f"; cost of {counted(with_cost, 'day')} only"
-    if not month.is_running:
-        said += f"; no whole day of {month.today:%B} yet"
-    return said
-
-
-def _newest_tile(view: MeterView, newest: Interval, now: float) -> str:
-    length = newest.end - newest.start
-    if length >= DAILY - _HOUR:
-        said = told(newest, kwh)
-        when = day_text(local(newest.start, view.zone))
-    else:
-        said = told(newest, lambda energy: power(watts(energy, length)))
-        when = span(newest.start, newest.end, view.zone)
-    age = lasting(max(0.0, now - newest.end))
-    return (
-        f'<div class="{severity(view.condition)}"><dt>Newest data</dt>'
-        f'<dd class="big"><span class="age">{age}</span> <span>old</span></dd><dd>{", ".join(said)}</dd>'
-        f'<dd class="sub"><time datetime="{iso(newest.end, view.zone)}">{text(when)}</time></dd></div>'
-    )
-
-
-# -- charts and table
-
-
-def _charts(meter: Meter, view: MeterView, newest: Interval, now: float) -> str:
+def _charts(view: MeterView, newest: Interval, now: float) -> str:
     today = local(now, view.zone).date()
-    days = view.figures.days
+    days, meter = view.figures.days, view.meter
     exports = any(day.export is not None for day in days) or newest.export is not None
-    charts = ""
+    names = [name for name, _ in DIRECTIONS if name == "used" or exports]
+    charts = tables = ""
     if meter.info.step < DAILY:
         newest_day = local(newest.end - 1, view.zone).date()
         # Up to today, so that missing data shows as a gap; if there were only a gap, up to the newest day.
         last = today if (today - newest_day).days < _POWER_DAYS - 1 else newest_day
         title = f"Power, last {_POWER_DAYS} days" if last == today else f"Power, {_POWER_DAYS} days to {day_text(last)}"
-        chart = power_chart(meter.intervals, days_until(last, _POWER_DAYS, view.zone), now)
-        charts += _figure(title, chart, "no data", exports=exports)
+        shown = days_until(last, _POWER_DAYS, view.zone)
+        inside = list(meter.intervals.between(shown.bounds[0] - DAILY, shown.bounds[-1]))
+        hours = hourly_power(inside, shown)
+        charts += _figure(title, power_chart(inside, hours, shown, now), [*names, "no data"])
+        tables += _power_table(hours, shown)
     if days:
-        known = (today - days[0].date).days + 1
-        count = min(max(known, _FEWEST_DAYS), _ENERGY_DAYS)
-        chart = energy_chart(days, days_until(today, count, view.zone))
-        charts += _figure("Energy by day", chart, "not whole", exports=exports) + _table(days, exports=exports)
-    return charts
+        count = min(max((today - days[0].date).days + 1, _FEWEST_DAYS), _ENERGY_DAYS)
+        shown = days_until(today, count, view.zone)
+        pair = _figure("Energy per day", energy_chart(days, shown), [*names, "incomplete", "no data"])
+        if any(day.cost is not None for day in days):
+            pair += _figure("Cost per day", cost_chart(days, shown), ["cost", "incomplete", "no data"])
+        charts += f'<div class="pair">{pair}</div>'
+        tables = _day_table(days, exports=exports) + tables
+    return charts + tables
 
 
-def _figure(title: str, chart: str, missing: str, *, exports: bool) -> str:
-    sent = '<span class="key sent">sent</span>' if exports else ""
-    return (
-        f'<figure><figcaption><h3>{title}</h3><span class="key">drawn</span>{sent}'
-        f'<span class="key none">{missing}</span></figcaption>{chart}</figure>'
-    )
+def _figure(title: str, chart: str, keys: Iterable[str]) -> str:
+    keyed = "".join(f'<span class="key {key.replace(" ", "-")}">{key}</span>' for key in keys)
+    return f"<figure><figcaption><h3>{title}</h3>{keyed}</figcaption>{chart}</figure>"
 
 
-def _table(days: Sequence[DayFigures], *, exports: bool) -> str:
-    columns: dict[str, Callable[[DayFigures], float | None]] = {"Drawn, kWh": lambda day: day.usage}
+# -- tables
+
+
+def _day_table(days: Sequence[DayFigures], *, exports: bool) -> str:
+    columns: dict[str, Callable[[DayFigures], float | None]] = {"Used, kWh": lambda day: day.usage}
     if exports:
-        columns["Sent, kWh"] = lambda day: day.export
+        columns["Exported, kWh"] = lambda day: day.export
     if any(day.cost is not None for day in days):
         columns["Cost, USD"] = lambda day: day.cost
-    rows = [[day_name(day), *(_cell(pick(day)) for pick in columns.values())] for day in reversed(days)]
+    rows = [[day_name(day), *(cell(pick(day), number) for pick in columns.values())] for day in reversed(days)]
+    return _folded("Daily figures as a table", "Local days, newest first", table(["Day", *columns], rows))
+
+
+def _power_table(hours: Sequence[Hour], days: Days) -> str:
+    """Return the averages of the power chart's hours, a column for each day."""
+    tables = ""
+    for name, _ in DIRECTIONS:
+        if any(name in hour.watts for hour in hours):
+            columns = ["Hour", *(f"{day:%a} {day.day}" for day in days.dates)]
+            tables += _folded(
+                f"Power {name}, by hour, as a table",
+                "Average power in W; two values where the clock was set back",
+                table(columns, _power_rows(name, hours, days)),
+                "hours",
+            )
+    return tables
+
+
+def _power_rows(name: str, hours: Iterable[Hour], days: Days) -> list[list[str]]:
+    known: defaultdict[tuple[int, date], list[str]] = defaultdict(list)
+    for hour in hours:
+        if name in hour.watts:
+            start = local(hour.start, days.zone)
+            known[start.hour, start.date()].append(number(hour.watts[name], 0))
+    return [
+        [f"{hour:02}:00", *(" / ".join(known[hour, day]) or cell(None, str) for day in days.dates)]
+        for hour in range(24)
+    ]
+
+
+def _folded(title: str, caption: str, content: str, class_: str = "") -> str:
+    look = f' class="{class_}"' if class_ else ""
     return (
-        "<details><summary>Daily figures as a table</summary><table><caption>Whole local days, newest first</caption>"
-        f"{table(['Day', *columns], rows)}</table></details>"
+        f'<details class="values"><summary>{title}</summary><div class="scroll"><table{look}>'
+        f"<caption>{caption}</caption>{content}</table></div></details>"
     )
-
-
-def _cell(value: float | None) -> str:
-    """Return a table cell. A missing value has a text for screen readers."""
-    return '<span class="hidden">not known</span>' if value is None else data(value, number(value))

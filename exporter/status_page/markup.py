@@ -3,7 +3,7 @@
 Every text from outside goes through `text`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from zoneinfo import ZoneInfo
 
@@ -30,9 +30,17 @@ def time(instant: float, zone: ZoneInfo, now: float) -> str:
 
 
 def day_name(day: DayFigures) -> str:
-    """Return the name of a day, with its length if it is not 24 hours."""
+    """Return the name of a day, with its length if it is not 24 hours, and whether it is incomplete."""
     length = "" if day.hours == 24 else f" ({day.hours} hours)"  # noqa: PLR2004 - most days
-    return f'<time datetime="{day.date.isoformat()}">{day_text(day.date)}</time>{length}'
+    part = "" if day.is_full else ' <span class="sub">incomplete</span>'
+    return f'<time datetime="{day.date.isoformat()}">{day_text(day.date)}</time>{length}{part}'
+
+
+def cell(value: float | None, shown: Callable[[float], str]) -> str:
+    """Return a table cell. A missing value is a dash, and has a text for screen readers."""
+    if value is None:
+        return f'<span aria-hidden="true">{DASH}</span><span class="hidden">not known</span>'
+    return data(value, shown(value))
 
 
 def note(condition: Condition) -> str:

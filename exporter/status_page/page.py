@@ -2,18 +2,20 @@
 
 import base64
 import hashlib
-from collections.abc import Container
+from collections.abc import Iterator
 from importlib.resources import files
 from string import Template
 from zoneinfo import ZoneInfo
 
 from .. import __version__
-from ..formatting import ago, kwh, lasting
+from ..formatting import ago
 from ..web.rows import encodable
 from .card import card
-from .condition import UTC, Severity
-from .markup import DASH, badges, note, severity, table, text, time
-from .summary import LoginView, MeterView, Summary
+from .condition import UTC, Condition, Severity
+from .glance import glance
+from .markup import badges, severity, text, time
+from .summary import LoginView, Summary
+from .svg import HATCHES
 
 STYLE = files(__package__).joinpath("style.css").read_text(encoding="utf-8").strip()
 _PAGE = Template(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
@@ -22,6 +24,12 @@ POLICY = (
     f"default-src 'none'; style-src 'sha256-{_HASH}'; img-src data:; base-uri 'none'; form-action 'none';"
     " frame-ancestors 'none'"
 )
+
+# A page that reloads itself by a meta element without an address keeps its scroll position, which a link or a frame
+# would not. It closes tables that were opened, so it must not come often.
+_RELOAD = 300  # seconds
+_RELOAD_FIRST = 15  # while the first refresh is running and there is little to read
+_MOST_OPEN = 4  # meters whose charts are open at first; with more, a page would be too long to find anything
 
 
 def _icon(colour: str) -> str:
@@ -36,20 +44,22 @@ _ICONS = {Severity.GOOD: _icon("#2a9d67"), Severity.WAIT: _icon("#d9a514"), Seve
 
 
 def render(seen: Summary, telemetry_path: str) -> bytes:
-    """Return the page."""
-    zone = next((view.zone for view in seen.meters if view.meter), UTC)
-    rendered = ((place, card(view, place, seen.now)) for place, view in enumerate(seen.meters))
-    cards = {place: section for place, section in rendered if encodable(section)}
+    """Return the page: the verdict, the locations, their charts, and the logins last."""
+    zone = next((view.zone for view in seen.locations if view.meters), UTC)
+    glances = (glance(view, place, seen.now) for place, view in enumerate(seen.locations))
+    cards = _cards(seen)
     sections = (
         _verdict(seen),
+        f'<div class="locations">{"".join(filter(encodable, glances))}</div>',
+        *filter(encodable, cards),
         _logins(seen),
-        _index(seen, cards) if len(seen.meters) > 1 else "",
-        *cards.values(),
     )
     return _PAGE.substitute(
         title=text(seen.condition.words),
         icon=_ICONS[seen.condition.severity],
         style=STYLE,
+        hatches=HATCHES,
+        reload=_RELOAD_FIRST if seen.is_first_refresh else _RELOAD,
         version=text(__version__),
         telemetry_path=text(telemetry_path),
         sections="".join(sections),
@@ -57,17 +67,24 @@ def render(seen: Summary, telemetry_path: str) -> bytes:
     ).encode(errors="replace")
 
 
+def _cards(seen: Summary) -> Iterator[str]:
+    is_open = sum(len(view.meters) for view in seen.locations) <= _MOST_OPEN
+    for place, location in enumerate(seen.locations):
+        for at, view in enumerate(location.meters):
+            yield card(view, f"{place}-{at}", seen.now, is_open=is_open)
+
+
 def _verdict(seen: Summary) -> str:
     detail = f"<p>{text(seen.condition.detail)}</p>" if seen.condition.detail else ""
-    more = "".join(f"<li>{text(words)}</li>" for words in seen.more)
-    newest = ""
-    view = min(seen.meters, key=lambda view: view.figures.age(seen.now), default=None)
-    if view and view.figures.newest:
-        newest = f'<p class="soft">Newest data: {_past(view.figures.newest.end, view.zone, seen.now)}.</p>'
+    more = "".join(f"<li>{_line(each)}</li>" for each in seen.more)
     return (
         f'<section class="verdict {severity(seen.condition)}"><h1>{text(seen.condition.words)}</h1>'
-        f"{detail}{f'<ul>{more}</ul>' if more else ''}{newest}</section>"
+        f"{detail}{f'<ul>{more}</ul>' if more else ''}</section>"
     )
+
+
+def _line(condition: Condition) -> str:
+    return text(f"{condition.words}. {condition.detail}" if condition.detail else condition.words)
 
 
 def _logins(seen: Summary) -> str:
@@ -80,43 +97,16 @@ def _login(login: LoginView, now: float) -> str:
     status, zone = login.status, login.zone
     times = {"Last refresh": _past(status.last_refresh, zone, now) or "none yet"}
     if status.last_success != status.last_refresh:
-        times["Last without a failure"] = _past(status.last_success, zone, now) or "none since the start"
+        times["Last success"] = _past(status.last_success, zone, now) or login.last_success(now)
     following = status.next_refresh
-    times["Next refresh"] = "under way" + (f", begun {ago(now - following)}" if following else "")
-    if following > now:
-        times["Next refresh"] = f"{time(following, zone, now)}, in {lasting(following - now)}"
+    times["Next refresh"] = f"{time(following, zone, now)}, " if following > now else ""
+    times["Next refresh"] += login.next_try(now)
     shown = "".join(f"<div><dt>{name}</dt><dd>{when}</dd></div>" for name, when in times.items())
     return (
         f'<li class="card {severity(login.condition)}"><div class="head">'
-        f"<h3>{text(login.name)}</h3>{badges([login.condition])}</div>"
-        f'{"".join(map(note, login.problems))}<dl class="times">{shown}</dl></li>'
+        f'<h3>{text(login.name)}</h3>{badges([login.condition])}</div><dl class="times">{shown}</dl></li>'
     )
 
 
 def _past(instant: float, zone: ZoneInfo, now: float) -> str:
     return f"{time(instant, zone, now)}, {ago(now - instant)}" if instant else ""
-
-
-def _index(seen: Summary, cards: Container[int]) -> str:
-    columns = ("Location", "State", "Newest data", "Latest whole day")
-    rows = [
-        (
-            f'<a href="#m{place}">{text(view.title)}</a>',
-            badges(view.conditions),
-            ago(view.figures.age(seen.now)) if view.figures.newest else "none",
-            _day_energy(view),
-        )
-        for place, view in enumerate(seen.meters)
-        if place in cards
-    ]
-    return (
-        '<section aria-labelledby="locations"><h2 id="locations">Locations</h2>'
-        f'<div class="card"><table class="index">{table(columns, rows)}</table></div></section>'
-    )
-
-
-def _day_energy(view: MeterView) -> str:
-    if not view.figures.days:
-        return DASH
-    day = view.figures.days[-1]
-    return kwh(day.usage if day.usage is not None else day.export or 0.0)

@@ -3,73 +3,113 @@
 Each problem is reported once, with the locations that it affects. Nothing is called well unless it is known to be.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from zoneinfo import ZoneInfo
 
-from ..formatting import counted, lasting, local, local_date
-from ..intervals.model import LocationKey, Meter, Snapshot
+from ..formatting import ago, counted, lasting, local, local_date
+from ..intervals.model import Location, LocationKey, Meter, Snapshot
 from ..intervals.submeters import submeters_of
 from ..refresh.status import Failure, FailureKind, LocationStatus, LoginStatus, location_statuses, withheld_locations
 from .condition import Condition, Severity, bad, good, listed, title_of, wait, zone_of
-from .figures import Figures, Freshness, figures_of, freshness
+from .figures import DayFigures, Figures, Freshness, figures_of, freshness, sum_of_days
 
 _FAILURES = {
-    FailureKind.FAILED: bad("Last refresh failed"),
+    FailureKind.FAILED: wait("Last refresh failed"),
     FailureKind.COMPUTING: wait("Portal still computing"),
+    FailureKind.NEEDS_YOU: bad("Needs you"),
     FailureKind.PAUSED: bad("Sign-ins paused"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class LoginView:
-    """A login with its condition and its problems. Its times are shown in `zone`."""
+    """A login with its condition and its problems. Its times are shown in `zone`.
+
+    has_saved_data: whether data of its locations is known, from before the start if no refresh has succeeded since.
+    """
 
     name: str
     status: LoginStatus
     zone: ZoneInfo
     condition: Condition
     problems: tuple[Condition, ...]
+    has_saved_data: bool = False
+
+    def last_success(self, now: float) -> str:
+        """Return when a refresh last succeeded, in words."""
+        if self.status.last_success:
+            return ago(now - self.status.last_success)
+        return "before the exporter started" if self.has_saved_data else "never"
+
+    def next_try(self, now: float) -> str:
+        """Return when the next refresh comes, in words."""
+        wait_for = self.status.next_refresh - now
+        return f"in {lasting(wait_for)}" if wait_for > 0 else "refreshing now"
 
 
 @dataclass(frozen=True, slots=True)
 class MeterView:
     """A meter of a location.
 
-    A location without known meters has one view without meter and figures.
-    `condition` is about its data, `refresh` about its last refresh. `submeter_of` is the meter that
-    contains it, or empty.
+    `condition` is about its data. `submeter_of` is the meter that contains it, or empty.
     """
 
     key: LocationKey
     title: str
     zone: ZoneInfo
-    meter: Meter | None
+    meter: Meter
     figures: Figures
     freshness: Freshness
     condition: Condition
-    refresh: Condition
     submeter_of: str = ""
 
-    @property
-    def conditions(self) -> tuple[Condition, ...]:
-        """The conditions to show.
 
-        Data that could not be refreshed is not shown as up to date.
-        """
-        wrong = tuple(each for each in (self.condition, self.refresh) if each.severity is not Severity.GOOD)
-        return wrong or (self.condition,)
+@dataclass(frozen=True, slots=True)
+class LocationView:
+    """A location with its meters, and the days of those that are part of no other meter.
+
+    `conditions` are about its data and its last refresh: what is wrong, worst first, or else one that says all is well.
+    """
+
+    key: LocationKey
+    title: str
+    zone: ZoneInfo
+    today: date
+    meters: tuple[MeterView, ...]
+    days: tuple[DayFigures, ...]
+    conditions: tuple[Condition, ...]
+
+    @property
+    def counted_meters(self) -> list[MeterView]:
+        """The meters that are part of no other one."""
+        return [view for view in self.meters if not view.submeter_of]
+
+    @property
+    def newest(self) -> MeterView | None:
+        """The meter with the newest data; None without data."""
+        with_data = [view for view in self.counted_meters if view.figures.newest]
+        return max(with_data, key=lambda view: view.figures.newest.end if view.figures.newest else 0, default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Everything that the page shows, as of `now`."""
+    """Everything that the page shows, as of `now`.
+
+    `condition` is the worst of all, `more` are the others and what else needs to be known.
+    """
 
     now: float
     condition: Condition
-    more: Sequence[str]
+    more: Sequence[Condition]
     logins: Sequence[LoginView]
-    meters: Sequence[MeterView]
+    locations: Sequence[LocationView]
+
+    @property
+    def is_first_refresh(self) -> bool:
+        """Whether a login has not finished its first refresh."""
+        return any(not login.status.last_refresh for login in self.logins)
 
 
 def summarize(
@@ -85,35 +125,36 @@ def summarize(
 
     `backfill_needed` is the first changed day outside the window. `state_problem` is why the state cannot be saved.
     """
-    logins = [_login(name, status, snapshot) for name, status in statuses.items()]
-    meters = list(_meters(snapshot, statuses, now))
+    logins = [_login(name, status, snapshot, now) for name, status in statuses.items()]
+    locations = list(_locations(snapshot, statuses, now))
+    meters = [view for location in locations for view in location.meters]
     verdicts = [*_verdicts(logins, meters, now, is_alive=is_alive), *_state(state_problem)]
     verdicts.sort(key=lambda each: each.severity, reverse=True)
     if not verdicts and all(view.freshness is Freshness.NONE for view in meters):
         verdicts = [
             wait("No usable data", "The refresh worked. If the portal sent data, the log says why it is left out.")
         ]
-    worst, *rest = verdicts or [good("All is well")]
-    more = [*(each.words for each in rest), *_changed(snapshot, backfill_needed)]
-    return Summary(now, worst, more, logins, meters)
+    worst, *rest = verdicts or [good("Everything is working")]
+    return Summary(now, worst, [*rest, *_changed(snapshot, backfill_needed)], logins, locations)
 
 
 # -- logins
 
 
-def _login(name: str, status: LoginStatus, snapshot: Snapshot) -> LoginView:
-    zone = zone_of(next((snapshot.locations[key] for key in status.locations if key in snapshot.locations), None))
-    problems = tuple(_problems(status, snapshot))
+def _login(name: str, status: LoginStatus, snapshot: Snapshot, now: float) -> LoginView:
+    known = [snapshot.locations[key] for key in status.locations if key in snapshot.locations]
+    problems = tuple(_problems(status, snapshot, now))
     worst = max(problems, key=lambda problem: problem.severity, default=good("Working"))
     count = len(status.locations)
     failed = sum(not each.up for each in status.locations.values())
     only_some = 0 < failed < count and not status.zone.is_contradicted
     words = f"{failed} of {counted(count, 'location')} not refreshed" if problems and only_some else worst.words
-    condition = Condition(worst.severity, words) if status.last_refresh else wait("First refresh under way")
-    return LoginView(name, status, zone, condition, problems)
+    condition = Condition(worst.severity, words) if status.last_refresh else wait("First refresh is running")
+    has_saved_data = any(location.meters for location in known)
+    return LoginView(name, status, zone_of(known[0] if known else None), condition, problems, has_saved_data)
 
 
-def _problems(status: LoginStatus, snapshot: Snapshot) -> Iterator[Condition]:
+def _problems(status: LoginStatus, snapshot: Snapshot, now: float) -> Iterator[Condition]:
     """Yield the problems of a login.
 
     The same failure of several locations is one problem.
@@ -122,20 +163,27 @@ def _problems(status: LoginStatus, snapshot: Snapshot) -> Iterator[Condition]:
         yield bad(
             "Wrong time zone",
             f"No data of this login is on /metrics because {status.zone.message}. Restart the exporter after the fix."
-            " The figures below may be off by hours.",
+            " Until then, the figures below may be off by hours.",
         )
     concerned: dict[Failure, list[str]] = {_alike(failure): [] for failure in status.failures}
     for key, location in status.locations.items():
         if location.failure:
             title = title_of(key, snapshot.locations.get(key))
             concerned.setdefault(_alike(location.failure), []).append(title)
-    everybody = len(concerned) == 1 and not any(each.up for each in status.locations.values())
+    are_all_down = len(concerned) == 1 and not any(each.up for each in status.locations.values())
     for failure, titles in concerned.items():
-        places = "" if everybody or not titles else f" Concerns {listed(titles)}."
+        places = "" if are_all_down or not titles else f" This affects {listed(titles)}."
         said = "; ".join(filter(None, (failure.what, failure.advice)))
         is_host = "." in said.partition(" ")[0]
         sentence = (said[:1] if is_host else said[:1].upper()) + said[1:].removesuffix(".") + "."
-        yield replace(_FAILURES[failure.kind], detail=sentence + places)
+        yield replace(_condition_of(failure, status, now), detail=sentence + places)
+
+
+def _condition_of(failure: Failure, status: LoginStatus, now: float) -> Condition:
+    """Return how serious a failure is: one that may pass by itself is serious only after hours."""
+    if failure.kind is FailureKind.FAILED and status.is_failing_long(now):
+        return bad(f"Refreshes have failed for {lasting(now - status.failing_since)}")
+    return _FAILURES[failure.kind]
 
 
 def _alike(failure: Failure) -> Failure:
@@ -145,56 +193,78 @@ def _alike(failure: Failure) -> Failure:
 # -- locations and meters
 
 
-def _meters(snapshot: Snapshot, statuses: Mapping[str, LoginStatus], now: float) -> Iterator[MeterView]:
+def _locations(snapshot: Snapshot, statuses: Mapping[str, LoginStatus], now: float) -> Iterator[LocationView]:
     known = location_statuses(statuses.values())
     withheld = withheld_locations(statuses.values())
+    severities = _severities(statuses.values(), now)
     for key in sorted({*snapshot.locations, *known}):
         location = snapshot.locations.get(key)
-        zone, title = zone_of(location), title_of(key, location)
-        refresh = _refresh_condition(known.get(key))
+        refresh = _refresh_condition(known.get(key), severities.get(key, Severity.GOOD))
         if key in withheld:
-            refresh = bad("Wrong time zone", "Not on /metrics; see the login above for the reason.")
-        meters = location.meters if location else ()
-        submeters = submeters_of(meters)
-        for meter in meters or (None,):
-            own = f"{title}, meter {meter.info.number}" if meter and len(meters) > 1 else title
-            figures = figures_of(meter, zone, local(now, zone).date()) if meter else Figures()
-            fresh = freshness(figures, now)
-            condition = _data_condition(fresh, figures, now, refresh)
-            parent = submeters.get(meter.info.number, "") if meter else ""
-            yield MeterView(key, own, zone, meter, figures, fresh, condition, refresh, parent)
+            refresh = bad("Wrong time zone", "Not on /metrics; see above for the reason.")
+        meters = tuple(_meters(location, now, refresh)) if location else ()
+        of_data = [view.condition for view in meters] or [_data_condition(Freshness.NONE, Figures(), now, refresh)]
+        # Data that could not be refreshed is not shown as on schedule.
+        wrong = {each for each in (*of_data, refresh) if each.severity is not Severity.GOOD}
+        yield LocationView(
+            key,
+            title_of(key, location),
+            zone := zone_of(location),
+            local(now, zone).date(),
+            meters,
+            sum_of_days([view.figures.days for view in meters if not view.submeter_of]),
+            tuple(sorted(wrong, key=lambda each: (-each.severity, each.words, each.detail))) or (of_data[0],),
+        )
 
 
-def _refresh_condition(status: LocationStatus | None) -> Condition:
+def _severities(statuses: Iterable[LoginStatus], now: float) -> dict[LocationKey, Severity]:
+    """Return how serious the failures of locations are."""
+    return {
+        key: _condition_of(each.failure, status, now).severity
+        for status in statuses
+        for key, each in status.locations.items()
+        if each.failure
+    }
+
+
+def _meters(location: Location, now: float, refresh: Condition) -> Iterator[MeterView]:
+    zone, title = zone_of(location), title_of(location.key, location)
+    submeters = submeters_of(location.meters)
+    for meter in location.meters:
+        own = f"{title}, meter {meter.info.number}" if len(location.meters) > 1 else title
+        figures = figures_of(meter, zone)
+        fresh = freshness(figures, now)
+        condition = _data_condition(fresh, figures, now, refresh)
+        parent = submeters.get(meter.info.number, "")
+        yield MeterView(location.key, own, zone, meter, figures, fresh, condition, parent)
+
+
+def _refresh_condition(status: LocationStatus | None, failure: Severity) -> Condition:
     if status is None:
         return wait("Not read", "No login reads this location; these are the last known figures.")
     if status.up:
         return good("Refreshed")
     if status.failure is None:
-        return wait("Not refreshed yet", "Kept from before the exporter started.")
-    return Condition(
-        _FAILURES[status.failure.kind].severity,
-        "Not refreshed",
-        "What is shown is what was known before; the reason stands at the login.",
-    )
+        return wait("Not refreshed yet", "Loaded from saved state.")
+    return Condition(failure, "Not refreshed", "Showing the last known data; see above for the reason.")
 
 
 def _data_condition(fresh: Freshness, figures: Figures, now: float, refresh: Condition) -> Condition:
     if fresh is Freshness.NONE:
         return wait(
             "No data",
-            "The portal answered, and has neither intervals nor days of it: some meters are read by the month only."
+            "The portal answered, but without intervals or days: some meters are read only once a month."
             if refresh.severity is Severity.GOOD
-            else "Nothing is known of it yet.",
+            else "Nothing is known yet.",
         )
     if fresh is Freshness.STALE:
-        return bad("Stale", f"Nothing newer for {lasting(figures.age(now))}.")
+        return bad("Stale", f"No new data for {lasting(figures.age(now))}.")
     if fresh is Freshness.LATE:
         late = "More than two days behind."
         if figures.usual is not None:
-            late = f"Usually the data are here after {lasting(max(figures.usual, 900))} or sooner."
+            late = f"Data usually arrives within {lasting(max(figures.usual, 900))}."
         return wait("Late", late)
-    return good("Up to date")
+    return good("On schedule")
 
 
 # -- the whole page
@@ -205,21 +275,32 @@ def _verdicts(
 ) -> Iterator[Condition]:
     """Return all problems and running refreshes for the top of the page."""
     if not is_alive:
-        yield bad("Refreshing has stopped", "A refresh thread has ended: restart the exporter; its log tells why.")
+        yield bad("Refreshing has stopped", "A refresh thread has ended. Restart the exporter; its log says why.")
     if any(not login.status.last_refresh for login in logins):
         yield wait(
-            "The first refresh is under way",
-            "It reaches back 35 days: seconds to minutes, longer where the portal computes. Reload to see more.",
+            "The first refresh is running",
+            "It reads 35 days, which takes seconds to minutes, or longer if the portal has to compute them.",
         )
     for login in logins:
         if login.problems:
             who = f"{login.name}: " if len(logins) > 1 else ""
-            yield Condition(login.condition.severity, f"{who}{login.condition.words}")
+            reasons = " ".join([*(problem.detail for problem in login.problems), *_outlook(login, now)])
+            yield Condition(login.condition.severity, f"{who}{login.condition.words}", reasons)
     if stale := [view for view in meters if view.freshness is Freshness.STALE]:
         age = lasting(max(view.figures.age(now) for view in stale))
-        yield bad(f"Data are stale: {_named(stale)}", f"Nothing newer for {'up to ' if len(stale) > 1 else ''}{age}.")
+        yield bad(f"Data is stale: {_named(stale)}", f"No new data for {'up to ' if len(stale) > 1 else ''}{age}.")
     if late := [view for view in meters if view.freshness is Freshness.LATE]:
-        yield wait(f"Data are late: {_named(late)}")
+        yield wait(f"Data is late: {_named(late)}")
+
+
+def _outlook(login: LoginView, now: float) -> Iterator[str]:
+    """Yield when a failing login last succeeded, and when it is tried again."""
+    if not login.status.failures:
+        return
+    yield f"Last success: {login.last_success(now)}."
+    # A refresh while sign-ins are paused signs in as late as the reason says.
+    if all(failure.kind is not FailureKind.PAUSED for failure in login.status.failures):
+        yield f"Next try: {login.next_try(now)}."
 
 
 def _state(problem: str) -> Iterator[Condition]:
@@ -231,7 +312,7 @@ def _state(problem: str) -> Iterator[Condition]:
         )
 
 
-def _changed(snapshot: Snapshot, backfill_needed: Mapping[LocationKey, int]) -> Iterator[str]:
+def _changed(snapshot: Snapshot, backfill_needed: Mapping[LocationKey, int]) -> Iterator[Condition]:
     """Yield changes that /metrics no longer carries.
 
     They are no problem, but need a backfill.
@@ -241,7 +322,7 @@ def _changed(snapshot: Snapshot, backfill_needed: Mapping[LocationKey, int]) -> 
         titles = listed(sorted(title_of(key, known.get(key)) for key in backfill_needed))
         start = min(local_date(day, zone_of(known.get(key))) for key, day in backfill_needed.items())
         command = f"smarthub-exporter backfill --start {start}"
-        yield f"Older data have changed at {titles}: {command} brings them to the database."
+        yield good(f"Older data has changed: {titles}", f"To update the database, run: {command}")
 
 
 def _named(views: Sequence[MeterView]) -> str:

@@ -103,6 +103,18 @@ def framed(scaled: Scale, parts: Iterable[str], label: str, unit: str, factor: i
     )
 
 
+HATCHES = (
+    '<svg class="hidden" aria-hidden="true"><defs>'
+    + "".join(
+        f'<pattern id="{name}-part" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+        f'<rect class="{name}-area" width="6" height="6"/><rect class="{name}-bar" width="2.5" height="6"/></pattern>'
+        for name in ("used", "exported", "cost")
+    )
+    + "</defs></svg>"
+)
+"""The fills for incomplete days, once per page: `url(#used-part)` and so on."""
+
+
 def grid(scaled: Scale) -> str:
     """Return a line for each tick."""
     lines = ""

@@ -135,7 +135,7 @@ def test_a_signal_ends_it_at_once_while_the_portal_hangs(
     starter: Starter, black_hole: str, number: signal.Signals
 ) -> None:
     serving = serve(starter, **variables(black_hole))
-    assert serving.get("/-/ready") == (503, "not ready: the first refresh is under way\n")
+    assert serving.get("/-/ready") == (503, "not ready: the first refresh is running\n")
     code, seconds = serving.program.end(number)
     assert (code, seconds < AT_ONCE) == (0, True)
     assert "Traceback" not in serving.program.stderr

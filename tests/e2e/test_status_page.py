@@ -33,9 +33,9 @@ NARROW = (320, 640)
 """The smallest width at which a page must not scroll horizontally (WCAG 1.4.10)."""
 
 STATES = {
-    "fresh": ("All is well", "good"),
-    "stale": ("Data are stale: House, Solar house, Barn", "bad"),
-    "failing": ("Last refresh failed", "bad"),
+    "fresh": ("Everything is working", "good"),
+    "stale": ("Data is stale: House, Solar house, Barn", "bad"),
+    "failing": ("Last refresh failed", "wait"),
 }
 
 
@@ -112,51 +112,57 @@ def test_the_page_fits_and_shows_the_verdict(state: str, site_in: Callable[[str]
     assert len(grounds) == 2
 
 
+def test_the_first_screen_of_a_phone_shows_the_house(site_in: Callable[[str], Site]) -> None:
+    for state in STATES:
+        site = site_in(state)
+        site.open(PHONE)
+        bottom = "each => document.querySelector(each).getBoundingClientRect().bottom"
+        bottoms = site.browser.evaluate(f"['.verdict', '.glance', '.newest'].map({bottom})")
+        assert 0 < min(bottoms) <= max(bottoms) < PHONE[1]
+
+
 def test_a_failure_is_visible_without_scrolling(site_in: Callable[[str], Site]) -> None:
     site = site_in("failing")
     for size in (DESKTOP, PHONE):
         site.open(size)
-        bottom = site.browser.evaluate("document.querySelector('.logins .note.bad').getBoundingClientRect().bottom")
-        assert 0 < bottom < size[1]
-    (said,) = site.browser.texts(".logins .note.bad")
-    assert "503" in said
+        (said,) = site.browser.texts(".verdict p")
+        assert "503" in said
 
 
 # -- the figures
 
 
 def test_the_figures_in_the_browser_are_correct(site: Site) -> None:
-    newest = None
-    while newest != _last_whole_day(site):  # again if a day has ended in the meantime
-        newest = _last_whole_day(site)
-        site.open()
+    site.open()
     for place in WORLD.locations[:3]:
         (meter,) = place.meters
-        shown = _days_in_the_browser(site.browser, place)
-        assert next(iter(shown)) == newest.isoformat()
-        for day, values in shown.items():
-            assert values == _truth(site, meter, date.fromisoformat(day), date.fromisoformat(day))
-        tiles = _tiles_in_the_browser(site.browser, place)
-        assert tiles[0] == _truth(site, meter, newest, newest)
-        assert tiles[1] == pytest.approx(_truth(site, meter, newest.replace(day=1), newest), abs=1e-6)
+        newest = int(site.browser.evaluate(_of_place(place, "", ".newest time", "Date.parse(each.dateTime)"))[0] / 1000)
+        days = _days_in_the_browser(site.browser, place)
+        assert next(iter(days)) == day_of(newest - 1).isoformat()
+        truths = {}
+        for day, values in days.items():
+            start, end = (instant((date.fromisoformat(day) + timedelta(days=each)).isoformat()) for each in (0, 1))
+            truths[day] = _truth(site, meter, start, min(end, newest))
+            assert values == pytest.approx(truths[day], abs=2e-6)
+        glance = site.browser.evaluate(_of_place(place, "", ".glance tbody tr", _VALUES))
+        today, yesterday, *_, month = glance
+        this_day = day_of(site.portal.portal.clock.now())
+        for shown, at in ((today, this_day), (yesterday, this_day - timedelta(days=1))):
+            assert shown == pytest.approx(truths.get(at.isoformat(), []), abs=2e-6)
+        first = instant(day_of(newest - 1).replace(day=1).isoformat())
+        assert month == pytest.approx(_truth(site, meter, first, newest), abs=1e-5)
 
 
-def _last_whole_day(site: Site) -> date:
-    # A refresh may take some seconds to see new data.
-    return day_of(site.portal.portal.clock.now() - 2 * HOUR - 10) - timedelta(days=1)
-
-
-def _truth(site: Site, meter: MeterSpec, first: date, last: date) -> list[float]:
-    start, end = (instant(each.isoformat()) for each in (first, last + timedelta(days=1)))
+def _truth(site: Site, meter: MeterSpec, start: int, end: int) -> list[float]:
     truth = site.portal.portal.truth(meter, start, end)
     return [value for value in (truth.usage, truth.export, truth.cost) if value is not None]
 
 
-def _of_place(place: LocationSpec, elements: str, what: str) -> str:
-    """Return a JavaScript expression for the elements of a location's card."""
-    has_title = f"each.querySelector('h2').innerText == '{place.nickname}'"
+def _of_place(place: LocationSpec, what: str, elements: str, value: str) -> str:
+    """Return a JavaScript expression for elements of a location's section, the one with this heading."""
+    has_title = f"each.querySelector('h2').innerText == '{place.nickname}{what}'"
     card = f"[...document.querySelectorAll('section.card')].find(each => {has_title})"
-    return f"[...{card}.querySelectorAll('{elements}')].map(each => {what})"
+    return f"[...{card}.querySelectorAll('{elements}')].map(each => {value})"
 
 
 _VALUES = "[...each.querySelectorAll('data')].map(data => Number(data.value))"
@@ -164,12 +170,8 @@ _VALUES = "[...each.querySelectorAll('data')].map(data => Number(data.value))"
 
 def _days_in_the_browser(browser: Browser, place: LocationSpec) -> dict[str, list[float]]:
     day = "each.querySelector('time').dateTime"
-    return dict(browser.evaluate(_of_place(place, "tbody tr", f"[{day}, {_VALUES}]")))
-
-
-def _tiles_in_the_browser(browser: Browser, place: LocationSpec) -> list[list[float]]:
-    found: list[list[float]] = browser.evaluate(_of_place(place, ".tiles > div", _VALUES))
-    return found
+    rows = ".values:first-of-type tbody tr:has(time)"
+    return dict(browser.evaluate(_of_place(place, ": charts", rows, f"[{day}, {_VALUES}]")))
 
 
 # -- pointer, keyboard and screen reader
@@ -178,7 +180,7 @@ def _tiles_in_the_browser(browser: Browser, place: LocationSpec) -> list[list[fl
 def test_hovering_a_chart_shows_the_values_of_that_time(site: Site) -> None:
     site.open()
     browser = site.browser
-    for chart in (0, 1):
+    for chart in (0, 1, 2):
         group = f"document.querySelectorAll('.hover')[{chart}].children[3]"
         x, y = browser.evaluate(
             f"(() => {{ {group}.scrollIntoView({{block: 'center'}});"
@@ -190,7 +192,7 @@ def test_hovering_a_chart_shows_the_values_of_that_time(site: Site) -> None:
         wait_until(lambda group=group: browser.evaluate(f"getComputedStyle({group}).opacity") == "1", "the words")  # type: ignore[misc]
         when, what = browser.evaluate(f"[...{group}.querySelectorAll('text')].map(each => each.textContent)")
         assert re.match("[MTWFS][a-z]{2} [A-Z][a-z]{2} [0-9]+", when)
-        assert re.match("[0-9.,]+ k?Wh? drawn", what)
+        assert re.match(r"[0-9.,]+ k?Wh? used|\$[0-9.]+", what)
 
 
 def test_the_hover_text_of_a_chart_fits_a_phone(site: Site) -> None:
@@ -206,19 +208,38 @@ def test_keys_reach_every_link_in_order_and_open_the_table(site: Site) -> None:
     site.open()
     browser = site.browser
     reached: list[str] = []
-    for _ in range(7):
+    for _ in range(8):
         browser.press("Tab")
         reached.append(browser.evaluate("document.activeElement.innerText"))
         assert browser.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
-    assert reached == [
-        *("Metrics", "Health", "Readiness"),
+    assert [each.partition("\n")[0] for each in reached] == [
         *("House", "Solar house", "Barn"),
-        "Daily figures as a table",
+        *("House: charts", "Daily figures as a table", "Power used, by hour, as a table"),
+        *("Solar house: charts", "Daily figures as a table"),
     ]
     table = "document.activeElement.parentElement.querySelector('table')"
     assert browser.evaluate(f"{table}.checkVisibility()") is False
     browser.press("Enter")
     assert browser.evaluate(f"{table}.checkVisibility()") is True
+
+
+def test_a_link_to_folded_charts_opens_them(site: Site) -> None:
+    site.open()
+    browser = site.browser
+    browser.evaluate("document.querySelectorAll('details').forEach(each => each.open = false)")
+    browser.evaluate("document.querySelectorAll('.locations a')[1].click()")
+    opened = "[...document.querySelectorAll('.meter > details')].map(each => each.open)"
+    wait_until(lambda: browser.evaluate(opened) == [False, True, False], "the charts")
+
+
+def test_a_reload_keeps_the_place_on_the_page(site: Site) -> None:
+    site.open(PHONE)
+    browser = site.browser
+    browser.evaluate("(scrollTo(0, 1500), document.before = true)")
+    # What the page's own element does after minutes.
+    browser.evaluate("document.head.insertAdjacentHTML('beforeend', '<meta http-equiv=\"refresh\" content=\"0\">')")
+    wait_until(lambda: browser.evaluate("!document.before && document.readyState == 'complete'"), "the reload")
+    wait_until(lambda: browser.evaluate("scrollY") == 1500, "the place on the page")
 
 
 def test_a_screen_reader_reads_everything_visible(site: Site) -> None:
@@ -227,16 +248,16 @@ def test_a_screen_reader_reads_everything_visible(site: Site) -> None:
     roles = [role for role, _ in told]
     assert {"banner", "navigation", "main", "contentinfo", "heading", "table", "image"} <= set(roles)
     headings = {name for role, name in told if role == "heading"}
-    assert headings >= {"All is well", "Login", "Locations", "House", "Solar house", "Barn", "Energy by day"}
+    assert headings >= {"Everything is working", "House", "Barn: charts", "Energy per day", "Cost per day", "Login"}
     pictures = [name for role, name in told if role == "image"]
-    assert len(pictures) == 6
-    assert all(name.startswith(("Average power from ", "Energy by day from ")) for name in pictures)
+    assert len(pictures) == 8
+    assert all(name.startswith(("Average power from ", "Energy per day from ", "Cost per day")) for name in pictures)
 
 
 def test_times_in_the_browser_are_instants(site: Site) -> None:
     site.open()
-    times = site.browser.evaluate("[...document.querySelectorAll('.verdict time')].map(each => each.dateTime)")
-    (newest,) = (datetime.fromisoformat(each).astimezone(UTC).timestamp() for each in times)
+    times = site.browser.evaluate("[...document.querySelectorAll('.newest time')].map(each => each.dateTime)")
+    newest, *_ = (datetime.fromisoformat(each).astimezone(UTC).timestamp() for each in times)
     assert 0 <= site.portal.portal.clock.now() - 2 * HOUR - newest < 1000
 
 

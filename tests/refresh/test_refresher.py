@@ -442,7 +442,7 @@ def test_restart_knows_locations_that_are_not_refreshed_yet(
     assert again.locations == first.locations
     assert up(again, portal, HOUSE) == 0
     assert again.metric("smarthub_up", login="coop") == 0
-    assert again.status.message == "the first refresh is under way"
+    assert again.status.message == "the first refresh is running"
 
 
 def test_same_error_is_logged_once(
@@ -458,6 +458,21 @@ def test_same_error_is_logged_once(
 
 
 # -- failures
+
+
+def test_failing_since_is_the_first_failure_in_a_row(
+    portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    exporter = start_exporter(login_of(portal))
+    seen: list[tuple[float, float]] = []
+    for poll in (Poll.OK, Poll.STATUS_500, Poll.STATUS_500, Poll.OK, Poll.STATUS_500):
+        clock.advance(HOUR)
+        change(portal, poll=poll)
+        began = clock.now()
+        exporter.refresh()
+        seen.append((began, exporter.status.failing_since))
+    first = seen[1][0]
+    assert [since for _, since in seen] == [0.0, first, first, 0.0, seen[4][0]]
 
 
 def test_location_fails_alone(start_portal: StartPortal, start_exporter: StartExporter, clock: ManualClock) -> None:

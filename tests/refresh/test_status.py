@@ -1,8 +1,11 @@
-"""Tests of which locations are withheld from /metrics."""
+"""Tests of the results of refreshes: kinds of failures, and which locations are withheld from /metrics."""
 
+import pytest
+
+from exporter.errors import AccessError, CredentialsError, PendingError, PortalError, ProtocolError, TransportError
 from exporter.intervals.model import LocationKey
 from exporter.portal.timezone import ZoneState, ZoneVerdict
-from exporter.refresh.status import LocationStatus, LoginStatus, withheld_locations
+from exporter.refresh.status import Failure, FailureKind, LocationStatus, LoginStatus, withheld_locations
 
 HOUSE, BARN = (LocationKey("novec", "55001", number) for number in ("70001", "70002"))
 
@@ -24,3 +27,25 @@ def test_location_that_another_login_reads_is_served() -> None:
     wrong, right = status(HOUSE, BARN, up=False, state=ZoneState.CONTRADICTED), ZoneState.FITS
     assert withheld_locations([wrong, status(BARN, up=True, state=right)]) == {HOUSE}
     assert withheld_locations([wrong, status(BARN, up=False, state=right)]) == {HOUSE, BARN}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (TransportError(), FailureKind.FAILED),
+        (ProtocolError(), FailureKind.FAILED),
+        (PendingError(), FailureKind.COMPUTING),
+        (CredentialsError(), FailureKind.NEEDS_YOU),
+        (AccessError(), FailureKind.NEEDS_YOU),
+    ],
+)
+def test_kind_of_failure_says_whether_someone_must_act(error: PortalError, kind: FailureKind) -> None:
+    assert Failure.of(error).kind is kind
+    error.is_pause = True
+    assert Failure.of(error).kind is FailureKind.PAUSED
+
+
+def test_failing_is_long_after_six_hours() -> None:
+    failing = LoginStatus(failing_since=1000.0)
+    assert [failing.is_failing_long(1000.0 + hours * 3600) for hours in (0, 5.99, 6)] == [False, False, True]
+    assert not LoginStatus().is_failing_long(1e9)

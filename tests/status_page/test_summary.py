@@ -20,7 +20,7 @@ from exporter.status_page.summary import Summary, summarize
 from ..support.clocks import ManualClock
 from ..support.exporter import Exporter, StartExporter
 from ..support.portal import StartPortal, change, login_of
-from ..support.status import HOUR, NOON, location, login, snapshot_of
+from ..support.status import HOUR, NOON, full_day, location, login, snapshot_of
 from ..support.worlds import HOUSE, SMALL, TWO, ZONE
 
 DAY = 86400
@@ -38,6 +38,11 @@ def seen_of(*locations: Location) -> Summary:
     return seen(snapshot_of(*locations), login(*locations))
 
 
+def conditions(view: Summary) -> tuple[Condition, ...]:
+    """Return the conditions of the first location."""
+    return view.locations[0].conditions
+
+
 def now(exporter: Exporter, clock: ManualClock) -> Summary:
     statuses = {each.login.name: each.status for each in exporter.logins}
     return summarize(exporter.store.snapshot, statuses, clock.now(), is_alive=True, backfill_needed={})
@@ -48,9 +53,9 @@ def now(exporter: Exporter, clock: ManualClock) -> Summary:
 
 def test_fresh_data_of_a_working_login_is_well() -> None:
     view = seen_of(FARM)
-    assert (view.condition, view.more) == (good("All is well"), [])
+    assert (view.condition, view.more) == (good("Everything is working"), [])
     assert view.logins[0].condition == good("Working")
-    assert view.meters[0].conditions == (good("Up to date"),)
+    assert conditions(view) == (good("On schedule"),)
 
 
 def test_a_state_that_cannot_be_saved_is_shown_with_its_reason() -> None:
@@ -65,29 +70,31 @@ def test_a_state_that_cannot_be_saved_is_shown_with_its_reason() -> None:
 def test_a_needed_backfill_is_shown_with_its_command() -> None:
     first = midnight(date(2026, 3, 3), ZONE)
     view = seen(snapshot_of(FARM), login(FARM), _70009=first + 30 * DAY, _70001=first)
-    assert view.condition == good("All is well")
-    told = "Older data have changed at Farm, Location 70009: smarthub-exporter backfill --start 2026-03-03"
-    assert view.more == [f"{told} brings them to the database."]
+    assert view.condition == good("Everything is working")
+    command = "smarthub-exporter backfill --start 2026-03-03"
+    assert view.more == [
+        good("Older data has changed: Farm, Location 70009", f"To update the database, run: {command}")
+    ]
 
 
 def test_before_the_first_refresh_nothing_is_well_or_wrong() -> None:
     view = seen(snapshot_of(FARM), LoginStatus(locations={FARM.key: LocationStatus(up=False)}))
     assert view.condition == wait(
-        "The first refresh is under way",
-        "It reaches back 35 days: seconds to minutes, longer where the portal computes. Reload to see more.",
+        "The first refresh is running",
+        "It reads 35 days, which takes seconds to minutes, or longer if the portal has to compute them.",
     )
-    assert view.logins[0].condition == wait("First refresh under way")
+    assert view.logins[0].condition == wait("First refresh is running")
     assert not view.logins[0].problems
-    assert view.meters[0].conditions == (wait("Not refreshed yet", "Kept from before the exporter started."),)
+    assert conditions(view) == (wait("Not refreshed yet", "Loaded from saved state."),)
 
 
 def test_a_refresh_thread_that_ended_is_reported_first() -> None:
     stale = location(age=100 * HOUR, name="Farm")
     view = seen(snapshot_of(stale), login(stale), is_alive=False)
     assert view.condition == bad(
-        "Refreshing has stopped", "A refresh thread has ended: restart the exporter; its log tells why."
+        "Refreshing has stopped", "A refresh thread has ended. Restart the exporter; its log says why."
     )
-    assert view.more == ["Data are stale: Farm"]
+    assert view.more == [bad("Data is stale: Farm", "No new data for 4 days.")]
 
 
 @pytest.mark.parametrize("snapshot", [Snapshot(), snapshot_of(replace(FARM, meters=(Meter.of(MeterInfo("81001")),)))])
@@ -96,10 +103,10 @@ def test_a_location_without_data_shows_possible_reasons(snapshot: Snapshot) -> N
     assert view.condition == wait(
         "No usable data", "The refresh worked. If the portal sent data, the log says why it is left out."
     )
-    reason = "The portal answered, and has neither intervals nor days of it: some meters are read by the month only."
-    assert view.meters[0].conditions == (wait("No data", reason),)
+    reason = "The portal answered, but without intervals or days: some meters are read only once a month."
+    assert conditions(view) == (wait("No data", reason),)
     failed = seen(snapshot, login(down={"no answer": [FARM]}))
-    assert failed.meters[0].condition == wait("No data", "Nothing is known of it yet.")
+    assert wait("No data", "Nothing is known yet.") in conditions(failed)
 
 
 # -- old data
@@ -108,18 +115,18 @@ def test_a_location_without_data_shows_possible_reasons(snapshot: Snapshot) -> N
 def test_stale_data_is_stale_even_if_the_login_works() -> None:
     farm = location(age=100 * HOUR, name="Farm")
     view = seen_of(farm, BARN)
-    assert view.condition == bad("Data are stale: Farm", "Nothing newer for 4 days.")
-    assert [each.conditions for each in view.meters] == [
-        (bad("Stale", "Nothing newer for 4 days."),),
-        (good("Up to date"),),
+    assert view.condition == bad("Data is stale: Farm", "No new data for 4 days.")
+    assert [each.conditions for each in view.locations] == [
+        (bad("Stale", "No new data for 4 days."),),
+        (good("On schedule"),),
     ]
 
 
 def test_only_the_first_of_many_stale_locations_are_named() -> None:
     many = [location(number=70000 + each, age=(80 + 10 * each) * HOUR) for each in range(6)]
     assert seen_of(*many).condition == bad(
-        "Data are stale: Location 70000, Location 70001, Location 70002, Location 70003 and 2 more",
-        "Nothing newer for up to 5 days.",
+        "Data is stale: Location 70000, Location 70001, Location 70002, Location 70003 and 2 more",
+        "No new data for up to 5 days.",
     )
 
 
@@ -131,12 +138,12 @@ def test_late_data_is_judged_by_the_usual_delay_of_the_meter() -> None:
         (farm, "More than two days behind."),
         (
             replace(farm, meters=(Meter.of(MeterInfo("81001"), often),)),
-            "Usually the data are here after 2 hours or sooner.",
+            "Data usually arrives within 2 hours.",
         ),
     ):
         view = seen_of(late)
-        assert view.condition == wait("Data are late: Location 70001")
-        assert view.meters[0].conditions == (wait("Late", detail),)
+        assert view.condition == wait("Data is late: Location 70001")
+        assert conditions(view) == (wait("Late", detail),)
 
 
 # -- failures
@@ -145,7 +152,8 @@ def test_late_data_is_judged_by_the_usual_delay_of_the_meter() -> None:
 @pytest.mark.parametrize(
     ("switches", "times", "condition"),
     [
-        ({"poll": Poll.STATUS_403}, 1, bad("Last refresh failed")),
+        ({"poll": Poll.STATUS_500}, 1, wait("Last refresh failed")),
+        ({"poll": Poll.STATUS_403}, 1, bad("Needs you")),
         ({"poll": Poll.PENDING}, 1, wait("Portal still computing")),
         ({"sign_in": SignIn.FAILURE}, 3, bad("Sign-ins paused")),
     ],
@@ -163,24 +171,24 @@ def test_one_failure_of_all_locations_is_reported_once(  # noqa: PLR0917 - pytes
         exporter.refresh()
     view = now(exporter, clock)
     (problem,) = view.logins[0].problems
-    assert replace(problem, detail="") == view.logins[0].condition == view.condition == condition
-    assert "Concerns" not in problem.detail
+    assert replace(problem, detail="") == view.logins[0].condition == replace(view.condition, detail="") == condition
+    assert "This affects" not in problem.detail
 
 
-def test_data_from_before_a_failure_is_not_up_to_date(
+def test_data_from_before_a_failure_is_not_on_schedule(
     clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter
 ) -> None:
     server = start_portal(SMALL, 2)
     exporter = start_exporter(login_of(server))
     exporter.refresh()
-    told = "What is shown is what was known before; the reason stands at the login."
-    for poll, refresh in ((Poll.STATUS_500, bad("Not refreshed", told)), (Poll.PENDING, wait("Not refreshed", told))):
+    told = "Showing the last known data; see above for the reason."
+    for poll, refresh in ((Poll.STATUS_403, bad("Not refreshed", told)), (Poll.PENDING, wait("Not refreshed", told))):
         change(server, poll=poll)
         exporter.refresh()
-        assert now(exporter, clock).meters[0].conditions == (refresh,)
+        assert conditions(now(exporter, clock)) == (refresh,)
     clock.advance(80 * HOUR)
-    stale = bad("Stale", "Nothing newer for 3 days.")
-    assert now(exporter, clock).meters[0].conditions == (stale, wait("Not refreshed", told))
+    stale = bad("Stale", "No new data for 3 days.")
+    assert conditions(now(exporter, clock)) == (stale, wait("Not refreshed", told))
 
 
 @pytest.mark.parametrize(
@@ -193,36 +201,75 @@ def test_data_from_before_a_failure_is_not_up_to_date(
 )
 def test_a_failure_is_a_sentence(what: str, advice: str, detail: str) -> None:
     failing = LoginStatus(last_refresh=NOON, failures=(Failure(FailureKind.FAILED, what, "there", advice),))
-    assert seen(Snapshot(), failing).logins[0].problems == (bad("Last refresh failed", detail),)
+    assert seen(Snapshot(), failing).logins[0].problems == (wait("Last refresh failed", detail),)
 
 
 def test_failures_of_some_locations_name_them() -> None:
     many = [location(number=70001 + each) for each in range(8)]
     view = seen(snapshot_of(*many), login(many[0], down={"no answer": [many[1], many[3]], "no sense": [many[2]]}))
-    assert view.condition == view.logins[0].condition == bad("3 of 4 locations not refreshed")
+    assert replace(view.condition, detail="") == view.logins[0].condition == wait("3 of 4 locations not refreshed")
     assert [each.detail for each in view.logins[0].problems] == [
-        "No answer. Concerns Location 70002, Location 70004.",
-        "No sense. Concerns Location 70003.",
+        "No answer. This affects Location 70002, Location 70004.",
+        "No sense. This affects Location 70003.",
     ]
     (problem,) = seen(Snapshot(), login(many[0], down={"no answer": many[1:]})).logins[0].problems
     assert problem.detail.endswith("Location 70005 and 3 more.")
 
 
+@pytest.mark.parametrize(
+    ("kind", "hours", "condition"),
+    [
+        (FailureKind.FAILED, 5.9, wait("Last refresh failed")),
+        (FailureKind.FAILED, 6, bad("Refreshes have failed for 6 hours")),
+        (FailureKind.COMPUTING, 6, wait("Portal still computing")),
+        (FailureKind.NEEDS_YOU, 0, bad("Needs you")),
+        (FailureKind.PAUSED, 0, bad("Sign-ins paused")),
+    ],
+)
+def test_only_failures_that_last_or_need_someone_are_red(kind: FailureKind, hours: float, condition: Condition) -> None:
+    view = seen(snapshot_of(FARM), login(down={"no answer": [FARM]}, kind=kind, failing_for=hours * HOUR))
+    assert view.logins[0].condition == condition
+    assert view.condition.severity is condition.severity is conditions(view)[0].severity
+
+
+@pytest.mark.parametrize(
+    ("kind", "success", "saved", "next_try", "outlook"),
+    [
+        (FailureKind.FAILED, NOON - 1200, [FARM], NOON + 240, "Last success: 20 minutes ago. Next try: in 4 minutes."),
+        (
+            FailureKind.FAILED,
+            0,
+            [FARM],
+            NOON + 30,
+            "Last success: before the exporter started. Next try: in less than a minute.",
+        ),
+        (FailureKind.FAILED, 0, [], NOON - 30, "Last success: never. Next try: refreshing now."),
+        (FailureKind.PAUSED, 0, [], NOON + 240, "Last success: never."),
+    ],
+)
+def test_a_failure_names_the_last_success_and_the_next_try(
+    kind: FailureKind, success: float, saved: list[Location], next_try: float, outlook: str
+) -> None:
+    status = replace(login(down={"no answer": [FARM]}, kind=kind), last_success=success, next_refresh=next_try)
+    assert seen(snapshot_of(*saved), status).condition.detail == f"No answer. {outlook}"
+
+
 def test_the_worst_problem_comes_first_with_its_login() -> None:
     late = location(age=50 * HOUR)
-    view = seen(snapshot_of(late, BARN), login(late), login(down={"no answer": [BARN]}), LoginStatus())
-    assert [each.problems for each in view.logins] == [(), (bad("Last refresh failed", "No answer."),), ()]
-    assert view.condition == bad("cabin: Last refresh failed")
-    assert view.more == ["The first refresh is under way", "Data are late: Location 70001"]
+    needy = login(down={"no answer": [BARN]}, kind=FailureKind.NEEDS_YOU)
+    view = seen(snapshot_of(late, BARN), login(late), needy, LoginStatus())
+    assert [each.problems for each in view.logins] == [(), (bad("Needs you", "No answer."),), ()]
+    assert view.condition.words == "cabin: Needs you"
+    assert [each.words for each in view.more] == ["The first refresh is running", "Data is late: Location 70001"]
 
 
 def test_a_location_of_another_login_waits_for_no_refresh() -> None:
     waiting = LoginStatus(locations={FARM.key: LocationStatus(up=False)})
-    assert seen(snapshot_of(FARM), login(FARM), waiting).meters[0].conditions == (good("Up to date"),)
+    assert conditions(seen(snapshot_of(FARM), login(FARM), waiting)) == (good("On schedule"),)
 
 
 def test_a_location_that_is_no_longer_read_says_so() -> None:
-    assert seen(snapshot_of(FARM), login()).meters[0].conditions == (
+    assert conditions(seen(snapshot_of(FARM), login())) == (
         wait("Not read", "No login reads this location; these are the last known figures."),
     )
 
@@ -230,16 +277,37 @@ def test_a_location_that_is_no_longer_read_says_so() -> None:
 def test_a_contradicted_zone_is_a_failure() -> None:
     zone = ZoneVerdict(ZoneState.CONTRADICTED, ("America/Denver",), ZONE.key)
     view = seen(snapshot_of(FARM), replace(login(FARM), zone=zone))
-    assert view.condition == view.logins[0].condition == bad("Wrong time zone")
+    assert replace(view.condition, detail="") == view.logins[0].condition == bad("Wrong time zone")
     (problem,) = view.logins[0].problems
     assert problem.detail == (
         f"No data of this login is on /metrics because {zone.message}. Restart the exporter after the fix."
-        " The figures below may be off by hours."
+        " Until then, the figures below may be off by hours."
     )
-    assert [each.words for each in view.meters[0].conditions] == ["Wrong time zone"]
+    assert [each.words for each in conditions(view)] == ["Wrong time zone"]
     both = seen(snapshot_of(FARM), replace(login(FARM, down={"no answer": [BARN]}), zone=zone))
     assert both.logins[0].condition == bad("Wrong time zone")
     assert len(both.logins[0].problems) == 2
+
+
+# -- locations
+
+
+def test_a_location_leaves_its_submeters_out_of_its_days() -> None:
+    day = date(2026, 6, 14)
+    house, barn = (
+        Meter.of(MeterInfo(number, parents=parents), FARM.meters[0].intervals, (full_day(day, usage),))
+        for number, parents, usage in (("M1", (), 30.0), ("M2", ("M1",), 12.0))
+    )
+    (view,) = seen_of(replace(FARM, meters=(house, barn))).locations
+    assert [each.submeter_of for each in view.meters] == ["", "M1"]
+    assert [each.usage for each in view.days if each.date == day] == [30.0]
+    assert view.newest == view.meters[0]
+
+
+def test_a_location_has_the_conditions_of_all_its_meters() -> None:
+    (fresh,), (old,) = FARM.meters, location(age=100 * HOUR).meters
+    both = replace(FARM, meters=(fresh, replace(old, info=MeterInfo("89999"))))
+    assert [each.words for each in conditions(seen_of(both))] == ["Stale"]
 
 
 # -- names
@@ -247,20 +315,20 @@ def test_a_contradicted_zone_is_a_failure() -> None:
 
 def test_several_meters_of_a_location_have_their_numbers() -> None:
     farm = replace(FARM, meters=(*FARM.meters, Meter.of(MeterInfo("89999"))))
-    titles = [each.title for each in seen_of(farm).meters]
+    titles = [each.title for each in seen_of(farm).locations[0].meters]
     assert titles == ["Farm, meter 870001", "Farm, meter 89999"]
 
 
 def test_a_location_without_a_name_shows_its_numbers() -> None:
     keys = [LocationKey("novec", *numbers) for numbers in (("", ""), ("55001", ""), ("55001", "70001"))]
     view = seen(Snapshot(), login(*(replace(FARM, key=key) for key in keys)))
-    assert [each.title for each in view.meters] == ["novec", "Account 55001", "Location 70001"]
+    assert [each.title for each in view.locations] == ["novec", "Account 55001", "Location 70001"]
 
 
 def test_a_zone_unknown_to_this_machine_is_shown_as_utc() -> None:
     mars = location(zone="Mars/Olympus")
     view = seen_of(mars)
-    assert (view.meters[0].zone.key, view.logins[0].zone.key) == ("UTC", "UTC")
+    assert (view.locations[0].zone.key, view.logins[0].zone.key) == ("UTC", "UTC")
 
 
 def test_no_text_names_the_user(clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter) -> None:

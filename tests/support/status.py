@@ -39,13 +39,19 @@ def snapshot_of(*locations: Location) -> Snapshot:
     return Snapshot({each.key: each for each in locations})
 
 
-def login(*up: Location, down: Mapping[str, Iterable[Location]] | None = None, next_refresh: float = 0) -> LoginStatus:
+def login(
+    *up: Location,
+    down: Mapping[str, Iterable[Location]] | None = None,
+    kind: FailureKind = FailureKind.FAILED,
+    failing_for: float = 600,
+    next_refresh: float = 0,
+) -> LoginStatus:
     """Return a login ten minutes after a refresh.
 
-    `down` maps failures to the locations that they affect.
+    `down` maps failures of one kind to the locations that they affect. They have lasted for `failing_for` seconds.
     """
     found = {each.key: LocationStatus(up=True) for each in up}
-    failures = {what: Failure(FailureKind.FAILED, what, "there") for what in down or {}}
+    failures = {what: Failure(kind, what, "there") for what in down or {}}
     for what, places in (down or {}).items():
         found |= {each.key: LocationStatus(up=False, failure=failures[what]) for each in places}
     return LoginStatus(
@@ -53,6 +59,7 @@ def login(*up: Location, down: Mapping[str, Iterable[Location]] | None = None, n
         failures=tuple(failures.values()),
         last_refresh=NOON - 600,
         last_success=0.0 if failures else NOON - 600,
+        failing_since=NOON - failing_for if failures else 0.0,
         next_refresh=next_refresh,
         locations=found,
     )
