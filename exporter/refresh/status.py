@@ -23,7 +23,7 @@ class FailureKind(Enum):
     """It may pass by itself, so there is nothing to do at first."""
     COMPUTING = auto()
     """The portal is still computing; nothing to do."""
-    NEEDS_YOU = auto()
+    ACTION_NEEDED = auto()
     """It lasts until someone fixes the configuration or signs in at the portal."""
     PAUSED = auto()
     """Sign-ins are paused until the configuration is fixed."""
@@ -48,7 +48,7 @@ class Failure:
         if error.is_pause:
             kind = FailureKind.PAUSED
         elif not error.reason.passes_by_itself:
-            kind = FailureKind.NEEDS_YOU
+            kind = FailureKind.ACTION_NEEDED
         elif error.reason is Reason.PENDING:
             kind = FailureKind.COMPUTING
         return cls(kind, error.what, error.about, "will retry" if error.advice == TRY_LATER else error.advice)

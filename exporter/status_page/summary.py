@@ -18,7 +18,7 @@ from .figures import DayFigures, Figures, Freshness, figures_of, freshness, sum_
 _FAILURES = {
     FailureKind.FAILED: wait("Last refresh failed"),
     FailureKind.COMPUTING: wait("Portal still computing"),
-    FailureKind.NEEDS_YOU: bad("Needs you"),
+    FailureKind.ACTION_NEEDED: bad("Action needed"),
     FailureKind.PAUSED: bad("Sign-ins paused"),
 }
 

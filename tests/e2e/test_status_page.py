@@ -121,6 +121,13 @@ def test_the_first_screen_of_a_phone_shows_the_house(site_in: Callable[[str], Si
         assert 0 < min(bottoms) <= max(bottoms) < PHONE[1]
 
 
+def test_opened_tables_fit_a_phone(site: Site) -> None:
+    for size in (PHONE, NARROW):
+        site.open(size)
+        site.browser.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        assert site.browser.evaluate("document.documentElement.scrollWidth") == size[0]
+
+
 def test_a_failure_is_visible_without_scrolling(site_in: Callable[[str], Site]) -> None:
     site = site_in("failing")
     for size in (DESKTOP, PHONE):

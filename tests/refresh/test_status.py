@@ -35,8 +35,8 @@ def test_location_that_another_login_reads_is_served() -> None:
         (TransportError(), FailureKind.FAILED),
         (ProtocolError(), FailureKind.FAILED),
         (PendingError(), FailureKind.COMPUTING),
-        (CredentialsError(), FailureKind.NEEDS_YOU),
-        (AccessError(), FailureKind.NEEDS_YOU),
+        (CredentialsError(), FailureKind.ACTION_NEEDED),
+        (AccessError(), FailureKind.ACTION_NEEDED),
     ],
 )
 def test_kind_of_failure_says_whether_someone_must_act(error: PortalError, kind: FailureKind) -> None:

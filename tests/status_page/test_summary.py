@@ -153,7 +153,7 @@ def test_late_data_is_judged_by_the_usual_delay_of_the_meter() -> None:
     ("switches", "times", "condition"),
     [
         ({"poll": Poll.STATUS_500}, 1, wait("Last refresh failed")),
-        ({"poll": Poll.STATUS_403}, 1, bad("Needs you")),
+        ({"poll": Poll.STATUS_403}, 1, bad("Action needed")),
         ({"poll": Poll.PENDING}, 1, wait("Portal still computing")),
         ({"sign_in": SignIn.FAILURE}, 3, bad("Sign-ins paused")),
     ],
@@ -222,7 +222,7 @@ def test_failures_of_some_locations_name_them() -> None:
         (FailureKind.FAILED, 5.9, wait("Last refresh failed")),
         (FailureKind.FAILED, 6, bad("Refreshes have failed for 6 hours")),
         (FailureKind.COMPUTING, 6, wait("Portal still computing")),
-        (FailureKind.NEEDS_YOU, 0, bad("Needs you")),
+        (FailureKind.ACTION_NEEDED, 0, bad("Action needed")),
         (FailureKind.PAUSED, 0, bad("Sign-ins paused")),
     ],
 )
@@ -256,10 +256,10 @@ def test_a_failure_names_the_last_success_and_the_next_try(
 
 def test_the_worst_problem_comes_first_with_its_login() -> None:
     late = location(age=50 * HOUR)
-    needy = login(down={"no answer": [BARN]}, kind=FailureKind.NEEDS_YOU)
+    needy = login(down={"no answer": [BARN]}, kind=FailureKind.ACTION_NEEDED)
     view = seen(snapshot_of(late, BARN), login(late), needy, LoginStatus())
-    assert [each.problems for each in view.logins] == [(), (bad("Needs you", "No answer."),), ()]
-    assert view.condition.words == "cabin: Needs you"
+    assert [each.problems for each in view.logins] == [(), (bad("Action needed", "No answer."),), ()]
+    assert view.condition.words == "cabin: Action needed"
     assert [each.words for each in view.more] == ["The first refresh is running", "Data is late: Location 70001"]
 
 
