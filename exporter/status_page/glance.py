@@ -23,8 +23,8 @@ _YESTERDAY = timedelta(days=1)
 class _Row:
     """A line of the table.
 
-    energy: its figures, None without any. extent: what the figures cover, if that is not obvious. bar: whether they are
-    of one day, so that they can be compared.
+    energy: its figures, None without any. extent: what the figures cover. has_bar: whether they are of one day, so that
+    they can be compared.
     """
 
     name: str
