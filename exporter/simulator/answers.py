@@ -81,7 +81,6 @@ class _Entries:
 
     def _usage(self) -> Json:
         question = self._question
-        connected = date.fromisoformat(question.location.connected)
         series = [self._series(each, _usage_points(each), self._strays(each)) for each in self._channels]
         entry: Json = {
             "type": "USAGE",
@@ -92,7 +91,7 @@ class _Entries:
             "startDateTime": _milliseconds(question.start),
             "endDateTime": _milliseconds(question.end),
             "baseUsageParameters": question.echo,
-            "connectDate": f"{connected:%B} {connected.day}, {connected.year}",
+            **self._connected(),
             "meters": self._meters(),
             "series": [] if self._settings.poll is Poll.NO_SERIES else series,
             **self._repetitions(series),
@@ -102,6 +101,13 @@ class _Entries:
             entry["hasHourly"] = Resolution.INTERVALS in finest
             entry["hasDaily"] = finest != {Resolution.MONTHS}
         return entry
+
+    def _connected(self) -> Json:
+        told = self._settings.connect_date
+        if not told:
+            return {}
+        day = date.fromisoformat(self._question.location.connected if told == "own" else told)
+        return {"connectDate": f"{day:%B} {day.day}, {day.year}"}
 
     def _meters(self) -> list[Json]:
         how = self._settings.meters

@@ -164,6 +164,8 @@ class Settings:
     - `meters`, `cost`: how channels are described, and how cost is written
     - `inclusive_end`: a point at the end of the range is given too
     - `end_labels`: points of HOURLY are at the end of their interval
+    - `history_from`: the first local day (ISO) with points, for a portal that does not keep older ones
+    - `connect_date`: the day (ISO) that answers name as the location's connection; `own` is the true one, empty is none
     - `daylight_only`: numbers of meters without points from 18:00 to 7:00, as on a solar array
     """
 
@@ -199,6 +201,8 @@ class Settings:
     cost: Cost = Cost.USD
     inclusive_end: bool = False
     end_labels: bool = False
+    history_from: str = ""
+    connect_date: str = "own"
     daylight_only: tuple[str, ...] = ()
 
     def identifier(self, number: str) -> str | int:

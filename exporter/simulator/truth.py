@@ -98,7 +98,8 @@ class Almanac:
 
         `connected` is the ISO day on which the meter's location was connected.
         """
-        first = date.fromisoformat(max(connected, meter.hourly_since) if by_interval else connected)
+        since = max(connected, self.settings.history_from)
+        first = date.fromisoformat(max(since, meter.hourly_since) if by_interval else since)
         begin = max(start, midnight(first, self.zone))
         if by_interval:
             every = pieces(-(-begin // meter.step) * meter.step, end, meter.step)

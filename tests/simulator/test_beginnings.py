@@ -58,6 +58,21 @@ def test_the_connection_date_is_written_in_english(day: str, text: str) -> None:
     assert Member(connected(day)).usage()["connectDate"] == text
 
 
+def test_a_connection_date_can_be_wrong_or_absent() -> None:
+    late = Member(meter(), connect_date="2026-06-12")
+    assert late.usage()["connectDate"] == "June 12, 2026"
+    assert min(compare(late, meter(), BEFORE, NEXT)) == BEFORE
+    assert "connectDate" not in Member(meter(), connect_date="").usage()
+
+
+@pytest.mark.parametrize("resolution", [Resolution.INTERVALS, Resolution.DAYS])
+def test_a_portal_may_not_keep_old_days(resolution: Resolution) -> None:
+    spec = meter(resolution=resolution)
+    member = Member(spec, history_from="2026-06-08")
+    assert min(compare(member, spec, BEFORE, NEXT)) == at(2026, 6, 8)
+    assert member.usage()["connectDate"] == "May 4, 2019"
+
+
 def test_a_moved_meter_starts_with_its_current_member() -> None:
     spec = meter()
     closed = LocationSpec("55009", "70009", (spec,), connected="2010-01-01", inactive=True)
