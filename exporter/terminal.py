@@ -17,7 +17,7 @@ from .formatting import printable
 _COLORS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red", Verdict.SKIPPED: "dim"}
 _VERDICT_WIDTH = max(len(verdict) for verdict in Verdict)
 _STEP_WIDTH = 16
-_WIDTH_WITHOUT_TERMINAL = 120  # columns
+WIDTH_WITHOUT_TERMINAL = 120  # columns
 
 
 class _PlainConsole(Console):
@@ -30,6 +30,16 @@ def plain_console(*, stderr: bool = False, width: int | None = None) -> Console:
     return _PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
 
 
+def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table without borders whose cells are shown as they are."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold", min_width=len(column))
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    return table
+
+
 def is_interactive() -> bool:
     """Check whether questions can be asked: input and errors are on a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
@@ -39,7 +49,7 @@ class Terminal:
     """Standard output and standard error of an interactive command."""
 
     def __init__(self) -> None:
-        width = None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
+        width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
         if isinstance(sys.stdout, TextIOWrapper):
             # Nicknames may have letters that the encoding of the terminal lacks.
             sys.stdout.reconfigure(errors="replace")
@@ -94,12 +104,7 @@ class Terminal:
         The last column gets the remaining width; a row may have several lines.
         """
         self._status.stop()
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        for column in columns:
-            table.add_column(column, overflow="fold", min_width=len(column))
-        for row in rows:
-            table.add_row(*(Text(printable(cell)) for cell in row))
-        self._out.print(table)
+        self._out.print(plain_table(columns, rows))
 
     # -- questions
 

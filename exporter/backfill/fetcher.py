@@ -22,13 +22,10 @@ from ..portal.timezone import OffsetEvidence, ZoneState, ZoneVerdict
 from ..portal.timezone_search import bill_reads_of
 from ..portal.usage import UsageAnswer
 from ..portal.zone_judge import ZoneJudge
-from .plan import Job, KnownSteps
+from .plan import Job, JobChunk, KnownSteps
 from .retry import in_background, outcome
 
 _WAITS = (5.0, 20.0, 60.0)  # seconds before each retry
-
-JobChunk = tuple[Job, int, int]
-"""A chunk of a job, between two local midnights in seconds UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,6 @@ class _LocationState:
     history: LocationHistory
     series: dict[tuple[str, str], set[RawPoint]]
     steps: dict[str, int] | None = None
-    connected: int | None = None
     is_sure: bool = False
 
 
@@ -91,41 +87,39 @@ class Fetcher:
         self._expected: list[UsageQuery] = []  # what is left to ask for that chunk, if nothing fails
         self._ahead: dict[UsageQuery, tuple[JobChunk, Future[UsageAnswer]]] = {}
         self._is_wanted: Callable[[JobChunk], bool]
+        self._notice: Callable[[Fetched], None]
         self._evidence: dict[int, dict[AccountLocation, set[OffsetEvidence]]] = defaultdict(lambda: defaultdict(set))
 
     def fetch(
-        self, chunks: Sequence[JobChunk], is_wanted: Callable[[JobChunk], bool] = lambda _: True
+        self,
+        chunks: Sequence[JobChunk],
+        is_wanted: Callable[[JobChunk], bool] = lambda _: True,
+        notice: Callable[[Fetched], None] = lambda _: None,
     ) -> Iterator[Fetched]:
-        """Fetch the chunks in order, without those before a location was connected.
+        """Fetch the chunks in order.
 
-        `is_wanted` is asked before each chunk. Raises Stopped when the program ends.
+        `is_wanted` is asked before each chunk, and before one is asked for ahead. `notice` is called with each chunk
+        before the next one is considered. Raises Stopped when the program ends.
         """
         self._is_wanted = is_wanted
+        self._notice = notice
         results = self._results(chunks)
         upcoming = in_background(partial(next, results, None))
         while (fetched := outcome(upcoming, self.clock)) is not None:
             upcoming = in_background(partial(next, results, None))
             yield fetched
 
-    def connected(self, key: LocationKey) -> int | None:
-        """Return the start of the day on which a location was connected, if known."""
-        return self._states[key].connected if key in self._states else None
-
     def _results(self, chunks: Sequence[JobChunk]) -> Iterator[Fetched]:
         for number, chunk in enumerate(chunks):
-            if self._is_due(chunk):
+            if self._is_wanted(chunk):
                 self._upcoming = chunks[number:]
                 self._ahead = {query: each for query, each in self._ahead.items() if each[0] in self._upcoming}
                 self._expected = self._queries(chunk)
                 fetched = self._fetch(*chunk)
+                self._notice(fetched)
                 yield fetched
-                if _ends_run(fetched.error):
+                if ends_run(fetched.error):
                     return  # the runner raises it
-
-    def _is_due(self, chunk: JobChunk) -> bool:
-        job, _, end = chunk
-        connected = self.connected(job.key)
-        return (connected is None or end > connected) and self._is_wanted(chunk)
 
     def _fetch(self, job: Job, start: int, end: int) -> Fetched:
         state = self._state_of(job)
@@ -147,11 +141,10 @@ class Fetcher:
             if not (_may_pass(doubt) and backoff.wait(doubt)):
                 break
         state.is_sure |= history.doubt is not None
-        state.connected = history.connected or state.connected
         state.steps = {**steps, **{meter.info.number: meter.info.step for meter in history.meters if meter.info.step}}
         zone = self._judge_zone(job, history.evidence, KnownMeters(state.steps))
         doubt = self.judges[job.source].error
-        if zone.state is ZoneState.SUSPECT and _ends_run(doubt):
+        if zone.state is ZoneState.SUSPECT and ends_run(doubt):
             return Fetched(job, start, end, History(error=doubt))  # data at wrong hours would stay in a database
         # Answers arrive newest first.
         series = tuple(RawSeries(*key, tuple(sorted(points))) for key, points in state.series.items())
@@ -204,7 +197,9 @@ class Fetcher:
     def _next_queries(self) -> Iterator[tuple[JobChunk, UsageQuery]]:
         current, *others = self._upcoming
         yield from ((current, query) for query in self._expected)
-        for chunk in filter(self._is_due, others):
+        for chunk in filter(self._is_wanted, others):
+            if current[0].from_first and chunk[0] is not current[0]:
+                return  # nobody knows yet whether more of this location comes first
             if not self._state_of(chunk[0]).history.is_halving:
                 yield from ((chunk, query) for query in self._queries(chunk))
 
@@ -246,7 +241,8 @@ def is_hopeless(error: PortalError | None) -> TypeGuard[PortalError]:
     )
 
 
-def _ends_run(error: PortalError | None) -> bool:
+def ends_run(error: PortalError | None) -> bool:
+    """Check whether no other chunk is fetched after this error."""
     return is_hopeless(error) or isinstance(error, TransportError)
 
 

@@ -12,6 +12,9 @@ from ..portal.history import LONGEST_RANGE
 from ..portal.walltime import WallClock
 
 EARLIEST = date(1990, 1, 1)  # no co-op had remotely read meters
+_LONGEST_HISTORY = 9 * 365  # days
+FIRST = "first"
+"""The value of `--start` for as far back as the portal has intervals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,15 @@ class KnownSteps:
 
 @dataclass(frozen=True, slots=True)
 class DayRange:
-    """The requested local days, both ends included; without an end, up to today."""
+    """The requested local days, both ends included; without an end, up to today.
+
+    from_first: as far back as the portal has intervals.
+    """
 
     first: date | None
     last: date | None
     days: int
+    from_first: bool = False
 
     def bounds(self, wall: WallClock, now: float) -> tuple[int, int]:
         """Return the start and the end of these days by the co-op's clock.
@@ -49,7 +56,8 @@ class DayRange:
         last = min(self.last or today, today)
         if last < EARLIEST:
             raise ConfigError(f"--end {last} is before {EARLIEST}, when no meter was read remotely; use a later date")
-        first = self.first or last - timedelta(days=min(self.days - 1, (last - EARLIEST).days))
+        counted = EARLIEST if self.from_first else last - timedelta(days=min(self.days - 1, (last - EARLIEST).days))
+        first = self.first or counted
         if first > today:
             raise ConfigError(f"--start {first} is in the future; today at the co-op is {today}")
         if first > last:
@@ -63,7 +71,10 @@ def read_range(start: str | None, end: str | None, days: int | None, default_day
         raise ConfigError("--days cannot be combined with --start or --end; it counts back from today")
     if days is not None and days < 1:
         raise ConfigError(f"--days {days} is too small; use 1 (only today) or more")
-    return DayRange(_date("--start", start), _date("--end", end), days or default_days)
+    from_first = start == FIRST
+    return DayRange(
+        None if from_first else _date("--start", start), _date("--end", end), days or default_days, from_first
+    )
 
 
 def _date(flag: str, text: str | None) -> date | None:
@@ -72,7 +83,8 @@ def _date(flag: str, text: str | None) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"""{flag} {text or "''"} is not a date; write it as YYYY-MM-DD""") from None
+        other = f", or {FIRST}" if flag == "--start" else ""
+        raise ConfigError(f"""{flag} {text or "''"} is not a date; write it as YYYY-MM-DD{other}""") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,8 @@ class Job:
     """The days to fetch for one location, between two local midnights in seconds UTC.
 
     `source` is the number of its login. `name` is None if the portal does not give one. `submeters` are those that the
-    configuration names, with their parents.
+    configuration names, with their parents. With `from_first` only the days since its first interval are fetched, and
+    `start` is a day long before it, so that chunks are the same every day.
     """
 
     source: int
@@ -91,15 +104,15 @@ class Job:
     start: int
     end: int
     submeters: Mapping[str, str] = field(default_factory=dict, compare=False)
+    from_first: bool = False
 
     def chunks(self) -> list[tuple[int, int]]:
         """Return ranges that a portal can answer, oldest first.
 
         The same range always has the same chunks.
         """
-        midnights = self.wall.midnights(self.start, self.end)
-        borders = [*midnights[:-1:LONGEST_RANGE], midnights[-1]]
-        return list(pairwise(borders))
+        borders = [self.wall.days_before(self.start, -days) for days in range(0, self.days, LONGEST_RANGE)]
+        return list(pairwise([*borders, self.end]))
 
     def date_range(self, start: int, end: int) -> str:
         """Return the first and the last date of a part of the job."""
@@ -111,6 +124,11 @@ class Job:
         return self.wall.days_between(self.start, self.end)
 
 
+def expected_start(job: Job) -> int:
+    """Return the first instant that a job may have to write, in seconds UTC; no portal is known to keep more."""
+    return max(job.start, job.wall.days_before(job.end, _LONGEST_HISTORY)) if job.from_first else job.start
+
+
 def task_of(job: Job, wanted: DayRange) -> str:
     """Return what identifies a job.
 
@@ -119,6 +137,10 @@ def task_of(job: Job, wanted: DayRange) -> str:
     return f"{job.key} {job.start} {'open' if wanted.last is None else job.end}"
 
 
-def in_order(jobs: Sequence[Job], *, oldest_first: bool) -> list[tuple[Job, int, int]]:
+JobChunk = tuple[Job, int, int]
+"""A chunk of a job, between two local midnights in seconds UTC."""
+
+
+def in_order(jobs: Sequence[Job], *, oldest_first: bool) -> list[JobChunk]:
     """Return all chunks, location by location; a database gets the newest days first."""
     return [(job, *chunk) for job in jobs for chunk in job.chunks()[:: 1 if oldest_first else -1]]

@@ -1,10 +1,14 @@
 """Progress of a backfill on standard error: a bar, lines, or only warnings."""
 
+from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 
 from rich import progress as bars
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.text import Text
 
+from ..formatting import printable
 from ..terminal import plain_console
 from .journal import CompletedChunk, Totals
 from .plan import Job
@@ -16,8 +20,8 @@ class Progress:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def begin(self, days: int, done: int) -> None:
-        """Start, with the number of local days in all and of those done by an earlier run."""
+    def begin(self, days: int | None, done: int) -> None:
+        """Start, with the number of local days in all, if known, and of those done by an earlier run."""
 
     def waits(self, what: str) -> None:
         """Show what the backfill is waiting for in its normal course.
@@ -27,6 +31,9 @@ class Progress:
 
     def retries(self, why: str) -> None:
         """Show what failed and when it will be retried; empty when the wait is over."""
+
+    def read(self, job: Job, start: int, end: int) -> None:
+        """Show days that were read, from `start` to `end` in seconds UTC, before any of their location is written."""
 
     def wrote(self, job: Job, done: CompletedChunk) -> None:
         """Show that a chunk was written and read back."""
@@ -48,59 +55,92 @@ class Lines(Progress):
         if why:
             self.warn(why)
 
+    def read(self, job: Job, start: int, end: int) -> None:  # noqa: ARG002 - the newest days come first
+        """Print how far back the location was read."""
+        self.warn(f"location {job.key.location}: read back to {job.wall.date_text(start)}")
+
     def wrote(self, job: Job, done: CompletedChunk) -> None:
         """Print the days of the chunk and what was written."""
         days = job.date_range(done.start, done.end)
         totals = done.totals
+        if not totals.intervals:
+            self.warn(f"location {job.key.location}, {days}: no intervals")
+            return
         cost = f", ${totals.cost:,.2f}" if totals.cost else ""
         what = f"{totals.intervals:,} intervals, {energy(totals)}{cost}"
         self.warn(f"location {job.key.location}, {days}: {what}, {totals.samples:,} samples sent")
 
 
+class _Bars(bars.Progress):
+    """A bar, and below it what is being waited for."""
+
+    waiting = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        if self.waiting:
+            yield Text(printable(f"  waiting for {self.waiting}"))
+
+
 class Bar(Progress):
-    """Shows a bar with finished days, speed, remaining time and the current wait."""
+    """Shows a bar with finished days, speed, remaining time and the current wait.
+
+    If the number of days is not known, it shows how far back the backfill is instead of a bar.
+    """
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._bar = bars.Progress(
-            "{task.description}",
-            bars.BarColumn(),
-            bars.TaskProgressColumn(),
-            "{task.completed:.0f}/{task.total:.0f} days",
-            "{task.fields[speed]}",
-            bars.TimeRemainingColumn(),
-            "{task.fields[waiting]}",
-            console=console,
-            transient=True,
-        )
-        self._task = self._bar.add_task("backfill", total=None, start=False, speed="", waiting="")
+        self._bar: _Bars | None = None
         self._intervals = 0
+        self._is_read_first = False
 
-    def begin(self, days: int, done: int) -> None:
+    def begin(self, days: int | None, done: int) -> None:
         """Show the bar."""
-        self._bar.update(self._task, total=days, completed=done)
-        self._bar.start_task(self._task)
+        known = [bars.BarColumn(12), bars.TaskProgressColumn()] if days else [bars.SpinnerColumn("line")]
+        text = "{task.completed:,.0f}/{task.total:,.0f} days" if days else "{task.completed:,.0f} days"
+        last = [bars.TimeRemainingColumn()] if days else []
+        columns = ["{task.description}", *known, text, "{task.fields[speed]}", *last]
+        self._bar = _Bars(*columns, console=self._console, transient=True)
+        self._bar.add_task("backfill", total=days, completed=done, speed="")
         self._bar.start()
 
     def waits(self, what: str) -> None:
-        """Show the wait beside the bar."""
-        self.retries(f"waiting for {what}" if what else "")
+        """Show the wait below the bar."""
+        if self._bar is not None:
+            self._bar.waiting = what
+            self._bar.refresh()
 
     def retries(self, why: str) -> None:
-        """Show the reason for a retry beside the bar."""
-        self._bar.update(self._task, waiting=why)
+        """Print the reason for a retry above the bar, where it stays."""
+        if why:
+            self.warn(why)
+
+    def read(self, job: Job, start: int, end: int) -> None:
+        """Show how far back the location was read."""
+        self._is_read_first = True
+        text = f"location {job.key.location}, read back to {job.wall.date_text(start)}"
+        self._update(advance=job.wall.days_between(start, end), description=text)
 
     def wrote(self, job: Job, done: CompletedChunk) -> None:
         """Advance the bar."""
         self._intervals += done.totals.intervals
-        elapsed = self._bar.tasks[0].elapsed or 0.0
-        speed = f"{self._intervals / elapsed:.0f} intervals/s" if elapsed else ""
-        days = job.wall.days_between(done.start, done.end)
-        self._bar.update(self._task, advance=days, speed=speed, description=f"location {job.key.location}")
+        elapsed = (self._bar.tasks[0].elapsed if self._bar else None) or 0.0
+        days = 0 if self._is_read_first else job.wall.days_between(done.start, done.end)
+        reached = f", back to {job.wall.date_text(done.start)}" if job.from_first and days else ""
+        self._update(
+            advance=days,
+            speed=f"{self._intervals / elapsed:,.0f} intervals/s" if elapsed else "",
+            description=f"location {job.key.location}{reached}",
+        )
+
+    def _update(self, **values: Any) -> None:  # noqa: ANN401 - as rich takes them
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], **values)
 
     def end(self) -> None:
         """Remove the bar."""
-        self._bar.stop()
+        if self._bar is not None:
+            self._bar.stop()
 
 
 def progress_for(*, wanted: bool) -> Progress:

@@ -1,32 +1,54 @@
 """The plan before a backfill and the summary after it, line by line."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from rich.table import Table
+
 from ..formatting import counted, length, local_date
 from ..sinks.base import Sink
-from .journal import CompletedChunk
+from ..terminal import plain_table
+from .journal import CompletedChunk, Totals
 from .plan import Job
 from .progress import energy
 from .result import BackfillResult
 
 
-def plan_lines(jobs: Sequence[Job], sink: Sink, notes: Sequence[str], done: Sequence[CompletedChunk]) -> Iterator[str]:
-    """Describe what will be fetched and where it is written."""
-    yield f"Writing to {sink.name}:"
+def plan(
+    jobs: Sequence[Job], sink: Sink, notes: Sequence[str], done: Sequence[CompletedChunk]
+) -> Iterator[str | Table]:
+    """Describe what will be fetched and where it is written: lines, and a table per portal and zone."""
+    yield f"Writing to {sink.name}"
+    groups: dict[tuple[str, str], list[Job]] = defaultdict(list)
     for job in jobs:
-        name = f' "{job.name}"' if job.name else ""
-        yield (
-            f"  {job.key.portal}, account {job.key.account}, location {job.key.location}{name}:"
-            f" {job.date_range(job.start, job.end)}, {counted(job.days, 'day')} in {job.wall.zone}"
-            f" ({_utc(job.start)} to {_utc(job.end)} UTC),"
-            f" {counted(len(job.chunks()), 'chunk')}"
-        )
+        groups[job.key.portal, str(job.wall.zone)].append(job)
+    for (portal, zone), group in groups.items():
+        bounds = "" if group[0].from_first else f"\n  {_utc(group[0].start)} to {_utc(group[0].end)} UTC"
+        yield ""
+        yield f"  {portal}, local days in {zone}{bounds}"
+        yield _plan_table(group)
+    yield ""
+    if jobs[0].from_first:
+        yield "  As far back as the portal has intervals: 30 days per request, newest first."
     for note in notes:
         yield f"  Note: {note}"
     if done:
-        chunks = counted(sum(len(job.chunks()) for job in jobs), "chunk")
-        yield f"Resuming: {len(done)} of {chunks} already done (use --restart to start over)."
+        chunks = counted(len(done) if jobs[0].from_first else sum(len(job.chunks()) for job in jobs), "chunk")
+        share = "" if jobs[0].from_first else f"{len(done)} of "
+        yield f"Resuming: {share}{chunks} already done (use --restart to start over)."
+
+
+def _plan_table(jobs: Sequence[Job]) -> Table:
+    is_named = any(job.name for job in jobs)
+    rows = []
+    for job in jobs:
+        first, last = job.wall.date_text(job.start), job.wall.date_text(job.end - 1)
+        size = ("first", last, "?", "?") if job.from_first else (first, last, f"{job.days:,}", f"{len(job.chunks()):,}")
+        name = (job.name or "",) if is_named else ()
+        rows.append(("", job.key.location, job.key.account, *size, *name))
+    columns = ["", "Location", "Account", "First day", "Last day", "Days", "Chunks", *(["Name"] if is_named else [])]
+    return plain_table(columns, rows)
 
 
 def summary_lines(
@@ -38,11 +60,20 @@ def summary_lines(
     for error in result.errors:
         yield f"  not done    {error}"
     earlier = f" ({counted(result.already, 'chunk')} from an earlier run)" if result.already else ""
+    stored = "verified" if sink.is_verified else "written"
+    least = "at least " if result.unread else ""
+    left = f", {least}{result.days_left:,} left" if result.days_left else ""
+    yield f"  days        {result.days_done:,} {stored}{left}"
     yield f"  intervals   {totals.intervals:,}{earlier}"
     yield f"  energy      {energy(totals)}"
     if totals.cost:
         yield f"  cost        ${totals.cost:,.2f}"
-    yield f"  samples     {totals.samples:,} sent"
+    verb = "sent" if sink.resumes else "written"
+    yield f"  samples     {totals.samples:,} {verb}"
+    if result.unconfirmed:
+        sent = sum(result.unconfirmed.values(), Totals())
+        things = f"{counted(sent.intervals, 'interval')} in {counted(sent.samples, 'sample')}"
+        yield f"  also        {things} {verb}, of days that are left"
     if totals.corrected:
         yield f"  corrected   {counted(totals.corrected, 'interval')} with a different stored value"
     if totals.gone:
@@ -61,7 +92,8 @@ def _headline(result: BackfillResult, sink: Sink) -> str:
             return "Done: stored and verified"
         return "Done: written, not verified" if sink.resumes else "Written"
     if sink.resumes:
-        return f"{result.done} of {counted(result.done + result.left, 'chunk')} done"
+        least = "at least " if result.unread else ""
+        return f"{result.done} of {least}{counted(result.done + result.left, 'chunk')} done"
     is_partial = result.is_finished or (sink.streams and result.totals.samples)
     return f"{'Only part of it' if is_partial else 'Nothing'} was written"
 
@@ -76,6 +108,10 @@ def _about(job: Job, result: BackfillResult) -> Iterator[str]:
         yield f"  begins      location {job.key.location}: the portal's intervals start on {local_date(first, zone)}"
     elif first is None and not result.left:
         yield f"  nothing     location {job.key.location}: no usable intervals, at most daily or monthly totals"
+    unread = result.unread.get(job.key)
+    if unread is not None:
+        what = "nothing is" if unread == job.end else f"days before {local_date(unread, zone)} are not"
+        yield f"  older       location {job.key.location}: {what} read yet"
     incomplete = result.incomplete_days(job.key, job.wall)
     if incomplete:
         yield f"  incomplete  location {job.key.location}: {counted(incomplete, 'day')} with gaps at the portal"

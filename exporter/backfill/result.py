@@ -12,20 +12,26 @@ from .journal import ChunkKey, CompletedChunk, Totals
 class BackfillResult:
     """The result of a backfill.
 
-    `held` are the chunks that the sink holds. `errors` say why others are missing. `done` and `left` count chunks;
-    `already` counts the done chunks of an earlier run. `is_finished` is set once the sink has completed its output,
-    `is_stopped` if the backfill was interrupted. `connected` is the connection day of each location whose requested
-    days start earlier, in seconds UTC.
+    `held` are the chunks that the sink holds. `unconfirmed` are those of the others that this run wrote, in part or
+    without proof that they are stored. `errors` say why chunks are missing. `done` and `left` count chunks, `days_done`
+    and `days_left` their local days; `already` counts the done chunks of an earlier run. `is_finished` is set once the
+    sink has completed its output, `is_stopped` if the backfill was interrupted. `connected` is the connection day of
+    each location whose requested days start earlier, `unread` the end of the days of each location that were not asked
+    for because an earlier end of its history was not found; both in seconds UTC.
     """
 
     held: dict[ChunkKey, CompletedChunk] = field(default_factory=dict)
+    unconfirmed: dict[ChunkKey, Totals] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     done: int = 0
     left: int = 0
+    days_done: int = 0
+    days_left: int = 0
     already: int = 0
     is_finished: bool = False
     is_stopped: bool = False
     connected: dict[LocationKey, int] = field(default_factory=dict)
+    unread: dict[LocationKey, int] = field(default_factory=dict)
 
     @property
     def totals(self) -> Totals:

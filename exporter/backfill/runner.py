@@ -17,16 +17,16 @@ from ..storage.snapshots import SnapshotStore
 from ..storage.state import StateFile
 from .chunks import build_chunk, coverage_of, full_days_of, totals_of
 from .durability import Durability
-from .fetcher import Fetched, Fetcher, JobChunk, is_hopeless
-from .journal import ChunkKey, CompletedChunk, Journal
-from .plan import Job, in_order
+from .fetcher import Fetched, Fetcher, is_hopeless
+from .journal import CompletedChunk, Journal
+from .plan import Job, JobChunk
 from .progress import Progress
 from .result import BackfillResult
 from .retry import in_background, interruptible, retry_database
+from .walk import Walk, oldest_first
 
 _ROUNDS = 3  # how often chunks that did not settle are fetched and written
 _LAST_CALL = 5.0  # seconds for a snapshot when the program is asked to stop
-_FAILURES = 3  # failed chunks in a row after which a location is given up
 _POSTED_WITHIN = 7 * 86400  # seconds: data arrives a day or two late, later after problems at a co-op
 
 _Result = TypeVar("_Result")
@@ -63,12 +63,10 @@ class Backfill:
     patience: Patience = DEFAULT_PATIENCE
 
     def __post_init__(self) -> None:
-        self._everything = in_order(self.jobs, oldest_first=self.sink.oldest_first)
+        self._walk = Walk(self.jobs, oldest_first=self.sink.oldest_first)
         self._durability = Durability(self.sink, self.state, self.journal, self.progress.warn)
         # Chunks that were read back, and when; a killed database may still lose them.
         self._settling: list[tuple[CompletedChunk, float]] = []
-        self._before_connected: set[ChunkKey] = set()
-        self._failures: dict[LocationKey, int] = defaultdict(int)
         self._contradicted: set[LocationKey] = set()
         self._written: set[LocationKey] = set()
         self._exporting: dict[LocationKey, set[str]] = defaultdict(set)
@@ -88,10 +86,10 @@ class Backfill:
             self._call(self._durability.delete_left)
             self.progress.waits("")
             result.held = {each.chunk_key: each for each in done}
-            result.already = self._count()
+            self._walk.notice_done(done)
             for _ in range(_ROUNDS):
                 self._round()
-                if self._count() == len(self._everything) or result.errors:
+                if all(map(self._is_finished, self._walk.counted())) or result.errors:
                     break
             else:
                 self._say(
@@ -106,8 +104,9 @@ class Backfill:
         except Stopped:
             result.is_stopped = True
             self._settle_quickly()
-        result.done = self._count()
-        result.left = len(self._everything) - result.done
+        if not (self.sink.resumes or self.sink.streams or result.is_finished):
+            result.held, result.unconfirmed = {}, {}  # the parts of a file are removed
+        self._sum_up(done)
         return result
 
     def _round(self) -> None:
@@ -116,7 +115,9 @@ class Backfill:
         What has settled stays done even if the rest fails.
         """
         try:
-            for fetched in self.fetcher.fetch(self._everything, self._is_wanted):
+            chunks = self.fetcher.fetch(self._walk.chunks, self._is_wanted, self._walk.notice)
+            turns = self.sink.oldest_first and self._walk.is_open
+            for fetched in oldest_first(chunks, self.progress) if turns else chunks:
                 self._take(fetched)
                 self._settle()
         except (PortalError, DatabaseError) as error:
@@ -125,23 +126,35 @@ class Backfill:
                 self._settle_all()
             raise
         self._settle_all()
-        for job, start, end in self._everything:
-            connected = self.fetcher.connected(job.key)
-            if connected is not None and job.start < connected:
-                self.result.connected[job.key] = connected
-                if end <= connected:
-                    self._before_connected.add((job.key, start, end))
 
     def _is_wanted(self, chunk: JobChunk) -> bool:
         job, start, end = chunk
-        is_given_up = job.key in self._contradicted or self._failures[job.key] >= _FAILURES
-        return not is_given_up and not self._is_finished((job.key, start, end))
+        return (job.key, start, end) not in self.result.held and self._walk.is_needed(chunk)
 
-    def _is_finished(self, chunk_key: ChunkKey) -> bool:
-        return chunk_key in self.result.held or chunk_key in self._before_connected
+    def _is_finished(self, chunk: JobChunk) -> bool:
+        job, start, end = chunk
+        return (job.key, start, end) in self.result.held or self._walk.is_before_connection(chunk)
 
-    def _count(self) -> int:
-        return sum(self._is_finished((job.key, start, end)) for job, start, end in self._everything)
+    def _sum_up(self, earlier: Sequence[CompletedChunk]) -> None:
+        """Count what is done and what is left."""
+        result, counted = self.result, self._walk.counted()
+        kept = {(job.key, start, end) for job, start, end in counted}
+        result.held = {key: each for key, each in result.held.items() if key in kept}
+        result.already = sum(result.held.get(each.chunk_key) is each for each in earlier)
+        result.done = sum(map(self._is_finished, counted))
+        result.left = len(counted) - result.done
+        for job, start, end in counted:
+            days = job.wall.days_between(start, end)
+            if (job.key, start, end) in result.held:
+                result.days_done += days
+            elif not self._is_finished((job, start, end)):
+                result.days_left += days
+        for job in self.jobs:
+            connected, unread = self._walk.connected(job.key), self._walk.next_end(job)
+            if connected is not None and job.start < connected:
+                result.connected[job.key] = connected
+            if unread is not None:
+                result.unread[job.key] = unread
 
     def _take(self, fetched: Fetched) -> None:
         """Write a fetched chunk, or record why it is missing."""
@@ -167,25 +180,29 @@ class Backfill:
         written = self._retry(lambda: self.sink.write(chunk))
         if written.samples:
             self._written.add(job.key)
+        self._warn(fetched)
+        totals = replace(totals_of(chunk), samples=written.samples, corrected=written.corrected, gone=written.gone)
+        done = CompletedChunk(
+            chunk.key, chunk.start, chunk.end, totals, coverage_of(chunk), written.digest, full_days_of(chunk)
+        )
+        if totals.intervals:
+            self.result.unconfirmed[done.chunk_key] = totals
+        if error is not None:
+            if isinstance(error, TransportError):
+                raise error
+            self._say(f"location {job.key.location}: {error}")
+            return
+        self._settling.append((done, self.clock.monotonic()))
+        self.progress.wrote(job, done)
+
+    def _warn(self, fetched: Fetched) -> None:
+        job = fetched.job
         for warning in filter(None, [*fetched.history.warnings, fetched.zone.message]):
             if (job.key, warning) not in self._warned:
                 self._warned.add((job.key, warning))
                 self.progress.warn(f"location {job.key.location}: {warning}")
         for word in self._words[job.source].new(fetched.history.words):
             self.progress.warn(f"location {job.key.location}: {about_word(word)}")
-        if error is not None:
-            if isinstance(error, TransportError):
-                raise error
-            self._failures[job.key] += 1
-            self._say(f"location {job.key.location}: {error}")
-            return
-        self._failures[job.key] = 0
-        totals = replace(totals_of(chunk), samples=written.samples, corrected=written.corrected, gone=written.gone)
-        done = CompletedChunk(
-            chunk.key, chunk.start, chunk.end, totals, coverage_of(chunk), written.digest, full_days_of(chunk)
-        )
-        self._settling.append((done, self.clock.monotonic()))
-        self.progress.wrote(job, done)
 
     def _learn_directions(self, chunk: Chunk) -> None:
         """Schedule chunks without the zeros of a newly found export to be written again.
@@ -274,6 +291,7 @@ class Backfill:
             if self.sink.is_verified:
                 self.state.backfilled(done.key, done.start, done.end)
             self.result.held[done.chunk_key] = done
+            self.result.unconfirmed.pop(done.chunk_key, None)
         del self._settling[0]
 
     def _say(self, message: str) -> None:

@@ -90,7 +90,8 @@ class Sources:
                     wall = WallClock(login.zone)
                     bounds = wanted.bounds(wall, self._clock.now())
                     submeters = configured_submeters(login, location)
-                    jobs.append(Job(number, key, location, told_name(login, location), wall, *bounds, submeters))
+                    name = told_name(login, location)
+                    jobs.append(Job(number, key, location, name, wall, *bounds, submeters, wanted.from_first))
                 else:
                     first = self._logins[owner[key]].name
                     self.notes.append(

@@ -12,19 +12,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from rich.table import Table
+
 from ..backfill.durability import destination_of
 from ..backfill.fetcher import Fetcher
 from ..backfill.journal import CompletedChunk, Journal
-from ..backfill.plan import EARLIEST, DayRange, Job, KnownSteps, read_range, task_of
+from ..backfill.plan import EARLIEST, DayRange, Job, KnownSteps, expected_start, read_range, task_of
 from ..backfill.progress import Lines, progress_for
-from ..backfill.report import plan_lines, summary_lines
+from ..backfill.report import plan, summary_lines
 from ..backfill.result import BackfillResult
 from ..backfill.retry import in_background, retry_database
 from ..backfill.runner import Backfill, still_holds
 from ..backfill.sources import Sources
 from ..clock import SystemClock
 from ..config import Config, Overrides, load_config
-from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, ConfigError
+from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, ConfigError, DatabaseError
 from ..formatting import counted
 from ..locations import configured_zone
 from ..process import Stopping, collect_seldom
@@ -32,7 +34,7 @@ from ..sinks.base import DEFAULT_PATIENCE, Patience, Sink
 from ..sinks.factory import KINDS, make_sink
 from ..storage.snapshots import SnapshotStore
 from ..storage.state import StateFile
-from ..terminal import input_on_stderr, is_interactive, plain_console
+from ..terminal import WIDTH_WITHOUT_TERMINAL, input_on_stderr, is_interactive, plain_console
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ _Result = TypeVar("_Result")
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `backfill`."""
-    parser.add_argument("--start", metavar="DATE", help="first local day, YYYY-MM-DD")
+    parser.add_argument("--start", metavar="DATE", help="first local day, YYYY-MM-DD, or first: the whole history")
     parser.add_argument("--end", metavar="DATE", help="last local day, inclusive (default: today)")
     parser.add_argument(
         "--days", metavar="N", type=int, help="number of local days, including today (default: extract_days)"
@@ -111,6 +113,8 @@ class _Run:
     def __post_init__(self) -> None:
         # Messages must not end up in data that goes to standard output.
         self._out = plain_console(stderr=self.arguments.output == "-")
+        if not self._out.is_terminal:
+            self._out.width = WIDTH_WITHOUT_TERMINAL
 
     def run(self, jobs: Sequence[Job]) -> int:
         """Show the plan, ask for confirmation, run it and show the summary."""
@@ -120,17 +124,13 @@ class _Run:
                 f"the per-minute layout holds one location, but there are {len(jobs)} ({numbers}); choose one with"
                 " --location NUMBER, or set per_minute: false"
             )
-        oldest = min(job.start for job in jobs)
-        # A database that was started together with this command may take a while.
-        waits = () if self.arguments.dry_run else self.patience.retries
-        notes = self._retry(lambda: self.sink.open(oldest), waits)
+        journal, done, notes = self._prepared(jobs)
         notes = [*self.sources.problems, *self.sources.notes, *_about_days(self.wanted, jobs), *notes]
-        journal, done, lost = self._journal(jobs)
-        notes += lost
-        for line in plan_lines(jobs, self.sink, notes, done):
-            self._print(line)
+        for part in plan(jobs, self.sink, notes, done):
+            self._print(part)
         if self.arguments.dry_run:
-            self._print("Dry run: nothing was changed.")
+            walks = "the portal was not asked how far back it goes, and " if self.wanted.from_first else ""
+            self._print(f"Dry run: {walks}nothing was changed.")
             return EXIT_DONE
         if not self._is_confirmed():
             self._print("Cancelled before anything was sent.")
@@ -147,7 +147,26 @@ class _Run:
             self._print(line)
         return self._end(result, jobs)
 
-    def _journal(self, jobs: Sequence[Job]) -> tuple[Journal | None, list[CompletedChunk], list[str]]:
+    def _prepared(self, jobs: Sequence[Job]) -> tuple[Journal | None, list[CompletedChunk], list[str]]:
+        """Open the sink, and return the journal, its chunks still stored, and notes for the plan.
+
+        A dry run does without a database that does not answer. Raises DatabaseError.
+        """
+        # A database that was started together with this command may take a while.
+        waits = () if self.arguments.dry_run else self.patience.retries
+        try:
+            notes = self._retry(lambda: self.sink.open(min(map(expected_start, jobs))), waits)
+            journal, done, lost = self._journal(jobs, waits)
+        except DatabaseError as error:
+            if not (self.arguments.dry_run and error.passes_by_itself):
+                raise
+            log.warning("%s; this is the plan without it", error)
+            return None, [], ["the database was not reached, so its settings and earlier runs are not known"]
+        return journal, done, notes + lost
+
+    def _journal(
+        self, jobs: Sequence[Job], waits: Sequence[float]
+    ) -> tuple[Journal | None, list[CompletedChunk], list[str]]:
         """Return the journal, its chunks still stored, and a note on the others."""
         if not self.sink.resumes:
             return None, [], []
@@ -157,7 +176,7 @@ class _Run:
         chunks = {(job.key, *chunk) for job in jobs for chunk in job.chunks()}
         noted = [] if self.arguments.restart else journal.read()
         done = [each for each in noted if each.chunk_key in chunks]
-        held = [each for each in done if self._retry(partial(still_holds, self.sink, each), self.patience.retries)]
+        held = [each for each in done if self._retry(partial(still_holds, self.sink, each), waits)]
         lost = len(done) - len(held)
         note = f"{counted(lost, 'chunk')} from an earlier run changed or disappeared and will be fetched again"
         return journal, held, [note] if lost else []
@@ -214,7 +233,7 @@ class _Run:
         days_done = sum(
             job.wall.days_between(each.start, each.end) for job in jobs for each in done if each.key == job.key
         )
-        progress.begin(sum(job.days for job in jobs), days_done)
+        progress.begin(None if self.wanted.from_first else sum(job.days for job in jobs), days_done)
         try:
             return backfill.run(done)
         finally:
@@ -239,8 +258,8 @@ class _Run:
             return EXIT_PARTLY
         return EXIT_FAILED
 
-    def _print(self, line: str) -> None:
-        self._out.print(line, soft_wrap=True)
+    def _print(self, part: str | Table) -> None:
+        self._out.print(part, soft_wrap=isinstance(part, str))
 
 
 def _about_days(wanted: DayRange, jobs: Sequence[Job]) -> list[str]:
@@ -262,6 +281,6 @@ def _again(wanted: DayRange, jobs: Sequence[Job]) -> str:
     others.add_argument("--restart", action="store_true")
     others.add_argument("--days")
     words = others.parse_known_args(sys.argv[1:])[1]
-    if wanted.first is None and wanted.last is None:
+    if wanted.first is None and wanted.last is None and not wanted.from_first:
         words += ["--start", jobs[0].wall.date_text(jobs[0].start)]
     return shlex.join(["smarthub-exporter", *words])

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -20,7 +20,7 @@ from exporter.portal.usage import UsageAnswer
 from exporter.portal.zone_judge import ZoneJudge
 
 from ..support.clocks import ManualClock
-from ..support.jobs import BARN, HOUSE, job
+from ..support.jobs import BARN, job
 from ..support.poll_double import Portal
 from ..support.worlds import instant
 
@@ -443,36 +443,6 @@ def test_nothing_is_fetched_after_a_fatal_error(clock: ManualClock, error: Porta
     results = asking.all(job("2026-01-01", "2026-03-31"), job("2026-01-01", "2026-01-31", BARN))
     assert [each.error for each in results] == [None, error]
     assert asking.clients[0].rounds == (5 if isinstance(error, TransportError) else 2)
-
-
-# -- how far back
-
-
-class Connected(Portal):
-    """Reports the day of its connection."""
-
-    def __init__(self, first: str) -> None:
-        super().__init__()
-        self.first = date.fromisoformat(first)
-
-    def __call__(self, query: UsageQuery) -> UsageAnswer:
-        return replace(super().__call__(query), connected=self.first)
-
-
-@pytest.mark.parametrize(
-    ("connected", "count"), [("2026-03-20", 1), ("2026-01-31", 2), ("2026-01-30", 3), ("2020-01-01", 3)]
-)
-def test_chunks_before_the_connection_are_not_fetched(clock: ManualClock, connected: str, count: int) -> None:
-    asking = Asking(Connected(connected), clock=clock)
-    assert asking.fetcher.connected(HOUSE) is None
-    assert len(asking.all(job("2026-01-01", "2026-03-31"))) == count
-    assert asking.fetcher.connected(HOUSE) == instant(connected)
-
-
-def test_each_location_has_its_own_connection_date(clock: ManualClock) -> None:
-    jobs = (job("2026-01-01", "2026-03-31"), job("2026-01-01", "2026-03-31", BARN, source=1))
-    results = Asking(Connected("2026-03-15"), Portal(), clock=clock).all(*jobs)
-    assert [each.job.key for each in results] == [HOUSE, BARN, BARN, BARN]
 
 
 # -- meters

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.backfill.plan import DayRange, Job, in_order, read_range, task_of
+from exporter.backfill.plan import DayRange, Job, expected_start, in_order, read_range, task_of
 from exporter.errors import ConfigError
 from exporter.portal.walltime import WallClock
 
@@ -36,6 +36,8 @@ def dates(start: str | None = None, end: str | None = None, days: int | None = N
         ({"end": "2030-01-01"}, ("2026-01-05", "2026-01-14")),
         ({"start": "1890-01-01", "end": "1990-01-01"}, ("1990-01-01", "1990-01-01")),
         ({"days": 10**9}, ("1990-01-01", "2026-01-14")),
+        ({"start": "first"}, ("1990-01-01", "2026-01-14")),
+        ({"start": "first", "end": "2026-01-10"}, ("1990-01-01", "2026-01-10")),
     ],
 )
 def test_flags_select_the_days(asked: dict[str, str], meant: tuple[str, str]) -> None:
@@ -48,8 +50,8 @@ TOGETHER = "--days cannot be combined with --start or --end; it counts back from
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"start": "yesterday"}, "--start yesterday is not a date; write it as YYYY-MM-DD"),
-        ({"start": ""}, "--start '' is not a date; write it as YYYY-MM-DD"),
+        ({"start": "yesterday"}, "--start yesterday is not a date; write it as YYYY-MM-DD, or first"),
+        ({"start": ""}, "--start '' is not a date; write it as YYYY-MM-DD, or first"),
         ({"end": "2025-02-29"}, "--end 2025-02-29 is not a date; write it as YYYY-MM-DD"),
         ({"start": "2026-01-15"}, "--start 2026-01-15 is in the future; today at the co-op is 2026-01-14"),
         (
@@ -62,6 +64,7 @@ TOGETHER = "--days cannot be combined with --start or --end; it counts back from
         ),
         ({"days": 0}, "--days 0 is too small; use 1 (only today) or more"),
         ({"days": 3, "start": "2026-01-01"}, TOGETHER),
+        ({"days": 3, "start": "first"}, TOGETHER),
         ({"days": 3, "end": "2026-01-01"}, TOGETHER),
     ],
 )
@@ -116,6 +119,20 @@ def test_chunks_of_a_range_do_not_depend_on_today(first: date, length: int, late
     assert then.chunks() == job(first.isoformat(), last.isoformat()).chunks()
 
 
+def test_the_first_interval_has_the_same_chunks_every_day() -> None:
+    wanted = read_range("first", None, None, 10)
+    today, tomorrow = (job_at(wanted, instant(text)) for text in ("2026-01-14 23:59", "2026-01-15 00:01"))
+    assert wanted.from_first
+    assert task_of(today, wanted) == task_of(tomorrow, wanted)
+    assert today.chunks()[:-1] == tomorrow.chunks()[:-1]
+    assert today.days > expected_days(today) == 9 * 365
+
+
+def expected_days(job: Job) -> int:
+    """Return how many days of a job the destination must keep."""
+    return job.wall.days_between(expected_start(job), job.end)
+
+
 def test_chunks_are_ordered_by_location_then_time() -> None:
     house, barn = job("2026-01-01", "2026-02-10"), job("2026-01-05", "2026-01-06", BARN)
     borders = [instant(text) for text in ("2026-01-01", "2026-01-31", "2026-02-11")]
@@ -127,7 +144,7 @@ def test_chunks_are_ordered_by_location_then_time() -> None:
 
 def job_at(wanted: DayRange, now: float) -> Job:
     wall = WallClock(ZoneInfo(NEW_YORK))
-    return Job(0, HOUSE, place_of(HOUSE), "", wall, *wanted.bounds(wall, now))
+    return Job(0, HOUSE, place_of(HOUSE), "", wall, *wanted.bounds(wall, now), from_first=wanted.from_first)
 
 
 def test_ranges_with_other_ends_are_other_tasks() -> None:

@@ -1,14 +1,18 @@
 """Test the plan, the summary and the progress of a backfill word by word."""
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from io import StringIO
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from exporter.backfill.journal import CompletedChunk, Coverage, Totals
+from exporter.backfill.plan import Job
 from exporter.backfill.progress import Bar, progress_for
-from exporter.backfill.report import plan_lines, summary_lines
+from exporter.backfill.report import plan, summary_lines
 from exporter.backfill.result import BackfillResult
 from exporter.sinks.base import Sink
 
@@ -17,6 +21,7 @@ from ..support.sinks import IdleSink
 from ..support.worlds import instant
 
 WINTER = job("2024-01-01", "2024-03-31", name="Farm house")
+BARN_WINTER = job("2024-01-01", "2024-03-31", BARN)
 DENVER = job("2024-11-03", "2024-11-03", BARN, zone="America/Denver")
 
 
@@ -32,21 +37,58 @@ CSV = Nowhere("csv out.csv", resumes=False, is_verified=False)
 UNREAD = Nowhere("influx", is_verified=False)
 
 
+def planned(jobs: Sequence[Job], notes: Sequence[str] = (), done: Sequence[CompletedChunk] = ()) -> list[str]:
+    """Return the lines of a plan on a terminal with 80 columns."""
+    console = Console(width=80, file=StringIO())
+    with console.capture() as capture:
+        for part in plan(jobs, SINK, notes, done):
+            console.print(part)
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
 def test_the_plan_shows_local_days_and_utc() -> None:
-    house = "2024-01-01 to 2024-03-31, 91 days in America/New_York (2024-01-01 05:00 to 2024-04-01 04:00 UTC), 4 chunks"
-    barn = "2024-11-03 to 2024-11-03, 1 day in America/Denver (2024-11-03 06:00 to 2024-11-04 07:00 UTC), 1 chunk"
-    assert list(plan_lines([WINTER, DENVER], SINK, ["it keeps little"], [])) == [
-        "Writing to vm:",
-        f'  novec, account 55001, location 70001 "Farm house": {house}',
-        f"  novec, account 55002, location 70002: {barn}",
+    assert planned([WINTER, BARN_WINTER, DENVER], ["it keeps little"]) == [
+        "Writing to vm",
+        "",
+        "  novec, local days in America/New_York",
+        "  2024-01-01 05:00 to 2024-04-01 04:00 UTC",
+        "  Location  Account  First day   Last day    Days  Chunks  Name",
+        "  70001     55001    2024-01-01  2024-03-31  91    4       Farm house",
+        "  70002     55002    2024-01-01  2024-03-31  91    4",
+        "",
+        "  novec, local days in America/Denver",
+        "  2024-11-03 06:00 to 2024-11-04 07:00 UTC",
+        "  Location  Account  First day   Last day    Days  Chunks",
+        "  70002     55002    2024-11-03  2024-11-03  1     1",
+        "",
         "  Note: it keeps little",
     ]
+
+
+def test_the_plan_does_not_guess_how_far_back_it_goes() -> None:
+    done = [CompletedChunk(HOUSE, number, number + 1, Totals()) for number in range(3)]
+    assert planned([replace(WINTER, from_first=True)], done=done) == [
+        "Writing to vm",
+        "",
+        "  novec, local days in America/New_York",
+        "  Location  Account  First day  Last day    Days  Chunks  Name",
+        "  70001     55001    first      2024-03-31  ?     ?       Farm house",
+        "",
+        "  As far back as the portal has intervals: 30 days per request, newest first.",
+        "Resuming: 3 chunks already done (use --restart to start over).",
+    ]
+
+
+def test_long_names_keep_the_table_within_the_terminal() -> None:
+    lines = planned([replace(WINTER, name="A farm house with a very long name")])
+    assert max(map(len, lines)) <= 80
+    assert "70001     55001    2024-01-01  2024-03-31  91" in lines[5]
 
 
 def test_the_plan_says_what_an_earlier_run_did() -> None:
     done = [CompletedChunk(HOUSE, number, number + 1, Totals()) for number in range(3)]
     line = "Resuming: 3 of 5 chunks already done (use --restart to start over)."
-    assert list(plan_lines([WINTER, DENVER], SINK, [], done))[-1] == line
+    assert planned([WINTER, DENVER], done=done)[-1] == line
 
 
 def holding(
@@ -66,9 +108,10 @@ def summary(result: BackfillResult, sink: Sink = SINK) -> list[str]:
 
 def test_the_full_summary() -> None:
     totals = Totals(8760, 12345.678, 987.654, 1234.5, 26280, 12, 3)
-    result = holding(totals, done=4, already=2, connected={HOUSE: instant("2024-01-15")})
+    result = holding(totals, done=4, days_done=91, already=2, connected={HOUSE: instant("2024-01-15")})
     assert summary(result) == [
         "Done: stored and verified: vm",
+        "  days        91 verified",
         "  intervals   8,760 (2 chunks from an earlier run)",
         "  energy      12,345.68 kWh used, 987.65 kWh exported",
         "  cost        $1,234.50",
@@ -82,14 +125,39 @@ def test_the_full_summary() -> None:
 
 
 def test_the_summary_omits_empty_lines() -> None:
-    assert summary(holding(coverage=Coverage({"81001": (WINTER.start, WINTER.end)}))) == [
+    assert summary(holding(coverage=Coverage({"81001": (WINTER.start, WINTER.end)}), days_done=1)) == [
         "Done: stored and verified: vm",
+        "  days        1 verified",
         "  intervals   24",
         "  energy      1.00 kWh used",
         "  samples     0 sent",
         "  requests    1234 to the portal",
         "  duration    1 hour 2 minutes",
     ]
+
+
+def test_what_is_left_is_told_apart_from_what_is_stored() -> None:
+    unconfirmed = {(HOUSE, number, number + 1): Totals(720, 5.0, samples=2160) for number in range(2)}
+    result = holding(done=1, days_done=30, left=3, days_left=61, unconfirmed=unconfirmed, is_stopped=True)
+    assert summary(result) == [
+        "1 of 4 chunks done: vm",
+        "  days        30 verified, 61 left",
+        "  intervals   24",
+        "  energy      1.00 kWh used",
+        "  samples     0 sent",
+        "  also        1,440 intervals in 4,320 samples sent, of days that are left",
+        "  requests    1234 to the portal",
+        "  duration    1 hour 2 minutes",
+    ]
+
+
+def test_a_walk_that_did_not_end_says_how_far_it_came() -> None:
+    result = holding(done=1, days_done=30, left=2, days_left=60, unread={HOUSE: instant("2024-02-10")})
+    lines = summary(result)
+    assert lines[:2] == ["1 of at least 3 chunks done: vm", "  days        30 verified, at least 60 left"]
+    assert "  older       location 70001: days before 2024-02-10 are not read yet" in lines
+    result.unread = {HOUSE: WINTER.end}
+    assert "  older       location 70001: nothing is read yet" in summary(result)
 
 
 PAUSED = ["login old: sign-ins are paused"]
@@ -153,13 +221,14 @@ def march(totals: Totals) -> CompletedChunk:
 DAYS = "location 70001, 2024-03-02 to 2024-03-31"
 LINES = [
     f"{DAYS}: 720 intervals, 12.50 kWh used, 0 samples sent",
+    f"{DAYS}: no intervals",
     f"{DAYS}: 2,880 intervals, 1,234.57 kWh used, 0.50 kWh exported, $100.00, 8,640 samples sent",
     "is in trouble; retrying in 2 s",
     "location 70001: odd [bold]data[/bold] :smile:",
 ]
 
 
-@pytest.mark.parametrize(("wanted", "shown"), [(True, LINES), (False, LINES[3:])])
+@pytest.mark.parametrize(("wanted", "shown"), [(True, LINES), (False, LINES[4:])])
 def test_without_a_terminal_progress_is_printed_in_lines(
     capsys: pytest.CaptureFixture[str],
     wanted: bool,  # noqa: FBT001
@@ -169,24 +238,68 @@ def test_without_a_terminal_progress_is_printed_in_lines(
     progress.begin(91, 0)
     progress.waits("vm to have all of it on its disk")
     progress.wrote(WINTER, march(Totals(720, 12.5)))
+    progress.wrote(WINTER, march(Totals()))
     progress.wrote(WINTER, march(Totals(2880, 1234.567, 0.5, 99.999, 8640)))
-    progress.retries(LINES[2])
+    progress.retries(LINES[3])
     progress.retries("")
-    progress.warn(LINES[3])
+    progress.warn(LINES[4])
     progress.end()
     out, error = capsys.readouterr()
     assert (out, error.splitlines()) == ("", shown)
 
 
+def bar_of(days: int | None, done: int = 0) -> tuple[Bar, StringIO]:
+    """Return a bar on a terminal with 80 columns, and what it shows there."""
+    shown = StringIO()
+    bar = Bar(Console(force_terminal=True, color_system=None, width=80, file=shown))
+    bar.begin(days, done)
+    return bar, shown
+
+
+def last_line(shown: StringIO) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue()).rstrip("\r\n").splitlines()[-1].strip("\r")
+
+
 def test_the_bar_continues_from_the_days_already_done() -> None:
-    bar = Bar(Console(force_terminal=True, width=200))
-    (task,) = bar._bar.tasks
-    bar.begin(91, 31)
-    assert (task.completed, task.total) == (31, 91)
+    bar, shown = bar_of(91, 31)
     bar.wrote(WINTER, march(Totals(720)))
-    assert (task.completed, task.description) == (61, "location 70001")
-    assert task.fields["speed"].endswith(" intervals/s")
-    for tell, what, shown in ((bar.waits, "vm", "waiting for vm"), (bar.retries, "away", "away"), (bar.waits, "", "")):
-        tell(what)
-        assert task.fields["waiting"] == shown
+    bar.waits("vm")
+    assert last_line(shown) == "  waiting for vm"
+    bar.waits("")
+    line = last_line(shown)
+    assert line.startswith("location 70001 ")
+    assert " 67% 61/91 days " in line
+    assert " intervals/s" in line
+    bar.end()
+
+
+def test_a_bar_without_an_end_shows_how_far_back_it_is() -> None:
+    bar, shown = bar_of(None)
+    bar.wrote(replace(WINTER, from_first=True), march(Totals(720)))
+    bar.waits("")
+    line = last_line(shown)
+    assert line.startswith("location 70001, back to 2024-03-02 ")
+    assert " 30 days " in line
+    assert "%" not in line
+    bar.end()
+
+
+def test_days_of_a_file_count_when_they_are_read() -> None:
+    whole = replace(WINTER, from_first=True)
+    bar, shown = bar_of(None)
+    bar.read(whole, instant("2024-03-02"), instant("2024-04-01"))
+    bar.waits("")
+    assert last_line(shown).startswith("location 70001, read back to 2024-03-02 ")
+    bar.wrote(whole, march(Totals(720)))
+    bar.waits("")
+    assert " 30 days " in last_line(shown)
+    bar.end()
+
+
+def test_a_retry_is_a_line_of_its_own_above_the_bar() -> None:
+    bar, shown = bar_of(91)
+    bar.retries("away; retrying in 2 s")
+    bar.retries("")
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue()).splitlines()
+    assert sum(line.strip("\r") == "away; retrying in 2 s" for line in lines) == 1
     bar.end()

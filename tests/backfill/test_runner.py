@@ -7,13 +7,14 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.backfill.fetcher import Fetched, Fetcher, JobChunk
+from exporter.backfill.fetcher import Fetched, Fetcher
 from exporter.backfill.journal import CompletedChunk, Journal, Totals
-from exporter.backfill.plan import Job, KnownSteps, read_range
+from exporter.backfill.plan import Job, JobChunk, KnownSteps, read_range
 from exporter.backfill.progress import Progress
 from exporter.backfill.result import BackfillResult
 from exporter.backfill.runner import Backfill
@@ -146,25 +147,39 @@ class Seen(Progress):
         self.warned.append(message)
 
 
+def unjudged(fetched: Fetched) -> Fetched:
+    return replace(fetched, zone=ZoneVerdict())
+
+
 class LateVerdict(Fetcher):
     """The first chunk has no verdict on the zone."""
 
     def fetch(
-        self, chunks: Sequence[JobChunk], is_wanted: Callable[[JobChunk], bool] = lambda _: True
+        self,
+        chunks: Sequence[JobChunk],
+        is_wanted: Callable[[JobChunk], bool] = lambda _: True,
+        notice: Callable[[Fetched], None] = lambda _: None,
     ) -> Iterator[Fetched]:
-        first, *others = super().fetch(chunks, is_wanted)
-        yield from (replace(first, zone=ZoneVerdict()), *others)
+        newest = chunks[0]
+
+        def hide(each: Fetched) -> Fetched:
+            return unjudged(each) if (each.job, each.start, each.end) == newest else each
+
+        yield from map(hide, super().fetch(chunks, is_wanted, lambda each: notice(hide(each))))
 
 
 class AllAhead(Fetcher):
     """Fetches everything first; only the first chunk has a verdict on the zone."""
 
     def fetch(
-        self, chunks: Sequence[JobChunk], is_wanted: Callable[[JobChunk], bool] = lambda _: True
+        self,
+        chunks: Sequence[JobChunk],
+        is_wanted: Callable[[JobChunk], bool] = lambda _: True,
+        notice: Callable[[Fetched], None] = lambda _: None,
     ) -> Iterator[Fetched]:
-        first, *others = super().fetch(chunks, is_wanted)
+        first, *others = super().fetch(chunks, is_wanted, lambda each: notice(unjudged(each)))
         yield first
-        yield from (replace(each, zone=ZoneVerdict()) for each in others)
+        yield from map(unjudged, others)
 
 
 @dataclass
@@ -657,6 +672,140 @@ def test_days_before_the_connection_need_no_request(run: Run, sink: FakeSink, st
     assert result.polls <= 3
     assert_true(sink, portal, job)
     assert run(sink, portal, start="2025-12-10", end="2025-12-20").result.connected == {}
+
+
+def first_of(world: World, start_portal: StartPortal, **switches: Any) -> PortalServer:  # noqa: ANN401 - any switch
+    """Return a portal without a connection date whose history begins on 2024-11-20."""
+    return start_portal(world, **{"history_from": "2024-11-20", "connect_date": "", **switches})
+
+
+@pytest.mark.slow
+def test_the_whole_history_arrives_and_no_more_is_asked(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
+    gaps = (Span("81001", day("2024-12-20"), day("2025-11-28")),)  # a vacancy
+    portal = first_of(SMALL, start_portal, gaps=gaps)
+    result = run(sink, portal, start="first")
+    (job,) = result.jobs
+    assert_true(sink, portal, job)
+    assert sink.intervals()[0].start == day("2024-11-20")
+    holding = result.result.done
+    assert (result.counts, result.result.errors, result.result.unread) == ((holding, 0, 0), [], {})
+    assert (result.polls, len(sink.writes)) == (holding + 13, holding + 13)
+    assert result.result.days_done == sum(job.wall.days_between(*chunk) for chunk in job.chunks()[-holding:])
+    assert (result.result.days_left, result.result.unconfirmed) == (0, {})
+    assert result.result.totals.samples == result.result.totals.intervals == len(sink.intervals())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("connected", ["2025-12-24", "2025-12-10", "2024-11-20"])
+def test_a_connection_date_ends_it_unless_it_is_wrong(
+    run: Run, sink: FakeSink, start_portal: StartPortal, connected: str
+) -> None:
+    portal = first_of(SMALL, start_portal, connect_date=connected)
+    result = run(sink, portal, start="first")
+    (job,) = result.jobs
+    assert_true(sink, portal, job)
+    is_right = connected == "2024-11-20"
+    assert result.result.connected == ({job.key: day(connected)} if is_right else {})
+    assert result.polls - result.result.done in ((0, 1) if is_right else (13,))
+
+
+@pytest.mark.slow
+def test_two_locations_end_on_their_own_days(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
+    barn = replace(TWO.locations[1], connected="2025-11-05")
+    portal = start_portal(replace(TWO, locations=(TWO.locations[0], barn)), history_from="2025-03-10", connect_date="")
+    result = run(sink, portal, start="first", end="2026-01-05")
+    house_job, barn_job = result.jobs
+    assert_true(sink, portal, house_job)
+    assert_true(sink, portal, barn_job, BARN_METER)
+    assert result.polls == result.result.done + 2 * 13
+    assert result.result.left == 0
+
+
+@pytest.mark.slow
+def test_errors_within_the_history_do_not_end_it(
+    run: Run, sink: FakeSink, start_portal: StartPortal, instead: Instead
+) -> None:
+    portal, bad, works = first_of(SMALL, start_portal), day("2024-10-10"), False
+
+    def fail(call: Call) -> SimulatedResponse | None:
+        asked = json.loads(call.body)
+        is_bad = asked["startDateTime"] <= bad * 1000 < asked["endDateTime"] and not works
+        return SimulatedResponse(200, b'{"status": "FAILED"}') if is_bad else None
+
+    instead(portal, fail)
+    first = run(sink, portal, start="first", end="2026-01-05")
+    (job,) = first.jobs
+    assert_true(sink, portal, job)
+    # The days that failed are before the first interval, which nobody knows.
+    assert (first.result.left, first.result.days_left, len(first.result.errors)) == (1, 30, 1)
+    assert first.result.unread == {}
+    works = True
+    second = run(sink, portal, start="first", end="2026-01-05")
+    # One more for daily data, since the meters of the newer chunks are not known to this run.
+    assert (second.polls, second.result.left, second.result.errors) == (2, 0, [])
+    assert second.result.totals.intervals == first.result.totals.intervals
+
+
+@pytest.mark.slow
+def test_a_broken_walk_says_what_is_left_and_resumes(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
+    portal = first_of(SMALL, start_portal)
+    sink.on_write = lambda _: change(portal, poll=Poll.STATUS_500)
+    first = run(sink, portal, start="first", end="2026-01-05")
+    (job,) = first.jobs
+    done = first.result.done
+    assert 1 <= done <= 2
+    assert (first.result.left, first.result.days_left) == (2, 60)  # the one that failed, and at least one more
+    assert first.result.unread == {job.key: job.chunks()[-done - 1][0]}
+    change(portal, poll=Poll.OK)
+    sink.on_write = lambda _: None
+    second = run(sink, portal, start="first", end="2026-01-05")
+    assert (second.result.left, second.result.unread, second.result.already) == (0, {}, done)
+    assert second.polls == second.result.done - done + 13
+    assert_true(sink, portal, job)
+
+
+def test_chunks_that_are_sent_but_not_settled_are_counted_apart(run: Run, sink: FakeSink, portal: PortalServer) -> None:
+    sink.look_errors = [LASTS]
+    result = run(sink, portal, start="2025-12-01", end="2025-12-31").result
+    assert (result.done, result.days_done, result.left, result.days_left) == (0, 0, 2, 31)
+    (sent, more) = result.unconfirmed.values()
+    assert sent.samples + more.samples == 31 * 24
+    assert result.totals == Totals()
+
+
+@pytest.mark.slow
+def test_a_whole_file_is_read_backwards_and_written_forwards(
+    run: Run, sink: FakeSink, start_portal: StartPortal
+) -> None:
+    portal = first_of(TWO, start_portal)
+    sink.oldest_first, sink.resumes, sink.is_verified, sink.settling = True, False, False, 0.0
+    result = run(sink, portal, start="first")
+    house_job, barn_job = result.jobs
+    assert_true(sink, portal, house_job)
+    assert_true(sink, portal, barn_job, BARN_METER)
+    half = len(sink.writes) // 2
+    assert [sorted(sink.writes[:half]), sorted(sink.writes[half:])] == [sink.writes[:half], sink.writes[half:]]
+    assert result.polls == result.result.done + 2 * 13 == len(sink.writes)
+
+
+@pytest.mark.slow
+def test_a_file_that_broke_off_holds_nothing(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
+    portal = first_of(TWO, start_portal)
+    sink.oldest_first, sink.resumes, sink.is_verified, sink.settling = True, False, False, 0.0
+    sink.on_write = lambda _: change(portal, poll=Poll.STATUS_500)
+    result = run(sink, portal, start="first").result
+    assert (result.done, result.days_done, result.totals, result.unconfirmed) == (0, 0, Totals(), {})
+    assert (sink.finished, len(result.errors)) == (0, 1)
+    assert result.left >= 15
+
+
+@pytest.mark.slow
+def test_a_wrong_zone_ends_the_walk_of_a_file_at_once(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:
+    portal = first_of(SMALL, start_portal, shifted=-2 * HOUR)
+    sink.oldest_first = True
+    result = run(sink, portal, start="first")
+    assert (sink.writes, result.result.done, len(result.result.errors)) == ([], 0, 1)
+    assert result.polls <= 6
 
 
 def test_each_run_counts_the_incomplete_days_it_wrote(run: Run, sink: FakeSink, start_portal: StartPortal) -> None:

@@ -163,14 +163,14 @@ def test_plan_and_summary_show_what_was_done(bench: Bench) -> None:
     program = bench.call("backfill", *WINTER, "--log.level", "debug")
     assert program.wait() == 0, program.stderr
     truth = portal.portal.truth(METER, midnight("2024-01-01"), midnight("2024-02-05"))
-    days = "2024-01-01 to 2024-02-04, 35 days in America/New_York (2024-01-01 05:00 to 2024-02-05 05:00 UTC), 2 chunks"
-    *lines, _ = program.stdout.splitlines()
-    headline = lines.pop(3)
-    assert headline.endswith(f": victoriametrics {bench.vm.url}")
-    assert lines == [
-        f"Writing to victoriametrics {bench.vm.url}:",
-        f'  {portal.host}, account 55001, location 70001 "House": {days}',
-        "Not a terminal: continuing without confirmation.",
+    *lines, _ = (line.rstrip() for line in program.stdout.splitlines())
+    at = lines.index("Not a terminal: continuing without confirmation.")
+    assert lines[0] == f"Writing to victoriametrics {bench.vm.url}"
+    assert lines[2] == f"  {portal.host}, local days in America/New_York"
+    assert "  70001     55001    2024-01-01  2024-02-04  35    2       House" in lines[:at]
+    assert lines[at + 1].endswith(f": victoriametrics {bench.vm.url}")
+    assert lines[at + 2 :] == [
+        "  days        35 verified",
         "  intervals   840",
         f"  energy      {truth.usage:,.2f} kWh used",
         f"  cost        ${truth.cost:,.2f}",
@@ -189,8 +189,8 @@ def test_a_dry_run_only_shows_the_plan(bench: Bench) -> None:
     portal = bench.portal(TWO)
     program = bench.call("backfill", *MARCH, "--dry-run")
     assert (program.wait(), program.stderr) == (0, "")
-    lines = program.stdout.splitlines()
-    assert (len(lines), lines[-1]) == (4, "Dry run: nothing was changed.")
+    assert re.findall(r"^  (7000\d) ", program.stdout, re.MULTILINE) == ["70001", "70002"]
+    assert program.stdout.endswith("\nDry run: nothing was changed.\n")
     assert (polls(portal), bench.vm.count("/api/v1/import"), bench.chunks()) == (0, 0, 0)
 
 
@@ -201,17 +201,17 @@ def test_days_count_back_from_today(bench: Bench) -> None:
     early = "--start 1989-12-31: no portal goes back that far; starting on 1990-01-01"
     late = "--end 9999-12-31 is in the future; ending today"
     expected = {
-        (): (f"{today - timedelta(days=3)} to {today}, 4 days", []),
-        ("--days", "1"): (f"{today} to {today}, 1 day", []),
-        ("--end", "9999-12-31"): (f"{today - timedelta(days=3)} to {today}, 4 days", [late]),
-        ("--start", "1989-12-31", "--end", "1990-01-02"): ("1990-01-01 to 1990-01-02, 2 days", [early]),
-        ("--start", "1990-01-01", "--end", "1990-01-02"): ("1990-01-01 to 1990-01-02, 2 days", []),
+        (): (f"{today - timedelta(days=3)}  {today}  4", []),
+        ("--days", "1"): (f"{today}  {today}  1", []),
+        ("--end", "9999-12-31"): (f"{today - timedelta(days=3)}  {today}  4", [late]),
+        ("--start", "1989-12-31", "--end", "1990-01-02"): ("1990-01-01  1990-01-02  2", [early]),
+        ("--start", "1990-01-01", "--end", "1990-01-02"): ("1990-01-01  1990-01-02  2", []),
     }
     programs = bench.call_all({" ".join(flags): ("backfill", *flags, "--dry-run") for flags in expected})
     for flags, (days, notes) in expected.items():
-        _, plan, *others = programs[" ".join(flags)].stdout.splitlines()
-        assert f": {days} in " in plan
-        assert others[:-1] == [f"  Note: {note}" for note in notes]
+        lines = programs[" ".join(flags)].stdout.splitlines()
+        assert f"  {days} " in next(line for line in lines if line.startswith("  70001 "))
+        assert [line for line in lines if "Note" in line] == [f"  Note: {note}" for note in notes]
 
 
 def test_a_short_retention_is_reported_first(bench: Bench) -> None:
@@ -221,6 +221,43 @@ def test_a_short_retention_is_reported_first(bench: Bench) -> None:
     assert "  Note: retention is 31 days " in program.stdout
     assert "0 of 1 chunk done: " in program.stdout
     assert "retention" in program.stderr
+
+
+@pytest.mark.parametrize("to", [(), ("--to", "csv", "--output", "out.csv")])
+def test_the_whole_history_is_loaded(bench: Bench, to: tuple[str, ...]) -> None:
+    today = datetime.now(ZONE).date()
+    since, last = today - timedelta(days=70), today - timedelta(days=3)
+    portal = bench.portal(history_from=since.isoformat(), connect_date="")
+    flags = ("--start", "first", "--end", last.isoformat(), *to)
+    plan = bench.backfill(*flags, "--dry-run")
+    assert (polls(portal), "not asked how far back" in plan.stdout) == (0, True)
+    program = bench.backfill(*flags)
+    truth = portal.portal.almanac.intervals(METER, midnight(since.isoformat()), midnight(str(last + timedelta(1))))
+    assert f"  intervals   {len(truth):,}\n" in program.stdout
+    assert f"  begins      location 70001: the portal's intervals start on {since}\n" in program.stdout
+    if to:
+        starts = [datetime.fromisoformat(row["start"]).timestamp() for row in csv_rows(bench.folder / "out.csv")]
+        assert starts == [each.start for each in truth]
+    else:
+        assert bench.held() == {each.end - 1: each.usage for each in truth}
+        assert bench.chunks() == 0
+
+
+def test_the_whole_history_resumes_with_the_same_command(bench: Bench) -> None:
+    portal = bench.portal(latency=0.25, history_from="2025-01-01", connect_date="")
+    program = bench.start("backfill", "--start", "first", "--no-progress")
+    program.wait_for(lambda: bench.state.exists() and bench.chunks() >= 2, "two chunks to be done")
+    code, _ = program.end(signal.SIGINT)
+    assert (code, program.stderr) == (3, f"{AGAIN}--start first --no-progress\n")
+    done = bench.chunks()
+    assert re.search(rf"^({done}|{done + 1}) of at least \d+ chunks done: ", program.stdout, re.MULTILINE)
+    assert "\n  older       location 70001: days before " in program.stdout
+    change(portal, latency=0.0)
+    again = bench.backfill("--start", "first")
+    assert f"\nResuming: {done} chunks already done" in again.stdout
+    truth = portal.portal.almanac.intervals(METER, midnight("2025-01-01"), midnight("2100-01-01"))
+    assert bench.held().items() <= {each.end - 1: each.usage for each in truth}.items()
+    assert len(truth) - 1 <= len(bench.held())
 
 
 # -- on a terminal
@@ -466,8 +503,20 @@ def test_an_unreachable_database_is_reported_first(bench: Bench) -> None:
     *tries, last = program.stderr.splitlines()
     assert (program.stdout, tries) == ("", [f"{last.partition(': ')[2]}; retrying in 0 s"] * 3)
     assert polls(portal) == 0
-    bench.call("backfill", *MARCH, "--dry-run")
-    assert len(bench.call("backfill", *MARCH, "--dry-run").stderr.splitlines()) == 1
+
+
+def test_a_dry_run_does_without_the_database(bench: Bench) -> None:
+    portal = bench.portal()
+    bench.configure([login(portal, UserSpec(), "farm")], "http://127.0.0.1:9")
+    program = bench.call("backfill", *MARCH, "--dry-run")
+    assert program.wait() == 0
+    assert [line.count("level=warn ") for line in program.stderr.splitlines()] == [1]
+    assert "  70001 " in program.stdout
+    assert "\n  Note: the database was not reached, " in program.stdout
+    assert program.stdout.endswith("\nDry run: nothing was changed.\n")
+    bench.vm.always["/api/v1/query"] = (401, "")
+    bench.configure([login(portal, UserSpec(), "farm")])
+    one_line(bench.backfill(*MARCH, "--dry-run", code=1))
 
 
 def test_a_failing_database_is_retried_then_reported(bench: Bench) -> None:
@@ -560,7 +609,7 @@ def test_an_interrupted_file_starts_over(bench: Bench) -> None:
         3,
         f"To start over, run: smarthub-exporter backfill {shlex.join(arguments)}\n",
     )
-    assert "\nNothing was written: csv out.csv\n  intervals " in program.stdout
+    assert "\nNothing was written: csv out.csv\n  days        0 written, 366 left\n" in program.stdout
     assert not (bench.folder / "out.csv").exists()
 
 
