@@ -151,17 +151,18 @@ class DatabaseHttp:
         take: Callable[[Json], _Taken],
         *,
         accept: Collection[int] = (),
+        is_quoted: bool = True,
     ) -> _Taken:
         """Request JSON and extract from it with `take`.
 
-        Raises DatabaseError, also for an unexpected shape.
+        is_quoted: whether an error may quote the response. Raises DatabaseError, also for an unexpected shape.
         """
         response = self.get(path, params, accept=accept)
         if response.is_page:
             raise self.target.error(
-                "returned a web page instead of data", f"check that {self.target.key} is the address of the database"
+                "returned a web page instead of data", f"check that {self.target.key} is the right address"
             )
-        return self._taken(response.body, lambda body: take(json.loads(body)))
+        return self._taken(response.body, lambda body: take(json.loads(body)), is_quoted=is_quoted)
 
     def lines(self, path: str, params: Mapping[str, str], take: Callable[[bytes], _Taken]) -> Iterator[_Taken]:
         """Do the same for each line of a response of any length; `take` also decodes it.
@@ -172,11 +173,12 @@ class DatabaseHttp:
             for line in self._client.lines(response):
                 yield self._taken(line, take)
 
-    def _taken(self, body: bytes, take: Callable[[bytes], _Taken]) -> _Taken:
+    def _taken(self, body: bytes, take: Callable[[bytes], _Taken], *, is_quoted: bool = True) -> _Taken:
         try:
             return take(body)
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-            what = ": ".join(filter(None, (counted(len(body), "byte"), self.target.quoted(body))))
+            quoted = self.target.quoted(body) if is_quoted else ""
+            what = ": ".join(filter(None, (counted(len(body), "byte"), quoted)))
             raise self.target.error(f"returned an unexpected response ({what})", f"check {self.target.key}") from None
 
     @contextmanager

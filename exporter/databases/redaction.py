@@ -1,8 +1,16 @@
 """Find secrets in what a server says; such text is not quoted."""
 
+import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable
 from urllib.parse import unquote_plus
+
+_URL = re.compile(r"(https?://)(?:[^\s\"'/?#]*@)?([^\s\"'?#]*)[^\s\"']*")
+
+
+def without_urls(text: str) -> str:
+    """Return a text whose URLs have no credentials and no parameters, which may be secrets."""
+    return _URL.sub(r"\1\2", text)
 
 
 def reveals(text: str, secrets: Iterable[str]) -> bool:

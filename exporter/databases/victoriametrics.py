@@ -16,6 +16,7 @@ from ..config import VictoriaMetricsConfig
 from ..errors import DatabaseError
 from ..httpcall import Authorization
 from .http import DatabaseHttp, Json, Target
+from .vm_flags import parsed_flags
 
 _CREDENTIALS = "username and password, or bearer_token"
 _TRUST = "set ca_file to its certificate authority, or set insecure: true"
@@ -25,7 +26,6 @@ _PATH = (
 )
 _RESET_CACHE = "/internal/resetRollupResultCache"
 _SAMPLES_PER_LINE = "10000"
-_FLAG = re.compile(r"--?([\w.]+)=(.*)")
 _FREE_DISK = re.compile(rb"^vm_free_disk_space_bytes\{[^}]*\} (\S+)$", re.MULTILINE)
 _NOT_ALONE = ("remoteWrite.url", "storageNode")
 """Flags of vmagent and of the parts of a cluster."""
@@ -145,24 +145,19 @@ class VictoriaMetrics:
 
         None if they are unknown, as for a cluster or behind a proxy. Raises DatabaseError.
         """
-        answer = self.reading.get("/flags", accept=range(300, 500))
-        lines = answer.body.decode(errors="replace").splitlines()
-        found = [match for line in lines if (match := _FLAG.fullmatch(line))]
-        if answer.status != 200 or not found or len(found) < len(lines):  # noqa: PLR2004
-            return None
-        flags = {match[1]: _unquoted(match[2]) for match in found}
-        # vmauth returns its own flags, not those of the database behind it.
-        return None if "auth.config" in flags else flags
+        return parsed_flags(self.reading.get("/flags", accept=range(300, 500)))
+
+
+def authorization_of(config: VictoriaMetricsConfig) -> Authorization:
+    """Return the configured credentials."""
+    if config.bearer_token:
+        return Authorization.bearer(config.bearer_token.reveal())
+    if config.username:
+        return Authorization.basic(config.username, config.password.reveal() if config.password else "")
+    return Authorization()
 
 
 def _target(config: VictoriaMetricsConfig, key: str, url: str) -> Target:
-    password = config.password.reveal() if config.password else ""
-    if config.bearer_token:
-        authorization = Authorization.bearer(config.bearer_token.reveal())
-    elif config.username:
-        authorization = Authorization.basic(config.username, password)
-    else:
-        authorization = Authorization()
     return Target(
         "victoriametrics",
         key,
@@ -170,7 +165,7 @@ def _target(config: VictoriaMetricsConfig, key: str, url: str) -> Target:
         _CREDENTIALS,
         _TRUST,
         _PATH,
-        authorization,
+        authorization_of(config),
         config.ca_file,
         config.insecure,
     )
@@ -210,10 +205,3 @@ def _series(start_ms: int, end_ms: int, line: bytes) -> StoredSeries:
         raise ValueError
     first, last = bisect_left(read.timestamps, start_ms), bisect_right(read.timestamps, end_ms)
     return StoredSeries(read.metric, read.timestamps[first:last], read.values[first:last])
-
-
-def _unquoted(value: str) -> str:
-    try:
-        return str(json.loads(value))
-    except ValueError:
-        return value.strip('"')

@@ -1,11 +1,36 @@
 """Read the flags of VictoriaMetrics, as its /flags page lists them."""
 
+import json
 import re
 from collections.abc import Mapping
+
+from ..httpcall import ClientResponse
 
 DAY = 86400
 MONTH = 31 * DAY
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": DAY, "w": 7 * DAY, "M": MONTH, "y": 365 * DAY}
+_FLAG = re.compile(r"--?([\w.]+)=(.*)")
+_OK = 200
+
+
+def parsed_flags(answer: ClientResponse) -> Mapping[str, str] | None:
+    """Return the flags of a /flags page by name without the dash.
+
+    None if it is something else, or the page of a vmauth in front of it.
+    """
+    lines = answer.body.decode(errors="replace").splitlines()
+    found = [match for line in lines if (match := _FLAG.fullmatch(line))]
+    if answer.status != _OK or not found or len(found) < len(lines):
+        return None
+    flags = {match[1]: _unquoted(match[2]) for match in found}
+    return None if "auth.config" in flags else flags
+
+
+def _unquoted(value: str) -> str:
+    try:
+        return str(json.loads(value))
+    except ValueError:
+        return value.strip('"')
 
 
 def seconds(text: str) -> float | None:

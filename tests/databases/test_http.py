@@ -181,7 +181,7 @@ def test_an_accepted_status_is_a_response(database: Database) -> None:
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        ("\n <html>", "returned a web page instead of data; check that url is the address of the database"),
+        ("\n <html>", "returned a web page instead of data; check that url is the right address"),
         ("hello", "returned an unexpected response (5 bytes: hello); check url"),
         ("[" * 100_000, f"returned an unexpected response (100,000 bytes: {'[' * 200}); check url"),
         ("7", "returned an unexpected response (1 byte: 7); check url"),

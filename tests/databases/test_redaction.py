@@ -5,7 +5,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from exporter.databases.redaction import reveals
+from exporter.databases.redaction import reveals, without_urls
 
 SECRET = "hunter>2? ü/=="
 
@@ -32,3 +32,8 @@ def test_a_secret_is_found_in_any_encoding(shown: str) -> None:
 @pytest.mark.parametrize("secrets", [[], [""], ["="], ["another"]])
 def test_a_text_without_a_secret_reveals_none(secrets: list[str]) -> None:
     assert not reveals("a text", secrets)
+
+
+def test_urls_are_quoted_without_credentials_and_parameters() -> None:
+    told = 'Get "https://me:pw@host:1/a/b?token=x&c=d#e": refused, not http://[::1]:9/?x'
+    assert without_urls(told) == 'Get "https://host:1/a/b": refused, not http://[::1]:9/'
