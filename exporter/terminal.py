@@ -5,10 +5,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
+from itertools import zip_longest
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from .checks.findings import Bars, CheckItem, Finding, Heading, Verdict
@@ -16,8 +17,9 @@ from .formatting import printable
 
 _COLORS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red", Verdict.SKIPPED: "dim"}
 _VERDICT_WIDTH = max(len(verdict) for verdict in Verdict)
-_STEP_WIDTH = 16
-WIDTH_WITHOUT_TERMINAL = 120  # columns
+_STEP_WIDTH = len("newest data")  # the longest
+_INDENT = _GAP = "  "
+WIDTH_WITHOUT_TERMINAL = 80  # columns, since a saved result is read in a terminal or an editor
 
 
 class _PlainConsole(Console):
@@ -30,14 +32,15 @@ def plain_console(*, stderr: bool = False, width: int | None = None) -> Console:
     return _PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
 
 
-def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Return a table without borders whose cells are shown as they are."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold", min_width=len(column))
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    return table
+def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[Text]:
+    """Yield the lines of a table that fits the width; wide cells are wrapped at words."""
+    cells = [[printable(cell) for cell in row] for row in (columns, *rows)]
+    widths = _column_widths(cells, width)
+    for number, row in enumerate(cells):
+        wrapped = (wrap(cell, each) for cell, each in zip(row, widths, strict=True))
+        for line in zip_longest(*wrapped, fillvalue=""):
+            padded = (part + " " * (each - cell_len(part)) for part, each in zip(line, widths, strict=True))
+            yield Text(_GAP.join(padded).rstrip(), style="" if number else "bold")
 
 
 def is_interactive() -> bool:
@@ -79,32 +82,45 @@ class Terminal:
         self._status.stop()
         self._out.print(line, soft_wrap=True)
 
+    def note(self, text: str) -> None:
+        """Print a text of the result, wrapped at words."""
+        for line in self._hanging("", text):
+            self.say(line)
+
     def show(self, part: CheckItem) -> None:
-        """Print one item of a check."""
+        """Print one item of a check, wrapped at words."""
         match part:
             case Heading(text):
                 self.say()
-                self.say(Text(printable(text), style="bold"))
+                for each in self._hanging("", text):
+                    self.say(Text(each, style="bold"))
             case Finding(verdict, step, text, advice):
-                line = Text("  ")
-                line.append(f"{verdict:<{_VERDICT_WIDTH}}", style=_COLORS[verdict])
-                line.append(f"  {step:<{_STEP_WIDTH}}  {printable(text)}")
+                head = f"{_INDENT}{verdict:<{_VERDICT_WIDTH}}{_GAP}{step:<{_STEP_WIDTH}}{_GAP}"
+                first, *more = self._hanging(head, text)
+                line = Text(first)
+                line.stylize(_COLORS[verdict], len(_INDENT), len(_INDENT) + len(verdict))
                 self.say(line)
                 if advice:
-                    self.say(" " * (_VERDICT_WIDTH + _STEP_WIDTH + 6) + "-> " + advice)
+                    more += self._hanging(" " * len(head) + "-> ", advice)
+                for each in more:
+                    self.say(each)
             case Bars(title, bars):
                 plain = not (self._out.encoding or "").lower().startswith("utf")
                 self.say()
-                for drawn in (title, *chart(bars, plain=plain)):
-                    self.say(f"  {drawn}")
+                drawn = chart(bars, self._out.width - len(_INDENT), plain=plain)
+                for each in (*self._hanging(_INDENT, title), *(_INDENT + row for row in drawn)):
+                    self.say(each)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table.
+        """Print a table. A row may have several lines; wide cells are wrapped at words."""
+        for line in table_lines(columns, rows, self._out.width):
+            self.say(line)
 
-        The last column gets the remaining width; a row may have several lines.
-        """
-        self._status.stop()
-        self._out.print(plain_table(columns, rows))
+    def _hanging(self, head: str, text: str) -> list[str]:
+        """Return a text as lines behind a head; those after the first are indented."""
+        indent = head or _INDENT
+        first, *more = wrap(printable(text), self._out.width - len(indent))
+        return [head + first, *(" " * len(indent) + each for each in more)]
 
     # -- questions
 
@@ -156,34 +172,67 @@ def input_on_stderr(prompt: str) -> str:
     return line.removesuffix("\n")
 
 
+def wrap(text: str, width: int) -> list[str]:
+    """Return a text as lines of at most this many columns; a longer word is not broken."""
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in paragraph.split(" "):
+            if line and cell_len(line) + 1 + cell_len(word) > width:
+                lines.append(line)
+                line = word
+            else:
+                line = f"{line} {word}" if line else word
+        lines.append(line)
+    return lines
+
+
+def _column_widths(rows: Sequence[Sequence[str]], most: int) -> list[int]:
+    """Return the widths of the columns of a table; the widest are narrowed until it fits, but no word is broken."""
+    columns = list(zip(*rows, strict=True))
+    widths, least = (
+        [max((cell_len(part) for cell in column for part in split(cell)), default=0) for column in columns]
+        for split in (str.splitlines, str.split)
+    )
+    while sum(widths) + len(_GAP) * (len(widths) - 1) > most and widths != least:
+        widest = max(range(len(widths)), key=lambda each: (widths[each] > least[each], widths[each]))
+        widths[widest] -= 1
+    return widths
+
+
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _PLAIN = " ....####"
 _FULL = 8
 _LEVELS = 5
-_AXIS = 8
-_WIDTH = 2
+_STRIDE = 3  # columns of a bar and the gap behind it, if there is room
+_EACH = 3  # bars between two labels
 
 
-def chart(bars: Sequence[tuple[str, float | None]], *, plain: bool = False) -> list[str]:
-    """Return a bar chart of kWh as lines, with a scale and every third label.
+def chart(bars: Sequence[tuple[str, float | None]], width: int, *, plain: bool = False) -> list[str]:
+    """Return a bar chart of kWh as lines of at most `width` columns, with an axis from 0 and every third label.
 
-    With `plain`, only ASCII is used. A missing value is drawn as a dot on the baseline; zero is drawn empty.
+    With `plain`, only ASCII is used. A missing value is drawn as a dot on the axis; zero is drawn empty.
     """
     top = max((value for _, value in bars if value), default=0.0)
-    lines = []
+    vertical, corner, horizontal = "|+-" if plain else "│└─"
+    scale = len(f"{top:.2f}")
+    room = width - scale - 2
+    stride = max(1, min(_STRIDE, (room + 1) // max(1, len(bars))))
+    lines = [f"{'kWh':>{scale}}"]
     for level in reversed(range(_LEVELS)):
-        cells = [_cell(value, top, level, plain=plain) for _, value in bars]
-        scale = f"{top * (level + 1) / _LEVELS:.2f}" if level in (_LEVELS - 1, 0) else ""
-        lines.append((f"{scale:>{_AXIS - 1}} " + " ".join(cells)).rstrip())
-    baseline = "".join(f"{label:<{(_WIDTH + 1) * 3}}" for label, _ in bars[::3])
-    return [*lines, (" " * _AXIS + baseline).rstrip()]
+        cells = (_cell(value, top, level, plain=plain) * max(1, stride - 1) for _, value in bars)
+        mark = f"{top:.2f}" if level == _LEVELS - 1 else ""
+        lines.append(f"{mark:>{scale}} {vertical}" + "".join(f"{cell:<{stride}}" for cell in cells).rstrip())
+    labels = "".join(f"{label:<{stride * _EACH}}" for label, _ in bars[::_EACH])
+    axis = f"{0:>{scale}} {corner}{horizontal * min(room, stride * len(bars))}"
+    return [*lines, axis, f"{'':{scale + 2}}{labels}".rstrip()]
 
 
 def _cell(value: float | None, top: float, level: int, *, plain: bool) -> str:
     if value is None:
-        return " " * _WIDTH if level else ("?" if plain else "·").ljust(_WIDTH)
+        return " " if level else ("?" if plain else "·")
     eighths = round(value / top * _LEVELS * _FULL) if top else 0
     if value and level == 0:
         eighths = max(1, eighths)  # a small value is not zero
     filled = min(max(eighths - level * _FULL, 0), _FULL)
-    return (_PLAIN if plain else _BLOCKS)[filled] * _WIDTH
+    return (_PLAIN if plain else _BLOCKS)[filled]

@@ -43,18 +43,43 @@ def test_a_line_is_printed_unchanged(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr() == (line + "\n", "")
 
 
+WORDS = "five words of some length " * 9
+
+
+def test_a_note_is_wrapped_at_words(capsys: pytest.CaptureFixture[str]) -> None:
+    link = "http://127.0.0.1:8428/" + "x" * 90
+    Terminal().note(f"{WORDS}{link} end")
+    lines = capsys.readouterr().out.splitlines()
+    assert " ".join(lines).split() == f"{WORDS}{link} end".split()
+    assert [line.strip() for line in lines if len(line) > 80] == [link]
+    assert [line[:2].isspace() for line in lines] == [False, *(True for _ in lines[1:])]
+
+
 def test_a_table_in_a_pipe_is_as_wide_as_needed(capsys: pytest.CaptureFixture[str]) -> None:
     Terminal().table(("Account", "Data"), [("0012345001", "one\ntwo"), ("[red]", "😀")])
-    out, error = capsys.readouterr()
     lines = ["Account     Data", "0012345001  one", "            two", "[red]       😀"]
-    assert ([line.rstrip() for line in out.splitlines()], error) == (lines, "")
+    assert capsys.readouterr() == ("\n".join([*lines, ""]), "")
 
 
-def test_no_cell_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    Terminal().table(("A", "B"), [("name " * 30, "data " * 30)])
+def test_a_wide_table_breaks_no_word(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().table(("Account", "Name", "Data"), [("0012345001", "name " * 30, "data " * 60)])
     out = capsys.readouterr().out
-    assert (out.count("name"), out.count("data")) == (30, 30)
-    assert 100 < max(map(len, out.splitlines())) <= 120
+    assert (out.count("name"), out.count("data"), out.count("0012345001")) == (30, 60, 1)
+    assert 70 < max(map(len, out.splitlines())) <= 80
+
+
+def test_a_table_of_long_words_is_wider(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().table(("A", "B"), [("a" * 50, "b" * 50)])
+    assert capsys.readouterr().out.splitlines()[1] == f"{'a' * 50}  {'b' * 50}"
+
+
+def test_a_terminal_has_its_own_width(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    Terminal().show(Finding(Verdict.OK, "zone", WORDS, WORDS))
+    assert 40 < max(map(len, capsys.readouterr().out.splitlines())) <= 50
 
 
 def test_no_text_controls_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,17 +98,22 @@ def test_a_check_is_printed_exactly_like_this(capsys: pytest.CaptureFixture[str]
     terminal.show(Heading("Login coop"))
     terminal.show(Finding(Verdict.OK, "sign-in", "accepted"))
     terminal.show(Finding(Verdict.FAILED, "zone", "does not fit [UTC]", "set timezone: America/New_York"))
+    terminal.show(Finding(Verdict.WARNING, "newest data", WORDS[:77], WORDS[:77]))
     terminal.show(Bars("Yesterday", bars))
     out, error = capsys.readouterr()
-    assert [line.rstrip() for line in out.splitlines()] == [
+    assert out.splitlines() == [
         "",
         "Login coop",
-        "  ok       sign-in           accepted",
-        "  failed   zone              does not fit [UTC]",
-        "                             -> set timezone: America/New_York",
+        "  ok       sign-in      accepted",
+        "  failed   zone         does not fit [UTC]",
+        "                        -> set timezone: America/New_York",
+        "  warning  newest data  five words of some length five words of some length five",
+        "                        words of some length",
+        "                        -> five words of some length five words of some length",
+        "                           five words of some length",
         "",
         "  Yesterday",
-        *(f"  {line}" for line in chart(bars, plain="·" not in out)),
+        *(f"  {line}" for line in chart(bars, 78, plain="·" not in out)),
     ]
     assert error == ""
 
@@ -140,31 +170,38 @@ def test_without_a_terminal_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def hours(*values: float | None) -> list[tuple[str, float | None]]:
-    return [(f"{number:02}:00", value) for number, value in enumerate(values)]
+    return [(f"{number:02}", value) for number, value in enumerate(values)]
 
 
 def heights(*values: float) -> list[int]:
     """Return the height of each bar as drawn, in eighths of a line."""
-    lines = [line[8:].ljust(3 * len(values)) for line in chart(hours(*values))[:-1]]
+    lines = [line.partition("│")[2].ljust(3 * len(values)) for line in chart(hours(*values), 200)[1:-2]]
     return [sum(" ▁▂▃▄▅▆▇█".index(line[3 * number]) for line in lines) for number in range(len(values))]
 
 
 def test_a_chart_looks_exactly_like_this() -> None:
     bars = hours(0.5, 0.2, 0.1, 0.0, None, 2.0)
     lines = [
-        "   2.00                ██",
-        "                       ██",
-        "                       ██",
-        "        ▂▂             ██",
-        "   0.40 ██ ▄▄ ▂▂    ·  ██",
-        "        00:00    03:00",
+        " kWh",
+        "2.00 │               ██",
+        "     │               ██",
+        "     │               ██",
+        "     │▂▂             ██",
+        "     │██ ▄▄ ▂▂    ·· ██",
+        "   0 └──────────────────",
+        "      00       03",
     ]
-    assert chart(bars) == lines
-    assert chart(bars, plain=True) == [line.translate(str.maketrans("█▄▂·", "#..?")) for line in lines]
+    assert chart(bars, 80) == lines
+    assert chart(bars, 80, plain=True) == [line.translate(str.maketrans("█▄▂·│└─", "#..?|+-")) for line in lines]
 
 
-def test_a_chart_of_a_day_fits_a_terminal() -> None:
-    assert max(map(len, chart(hours(*range(24))))) <= 80
+@given(st.integers(1, 50), st.floats(0.0, 99_999.0), st.integers(62, 200))
+@examples
+def test_a_chart_fits_a_terminal(count: int, value: float, width: int) -> None:
+    lines = chart(hours(*[value] * count), width)
+    assert max(map(len, lines)) <= width
+    shown = lines[-3].partition("│")[2]
+    assert len([each for each in shown if each != " "]) >= count * bool(value)
 
 
 @given(st.lists(st.floats(0.0, 999.0), min_size=1, max_size=48))
@@ -181,6 +218,6 @@ def test_a_small_value_is_not_zero() -> None:
 
 
 def test_days_of_zeros_or_without_values_are_drawn_too() -> None:
-    assert set("".join(chart(hours(0.0, 0.0))[:-1])) <= set(" 0.")
-    assert chart(hours(None, None))[-2].split() == ["0.00", "·", "·"]
-    assert len(chart([])) == 6
+    assert set("".join(chart(hours(0.0, 0.0), 80)[1:-1])) <= set(" 0.│└─")
+    assert chart(hours(None, None), 80)[-3].split() == ["│··", "··"]
+    assert len(chart([], 80)) == 8

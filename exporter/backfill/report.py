@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from rich.table import Table
+from rich.text import Text
 
 from ..formatting import counted, length, local_date
 from ..sinks.base import Sink
-from ..terminal import plain_table
+from ..terminal import table_lines
 from .journal import CompletedChunk, Totals
 from .plan import Job
 from .progress import energy
@@ -16,9 +16,12 @@ from .result import BackfillResult
 
 
 def plan(
-    jobs: Sequence[Job], sink: Sink, notes: Sequence[str], done: Sequence[CompletedChunk]
-) -> Iterator[str | Table]:
-    """Describe what will be fetched and where it is written: lines, and a table per portal and zone."""
+    jobs: Sequence[Job], sink: Sink, notes: Sequence[str], done: Sequence[CompletedChunk], width: int
+) -> Iterator[str | Text]:
+    """Describe what will be fetched and where it is written: lines, with a table per portal and zone.
+
+    width: that of the tables, in columns.
+    """
     yield f"Writing to {sink.name}"
     groups: dict[tuple[str, str], list[Job]] = defaultdict(list)
     for job in jobs:
@@ -27,7 +30,7 @@ def plan(
         bounds = "" if group[0].from_first else f"\n  {_utc(group[0].start)} to {_utc(group[0].end)} UTC"
         yield ""
         yield f"  {portal}, local days in {zone}{bounds}"
-        yield _plan_table(group)
+        yield from _plan_table(group, width)
     yield ""
     if jobs[0].from_first:
         yield "  As far back as the portal has intervals: 30 days per request, newest first."
@@ -39,7 +42,7 @@ def plan(
         yield f"Resuming: {share}{chunks} already done (use --restart to start over)."
 
 
-def _plan_table(jobs: Sequence[Job]) -> Table:
+def _plan_table(jobs: Sequence[Job], width: int) -> Iterator[Text]:
     is_named = any(job.name for job in jobs)
     rows = []
     for job in jobs:
@@ -48,7 +51,7 @@ def _plan_table(jobs: Sequence[Job]) -> Table:
         name = (job.name or "",) if is_named else ()
         rows.append(("", job.key.location, job.key.account, *size, *name))
     columns = ["", "Location", "Account", "First day", "Last day", "Days", "Chunks", *(["Name"] if is_named else [])]
-    return plain_table(columns, rows)
+    return table_lines(columns, rows, width)
 
 
 def summary_lines(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from rich.table import Table
+from rich.text import Text
 
 from ..backfill.durability import destination_of
 from ..backfill.fetcher import Fetcher
@@ -126,7 +126,7 @@ class _Run:
             )
         journal, done, notes = self._prepared(jobs)
         notes = [*self.sources.problems, *self.sources.notes, *_about_days(self.wanted, jobs), *notes]
-        for part in plan(jobs, self.sink, notes, done):
+        for part in plan(jobs, self.sink, notes, done, self._out.width):
             self._print(part)
         if self.arguments.dry_run:
             walks = "the portal was not asked how far back it goes, and " if self.wanted.from_first else ""
@@ -258,8 +258,8 @@ class _Run:
             return EXIT_PARTLY
         return EXIT_FAILED
 
-    def _print(self, part: str | Table) -> None:
-        self._out.print(part, soft_wrap=isinstance(part, str))
+    def _print(self, part: str | Text) -> None:
+        self._out.print(part, soft_wrap=True)
 
 
 def _about_days(wanted: DayRange, jobs: Sequence[Job]) -> list[str]:

@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         terminal.table(COLUMNS, [row for look in found for row in rows(look, now)])
         terminal.say()
         for note in chain.from_iterable(map(notes, found)):
-            terminal.say(note)
+            terminal.note(note)
     if arguments.write and len(found) < len(config.logins):
         terminal.complain(
             f"{arguments.write} was not written, since it would lack a login that failed; fix it or try again later"

@@ -51,7 +51,7 @@ def _data_of(meter: Meter, connected: int | None, zone: ZoneInfo, now: float) ->
     what = f"{resolution_text(meter)}: {values_text(meter)}"
     if meter.latest is None:
         return f"{what}\nno recent data"
-    since = "" if connected is None else f"since {local_date(connected, zone)}, "
+    since = "" if connected is None else f"since {local_date(connected, zone)}\n"
     newest = meter.latest.end
     return f"{what}\n{since}newest {local_time(newest, zone)}, {briefly(now - newest)} ago"
 

@@ -39,11 +39,8 @@ UNREAD = Nowhere("influx", is_verified=False)
 
 def planned(jobs: Sequence[Job], notes: Sequence[str] = (), done: Sequence[CompletedChunk] = ()) -> list[str]:
     """Return the lines of a plan on a terminal with 80 columns."""
-    console = Console(width=80, file=StringIO())
-    with console.capture() as capture:
-        for part in plan(jobs, SINK, notes, done):
-            console.print(part)
-    return [line.rstrip() for line in capture.get().splitlines()]
+    parts = plan(jobs, SINK, notes, done, 80)
+    return [line for part in parts for line in str(part).splitlines() or [""]]
 
 
 def test_the_plan_shows_local_days_and_utc() -> None:

@@ -80,7 +80,7 @@ def test_a_meter_is_shown_with_all_its_values() -> None:
     first, second = table(seen(HOUSE, SOLAR, SILENT, connected=CONNECTED))
     data = (
         "every 15 minutes (FORWARD, REVERSE): usage, export, cost, 2 rate periods\n"
-        "since 2024-12-10, newest 2026-01-14 07:00, 5 h ago\nlocation also has water"
+        "since 2024-12-10\nnewest 2026-01-14 07:00, 5 h ago\nlocation also has water"
     )
     assert first == ("0055001", "70001", "House", "81001", data)
     assert second[:4] == ("0055001", "70001", "House", "81004")
