@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import ceil
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,8 @@ from .findings import Finding, failed, ok, skipped, warning
 from .stored_series import SeriesKey, StoredData, collect_stored, mistakes, series_of
 from .vm_settings import deduplication, page_size, retention
 
-STEP = "victoriametrics"
+STEP = "database"
+STORED_STEP = "stored data"
 
 _LAST_DECIMAL = 5e-7  # of kWh and USD: docs/samples.md, "Intervals and days"
 _FAMILIES = "|".join(each.family.name for each in METER_VALUES)
@@ -59,11 +60,6 @@ class PortalValues:
         return cls(key, since, until, steps, values, frozenset(midnights))
 
     @property
-    def step(self) -> str:
-        """The step of `check` for its findings."""
-        return f"{STEP} {self.key.location}"
-
-    @property
     def selector(self) -> str:
         """A query for every sample of the location that carries the time of an interval."""
         wanted = ",".join(f'{name}="{escaped(value)}"' for name, value in asdict(self.key).items())
@@ -99,7 +95,8 @@ def stored_findings(
             first = [when for _, when in vm.query(f"min(tfirst_over_time({recent.selector}[{_LONGEST_HISTORY}]))", now)]
             oldest += first
             repeated |= found.repeated > 0
-            findings += judged(recent, found, now, has_history=bool(first))
+            own = judged(recent, found, now, oldest=min(first, default=None))
+            findings += (replace(each, text=f"location {recent.key.location}: {each.text}") for each in own)
     except DatabaseError as error:
         return [*findings, failed(STEP, str(error))]
     is_asked = bool(locations) and not has_others
@@ -113,20 +110,26 @@ def stored_findings(
     return [*findings, *filter(None, about_all)]
 
 
-def judged(recent: PortalValues, found: StoredData, now: float, *, has_history: bool) -> Iterator[Finding]:
-    """Judge what is stored of one location."""
-    if not (found.samples or found.stale or has_history):
+def judged(recent: PortalValues, found: StoredData, now: float, *, oldest: float | None) -> Iterator[Finding]:
+    """Judge what is stored of one location.
+
+    oldest: the time of the oldest sample of any age, in seconds UTC; None if nothing is stored. Whatever the portal has
+    since then must be there: /metrics carried it together with that sample, or later. What is older was never sent.
+    """
+    if oldest is None and not (found.samples or found.stale):
         advice = (
-            "check that the smarthub_intervals scrape job has a target that is up, or run smarthub-exporter backfill"
+            "the first scrape comes within 15 minutes of the scraper's start; check that the smarthub_intervals job has"
+            " a target that is up, or run smarthub-exporter backfill"
         )
-        yield warning(recent.step, "no data stored for this location", advice)
+        yield warning(STORED_STEP, "nothing stored yet", advice)
         return
-    yield from mistakes(found, recent.step)
+    yield from mistakes(found, STORED_STEP)
     if found.samples == found.astray > 0:
         return
     yield from _foreign_days(recent, found)
-    compared = [*_compared(recent, found, _INTERVALS, now), *_compared(recent, found, _DAYS, now)]
-    yield from compared or [skipped(recent.step, "the portal has no intervals for these days to compare with")]
+    expected = recent if oldest is None else replace(recent, since=max(recent.since, ceil(oldest) - 1))
+    compared = [*_compared(expected, found, _INTERVALS, now), *_compared(expected, found, _DAYS, now)]
+    yield from compared or [skipped(STORED_STEP, "the portal has no intervals for the stored days to compare with")]
 
 
 def _foreign_days(recent: PortalValues, found: StoredData) -> Iterator[Finding]:
@@ -144,7 +147,7 @@ def _foreign_days(recent: PortalValues, found: StoredData) -> Iterator[Finding]:
             "they were stored under another timezone; delete the smarthub_day_* series of this location from the"
             " database, then run smarthub-exporter backfill"
         )
-        yield warning(recent.step, text, advice)
+        yield warning(STORED_STEP, text, advice)
 
 
 _INTERVALS, _DAYS = "smarthub_interval_", "smarthub_day_"
@@ -170,15 +173,15 @@ def _compared(recent: PortalValues, found: StoredData, prefix: str, now: float) 
         text = f"missing {len(missing)} of {total}"
         if _only_newest(missing, wanted):
             advice = "check that the scrape target is up; the newest values arrive with the next refresh and scrape"
-            yield warning(recent.step, f"{text}, all since {when(missing)}", advice)
+            yield warning(STORED_STEP, f"{text}, all since {when(missing)}", advice)
         else:
-            yield warning(recent.step, f"{text}, first at {when(missing)}", backfill(missing))
+            yield warning(STORED_STEP, f"{text}, first at {when(missing)}", backfill(missing))
     if differing:
         text = f"values differ from the portal in {len(differing)} of {total}, first at {when(differing)}"
         advice = f"the next refresh and scrape fix those inside `window`; for older ones, {backfill(differing)}"
-        yield warning(recent.step, text, advice)
+        yield warning(STORED_STEP, text, advice)
     if wanted and not missing and not differing:
-        yield ok(recent.step, f"values match the portal in {total}")
+        yield ok(STORED_STEP, f"values match the portal in {total}")
 
 
 def _items(recent: PortalValues, found: StoredData, prefix: str) -> tuple[set[ValueKey], set[ValueKey], set[ValueKey]]:
@@ -188,6 +191,7 @@ def _items(recent: PortalValues, found: StoredData, prefix: str) -> tuple[set[Va
         for (family, labels), values in recent.values.items()
         if family.startswith(prefix)
         for end, value in values.items()
+        if end > recent.since
     ]
     missing = {item for item, _, stored in pairs if stored is None}
     differing = {item for item, value, stored in pairs if stored is not None and abs(stored - value) > _LAST_DECIMAL}

@@ -1,6 +1,6 @@
 """The steps of `check` for one login, from the portal's address to its time zone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -10,21 +10,26 @@ from ..discovery.look_around import LookAround, Step
 from ..discovery.survey import LocationSurvey
 from ..errors import PortalError
 from ..formatting import counted
+from ..intervals.model import LocationKey
 from ..locations import nothing_to_read_message, unread_reason, unseen_message
+from ..portal.accounts import AccountLocation
 from ..portal.directions import GUESSES, UnusualWords, about_word
 from ..portal.timezone import zone_advice
 from .findings import CheckItem, Finding, Heading, failed, ok, warning
 from .location import location_findings
 
 
-def login_findings(look: LookAround) -> Iterator[CheckItem]:
-    """Look at what a login can see, and yield the result of each step as it is done."""
+def login_findings(look: LookAround, readers: dict[LocationKey, str]) -> Iterator[CheckItem]:
+    """Look at what a login can see, and yield the result of each step as it is done.
+
+    readers: the login that reads each location, which is the first in the file that sees it; this one is added.
+    """
     yield Heading(f"Login {look.login.name}")
     words = UnusualWords()
     with closing(look):
         try:
             for step in look.run():
-                yield from _step_findings(look, step)
+                yield from _step_findings(look, step, readers)
                 if step is Step.POLL:
                     yield from map(_word, words.new(list(look.surveys.values())[-1].words))
         except PortalError as error:
@@ -40,7 +45,7 @@ def login_findings(look: LookAround) -> Iterator[CheckItem]:
             yield from location_findings(survey, surveyor, look.zone, now=look.clock.now(), is_doubtful=is_doubtful)
 
 
-def _step_findings(look: LookAround, step: Step) -> Iterator[Finding]:
+def _step_findings(look: LookAround, step: Step, readers: dict[LocationKey, str]) -> Iterator[Finding]:
     login = look.login
     match step:
         case Step.ADDRESS:
@@ -54,7 +59,7 @@ def _step_findings(look: LookAround, step: Step) -> Iterator[Finding]:
             for choice in look.missing:
                 yield failed(step, unseen_message(login, choice, look.found))
             if look.read:
-                yield ok(step, _choice(look))
+                yield ok(step, _choice(look, _leave_to_others(look, readers)))
             elif not look.missing:
                 yield failed(step, nothing_to_read_message(login, look.found))
         case Step.POLL:
@@ -63,9 +68,18 @@ def _step_findings(look: LookAround, step: Step) -> Iterator[Finding]:
             yield _verified_zone(look, login.zone) if login.zone else _proposed_zone(look)
 
 
-def _choice(look: LookAround) -> str:
+def _leave_to_others(look: LookAround, readers: dict[LocationKey, str]) -> dict[AccountLocation, str]:
+    """Take locations that an earlier login reads out of those that are looked at; return the name of that login."""
+    own = look.login.name
+    known = {each: readers.setdefault(each.key(look.login.portal.label), own) for each in look.read}
+    look.read[:] = [each for each, reader in known.items() if reader == own]
+    return {each: reader for each, reader in known.items() if reader != own}
+
+
+def _choice(look: LookAround, elsewhere: Mapping[AccountLocation, str]) -> str:
+    reasons = {location: f"read by login {reader}" for location, reader in elsewhere.items()}
     others = [
-        f"location {location.number} ({unread_reason(location) or 'not chosen'})"
+        f"location {location.number} ({reasons.get(location) or unread_reason(location) or 'not chosen'})"
         for location in look.found
         if location not in look.read
     ]

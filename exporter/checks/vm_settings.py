@@ -17,7 +17,11 @@ _UTC = ZoneInfo("UTC")
 _SHORT = 60 * DAY
 _YOUNG = 40 * DAY  # little more than the exporter serves without a backfill
 _NEAR = 0.8
-_BYTES = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_BYTES: Mapping[str, int] = {"": 1, "B": 1} | {
+    f"{prefix}{unit}": base**power
+    for power, prefix in enumerate("KMGT", 1)
+    for unit, base in (("B", 1000), ("iB", 1024))
+}
 _RETENTION = (
     "start VictoriaMetrics with -retentionPeriod=10y (in a cluster: vmstorage), then run smarthub-exporter backfill"
 )
@@ -75,17 +79,26 @@ def page_size(size: int, flags: Mapping[str, str] | None, step: str) -> Finding:
     VictoriaMetrics, which may be the scraper; those of a vmagent are not known.
     """
     value = (flags or {}).get("promscrape.maxScrapeSize")
-    known = _bytes(value) if value else None
+    known = parse_size(value) if value else None
     limit = known or MAX_SCRAPE_SIZE
     which = f"-promscrape.maxScrapeSize={value}" if known else "default of -promscrape.maxScrapeSize"
-    text = f"interval page: {_size(size)} (scraper limit {_size(limit)}, {which})"
-    return warning(step, text, _RAISE) if size > _NEAR * limit else ok(step, text)
+    text = f"interval page: {size_text(size)} (scraper limit {size_text(limit)}, {which})"
+    return warning(step, text, _RAISE) if is_near(size, limit) else ok(step, text)
 
 
-def _bytes(text: str) -> int | None:
-    match = re.fullmatch(r"([0-9]*\.?[0-9]+)([KMG]i?B)?", text)
-    return round(float(match[1]) * _BYTES[match[2] or ""]) if match else None
+def is_near(size: float, limit: float) -> bool:
+    """Whether a page comes close to a limit, so that another meter may exceed it."""
+    return size > _NEAR * limit
 
 
-def _size(size: int) -> str:
+def parse_size(text: str) -> int | None:
+    """Parse a size such as 16MiB or 1GiB512MiB in bytes; return None if it is not valid."""
+    parts = re.findall(r"([0-9]*\.?[0-9]+)([KMGT]i?B|B|)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        return None
+    return round(sum(float(number) * _BYTES[unit] for number, unit in parts))
+
+
+def size_text(size: float) -> str:
+    """Return a size in words."""
     return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.1f} KiB"

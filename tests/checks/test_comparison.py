@@ -22,7 +22,7 @@ NOW = int(datetime(2026, 11, 22, 10, tzinfo=UTC).timestamp())
 SINCE = NOW - 7 * DAY
 KEY = LocationKey("novec", "0012345001", "70001")
 LABELS = {"portal": "novec", "account": "0012345001", "location": "70001", "meter": "m1"}
-STEP = "victoriametrics 70001"
+STEP = "stored data: location 70001"
 FLAGS = {"retentionPeriod": "10y", "dedup.minScrapeInterval": "1s"}
 
 
@@ -90,8 +90,8 @@ def found_in(stored: Stored, oldest: float | None = SINCE) -> list[str]:
 SOUND = f"ok {STEP}: 337 samples in 3 series, each stored once, in the last second of its interval"
 INTERVALS = f"ok {STEP}: values match the portal in 168 intervals of the last 7 days"
 DAYS = f"ok {STEP}: values match the portal in 1 day total of the last 7 days"
-KEPT = "ok victoriametrics: -retentionPeriod=10y"
-DEDUPLICATED = "ok victoriametrics: -dedup.minScrapeInterval=1s"
+KEPT = "ok database: -retentionPeriod=10y"
+DEDUPLICATED = "ok database: -dedup.minScrapeInterval=1s"
 
 
 def test_complete_data_is_reported_with_figures() -> None:
@@ -100,7 +100,7 @@ def test_complete_data_is_reported_with_figures() -> None:
     assert flags == [
         f"{KEPT}; history starts 2026-11-15 UTC -> for earlier days, run smarthub-exporter backfill --start DATE",
         DEDUPLICATED,
-        ("ok victoriametrics: interval page: 293.0 KiB (scraper limit 16.0 MiB, default of -promscrape.maxScrapeSize)"),
+        ("ok database: interval page: 293.0 KiB (scraper limit 16.0 MiB, default of -promscrape.maxScrapeSize)"),
     ]
 
 
@@ -174,6 +174,35 @@ def test_missing_and_different_values_are_reported(
     assert told == f"warning {STEP}: {expected}"
 
 
+def without(*ends: int) -> Stored:
+    return {family: {end: value for end, value in own.items() if end not in ends} for family, own in ALL.items()}
+
+
+def test_days_before_the_first_stored_sample_are_not_missing() -> None:
+    first = SINCE + 40 * 3600
+    stored = without(*range(SINCE, first, 3600))
+    assert found_in(stored, oldest=timestamp_ms(first, 3) / 1000) == [
+        f"ok {STEP}: 259 samples in 3 series, each stored once, in the last second of its interval",
+        f"ok {STEP}: values match the portal in 129 intervals of the last 5 days",
+        DAYS.replace("7 days", "5 days"),
+    ]
+    (lost,) = [line for line in found_in(stored, oldest=first - 30 * DAY) if "missing" in line]
+    assert "missing 39 of 168 intervals of the last 7 days, first at 2026-11-15 10:00 UTC" in lost
+
+
+def test_a_day_lost_in_the_middle_is_missing() -> None:
+    first, lost = SINCE + 40 * 3600, range(NOW - 48 * 3600, NOW - 24 * 3600, 3600)
+    stored = without(*range(SINCE, first, 3600), *lost)
+    (told,) = [line for line in found_in(stored, oldest=timestamp_ms(first, 3) / 1000) if line.startswith("warning")]
+    assert "missing 24 of 129 intervals of the last 5 days, first at 2026-11-20 09:00 UTC" in told
+
+
+def test_data_stored_since_the_last_settled_day_is_not_judged() -> None:
+    assert found_in({}, oldest=NOW + 60.0) == [
+        f"skipped {STEP}: the portal has no intervals for the stored days to compare with"
+    ]
+
+
 def test_a_difference_in_the_thirteenth_digit_is_ignored() -> None:
     assert INTERVALS in found_in({**ALL, KWH: {**ALL[KWH], NOW: 1.5000000000001}})
 
@@ -181,8 +210,8 @@ def test_a_difference_in_the_thirteenth_digit_is_ignored() -> None:
 def test_an_empty_database_is_reported_with_what_to_do() -> None:
     assert found_in({}, oldest=None) == [
         (
-            f"warning {STEP}: no data stored for this location -> check that the smarthub_intervals scrape job has a"
-            " target that is up, or run smarthub-exporter backfill"
+            f"warning {STEP}: nothing stored yet -> the first scrape comes within 15 minutes of the scraper's start;"
+            " check that the smarthub_intervals job has a target that is up, or run smarthub-exporter backfill"
         )
     ]
 
@@ -204,13 +233,15 @@ def test_with_scrape_times_only_nothing_else_is_reported() -> None:
 
 def test_without_intervals_there_is_nothing_to_compare_with() -> None:
     nothing = PortalValues.of(KEY, [], SINCE, NOW, MIDNIGHTS)
-    assert said(Fake(), nothing)[1] == f"skipped {STEP}: the portal has no intervals for these days to compare with"
+    assert (
+        said(Fake(), nothing)[1] == f"skipped {STEP}: the portal has no intervals for the stored days to compare with"
+    )
 
 
 @pytest.mark.parametrize("others", [False, True])
 def test_without_locations_only_the_flags_are_reported(*, others: bool) -> None:
     fake = Fake()
-    not_read = "skipped victoriametrics: locations not read back; the portal gave no data to compare with"
+    not_read = "skipped database: locations not read back; the portal gave no data to compare with"
     assert said(fake, others=others) == [not_read, KEPT, DEDUPLICATED]
     assert (fake.asked, fake.queries) == ([], ["1"])
 
@@ -218,7 +249,7 @@ def test_without_locations_only_the_flags_are_reported(*, others: bool) -> None:
 def test_other_locations_may_hold_the_stored_data() -> None:
     not_read = "other locations not read back; the portal gave no data to compare with"
     told = said(Fake({}, oldest=None), RECENT, others=True)
-    assert told[1:] == [f"skipped victoriametrics: {not_read}", KEPT, DEDUPLICATED]
+    assert told[1:] == [f"skipped database: {not_read}", KEPT, DEDUPLICATED]
 
 
 def test_flags_do_not_repeat_what_samples_show() -> None:
@@ -236,14 +267,14 @@ def test_history_starts_with_the_oldest_location() -> None:
 
 def test_a_failure_is_reported_after_what_was_found() -> None:
     broken = replace(RECENT, key=replace(KEY, location="fails"))
-    assert said(Fake(), RECENT, broken) == [SOUND, INTERVALS, DAYS, "failed victoriametrics: did not answer in time"]
+    assert said(Fake(), RECENT, broken) == [SOUND, INTERVALS, DAYS, "failed database: did not answer in time"]
 
 
 def test_a_vminsert_is_not_queried() -> None:
     with VictoriaMetrics(VictoriaMetricsConfig("http://vminsert:8480/insert/0/prometheus")) as vm:
         assert said(vm, RECENT) == [
             (
-                "warning victoriametrics: url points to vminsert, which cannot be queried -> set query_url, such as"
+                "warning database: url points to vminsert, which cannot be queried -> set query_url, such as"
                 " http://vmselect:8481/select/0/prometheus with the tenant from url"
             )
         ]

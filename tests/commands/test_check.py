@@ -93,7 +93,7 @@ def bars(server: PortalServer, meter: MeterSpec, what: str = "usage", *, plain: 
         (f"{datetime.fromtimestamp(hour, ZONE):%H}", getattr(server.portal.truth(meter, hour, hour + HOUR), what))
         for hour in range(start, end, HOUR)
     ]
-    return [f"  {line}" for line in chart(values, plain=plain)]
+    return [f"  {line}" for line in chart(values, 78, plain=plain)]
 
 
 def day_of(server: PortalServer, meter: MeterSpec) -> str:
@@ -124,7 +124,7 @@ def at_rest(
             return program, charts
 
 
-AGE = re.compile(r"(ok       newest data       until )\d{4}-\d\d-\d\d \d\d:\d\d, .+ ago$")
+AGE = re.compile(r"(ok       newest data  until )\d{4}-\d\d-\d\d \d\d:\d\d, .+ ago$")
 
 
 # -- what it prints
@@ -143,44 +143,53 @@ def test_the_whole_output_for_a_healthy_home(starter: Starter, start_portal: Sta
         if server.portal.truth(solar, *yesterday()).export
         else []
     )
-    added = "  ok       day totals        meter {}: intervals add up to the portal's own daily figures for 7 days"
+    added = [
+        "  ok       day totals   meter {}: intervals add up to the portal's own daily",
+        "                        figures for 7 days",
+    ]
     assert [AGE.sub(r"\1<age>", line) for line in said(program)] == [
         "",
         "Configuration",
-        "  ok       configuration     valid, 1 login: coop",
+        "  ok       config       valid, 1 login: coop",
         "",
         "Login coop",
-        f"  ok       address           {server.host} answers",
-        "  ok       sign-in           signed in with user name and password",
-        (
-            "  ok       accounts          reading 3 of 5 locations; skipped: location 70005 (no electricity, only"
-            " water), location 70004 (closed)"
-        ),
-        '  ok       poll              location 70001 of account 55001 "House" has data',
-        '  ok       poll              location 70002 of account 55001 "Solar house" has data',
-        '  ok       poll              location 70003 of account 55002 "Barn" has data',
-        "  ok       zone              the portal's times match America/New_York",
+        f"  ok       address      {server.host} answers",
+        "  ok       sign-in      signed in with user name and password",
+        "  ok       accounts     reading 3 of 5 locations; skipped: location 70005 (no",
+        "                        electricity, only water), location 70004 (closed)",
+        '  ok       poll         location 70001 of account 55001 "House" has data',
+        '  ok       poll         location 70002 of account 55001 "Solar house" has data',
+        '  ok       poll         location 70003 of account 55002 "Barn" has data',
+        "  ok       zone         the portal's times match America/New_York",
         "",
         'Location 70001 of account 55001 "House"',
-        "  ok       resolution        meter 81001: usage, cost, 3 rate periods every 15 minutes (FORWARD)",
-        "  ok       newest data       until <age>",
-        added.format("81001"),
+        "  ok       resolution   meter 81001: usage, cost, 3 rate periods every 15",
+        "                        minutes (FORWARD)",
+        "  ok       newest data  until <age>",
+        *(line.format("81001") for line in added),
         *charts["81001"],
         "",
         'Location 70002 of account 55001 "Solar house"',
-        "  ok       resolution        meter 81002: usage, export, cost every 15 minutes (FORWARD, NET, REVERSE)",
-        "  ok       newest data       until <age>",
-        added.format("81002"),
+        "  ok       resolution   meter 81002: usage, export, cost every 15 minutes",
+        "                        (FORWARD, NET, REVERSE)",
+        "  ok       newest data  until <age>",
+        *(line.format("81002") for line in added),
         *charts["81002"],
         *exported,
         "",
         'Location 70003 of account 55002 "Barn"',
-        "  ok       resolution        meter 81003: usage every hour (FORWARD)",
-        "  ok       newest data       until <age>",
-        added.format("81003"),
+        "  ok       resolution   meter 81003: usage every hour (FORWARD)",
+        "  ok       newest data  until <age>",
+        *(line.format("81003") for line in added),
         *charts["81003"],
         "",
-        "All good.",
+        "Not checked",
+        "  skipped  database     no database configured",
+        "  skipped  scraper      no scraper given (--scraper.url)",
+        "                        -> add --scraper.url URL, the address of the Prometheus,",
+        "                           vmagent or VictoriaMetrics that scrapes",
+        "",
+        "No problems found, 2 steps skipped.",
     ]
 
 
@@ -189,8 +198,8 @@ def test_what_to_do_is_on_the_line_below_a_failure(starter: Starter, start_porta
     program = starter.call("check")
     assert program.wait() == 1
     lines = said(program)
-    failure = lines.index("  failed   zone              the portal's times do not match UTC")
-    assert lines[failure + 1] == "                             -> set timezone: America/New_York"
+    failure = lines.index("  failed   zone         the portal's times do not match UTC")
+    assert lines[failure + 1] == "                        -> set timezone: America/New_York"
 
 
 def test_a_failed_login_does_not_stop_the_others(starter: Starter, start_portal: StartPortal) -> None:
@@ -204,11 +213,11 @@ def test_a_failed_login_does_not_stop_the_others(starter: Starter, start_portal:
     program = starter.call("check")
     lines = said(program)
     assert program.wait() == 1
-    assert lines[:3] == ["", "Configuration", "  ok       configuration     valid, 2 logins: wrong, farm"]
-    assert any(line.startswith("  failed   sign-in           login wrong: ") for line in lines)
+    assert lines[:3] == ["", "Configuration", "  ok       config       valid, 2 logins: wrong, farm"]
+    assert any(line.startswith("  failed   sign-in      login wrong: ") for line in lines)
     assert lines.index("Login wrong") < lines.index("Login farm") < len(lines) - 1
-    assert '  ok       poll              location 70001 of account 55001 "House" has data' in lines
-    assert lines[-1] == "1 failed, 0 warnings."
+    assert '  ok       poll         location 70001 of account 55001 "House" has data' in lines
+    assert lines[-1] == "1 failed, 0 warnings, 2 steps skipped."
 
 
 # -- exit codes
@@ -217,11 +226,11 @@ def test_a_failed_login_does_not_stop_the_others(starter: Starter, start_portal:
 @pytest.mark.parametrize(
     ("switches", "code", "last"),
     [
-        ({}, 0, "All good."),
-        ({"lag": 4 * 86400.0}, 0, "No failures, 1 warning."),
-        ({"poll": Poll.NO_USAGE}, 0, "No failures, 2 warnings."),
-        ({"poll": Poll.PAGE}, 1, "1 failed, 0 warnings."),
-        ({"sign_in": SignIn.STATUS_500}, 1, "1 failed, 0 warnings."),
+        ({}, 0, "No problems found, 2 steps skipped."),
+        ({"lag": 4 * 86400.0}, 0, "No failures, 1 warning, 2 steps skipped."),
+        ({"poll": Poll.NO_USAGE}, 0, "No failures, 2 warnings, 2 steps skipped."),
+        ({"poll": Poll.PAGE}, 1, "1 failed, 0 warnings, 2 steps skipped."),
+        ({"sign_in": SignIn.STATUS_500}, 1, "1 failed, 0 warnings, 2 steps skipped."),
     ],
 )
 def test_warnings_end_with_0_and_failures_with_1(
@@ -257,10 +266,10 @@ def test_warnings_of_the_configuration_are_part_of_its_step(starter: Starter, st
     (starter.folder / "config.yaml").chmod(0o644)
     program = starter.call("check", SMARTHUB_USERNAMES="x")
     assert program.wait() == 0
-    first, second, third = said(program)[2:5]
-    assert first == "  ok       configuration     valid, 1 login: coop"
-    assert second.startswith("  warning  configuration     config.yaml: ")
-    assert third.startswith("  warning  configuration     SMARTHUB_USERNAMES: ")
+    lines = [line for line in said(program) if line[11:].startswith("config ")]
+    assert lines[0] == "  ok       config       valid, 1 login: coop"
+    assert lines[1].startswith("  warning  config       config.yaml: ")
+    assert lines[2].startswith("  warning  config       SMARTHUB_USERNAMES: ")
 
 
 def test_databases_are_checked_after_the_portal(starter: Starter, start_portal: StartPortal) -> None:
@@ -271,14 +280,14 @@ def test_databases_are_checked_after_the_portal(starter: Starter, start_portal: 
     assert program.wait() == 1
     lines = said(program)
     assert lines.index("Login coop") < lines.index(f"VictoriaMetrics {closed}") < lines.index(f"InfluxDB {closed}")
-    assert lines[-1] == "2 failed, 0 warnings."
+    assert lines[-1] == "2 failed, 0 warnings, 1 step skipped."
 
 
 def test_an_unwritable_state_directory_stops_nothing(starter: Starter, start_portal: StartPortal) -> None:
     configure(starter, start_portal(HOUSE_ONLY))
     (starter.folder / "file").write_text("not a directory")
     program = starter.call("check", "--state.dir", "file")
-    assert (program.wait(), said(program)[-1]) == (0, "No failures, 1 warning.")
+    assert (program.wait(), said(program)[-1]) == (0, "No failures, 1 warning, 2 steps skipped.")
     assert all(" level=warn " in line for line in program.stderr.splitlines())
 
 
@@ -295,9 +304,10 @@ def test_on_an_ascii_terminal_the_bars_are_ascii(starter: Starter, start_portal:
     assert program.stdout.isascii()
     lines = said(program)
     # Letters that cannot be shown become question marks.
-    assert '  ok       poll              location 70001 of account 55001 "K?thes H?uschen" has data' in lines
-    assert lines[-2 - len(expected) : -2] == expected
-    assert "##" in expected[-2]
+    assert '  ok       poll         location 70001 of account 55001 "K?thes H?uschen" has' in lines
+    end = lines.index("Not checked") - 1
+    assert lines[end - len(expected) : end] == expected
+    assert "##" in expected[-3]
 
 
 def test_a_closed_pipe_causes_no_traceback(starter: Starter, start_portal: StartPortal) -> None:
@@ -328,8 +338,8 @@ def test_a_terminal_has_colors_a_spinner_and_the_same_text(
     assert "\x1b[32mok" in screen.shown
     assert "\x1b[1mLogin coop\x1b[0m" in screen.shown
     assert "waiting" not in screen.text
-    assert "  ok       sign-in           signed in with user name and password\n" in screen.text
-    assert screen.text.rstrip().endswith("All good.")
+    assert "  ok       sign-in      signed in with user name and password\n" in screen.text
+    assert screen.text.rstrip().endswith("No problems found, 2 steps skipped.")
     # The cursor is shown again.
     assert screen.shown.rfind("\x1b[?25h") > screen.shown.rfind("\x1b[?25l")
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.checks.comparison import STEP, PortalValues, stored_findings
+from exporter.checks.comparison import STEP, STORED_STEP, PortalValues, stored_findings
 from exporter.checks.findings import Finding, Verdict
 from exporter.checks.stored_series import DEDUP, HONOR, LABELDROP, NO_STALE_MARKERS, series_of
 from exporter.clock import SystemClock
@@ -42,7 +42,7 @@ from ..support.truth import expected
 
 HOUSE = World(locations=(house(1, meter(1, step=3600)),))
 WINDOW = 3 * 86400
-OF_HOUSE = f"{STEP} 70001"
+OF_HOUSE = "location 70001: "
 Told = tuple[Verdict, list[int], str]
 """Verdict, the numbers in the text, and the advice."""
 
@@ -112,9 +112,9 @@ def database(services: Services) -> VictoriaMetrics:
 
 def of_location(findings: Sequence[Finding]) -> list[Told]:
     return [
-        (each.verdict, [int(figure) for figure in re.findall(r"\d+", each.text)], each.advice)
+        (each.verdict, [int(figure) for figure in re.findall(r"\d+", each.text.removeprefix(OF_HOUSE))], each.advice)
         for each in findings
-        if each.step == OF_HOUSE
+        if each.step == STORED_STEP
     ]
 
 

@@ -5,6 +5,7 @@ from contextlib import closing
 
 from exporter.checks.findings import Bars, CheckItem, Finding, Heading
 from exporter.checks.login import login_findings
+from exporter.clock import Clock
 from exporter.config import Login
 from exporter.discovery.look_around import Busy, LookAround
 from exporter.storage.state import StateFile
@@ -29,11 +30,11 @@ def _line(part: CheckItem) -> str:
             return f"| {title}"
 
 
-def run_check(login: Login, clock: ManualClock, busy: Busy = lambda _: None) -> tuple[LookAround, list[CheckItem]]:
+def run_check(login: Login, clock: Clock, busy: Busy = lambda _: None) -> tuple[LookAround, list[CheckItem]]:
     """Check a login with a state in memory; return its look around and what the check says."""
     with closing(StateFile(None)) as state:
         look = LookAround(login, state, clock, busy)
-        return look, list(login_findings(look))
+        return look, list(login_findings(look, {}))
 
 
 def checked(login: Login, clock: ManualClock) -> list[str]:
