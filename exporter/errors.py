@@ -69,7 +69,11 @@ class SmartHubError(Exception):
         self.what = what
         self.about = about
         self.advice = advice
-        super().__init__(one_line(what, about, advice))
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        """Return the line."""
+        return one_line(self.what, self.about, self.advice)
 
 
 class ConfigError(SmartHubError):
@@ -108,12 +112,16 @@ class PortalError(SmartHubError):
     while_signing_in: whether the sign-in failed, so that other calls would fail the same way.
     answered: whether the portal answered, so that a sign-in may have been counted as rejected.
     is_pause: whether nothing was sent, because sign-ins are paused until the configuration is fixed.
+    doubts_address: whether `api_url` may be wrong, if nobody has ever signed in there.
+    advice_of_serve: what to do, if the error is one of `serve`, which continues by itself; empty if it is the same.
     """
 
     reason: ClassVar[Reason]
     while_signing_in: bool = False
     answered: bool = True
     is_pause: bool = False
+    doubts_address: bool = False
+    advice_of_serve: str = ""
 
     def forget_frames(self) -> None:
         """Forget where the error was raised; these frames would keep a large response for as long as the error."""

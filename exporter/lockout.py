@@ -26,6 +26,9 @@ from .storage.state import StateFile
 
 _FREE_TRIES = 2  # with one secret, or in a row without a clear answer
 _PAUSE = 24 * 3600  # seconds
+_FIX, _REPEAT = "fix the configuration", "run this command again"
+_FIX_OF_SERVE = f"{_FIX} (a secret file is read at each sign-in, everything else at a restart)"
+_FIRST = "sign in on its web page first, which clears its own count; then"
 _ERRORS: dict[Reason, type[PortalError]] = {
     each.reason: each for each in (CredentialsError, TwoFactorError, AccessError, TransportError, ProtocolError)
 }
@@ -45,6 +48,14 @@ class Lockout:
         ]
         self._secret = ""
         self._sent: SentSignIn | None = None
+
+    @property
+    def has_signed_in(self) -> bool:
+        """Whether the portal has ever accepted a sign-in of this login."""
+        return any(
+            each.outcome == ACCEPTED and each.account in (self._account, self._old_account)
+            for each in self._file.read()
+        )
 
     def turn(self) -> AbstractContextManager[None]:
         """Wait until no other process or thread is signing in with this account."""
@@ -137,29 +148,32 @@ class Lockout:
     ) -> PortalError:
         reason = Reason((rejected or tries)[-1].outcome)
         what = {Reason.CREDENTIALS: "the user name or password", Reason.TWO_FACTOR: "the second factor"}.get(reason, "")
-        fix = "fix the configuration (a secret file is read at each sign-in, everything else at a restart)"
+        advice = "{fix} to sign in at once; otherwise {again}"
         if reason is Reason.TWO_FACTOR and login.totp_secret is None:
-            what, fix = "sign-ins without a second factor", "set totp_secret"
-        again = "there are no more attempts"
-        if resumes_at is not None:
-            again = f"the next attempt is after {datetime.fromtimestamp(resumes_at, UTC):%Y-%m-%d %H:%M} UTC"
+            what = "sign-ins without a second factor"
+            advice = "set totp_secret to sign in at once; otherwise {again}"
         why = f"the portal rejected {what} {len(rejected)} times in a row and locks accounts after five"
-        advice = f"{fix} to sign in at once; otherwise {again}"
         if self._file.has_unsaved(self._account):
             why = "the portal rejected one, and the state that counts them cannot be saved"
-            advice = f"make the state directory writable, and {fix}"
+            advice = "make the state directory writable, and {fix}"
         elif any(each.account == ANY_ACCOUNT for each in tries):
             why = "the file that counts rejected ones was lost or damaged"
-            advice = f"sign in on its web page first, which clears its own count; then delete {self._file.pattern} and"
-            advice += f" restart for one more attempt; otherwise {again}"
+            advice = f"{_FIRST} delete {{file}} and {{repeat}} for one more attempt; otherwise {{again}}"
         elif len(tries) >= MOST_TRIES:
             why = f"the portal rejected {len(tries)} in a row and locks accounts after five"
-            advice = f"sign in on its web page first, which clears its own count; then {fix}; {again}"
-            advice += " with this one" if rejected else ""
+            advice = f"{_FIRST} {{fix}}; {{again}}" + (" with this one" if rejected else "")
         elif not rejected:
             why = f"the portal answered {len(tries)} in a row with neither a session nor a reason"
-            advice = f"sign in on its web page to find out why; {again}"
-        error = _ERRORS[reason](f"sign-ins are paused: {why}", about=f"login {login.name}", advice=advice)
+            advice = "sign in on its web page to find out why; {again}"
+        error = _ERRORS[reason](f"sign-ins are paused: {why}", about=f"login {login.name}")
+        until = None if resumes_at is None else f"after {datetime.fromtimestamp(resumes_at, UTC):%Y-%m-%d %H:%M} UTC"
+
+        def told(fix: str, repeat: str, wait: str) -> str:
+            again = f"{wait} {until}" if until else "there are no more attempts"
+            return advice.format(fix=fix, repeat=repeat, again=again, file=self._file.pattern)
+
+        error.advice = told(_FIX, _REPEAT, _REPEAT)
+        error.advice_of_serve = told(_FIX_OF_SERVE, "restart", "the next attempt is by itself")
         error.is_pause = True
         return error
 

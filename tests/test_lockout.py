@@ -50,8 +50,8 @@ MEMBER = "member@example.org"
 PAUSED = "login coop: sign-ins are paused: "
 REJECTED = PAUSED + "the portal rejected {} {} times in a row and locks accounts after five; {} to sign in at once;"
 REJECTED += " otherwise {}"
-FIX = "fix the configuration (a secret file is read at each sign-in, everything else at a restart)"
-TOMORROW = "the next attempt is after 2026-01-15 17:00 UTC"
+FIX = "fix the configuration"
+TOMORROW = "run this command again after 2026-01-15 17:00 UTC"
 
 WRONG = CredentialsError()
 UNCLEAR = ProtocolError()
@@ -190,6 +190,26 @@ def test_pause_says_what_was_rejected_and_when_it_ends(
     clock.advance(DAY)
     account.fail(error)
     assert str(account.refusal()) == REJECTED.format(what, 3, FIX, "there are no more attempts")
+
+
+def test_serve_signs_in_again_by_itself(account: Account) -> None:
+    account.fail(WRONG, WRONG)
+    refusal = account.refusal()
+    assert refusal is not None
+    assert refusal.advice_of_serve == (
+        "fix the configuration (a secret file is read at each sign-in, everything else at a restart) to sign in at"
+        " once; otherwise the next attempt is by itself after 2026-01-15 17:00 UTC"
+    )
+
+
+def test_a_login_that_signed_in_is_known_for_good(account: Account, clock: ManualClock) -> None:
+    assert not account.lockout.has_signed_in
+    account.fail(WRONG)
+    assert not account.lockout.has_signed_in
+    account.succeed()
+    clock.advance(400 * DAY)
+    account.fail(WRONG, UNCLEAR)
+    assert account.lockout.has_signed_in
 
 
 def test_pause_without_a_second_factor_asks_for_totp_secret(
@@ -347,8 +367,8 @@ def test_lost_file_leaves_one_attempt(
 
     assert str(account.refusal()) == (
         f"{PAUSED}the file that counts rejected ones was lost or damaged; sign in on its web page first, which clears"
-        f" its own count; then delete {tmp_path / FILE}* and restart for one more attempt; otherwise there are no more"
-        " attempts"
+        f" its own count; then delete {tmp_path / FILE}* and run this command again for one more attempt; otherwise"
+        " there are no more attempts"
     )
 
 

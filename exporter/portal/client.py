@@ -159,7 +159,12 @@ class PortalClient:
     def _call(self) -> Iterator[_Call]:
         failed_sign_ins = self._failed_sign_ins
         with self._transports.one() as transport:
-            yield _Call(transport, failed_sign_ins)
+            try:
+                yield _Call(transport, failed_sign_ins)
+            except PortalError as error:
+                if error.doubts_address and self._gate.has_signed_in:
+                    error.advice = TRY_LATER
+                raise
 
     def _ask(
         self,

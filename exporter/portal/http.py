@@ -29,6 +29,8 @@ _FAILURES = {
     CallFailure.TOO_LARGE: ("{} sent a response of more than 64 MiB", ""),
 }
 """What happened, and what to do."""
+_IN_PROGRESS = (CallFailure.TIMED_OUT, CallFailure.BROKE_OFF, CallFailure.UNREADABLE, CallFailure.TOO_LARGE)
+"""Failures of a host that is there."""
 
 Observer = Callable[[str, str, float], None]
 """Called for each call with its endpoint, its status code or `error`, and its duration in seconds."""
@@ -40,11 +42,13 @@ def read_json(response: ClientResponse, what: str, parse: Callable[[bytes], Json
     Raises TransportError for a web page, TooLargeError for too many values, and ProtocolError for anything else.
     """
     if response.is_page:
-        raise TransportError.of_answer(
+        error = TransportError.of_answer(
             f"the portal sent a web page instead of data (status {response.status})",
             about=what,
             advice="it may be down for maintenance, or api_url is not a SmartHub portal",
         )
+        error.doubts_address = True
+        raise error
     try:
         return parse(response.body)
     except (ValueError, RecursionError):
@@ -102,11 +106,16 @@ class Transport:
             kind = TooLargeError if failed.kind is CallFailure.TOO_LARGE else TransportError
             error = kind(what.format(self._host), advice=advice)
             error.answered = failed.answered and failed.kind is not CallFailure.TIMED_OUT
+            error.doubts_address = failed.kind not in _IN_PROGRESS
             raise error from failed
         note(str(response.status), response)
         # These statuses mean the same for every call.
         if 300 <= response.status < 400:  # noqa: PLR2004
-            raise TransportError(f"{self._host} redirects elsewhere (status {response.status})", advice="check api_url")
+            error = TransportError(
+                f"{self._host} redirects elsewhere (status {response.status})", advice="check api_url"
+            )
+            error.doubts_address = True
+            raise error
         if response.status in _BUSY:
             error = TransportError(
                 f"{self._host} is busy or down ({endpoint}: status {response.status})", advice=TRY_LATER

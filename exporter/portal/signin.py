@@ -57,6 +57,11 @@ class Token:
 class SignInGate(Protocol):
     """Counts sign-ins, so that rejected ones never lock the account."""
 
+    @property
+    def has_signed_in(self) -> bool:
+        """Whether the portal has ever accepted a sign-in of this login."""
+        ...
+
     def turn(self) -> AbstractContextManager[None]:
         """Wait until no other sign-in of this login is in progress."""
         ...
@@ -172,7 +177,9 @@ def _judge(login: Login, response: ClientResponse, now: float, method: str, *, h
         case status if status >= 500:  # noqa: PLR2004
             raise TransportError(f"the portal's sign-in is failing (status {status})", about=about, advice=TRY_LATER)
         case status:
-            raise ProtocolError(f"unexpected status {status} of the sign-in", about=about, advice="check api_url")
+            error = ProtocolError(f"unexpected status {status} of the sign-in", about=about, advice="check api_url")
+            error.doubts_address = True
+            raise error
     if not isinstance(answer, dict):
         raise ProtocolError("unexpected response to the sign-in", about=about)
     token = _token(answer, login.username, now)

@@ -51,7 +51,8 @@ class Failure:
             kind = FailureKind.ACTION_NEEDED
         elif error.reason is Reason.PENDING:
             kind = FailureKind.COMPUTING
-        return cls(kind, error.what, error.about, "will retry" if error.advice == TRY_LATER else error.advice)
+        advice = "will retry" if error.advice == TRY_LATER else error.advice_of_serve or error.advice
+        return cls(kind, error.what, error.about, advice)
 
     @property
     def message(self) -> str:

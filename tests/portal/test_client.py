@@ -15,7 +15,15 @@ from pathlib import Path
 import pytest
 
 from exporter.config import Login
-from exporter.errors import AccessError, CredentialsError, PendingError, PortalError, ProtocolError, TransportError
+from exporter.errors import (
+    TRY_LATER,
+    AccessError,
+    CredentialsError,
+    PendingError,
+    PortalError,
+    ProtocolError,
+    TransportError,
+)
 from exporter.lockout import Lockout
 from exporter.portal.accounts import AccountLocation
 from exporter.portal.client import PortalClient
@@ -411,11 +419,24 @@ def test_token_is_renewed_while_a_poll_is_pending(portal: PortalServer, client: 
     assert portal.portal.calls["auth", 200] == 1
 
 
+def test_an_address_that_worked_is_not_doubted(portal: PortalServer, clock: ManualClock, intercept: Intercept) -> None:
+    login, advice = login_of(portal), []
+    with closing(StateFile(None)) as state:
+        for _ in range(2):  # as by two commands with one state
+            with closing(PortalClient(login, Lockout(login, state, clock), clock, lambda *_: None)) as client:
+                intercept(portal, "/two-factor/method", SimulatedResponse(302, b""))
+                with pytest.raises(TransportError) as caught:
+                    client.second_factor_method()
+                advice.append(caught.value.advice)
+                intercept(portal, "/two-factor/method", None)
+                client.sign_in()
+    assert advice == ["check api_url", TRY_LATER]
+
+
 # -- broken responses
 
 WRONG = "unexpected response from the portal: "
-PAGE = f"{THE_DATA}: the portal sent a web page instead of data (status 200); it may be down for maintenance, or"
-PAGE += " api_url is not a SmartHub portal"
+PAGE = f"{THE_DATA}: the portal sent a web page instead of data (status 200); try again later"
 REFUSED = (
     f"{THE_PLACE}: login coop does not have access (status 403); check account and service_location, or leave both"
 )

@@ -57,6 +57,8 @@ class Gate:
     closed: the error that every sign-in gets, if any. is_doubtful: whether the last answer was unclear.
     """
 
+    has_signed_in = False
+
     def __init__(self, transport: Transport) -> None:
         self.told: list[str] = []
         self.closed: PortalError | None = None
