@@ -10,13 +10,16 @@ from ..discovery.look_around import LookAround, Step
 from ..discovery.survey import LocationSurvey
 from ..errors import PortalError
 from ..formatting import counted
-from ..intervals.model import LocationKey
+from ..intervals.model import DAILY, LocationKey
 from ..locations import nothing_to_read_message, unread_reason, unseen_message
 from ..portal.accounts import AccountLocation
 from ..portal.directions import GUESSES, UnusualWords, about_word
 from ..portal.timezone import zone_advice
+from ..portal.timezone_search import bill_reads_of
 from .findings import CheckItem, Finding, Heading, failed, ok, warning
 from .location import location_findings
+
+_TOO_NEW = 3 * 86400  # seconds, of data in which two full days may be missing
 
 
 def login_findings(look: LookAround, readers: dict[LocationKey, str]) -> Iterator[CheckItem]:
@@ -125,5 +128,18 @@ def _verified_zone(look: LookAround, zone: ZoneInfo) -> Finding:
         return (failed if verdict.is_contradicted else warning)(Step.ZONE, verdict.problem, verdict.advice)
     if look.zone_error is not None:
         return warning(Step.ZONE, f"could not verify {zone}: {look.zone_error}")
-    advice = "run this check again in two days, or after the first bill"
-    return warning(Step.ZONE, f"not enough data yet to verify {zone}", advice)
+    return _unknown_zone(look, zone)
+
+
+def _unknown_zone(look: LookAround, zone: ZoneInfo) -> Finding:
+    """Say when the zone will show: by two full days of intervals, unless the meter has none at night, or by a bill."""
+    surveys = look.surveys.values()
+    meters = [meter for survey in surveys for meter in survey.meters if meter.info.step < DAILY and meter.intervals]
+    is_new = any(look.clock.now() - meter.intervals[0].start < _TOO_NEW for meter in meters)
+    if is_new or all(survey.newest is None for survey in surveys):
+        when = "in two days" if is_new else "once the portal has data"
+        return warning(Step.ZONE, f"not enough data yet to verify {zone}", f"run this check again {when}")
+    advice = "compare the energy of a day with the SmartHub website"
+    if not bill_reads_of(look.read):
+        advice += ", or run this check again after the first bill"
+    return warning(Step.ZONE, f"the portal's data does not show whether {zone} is right", advice)

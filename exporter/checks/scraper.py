@@ -187,7 +187,7 @@ def _target_findings(job: _Job) -> Iterator[Finding]:
             yield skipped(STEP, f"{target.place} was not scraped yet", "run this check again after scrape_interval")
         elif not target.is_up:
             error = f": {target.error}" if target.error else ""
-            advice = "check that serve is running, and that the scraper's machine can open this address"
+            advice = "if it cannot connect, check that serve is running and that the scraper's machine can reach it"
             yield failed(STEP, f"{target.place} is down{error}", advice)
         elif target.timeout and target.took > _SLOW * target.timeout:
             text = f"the last scrape of {target.place} took {target.took:.1f} s of {target.timeout:g} s"

@@ -101,4 +101,4 @@ def parse_size(text: str) -> int | None:
 
 def size_text(size: float) -> str:
     """Return a size in words."""
-    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.1f} KiB"
+    return f"{size / 2**20:.1f} MiB".replace(".0 ", " ") if size >= 2**20 else f"{size / 2**10:.0f} KiB"

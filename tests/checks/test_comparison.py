@@ -100,7 +100,7 @@ def test_complete_data_is_reported_with_figures() -> None:
     assert flags == [
         f"{KEPT}; history starts 2026-11-15 UTC -> for earlier days, run smarthub-exporter backfill --start DATE",
         DEDUPLICATED,
-        ("ok database: interval page: 293.0 KiB (scraper limit 16.0 MiB, default of -promscrape.maxScrapeSize)"),
+        ("ok database: interval page: 293 KiB (scraper limit 16 MiB, default of -promscrape.maxScrapeSize)"),
     ]
 
 

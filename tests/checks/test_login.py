@@ -2,27 +2,32 @@
 
 import json
 import socket
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.checks.login import login_findings
 from exporter.config import LocationChoice
+from exporter.discovery.look_around import LookAround
+from exporter.intervals.model import LocationKey
 from exporter.portal.timezone import ZoneState, ZoneVerdict, zone_advice
 from exporter.portal.us_timezones import offset_at, other_season
 from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
-from exporter.simulator.settings import Hourly, Poll, SignIn
+from exporter.simulator.settings import Hourly, Poll, SignIn, Span
 from exporter.simulator.specs import Channels, Resolution, UserSpec
 from exporter.simulator.world import World
+from exporter.storage.state import StateFile
 
 from ..support.check_reports import Check, checked, lines, run_check
 from ..support.clocks import ManualClock
 from ..support.portal import Intercept, StartPortal, change, login_of
 from ..support.surveys import answer_polls, houses
-from ..support.worlds import DAY, HOUSE, METER, NOW, TWO
+from ..support.worlds import DAY, HOUSE, METER, NOW, TWO, WALL
 
 TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 CAREFUL = World(users=(UserSpec(totp_secret=TOTP),), locations=(HOUSE,))
@@ -331,10 +336,40 @@ UNBILLED = houses(1, connected="2026-01-14")
 def test_without_times_the_zone_is_open(start_portal: StartPortal, clock: ManualClock) -> None:
     server = start_portal(UNBILLED, poll=Poll.NO_POINTS)
     assert zone_step(server, clock) == (
-        "warning zone: not enough data yet to verify America/New_York"
-        " -> run this check again in two days, or after the first bill"
+        "warning zone: not enough data yet to verify America/New_York -> run this check again once the portal has data"
     )
     assert zone_step(server, clock, None) == (f"{MISSING} -> set timezone to the co-op's, such as America/New_York")
+
+
+def test_waiting_is_advised_only_if_it_helps(start_portal: StartPortal, clock: ManualClock) -> None:
+    """A meter with daily data, or with none at night, never shows the zone; a bill may."""
+    wait = "not enough data yet to verify America/New_York -> run this check again in two days"
+    never = (
+        "the portal's data does not show whether America/New_York is right -> compare the energy of a day with the"
+        " SmartHub website, or run this check again after the first bill"
+    )
+    today = WALL.day(NOW).start
+    nights = tuple(
+        Span("81001", today - back * DAY - 6 * 3600, today - back * DAY + 7 * 3600) for back in range(-1, 400)
+    )
+    new, daily, solar = (
+        start_portal(UNBILLED),
+        start_portal(houses(1, connected="2026-01-10", meters=(replace(METER, resolution=Resolution.DAYS),))),
+        start_portal(houses(1, connected="2026-01-10"), gaps=nights),
+    )
+    assert [zone_step(server, clock) for server in (new, daily, solar)] == [
+        f"warning zone: {each}" for each in (wait, never, never)
+    ]
+
+
+def test_a_shared_location_is_looked_at_once(portal: PortalServer, clock: ManualClock) -> None:
+    readers: dict[LocationKey, str] = {}
+    with closing(StateFile(None)) as state:
+        one, other = (LookAround(login_of(portal, name=name), state, clock) for name in ("one", "other"))
+        first, second = (lines(login_findings(look, readers)) for look in (one, other))
+    assert any("poll: location 70001" in line for line in first)
+    assert second[-1] == "ok accounts: reading 0 of 1 location; skipped: location 70001 (read by login one)"
+    assert (len(one.surveys), len(other.surveys)) == (1, 0)
 
 
 @pytest.mark.parametrize("how", [Poll.PAGE, Poll.STATUS_403, Poll.WRONG_SHAPE, Poll.FAILED, Poll.STATUS_500])

@@ -136,7 +136,7 @@ SPLIT = "shorten window, or split the job by login="
         ),
         (
             {"max_scrape_size": "12MiB"},
-            f"max_scrape_size is 12.0 MiB, and the page is 11.4 MiB -> raise max_scrape_size, {SPLIT}; {README}",
+            f"max_scrape_size is 12 MiB, and the page is 11.4 MiB -> raise max_scrape_size, {SPLIT}; {README}",
         ),
         (
             {"sample_limit": "100000"},
@@ -177,11 +177,11 @@ def test_stale_markers_are_avoided_by_job_or_flag(scraper: Scraper) -> None:
 def test_the_limit_of_a_page_may_be_a_flag_or_its_default(scraper: Scraper) -> None:
     scraper.flags = {**NO_MARKERS, "promscrape.maxScrapeSize": "1MiB"}
     (told,) = scraper.problems()
-    assert "-promscrape.maxScrapeSize is 1.0 MiB, and the page is 11.4 MiB" in told
+    assert "-promscrape.maxScrapeSize is 1 MiB, and the page is 11.4 MiB" in told
     scraper.flags = NO_MARKERS
     scraper.pages = PageSizes({"home": PageSize(5e6, 40_000), "farm": PageSize(9e6, 60_000)})
     (told,) = scraper.problems()
-    assert "-promscrape.maxScrapeSize is 16.0 MiB" in told
+    assert "-promscrape.maxScrapeSize is 16 MiB" in told
     only_home = {"collect[]": ["intervals"], "login": ["home"]}
     assert "maxScrapeSize" not in "".join(scraper.problems(jobs(params=only_home)))
 
@@ -296,8 +296,8 @@ def test_jobs_may_be_split_by_login(scraper: Scraper) -> None:
         (
             {"health": "down", "lastError": "connection refused"},
             (
-                f"failed {{}}{PLACE} is down: connection refused -> check that serve is running, and that the scraper's"
-                " machine can open this address"
+                f"failed {{}}{PLACE} is down: connection refused -> if it cannot connect, check that serve is running"
+                " and that the scraper's machine can reach it"
             ),
         ),
         (
