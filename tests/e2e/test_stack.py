@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -29,6 +30,7 @@ from ..support.clocks import ManualClock
 from ..support.dashboard_truth import Truth, close, last, run, whole_days
 from ..support.dashboards import DASHBOARDS, RULES, Panel, TimeRange, all_panels, load
 from ..support.deadlines import DEADLINE
+from ..support.http_server import Answer, Asked, serving
 from ..support.program import Program
 from ..support.project_files import compose_commands, read
 from ..support.services import (
@@ -39,10 +41,12 @@ from ..support.services import (
     Service,
     Services,
     VictoriaMetrics,
+    find_program,
     free_address,
     http,
     outcome,
     series,
+    spawn,
     wait_until,
 )
 from ..support.truth import Expected, by_end, differences, expected
@@ -57,6 +61,7 @@ HOSTS: Final = (
     "victoriametrics:8428",
     "vmagent:8429",
     "vmalert:8880",
+    "alertmanager:9093",
     "prometheus:9090",
 )
 """Addresses of the containers. Here each is a free port of loopback."""
@@ -73,29 +78,39 @@ PATHS: Final = {
     "/var/lib/smarthub-exporter": "state",
     "/storage": "storage",
     "/queue": "queue",
+    "/alerts": "alerts",
     "/prometheus": "blocks",
     "/etc/vmagent/vmagent.yml": "vmagent.yml",
     "/etc/prometheus/prometheus.yml": "prometheus.yml",
     "/etc/prometheus/alerts/smarthub.yml": "smarthub.yml",
     "/etc/alerts/smarthub.yml": "smarthub.yml",
+    "/etc/alertmanager/alertmanager.yml": "alertmanager.yml",
+    "/tmp/alertmanager.yml": "with-address.yml",
+    "/etc/smarthub-exporter/history.sh": "history.sh",
 }
 """Volumes and mounted files. Here all of them are in one folder."""
 
-MOUNTED: Final = ("compose/vmagent.yml", "compose/prometheus.yml", "grafana/alerts/smarthub.yml")
+MOUNTED: Final = (
+    "compose/vmagent.yml",
+    "compose/prometheus.yml",
+    "compose/alertmanager.yml",
+    "compose/history.sh",
+    "grafana/alerts/smarthub.yml",
+)
 
-UNKNOWN_TO_DEBIAN: Final[dict[str, str | None]] = {
-    "-search.maxPointsSubqueryPerTimeseries=3000000": None,
-    "-notifier.blackhole": "-notifier.url=http://127.0.0.1:9",
+UNKNOWN_TO_DEBIAN: Final = {
+    "-search.maxPointsSubqueryPerTimeseries=3000000",
 }
-"""Flags that are newer than 1.79.5, and their replacements."""
+"""Flags that are newer than 1.79.5."""
 
 PROGRAMS: Final = {
     "victoriametrics": "victoria-metrics",
     "vmagent": "vmagent",
     "vmalert": "vmalert",
+    "alertmanager": "",
     "prometheus": "prometheus",
 }
-"""The programs of the images that are not ours."""
+"""The programs of the images that are not ours, if their command line does not name one."""
 
 OURS: Final = Path(sys.executable).with_name("smarthub-exporter")
 
@@ -110,10 +125,9 @@ FASTER: Final = {
 ADDED: Final = {"SMARTHUB_LISTEN_ADDRESS": "exporter:10058", "SMARTHUB_REFRESH_INTERVAL": "5s"}
 """Variables of the exporter, which replace the default port and refresh interval."""
 
-# -- commands of the README
+# -- commands of the guide
 
 DAYS: Final = 400
-FILL: Final = f"docker compose --env-file /dev/null run --rm backfill --days {DAYS}"
 EXPORT: Final = (
     f"docker compose exec -T exporter smarthub-exporter backfill --days {DAYS} --to openmetrics --output - >history.om"
 )
@@ -145,7 +159,7 @@ class Line:
 
 
 class Native:
-    """docker-compose.yml without .env, and its services as started in this test.
+    """docker-compose.yml with .env.demo, and its services as started in this test.
 
     `override` is the path of a second compose file, `variables` are those that it reads.
     """
@@ -154,7 +168,8 @@ class Native:
         self.folder = folder
         self.addresses = {host: free_address() for host in HOSTS}
         (folder / "docker-compose.yml").write_text(read("docker-compose.yml"), encoding="utf-8")
-        files: list[str | Path] = ["-f", "docker-compose.yml", *(("-f", ROOT / override) if override else ())]
+        files: list[str | Path] = ["--env-file", ROOT / ".env.demo", "-f", "docker-compose.yml"]
+        files += ("-f", ROOT / override) if override else ()
         every = [word for profile in ("demo", "prometheus", "backfill", "check") for word in ("--profile", profile)]
         code, said = outcome("docker-compose", *files, *every, "config", folder=folder, environment=variables)
         assert code == 0, said
@@ -163,8 +178,9 @@ class Native:
             **self.addresses,
             **{own: self.addresses[host] for own, host in OWN_ADDRESSES.items()},
             **{path: str(folder / name) for path, name in PATHS.items()},
+            "exec alertmanager": f"exec {find_program('prometheus-alertmanager')}",
         }
-        for name in ("state", "storage", "queue", "blocks"):
+        for name in ("state", "storage", "queue", "alerts", "blocks"):
             (folder / name).mkdir()
         for source in MOUNTED:
             text = self.here(read(source))
@@ -180,25 +196,25 @@ class Native:
     def original(self, name: str) -> list[str]:
         """Return a container's command line, without the program of a third-party image."""
         service = self.services[name]
-        if name in PROGRAMS:
-            return list(service["command"])
         found = re.findall(r"^(ENTRYPOINT|CMD) (.*)$", read("Dockerfile"), re.MULTILINE)
-        image = {word.lower(): json.loads(rest) for word, rest in found}
-        entrypoint = service.get("entrypoint", image["entrypoint"])
-        return [*entrypoint, *service.get("command", image["cmd"])]
+        image = {word.lower(): json.loads(rest) for word, rest in found} if name not in PROGRAMS else {"entrypoint": []}
+        line = [*service.get("entrypoint", image["entrypoint"]), *service.get("command", image.get("cmd", []))]
+        # compose doubles each $ in its output.
+        return [each.replace("$$", "$") for each in line]
 
     def line(self, name: str) -> Line:
         """Return the command line of a service in this test."""
         arguments = [self.here(each) for each in self.original(name) if each not in UNKNOWN_TO_DEBIAN]
-        arguments += [new for old, new in UNKNOWN_TO_DEBIAN.items() if old in self.original(name) and new is not None]
         variables = self.services[name].get("environment", {})
-        added = ADDED if variables and name not in PROGRAMS else {}
+        ours = name not in PROGRAMS
+        added = {**(ADDED if variables else {}), "PATH": f"{OURS.parent}:{os.environ['PATH']}"} if ours else {}
         environment = {key: self.here(value) for key, value in {**variables, **added}.items()}
-        if name in PROGRAMS:
-            return Line(PROGRAMS[name], arguments, environment)
+        if not ours:
+            program = PROGRAMS[name]
+            return Line(program or arguments[0], arguments if program else arguments[1:], environment)
         program, *arguments = arguments
-        assert program == OURS.name
-        return Line(OURS, arguments, environment)
+        assert program in {OURS.name, "sh"}
+        return Line(OURS if program == OURS.name else program, arguments, environment)
 
     def begin(self, name: str, *more: str) -> Program:
         """Start one of our services that ends by itself."""
@@ -212,21 +228,38 @@ READY: Final = {
     "victoriametrics": "/health",
     "vmagent": "/health",
     "vmalert": "/health",
+    "alertmanager": "/-/ready",
     "prometheus": "/-/ready",
 }
+
+
+def start_service(native: Native, services: Services, name: str, kind: type[S] = Service) -> S:  # type: ignore[assignment]
+    """Start a service with its own command line."""
+    line = native.line(name)
+    (host,) = (each for each in HOSTS if each.partition(":")[0] == name)
+    return services.start(
+        kind,
+        line.program,
+        line.arguments,
+        address=native.addresses[host],
+        ready=READY[name],
+        environment=line.environment,
+        name=name,
+    )
 
 
 class Stack:
     """The services of the demo and Prometheus profiles with history, without Grafana."""
 
     def __init__(self, folder: Path, services: Services) -> None:
-        self.native = Native(folder)
+        began = int(time.time())
+        midnight = datetime.fromtimestamp(began, ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+        first = midnight.replace(tzinfo=None) - timedelta(days=DAYS - 1)
+        self.since = first.replace(tzinfo=ZONE).timestamp()
+        self.native = Native(folder, HISTORY_START=f"{first:%Y-%m-%d}")
         self.processes: dict[str, Service] = {}
         self.portal = self.native.addresses["demo-portal:10059"]
         self._services = services
-        began = int(time.time())
-        midnight = datetime.fromtimestamp(began, ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
-        self.since = (midnight.replace(tzinfo=None) - timedelta(days=DAYS - 1)).replace(tzinfo=ZONE).timestamp()
         self.start("demo-portal")
         # No later data is posted, so that the truth does not change during the tests.
         self.post_until(began // 3600 * 3600 - 3 * 3600)
@@ -234,7 +267,7 @@ class Stack:
         self.start("exporter")
         self._backfill()
         self.empty = self._empty_panels()
-        for name in ("vmagent", "vmalert"):
+        for name in ("vmagent", "vmalert", "alertmanager"):
             self.start(name)
         self.prometheus = self.start("prometheus", Prometheus)
         self.databases: dict[str, Database] = {"victoriametrics": self.victoria, "prometheus": self.prometheus}
@@ -244,17 +277,7 @@ class Stack:
 
     def start(self, name: str, kind: type[S] = Service) -> S:  # type: ignore[assignment]
         """Start a service with its own command line."""
-        line = self.native.line(name)
-        (host,) = (each for each in HOSTS if each.partition(":")[0] == name)
-        started = self._services.start(
-            kind,
-            line.program,
-            line.arguments,
-            address=self.native.addresses[host],
-            ready=READY[name],
-            environment=line.environment,
-            name=name,
-        )
+        started = start_service(self.native, self._services, name, kind)
         self.processes[name] = started
         return started
 
@@ -264,11 +287,30 @@ class Stack:
         gaps = [{"meter": number, "start": instant, "end": FOREVER} for number in sorted(METERS)]
         self.processes["demo-portal"].ask("POST", "/simulator/settings", json={"pending": 0, "gaps": gaps})
 
+    def load_history(self) -> tuple[int, str]:
+        """Run the service that loads the history; return its exit code and output."""
+        line = self.native.line("history")
+        with (
+            (self.native.folder / "history.log").open("w+b") as log,
+            spawn(
+                [line.program, *line.arguments],
+                folder=self.native.folder,
+                stdout=log,
+                environment={**os.environ, **line.environment},
+            ) as script,
+        ):
+            try:
+                code = script.wait(240)
+            finally:
+                script.terminate()
+            log.seek(0)
+            return code, log.read().decode()
+
     def _backfill(self) -> None:
-        """Run the backfill of the demo, and another one for Prometheus."""
-        filling = self.native.begin("backfill", *_after("backfill", FILL))
+        """Load the history of the demo, and that for Prometheus."""
         exporting = self.native.begin("backfill", *_after("backfill", EXPORT.removesuffix(" >history.om")))
-        assert [filling.wait(240), exporting.wait(240)] == [0, 0], filling.stderr + exporting.stderr
+        code, said = self.load_history()
+        assert (code, exporting.wait(240)) == (0, 0), said + exporting.stderr
         history = self.native.folder / "history.om"
         history.write_text(exporting.stdout, encoding="utf-8")
         arguments = [
@@ -352,8 +394,8 @@ def database(request: pytest.FixtureRequest, stack: Stack) -> Database:
 # -- the services
 
 
-def test_the_commands_are_those_of_the_readme() -> None:
-    assert {FILL, EXPORT, MAKE_BLOCKS} <= set(compose_commands("README.md"))
+def test_the_commands_are_those_of_the_guide() -> None:
+    assert {EXPORT, MAKE_BLOCKS} <= set(compose_commands("docs/home-stack.md"))
 
 
 @pytest.mark.parametrize("name", READY)
@@ -374,6 +416,18 @@ def test_check_finds_no_problem(stack: Stack) -> None:
     assert "No problems found, 1 step skipped." in check.stdout
 
 
+def test_a_later_start_loads_no_history(stack: Stack) -> None:
+    def calls() -> Json:
+        return stack.processes["demo-portal"].ask("GET", "/simulator/calls").json()
+
+    def signed_in() -> int:
+        return sum("user-data" in str(each) for each in calls())
+
+    before = signed_in()
+    code, said = stack.load_history()
+    assert (code, len(said.splitlines()), signed_in()) == (0, 1, before)
+
+
 def test_the_history_is_complete_and_without_copies(stack: Stack, history: Expected) -> None:
     check_history(stack, history)
 
@@ -384,6 +438,59 @@ def check_history(stack: Stack, wanted: Expected) -> None:
     counts = [{labels: len(each) for labels, each in samples.items()} for samples in (stored, wanted)]
     assert counts[0] == counts[1]
     assert differences(by_end(stack.prometheus.series_samples(HISTORY, stack.since, time.time())), wanted) == []
+
+
+# -- alerts
+
+
+@pytest.mark.parametrize("to_webhook", [True, False], ids=["webhook", "nobody"])
+def test_an_alert_reaches_the_webhook_if_there_is_one(
+    to_webhook: bool,  # noqa: FBT001
+    services: Services,
+    tmp_path: Path,
+) -> None:
+    received: list[Asked] = []
+
+    def receive(asked: Asked) -> Answer:
+        received.append(asked)
+        return 200, {}, ""
+
+    with serving(receive) as url:
+        topic = {"template": "yes", "title": "{{.status}}: {{.commonAnnotations.summary}}"}
+        hook = f"{url}/topic?{urlencode(topic)}"
+        native = Native(tmp_path, **({"ALERT_WEBHOOK_URL": hook} if to_webhook else {}))
+        for name, slow, fast in (
+            ("smarthub", "for: 5m", "for: 1s"),
+            ("alertmanager", "group_wait: 30s", "group_wait: 1s"),
+        ):
+            file = native.folder / f"{name}.yml"
+            file.write_text(file.read_text(encoding="utf-8").replace(slow, fast), encoding="utf-8")
+        database = start_service(native, services, "victoriametrics", VictoriaMetrics)
+        alertmanager: Service = start_service(native, services, "alertmanager")
+        start_service(native, services, "vmalert")
+        mismatch = series(
+            "smarthub_timezone_mismatch", login="novec", job="smarthub_exporter", instance="exporter:10058"
+        )
+        # Newer samples than 30 seconds are not queried.
+        database.import_samples({mismatch: [(round((time.time() - 60) * 1000), 1.0)]})
+
+        def known() -> Json:
+            return alertmanager.ask("GET", "/api/v2/alerts").json()
+
+        wait_until(
+            lambda: any(each["labels"]["alertname"] == "SmartHubTimezoneMismatch" for each in known()), "the alert"
+        )
+        if not to_webhook:
+            assert "nobody is notified" in alertmanager.log
+            return
+        wait_until(lambda: bool(received), "a notification")
+    (first, *_) = received
+    told = json.loads(first.body)
+    assert (first.method, first.path, first.params) == ("POST", "/topic", topic)
+    assert (told["status"], told["groupLabels"]) == ("firing", {"alertname": "SmartHubTimezoneMismatch"})
+    (rule,) = (RULES[each] for each in RULES if each == "SmartHubTimezoneMismatch")
+    assert told["commonAnnotations"]["summary"] == rule["annotations"]["summary"]
+    assert "login novec" in told["alerts"][0]["annotations"]["description"]
 
 
 # -- deleting
@@ -403,15 +510,7 @@ def test_series_are_deleted_with_the_key_if_there_is_one(key: str | None, servic
     native = Native(tmp_path, **override)
     body, address, path = deletion()
     assert native.here(address) == native.addresses["victoriametrics:8428"]
-    line = native.line("victoriametrics")
-    database = services.start(
-        VictoriaMetrics,
-        line.program,
-        line.arguments,
-        address=native.here(address),
-        ready="/health",
-        environment=line.environment,
-    )
+    database = start_service(native, services, "victoriametrics", VictoriaMetrics)
     ours = series("smarthub_interval_usage_kwh", portal="novec")
     others = series("smarthub_interval_usage_kwh", portal="wemc"), series("smarthub_up", portal="novec")
     database.import_samples({each: [(int(time.time()) * 1000, 1.0)] for each in (ours, *others)})

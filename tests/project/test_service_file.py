@@ -1,6 +1,8 @@
 """The systemd unit in docs, checked against the program that it starts."""
 
 import shlex
+import shutil
+import sys
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from exporter.config import Overrides, load_config
 from exporter.config.schema import VARIABLES
 
 from ..support.project_files import read
+from ..support.services import outcome
 
 UNIT = ConfigParser(interpolation=None)
 UNIT.optionxform = str  # type: ignore[assignment,method-assign]
@@ -41,7 +44,8 @@ def test_the_variables_exist() -> None:
 @pytest.mark.parametrize("in_file", ["", "  password_file: config.password\n"])
 def test_the_password_comes_from_the_credential(tmp_path: Path, in_file: str) -> None:
     name, _, source = SERVICE["LoadCredential"].partition(":")
-    assert Path(source).parent == Path("/etc/smarthub-exporter")
+    # The file keeps the name that discover gave it, so that password_file in the configuration stays right.
+    assert (name, source) == ("config.password", "/etc/smarthub-exporter/config.password")
     credential, config = tmp_path / name, tmp_path / "config.yaml"
     credential.touch(mode=0o600)
     credential.write_text("correct horse\n", encoding="utf-8")
@@ -54,3 +58,12 @@ def test_the_password_comes_from_the_credential(tmp_path: Path, in_file: str) ->
 
     assert [login.password.reveal() for login in loaded.logins] == ["correct horse"]
     assert loaded.warnings == ()
+
+
+@pytest.mark.process
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    unit = tmp_path / "smarthub-exporter.service"
+    program, *_ = _words("ExecStart")
+    unit.write_text(read("docs/smarthub-exporter.service").replace(program, sys.executable), encoding="utf-8")
+    assert outcome("systemd-analyze", "verify", unit) == (0, "")

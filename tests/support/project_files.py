@@ -1,10 +1,11 @@
 """The project's own files, and the commands in the README and in the compose file."""
 
 import re
+from typing import Any
 
 import yaml
 
-from .services import ROOT, Config
+from .services import ROOT
 
 
 def read(path: str) -> str:
@@ -19,9 +20,9 @@ def compose_commands(path: str) -> list[str]:
     return [re.split(r"  +", each)[0] for each in found]
 
 
-def readme_scraping() -> list[Config]:
-    """Return the scrape configurations in the README: of vmagent and of Prometheus."""
-    blocks = re.findall(r"^```yaml\n(.*?)^```", read("README.md"), re.MULTILINE | re.DOTALL)
+def scraping_guide() -> list[dict[str, Any]]:
+    """Return the scrape configurations in docs/scraping.md: of VictoriaMetrics and of Prometheus."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", read("docs/scraping.md"), re.MULTILINE | re.DOTALL)
     return [each for each in map(yaml.safe_load, blocks) if "scrape_configs" in each]
 
 

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Load the history once, as the service "history" of docker-compose.yml.
+#
+# What was loaded is noted in the state volume, so that later starts do nothing; another login or another HISTORY_START
+# loads again. A failed or partly done run is resumed after 1, 2, 4 and 8 hours, which spares the portal, and then at the
+# next `docker compose up`. Rejected sign-ins are counted in the state, together with those of the exporter.
+set -u
+
+note=$SMARTHUB_STATE_DIR/history-loaded
+wanted="$SMARTHUB_API_URL $SMARTHUB_USERNAME $SMARTHUB_ACCOUNT $SMARTHUB_SERVICE_LOCATION $HISTORY_START"
+
+if [ -z "$HISTORY_START" ]; then
+    echo 'HISTORY_START is empty: not loading history'
+    exit 0
+fi
+if [ "$(cat "$note" 2>/dev/null)" = "$wanted" ]; then
+    echo 'history was loaded before: nothing to do'
+    exit 0
+fi
+
+# A shell waits for a program in the foreground before it handles a signal, and `docker compose stop` waits 10 s only.
+child=
+trap 'kill "$child" 2>/dev/null; wait "$child"; exit $?' TERM INT
+run() {
+    "$@" &
+    child=$!
+    wait "$child"
+}
+
+for hours in 1 2 4 8 0; do
+    run smarthub-exporter backfill --start "$HISTORY_START" --yes --no-progress
+    code=$?
+    if [ "$code" = 0 ]; then
+        echo "$wanted" >"$note"
+        exit 0
+    fi
+    # 2: the configuration is wrong, and would be as wrong later.
+    if [ "$code" = 2 ] || [ "$hours" = 0 ]; then
+        echo "history is not completely loaded (exit code $code); will resume at the next 'docker compose up'" >&2
+        exit "$code"
+    fi
+    echo "history is not completely loaded (exit code $code); will resume in $hours h" >&2
+    run sleep "$((hours * 3600))"
+done
