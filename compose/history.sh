@@ -28,7 +28,7 @@ run() {
 }
 
 for hours in 1 2 4 8 0; do
-    run smarthub-exporter backfill --start "$HISTORY_START" --yes --no-progress
+    run smarthub-exporter backfill --start "$HISTORY_START" --yes
     code=$?
     if [ "$code" = 0 ]; then
         echo "$wanted" >"$note"

@@ -1,13 +1,17 @@
 """docker-compose.yml, its files and the Dockerfile, also by the real programs."""
 
+import os
 import re
 import shutil
 import sys
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
+from signal import SIGKILL
+from subprocess import DEVNULL
 from typing import Any, Final
 
 import pytest
@@ -26,8 +30,9 @@ from exporter.config.model import PLACEHOLDER
 from exporter.config.schema import VARIABLES
 from exporter.simulator.world import World
 
+from ..support.deadlines import DEADLINE
 from ..support.project_files import compose_commands, read, scraping_guide
-from ..support.services import EXPORTER_JOB, INTERVALS_JOB, ROOT, job, outcome
+from ..support.services import EXPORTER_JOB, INTERVALS_JOB, ROOT, is_running, job, outcome, spawn, wait_until
 
 Json = Any
 
@@ -464,7 +469,7 @@ def load_history(programs: Path, code: int, **variables: str) -> tuple[int, list
     return found, calls.read_text(encoding="utf-8").splitlines()
 
 
-BACKFILL: Final = "backfill --start first --yes --no-progress"
+BACKFILL: Final = "backfill --start first --yes"
 
 
 @pytest.mark.process
@@ -494,6 +499,27 @@ def test_a_wrong_configuration_is_not_tried_again(programs: Path) -> None:
 @pytest.mark.process
 def test_history_can_be_switched_off(programs: Path) -> None:
     assert load_history(programs, 0, HISTORY_START="") == (0, [])
+
+
+@pytest.mark.process
+def test_stopping_the_service_stops_its_backfill(programs: Path) -> None:
+    started = programs.parent / "started"
+    stub = programs / "smarthub-exporter"
+    stub.write_text(
+        f'#!/bin/sh\necho "$$" >{started}.new && mv {started}.new {started}\nexec /bin/sleep 60\n', encoding="utf-8"
+    )
+    variables = {**environment("history", demo()), "PATH": f"{programs}:/usr/bin:/bin"}
+    variables["SMARTHUB_STATE_DIR"] = str(programs.parent)
+    with spawn(["sh", ROOT / "compose" / "history.sh"], folder=ROOT, stdout=DEVNULL, environment=variables) as script:
+        try:
+            wait_until(started.exists, "the backfill")
+            script.terminate()
+            assert script.wait(DEADLINE) != 0
+            assert not is_running(int(started.read_text(encoding="utf-8")))
+        finally:
+            script.kill()
+            with suppress(OSError):
+                os.kill(int(started.read_text(encoding="utf-8")), SIGKILL)
 
 
 # -- several logins
