@@ -2,8 +2,8 @@
 # Load the history once, as the service "history" of docker-compose.yml.
 #
 # What was loaded is noted in the state volume, so that later starts do nothing; another login or another HISTORY_START
-# loads again. A failed or partly done run is resumed after 1, 2, 4 and 8 hours, which spares the portal, and then at the
-# next `docker compose up`. Rejected sign-ins are counted in the state, together with those of the exporter.
+# loads again. A failed or partly done run is resumed after 1, 2, 4 and 8 hours, which spares the portal, and then at
+# the next `docker compose up`. Rejected sign-ins are counted in the state, together with those of the exporter.
 set -u
 
 note=$SMARTHUB_STATE_DIR/history-loaded

@@ -21,7 +21,7 @@ from ..support.truth import by_end, differences, expected
 
 IMAGE: Final = "victoriametrics/victoria-metrics:"
 UNKNOWN_TO_DEBIAN: Final = "-search.maxPointsSubqueryPerTimeseries"
-HISTORY: Final = '{__name__=~"smarthub_(interval|day)_.+_(kwh|watts|usd)"}'
+HISTORY: Final = '{__name__=~"smarthub_(interval|day)_.+_(kwh|watts|usd|info)"}'
 
 
 def documented_flags() -> list[str]:
