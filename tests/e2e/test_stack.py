@@ -493,6 +493,11 @@ def test_an_alert_reaches_the_webhook_if_there_is_one(
     assert "login novec" in told["alerts"][0]["annotations"]["description"]
 
 
+def test_prometheus_finds_the_alertmanager(stack: Stack) -> None:
+    found = stack.prometheus.ask("GET", "/api/v1/alertmanagers").json()["data"]["activeAlertmanagers"]
+    assert found == [{"url": f"{stack.processes['alertmanager'].url}/api/v2/alerts"}]
+
+
 # -- deleting
 
 
