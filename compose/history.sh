@@ -7,7 +7,9 @@
 set -u
 
 note=$SMARTHUB_STATE_DIR/history-loaded
-wanted="$SMARTHUB_API_URL $SMARTHUB_USERNAME $SMARTHUB_ACCOUNT $SMARTHUB_SERVICE_LOCATION $HISTORY_START"
+# A digest, since the user name is usually an e-mail address.
+wanted=$(printf '%s\n' "$SMARTHUB_API_URL" "$SMARTHUB_USERNAME" "$SMARTHUB_ACCOUNT" "$SMARTHUB_SERVICE_LOCATION" \
+    "$HISTORY_START" | sha256sum)
 
 if [ -z "$HISTORY_START" ]; then
     echo 'HISTORY_START is empty: not loading history'

@@ -26,12 +26,8 @@ def scraping_guide() -> list[dict[str, Any]]:
     return [each for each in map(yaml.safe_load, blocks) if "scrape_configs" in each]
 
 
-def documented_jobs_by_login() -> list[Config]:
+def documented_jobs_by_login() -> list[dict[str, Any]]:
     """Return the scrape jobs of the example that splits the intervals by login; a short one is like the first."""
-    documents = [
-        read("README.md"),
-        *(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))),
-    ]
-    blocks = re.findall(r"^```yaml\n(.*?)^```", "\n".join(documents), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```yaml\n(.*?)^```", read("docs/scraping.md"), re.MULTILINE | re.DOTALL)
     (jobs,) = [yaml.safe_load(each) for each in blocks if re.match(r" *- job_name", each) and "login: [" in each]
     return [{**jobs[0], **job} for job in jobs]
