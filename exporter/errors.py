@@ -3,6 +3,7 @@
 SmartHubError
 ├── ConfigError            the configuration or the command line is wrong (exit 2)
 ├── ListenError            the HTTP server cannot listen on its address (exit 1)
+├── DirectoryError         the directory of co-ops did not answer (exit 1)
 ├── DatabaseError          a database call failed (exit 1)
 └── PortalError            a portal did not return the requested data (exit 1)
     ├── CredentialsError   user name or password rejected
@@ -88,6 +89,10 @@ class ConfigError(SmartHubError):
 
 class ListenError(SmartHubError):
     """The listen address is in use, not permitted, or not an address of this machine."""
+
+
+class DirectoryError(SmartHubError):
+    """The directory of co-ops is unreachable, refused a name, or sent an unexpected response."""
 
 
 class DatabaseError(SmartHubError):

@@ -23,7 +23,7 @@ def _words(line: str) -> frozenset[str]:
     return frozenset(line.split())
 
 
-_PATH = re.compile(r"(/[a-z][a-z-]*|/v[0-9])+")
+_PATH = re.compile(r"(/[a-z][a-zA-Z-]*|/v[0-9])+/?")
 _MEDIA_TYPES = _words(
     "none application/json application/problem+json application/xhtml+xml application/xml text/html text/json"
     " text/plain text/xml"

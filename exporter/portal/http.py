@@ -26,7 +26,7 @@ _FAILURES = {
     CallFailure.TIMED_OUT: ("{} did not answer in time", TRY_LATER),
     CallFailure.BROKE_OFF: ("{} broke off in the middle of its response", TRY_LATER),
     CallFailure.UNREADABLE: ("{} sent a response that cannot be read", TRY_LATER),
-    CallFailure.TOO_LARGE: ("{} sent a response of more than 64 MiB", ""),
+    CallFailure.TOO_LARGE: ("{} sent a response of more than {:.0f} MiB", ""),
 }
 """What happened, and what to do."""
 _IN_PROGRESS = (CallFailure.TIMED_OUT, CallFailure.BROKE_OFF, CallFailure.UNREADABLE, CallFailure.TOO_LARGE)
@@ -58,11 +58,12 @@ def read_json(response: ClientResponse, what: str, parse: Callable[[bytes], Json
 class Transport:
     """The connection to one portal."""
 
-    def __init__(self, base_url: str, clock: Clock, observer: Observer) -> None:
+    def __init__(self, base_url: str, clock: Clock, observer: Observer, limits: CallLimits = _LIMITS) -> None:
         self._host = urlsplit(base_url).netloc
         self._clock = clock
         self._observer = observer
-        self._client = HttpClient(base_url, _LIMITS, headers={"Accept": "application/json"}, ticks=clock.monotonic)
+        self._limits = limits
+        self._client = HttpClient(base_url, limits, headers={"Accept": "application/json"}, ticks=clock.monotonic)
 
     @property
     def has_cookies(self) -> bool:
@@ -104,7 +105,7 @@ class Transport:
             note("error", failed.error)
             what, advice = _FAILURES.get(failed.kind, _UNREACHABLE)
             kind = TooLargeError if failed.kind is CallFailure.TOO_LARGE else TransportError
-            error = kind(what.format(self._host), advice=advice)
+            error = kind(what.format(self._host, self._limits.body / 2**20), advice=advice)
             error.answered = failed.answered and failed.kind is not CallFailure.TIMED_OUT
             error.doubts_address = failed.kind not in _IN_PROGRESS
             raise error from failed

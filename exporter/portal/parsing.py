@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from html import unescape
 from typing import Any
 from zlib import crc32
 
@@ -19,6 +20,8 @@ Json = Any
 
 _LONGEST_WORD = 30
 _LONGEST_TEXT = 200
+_LONGEST_NAME = 80
+_LOOKED_AT = 2000  # characters of a name; markup around it may be long
 _LARGEST = 16 * 1024 * 1024  # bytes
 _MOST_VALUES = 1_000_000  # they need up to 20 times as much memory as their text
 PLAUSIBLE = 1e15  # times in the year 9999 are below it in ms; energies above it could not be added exactly
@@ -77,6 +80,14 @@ def text(value: Json) -> str:
         return ""
     shown = printable(re.sub(r"\s", " ", value.strip()))
     return shown if len(shown) <= _LONGEST_TEXT else f"{shown[: _LONGEST_TEXT - 9]}~{crc32(shown.encode()):08x}"
+
+
+def display_name(value: Json) -> str:
+    """Return a name that the portal shows to everyone, without markup and control characters, at most 80 characters."""
+    if not isinstance(value, str):
+        return ""
+    plain = re.sub(r"<[!/?a-zA-Z][^<>]*>|[<>]", " ", unescape(value[:_LOOKED_AT]))
+    return " ".join("".join(each if each.isprintable() else " " for each in plain).split())[:_LONGEST_NAME].rstrip()
 
 
 def safe_word(value: str) -> str:

@@ -14,8 +14,9 @@ import msgspec
 from ..clock import Clock
 from ..config import second_factor
 from .answers import usage_answer
+from .coops import LOADING, coop, find_coops
 from .points import Question
-from .settings import Hourly, Poll, Settings, SignIn
+from .settings import Hourly, Poll, Search, Settings, SignIn
 from .specs import LocationSpec, MeterSpec, UserSpec
 from .truth import Almanac, Truth
 from .userdata import user_data
@@ -23,6 +24,9 @@ from .world import World
 
 _LOCKOUT = 5
 _PAGE = b"<!DOCTYPE html><html><body>SmartHub is currently offline</body></html>"
+_UI = b"<!DOCTYPE html><html><head><title>SmartHub</title></head><body></body></html>"
+_FOREIGN = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body>Pay with SmartHub</body></html>"
+_SLOWLY = 60.0  # seconds, longer than anyone waits for a name
 _NO_ACCESS = b"The current user does not have access to make this service call"
 Json = Any
 
@@ -153,6 +157,10 @@ class SimulatedPortal:
 
     def _route(self, call: Call) -> tuple[str, SimulatedResponse]:
         routes = {
+            "/services/member/siteName": ("GET", "site_name", self._site_name),
+            "/services/memberLookup/domain": ("GET", "member_lookup", self._member_lookup),
+            "/services/memberLookup/name": ("GET", "directory", self._directory),
+            "/ui/": ("GET", "ui", lambda _: SimulatedResponse(200, _UI, "text/html", cookie="XSRF-TOKEN=1; Path=/")),
             "/services/oauth/auth/v2": ("POST", "auth", self._sign_in),
             "/services/oauth/auth/v2/refresh": ("POST", "renew", self._renew),
             "/services/two-factor/method": ("GET", "two_factor", self._two_factor),
@@ -160,12 +168,38 @@ class SimulatedPortal:
             "/services/secured/accounts": ("GET", "accounts", self._accounts),
             "/services/secured/utility-usage/poll": ("POST", "poll", self._poll),
         }
+        if self.settings.foreign:
+            return "other", SimulatedResponse(200, _FOREIGN, "text/html")
         if call.path not in routes:
             return "other", replace(_OFFLINE, status=404)
         method, endpoint, handler = routes[call.path]
         if call.method != method:
             return "other", SimulatedResponse(405, b"")
         return endpoint, self.override(call) or handler(call)
+
+    # -- names
+
+    def _site_name(self, _: Call) -> SimulatedResponse:
+        if self.settings.nameless:
+            return replace(_OFFLINE, status=404)
+        return SimulatedResponse(200, LOADING.format(self.world.name).encode(), "text/plain")
+
+    def _member_lookup(self, call: Call) -> SimulatedResponse:
+        if self.settings.nameless:
+            return replace(_OFFLINE, status=404)
+        return _json(coop(self.world.name, call.query.get("domain", "")))
+
+    def _directory(self, call: Call) -> SimulatedResponse:
+        match self.settings.directory:
+            case Search.PAGE:
+                return _OFFLINE
+            case Search.STATUS_404:
+                return replace(_OFFLINE, status=404)
+            case Search.SLOW:
+                self.clock.sleep(_SLOWLY)
+        # The names in a real directory lead to subdomains; this one leads back here.
+        here = f"http://{call.headers.get('host', '')}"
+        return _json(find_coops(call.query.get("name", ""), self.settings.directory, self.world.name, here))
 
     # -- signing in
 

@@ -108,6 +108,21 @@ class Hourly(StrEnum):
     DAILY = "daily"
 
 
+class Search(StrEnum):
+    """How a search of the directory of co-ops is answered (docs/portal.md, "Names and the directory").
+
+    `ok` lists this co-op if a word of its name begins with what is searched for, `three` two made-up ones too.
+    """
+
+    OK = "ok"
+    NONE = "none"
+    THREE = "three"
+    NO_DOMAIN = "no_domain"
+    PAGE = "page"
+    STATUS_404 = "404"
+    SLOW = "slow"
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A time span of one meter, in seconds UTC."""
@@ -148,6 +163,9 @@ class Settings:
     - `dst`, `sign_in`, `poll`, `hourly`: how daylight saving changes, sign-ins, polls and HOURLY polls are answered
     - `discovery`, `accounts`: how `user-data` and the plain list of accounts are answered; NO_DATA is null, NO_ENTRY an
       empty list, NO_POINTS accounts without locations
+    - `directory`: how the directory of co-ops answers a search
+    - `nameless`: the portal does not say its own name
+    - `foreign`: the host is no SmartHub and answers everything with a page
     - `second_factor_method`: the portal's word for every login's second factor, instead of `TOTP` or `NONE`
     - `refused_locations`: numbers of locations whose polls are answered with 403
     - `pending`: how often a poll is PENDING first
@@ -180,6 +198,9 @@ class Settings:
     dst: Dst = Dst.DUPLICATE
     sign_in: SignIn = SignIn.OK
     second_factor_method: str = ""
+    directory: Search = Search.OK
+    nameless: bool = False
+    foreign: bool = False
     poll: Poll = Poll.OK
     refused_locations: tuple[str, ...] = ()
     discovery: Poll = Poll.OK

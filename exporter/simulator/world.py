@@ -8,8 +8,9 @@ from .specs import LocationSpec, UserSpec
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A co-op with its logins and service locations. `zone` is its IANA time zone."""
+    """A co-op with its own name, logins and service locations. `zone` is its IANA time zone."""
 
     zone: str = "America/New_York"
     users: tuple[UserSpec, ...] = (UserSpec(),)
     locations: tuple[LocationSpec, ...] = DEMO_HOMES
+    name: str = "Piedmont Simulated Electric"

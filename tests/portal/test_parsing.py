@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter.errors import ProtocolError, TooLargeError
 from exporter.portal import parsing
@@ -170,3 +171,31 @@ def test_any_json_is_read_or_refused(read: Callable[[Json, str], object], value:
     assert_read_or_refused(lambda: read(value, "the place"))
     assert isinstance(parsing.text(value), str)
     assert parsing.flag(value) in (True, False, None)
+
+
+# -- names for display
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("  Wake\t Electric\n", "Wake Electric"),
+        ("<b>Wake</b> <script>x()</script>", "Wake x()"),
+        ("Wake &amp; Electric &lt;i&gt;", "Wake & Electric"),
+        ("Wake < Electric > <b", "Wake Electric b"),
+        ("Wake\x00\x1b[2J\u2028Electric\ud83d", "Wake [2J Electric"),
+        ("Ñandú Eléctrica", "Ñandú Eléctrica"),
+        ("x" * 10_000, "x" * 80),
+        ("<" * 10_000, ""),
+        (None, ""),
+        (["Wake"], ""),
+    ],
+)
+def test_a_name_for_display_is_clean_and_short(value: Json, shown: str) -> None:
+    assert parsing.display_name(value) == shown
+
+
+@given(st.text())
+def test_any_name_can_be_shown(value: str) -> None:
+    shown = parsing.display_name(value)
+    assert (shown.isprintable(), len(shown) <= 80, set("<>") & set(shown)) == (True, True, set())

@@ -11,7 +11,7 @@ import requests
 from exporter.clock import SystemClock
 from exporter.config import second_factor
 from exporter.errors import ListenError
-from exporter.simulator.portal import SimulatedPortal, SimulatedResponse
+from exporter.simulator.portal import Call, SimulatedPortal, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Hourly, Poll, Settings, SignIn
 from exporter.simulator.specs import LocationSpec, UserSpec
@@ -381,3 +381,38 @@ def test_an_address_in_use_is_a_listen_error(server: PortalServer) -> None:
     host, _, port = server.host.rpartition(":")
     with pytest.raises(ListenError, match=f"cannot listen on {server.host}: .+; use another address"):
         PortalServer(server.portal, host, int(port))
+
+
+# -- names
+
+
+def call(member: Member, path: str, **query: str) -> SimulatedResponse:
+    return member.portal.respond(Call("GET", path, query, {"host": "127.0.0.1:1"}, b"", {}))
+
+
+def test_the_name_needs_no_sign_in() -> None:
+    member = Member()
+    assert call(member, "/services/member/siteName").body == b"Loading Piedmont Simulated Electric SmartHub Application"
+    found = json.loads(call(member, "/services/memberLookup/domain", domain="here").body)
+    assert (found["domain"], found["name"]) == ("here", "Piedmont Simulated Electric")
+    (found,) = json.loads(call(member, "/services/memberLookup/name", name="piedmont").body)
+    assert found["domain"] == "http://127.0.0.1:1"
+    page = call(member, "/ui/")
+    assert (page.content_type, b"<title>SmartHub" in page.body, page.cookie) == (
+        "text/html",
+        True,
+        "XSRF-TOKEN=1; Path=/",
+    )
+
+
+def test_a_portal_may_not_say_its_name() -> None:
+    member = Member(nameless=True)
+    paths = ("/services/member/siteName", "/services/memberLookup/domain")
+    assert [call(member, path).status for path in paths] == [404, 404]
+
+
+def test_a_foreign_host_answers_everything_with_a_page() -> None:
+    member = Member(foreign=True)
+    for path in ("/services/member/siteName", "/services/memberLookup/name", AUTH, "/ui/", "/x"):
+        answer = call(member, path)
+        assert (answer.status, answer.content_type, b"<title>Welcome" in answer.body) == (200, "text/html", True)
