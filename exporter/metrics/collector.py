@@ -47,6 +47,8 @@ class CurrentState:
                     meter, (*labels, number), submeters.get(number, ""), is_withheld=location.key in withheld
                 )
         statuses = {login: status for login, status in statuses.items() if scope.has_login(login)}
+        for labels in sorted({status.portal_name for status in statuses.values() if status.portal_name}):
+            yield families.PORTAL_INFO, labels, 1
         for login, status in statuses.items():
             yield families.UP, (login,), status.up
             yield families.LAST_REFRESH, (login,), status.last_refresh

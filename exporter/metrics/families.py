@@ -220,6 +220,7 @@ METER_INFO = Family(
     " contains it.",
     (*DATA_LABELS, "flows", "parent", "net", "submeter_of"),
 )
+PORTAL_INFO = Family("smarthub_portal_info", "A portal, with its own name for the co-op.", ("portal", "name"))
 UP = Family(
     "smarthub_up", "1 if the last refresh succeeded for every location, else 0; 0 before the first refresh.", ("login",)
 )
@@ -256,6 +257,7 @@ CURRENT = (
     INTERVAL_SECONDS,
     LOCATION_INFO,
     METER_INFO,
+    PORTAL_INFO,
     UP,
     LOCATION_UP,
     LAST_REFRESH,

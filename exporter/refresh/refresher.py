@@ -29,6 +29,7 @@ from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
 from ..portal.directions import UnusualWords, about_word
 from ..portal.history import KnownMeters, LocationHistory
+from ..portal.identity import site_name
 from ..portal.timezone import OffsetEvidence
 from ..portal.timezone_search import bill_reads_of
 from ..portal.walltime import WallClock
@@ -95,6 +96,8 @@ class LoginRefresher:
         self._list = partial(list_locations, login, self._client, state)
         self._found: Sequence[AccountLocation] | None = None
         self._found_at = _NEVER
+        self._named_at = _NEVER
+        self._portal_name: tuple[str, str] | None = None
         self._waits = RefreshWaits(config.refresh_interval)
         self._judge = ZoneJudge(login, self._client, state, clock)
         self._judged: frozenset[OffsetEvidence] | None = None
@@ -192,7 +195,16 @@ class LoginRefresher:
         if listing.warning:
             self._warn_once(listing.warning)
         self._found, self._found_at = listing.locations, _NEVER if listing.warning else ticks
+        if ticks - self._named_at >= _LIST_EVERY:
+            self._named_at = ticks
+            self._guard(self._ask_for_name)
         return self._found
+
+    def _ask_for_name(self) -> None:
+        """Ask the portal for its own name. Raises PortalError, which affects nothing else."""
+        portal = self.login.portal
+        if name := site_name(portal, self._clock, self._counters.portal_call):
+            self._portal_name = portal.label, name
 
     def _claim(self, found: Sequence[AccountLocation], result: "_RefreshResult") -> dict[LocationKey, AccountLocation]:
         """Return the locations that this login reads.
@@ -305,6 +317,7 @@ class LoginRefresher:
             duration=self._clock.monotonic() - ticks,
             next_refresh=self._clock.now() + wait,
             zone=self._judge.verdict,
+            portal_name=self._portal_name,
             locations=result.locations,
         )
         if errors and self.status.message != before.message:

@@ -77,7 +77,7 @@ class LoginStatus:
 
     Times are in seconds UTC, 0 before the first refresh. up: whether every location succeeded. failures: why not.
     failing_since: when the first of the failed refreshes in a row began, 0 if the last one succeeded. zone: the verdict
-    on the configured zone.
+    on the configured zone. portal_name: the portal and its own name for the co-op; None if not known.
     """
 
     up: bool = False
@@ -88,6 +88,7 @@ class LoginStatus:
     duration: float = 0.0
     next_refresh: float = 0.0
     zone: ZoneVerdict = field(default_factory=ZoneVerdict)
+    portal_name: tuple[str, str] | None = None
     locations: Mapping[LocationKey, LocationStatus] = field(default_factory=dict)
 
     @property

@@ -110,6 +110,15 @@ def test_a_wrong_zone_leaves_only_what_has_no_time() -> None:
     assert not [name for name, samples in found.items() if samples and "latest" in name]
 
 
+# -- portals
+
+
+def test_a_portal_reports_its_name_once() -> None:
+    named = LoginStatus(portal_name=("novec", 'Northern "Electric"'))
+    found = state(statuses={"one": named, "two": named, "three": LoginStatus()})
+    assert found["smarthub_portal_info"] == [({"portal": "novec", "name": 'Northern "Electric"'}, 1.0)]
+
+
 # -- locations and meters
 
 

@@ -39,6 +39,7 @@ WITHOUT_TIMESTAMPS = {
     "smarthub_interval_seconds": ("gauge", METER),
     "smarthub_location_info": ("gauge", LOCATION | {"name", "timezone"}),
     "smarthub_meter_info": ("gauge", METER | {"flows", "parent", "net", "submeter_of"}),
+    "smarthub_portal_info": ("gauge", frozenset({"portal", "name"})),
     "smarthub_up": ("gauge", LOGIN),
     "smarthub_location_up": ("gauge", LOCATION),
     "smarthub_refreshes_total": ("counter", LOGIN),
@@ -62,7 +63,15 @@ def page() -> str:
     """A page on which every family has a sample."""
     exposition = Exposition(
         snapshot_of(SOLAR_METER, name="Farm house"),
-        {"farm": LoginStatus(up=True, last_refresh=T, last_success=T, locations={KEY: LocationStatus(up=True)})},
+        {
+            "farm": LoginStatus(
+                up=True,
+                last_refresh=T,
+                last_success=T,
+                portal_name=("novec", "Northern Electric"),
+                locations={KEY: LocationStatus(up=True)},
+            )
+        },
         {KEY: T},
     )
     exposition.login.portal_call("poll", "200", 0.3)
@@ -104,7 +113,9 @@ def test_names_and_labels_follow_prometheus_conventions() -> None:
         assert re.fullmatch(r"\S.{10,}\.", family.help)
         assert family.name.endswith("_total") == (family.kind == "counter")
         assert not set(family.labels) & TARGET_LABELS
-        assert not any(label in family.name.split("_") for label in set(family.labels) - {"location", "meter", "login"})
+        assert not any(
+            label in family.name.split("_") for label in set(family.labels) - {"location", "meter", "login", "portal"}
+        )
 
 
 @pytest.mark.e2e

@@ -118,6 +118,75 @@ def test_later_refreshes_read_the_window_and_a_day(
     assert not [call for call in sent if call.path.endswith("user-data")]
 
 
+# -- the portal's own name
+
+
+def names_asked(portal: PortalServer) -> int:
+    return sum(count for (endpoint, _), count in portal.portal.calls.items() if endpoint == "site_name")
+
+
+def portal_name(exporter: Exporter, portal: PortalServer, name: str = "Piedmont Simulated Electric") -> float | None:
+    return exporter.metric("smarthub_portal_info", portal=portal.host, name=name)
+
+
+def test_the_name_comes_with_the_daily_list_of_accounts(
+    portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    exporter = start_exporter(login_of(portal))
+    assert portal_name(exporter, portal) is None
+    for asked_so_far in (1, 1, 2):
+        exporter.refresh()
+        assert portal_name(exporter, portal) == 1
+        assert names_asked(portal) == asked_so_far
+        clock.advance(DAY / 2)
+
+
+@pytest.mark.parametrize("broken", [SimulatedResponse(503, b""), SimulatedResponse(200, b"x", cut_off=True)])
+def test_without_a_name_nothing_else_changes(
+    portal: PortalServer,
+    start_exporter: StartExporter,
+    clock: ManualClock,
+    intercept: Intercept,
+    broken: SimulatedResponse,
+) -> None:
+    """It is asked for again with the next list."""
+    exporter = start_exporter(login_of(portal))
+    intercept(portal, "/siteName", broken)
+    for _ in range(2):
+        exporter.refresh()
+        assert (exporter.status.up, exporter.failures(), portal_name(exporter, portal)) == (True, {}, None)
+        clock.advance(HOUR)
+    intercept(portal, "/siteName", None)
+    exporter.refresh()
+    assert names_asked(portal) == 0
+    clock.advance(DAY)
+    exporter.refresh()
+    assert (portal_name(exporter, portal), names_asked(portal)) == (1, 1)
+
+
+def test_a_known_name_is_kept_while_it_is_not_given(
+    portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    exporter = start_exporter(login_of(portal))
+    exporter.refresh()
+    change(portal, nameless=True)
+    clock.advance(DAY)
+    exporter.refresh()
+    assert (portal_name(exporter, portal), names_asked(portal)) == (1, 2)
+
+
+def test_the_name_is_asked_for_daily_without_a_list_too(
+    portal: PortalServer, start_exporter: StartExporter, clock: ManualClock
+) -> None:
+    """A list that something else stands in for is requested at each refresh."""
+    change(portal, discovery=Poll.NO_ENTRY)
+    exporter = start_exporter(login_of(portal))
+    for _ in range(3):
+        exporter.refresh()
+        clock.advance(HOUR)
+    assert names_asked(portal) == 1
+
+
 @pytest.mark.parametrize(
     ("window", "ranges"),
     [(3600, [(-3, 0)]), (DAY, [(-3, 0)]), (3 * DAY, [(-4, 0)]), (35 * DAY, [(-29, 0), (-36, -30)])],
