@@ -14,6 +14,7 @@ from ..intervals.model import DAILY, LocationKey
 from ..locations import nothing_to_read_message, unread_reason, unseen_message
 from ..portal.accounts import AccountLocation
 from ..portal.directions import GUESSES, UnusualWords, about_word
+from ..portal.identity import PortalIdentity
 from ..portal.timezone import zone_advice
 from ..portal.timezone_search import bill_reads_of
 from .findings import CheckItem, Finding, Heading, failed, ok, warning
@@ -32,6 +33,8 @@ def login_findings(look: LookAround, readers: dict[LocationKey, str]) -> Iterato
     with closing(look):
         try:
             for step in look.run():
+                if step is Step.PORTAL:
+                    yield from _portal(look.identity)
                 yield from _step_findings(look, step, readers)
                 if step is Step.POLL:
                     yield from map(_word, words.new(list(look.surveys.values())[-1].words))
@@ -69,6 +72,13 @@ def _step_findings(look: LookAround, step: Step, readers: dict[LocationKey, str]
             yield from _poll(list(look.surveys.values())[-1])
         case Step.ZONE:
             yield _verified_zone(look, login.zone) if login.zone else _proposed_zone(look)
+
+
+def _portal(identity: PortalIdentity | None) -> Iterator[Finding]:
+    if identity is not None and identity.name:
+        yield ok(Step.PORTAL, f"the portal of {identity.name}")
+    elif identity is not None and identity.error is not None and identity.is_foreign:
+        yield warning(Step.PORTAL, identity.error.what, identity.error.advice)
 
 
 def _leave_to_others(look: LookAround, readers: dict[LocationKey, str]) -> dict[AccountLocation, str]:

@@ -59,6 +59,8 @@ def _data_of(meter: Meter, connected: int | None, zone: ZoneInfo, now: float) ->
 def notes(look: LookAround) -> Iterator[str]:
     """Yield what is known of the zone of a login, then what could not be read."""
     name, zone = look.login.name, look.zone
+    if look.identity is not None and look.identity.name:
+        yield f"{name}: the portal of {look.identity.name}"
     others = " or ".join(other for other in look.zones if other != str(zone))
     if zone is None:
         yield f"{name}: could not find the time zone; set timezone to the co-op's, such as America/New_York"
@@ -87,6 +89,7 @@ def _login(look: LookAround, now: float) -> dict[str, object]:
     return {
         "login": look.login.name,
         "portal": look.login.portal.label,
+        "portal_name": look.identity.name if look.identity else "",
         "timezone": zone,
         "timezone_fits": look.verdict.fits,
         "timezones_that_fit": list(look.zones) or ([zone] if look.verdict.fits else []),

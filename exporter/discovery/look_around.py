@@ -14,6 +14,7 @@ from ..locations import choose, configured_submeters
 from ..lockout import Lockout
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
+from ..portal.identity import PortalIdentity, identify
 from ..portal.signin import TOTP, second_factor_error
 from ..portal.timezone import ZoneState, ZoneVerdict
 from ..portal.timezone_search import bill_reads_of, search_zone
@@ -33,6 +34,7 @@ PickZone = Callable[[Sequence[str]], str]
 class Step(StrEnum):
     """A step of a look around."""
 
+    PORTAL = "portal"
     ADDRESS = "address"
     SIGN_IN = "sign-in"
     ACCOUNTS = "accounts"
@@ -47,6 +49,8 @@ class LookAround:
     state: where rejected sign-ins are remembered. every_location: look at every active electric location too, even if
     the configuration names others.
 
+    identity: what the portal says about itself without a sign-in; None if it was not asked yet.
+
     next_step: the step being taken, or the one that failed. found: every location of the login. list_warning: what they
     were taken from instead of `user-data`, and why; empty if from there. read: those that are looked at. missing:
     configured locations that the login cannot see. surveys: of the locations polled so far. zone: the configured zone,
@@ -60,7 +64,8 @@ class LookAround:
     busy: Busy = lambda _: None
     pick_zone: PickZone = lambda zones: zones[0]
     every_location: bool = False
-    next_step: Step = Step.ADDRESS
+    identity: PortalIdentity | None = None
+    next_step: Step = Step.PORTAL
     found: list[AccountLocation] = field(default_factory=list)
     list_warning: str = ""
     read: list[AccountLocation] = field(default_factory=list)
@@ -116,6 +121,9 @@ class LookAround:
 
     def _connect(self) -> Iterator[Step]:
         self.busy(self.login.portal.label)
+        self.identity = self.identity or identify(self.login.portal, self.clock)
+        yield Step.PORTAL
+        self.next_step = Step.ADDRESS
         asks_for_second_factor = not self.login.has_placeholder and self._client.second_factor_method() == TOTP
         yield Step.ADDRESS
         self.next_step = Step.SIGN_IN

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from exporter.checks.findings import Finding, Verdict, ok
 from exporter.checks.login import login_findings
 from exporter.config import LocationChoice
-from exporter.discovery.look_around import LookAround
+from exporter.discovery.look_around import LookAround, Step
 from exporter.intervals.model import LocationKey
 from exporter.portal.timezone import ZoneState, ZoneVerdict, zone_advice
 from exporter.portal.us_timezones import offset_at, other_season
@@ -72,6 +73,29 @@ def test_each_step_of_a_good_login_is_ok(portal: PortalServer, clock: ManualCloc
     assert [location.number for location in look.surveys] == ["70001"]
 
 
+# -- what the portal says of itself
+
+
+def portal_findings(server: PortalServer, clock: ManualClock) -> list[Finding]:
+    items = run_check(login_of(server), clock)[1]
+    return [each for each in items if isinstance(each, Finding) and each.step is Step.PORTAL]
+
+
+def test_the_name_of_the_portal_is_the_first_step(portal: PortalServer, clock: ManualClock) -> None:
+    assert portal_findings(portal, clock) == [ok(Step.PORTAL, "the portal of Piedmont Simulated Electric")]
+
+
+def test_a_portal_without_a_name_is_no_finding(portal: PortalServer, clock: ManualClock) -> None:
+    change(portal, nameless=True)
+    assert portal_findings(portal, clock) == []
+
+
+def test_a_host_that_is_no_smarthub_is_only_a_warning(portal: PortalServer, clock: ManualClock) -> None:
+    change(portal, foreign=True)
+    (finding,) = portal_findings(portal, clock)
+    assert finding.verdict is Verdict.WARNING
+
+
 # -- address and sign-in
 
 
@@ -107,7 +131,7 @@ def test_a_failed_sign_in_is_the_last_step(portal: PortalServer, clock: ManualCl
 def test_a_missing_second_factor_costs_no_sign_in(start_portal: StartPortal, clock: ManualClock) -> None:
     server = start_portal(CAREFUL)
     assert verdicts(checked(login_of(server), clock)[1:]) == ["ok address", "failed sign-in"]
-    assert server.portal.calls == {("two_factor", 200): 1}
+    assert server.portal.calls == {("site_name", 200): 1, ("two_factor", 200): 1}
 
 
 def test_an_accepted_second_factor_is_mentioned(check: Check) -> None:

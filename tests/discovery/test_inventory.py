@@ -177,6 +177,7 @@ def test_the_json_holds_everything() -> None:
     assert login == {
         "login": "novec",
         "portal": "novec",
+        "portal_name": "",
         "timezone": "America/New_York",
         "timezone_fits": True,
         "timezones_that_fit": ["America/New_York"],

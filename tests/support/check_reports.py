@@ -7,7 +7,7 @@ from exporter.checks.findings import Bars, CheckItem, Finding, Heading
 from exporter.checks.login import login_findings
 from exporter.clock import Clock
 from exporter.config import Login
-from exporter.discovery.look_around import Busy, LookAround
+from exporter.discovery.look_around import Busy, LookAround, Step
 from exporter.storage.state import StateFile
 
 from .clocks import ManualClock
@@ -16,8 +16,11 @@ Check = Callable[..., list[str]]
 
 
 def lines(parts: Iterable[CheckItem]) -> list[str]:
-    """Return a line for each part: `# heading`, `ok step: text -> advice`, `| title of bars`."""
-    return [_line(part) for part in parts]
+    """Return a line for each part: `# heading`, `ok step: text -> advice`, `| title of bars`.
+
+    The portal's own name is left out: it is the same in every check that comes further.
+    """
+    return [_line(part) for part in parts if not (isinstance(part, Finding) and part.step is Step.PORTAL)]
 
 
 def _line(part: CheckItem) -> str:
