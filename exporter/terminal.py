@@ -124,27 +124,32 @@ class Terminal:
 
     # -- questions
 
-    def ask(self, question: str, check: Callable[[str], object] = str) -> str:
-        """Read a line, asking again while `check` raises ValueError.
+    def ask(self, question: str, check: Callable[[str], object] = str, *, default: str = "") -> str:
+        """Read a line, asking again while `check` raises ValueError. Enter alone means the default.
 
         Return an empty text if there is no answer.
         """
-        return self._asked(lambda: input_on_stderr(f"{question}: ").strip(), check)
+        shown = f"{question} [{default}]: " if default else f"{question}: "
+        answer = self._asked(lambda: input_on_stderr(shown).strip(), check)
+        return default if answer == "" else answer or ""
 
     def ask_secret(self, question: str, check: Callable[[str], object] = str) -> str:
         """Read a line like `ask`, without showing it while it is typed."""
-        return self._asked(lambda: getpass.getpass(f"{question}: "), check)
+        return self._asked(lambda: getpass.getpass(f"{question}: "), check) or ""
 
     def complain(self, line: str) -> None:
-        """Print a line on standard error before the next question."""
+        """Print a line on standard error before the next question; a terminal wraps it between words."""
         self._status.stop()
-        self._error.print(line, soft_wrap=True)
+        self._error.print(line, soft_wrap=not self._error.is_terminal)
 
-    def confirm(self, question: str) -> bool:
-        """Ask a yes or no question. Enter alone means no."""
-        return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
+    def confirm(self, question: str, *, default: bool = False) -> bool:
+        """Ask a yes or no question. Enter alone means the default."""
+        shown = f"{question} {'[Y/n]' if default else '[y/N]'}: "
+        answer = self._asked(lambda: input_on_stderr(shown).strip().lower(), str)
+        return default if answer == "" else answer in ("y", "yes")
 
-    def _asked(self, read: Callable[[], str], check: Callable[[str], object]) -> str:
+    def _asked(self, read: Callable[[], str], check: Callable[[str], object]) -> str | None:
+        """Return the answer, None at the end of the input."""
         while True:
             self._status.stop()
             try:
@@ -153,7 +158,7 @@ class Terminal:
                     check(answer)
             except EOFError:
                 self._error.print()
-                return ""
+                return None
             except UnicodeDecodeError:
                 self.complain("  not text in the encoding of this terminal; type it again")
             except ValueError as error:

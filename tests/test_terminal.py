@@ -154,6 +154,18 @@ def test_only_yes_is_yes(keyboard: Type) -> None:
     assert [Terminal().confirm("Sure?") for _ in range(4)] == [True, True, False, False]
 
 
+def test_enter_means_the_default_and_the_end_of_input_does_not(
+    keyboard: Type, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keyboard("", "other", "")
+    terminal = Terminal()
+    assert terminal.ask("A", number, default="7") == "7"
+    assert terminal.ask("A", default="7") == "other"
+    assert terminal.confirm("B?", default=True)
+    assert (terminal.ask("A", default="7"), terminal.confirm("B?", default=True)) == ("", False)
+    assert capsys.readouterr().err.startswith("A [7]: A [7]: B? [Y/n]: ")
+
+
 def test_a_key_that_is_not_text_repeats_the_question(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,6 +174,11 @@ def test_a_key_that_is_not_text_repeats_the_question(
     Terminal().ask("User name")
     told = "User name:   not text in the encoding of this terminal; type it again\nUser name: "
     assert capsys.readouterr().err.startswith(told)
+
+
+def test_without_a_terminal_a_line_stays_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().complain("word " * 50 + "end")
+    assert capsys.readouterr().err == "word " * 50 + "end\n"
 
 
 def test_without_a_terminal_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -18,26 +17,32 @@ from ..config import (
     Login,
     Overrides,
     Secret,
+    VictoriaMetricsConfig,
+    bracketed,
+    database_url,
     load_config,
-    portal_address,
+    parse_listen_address,
     second_factor,
 )
 from ..config.writer import DiscoveredLogin, check_is_free, config_text, write_private
 from ..discovery.inventory import COLUMNS, as_json, notes, rows
-from ..discovery.look_around import Busy, LookAround
-from ..errors import EXIT_DONE, EXIT_FAILED, ConfigError, CredentialsError, PortalError, TwoFactorError
+from ..discovery.look_around import Busy, LookAround, Step
+from ..errors import EXIT_DONE, EXIT_FAILED, ConfigError, CredentialsError, DirectoryError, PortalError, TwoFactorError
+from ..guide.coop import CoopDialog, find_portal, search_rows
+from ..guide.database import find
+from ..guide.next_steps import next_steps
 from ..locations import unread_reason, unseen_message
+from ..portal.directory import DEFAULT_DIRECTORY, Directory, is_name
+from ..portal.identity import PortalIdentity
 from ..storage.state import StateFile
 from ..terminal import Terminal, is_interactive
 
 log = logging.getLogger(__name__)
 
-_QUESTIONS = {
-    "api_url": "Your co-op's SmartHub (name, host or URL, such as novec.smarthub.coop)",
-    "username": "User name (the e-mail address you sign in with)",
-    "password": "Password (not shown)",
-}
-_TOTP_QUESTION = "Authenticator app secret, base32 or otpauth:// URI (not shown, press Enter to stop)"
+_TOTP_QUESTION = "Authenticator secret or otpauth:// URI (not shown, Enter to stop)"
+_DIRECTORY_VARIABLE = "SMARTHUB_DIRECTORY_URL"
+_ADDRESS_VARIABLE = "SMARTHUB_API_URL"
+_NO_DATABASE = "none"
 _MOST_QUESTIONS = 2
 _FILE, _OMIT = "file", "omit"
 
@@ -57,16 +62,23 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force", action="store_true", help="with --write: overwrite FILE, keeping the old one as FILE.bak"
     )
+    parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="with --write: the VictoriaMetrics or Prometheus whose settings are looked at (default: on a terminal, the"
+        f" one on this machine; {_NO_DATABASE}: do not look)",
+    )
+    parser.add_argument("--search", metavar="NAME", help="list the co-ops with this name, and exit")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Sign in, look around, print and write. Raises ConfigError; PortalError if the only login fails."""
-    if arguments.write:
-        check_is_free(arguments.write, force=arguments.force)
-    elif arguments.secrets or arguments.force:
-        raise ConfigError("--secrets and --force can only be used with --write FILE")
     terminal = Terminal()
-    discovery = _Discovery(terminal)
+    directory = _directory()
+    if arguments.search is not None:
+        return _search(arguments.search, directory, terminal)
+    _check_flags(arguments)
+    discovery = _Discovery(terminal, directory)
     if discovery.is_interactive and arguments.config_file is None and DEFAULT_FILE.exists():
         terminal.complain(f"Using {DEFAULT_FILE}; to sign in with another login, add --config.file /dev/null.")
     config = _load(arguments, discovery)
@@ -87,24 +99,39 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.write} was not written, since it would lack a login that failed; fix it or try again later"
         )
     elif arguments.write:
-        discovery.write(found, arguments.write, secrets=arguments.secrets, force=arguments.force)
+        discovery.write(found, config, arguments)
+    elif discovery.is_typed:
+        terminal.complain("To keep this as a configuration: smarthub-exporter discover --write config.yaml")
     # The portal gave the data of some location of each login, or said that there is none.
     could_read = all(not look.surveys or any(not each.error for each in look.surveys.values()) for look in found)
     return EXIT_DONE if len(found) == len(config.logins) and could_read else EXIT_FAILED
+
+
+def _check_flags(arguments: argparse.Namespace) -> None:
+    """Raise ConfigError for flags that cannot be used, before any question."""
+    if arguments.write:
+        check_is_free(arguments.write, force=arguments.force)
+    elif arguments.secrets or arguments.force or arguments.database:
+        raise ConfigError("--secrets, --force and --database can only be used with --write FILE")
+    _database_of(arguments)
 
 
 def _load(arguments: argparse.Namespace, discovery: "_Discovery") -> Config:
     """Load the configuration. Raises ConfigError, also if a file for its secrets already exists."""
     into_files = arguments.secrets == _FILE
 
-    def ask(key: str) -> str:
+    def ask(key: str, address: str) -> str:
         if into_files:  # questions are about one login, which has a password at least
             _check_files_are_free(arguments.write, [["password"]], force=arguments.force)
-        return discovery.ask(key)
+        return discovery.ask(key, address)
 
+    environ = dict(os.environ)
+    address = environ.get(_ADDRESS_VARIABLE, "")
+    if " " in address.strip() and is_name(address):
+        environ[_ADDRESS_VARIABLE] = find_portal(address, discovery.directory.search)
     config = load_config(
         arguments.config_file,
-        os.environ,
+        environ,
         Overrides(state_dir=arguments.state_dir),
         require_zone=False,
         ask=ask if discovery.is_interactive else None,
@@ -112,6 +139,41 @@ def _load(arguments: argparse.Namespace, discovery: "_Discovery") -> Config:
     if into_files:
         _check_files_are_free(arguments.write, [_secrets_of(login) for login in config.logins], force=arguments.force)
     return config
+
+
+def _directory() -> Directory:
+    """Return the directory of co-ops. Raises ConfigError for an invalid address of another one."""
+    try:
+        return Directory(database_url(os.environ.get(_DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY))
+    except ValueError as error:
+        raise ConfigError(f"{_DIRECTORY_VARIABLE}: {error}") from None
+
+
+def _search(name: str, directory: Directory, terminal: Terminal) -> int:
+    """List the co-ops with a name. Raises ConfigError or DirectoryError."""
+    if not is_name(name):
+        raise ConfigError("--search: this is an address; type a name, such as Wake Electric")
+    found = directory.search(name)
+    if not found:
+        raise DirectoryError("the directory of co-ops has no such name", advice="try another word of it")
+    terminal.table(("Co-op", "Place", "Address"), search_rows(found))
+    return EXIT_DONE
+
+
+def _database_of(arguments: argparse.Namespace) -> VictoriaMetricsConfig | None:
+    """Return the database that --database names, if any. Raises ConfigError for an invalid address."""
+    if arguments.database in (None, _NO_DATABASE):
+        return None
+    try:
+        return VictoriaMetricsConfig(database_url(arguments.database))
+    except ValueError as error:
+        raise ConfigError(f"--database: {error}") from None
+
+
+def _target(config: Config) -> str:
+    """Return where a scraper on this machine finds the exporter."""
+    host, port = parse_listen_address(config.exporter.listen_address)
+    return f"{bracketed(host) or 'localhost'}:{port}"
 
 
 def _secrets_of(login: Login) -> dict[str, Secret]:
@@ -134,19 +196,33 @@ def _check_files_are_free(path: Path, keys: Sequence[Iterable[str]], *, force: b
 class _Discovery:
     """The dialog with the user, if there is a terminal."""
 
-    def __init__(self, terminal: Terminal) -> None:
+    def __init__(self, terminal: Terminal, directory: Directory) -> None:
         self._terminal = terminal
+        self.directory = directory
         self.is_interactive = is_interactive()
-        self._is_typed = False
+        self._typed: set[str] = set()
         self.clock: Clock = SystemClock()
+        self._coop = CoopDialog(terminal, directory, self.clock)
 
-    def ask(self, key: str) -> str:
-        """Ask for the value of a configuration key."""
-        question = _QUESTIONS[key]
-        if key == "password":
-            self._is_typed = True
-            return self._terminal.ask_secret(question)
-        return self._terminal.ask(question, portal_address if key == "api_url" else str)
+    @property
+    def is_typed(self) -> bool:
+        """Whether something was typed that no configuration has."""
+        return bool(self._typed)
+
+    def ask(self, key: str, address: str) -> str:
+        """Ask for the value of a configuration key. address: of the portal, if it is known already."""
+        if key == "api_url":
+            answer = self._coop.ask()
+        else:
+            if address:
+                self._coop.check(address)
+            if key == "username":
+                answer = self._terminal.ask("User name (the e-mail address you sign in with)")
+            else:
+                answer = self._terminal.ask_secret("Password (not shown)")
+        if answer:
+            self._typed.add(key)
+        return answer
 
     def look_at_all(self, config: Config, busy: Busy) -> list[LookAround]:
         """Look at what each login can see; log those that fail. Raises PortalError if there is only one."""
@@ -162,10 +238,16 @@ class _Discovery:
         return looks
 
     def _look_at(self, login: Login, state: StateFile, busy: Busy) -> LookAround:
+        identity: PortalIdentity | None = self._coop.identities.get(login.portal.base_url)
         for turn in range(_MOST_QUESTIONS + 1):
-            with closing(LookAround(login, state, self.clock, busy, self._pick_zone, every_location=True)) as look:
+            with closing(
+                LookAround(login, state, self.clock, busy, self._pick_zone, every_location=True, identity=identity)
+            ) as look:
                 try:
-                    deque(look.run(), maxlen=0)
+                    for step in look.run():
+                        identity = look.identity
+                        if step is Step.PORTAL and identity is not None:
+                            self._coop.accept(login.portal, identity, is_interactive=self.is_interactive)
                 except (CredentialsError, TwoFactorError) as error:
                     other = self._other_secret(login, error) if turn < _MOST_QUESTIONS and not error.is_pause else None
                     if other is None:
@@ -187,10 +269,13 @@ class _Discovery:
             self._terminal.complain(str(error))
             secret = self._terminal.ask_secret(_TOTP_QUESTION, second_factor)
             return replace(login, totp_secret=Secret(secret)) if secret else None
-        if isinstance(error, CredentialsError) and self._is_typed:
+        if isinstance(error, CredentialsError) and "password" in self._typed:
             self._terminal.complain(str(error))
-            password = self._terminal.ask_secret("Password (not shown, press Enter to stop)")
-            return replace(login, password=Secret(password)) if password else None
+            username = login.username
+            if "username" in self._typed:
+                username = self._terminal.ask("User name", default=username)
+            password = username and self._terminal.ask_secret("Password (not shown, press Enter to stop)")
+            return replace(login, username=username, password=Secret(password)) if password else None
         return None
 
     def _pick_zone(self, zones: Sequence[str]) -> str:
@@ -206,13 +291,36 @@ class _Discovery:
 
     # -- writing
 
-    def write(self, found: Sequence[LookAround], path: Path, *, secrets: str | None, force: bool) -> None:
-        """Write the configuration, and files for its secrets if wanted. Raises ConfigError."""
-        into_files = secrets == _FILE
-        if secrets is None and self.is_interactive:
-            question = f"Save the password in a separate file next to {path.name}, readable only by you?"
-            into_files = self._terminal.confirm(question)
+    def write(self, found: Sequence[LookAround], config: Config, arguments: argparse.Namespace) -> None:
+        """Write the configuration and say what is left to do. Raises ConfigError."""
+        path: Path = arguments.write
+        named = _database_of(arguments)
+        is_guided = self.is_interactive or named is not None
+        database, problem = None, ""
+        if is_guided and arguments.database != _NO_DATABASE:
+            with self._terminal.waiting() as busy:
+                busy("a database")
+                database, problem = find(named or config.victoriametrics, config.exporter.window, self.clock.now())
+        logins = self._with_secrets(found, arguments)
+        url = database.url if database and not database.is_prometheus else ""
+        backup = write_private(path, config_text(logins, url), force=arguments.force)
+        kept = f"; the previous one is saved as {backup}, copy its other sections over" if backup else ""
+        flag = "" if path == DEFAULT_FILE else f" --config.file {path}"
+        self._terminal.complain(f"Wrote {path}{kept}.{'' if is_guided else f' Next: smarthub-exporter check{flag}'}")
+        if not all(file for login in logins for _, file in login.secrets):
+            how = "SMARTHUB_PASSWORD, SMARTHUB_PASSWORD_FILE, or " if len(found) == 1 else ""
+            self._terminal.complain(f"The password is not saved: set {how}password_file in {path.name}.")
+        if is_guided:
+            for line in next_steps(database, problem, target=_target(config), config_flag=flag):
+                self._terminal.complain(line)
+
+    def _with_secrets(self, found: Sequence[LookAround], arguments: argparse.Namespace) -> list[DiscoveredLogin]:
+        """Return the logins to be written, with their secrets in files of their own if wanted. Raises ConfigError."""
+        path, force = arguments.write, arguments.force
         known = [_secrets_of(look.login) for look in found]
+        into_files = arguments.secrets == _FILE
+        if arguments.secrets is None and self.is_interactive:
+            into_files = self._terminal.confirm(_save_question(path, known), default=True)
         if into_files:
             _check_files_are_free(path, known, force=force)
         logins: list[DiscoveredLogin] = []
@@ -225,10 +333,14 @@ class _Discovery:
                 self._terminal.complain(f"Wrote {file}, readable only by you{kept}.")
                 files[key] = Path(file.name)
             logins.append(_as_found(look, tuple(files.items())))
-        backup = write_private(path, config_text(logins), force=force)
-        kept = f"; the previous one is saved as {backup}, copy its other sections over" if backup else ""
-        named = "" if path == Path("config.yaml") else f" --config.file {path}"
-        self._terminal.complain(f"Wrote {path}{kept}. Next: smarthub-exporter check{named}")
+        return logins
+
+
+def _save_question(path: Path, secrets: Sequence[Iterable[str]]) -> str:
+    """Return the question whether to save the secrets. secrets: the keys of each login."""
+    files = [_secret_file(path, key, number, len(secrets)).name for number, keys in enumerate(secrets) for key in keys]
+    what, more = ("password", "") if len(files) == 1 else ("secrets", f" and {len(files) - 1} more")
+    return f"Save the {what} in {files[0]}{more}, readable only by you?"
 
 
 def _as_found(look: LookAround, secrets: Sequence[tuple[str, Path | None]]) -> DiscoveredLogin:

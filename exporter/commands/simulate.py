@@ -66,7 +66,8 @@ def _introduction(url: str, world: World) -> str:
         f"  timezone: {world.zone}\n\n"
         f"List its settings: curl {url}{SETTINGS}\n"
         f'Change a setting: curl {url}{SETTINGS} -d \'{{"sign_in": "failure"}}\'\n'
-        f"Count its calls: curl {url}{CALLS}"
+        f"Count its calls: curl {url}{CALLS}\n"
+        f"Let discover find it by its name, {world.name}: SMARTHUB_DIRECTORY_URL={url}"
     )
 
 

@@ -20,8 +20,8 @@ _ZONE_ADVICE = "; set the co-op's time zone, such as America/New_York (smarthub-
 _ZONES_WITHOUT_SUMMER = ("EST", "MST", "HST", "UTC", "GMT")
 _REQUIRED = ("api_url", "username", "password")
 
-Ask = Callable[[str], str]
-"""Asks the user for the value of a key; empty if there is no answer."""
+Ask = Callable[[str, str], str]
+"""Asks the user for the value of a key, given the address of the portal so far; empty if there is no answer."""
 
 
 def read_logins(
@@ -57,7 +57,8 @@ def _sections(top: Section, environ: Mapping[str, str], ask: Ask | None) -> list
         if ask is not None:
             for key in _REQUIRED:
                 if section.is_missing(key):
-                    section.override(key, key, ask(key))
+                    address = section.settings.get("api_url")
+                    section.override(key, key, ask(key, address.text if address else ""))
         return [section]
     for name in variables:
         top.source.problem(name, f"cannot be used with a list of logins in {part.source.name}; unset it")

@@ -17,9 +17,10 @@ _HEAD = """\
 """
 _TAIL = """
 # The database that `check` reads and `backfill` writes to:
-# victoriametrics:
-#   url: "http://localhost:8428"
+{comment}victoriametrics:
+{comment}  url: {url}
 """
+_EXAMPLE_DATABASE = "http://localhost:8428"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,22 @@ class DiscoveredLogin:
     secrets: Sequence[tuple[str, Path | None]]
 
 
-def config_text(logins: Sequence[DiscoveredLogin]) -> str:
-    """Return the text of the file: one login as `smarthub` itself, several as a list."""
+def config_text(logins: Sequence[DiscoveredLogin], database: str = "") -> str:
+    """Return the text of the file: one login as `smarthub` itself, several as a list.
+
+    database: The URL of a VictoriaMetrics; without it, the section is a comment.
+    """
     lines = ["smarthub:"]
     first, other = ("  - ", "    ") if len(logins) > 1 else ("  ", "  ")
     for found in logins:
         own = _login_lines(found, is_one_of_several=len(logins) > 1)
         lines += [f"{other if number else first}{line}" for number, line in enumerate(own)]
-    return _HEAD + "\n".join(lines) + "\n" + _TAIL
+    return (
+        _HEAD
+        + "\n".join(lines)
+        + "\n"
+        + _TAIL.format(comment="" if database else "# ", url=_quoted(database or _EXAMPLE_DATABASE))
+    )
 
 
 def _login_lines(found: DiscoveredLogin, *, is_one_of_several: bool) -> Iterator[str]:

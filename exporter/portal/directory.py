@@ -65,10 +65,10 @@ class Directory:
         if not has_enough_letters(name):
             raise DirectoryError(f"type at least {FEWEST_LETTERS} letters of the name")
         response = self._ask(name.strip())
-        if response.is_page:
-            raise DirectoryError(f"{_DIRECTORY} sent a web page instead of data", advice=TRY_LATER)
         if response.status != _OK:
             raise DirectoryError(f"{_DIRECTORY} returned status {response.status}", advice=TRY_LATER)
+        if response.is_page:
+            raise DirectoryError(f"{_DIRECTORY} sent a web page instead of data", advice=TRY_LATER)
         try:
             entries = mappings(loads(response.body), "the list")
             found = list(self._coops(entries))

@@ -17,13 +17,15 @@ import yaml
 
 from exporter.clock import SystemClock
 from exporter.simulator.household import Household
+from exporter.simulator.portal import Call
 from exporter.simulator.server import PortalServer
-from exporter.simulator.settings import Poll, SignIn
+from exporter.simulator.settings import Poll, Search, SignIn
 from exporter.simulator.specs import Channels, LocationSpec, MeterSpec, Resolution, UserSpec
 from exporter.simulator.world import World
 
 from ..support.deadlines import DEADLINE
-from ..support.portal import StartPortal
+from ..support.http_server import serving
+from ..support.portal import Record, StartPortal
 from ..support.program import Result, Starter, one_line
 from ..support.typist import Typist
 
@@ -32,12 +34,17 @@ TOTP = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 STREET = "12 Secret Lane"
 ZONE = ZoneInfo("America/New_York")
 
-ASK_URL = "Your co-op's SmartHub (name, host or URL, such as novec.smarthub.coop): "
+ASK_URL = "Your co-op, or its SmartHub address (such as novec.smarthub.coop): "
+NAME = "Piedmont Simulated Electric"
+RETYPE = "Your co-op, or its SmartHub address [{}]: "
+ASK_COOP = "Is this your co-op? [Y/n]: "
 ASK_USER = "User name (the e-mail address you sign in with): "
 ASK_PASSWORD = "Password (not shown): "
 ASK_AGAIN = "Password (not shown, press Enter to stop): "
-ASK_TOTP = "Authenticator app secret, base32 or otpauth:// URI (not shown, press Enter to stop): "
-ASK_FILE = "Save the password in a separate file next to {}, readable only by you? [y/N]: "
+ASK_TOTP = "Authenticator secret or otpauth:// URI (not shown, Enter to stop): "
+ASK_USER_AGAIN = "User name [{}]: "
+ASK_FILE = "Save the password in config.password, readable only by you? [Y/n]: "
+ASK_FILES = "Save the secrets in {}.password and 1 more, readable only by you? [Y/n]: "
 
 HOUSE = LocationSpec(
     "0055001",
@@ -80,11 +87,13 @@ def clock() -> SystemClock:
 
 @pytest.fixture
 def sit_down(starter: Starter) -> Iterator[Sit]:
-    """Runs `discover` on a terminal."""
+    """Runs `discover` on a terminal, by default without a database on this machine."""
     with ExitStack() as stack:
 
         def start(*arguments: str, **variables: str) -> Typist:
             environment = {**starter.environment, **variables, "TERM": "xterm"}
+            if "--write" in arguments and "--database" not in arguments:
+                arguments += ("--database", "none")
             typist = Typist("discover", *arguments, folder=starter.folder, environment=environment, result_apart=True)
             stack.callback(typist.close)
             return typist
@@ -136,6 +145,7 @@ def config_of(path: Path) -> dict[str, Any]:
 
 def sign_in_by_hand(typist: Typist, portal: PortalServer, password: str = USER.password) -> None:
     typist.answer(ASK_URL, portal.url)
+    typist.answer(ASK_COOP, "")
     typist.answer(ASK_USER, USER.username)
     typist.answer(ASK_PASSWORD, password)
 
@@ -174,6 +184,7 @@ def test_the_table_shows_every_location_and_meter(start_portal: StartPortal, dis
         "55002    70005     Well      -      skipped: no electricity, only water",
         "55003    70004     Old flat  -      skipped: closed",
         "",
+        f"{portal.host}: the portal of {NAME}",
         f"{portal.host}: the portal's times match the zone America/New_York",
     ]
 
@@ -260,12 +271,11 @@ def test_typed_answers_become_a_configuration(
 ) -> None:
     portal = start_portal(ALL)
     typist = sit_down("--write", "config.yaml")
-    typist.answer(ASK_URL, "ftp://example.org")
     sign_in_by_hand(typist, portal)
-    typist.answer(ASK_FILE.format("config.yaml"), "y")
+    typist.answer(ASK_FILE, "")
     assert typist.wait() == 0
     typist.see("Wrote config.password, readable only by you.")
-    typist.see("Wrote config.yaml. Next: smarthub-exporter check")
+    typist.see("Wrote config.yaml.")
     assert USER.password not in typist.shown + typist.stdout
     assert typist.shown.count(USER.username) == 1  # the terminal's own echo
     assert USER.username not in typist.stdout
@@ -287,6 +297,8 @@ def test_only_missing_keys_are_asked_for(start_portal: StartPortal, sit_down: Si
     (tmp_path / "secret").write_text(USER.password + "\n")
     variables = environment_of(start_portal(ONE)) | {"SMARTHUB_PASSWORD": "", "SMARTHUB_PASSWORD_FILE": "secret"}
     typist = sit_down(**variables | {"SMARTHUB_USERNAME": ""})
+    typist.see(NAME)
+    typist.answer(ASK_COOP, "y")
     typist.answer(ASK_USER, USER.username)
     assert typist.wait() == 0
     assert ASK_URL not in typist.shown
@@ -320,11 +332,151 @@ def test_empty_answers_are_missing_keys(sit_down: Sit) -> None:
 
 def test_an_interrupted_question_ends_discover_with_one_line(sit_down: Sit) -> None:
     typist = sit_down()
-    typist.answer(ASK_URL, "novec")
-    typist.see(ASK_USER)
+    typist.see(ASK_URL)
     typist.type("\x03")
     assert typist.wait() == 1
     assert "interrupted" in typist.shown
+
+
+# -- which co-op
+
+
+def paths(calls: list[Call]) -> list[str]:
+    return [call.path for call in calls]
+
+
+def is_silent(calls: list[Call]) -> bool:
+    """Check that no call has a user name, a password, or anything else that was typed for them."""
+    sent = "".join(f"{call.path} {dict(call.query)} {dict(call.headers)} {call.body!r}" for call in calls)
+    return not any(private in sent for private in ("@", "%40", "correct"))
+
+
+def test_nothing_is_sent_before_the_name_is_confirmed(start_portal: StartPortal, sit_down: Sit, record: Record) -> None:
+    portal = start_portal(ONE)
+    calls = record(portal)
+    typist = sit_down(SMARTHUB_DIRECTORY_URL=portal.url)
+    typist.answer(ASK_URL, "piedmont")
+    typist.see(f"{portal.host}: {NAME}")
+    typist.see(ASK_COOP)
+    before = list(calls)
+    assert paths(before) == ["/services/memberLookup/name", "/services/member/siteName"]
+    assert dict(before[0].query) == {"name": "piedmont"}
+    typist.type("\n")
+    typist.answer(ASK_USER, USER.username)
+    typist.see(ASK_PASSWORD)
+    assert paths(calls) == paths(before)
+    typist.type(f"{USER.password}\n")
+    assert typist.wait() == 0
+    assert is_silent(before)
+    assert not is_silent(calls)
+    assert paths(calls).count("/services/member/siteName") == 1
+
+
+def test_the_whole_way_from_a_name_to_a_configuration(
+    start_portal: StartPortal, sit_down: Sit, starter: Starter, tmp_path: Path
+) -> None:
+    portal = start_portal(ALL, directory=Search.THREE)
+    with serving(lambda asked: (200, {}, "-retentionPeriod=10y\n" if asked.path == "/flags" else "")) as database:
+        typist = sit_down(
+            "--write", "config.yaml", "--database", database, SMARTHUB_DIRECTORY_URL=portal.url, COLUMNS="80"
+        )
+        typist.answer(ASK_URL, "pi")
+        typist.answer(RETYPE.format("pi"), "127.0.0.1:9")
+        typist.answer(RETYPE.format("127.0.0.1:9"), "Piedmont")
+        typist.answer("Which one? Its number, or Enter for another name: ", "1")
+        typist.answer(ASK_COOP, "")
+        typist.answer(ASK_USER, "typo@example.org")
+        typist.answer(ASK_PASSWORD, "mistyped")
+        typist.answer(ASK_USER_AGAIN.format("typo@example.org"), USER.username)
+        typist.answer(ASK_AGAIN, USER.password)
+        typist.answer(ASK_FILE, "")
+        assert typist.wait() == 0
+    assert portal.portal.most_rejected == {"typo@example.org": 1}
+    assert max(map(len, typist.text.splitlines())) <= 80
+    assert f"Found VictoriaMetrics at {database}, but" in typist.text
+    for said in ("  -dedup.minScrapeInterval=1s", "scrape_configs:", "  smarthub-exporter backfill --start first"):
+        assert f"\n{said}\n" in typist.text
+    assert config_of(tmp_path / "config.yaml")["username"] == USER.username
+    written = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert written["victoriametrics"] == {"url": database}
+    assert is_valid(starter, "config.yaml")
+
+
+def test_a_changed_user_name_is_one_of_the_tries(start_portal: StartPortal, sit_down: Sit) -> None:
+    """Three sign-ins in one dialog, whatever is typed; each user name has its own limit on top."""
+    portal = start_portal(ONE)
+    typist = sit_down()
+    sign_in_by_hand(typist, portal, "wrong")
+    for name, before in (("a@example.org", USER.username), ("b@example.org", "a@example.org")):
+        typist.answer(ASK_USER_AGAIN.format(before), name)
+        typist.answer(ASK_AGAIN, "wrong")
+    assert typist.wait() == 1
+    assert sum(portal.portal.most_rejected.values()) == 3
+
+
+def test_a_foreign_host_gets_no_user_name(start_portal: StartPortal, sit_down: Sit, record: Record) -> None:
+    portal = start_portal(ONE, foreign=True)
+    calls = record(portal)
+    typist = sit_down()
+    typist.answer(ASK_URL, portal.url)
+    typist.answer("  Use it anyway? [y/N]: ", "")
+    typist.see(RETYPE.format(portal.url))
+    typist.type("\x03")
+    assert typist.wait() == 1
+    assert is_silent(calls)
+
+
+def test_without_a_terminal_a_foreign_host_is_a_failure(
+    start_portal: StartPortal, discover: Discover, record: Record
+) -> None:
+    portal = start_portal(ONE, foreign=True)
+    calls = record(portal)
+    program = discover(portal)
+    assert program.wait() == 1
+    assert one_line(program).startswith(f"{portal.host} does not answer like SmartHub")
+    assert is_silent(calls)
+
+
+@pytest.mark.parametrize(("how", "code"), [(Search.OK, 0), (Search.THREE, 2), (Search.NONE, 2)])
+def test_a_name_without_a_terminal_needs_a_single_hit(
+    start_portal: StartPortal, discover: Discover, how: Search, code: int
+) -> None:
+    portal = start_portal(replace(ONE, name="Piedmont Power"), directory=how)
+    name = "Piedmont I" if how is Search.THREE else "Piedmont Power"
+    program = discover(portal, SMARTHUB_API_URL=name, SMARTHUB_DIRECTORY_URL=portal.url)
+    assert program.wait() == code
+
+
+def test_search_lists_co_ops_and_ends(start_portal: StartPortal, starter: Starter) -> None:
+    portal = start_portal(ONE, directory=Search.THREE)
+    program = starter.call("discover", "--search", "piedmont", SMARTHUB_DIRECTORY_URL=portal.url)
+    assert (program.wait(), program.stderr) == (0, "")
+    assert [re.split(r"  +", line.rstrip()) for line in program.stdout.splitlines()] == [
+        ["Co-op", "Place", "Address"],
+        [NAME, "Springfield, NC", portal.host],
+        ["Piedmont Imagined Power", "Fairview, VA", "imagined.smarthub.coop"],
+        ["Piedmont Invented Light", "Riverside, VA", "invented.smarthub.coop"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "directory", "code"),
+    [
+        (("--search", "ec"), None, 1),
+        (("--search", "nowhere"), None, 1),
+        (("--search", "novec.smarthub.coop"), None, 2),
+        (("--search", "piedmont"), "ftp://x", 2),
+        (("--search", "piedmont"), "http://127.0.0.1:9", 1),
+        (("--write", "new.yaml", "--database", "ftp://x"), None, 2),
+    ],
+)
+def test_a_search_that_finds_nothing_is_one_line(
+    portal: PortalServer, starter: Starter, arguments: tuple[str, ...], directory: str | None, code: int
+) -> None:
+    program = starter.call("discover", *arguments, SMARTHUB_DIRECTORY_URL=directory or portal.url)
+    assert (program.wait(), program.stdout) == (code, "")
+    one_line(program)
+    assert portal.portal.calls.keys() <= {("directory", 200)}
 
 
 # -- rejected sign-ins
@@ -335,6 +487,7 @@ def test_a_wrong_password_is_asked_for_again(start_portal: StartPortal, sit_down
     portal = start_portal(ONE)
     typist = sit_down(PYTHONUTF8="1")
     sign_in_by_hand(typist, portal, "mistyped")
+    typist.answer(ASK_USER_AGAIN.format(USER.username), "")
     typist.see(ASK_AGAIN)
     typist.type(b"caf\xe9\n")
     typist.answer(ASK_AGAIN, USER.password)
@@ -349,6 +502,7 @@ def test_enter_stops_asking(start_portal: StartPortal, sit_down: Sit) -> None:
     portal = start_portal(ONE)
     typist = sit_down("--write", "config.yaml")
     sign_in_by_hand(typist, portal, "mistyped")
+    typist.answer(ASK_USER_AGAIN.format(USER.username), "")
     typist.answer(ASK_AGAIN, "")
     assert typist.wait() == 1
     assert (refused(portal), typist.stdout) == (1, "")
@@ -360,11 +514,12 @@ def insist(typist: Typist, secret: str) -> None:
     number, at = 0, len(typist.shown)
     while typist.reads():
         assert time.monotonic() < deadline
-        for question in (ASK_AGAIN, ASK_TOTP):
+        for question in (ASK_USER_AGAIN.format(USER.username), ASK_AGAIN, ASK_TOTP):
             if (found := typist.shown.find(question, at)) >= 0:
                 at = found + len(question)
-                number += 1
-                typist.type(f"{secret.format(number)}\n")
+                is_secret = "User name" not in question
+                number += is_secret
+                typist.type(f"{secret.format(number)}\n" if is_secret else "\n")
     assert typist.process.wait(DEADLINE) == 1
     assert "Traceback" not in typist.shown
 
@@ -406,7 +561,7 @@ def test_a_missing_second_factor_is_asked_for(start_portal: StartPortal, sit_dow
     sign_in_by_hand(typist, portal)
     typist.answer(ASK_TOTP, "0189 is not base32")
     typist.answer(ASK_TOTP, TOTP.lower())
-    typist.answer(ASK_FILE.format("config.yaml"), "y")
+    typist.answer(ASK_FILES.format("config"), "y")
     assert typist.wait() == 0
     assert refused(portal) == 0
     for secret in (TOTP, TOTP.lower(), "0189", USER.password):
@@ -426,7 +581,8 @@ def test_wrong_second_factors_never_lock_the_account(start_portal: StartPortal, 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "answer", "kept"), [((), "", False), (("file",), None, True), (("omit",), None, False)]
+    ("arguments", "answer", "kept"),
+    [((), "", True), ((), "n", False), (("file",), None, True), (("omit",), None, False)],
 )
 def test_the_password_is_saved_where_it_is_wanted(
     start_portal: StartPortal,
@@ -439,13 +595,15 @@ def test_the_password_is_saved_where_it_is_wanted(
 ) -> None:
     flags = ("--secrets", *arguments) if arguments else ()
     typist = sit_down("--write", "config.yaml", *flags, **environment_of(start_portal(ONE)))
-    question = ASK_FILE.format("config.yaml")
+    question = ASK_FILE
     if answer is not None:
         typist.answer(question, answer)
     assert typist.wait() == 0
     assert (question in typist.shown) == (answer is not None)
     assert (tmp_path / "config.password").exists() is kept
     assert ("password_file" in config_of(tmp_path / "config.yaml")) is kept
+    how = "The password is not saved: set SMARTHUB_PASSWORD, SMARTHUB_PASSWORD_FILE, or password_file in config.yaml."
+    assert (how in " ".join(typist.text.split())) is not kept
     assert USER.password not in (tmp_path / "config.yaml").read_text()
 
 
@@ -476,7 +634,7 @@ def test_an_existing_secret_file_leaves_everything_unchanged(
     (tmp_path / "new.totp_secret").write_text("mine\n")
     typist = sit_down("--write", "new.yaml", **environment_of(start_portal(CAREFUL)))
     typist.answer(ASK_TOTP, TOTP)
-    typist.answer(ASK_FILE.format("new.yaml"), "y")
+    typist.answer(ASK_FILES.format("new"), "y")
     assert typist.wait() == 2
     assert IN_THE_WAY.format("totp_secret") in typist.shown
     assert [each.name for each in tmp_path.glob("new*")] == ["new.totp_secret"]
@@ -511,11 +669,11 @@ def test_force_overwrites_files_and_keeps_the_old_ones(discover: Discover, tmp_p
     ]
 
 
-@pytest.mark.parametrize("flags", [("--secrets", "file"), ("--force",)])
+@pytest.mark.parametrize("flags", [("--secrets", "file"), ("--force",), ("--database", "none")])
 def test_secrets_and_force_need_a_file_to_write(discover: Discover, flags: tuple[str, ...]) -> None:
     program = discover("http://127.0.0.1:9", *flags)
     assert program.wait() == 2
-    assert one_line(program) == "--secrets and --force can only be used with --write FILE"
+    assert one_line(program) == "--secrets, --force and --database can only be used with --write FILE"
 
 
 def test_configured_choices_are_kept(discover: Discover, starter: Starter, tmp_path: Path) -> None:

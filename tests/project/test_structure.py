@@ -19,7 +19,7 @@ LAYERS = (
     ("databases",),
     ("sinks", "checks"),
     ("terminal",),
-    ("backfill", "routes"),
+    ("backfill", "guide", "routes"),
     ("app",),
     ("commands",),
     ("cli",),
