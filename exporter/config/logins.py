@@ -1,6 +1,9 @@
 """Read the logins: portals, users and their service locations."""
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +19,9 @@ _NOTHING_GIVEN = (
     "SMARTHUB_API_URL, SMARTHUB_USERNAME, SMARTHUB_PASSWORD and SMARTHUB_TIMEZONE"
 )
 _ZONE_ADVICE = "; set the co-op's time zone, such as America/New_York (smarthub-exporter discover can find it)"
+
+_PLAIN = "this must be the plain text password that you sign in with, not the hash from the browser"
+_DIGEST_BYTES = (16, 20, 32, 64)  # of MD5 and the SHA family; portals accept passwords of about 15 characters
 
 _ZONES_WITHOUT_SUMMER = ("EST", "MST", "HST", "UTC", "GMT")
 _REQUIRED = ("api_url", "username", "password")
@@ -86,9 +92,20 @@ def _login(section: Section, *, require_zone: bool) -> Login | None:
         section.warning(
             "password", "still the placeholder from the example; replace it (sign-in is skipped until then)"
         )
+    if section.has_former_name or _looks_like_a_hash(login.password.reveal()):
+        section.warning("password", _PLAIN)
     if zone is not None and zone.key in _ZONES_WITHOUT_SUMMER:
         section.warning("timezone", f"{zone.key} has no daylight saving time; use Area/City, such as America/New_York")
     return login
+
+
+def _looks_like_a_hash(password: str) -> bool:
+    """Whether a password is a digest in hexadecimal or base64, as early versions of the Go tool needed it."""
+    for decode in (bytes.fromhex, partial(b64decode, validate=True)):
+        with suppress(ValueError):
+            if len(decode(password)) in _DIGEST_BYTES and not password.isalpha():
+                return True
+    return False
 
 
 def _locations(section: Section, single: Mapping[Any, str | None]) -> tuple[LocationChoice, ...]:

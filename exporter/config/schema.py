@@ -112,4 +112,6 @@ INFLUXDB = _with_files(
 )
 SECTIONS = {"smarthub": LOGIN, "exporter": EXPORTER, "victoriametrics": VICTORIAMETRICS, "influxdb": INFLUXDB}
 TOP = {"extract_days": Key(partial(parse_count, most=_MAX_EXTRACT_DAYS)), **dict.fromkeys(SECTIONS, _NESTED)}
+FORMER_SECTIONS = {"utility": "smarthub"}
+"""Sections by the names that they had in earlier versions of the Go tool."""
 VARIABLES = tuple(key.variable for shape in SECTIONS.values() for key in shape.values() if key.variable)

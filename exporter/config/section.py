@@ -9,7 +9,7 @@ from typing import Any
 from .files import expand, read_secret_file
 from .model import Secret
 from .node import ConfigNode, Source
-from .schema import FILE_KEY, SECTIONS, Key, Shape
+from .schema import FILE_KEY, FORMER_SECTIONS, SECTIONS, TOP, Key, Shape
 from .values import check_text, nearest, quoted, single_line
 
 
@@ -34,6 +34,7 @@ class Section:
     part: The piece of the file, None if the file does not have it.
     environ: The environment, None if its variables do not apply.
     place: The mapping as messages name it; empty if the file does not have it.
+    has_former_name: Whether the file calls it, or the list it is in, by its former name.
     settings: The values that are set; a secret has its own key here, even if a file contains it.
     """
 
@@ -43,6 +44,7 @@ class Section:
         self.shape = shape
         self.source = source
         self.place = part.where if part else ""
+        self.has_former_name = part is not None and part.path.startswith(tuple(FORMER_SECTIONS))
         self.settings: dict[str, Setting] = {}
         self.parts: dict[str, ConfigNode] = {}
         self._reported: set[str] = set()
@@ -62,11 +64,14 @@ class Section:
         return Section(SECTIONS[key], self.source, self.parts.get(key), environ)
 
     def _take(self, key: str, part: ConfigNode) -> None:
+        if self.shape is TOP and key in FORMER_SECTIONS:
+            self._take_former(FORMER_SECTIONS[key], part)
+            return
         spec = self.shape.get(key)
         if spec is None:
             self.source.problem(part.where, f"unknown key; {self._advice(key)}")
         elif spec.kind == "nested":
-            self.parts[key] = part
+            self._nest(key, part)
         else:
             text = part.text(null_is_text=spec.null_is_text)
             if text is None:
@@ -76,6 +81,16 @@ class Section:
                     self._set(key, text, part.where, self.source.folder)
                 if spec.kind == "secret" and self.source.is_exposed:
                     self.source.warn_exposed(self.source.name)
+
+    def _take_former(self, key: str, part: ConfigNode) -> None:
+        """Take a section that has its former name in the file."""
+        self.source.warnings.append(f"{part.where}: this section is now called {key}; rename it")
+        self._nest(key, part)
+
+    def _nest(self, key: str, part: ConfigNode) -> None:
+        first = self.parts.setdefault(key, part)
+        if first is not part:
+            self.source.problem(part.where, f"conflicts with {first.where}; remove one of them")
 
     def _set(self, key: str, text: str, where: str, folder: Path = Path()) -> None:
         secret = self.shape[key].secret

@@ -768,3 +768,18 @@ def test_a_chosen_location_that_is_not_there_is_reported(discover: Discover) -> 
     assert program.wait() == 0
     assert "location 71000" in program.stderr
     assert "81001" in program.stdout
+
+
+# -- coming from the Go tool
+
+
+def test_an_older_file_of_the_go_tool_works(start_portal: StartPortal, starter: Starter) -> None:
+    portal = start_portal(ONE)
+    starter.config(
+        {"utility": {"api_url": portal.url, "username": USER.username, "password": USER.password}, "extract_days": 11}
+    )
+    program = starter.call("discover")
+    assert program.wait() == 0
+    assert f"{portal.host}: the portal's times match the zone America/New_York" in program.stdout
+    assert program.stderr.count("level=warn") == 2
+    assert [starter.call(each, *more).wait() for each, *more in (("check",), ("serve", "--config.check"))] == [1, 2]

@@ -159,3 +159,72 @@ def test_secret_files_are_read_again(load: Load, write: Write, caplog: pytest.Lo
     assert again.totp_secret == Secret("JBSWY3DPEHPK3PXP")
     assert len(caplog.records) == 1
     assert again.reread().password == Secret("second")
+
+
+# -- the Go tool's older file
+
+OLD = """\
+extract_days: 11
+utility:
+  api_url: https://novec.smarthub.coop
+  username: member@example.org
+  password: hunter2
+  account: 1234567001
+  service_location: 123456
+influxdb: {host: http://localhost:8086, database: electric}
+"""
+RENAMED = "config.yaml:2: utility: this section is now called smarthub; rename it"
+PLAIN = "this must be the plain text password that you sign in with, not the hash from the browser"
+
+
+def test_the_former_name_of_the_section_is_accepted(load: Load) -> None:
+    config = load(text=OLD, require_zone=False)
+    (login,) = config.logins
+    assert (login.username, login.zone) == ("member@example.org", None)
+    assert login.locations == (LocationChoice(account="1234567001", service_location="123456"),)
+    assert config.warnings == (RENAMED, f"config.yaml:5: utility.password: {PLAIN}")
+
+
+def test_the_former_name_may_have_a_list_and_variables(load: Load) -> None:
+    listed = load(text="utility: [{api_url: novec, username: a, password: b, timezone: America/New_York}]")
+    assert [login.username for login in listed.logins] == ["a"]
+    assert len(listed.warnings) == 2
+    (login,) = load(text=OLD, environ={"SMARTHUB_TIMEZONE": "America/New_York"}).logins
+    assert login.zone == ZoneInfo("America/New_York")
+
+
+def test_an_older_file_needs_a_zone_for_serve_and_backfill(problems: Problems) -> None:
+    (problem,) = problems(text=OLD)
+    assert problem.startswith("config.yaml:2: utility.timezone: missing (or set SMARTHUB_TIMEZONE); ")
+    assert "smarthub-exporter discover" in problem
+
+
+def test_both_names_of_a_section_conflict(problems: Problems) -> None:
+    both = OLD.replace("influxdb:", "smarthub: {}\ninfluxdb:")
+    assert "config.yaml:8: smarthub: conflicts with config.yaml:2: utility; remove one of them" in problems(text=both)
+
+
+@pytest.mark.parametrize("place", ["exporter.utility", "smarthub.utility"])
+def test_the_former_name_means_nothing_elsewhere(problems: Problems, place: str) -> None:
+    (problem,) = problems({place: "x"})
+    assert f"{place}: unknown key" in problem
+
+
+@pytest.mark.parametrize(
+    ("password", "is_hash"),
+    [
+        ("5f4dcc3b5aa765d61d8327deb882cf99", True),
+        ("5F4DCC3B5AA765D61D8327DEB882CF995BAA61E4", True),
+        ("XohImNooBHFR0OVvjcYpJ3NgPQ1qq73WKhHvch0VQtg=", True),
+        ("X03MO1qnZdYdgyfeuILPmQ==", True),
+        ("hunter2", False),
+        ("correct horse & battery staple", False),
+        ("onlylettersthoughaslongasthehashofapassword", False),
+        ("1234567890123456", False),
+        ("caf\u00e9caf\u00e9", False),
+    ],
+)
+def test_a_password_that_looks_like_a_hash_is_warned_about(load: Load, password: str, *, is_hash: bool) -> None:
+    config = load({"smarthub.password": f'"{password}"'})
+    assert config.warnings == ((f"config.yaml:4: smarthub.password: {PLAIN}",) if is_hash else ())
+    assert password not in "".join(config.warnings)

@@ -292,3 +292,15 @@ def test_a_failure_changes_nothing_and_leaves_no_files(
     assert seen is KeyboardInterrupt or str(caught.value) == f"{path}: cannot be written: No space"
     assert (path.read_text(), names(path.parent)) == ("mine\n", ["config.yaml"])
     assert write_private(path, "other\n", force=True) is not None
+
+
+# -- the database
+
+
+def test_a_database_that_was_found_is_written(tmp_path: Path) -> None:
+    found = DiscoveredLogin(login(), "America/New_York", (), (), (("password", None),))
+    config = load(config_text([found], "http://localhost:8428"), tmp_path, SMARTHUB_PASSWORD="x")
+    assert config.victoriametrics is not None
+    assert config.victoriametrics.url == "http://localhost:8428"
+    assert load(config_text([found]), tmp_path, SMARTHUB_PASSWORD="x").victoriametrics is None
+    assert '\n# victoriametrics:\n#   url: "http://localhost:8428"\n' in config_text([found])
