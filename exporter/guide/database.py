@@ -95,14 +95,14 @@ def _prometheus_needs(flags: Mapping[str, Any], tsdb: Mapping[str, Any], window:
     if period < _SHORT_RETENTION:
         yield (
             f"it deletes samples after {period / DAY:.0f} days",
-            "the flag --storage.tsdb.retention.time=10y",
+            "--storage.tsdb.retention.time=10y (a flag)",
         )
     late = seconds(str(tsdb.get("out_of_order_time_window") or "0s")) or 0
     if late < 2 * window:
         days = -(-2 * window // DAY)
         yield (
             "it drops late samples, and the whole scrape with them",
-            f"in its config: storage: {{tsdb: {{out_of_order_time_window: {days}d}}}}",
+            f"storage: {{tsdb: {{out_of_order_time_window: {days}d}}}} (in its config file)",
         )
 
 

@@ -64,7 +64,7 @@ def _database(found: FoundDatabase | None, problem: str) -> Iterator[str]:
     yield f"Found {found.name}, but"
     for each in found.problems:
         yield from wrap(each, _WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
-    yield "Restart it with:"
+    yield "Change this, then restart it:"
     yield from (f"  {change}" for change in found.changes)
 
 

@@ -16,8 +16,8 @@ from ..support.services import Services, prometheus_config
 from ..support.worlds import DAY, NOW
 
 WINDOW = 7 * DAY
-LATE = "in its config: storage: {tsdb: {out_of_order_time_window: 14d}}"
-LONGER = "the flag --storage.tsdb.retention.time=10y"
+LATE = "storage: {tsdb: {out_of_order_time_window: 14d}} (in its config file)"
+LONGER = "--storage.tsdb.retention.time=10y (a flag)"
 
 
 @pytest.fixture

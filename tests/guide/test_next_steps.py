@@ -44,7 +44,7 @@ def test_each_problem_and_change_is_listed() -> None:
     lines = steps(BARE)
     assert lines[1] == "Found VictoriaMetrics at http://localhost:8428, but"
     assert [line for line in lines if line.startswith("- ")][1] == "- two"
-    at = lines.index("Restart it with:")
+    at = lines.index("Change this, then restart it:")
     assert lines[at + 1 : at + 3] == [f"  {RETENTION}", f"  {DEDUPLICATION}"]
 
 
