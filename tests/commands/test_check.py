@@ -153,6 +153,7 @@ def test_the_whole_output_for_a_healthy_home(starter: Starter, start_portal: Sta
         "  ok       config       valid, 1 login: coop",
         "",
         "Login coop",
+        "  ok       portal       the portal of Piedmont Simulated Electric",
         f"  ok       address      {server.host} answers",
         "  ok       sign-in      signed in with user name and password",
         "  ok       accounts     reading 3 of 5 locations; skipped: location 70005 (no",

@@ -275,7 +275,8 @@ def test_an_address_without_a_portal_fails_the_first_step(
 def test_another_vendors_portal_fails_the_sign_in(attempt: Try, portal: PortalServer, intercept: Intercept) -> None:
     """Co-ops of SEDC and Meridian have a "SmartApp" instead."""
     intercept(portal, "", SimulatedResponse(404, b"<html>SmartApp</html>", "text/html"))
-    (finding,) = attempt("check", login_to(portal)).findings
+    foreign, finding = attempt("check", login_to(portal)).findings
+    assert foreign.startswith("warning portal ")
     assert finding.startswith("failed sign-in login coop: ")
     assert "404" in finding
 
@@ -326,13 +327,13 @@ def test_a_missing_second_factor_costs_no_sign_in(attempt: Try, start_portal: St
         run = attempt(command, login_to(server))
         (line,) = run.findings or run.errors
         assert "totp_secret" in line
-    assert set(server.portal.calls) == {("two_factor", 200)}
+    assert set(server.portal.calls) == {("site_name", 200), ("two_factor", 200)}
     assert attempt(command, login_to(server, totp_secret=TOTP)).code == 0
 
 
 def test_discover_sends_no_placeholder_password(attempt: Try, portal: PortalServer) -> None:
     run = attempt("discover", login_to(portal, password="CHANGE-ME"))
-    assert (run.code, portal.portal.count) == (1, 0)
+    assert (run.code, portal.portal.calls) == (1, {("site_name", 200): 1})
 
 
 # -- what discover shows of a portal that answers in part
@@ -378,9 +379,9 @@ def test_without_a_zone_unreadable_locations_are_a_failure(
         "55001 70001 - not readable, see below",
         "55002 70002 - not readable, see below",
     ]
-    assert run.lines[3].startswith("coop: could not find the time zone")
-    assert [line.partition(": ")[0] for line in run.lines[4:]] == ["coop, location 70001", "coop, location 70002"]
-    assert ("not requested" in run.lines[5]) == (how in (Poll.PENDING, Poll.STATUS_500))
+    assert run.lines[4].startswith("coop: could not find the time zone")
+    assert [line.partition(": ")[0] for line in run.lines[5:]] == ["coop, location 70001", "coop, location 70002"]
+    assert ("not requested" in run.lines[6]) == (how in (Poll.PENDING, Poll.STATUS_500))
     assert sum(clock.slept) <= 60
 
 

@@ -16,11 +16,8 @@ Check = Callable[..., list[str]]
 
 
 def lines(parts: Iterable[CheckItem]) -> list[str]:
-    """Return a line for each part: `# heading`, `ok step: text -> advice`, `| title of bars`.
-
-    The portal's own name is left out: it is the same in every check that comes further.
-    """
-    return [_line(part) for part in parts if not (isinstance(part, Finding) and part.step is Step.PORTAL)]
+    """Return a line for each part: `# heading`, `ok step: text -> advice`, `| title of bars`."""
+    return [_line(part) for part in parts]
 
 
 def _line(part: CheckItem) -> str:
@@ -34,10 +31,14 @@ def _line(part: CheckItem) -> str:
 
 
 def run_check(login: Login, clock: Clock, busy: Busy = lambda _: None) -> tuple[LookAround, list[CheckItem]]:
-    """Check a login with a state in memory; return its look around and what the check says."""
+    """Check a login with a state in memory; return its look around and what the check says.
+
+    What the portal says about itself is left out: it is the same in nearly all of them.
+    """
     with closing(StateFile(None)) as state:
         look = LookAround(login, state, clock, busy)
-        return look, list(login_findings(look, {}))
+        items = list(login_findings(look, {}))
+    return look, [each for each in items if not (isinstance(each, Finding) and each.step is Step.PORTAL)]
 
 
 def checked(login: Login, clock: ManualClock) -> list[str]:
