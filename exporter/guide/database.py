@@ -1,27 +1,20 @@
 """The database that is there already: what it is, and which of its settings must change."""
 
-import json
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
-
-import yaml
 
 from ..checks import vm_settings
 from ..checks.findings import Verdict
 from ..config import VictoriaMetricsConfig
-from ..databases.http import DatabaseHttp, Target
+from ..databases.scraper import Scraper, Settings
 from ..databases.victoriametrics import VictoriaMetrics
 from ..databases.vm_flags import DAY, seconds
 from ..errors import DatabaseError
-from ..httpcall import Authorization, CallLimits
 
 LOOKED_AT = ("http://localhost:8428", "http://localhost:9090")
 """Where VictoriaMetrics and Prometheus listen by default."""
 
 RETENTION, DEDUPLICATION = "-retentionPeriod=10y", "-dedup.minScrapeInterval=1s"
-_LIMITS = CallLimits(connect=5, read=10, total=20)
 _SHORT_RETENTION = 60 * DAY
 _DEFAULT_RETENTION = 15 * DAY  # of Prometheus
 
@@ -48,7 +41,7 @@ def look_at(config: VictoriaMetricsConfig, window: int, now: float) -> FoundData
     """
     with VictoriaMetrics(config) as database:
         flags = database.flags()
-        if flags is None and (prometheus := _prometheus(config.url, window)):
+        if flags is None and (prometheus := _prometheus(config, window)):
             return prometheus
         if flags is None:
             database.ping()
@@ -67,30 +60,28 @@ def _victoriametrics(url: str, flags: Mapping[str, str] | None, now: float) -> F
     return FoundDatabase(url, problems=tuple(problems), changes=tuple(changes))
 
 
-def _prometheus(url: str, window: int) -> FoundDatabase | None:
-    """Return the Prometheus at an address, None if it is none. Raises DatabaseError."""
-    target = Target(
-        "Prometheus", "--database", url, "username and password", "use its address without TLS", "", Authorization()
-    )
-    with closing(DatabaseHttp(target, limits=_LIMITS)) as http:
-        flags = _data(http, "flags")
-        settings = _data(http, "config") if flags else None
-    if not flags or settings is None:
+def _prometheus(config: VictoriaMetricsConfig, window: int) -> FoundDatabase | None:
+    """Return the Prometheus at an address, None if it is none."""
+    try:
+        with Scraper(config.url, config) as scraper:
+            settings = scraper.settings()
+    except DatabaseError:
         return None
-    tsdb = _tsdb(settings)
-    needs = list(_prometheus_needs(flags, tsdb, window))
+    if not settings.is_prometheus:
+        return None
+    needs = list(_prometheus_needs(settings.flags or {}, settings.config, window))
     return FoundDatabase(
-        url,
+        config.url,
         is_prometheus=True,
         problems=tuple(problem for problem, _ in needs),
         changes=tuple(change for _, change in needs),
     )
 
 
-def _prometheus_needs(flags: Mapping[str, Any], tsdb: Mapping[str, Any], window: int) -> Iterator[tuple[str, str]]:
+def _prometheus_needs(flags: Mapping[str, str], config: Settings, window: int) -> Iterator[tuple[str, str]]:
     """Yield each problem and the change that fixes it."""
-    in_file = tsdb.get("retention")
-    given = (in_file.get("time") if isinstance(in_file, dict) else None) or flags.get("storage.tsdb.retention.time")
+    tsdb = _section(_section(config, "storage"), "tsdb")
+    given = _section(tsdb, "retention").get("time") or flags.get("storage.tsdb.retention.time")
     period = seconds(str(given or "0s")) or _DEFAULT_RETENTION
     if period < _SHORT_RETENTION:
         yield (
@@ -106,23 +97,9 @@ def _prometheus_needs(flags: Mapping[str, Any], tsdb: Mapping[str, Any], window:
         )
 
 
-def _data(http: DatabaseHttp, what: str) -> dict[str, Any] | None:
-    """Return a part of the status of Prometheus; None if it is no Prometheus. Raises DatabaseError."""
-    answer = http.get(f"/api/v1/status/{what}", accept=range(300, 500))
-    try:
-        data = json.loads(answer.body)["data"]
-    except (ValueError, TypeError, LookupError, RecursionError):
-        return None
-    return data if isinstance(data, dict) else None
-
-
-def _tsdb(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return storage.tsdb of a configuration, empty if it has none."""
-    try:
-        tsdb = yaml.safe_load(str(settings.get("yaml", "")))["storage"]["tsdb"]
-    except (yaml.YAMLError, TypeError, LookupError):
-        return {}
-    return tsdb if isinstance(tsdb, dict) else {}
+def _section(parent: Settings, key: str) -> Settings:
+    section = parent.get(key)
+    return section if isinstance(section, dict) else {}
 
 
 def find(config: VictoriaMetricsConfig | None, window: int, now: float) -> tuple[FoundDatabase | None, str]:
