@@ -112,6 +112,7 @@ class Starter(ExitStack):
             "HOME": str(folder),
             "XDG_STATE_HOME": str(folder / "state-home"),
             "NO_PROXY": "*",
+            "SMARTHUB_DIRECTORY_URL": "http://127.0.0.1:9",  # nothing is looked up outside this machine
         }
 
     def start(self, *arguments: str, **variables: str) -> Program:
