@@ -15,6 +15,8 @@ UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK_VENV := .cache/lock/.venv
+DRAWING := tests/grafana/rendering
+DRAWING_MADE := .cache/grafana-rendering
 
 # Stamp files: an unchanged tree installs nothing again.
 VENV_MADE := $(VENV)/.made
@@ -22,6 +24,8 @@ RUNTIME_INSTALLED := $(VENV)/.runtime-installed
 DEV_INSTALLED := $(VENV)/.dev-installed
 PROJECT_INSTALLED := $(VENV)/.project-installed
 LOCK_TOOL_INSTALLED := $(LOCK_VENV)/.uv-$(UV_VERSION)
+NPM_INSTALLED := $(DRAWING_MADE)/.npm-installed
+BUNDLE := $(DRAWING_MADE)/bundle/page.js
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 QUIET_INSTALL := install --quiet --require-hashes
@@ -58,7 +62,7 @@ kill: $(DEV_INSTALLED) programs ## backfills amid random kills, for minutes (ROU
 benchmarks: $(DEV_INSTALLED) programs ## measure speed and size (ARGS=--json, ARGS="pages meters")
 	$(BIN)/python -m benchmarks $(ARGS)
 
-programs: ## install the databases, scrapers and other programs that the tests start
+programs: $(BUNDLE) ## install the databases, scrapers and other programs that the tests start
 	@.ci/debian-programs
 
 clean: ## remove everything that make created
@@ -96,6 +100,18 @@ $(PROJECT_INSTALLED): pyproject.toml exporter/__init__.py $(RUNTIME_INSTALLED)
 $(DEV_INSTALLED): requirements-dev.txt $(RUNTIME_INSTALLED) | $(PROJECT_INSTALLED)
 	$(PIP) $(QUIET_INSTALL) -r requirements-dev.txt
 	@touch $@
+
+$(NPM_INSTALLED): $(DRAWING)/package.json $(DRAWING)/package-lock.json $(DRAWING)/.npmrc
+	@command -v npm >/dev/null || { echo 'npm is missing: install the packages nodejs and npm' >&2; exit 1; }
+	@mkdir -p $(@D)
+	@cp $^ $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
+# Bundled from a copy, because node looks for libraries beside the importing file.
+$(BUNDLE): $(wildcard $(DRAWING)/*.js $(DRAWING)/*.jsx $(DRAWING)/*.mjs) $(NPM_INSTALLED)
+	@cp $(filter $(DRAWING)/%,$^) $(DRAWING_MADE)
+	cd $(DRAWING_MADE) && node build.mjs bundle/page.js
 
 # Keeps versions that still fit; ARGS=--upgrade takes the newest.
 UV_COMPILE = $(LOCK_VENV)/bin/uv pip compile --quiet --no-config --python $(LOCK_VENV)/bin/python \

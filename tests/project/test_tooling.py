@@ -1,5 +1,6 @@
 """Build and test tools: matching lock files, and scripts that run anywhere."""
 
+import json
 import os
 import re
 import shutil
@@ -77,6 +78,16 @@ ELSEWHERE = (
 @pytest.mark.parametrize("name", ["Makefile", *SCRIPTS, *LOCKS])
 def test_no_file_depends_on_a_certain_machine(name: str) -> None:
     assert not re.findall("|".join(ELSEWHERE), read(name))
+
+
+def test_libraries_of_the_drawing_are_exact_and_checked() -> None:
+    folder = ROOT / "tests" / "grafana" / "rendering"
+    wanted, locked = (json.loads((folder / name).read_text("utf-8")) for name in ("package.json", "package-lock.json"))
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in wanted["dependencies"].values())
+    root = locked["packages"].pop("")
+    assert root["dependencies"] == wanted["dependencies"]
+    # Where a package comes from is a matter of the machine.
+    assert {("integrity" in each, "resolved" in each) for each in locked["packages"].values()} == {(True, False)}
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
@@ -200,4 +211,5 @@ def test_a_script_is_unpacked_and_started_with_its_modules(debian: FakeDebian) -
 
 def test_ci_installs_programs_that_cannot_be_unpacked() -> None:
     assert "command -v chromium >/dev/null || missing+=(chromium)" in read(".ci/run")
+    assert "command -v npm >/dev/null || missing+=(nodejs npm)" in read(".ci/run")
     assert "missing+=(docker-compose)" in read(".ci/run")

@@ -45,9 +45,9 @@ class BrowserError(RuntimeError):
 
 
 class Browser:
-    """A browser with one tab."""
+    """A browser with one tab, in the time zone of the machine or another one."""
 
-    def __init__(self, program: Path) -> None:
+    def __init__(self, program: Path, zone: str | None = None) -> None:
         self._buffer = b""
         self._count = 0
         self._events: list[dict[str, Json]] = []
@@ -67,6 +67,7 @@ class Browser:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env={**os.environ, **({"TZ": zone} if zone else {})},
         )
         os.close(commands)
         os.close(answers)

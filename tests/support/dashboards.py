@@ -83,6 +83,7 @@ class Panel:
 
     dashboard: str
     json: Json
+    constants: Mapping[str, str]
 
     def __str__(self) -> str:
         return f"{self.dashboard}/{self.json['title']}"
@@ -124,9 +125,10 @@ class Panel:
             # Grafana versions differ in its meaning for panels with their own time range, so those must not use it.
             "__from:date:seconds": str(int(dashboard.start)),
             **dict.fromkeys(("portal", "location", "meter", "login"), ".+"),
+            **self.constants,
             **(variables or {}),
         }
-        expression = re.sub(r"\$(?:\{([^}]+)\}|(\w+))", lambda found: known[found[1] or found[2]], target["expr"])
+        expression = interpolated(target["expr"], known)
         if target["instant"]:
             return Query(expression, instant=True, start=panel.start, end=panel.end, step=step)
         start, end = (self._aligned(moment, panel, step) for moment in (panel.start, panel.end))
@@ -146,6 +148,11 @@ class Panel:
         assert offset is not None
         east = int(offset.total_seconds())
         return (int(moment) + east) // step * step - east
+
+
+def interpolated(text: str, known: Mapping[str, str]) -> str:
+    """Replace variables once, as Grafana does; what is not a variable stays, such as the $1 of a regular expression."""
+    return re.sub(r"\$(?:\{([^}]+)\}|(\w+))", lambda found: known.get(found[1] or found[2], found[0]), text)
 
 
 def _rounded(seconds: float) -> int:
@@ -179,9 +186,16 @@ def boxes(dashboard: Json) -> Iterator[Json]:
         yield from each.get("panels", ())
 
 
+def constants(dashboard: Json) -> dict[str, str]:
+    """Return the constant variables of a dashboard: parts of queries that several panels share."""
+    return {each["name"]: each["query"] for each in dashboard["templating"]["list"] if each["type"] == "constant"}
+
+
 def panels(path: Path) -> list[Panel]:
     """Return the panels of a dashboard without its rows."""
-    return [Panel(path.stem, each) for each in boxes(load(path)) if each["type"] != "row"]
+    dashboard = load(path)
+    shared = constants(dashboard)
+    return [Panel(path.stem, each, shared) for each in boxes(dashboard) if each["type"] != "row"]
 
 
 def all_panels() -> list[Panel]:

@@ -327,6 +327,13 @@ class Database(Service):
         times = {"start": _seconds(start), "end": _seconds(end), "step": step}
         return _matrix(self._data("/api/v1/query_range", query=expression, nocache="1", **times))
 
+    def label_values(self, label: str, match: str, start: float, end: float) -> list[str]:
+        """Return the values of a label in the series that match within a range."""
+        times = {"start": _seconds(start), "end": _seconds(end)}
+        answer = self.ask("GET", f"/api/v1/label/{label}/values", params={"match[]": match, **times})
+        found: list[str] = answer.json()["data"]
+        return found
+
     def _data(self, path: str, **parameters: str) -> Json:
         return self.ask("POST", path, data=parameters).json()["data"]
 
