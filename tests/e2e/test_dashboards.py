@@ -24,6 +24,7 @@ from exporter.simulator.world import World
 
 from ..support import dashboard_truth
 from ..support.clocks import ManualClock
+from ..support.dashboard_data import constant, counted, minutes, of_location, scraped, written
 from ..support.dashboard_truth import (
     BARN,
     BEGAN,
@@ -59,7 +60,7 @@ from ..support.services import (
     series,
     wait_until,
 )
-from ..support.truth import Expected, expected, local_days, version
+from ..support.truth import Expected, expected, local_days
 from ..support.worlds import instant
 
 SPRINGS = (datetime(2024, 3, 10, tzinfo=ZONE), datetime(2025, 3, 9, tzinfo=ZONE))
@@ -73,6 +74,10 @@ GAPS = (
 ask = partial(dashboard_truth.ask, portal="novec")
 """Excludes the meters that exist only for the alerts."""
 
+NAMES = {"70002": "Solar house", "70003": "Barn"}
+PLACES = {SOLAR: "Solar house", BARN: "Barn", FINE: "70005 80005", HALF: "70006 80006"}
+"""The names that people see: the location's, or its number and the meter's."""
+
 KINDS = ("victoria-metrics", "victoria-metrics without deduplication", "prometheus")
 
 
@@ -83,7 +88,10 @@ def _portal(*locations: LocationSpec) -> SimulatedPortal:
 @pytest.fixture(scope="module")
 def expected_values() -> Expected:
     """All samples with timestamps, by the end of their interval or day."""
-    year = _portal(house(2, meter(2, Channels.THREE, periods=True)), house(3, meter(3, step=3600, cost=False)))
+    year = _portal(
+        house(2, meter(2, Channels.THREE, periods=True), nickname=NAMES["70002"]),
+        house(3, meter(3, step=3600, cost=False), nickname=NAMES["70003"]),
+    )
     weeks = _portal(house(5, meter(5, step=300, cost=False)), house(6, meter(6, step=1800, cost=False)))
     since = (NOW - timedelta(days=20)).replace(hour=0, minute=0, second=0)
     return {
@@ -97,57 +105,40 @@ def truth(expected_values: Expected) -> Truth:
     return Truth.of_series(expected_values)
 
 
-def _written(values: Expected) -> dict[Labels, list[Sample]]:
-    """Return the samples of an exporter that first saw many wrong values."""
-    samples: dict[Labels, list[Sample]] = {}
-    for labels, found in values.items():
-        written = samples[labels] = []
-        for index, (end, amount) in enumerate(sorted(found.items())):
-            if index % 7 == 3:
-                written.append((timestamp_ms(end, 3), round(amount * 2 + 1, 6)))
-            written.append((timestamp_ms(end, version(LAG / 3600)), amount))
-    return samples
-
-
 def _state(truth: Truth) -> dict[Labels, list[Sample]]:
     """Return six hours of both scrape jobs: healthy series and one of each problem."""
-    moments = [int(NOW.timestamp()) - each * 60 for each in reversed(range(6 * 60))]
-    constant: dict[Labels, float] = {
-        _scraped("up", "smarthub_exporter"): 1,
-        _scraped("up", "smarthub_intervals"): 0,
-        _scraped(families.STATE_KEPT.name): 0,
-        _scraped(families.BUILD_INFO.name, version="1.2.3", pythonversion="3.11.9"): 1,
+    values: dict[Labels, float] = {
+        scraped("up"): 1,
+        scraped("up", "smarthub_intervals"): 0,
+        scraped(families.STATE_KEPT.name): 0,
+        scraped(families.BUILD_INFO.name, version="1.2.3", pythonversion="3.11.9"): 1,
         _meter(families.LATEST_END.name, "99999", portal="other"): NOW.timestamp() - 100 * 3600,
-        _location(families.BACKFILL_NEEDED.name, "79999", portal="other"): instant("2024-11-02"),
-        _location(families.LOCATION_UP.name, "79999", portal="other"): 0,
+        of_location(families.BACKFILL_NEEDED.name, "79999", portal="other"): instant("2024-11-02"),
+        of_location(families.LOCATION_UP.name, "79999", portal="other"): 0,
     }
     for login, up, mismatch in (("novec", 1, 0), ("refused", 0, 0), ("down", 0, 1)):
-        constant |= {
-            _scraped(families.UP.name, login=login): up,
-            _scraped(families.TIMEZONE_MISMATCH.name, login=login): mismatch,
-            _scraped(families.LAST_REFRESH.name, login=login): NOW.timestamp() - 1800,
-            _scraped(families.LAST_SUCCESS.name, login=login): (NOW.timestamp() - 1800) * up,
-            _scraped(families.LAST_DURATION.name, login=login): 3.5,
+        values |= {
+            scraped(families.UP.name, login=login): up,
+            scraped(families.TIMEZONE_MISMATCH.name, login=login): mismatch,
+            scraped(families.LAST_REFRESH.name, login=login): NOW.timestamp() - 1800,
+            scraped(families.LAST_SUCCESS.name, login=login): (NOW.timestamp() - 1800) * up,
+            scraped(families.LAST_DURATION.name, login=login): 3.5,
         }
     for number, location in ((SOLAR, "70002"), (BARN, "70003")):
         newest = max(truth.of("smarthub_interval_usage_kwh", number))
-        constant |= {
+        values |= {
             _meter(families.LATEST_END.name, number): newest,
             _meter(families.LATEST_WATTS.name, number): truth.of("smarthub_interval_usage_watts", number)[newest],
             _meter(families.INTERVAL_SECONDS.name, number): STEPS[number],
             _meter(families.METER_INFO.name, number, flows="FORWARD", parent="false", net="false"): 1,
-            _location(families.LOCATION_UP.name, location): 1,
+            of_location(families.LOCATION_INFO.name, location, name=NAMES[location], timezone=ZONE.key): 1,
+            of_location(families.LOCATION_UP.name, location): 1,
         }
     for number, parent in (("OUTER", ""), ("INNER", "OUTER")):
         labels = {"meter": number, "flows": "", "parent": "false", "net": "false", "submeter_of": parent}
-        constant[_location(families.METER_INFO.name, "78888", "nested", **labels)] = 1
-    counters = {labels: [(each * 1000, count(each)) for each in moments] for labels, count in _counters().items()}
-    return _standing(constant, moments) | counters
-
-
-def _standing(values: Mapping[Labels, float], moments: Sequence[int]) -> dict[Labels, list[Sample]]:
-    """Return samples of constant series."""
-    return {labels: [(each * 1000, float(value)) for each in moments] for labels, value in values.items()}
+        values[of_location(families.METER_INFO.name, "78888", "nested", **labels)] = 1
+    moments = minutes(NOW)
+    return constant(values, moments) | counted(_counters(), moments)
 
 
 def _counters() -> dict[Labels, Callable[[int], float]]:
@@ -161,28 +152,20 @@ def _counters() -> dict[Labels, Callable[[int], float]]:
 
     found: dict[Labels, Callable[[int], float]] = {}
     for login, failing in (("novec", ""), ("refused", "credentials"), ("down", "transport")):
-        found[_scraped(families.REFRESHES.name, login=login)] = hourly
+        found[scraped(families.REFRESHES.name, login=login)] = hourly
         for reason in ("credentials", "two_factor", "transport"):
-            found[_scraped(families.FAILURES.name, login=login, reason=reason)] = hourly if reason == failing else never
-        found[_scraped(families.REVISIONS.name, login=login, direction="up", reach="window")] = hourly
+            found[scraped(families.FAILURES.name, login=login, reason=reason)] = hourly if reason == failing else never
+        found[scraped(families.REVISIONS.name, login=login, direction="up", reach="window")] = hourly
         for code in ("200", "503"):
-            found[_scraped(families.REQUESTS.name, login=login, endpoint="poll", code=code)] = hourly
+            found[scraped(families.REQUESTS.name, login=login, endpoint="poll", code=code)] = hourly
         for suffix, labels in (("count", {}), ("sum", {}), ("bucket", {"le": "1.0"}), ("bucket", {"le": "+Inf"})):
             name = f"{families.REQUEST_SECONDS.name}_{suffix}"
-            found[_scraped(name, login=login, endpoint="poll", **labels)] = hourly
+            found[scraped(name, login=login, endpoint="poll", **labels)] = hourly
     return found
 
 
-def _scraped(name: str, job: str = "smarthub_exporter", **labels: str) -> Labels:
-    return series(name, job=job, instance="exporter:10058", **labels)
-
-
-def _location(name: str, location: str, portal: str = "novec", **labels: str) -> Labels:
-    return _scraped(name, portal=portal, account="55001", location=location, **labels)
-
-
 def _meter(name: str, number: str, portal: str = "novec", **labels: str) -> Labels:
-    return _location(name, f"7{number[1:]}", portal, meter=number, **labels)
+    return of_location(name, f"7{number[1:]}", portal, meter=number, **labels)
 
 
 def _unusual() -> dict[Labels, list[Sample]]:
@@ -205,8 +188,14 @@ def _nested(truth: Truth) -> dict[Labels, list[Sample]]:
         ("smarthub_day_cost_usd", {}, truth.of(day, BARN)),
         (interval, {}, truth.of(interval, HALF)),
         ("smarthub_interval_tou_usage_kwh", {"period": "On Peak"}, truth.of(interval, HALF)),
+        ("smarthub_day_export_kwh", {}, truth.of(day, BARN)),
     ]
-    return {
+    ends = truth.of(day, BARN)
+    parents = {
+        series("smarthub_day_meter_info", **known, **labels): [(timestamp_ms(end, 9), 1.0) for end in ends]
+        for labels in ({"meter": "OUTER"}, {"meter": "INNER", "submeter_of": "OUTER"})
+    }
+    return parents | {
         series(name, **known, meter=number, **labels): [
             (timestamp_ms(end, 9), amount * share) for end, amount in sorted(values.items())
         ]
@@ -251,7 +240,8 @@ def _openmetrics(folder: Path, samples: Mapping[Labels, Sequence[Sample]]) -> Pa
 def databases(
     expected_values: Expected, truth: Truth, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Database]]:
-    samples = {**_written(expected_values), **_state(truth), **_unusual(), **_nested(truth), **_thermostat()}
+    history = written(expected_values, corrected=True)
+    samples = {**history, **_state(truth), **_unusual(), **_nested(truth), **_thermostat()}
     folder = tmp_path_factory.mktemp("dashboards")
     with Services(folder / "services") as services:
         deduplicating = services.victoria_metrics()
@@ -317,12 +307,12 @@ def test_every_alert_finds_its_problem_and_no_other(alert: str, database: Databa
 # -- days and months
 
 
-@pytest.mark.parametrize("zone", [ZONE, ZoneInfo("America/Los_Angeles"), ZoneInfo("UTC")], ids=str)
+@pytest.mark.parametrize("zone", [ZONE, ZoneInfo("America/Los_Angeles"), ZoneInfo("Asia/Tokyo")], ids=str)
 @pytest.mark.parametrize(
     ("title", "name", "meters"),
     [
-        ("Energy a day", "smarthub_day_usage_kwh", (SOLAR, BARN, FINE, HALF)),
-        ("Cost a day", "smarthub_day_cost_usd", (SOLAR,)),
+        ("Energy per day", "smarthub_day_usage_kwh", (SOLAR, BARN, FINE, HALF)),
+        ("Cost per day", "smarthub_day_cost_usd", (SOLAR,)),
     ],
 )
 def test_bars_are_the_local_days_of_a_year(  # noqa: PLR0917
@@ -334,33 +324,29 @@ def test_bars_are_the_local_days_of_a_year(  # noqa: PLR0917
     assert found.keys() == set(meters)
     for number in meters:
         wanted = whole_days(truth, name, number, shown)
-        assert by_date(found[number], zone) == close(wanted)
+        assert by_date(found[number]) == close(wanted)
     changes = [f"{each:%Y-%m-%d}" for each in (*SPRINGS, AUTUMN)]
-    assert set(changes) < by_date(found[meters[0]], zone).keys()
-    assert len(found[SOLAR]) == 398  # without the day with the gap and the newest day
+    assert set(changes) < by_date(found[meters[0]]).keys()
+    assert len(found[SOLAR]) == 397  # without the day with the gap, the newest day, and the first one, cut at 10:07
 
 
 def test_bars_are_local_days_with_longer_steps_too(unlimited: Database, truth: Truth) -> None:
     for days, step in ((2 * 365, 7200), (3 * 365, 10800), (9 * 365, 43200)):
         shown = last(days)
-        assert find("Energy a day").step(shown) == step
-        found = ask(unlimited, "Energy a day", "A", shown)
+        assert find("Energy per day").step(shown) == step
+        found = ask(unlimited, "Energy per day", "A", shown)
         assert by_date(found[SOLAR]) == close(whole_days(truth, "smarthub_day_usage_kwh", SOLAR, shown))
         assert by_date(found[BARN]) == close(whole_days(truth, "smarthub_day_usage_kwh", BARN, shown))
 
 
-def test_usage_export_and_net_are_of_meters_that_export(database: Database, truth: Truth) -> None:
+def test_usage_and_export_are_of_meters_that_export(database: Database, truth: Truth) -> None:
     shown = last(400)
-    drawn, sent = (whole_days(truth, f"smarthub_day_{each}_kwh", SOLAR, shown) for each in ("usage", "export"))
-    wanted = {
-        "A": drawn,
-        "B": {day: -value for day, value in sent.items()},
-        "C": {day: drawn[day] - value for day, value in sent.items()},
-    }
-    for letter, days in wanted.items():
-        found = ask(database, "Drawn, sent and net a day", letter, shown)
+    used, exported = (whole_days(truth, f"smarthub_day_{each}_kwh", SOLAR, shown) for each in ("usage", "export"))
+    for letter, days in (("A", used), ("B", {day: -kwh for day, kwh in exported.items()})):
+        found = ask(database, "Used and exported per day", letter, shown)
         assert found.keys() == {SOLAR}
         assert by_date(found[SOLAR]) == close(days)
+    assert ask(database, "Energy per day", "B", shown) == ask(database, "Used and exported per day", "B", shown)
 
 
 MOMENTS = (
@@ -405,14 +391,18 @@ SUMS = [
     (panel, letter)
     for panel in all_panels()
     for letter, target in panel.targets.items()
-    if "unless on (portal, account, location, meter)" in target["expr"]
+    if 'label_replace($meters, "inside"' in target["expr"]
+    and (panel.json["title"], letter) != ("Energy by rate period", "B")  # a share of the sum beside it
 ]
+PAST = NOW - timedelta(days=3)
+"""Before the exporter's own metrics begin, and after a full day of every meter."""
 
 
+@pytest.mark.parametrize("now", [NOW, PAST], ids=["now", "past"])
 @pytest.mark.parametrize(("panel", "letter"), SUMS, ids=str)
-def test_a_submeter_counts_only_beside_its_parent(panel: Panel, letter: str, database: Database) -> None:
+def test_a_submeter_counts_only_beside_its_parent(panel: Panel, letter: str, now: datetime, database: Database) -> None:
     both, outer, inner = (
-        dashboard_truth.ask(database, panel, letter, last(7), by="period", portal="nested", meter=chosen)
+        dashboard_truth.ask(database, panel, letter, last(7, now), by="period", portal="nested", meter=chosen)
         for chosen in (".+", "OUTER", "INNER")
     )
     assert outer
@@ -422,22 +412,76 @@ def test_a_submeter_counts_only_beside_its_parent(panel: Panel, letter: str, dat
     )
 
 
+NEWEST = "Newest data"
+
+
 def test_the_last_full_day_shows_its_energy_cost_and_date(database: Database, truth: Truth) -> None:
-    energy = ask(database, "Latest whole day", "A", last(7))
-    cost = ask(database, "Latest whole day", "B", last(7))
-    date = ask(database, "Latest whole day was", "A", last(7))
-    for number in (SOLAR, BARN, FINE, HALF):
+    date, energy, cost = (ask(database, NEWEST, letter, last(7), by="place") for letter in "DEF")
+    assert energy.keys() == set(PLACES.values())
+    for number, place in PLACES.items():
         days = truth.of("smarthub_day_usage_kwh", number)
-        assert value(energy, number) == days[max(days)]
-        assert datetime.fromtimestamp(value(date, number) / 1000, ZONE) == datetime(2025, 3, 18, 12, tzinfo=ZONE)
-    assert value(cost, SOLAR) == truth.of("smarthub_day_cost_usd", SOLAR)[max(truth.of("smarthub_day_cost_usd", SOLAR))]
+        assert value(energy, place) == days[max(days)]
+        assert by_date({value(date, place) / 1000: 0.0}).keys() == {"2025-03-18"}
+    costs = truth.of("smarthub_day_cost_usd", SOLAR)
+    assert value(cost, PLACES[SOLAR]) == costs[max(costs)]
 
 
 def test_the_last_full_day_shows_no_cost_of_another_day(database: Database) -> None:
-    panel = find("Latest whole day")
-    (energy,) = run(database, panel, "A", last(7), {"portal": "other"}).values()
+    panel = find(NEWEST)
+    (energy,) = run(database, panel, "E", last(7), {"portal": "other"}).values()
     assert list(energy.values()) == [60.0]
-    assert run(database, panel, "B", last(7), {"portal": "other"}) == {}
+    assert run(database, panel, "F", last(7), {"portal": "other"}) == {}
+
+
+# -- names
+
+
+def test_two_locations_with_one_name_stay_apart(services: Services) -> None:
+    moments = minutes(NOW, 1)
+    infos = {
+        of_location(families.LOCATION_INFO.name, location, account=account, name=name, timezone=ZONE.key): 1.0
+        for location, account, name in (("1", "A", "Rental"), ("2", "B", "Rental"), ("3", "A", "Shop"), ("4", "A", ""))
+    }
+    meters = {
+        of_location(families.METER_INFO.name, location, account=account, meter=meter): 1.0
+        for location, account, meter in (("1", "A", "11"), ("2", "B", "22"), ("3", "A", "33"), ("4", "A", "44"))
+    }
+    database = services.victoria_metrics()
+    database.import_samples(constant(infos | meters, moments))
+    shared = find(NEWEST).constants
+    assert _places(database, shared["meters"]) == {"11": "Rental 11", "22": "Rental 22", "33": "Shop", "44": "4 44"}
+    assert _places(database, shared["locations"], "location") == {
+        "1": "Rental 1",
+        "2": "Rental 2",
+        "3": "Shop",
+        "4": "4",
+    }
+
+
+def test_the_newest_name_and_parent_win(services: Services) -> None:
+    known = {"portal": "novec", "account": "A", "location": "1"}
+    ends = [end for _, end in local_days(ZONE, NOW.timestamp() - 30 * 86400, NOW.timestamp() - 2 * 86400)]
+    history = {
+        series("smarthub_day_location_info", **known, name="Old name"): ends[:10],
+        series("smarthub_day_location_info", **known, name="New name"): ends[10:],
+        series("smarthub_day_meter_info", **known, meter="11", submeter_of="99"): ends[:10],
+        series("smarthub_day_meter_info", **known, meter="11"): ends[10:],
+    }
+    database = services.victoria_metrics()
+    database.import_samples(
+        {labels: [(timestamp_ms(end, 9), 1.0) for end in found] for labels, found in history.items()}
+    )
+    meters = find(NEWEST).constants["meters"]
+    assert _places(database, meters) == {"11": "New name"}
+    assert _places(database, meters, now=ends[8]) == {"11": "Old name"}
+    assert _places(database, meters, label="submeter_of") == {"": "New name"}
+    assert _places(database, meters, label="submeter_of", now=ends[8]) == {"99": "Old name"}
+
+
+def _places(database: Database, expression: str, label: str = "meter", now: float | None = None) -> dict[str, str]:
+    """Return what people see of each meter or location."""
+    found = database.query(expression, now or NOW.timestamp())
+    return {dict(labels).get(label, ""): dict(labels)["place"] for labels in found}
 
 
 # -- power
@@ -451,7 +495,7 @@ WEEKS = [
 
 
 @pytest.mark.parametrize("shown", WEEKS, ids=["spring", "autumn", "now"])
-@pytest.mark.parametrize("title", ["Power and cumulative usage", "Thermostat over power"])
+@pytest.mark.parametrize("title", ["Power", "Thermostat over power"])
 def test_power_shows_the_interval_that_contains_each_point(
     title: str, shown: TimeRange, database: Database, truth: Truth
 ) -> None:
@@ -470,7 +514,7 @@ def test_power_shows_the_interval_that_contains_each_point(
     assert {SOLAR, BARN} <= found.keys()
 
 
-@pytest.mark.parametrize("title", ["Power and cumulative usage", "Thermostat over power"])
+@pytest.mark.parametrize("title", ["Power", "Thermostat over power"])
 @pytest.mark.parametrize(("days", "width", "step"), [(30, 1900, 1200), (30, 1200, 1800), (50, 1200, 3600)])
 def test_power_zoomed_out_is_the_mean_of_each_step_by_time(  # noqa: PLR0917
     title: str, days: int, width: int, step: int, database: Database, truth: Truth
@@ -494,24 +538,27 @@ def _mean(known: Mapping[int, float], length: int, start: int, end: int) -> floa
     return fsum(share * watts for share, watts in shares) / sum(share for share, _ in shares) if shares else None
 
 
-@pytest.mark.parametrize(("letter", "length"), [("B", 86400), ("C", 604800)])
+PER_DAY = "Power per day: $meter"
+
+
 @pytest.mark.parametrize("shown", WEEKS, ids=["spring", "autumn", "now"])
-def test_averages_look_back_a_day_and_a_week(
-    letter: str, length: int, shown: TimeRange, database: Database, truth: Truth
-) -> None:
-    found = ask(database, "Power and cumulative usage", letter, shown)
-    assert {SOLAR, BARN} <= found.keys()
+def test_the_band_is_lowest_mean_and_highest_of_each_day(shown: TimeRange, database: Database, truth: Truth) -> None:
+    assert find(PER_DAY).step(shown) == 86400
+    lowest, mean, highest, week = (ask(database, PER_DAY, letter, shown) for letter in "ABCD")
+    assert {SOLAR, BARN} <= lowest.keys()
     for number in (SOLAR, BARN):
-        for moment, watts in found[number].items():
-            mean = truth.mean("smarthub_interval_usage_watts", number, moment - length, moment)
-            assert watts == close(mean), (number, moment)
-        newest = max(truth.within("smarthub_interval_usage_watts", number, 0, shown.end))
-        assert max(found[number]) < newest + 3600
+        assert len(lowest[number]) >= (shown.end - shown.start) / 86400 - 2
+        for moment in lowest[number]:
+            day = moment + 86400
+            watts = truth.within("smarthub_interval_usage_watts", number, moment, day).values()
+            found = [each[number][moment] for each in (lowest, mean, highest, week)]
+            trailing = truth.mean("smarthub_interval_usage_watts", number, day - 604800, day)
+            assert found == close([min(watts), fsum(watts) / len(watts), max(watts), trailing])
 
 
 @pytest.mark.parametrize("shown", [*WEEKS, last(50)], ids=["spring", "autumn", "now", "50 days"])
 def test_the_cumulative_curve_starts_at_the_left_edge(shown: TimeRange, database: Database, truth: Truth) -> None:
-    found = ask(database, "Power and cumulative usage", "D", shown)
+    found = ask(database, "Cumulative energy", "A", shown)
     assert {SOLAR, BARN} <= found.keys()
     for number in (SOLAR, BARN):
         assert len(found[number]) > 300
@@ -523,8 +570,8 @@ def test_the_cumulative_curve_starts_at_the_left_edge(shown: TimeRange, database
 @pytest.mark.parametrize("years", [1, 9])
 def test_years_of_power_and_energy_are_correct(years: int, unlimited: Database, truth: Truth) -> None:
     shown = last(years * 365.25)
-    power, cumulative = (ask(unlimited, "Power and cumulative usage", letter, shown) for letter in "AD")
-    step = find("Power and cumulative usage").step(shown)
+    power, cumulative = (ask(unlimited, title, "A", shown) for title in ("Power", "Cumulative energy"))
+    step = find("Power").step(shown)
     for number in (SOLAR, BARN):
         moment = max(cumulative[number])
         total = truth.total("smarthub_interval_usage_kwh", number, shown.start, moment)
@@ -539,43 +586,56 @@ def test_years_of_power_and_energy_are_correct(years: int, unlimited: Database, 
 # -- sums of a range
 
 
+IN_RANGE = "In this range"
+
+
 def test_energy_and_cost_of_a_range_are_sums_of_its_intervals(database: Database, truth: Truth) -> None:
     month = absolute(datetime(2025, 3, 1, tzinfo=ZONE), datetime(2025, 3, 18, tzinfo=ZONE))
+    numbers = {place: number for number, place in PLACES.items()}
+    solar = PLACES[SOLAR]
     for shown in (*WEEKS, last(50), month):
-        energy, cost = (ask(database, "Energy in this range", letter, shown) for letter in "AB")
-        for number, points in energy.items():
-            wanted = truth.total("smarthub_interval_usage_kwh", number, shown.start, shown.end)
-            assert list(points.values()) == [close(wanted)], (number, shown)
-        assert value(cost, SOLAR) == close(truth.total("smarthub_interval_cost_usd", SOLAR, shown.start, shown.end))
-        sent, net = (value(ask(database, "Sent and net in this range", letter, shown), SOLAR) for letter in "AB")
+        energy, cost = (ask(database, IN_RANGE, letter, shown, by="place") for letter in "AB")
+        for place, points in energy.items():
+            wanted = truth.total("smarthub_interval_usage_kwh", numbers[place], shown.start, shown.end)
+            assert list(points.values()) == [close(wanted)], (place, shown)
+        assert value(cost, solar) == close(truth.total("smarthub_interval_cost_usd", SOLAR, shown.start, shown.end))
+        used, sent, net = (
+            value(ask(database, "Exported in this range", letter, shown, by="place"), solar) for letter in "ABC"
+        )
         exported = truth.total("smarthub_interval_export_kwh", SOLAR, shown.start, shown.end)
+        assert used == value(energy, solar)
         assert sent == close(exported)
-        assert net == close(value(energy, SOLAR) - exported)
+        assert net == close(value(energy, solar) - exported)
 
 
 @pytest.mark.parametrize("shown", WEEKS, ids=["spring", "autumn", "now"])
 def test_base_load_and_peak_are_those_of_the_range(shown: TimeRange, database: Database, truth: Truth) -> None:
-    base, peak = (ask(database, title, "A", shown) for title in ("Base load", "Peak power"))
-    assert {SOLAR, BARN} <= base.keys()
-    for number, points in base.items():
+    base, peak = (ask(database, IN_RANGE, letter, shown, by="place") for letter in "CD")
+    for number in (SOLAR, BARN):
         watts = sorted(truth.within("smarthub_interval_usage_watts", number, shown.start, shown.end).values())
         rank = 0.05 * (len(watts) - 1)
         low = int(rank)
-        assert list(points.values()) == [close(watts[low] + (watts[low + 1] - watts[low]) * (rank - low))]
-        assert value(peak, number) == watts[-1]
+        assert value(base, PLACES[number]) == close(watts[low] + (watts[low + 1] - watts[low]) * (rank - low))
+        assert value(peak, PLACES[number]) == watts[-1]
 
 
-def test_shares_are_the_energy_of_each_rate_period(database: Database, truth: Truth) -> None:
+def test_rate_periods_show_their_energy_and_share(database: Database, truth: Truth) -> None:
     shown = last(30)
-    found = ask(database, "Time-of-use shares", "A", shown, by="period")
+    energy, share = (ask(database, "Energy by rate period", letter, shown, by="period") for letter in "AB")
     names = [name for name, number in truth.values if name.startswith("smarthub_interval_tou") and number == SOLAR]
     assert len(names) >= 2
-    assert {period: value(found, period) for period in found} == close(
+    assert {period: value(energy, period) for period in energy} == close(
         {name.partition(" ")[2]: truth.total(name, SOLAR, shown.start, shown.end) for name in names}
+    )
+    total = fsum(value(energy, period) for period in energy)
+    assert {period: value(share, period) for period in share} == close(
+        {period: value(energy, period) / total for period in energy}
     )
 
 
 # -- hours
+
+HEAT_MAP = "Energy by hour and weekday (kWh)"
 
 
 def hours(truth: Truth, number: str, name: str = "usage") -> dict[int, float]:
@@ -588,7 +648,7 @@ def hours(truth: Truth, number: str, name: str = "usage") -> dict[int, float]:
 
 def test_the_heat_map_is_the_mean_of_each_local_hour_of_the_week(database: Database, truth: Truth) -> None:
     shown = absolute(AUTUMN - timedelta(days=30), AUTUMN + timedelta(days=30))
-    (points,) = ask(database, "Hour by weekday", "A", shown, by="").values()
+    (points,) = ask(database, HEAT_MAP, "A", shown, by="").values()
 
     def mean(of: Mapping[float, float]) -> dict[str, float]:
         cells: defaultdict[str, list[float]] = defaultdict(list)
@@ -604,7 +664,7 @@ def test_the_heat_map_is_the_mean_of_each_local_hour_of_the_week(database: Datab
 
 def test_peak_hours_are_those_with_the_most_energy(database: Database, truth: Truth) -> None:
     shown = last(90)
-    found = ask(database, "Peak hours", "A", shown)
+    found = ask(database, "Peak hours", "A", shown, by="place")
 
     def most(of: Mapping[float, float]) -> list[tuple[float, float]]:
         return sorted(((moment, round(kwh, 6)) for moment, kwh in of.items()), key=lambda each: (-each[1], each[0]))[
@@ -613,28 +673,28 @@ def test_peak_hours_are_those_with_the_most_energy(database: Database, truth: Tr
 
     for number in (SOLAR, BARN, FINE, HALF):
         wanted = {float(hour): kwh for hour, kwh in hours(truth, number).items() if shown.start - 3600 < hour}
-        assert most(found[number]) == most(wanted)
+        assert most(found[PLACES[number]]) == most(wanted)
 
 
-@pytest.mark.parametrize("title", ["Hour by weekday", "Peak hours"])
+@pytest.mark.parametrize("title", [HEAT_MAP, "Peak hours"])
 def test_hours_are_shown_only_with_one_point_each(title: str, unlimited: Database) -> None:
     assert find(title).step(last(456)) == 3600
-    assert ask(unlimited, title, "A", last(456))
+    assert run(unlimited, find(title), "A", last(456), {})
     # Otherwise every other hour would be missing, and others after a daylight saving change.
     assert find(title).step(last(2 * 365)) == 7200
-    assert ask(unlimited, title, "A", last(2 * 365)) == {}
+    assert run(unlimited, find(title), "A", last(2 * 365), {}) == {}
 
 
 def test_solar_power_is_the_usage_and_export_of_each_hour(database: Database, truth: Truth) -> None:
     shown = absolute(SPRINGS[1] - timedelta(days=20), SPRINGS[1] + timedelta(days=2))
-    drawn, sent = (hours(truth, SOLAR, name) for name in ("usage", "export"))
-    found = [ask(database, "Drawn, sent and net power", letter, shown) for letter in "ABC"]
+    used, sent = (hours(truth, SOLAR, name) for name in ("usage", "export"))
+    found = [ask(database, "Power used, exported and net", letter, shown) for letter in "ABC"]
     assert [each.keys() for each in found] == [{SOLAR}] * 3
-    moments = {hour for hour in drawn if shown.start <= hour <= shown.end}
+    moments = {hour for hour in used if shown.start <= hour <= shown.end}
     assert [each[SOLAR].keys() for each in found] == [moments] * 3
     for moment in moments:
         watts = [each[SOLAR][moment] for each in found]
-        wanted = [1000 * drawn[moment], -1000 * sent[moment], 1000 * (drawn[moment] - sent[moment])]
+        wanted = [1000 * used[moment], -1000 * sent[moment], 1000 * (used[moment] - sent[moment])]
         assert watts == close(wanted)
 
 
@@ -642,14 +702,12 @@ def test_solar_power_is_the_usage_and_export_of_each_hour(database: Database, tr
 
 
 def test_newest_power_time_and_age_are_of_one_interval(database: Database, truth: Truth) -> None:
-    power, end, age = (
-        ask(database, title, "A", last(7)) for title in ("Newest power", "Newest interval ended", "Age of the data")
-    )
+    end, age, power = (ask(database, NEWEST, letter, last(7), by="place") for letter in "ABC")
     for number in (SOLAR, BARN):
         watts = truth.of("smarthub_interval_usage_watts", number)
-        assert value(power, number) == watts[max(watts)]
-        assert value(end, number) == max(watts) * 1000
-        assert value(age, number) == close(NOW.timestamp() - max(watts))
+        assert value(power, PLACES[number]) == watts[max(watts)]
+        assert value(end, PLACES[number]) == max(watts) * 1000
+        assert value(age, PLACES[number]) == close((NOW.timestamp() - max(watts)) / 3600)
 
 
 @pytest.mark.parametrize(("letter", "stage"), list(zip("BCDEF", STAGES, strict=True)))
@@ -668,18 +726,18 @@ def test_the_thermostat_shows_the_share_of_a_step(letter: str, stage: str, datab
 def test_vmalert_and_prometheus_send_the_same_alerts(services: Services, tmp_path: Path) -> None:
     now = int(time.time())
     moments = range(now - 7200, now + 300, 60)
-    constant = {
-        _scraped(families.UP.name, login="novec"): 0.0,
-        _scraped(families.LAST_SUCCESS.name, login="novec"): 0.0,
-        _scraped(families.FAILURES.name, login="novec", reason="credentials"): 0.0,
-        _scraped(families.TIMEZONE_MISMATCH.name, login="novec"): 1.0,
-        _scraped(families.STATE_KEPT.name): 0.0,
-        _location(families.BACKFILL_NEEDED.name, "70001"): instant("2025-11-02"),
+    values = {
+        scraped(families.UP.name, login="novec"): 0.0,
+        scraped(families.LAST_SUCCESS.name, login="novec"): 0.0,
+        scraped(families.FAILURES.name, login="novec", reason="credentials"): 0.0,
+        scraped(families.TIMEZONE_MISMATCH.name, login="novec"): 1.0,
+        scraped(families.STATE_KEPT.name): 0.0,
+        of_location(families.BACKFILL_NEEDED.name, "70001"): instant("2025-11-02"),
         _meter(families.LATEST_END.name, "80001"): now - 100 * 3600 - 1900,
-        _scraped("up", "smarthub_intervals"): 0.0,
+        scraped("up", "smarthub_intervals"): 0.0,
     }
-    samples = _standing(constant, moments)
-    refused = _scraped(families.FAILURES.name, login="novec", reason="two_factor")
+    samples = constant(values, moments)
+    refused = scraped(families.FAILURES.name, login="novec", reason="two_factor")
     samples[refused] = [(each * 1000, float((each - moments[0]) // 3600)) for each in moments]
     # Evaluated every second, not every minute; everything else is as shipped.
     rules = tmp_path / "smarthub.yml"

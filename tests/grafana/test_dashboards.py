@@ -11,21 +11,26 @@ import pytest
 
 from exporter.metrics import families
 
-from ..support.dashboards import DASHBOARDS, Json, Panel, TimeRange, all_panels, boxes, find, load, panels
+from ..support.dashboards import DASHBOARDS, Json, Panel, TimeRange, all_panels, boxes, constants, find, load, panels
 
 UIDS: Final = {"home": "smarthub-home", "exporter": "smarthub-exporter"}
 OURS: Final = {each.family.name for each in families.TIMESTAMPED} | {each.name for each in families.CURRENT}
 COUNTED: Final = {each.name for each in families.OWN}
 OF_HISTOGRAM: Final = {f"{families.REQUEST_SECONDS.name}_{suffix}" for suffix in ("bucket", "sum", "count")}
 THERMOSTAT: Final = {f"thermostat_{stage}" for stage in ("heat_1", "heat_2", "cool_1", "cool_2", "aux_heat_1")}
-JOBS: Final = {"smarthub_intervals", "smarthub_exporter"}
-KNOWN: Final = OURS | COUNTED | OF_HISTOGRAM | THERMOSTAT | {"up", *JOBS}
+KNOWN: Final = OURS | COUNTED | OF_HISTOGRAM | THERMOSTAT | {"up"}
 METRIC: Final = re.compile(r"\b(?:smarthub|thermostat)_[a-z0-9_]+|\bup(?=\{)")
 SELECTOR: Final = re.compile(r"(\w+)\{([^}]*)\}")
 OF_DATA: Final = ("portal", "location", "meter")
 UTC: Final = ZoneInfo("UTC")
+NAMES: Final = {"locations", "meters"}
+"""The constant variables that give each location and meter a name."""
 CONTAINING: Final = {("15m", "-10m"), ("30m", "-25m"), ("1h", "-55m")}
-COMMON_UNITS: Final = {"kwatth", "watt", "currencyUSD", "s", "short", "none", "dateTimeAsIso", "time:ddd YYYY-MM-DD"}
+PLAIN_UNITS: Final = {
+    *("suffix:kWh", "prefix:$", "suffix:hours", "suffix:min"),
+    *("watt", "percentunit", "s", "short", "none", "string", "time:YYYY-MM-DD"),
+}
+"""None of those that scale kWh to MWh or $ to $K."""
 
 dashboards = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: str(path.stem))
 each_panel = pytest.mark.parametrize("panel", all_panels(), ids=str)
@@ -41,7 +46,7 @@ def test_a_dashboard_is_provisioned_not_edited(path: Path) -> None:
     assert dashboard["id"] is None
     assert dashboard["editable"] is False
     assert 39 <= dashboard["schemaVersion"] <= 42
-    assert dashboard["timezone"] == "browser"
+    assert dashboard["timezone"] == ""  # Grafana's default, which the home stack sets to the co-op's
     assert dashboard["refresh"] in {"5m", "15m"}
     assert dashboard["description"]
     assert dashboard["tags"] == ["smarthub"]
@@ -62,7 +67,7 @@ def test_everything_uses_one_data_source_variable(path: Path) -> None:
     (source,) = (each for each in variables(path) if each["type"] == "datasource")
     assert (source["name"], source["label"], source["query"]) == ("datasource", "Data source", "prometheus")
     named = [
-        *(each["datasource"] for each in variables(path) if each["type"] != "datasource"),
+        *(each["datasource"] for each in variables(path) if each["type"] == "query"),
         *(each["datasource"] for each in boxes(dashboard) if each["type"] != "row"),
         *(target["datasource"] for panel in panels(path) for target in panel.json["targets"]),
     ]
@@ -70,21 +75,41 @@ def test_everything_uses_one_data_source_variable(path: Path) -> None:
 
 
 @dashboards
-def test_label_variables_accept_several_values(path: Path) -> None:
+def test_variables_accept_several_values(path: Path) -> None:
     known = {each["name"]: each for each in variables(path) if each["type"] == "query"}
-    assert set(OF_DATA) <= known.keys() <= {*OF_DATA, "login"}
+    assert set(OF_DATA) <= known.keys() <= {*OF_DATA, "login", "timezone"}
     for name, each in known.items():
-        assert each["query"]["query"].startswith("label_values(")
-        assert each["query"]["query"].endswith(f", {name})")
-        assert (each["multi"], each["includeAll"], each["allValue"]) == (True, True, ".+")
         assert each["refresh"] == 2
         assert set(METRIC.findall(each["query"]["query"])) <= {*KNOWN, "smarthub_"}
+        assert each["definition"] == each["query"]["query"]
+        if name != "timezone":
+            assert (each["multi"], each["includeAll"], each["allValue"], each["hide"]) == (True, True, ".+", 0)
 
 
-def test_locations_with_history_only_can_be_selected() -> None:
-    # Backfilled data is older than the metrics of the exporter itself.
-    (query,) = (each["definition"] for each in variables(DASHBOARDS[1]) if each["name"] == "location")
-    assert query == ('label_values({__name__=~"smarthub_(meter_info|interval_usage_kwh)",portal=~"$portal"}, location)')
+@dashboards
+def test_locations_and_meters_are_chosen_by_name(path: Path) -> None:
+    known = {each["name"]: each for each in variables(path)}
+    assert known.keys() >= NAMES
+    assert all((known[name]["type"], known[name]["hide"]) == ("constant", 2) for name in NAMES)
+    for variable, names in (("location", "$locations"), ("meter", "$meters")):
+        assert names in known[variable]["query"]["query"]
+        assert {"(?<text>", "(?<value>"} <= set(re.findall(r"\(\?<\w+>", known[variable]["regex"]))
+
+
+def test_both_dashboards_name_things_alike() -> None:
+    one, other = (constants(load(path)) for path in DASHBOARDS)
+    assert one == other
+
+
+def test_the_clock_of_hours_is_the_one_of_the_coop() -> None:
+    (zone,) = (each for each in variables(DASHBOARDS[1]) if each["name"] == "timezone")
+    expected = 'label_values(smarthub_location_info{portal=~"$portal",location=~"$location"}, timezone)'
+    assert (zone["query"]["query"], zone["hide"], zone["multi"]) == (expected, 2, False)
+
+
+@dashboards
+def test_no_query_depends_on_the_name_of_a_job(path: Path) -> None:
+    assert not re.search(r"job=|smarthub_intervals", path.read_text(encoding="utf-8"))
 
 
 @dashboards
@@ -96,11 +121,13 @@ def test_no_two_panels_have_the_same_id_or_title(path: Path) -> None:
 
 @dashboards
 def test_no_panel_covers_another_or_leaves_the_grid(path: Path) -> None:
-    every = list(boxes(load(path)))
-    for box in (each["gridPos"] for each in every):
+    dashboard = load(path)
+    for box in (each["gridPos"] for each in boxes(dashboard)):
         assert 0 <= box["x"] < box["x"] + box["w"] <= 24
-    for one, other in combinations(every, 2):
-        assert not overlap(one["gridPos"], other["gridPos"]), (one["title"], other["title"])
+    # An open row pushes those below it down.
+    for together in (dashboard["panels"], *(each.get("panels", ()) for each in dashboard["panels"])):
+        for one, other in combinations(together, 2):
+            assert not overlap(one["gridPos"], other["gridPos"]), (one["title"], other["title"])
 
 
 def overlap(one: Json, other: Json) -> bool:
@@ -114,14 +141,20 @@ def overlap(one: Json, other: Json) -> bool:
 def test_a_panel_has_a_title_and_a_description(panel: Panel) -> None:
     assert panel.json["title"]
     assert re.fullmatch(r"[A-Z].{20,}\.", panel.json["description"])
-    assert panel.json["fieldConfig"]["defaults"]["unit"] in COMMON_UNITS
+    config = panel.json["fieldConfig"]
+    properties = [{each["id"]: each["value"] for each in override["properties"]} for override in config["overrides"]]
+    for settings in (config["defaults"], *(each for each in properties if "unit" in each)):
+        assert settings["unit"] in PLAIN_UNITS
+        if settings["unit"] in {"watt", "suffix:kWh", "prefix:$"}:
+            # With fewer, Grafana shows 1.28 kW as 1 kW.
+            assert settings["decimals"] >= {"suffix:kWh": 1}.get(settings["unit"], 2)
     assert len(panel.targets) == len(panel.json["targets"]) >= 1
 
 
 @each_panel
 def test_no_panel_has_steps_finer_than_the_data(panel: Panel) -> None:
-    assert panel.json["interval"] in {"15m", "1h"}
-    hourly = "[3599s:5m]" in expressions(panel) or "[$__interval] offset -12h" in expressions(panel)
+    assert panel.json["interval"] in {"15m", "1h", "1d"}
+    hourly = "[3599s:5m]" in expressions(panel) or "[$__interval] offset -22h" in expressions(panel)
     if hourly:
         # The step is one hour for ranges of up to a year, whatever the width of the panel, and longer before Prometheus
         # returns too many points.
@@ -167,11 +200,21 @@ def test_sums_over_time_count_each_interval_once(panel: Panel) -> None:
 
 @each_panel
 def test_sums_over_meters_leave_out_submeters(panel: Panel) -> None:
+    left_out = "and on (portal, account, location, meter, inside) label_replace($meters, "
     for target in panel.json["targets"]:
-        is_sum = re.match(r"sum(?: by \(period\) )?\(\w+_over_time", target["expr"])
-        leaves_out = "unless on (portal, account, location, meter) last_over_time(smarthub_meter_info{"
-        assert bool(is_sum) is (leaves_out in target["expr"])
-        assert not is_sum or 'submeter_of=~"$meter"' in target["expr"]
+        is_sum = bool(re.match(r"sum(?: by \(period\))? ?\(", target["expr"])) and panel.dashboard == "home"
+        is_stacked = panel.json["type"] == "barchart"
+        assert (is_sum or is_stacked) is (left_out in target["expr"])
+        assert left_out not in target["expr"] or '"inside", "yes", "submeter_of", "$meter")' in target["expr"]
+
+
+@each_panel
+def test_no_legend_or_column_is_a_number_without_a_name(panel: Panel) -> None:
+    shown = {label for target in panel.json["targets"] for label in re.findall(r"{{(\w+)}}", target["legendFormat"])}
+    assert not shown & {"account", "location", "meter", "portal"}
+    for target in panel.json["targets"]:
+        if target["format"] == "table":
+            assert re.match(r"(?:max|sum)(?: by \((?:place|period|where, problem)\))? ?\(", target["expr"])
 
 
 @each_panel
@@ -183,7 +226,8 @@ def test_counters_are_shown_as_increases(panel: Panel) -> None:
 
 @each_panel
 def test_current_values_are_instant_and_graphs_are_ranges(panel: Panel) -> None:
-    instant = panel.json["type"] in {"stat", "piechart"}
+    # A table of hours is made from a graph's points.
+    instant = panel.json["type"] == "stat" or (panel.json["type"] == "table" and panel.json["interval"] == "15m")
     assert {each["instant"] for each in panel.json["targets"]} == {instant}
     assert {each["range"] for each in panel.json["targets"]} == {not instant}
 
@@ -191,7 +235,7 @@ def test_current_values_are_instant_and_graphs_are_ranges(panel: Panel) -> None:
 def test_only_panels_with_the_dashboards_range_use_its_start() -> None:
     # Grafana versions differ in the meaning of ${__from} in a panel with its own range.
     asking = [panel for panel in all_panels() if "${__from" in expressions(panel)]
-    assert [str(each) for each in asking] == ["home/Power and cumulative usage"]
+    assert [str(each) for each in asking] == ["home/Cumulative energy"]
     assert "timeFrom" not in asking[0].json
 
 
@@ -208,54 +252,80 @@ def test_months_are_compared_by_the_panels_own_time_ranges() -> None:
     }
 
 
-def test_bars_are_named_by_the_local_date_of_their_noon() -> None:
+def test_bars_are_named_by_the_date_of_their_local_day() -> None:
     bars = [panel for panel in all_panels() if panel.json["type"] == "barchart"]
     assert len(bars) == 3
     for panel in bars:
         join, name = panel.json["transformations"]
         assert join == {"id": "joinByField", "options": {"byField": "Time", "mode": "outer"}}
         assert (name["id"], name["options"]["timeField"]) == ("formatTime", "Time")
-        assert (name["options"]["outputFormat"], name["options"]["timezone"]) == ("ddd YYYY-MM-DD", "browser")
+        # They stand where every US zone has the date of UTC, so that no browser's or dashboard's zone matters.
+        assert (name["options"]["outputFormat"], name["options"]["timezone"]) == ("ddd YYYY-MM-DD", "utc")
         assert panel.json["options"]["xField"] == "Time"
 
 
-def test_the_heat_map_is_a_matrix_of_hours_by_weekdays() -> None:
-    steps = {each["id"]: each["options"] for each in find("Hour by weekday").json["transformations"]}
-    assert list(steps) == ["formatTime", "sortBy", "extractFields", "groupBy", "groupingToMatrix"]
-    assert (steps["formatTime"]["outputFormat"], steps["formatTime"]["timezone"]) == ("E ddd HH:00", "browser")
+HEAT_MAP: Final = "Energy by hour and weekday (kWh)"
+
+
+def test_the_heat_map_is_a_matrix_of_weekdays_by_hours() -> None:
+    steps = [(each["id"], each["options"]) for each in find(HEAT_MAP).json["transformations"]]
+    kinds = ["formatTime", "sortBy", "extractFields", "groupBy", "groupingToMatrix", "sortBy"]
+    assert [kind for kind, _ in steps] == kinds
+    time, _, extract, group, matrix, order = (options for _, options in steps)
+    assert (time["outputFormat"], time["timezone"]) == ("HH E ddd", "$timezone")
     # The result of that format for a Saturday morning. JavaScript writes named groups without the P.
-    pattern = steps["extractFields"]["regExp"].strip("/").replace("(?<", "(?P<")
-    found = re.fullmatch(pattern, "6 Sat 07:00")
+    found = re.fullmatch(extract["regExp"].strip("/").replace("(?<", "(?P<"), "07 6 Sat")
     assert found is not None
-    assert found.groupdict() == {"Weekday": "6 Sat", "Hour": "07:00"}
-    assert {each for each, how in steps["groupBy"]["fields"].items() if how["operation"] == "groupby"} == {
-        steps["groupingToMatrix"]["columnField"],
-        steps["groupingToMatrix"]["rowField"],
+    assert found.groupdict() == {"Weekday": "6 Sat", "Hour": "07"}
+    assert {each for each, how in group["fields"].items() if how["operation"] == "groupby"} == {
+        matrix["columnField"],
+        matrix["rowField"],
     }
-    assert steps["groupBy"]["fields"]["Value"]["aggregations"] == ["mean"]
-    assert steps["groupingToMatrix"]["valueField"] == "Value (mean)"
+    assert group["fields"]["Value"]["aggregations"] == ["mean"]
+    assert matrix["valueField"] == "Value (mean)"
+    assert order["sort"] == [{"field": "Weekday\\Hour", "desc": False}]
+
+
+@each_panel
+def test_no_transformation_uses_the_zone_of_the_browser(panel: Panel) -> None:
+    zones = {each["options"].get("timezone", "utc") for each in panel.json.get("transformations", ())}
+    assert zones <= {"utc", "$timezone"}
 
 
 def test_a_panel_of_hours_states_its_longest_range() -> None:
     limited = [panel for panel in all_panels() if "(vector($__interval_ms) == 3600000)" in expressions(panel)]
-    assert {panel.json["title"] for panel in limited} == {"Hour by weekday", "Peak hours"}
+    assert {panel.json["title"] for panel in limited} == {HEAT_MAP, "Peak hours"}
     for panel in limited:
         assert panel.json["fieldConfig"]["defaults"]["noValue"] == "no data; choose at most a year"
         assert "Shown for ranges of up to 456 days:" in panel.json["description"]
 
 
-def test_the_cumulative_curve_has_the_right_axis() -> None:
-    panel = find("Power and cumulative usage").json
-    (override,) = (each for each in panel["fieldConfig"]["overrides"] if each["matcher"]["options"] == "D")
-    properties = {each["id"]: each["value"] for each in override["properties"]}
-    assert properties["custom.axisPlacement"] == "right"
-    assert properties["unit"] == "kwatth"
-
-
-def test_the_thermostat_is_in_a_collapsed_row() -> None:
-    (row,) = (each for each in load(DASHBOARDS[1])["panels"] if each["title"].startswith("Thermostat"))
-    assert row["collapsed"] is True
+def test_what_not_everybody_has_is_in_a_collapsed_row() -> None:
+    rows = {each["title"]: each["collapsed"] for each in load(DASHBOARDS[1])["panels"] if each["type"] == "row"}
+    assert {title.partition(" (")[0] for title, is_collapsed in rows.items() if is_collapsed} == {
+        "Solar",
+        "Rate periods",
+        "Thermostat",
+    }
     assert set(re.findall(r"thermostat_\w+", expressions(find("Thermostat over power")))) == THERMOSTAT
+
+
+def test_the_band_of_power_is_drawn_for_each_meter() -> None:
+    panel = find("Power per day: $meter").json
+    assert (panel["repeat"], panel["interval"]) == ("meter", "1d")
+    assert {each["refId"]: each["legendFormat"] for each in panel["targets"]} == {
+        "A": "Minimum",
+        "B": "Mean",
+        "C": "Maximum",
+        "D": "7-day mean",
+    }
+    (highest,) = (each for each in panel["fieldConfig"]["overrides"] if each["matcher"]["options"] == "Maximum")
+    assert {"id": "custom.fillBelowTo", "value": "Minimum"} in highest["properties"]
+
+
+def test_problems_come_first_on_the_exporters_dashboard() -> None:
+    row, table = load(DASHBOARDS[0])["panels"][:2]
+    assert (row["type"], table["type"], table["title"]) == ("row", "table", "What needs attention")
 
 
 def variables(path: Path) -> list[Json]:

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from math import fsum, isnan
 from typing import Self
 from zoneinfo import ZoneInfo
@@ -117,18 +117,21 @@ def value(found: Mapping[str, Points], key: str = "") -> float:
 
 
 def whole_days(truth: Truth, name: str, number: str, shown: TimeRange) -> dict[str, float]:
-    """Return the totals by date of the local days whose noon is in the range."""
+    """Return the totals by date of the local days with a bar in the range.
+
+    A bar stands 22 hours before the end of its day, where every US zone has the same date as UTC.
+    """
     found = {}
     for end, total in truth.of(name, number).items():
-        noon = end - 12 * 3600
-        if shown.start <= noon <= shown.end:
-            found[f"{datetime.fromtimestamp(noon, ZONE):%Y-%m-%d}"] = total
+        bar = end - 22 * 3600
+        if shown.start <= bar <= shown.end:
+            found[f"{datetime.fromtimestamp(end - 1, ZONE):%Y-%m-%d}"] = total
     return found
 
 
-def by_date(points: Points, zone: ZoneInfo = ZONE) -> dict[str, float]:
-    """Turn points into bars by date, as the transformation "Format time" does."""
-    found = {f"{datetime.fromtimestamp(moment, zone):%Y-%m-%d}": value for moment, value in points.items()}
+def by_date(points: Points) -> dict[str, float]:
+    """Turn points into bars by date in UTC, as the transformation "Format time" does."""
+    found = {f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}": value for moment, value in points.items()}
     assert len(found) == len(points)
     return found
 

@@ -1,0 +1,239 @@
+"""What a person reads on the dashboards, drawn by Grafana's own libraries in a browser in another time zone."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from exporter.metrics import families
+from exporter.simulator.demo_homes import DEMO_HOMES
+from exporter.simulator.household import Household
+from exporter.simulator.portal import SimulatedPortal
+from exporter.simulator.settings import Settings
+from exporter.simulator.specs import LocationSpec, MeterSpec
+from exporter.simulator.world import World
+
+from ..support.browser import Browser
+from ..support.clocks import ManualClock
+from ..support.dashboard_data import constant, counted, current, minutes, scraped, written
+from ..support.dashboard_truth import LAG, NOW, Truth, last
+from ..support.rendering import NARROW, WIDE, Drawn, draw
+from ..support.services import Database, Services, find_program
+from ..support.truth import Expected, expected
+
+WORKSHOP: Final = LocationSpec(
+    "55001",
+    "70006",
+    (
+        MeterSpec("81061", Household(6), step=1800, cost=False),
+        MeterSpec("81062", Household(7, idle=0.02, people=0.1), step=1800, cost=False, part_of="81061"),
+    ),
+    nickname="Workshop",
+)
+UNNAMED: Final = LocationSpec("55001", "70007", (MeterSpec("81007", Household(8), step=3600, cost=False),))
+HOMES: Final = (*(each for each in DEMO_HOMES if each.meters), WORKSHOP, UNNAMED)
+PLACES: Final = ["70007 81007", "Barn", "House", "Solar house", "Workshop 81061", "Workshop 81062"]
+DAYS: Final = 45
+
+NUMBER: Final = re.compile(r"\b[78][01]0\d\d\b")
+ENERGY: Final = re.compile(r"-?\d+\.\d kWh")
+MONEY: Final = re.compile(r"\$-?\d+\.\d\d")
+POWER: Final = re.compile(r"-?\d+\.\d\d k?W")
+TIME: Final = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) 2025-\d\d-\d\d \d\d:00")
+DATE: Final = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) 2025-\d\d-\d\d")
+
+
+@pytest.fixture(scope="module")
+def portal() -> SimulatedPortal:
+    return SimulatedPortal(World(locations=HOMES), ManualClock(NOW.timestamp()), Settings(lag=LAG))
+
+
+@pytest.fixture(scope="module")
+def values(portal: SimulatedPortal) -> Expected:
+    return expected(portal, "novec", (NOW - timedelta(days=DAYS)).timestamp(), NOW.timestamp())
+
+
+@pytest.fixture(scope="module")
+def database(portal: SimulatedPortal, values: Expected, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    moments = minutes(NOW, 6)
+    counters = {
+        scraped(name, login="novec", **labels): lambda moment: float(moment // 3600 - moments[0] // 3600)
+        for name, labels in (
+            (families.REFRESHES.name, {}),
+            (families.FAILURES.name, {"reason": "transport"}),
+            (families.REVISIONS.name, {"direction": "up", "reach": "window"}),
+            (families.REQUESTS.name, {"endpoint": "poll", "code": "200"}),
+            (f"{families.REQUEST_SECONDS.name}_sum", {"endpoint": "poll"}),
+            (f"{families.REQUEST_SECONDS.name}_count", {"endpoint": "poll"}),
+            (f"{families.REQUEST_SECONDS.name}_bucket", {"endpoint": "poll", "le": "+Inf"}),
+        )
+    }
+    with Services(tmp_path_factory.mktemp("drawn")) as services:
+        found = services.victoria_metrics()
+        found.import_samples(
+            {
+                **written(values),
+                **constant(current(portal, values, NOW), moments),
+                **counted(counters, moments),
+            }
+        )
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser(find_program("chromium"), "Asia/Tokyo") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def home(browser: Browser, database: Database, tmp_path_factory: pytest.TempPathFactory) -> Drawn:
+    """The dashboard of four weeks, with all rows open."""
+    return draw(browser, database, "home", last(28), tmp_path_factory.mktemp("home"), opened=True)
+
+
+def test_the_browser_is_in_another_zone(browser: Browser, home: Drawn) -> None:
+    assert home.panels
+    assert browser.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone") == "Asia/Tokyo"
+
+
+def test_lists_show_names_and_queries_get_numbers(home: Drawn) -> None:
+    assert [each.text for each in home.variables["meter"]] == PLACES
+    assert {each.text: each.value for each in home.variables["location"]} == {
+        "70007": "70007",
+        "Barn": "70003",
+        "House": "70001",
+        "Solar house": "70002",
+        "Workshop": "70006",
+    }
+    assert [each.value for each in home.variables["timezone"]] == ["America/New_York"]
+
+
+def test_everything_has_data_but_the_thermostat(home: Drawn) -> None:
+    # The thermostat's panel still shows the power.
+    assert [title for title, panel in home.panels.items() if "nothing" in panel] == ["Same month last year"]
+
+
+def test_no_text_is_a_number_where_there_is_a_name(home: Drawn) -> None:
+    shown = {
+        text for panel in home.panels.values() for text in (*panel["visible"], *panel["drawn"]) if NUMBER.search(text)
+    }
+    rest = {
+        f"{title}{place}"
+        for title in ("", "Power per day: ")
+        for place in ("70007 81007", "Workshop 81061", "Workshop 81062")
+    }
+    assert shown - rest == set()
+
+
+def test_the_first_table_is_read_at_a_glance(home: Drawn) -> None:
+    title = "Newest data"
+    names = ["Location", "Data until", "Age", "Latest power", "Last full day", "Energy", "Cost"]
+    assert home.names(title) == names
+    assert home.column(title, "Location") == PLACES
+    assert set(home.column(title, "Data until")) == {"Wed 2025-03-19 04:00"}
+    assert set(home.column(title, "Age")) == {"30 hours"}
+    assert set(home.column(title, "Last full day")) == {"Tue 2025-03-18"}
+    assert all(map(POWER.fullmatch, home.column(title, "Latest power")))
+    assert all(map(ENERGY.fullmatch, home.column(title, "Energy")))
+    assert [bool(MONEY.fullmatch(each)) for each in home.column(title, "Cost")] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_values_are_those_of_the_meter(home: Drawn, values: Expected) -> None:
+    truth = Truth.of_series(values)
+    title = "Newest data"
+    for number, place in (("81001", "House"), ("81003", "Barn")):
+        row = PLACES.index(place)
+        days = truth.of("smarthub_day_usage_kwh", number)
+        watts = truth.of("smarthub_interval_usage_watts", number)
+        assert home.column(title, "Energy")[row] == f"{days[max(days)]:.1f} kWh"
+        assert in_watts(home.column(title, "Latest power")[row]) == pytest.approx(watts[max(watts)], rel=0.01)
+
+
+def in_watts(text: str) -> float:
+    number, unit = text.split()
+    return float(number) * {"W": 1, "kW": 1000}[unit]
+
+
+def test_energy_and_money_are_never_rescaled(home: Drawn) -> None:
+    texts = [
+        text
+        for panel in home.panels.values()
+        for text in (*panel["visible"], *panel["drawn"], *(each["text"] for each in panel.get("values", ())))
+    ]
+    assert not [text for text in texts if re.search(r"\d ?(MWh|GWh|Wh|mWh)\b|\$.*[KM]\b|USD", text)]
+    energy = [text for text in texts if text.endswith("kWh")]
+    assert len(energy) > 50
+    assert not [text for text in energy if not re.fullmatch(r"-?\d+\.\d\d? kWh", text)]
+    assert not [text for text in texts if text.startswith("$") and not MONEY.fullmatch(text)]
+
+
+def test_months_show_energy_cost_and_the_mean_day(home: Drawn) -> None:
+    shown = {each["name"]: each["text"] for each in home.panels["This month so far"]["values"]}
+    assert list(shown) == ["Energy", "Cost", "Energy per day"]
+    assert ENERGY.fullmatch(shown["Energy"])
+    assert MONEY.fullmatch(shown["Cost"])
+
+
+def test_days_and_hours_follow_the_clock_of_the_coop(home: Drawn, values: Expected) -> None:
+    for title in ("Energy per day", "Cost per day", "Used and exported per day"):
+        dates = home.column(title, "Time")
+        assert all(map(DATE.fullmatch, dates))
+        assert dates[-1] == "Tue 2025-03-18"
+    hours = home.column("Peak hours", "Hour")
+    assert len(hours) == 10
+    assert all(map(TIME.fullmatch, hours))
+    usage = Truth.of_series(values).of("smarthub_day_usage_kwh", "81001")
+    shown = dict(zip(home.column("Energy per day", "Time"), home.column("Energy per day", "House"), strict=True))
+    assert shown["Tue 2025-03-18"] == f"{usage[max(usage)]:.1f} kWh"
+
+
+def test_the_heat_map_has_all_hours_from_monday_to_sunday(home: Drawn) -> None:
+    title = "Energy by hour and weekday (kWh)"
+    assert home.names(title) == ["Day", *(f"{hour:02}" for hour in range(24))]
+    assert home.column(title, "Day") == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+    # People are up in the evening, by the co-op's clock.
+    evening, night = (sum(map(float, home.column(title, hour))) for hour in ("19", "02"))
+    assert evening > 1.3 * night
+
+
+def test_a_submeter_is_not_stacked_on_its_parent(home: Drawn) -> None:
+    assert "Workshop 81061" in home.names("Energy per day")
+    assert "Workshop 81062" not in home.names("Energy per day")
+
+
+def test_the_band_is_drawn_for_each_meter(home: Drawn) -> None:
+    titles = [title for title in home.panels if title.startswith("Power per day: ")]
+    assert titles == [f"Power per day: {place}" for place in PLACES]
+    assert home.names(titles[0]) == ["Minimum", "Mean", "Maximum", "7-day mean"]
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+@pytest.mark.parametrize("name", ["home", "exporter"])
+def test_nothing_is_cut_off(name: str, width: int, browser: Browser, database: Database, tmp_path: Path) -> None:
+    drawn = draw(browser, database, name, last(7 if name == "home" else 0.25), tmp_path, width=width, opened=True)
+    misfits = {title: panel["misfits"] for title, panel in drawn.panels.items() if panel["misfits"]}
+    # Six meters are more than the table shows without scrolling.
+    assert [title for title in misfits if title != "Newest data"] == []
+    assert not [each for each in misfits.get("Newest data", ()) if not each.startswith("taller")]
+
+
+def test_a_healthy_exporter_needs_no_attention(browser: Browser, database: Database, tmp_path: Path) -> None:
+    drawn = draw(browser, database, "exporter", last(0.25), tmp_path)
+    assert drawn.panels["What needs attention"]["nothing"] == "Everything is working"
+    assert {title for title, panel in drawn.panels.items() if "nothing" in panel} == {
+        "What needs attention",
+        "Backfill needed since",
+    }
+    scrapes = {each["name"]: each["text"] for each in drawn.panels["Scrapes"]["values"]}
+    assert scrapes == {"smarthub_exporter": "ok", "smarthub_intervals": "ok"}
