@@ -733,6 +733,7 @@ def test_vmalert_and_prometheus_send_the_same_alerts(services: Services, tmp_pat
         scraped(families.TIMEZONE_MISMATCH.name, login="novec"): 1.0,
         scraped(families.STATE_KEPT.name): 0.0,
         of_location(families.BACKFILL_NEEDED.name, "70001"): instant("2025-11-02"),
+        of_location(families.LOCATION_INFO.name, "70001", name="House", timezone=ZONE.key): 1.0,
         _meter(families.LATEST_END.name, "80001"): now - 100 * 3600 - 1900,
         scraped("up", "smarthub_intervals"): 0.0,
     }
@@ -760,11 +761,14 @@ def test_vmalert_and_prometheus_send_the_same_alerts(services: Services, tmp_pat
 
     ours, theirs = answers
     # Ages depend on the second of the evaluation.
-    ago = {found.pop("SmartHubDataStale")["description"].partition(" ended 4d 4h 3")[0] for found in answers}
-    assert ago == {"The newest interval of meter 80001 at location 70001 of novec"}
+    assert {found.pop("SmartHubDataStale")["description"].partition(" 4d 4h ")[0] for found in answers} == {
+        "House: the newest data is"
+    }
     assert ours == theirs
-    assert ours["SmartHubBackfillNeeded"]["description"].endswith("smarthub-exporter backfill --start 2025-11-02")
-    assert "two_factor. Set totp_secret" in ours["SmartHubSignInRefused"]["description"]
+    assert ours["SmartHubBackfillNeeded"]["description"].startswith(
+        "The portal has changed data of House from 2025-11-02"
+    )
+    assert "(two_factor). Set totp_secret" in ours["SmartHubSignInRefused"]["description"]
     assert "smarthub_intervals of exporter:10058 has not" in ours["SmartHubIntervalsNotScraped"]["description"]
 
 
