@@ -32,7 +32,7 @@ QUIET_INSTALL := install --quiet --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types unit fuzz kill benchmarks programs lock clean
+.PHONY: help demo test lint types unit fuzz kill benchmarks programs pictures lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,9 @@ benchmarks: $(DEV_INSTALLED) programs ## measure speed and size (ARGS=--json, AR
 
 programs: $(BUNDLE) ## install the databases, scrapers and other programs that the tests start
 	@.ci/debian-programs
+
+pictures: $(DEV_INSTALLED) programs ## make the pictures in docs/ from demo data, in about a minute
+	$(BIN)/python -m tests.pictures
 
 clean: ## remove everything that make created
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage build dist *.egg-info

@@ -8,7 +8,6 @@ from typing import Final
 
 import pytest
 
-from exporter.metrics import families
 from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.household import Household
 from exporter.simulator.portal import SimulatedPortal
@@ -18,7 +17,7 @@ from exporter.simulator.world import World
 
 from ..support.browser import Browser
 from ..support.clocks import ManualClock
-from ..support.dashboard_data import constant, counted, current, minutes, scraped, written
+from ..support.dashboard_data import healthy
 from ..support.dashboard_truth import LAG, NOW, Truth, last
 from ..support.rendering import NARROW, WIDE, Drawn, draw
 from ..support.services import Database, Services, find_program
@@ -58,28 +57,9 @@ def values(portal: SimulatedPortal) -> Expected:
 
 @pytest.fixture(scope="module")
 def database(portal: SimulatedPortal, values: Expected, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    moments = minutes(NOW, 6)
-    counters = {
-        scraped(name, login="novec", **labels): lambda moment: float(moment // 3600 - moments[0] // 3600)
-        for name, labels in (
-            (families.REFRESHES.name, {}),
-            (families.FAILURES.name, {"reason": "transport"}),
-            (families.REVISIONS.name, {"direction": "up", "reach": "window"}),
-            (families.REQUESTS.name, {"endpoint": "poll", "code": "200"}),
-            (f"{families.REQUEST_SECONDS.name}_sum", {"endpoint": "poll"}),
-            (f"{families.REQUEST_SECONDS.name}_count", {"endpoint": "poll"}),
-            (f"{families.REQUEST_SECONDS.name}_bucket", {"endpoint": "poll", "le": "+Inf"}),
-        )
-    }
     with Services(tmp_path_factory.mktemp("drawn")) as services:
         found = services.victoria_metrics()
-        found.import_samples(
-            {
-                **written(values),
-                **constant(current(portal, values, NOW), moments),
-                **counted(counters, moments),
-            }
-        )
+        found.import_samples(healthy(portal, values, NOW))
         yield found
 
 
@@ -234,6 +214,7 @@ def test_a_healthy_exporter_needs_no_attention(browser: Browser, database: Datab
     assert {title for title, panel in drawn.panels.items() if "nothing" in panel} == {
         "What needs attention",
         "Backfill needed since",
+        "Failed refreshes by reason",
     }
     scrapes = {each["name"]: each["text"] for each in drawn.panels["Scrapes"]["values"]}
     assert scrapes == {"smarthub_exporter": "ok", "smarthub_intervals": "ok"}

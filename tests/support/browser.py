@@ -72,6 +72,7 @@ class Browser:
         os.close(commands)
         os.close(answers)
         self._session = ""
+        self._height = 0
         try:
             target = self._call("Target.createTarget", url="about:blank")["targetId"]
             self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -101,6 +102,7 @@ class Browser:
         """Load a page at a size in CSS pixels, in light or dark mode."""
         self._events.clear()
         width, height = size
+        self._height = height
         screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self._call("Emulation.setDeviceMetricsOverride", **screen)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -137,11 +139,13 @@ class Browser:
         self._call("Input.dispatchKeyEvent", type="keyDown", **pressed, **text)
         self._call("Input.dispatchKeyEvent", type="keyUp", **pressed)
 
-    def screenshot(self, path: Path) -> None:
-        """Write a picture of the whole page as PNG."""
+    def screenshot(self, path: Path, *, height: int | None = None, scale: float = 1) -> None:
+        """Write a picture of the whole page as PNG, or of its upper part."""
         size = self._call("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
-        shot = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": height or size["height"], "scale": scale}
+        # Where it is not needed, it would only make the page lay itself out again.
+        is_longer = size["height"] > self._height
+        shot = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=is_longer, clip=clip)
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def accessible(self) -> list[tuple[str, str]]:

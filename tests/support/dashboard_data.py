@@ -91,3 +91,25 @@ def _of_meter(location: LocationSpec, meter: MeterSpec, values: Expected) -> dic
         of_location(families.INTERVAL_SECONDS.name, **known): meter.step,
         of_location(families.METER_INFO.name, **known, **parts): 1,
     }
+
+
+def healthy(portal: SimulatedPortal, values: Expected, now: datetime) -> dict[Labels, list[Sample]]:
+    """Return all samples of an exporter that reads the portal without trouble and has just been backfilled."""
+    moments = minutes(now)
+    first = moments[0] // 3600
+
+    def hourly(moment: int) -> float:
+        return float(moment // 3600 - first)
+
+    counters = {
+        scraped(name, login=PORTAL, **labels): hourly
+        for name, labels in (
+            (families.REFRESHES.name, {}),
+            (families.REVISIONS.name, {"direction": "up", "reach": "window"}),
+            (families.REQUESTS.name, {"endpoint": "poll", "code": "200"}),
+            (f"{families.REQUEST_SECONDS.name}_sum", {"endpoint": "poll"}),
+            (f"{families.REQUEST_SECONDS.name}_count", {"endpoint": "poll"}),
+            (f"{families.REQUEST_SECONDS.name}_bucket", {"endpoint": "poll", "le": "+Inf"}),
+        )
+    }
+    return {**written(values), **constant(current(portal, values, now), moments), **counted(counters, moments)}
