@@ -256,12 +256,14 @@ def test_bars_are_named_by_the_date_of_their_local_day() -> None:
     bars = [panel for panel in all_panels() if panel.json["type"] == "barchart"]
     assert len(bars) == 3
     for panel in bars:
-        join, name = panel.json["transformations"]
+        join, name, order = panel.json["transformations"]
         assert join == {"id": "joinByField", "options": {"byField": "Time", "mode": "outer"}}
         assert (name["id"], name["options"]["timeField"]) == ("formatTime", "Time")
         # They stand where every US zone has the date of UTC, so that no browser's or dashboard's zone matters.
         assert (name["options"]["outputFormat"], name["options"]["timezone"]) == ("ddd YYYY-MM-DD", "utc")
         assert panel.json["options"]["xField"] == "Time"
+        # Behind all meters, so that the first meter has the first color, as in graphs.
+        assert order["options"]["indexByName"] == {"Time": 10**16}
 
 
 HEAT_MAP: Final = "Energy by hour and weekday (kWh)"
@@ -296,7 +298,7 @@ def test_a_panel_of_hours_states_its_longest_range() -> None:
     limited = [panel for panel in all_panels() if "(vector($__interval_ms) == 3600000)" in expressions(panel)]
     assert {panel.json["title"] for panel in limited} == {HEAT_MAP, "Peak hours"}
     for panel in limited:
-        assert panel.json["fieldConfig"]["defaults"]["noValue"] == "no data; choose at most a year"
+        assert panel.json["fieldConfig"]["defaults"]["noValue"] == "no data in this range; choose one of up to a year"
         assert "Shown for ranges of up to 456 days:" in panel.json["description"]
 
 

@@ -2,10 +2,9 @@
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import { FieldType, formattedValueToString, getFieldDisplayName, getFieldSeriesColor } from '@grafana/data';
-import { VizLegend } from '@grafana/ui';
+import { VizLayout, VizLegend } from '@grafana/ui';
 import { theme } from './frames.js';
 
-const LEGEND = 28;
 const AXIS = 90;
 
 // As the panel does with a negative "spacing" too: leave out labels from the end, so that the newest is shown.
@@ -15,11 +14,9 @@ function labelsShown(count, width, spacing) {
   return (index) => (spacing > 0 ? index : count - 1 - index) % every === 0;
 }
 
-export function Bars({ panel, frame, width, height }) {
+function Plot({ panel, frame, width, height, values, color }) {
   const node = useRef(null);
   const names = frame.fields.find((each) => getFieldDisplayName(each, frame) === panel.options.xField).values;
-  const values = frame.fields.filter((each) => each.type === FieldType.number);
-  const color = (field) => getFieldSeriesColor(field, theme).color;
   useEffect(() => {
     const above = new Array(frame.length).fill(0);
     const below = new Array(frame.length).fill(0);
@@ -36,7 +33,7 @@ export function Bars({ panel, frame, width, height }) {
     const plot = new uPlot(
       {
         width,
-        height: height - LEGEND,
+        height,
         padding: [8, 40, 0, 0],
         legend: { show: false },
         cursor: { show: false },
@@ -74,12 +71,24 @@ export function Bars({ panel, frame, width, height }) {
       node.current
     );
     return () => plot.destroy();
-  }, []);
+  }, [width, height]);
+  return <div ref={node} />;
+}
+
+export function Bars({ panel, frame, width, height }) {
+  const values = frame.fields.filter((each) => each.type === FieldType.number);
+  const color = (field) => getFieldSeriesColor(field, theme).color;
   const items = values.map((field) => ({ label: getFieldDisplayName(field, frame), color: color(field), yAxis: 1 }));
-  return (
-    <div>
-      <div ref={node} />
+  const legend = (
+    <VizLayout.Legend placement="bottom">
       <VizLegend placement="bottom" items={items} displayMode="list" />
-    </div>
+    </VizLayout.Legend>
+  );
+  return (
+    <VizLayout width={width} height={height} legend={legend}>
+      {(plotWidth, plotHeight) => (
+        <Plot {...{ panel, frame, values, color }} width={plotWidth} height={plotHeight} />
+      )}
+    </VizLayout>
   );
 }
