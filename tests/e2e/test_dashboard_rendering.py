@@ -1,8 +1,9 @@
 """What a person reads on the dashboards, drawn by Grafana's own libraries in a browser in another time zone."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,7 @@ from exporter.simulator.world import World
 from ..support.browser import Browser
 from ..support.clocks import ManualClock
 from ..support.dashboard_data import healthy
-from ..support.dashboard_truth import LAG, NOW, Truth, last
+from ..support.dashboard_truth import LAG, NOW, ZONE, Truth, last
 from ..support.rendering import NARROW, WIDE, Drawn, draw
 from ..support.services import Database, Services, find_program
 from ..support.truth import Expected, expected
@@ -173,9 +174,21 @@ def test_days_and_hours_follow_the_clock_of_the_coop(home: Drawn, values: Expect
     hours = home.column("Peak hours", "Hour")
     assert len(hours) == 10
     assert all(map(TIME.fullmatch, hours))
+    assert f"{busiest(values):%a %Y-%m-%d %H:%M}" == hours[0]
     usage = Truth.of_series(values).of("smarthub_day_usage_kwh", "81001")
     shown = dict(zip(home.column("Energy per day", "Time"), home.column("Energy per day", "House"), strict=True))
     assert shown["Tue 2025-03-18"] == f"{usage[max(usage)]:.1f} kWh"
+
+
+def busiest(values: Expected) -> datetime:
+    """Return the beginning of the hour with the most energy of one meter, by the co-op's clock."""
+    sums: defaultdict[tuple[str, int], float] = defaultdict(float)
+    for labels, found in values.items():
+        known = dict(labels)
+        for end, kwh in found.items() if known["__name__"] == "smarthub_interval_usage_kwh" else ():
+            if end > NOW.timestamp() - 28 * 86400 + 3600:
+                sums[known["meter"], (end - 1) // 3600 * 3600] += kwh
+    return datetime.fromtimestamp(max(sums, key=sums.__getitem__)[1], ZONE)
 
 
 def test_the_heat_map_has_all_hours_from_monday_to_sunday(home: Drawn) -> None:

@@ -436,8 +436,24 @@ def test_the_last_full_day_shows_no_cost_of_another_day(database: Database) -> N
 # -- names
 
 
-def test_two_locations_with_one_name_stay_apart(services: Services) -> None:
-    moments = minutes(NOW, 1)
+Fill = Callable[[Mapping[Labels, Sequence[Sample]]], Database]
+
+
+@pytest.fixture(params=["victoria-metrics", "prometheus"])
+def fill(request: pytest.FixtureRequest, services: Services, tmp_path: Path) -> Fill:
+    """Return a function that starts a database with these samples."""
+
+    def filled(samples: Mapping[Labels, Sequence[Sample]]) -> Database:
+        if request.param == "prometheus":
+            return services.prometheus(prometheus_config(), history=_openmetrics(tmp_path, samples))
+        database = services.victoria_metrics()
+        database.import_samples(samples)
+        return database
+
+    return filled
+
+
+def test_two_locations_with_one_name_stay_apart(fill: Fill) -> None:
     infos = {
         of_location(families.LOCATION_INFO.name, location, account=account, name=name, timezone=ZONE.key): 1.0
         for location, account, name in (("1", "A", "Rental"), ("2", "B", "Rental"), ("3", "A", "Shop"), ("4", "A", ""))
@@ -446,8 +462,7 @@ def test_two_locations_with_one_name_stay_apart(services: Services) -> None:
         of_location(families.METER_INFO.name, location, account=account, meter=meter): 1.0
         for location, account, meter in (("1", "A", "11"), ("2", "B", "22"), ("3", "A", "33"), ("4", "A", "44"))
     }
-    database = services.victoria_metrics()
-    database.import_samples(constant(infos | meters, moments))
+    database = fill(constant(infos | meters, minutes(NOW, 1)))
     shared = find(NEWEST).constants
     assert _places(database, shared["meters"]) == {"11": "Rental 11", "22": "Rental 22", "33": "Shop", "44": "4 44"}
     assert _places(database, shared["locations"], "location") == {
@@ -458,24 +473,43 @@ def test_two_locations_with_one_name_stay_apart(services: Services) -> None:
     }
 
 
-def test_the_newest_name_and_parent_win(services: Services) -> None:
+def test_the_newest_name_and_parent_win(fill: Fill) -> None:
     known = {"portal": "novec", "account": "A", "location": "1"}
     ends = [end for _, end in local_days(ZONE, NOW.timestamp() - 30 * 86400, NOW.timestamp() - 2 * 86400)]
+    # The days of the window have both names after a change (docs/samples.md, "Names in history").
     history = {
-        series("smarthub_day_location_info", **known, name="Old name"): ends[:10],
+        series("smarthub_day_location_info", **known, name="Old name"): ends[:17],
         series("smarthub_day_location_info", **known, name="New name"): ends[10:],
-        series("smarthub_day_meter_info", **known, meter="11", submeter_of="99"): ends[:10],
+        series("smarthub_day_meter_info", **known, meter="11", submeter_of="99"): ends[:17],
         series("smarthub_day_meter_info", **known, meter="11"): ends[10:],
     }
-    database = services.victoria_metrics()
-    database.import_samples(
-        {labels: [(timestamp_ms(end, 9), 1.0) for end in found] for labels, found in history.items()}
-    )
-    meters = find(NEWEST).constants["meters"]
-    assert _places(database, meters) == {"11": "New name"}
-    assert _places(database, meters, now=ends[8]) == {"11": "Old name"}
+    database = fill({labels: [(timestamp_ms(end, 9), 1.0) for end in found] for labels, found in history.items()})
+    meters, locations = (find(NEWEST).constants[name] for name in ("meters", "locations"))
+    # At any moment, one name and one parent of each meter.
+    names = [_places(database, meters, now=end) for end in ends[1:]]
+    assert {len(each) for each in names} == {1}
+    assert (names[0], names[-1]) == ({"11": "Old name"}, {"11": "New name"})
+    assert _places(database, locations, "location") == {"1": "New name"}
     assert _places(database, meters, label="submeter_of") == {"": "New name"}
     assert _places(database, meters, label="submeter_of", now=ends[8]) == {"99": "Old name"}
+
+
+def test_the_current_name_wins(fill: Fill) -> None:
+    known = {"portal": "novec", "account": "55001", "location": "1"}
+    ends = [end for _, end in local_days(ZONE, NOW.timestamp() - 9 * 86400, NOW.timestamp() - 2 * 86400)]
+    stamps = [(timestamp_ms(end, 9), 1.0) for end in ends]
+    current = of_location(families.LOCATION_INFO.name, "1", name="New name", timezone=ZONE.key)
+    database = fill(
+        {
+            series("smarthub_day_location_info", **known, name="Old name"): stamps,
+            series("smarthub_day_usage_kwh", **known, meter="11"): stamps,
+            **constant({current: 1.0}, minutes(NOW, 1)),
+        }
+    )
+    shared = find(NEWEST).constants
+    assert _places(database, shared["meters"]) == {"11": "New name"}
+    assert _places(database, shared["locations"], "location") == {"1": "New name"}
+    assert _places(database, shared["meters"], now=ends[-1] + 86400) == {"11": "Old name"}
 
 
 def _places(database: Database, expression: str, label: str = "meter", now: float | None = None) -> dict[str, str]:
