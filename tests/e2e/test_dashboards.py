@@ -391,7 +391,7 @@ SUMS = [
     (panel, letter)
     for panel in all_panels()
     for letter, target in panel.targets.items()
-    if 'label_replace($meters, "inside"' in target["expr"]
+    if 'label_replace(${meters:raw}, "inside"' in target["expr"]
     and (panel.json["title"], letter) != ("Energy by rate period", "B")  # a share of the sum beside it
 ]
 PAST = NOW - timedelta(days=3)

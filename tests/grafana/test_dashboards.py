@@ -91,7 +91,7 @@ def test_locations_and_meters_are_chosen_by_name(path: Path) -> None:
     known = {each["name"]: each for each in variables(path)}
     assert known.keys() >= NAMES
     assert all((known[name]["type"], known[name]["hide"]) == ("constant", 2) for name in NAMES)
-    for variable, names in (("location", "$locations"), ("meter", "$meters")):
+    for variable, names in (("location", "${locations:raw}"), ("meter", "${meters:raw}")):
         assert names in known[variable]["query"]["query"]
         assert {"(?<text>", "(?<value>"} <= set(re.findall(r"\(\?<\w+>", known[variable]["regex"]))
 
@@ -99,6 +99,15 @@ def test_locations_and_meters_are_chosen_by_name(path: Path) -> None:
 def test_both_dashboards_name_things_alike() -> None:
     one, other = (constants(load(path)) for path in DASHBOARDS)
     assert one == other
+    # Grafana reads query_result(...) on a single line only.
+    assert not [name for name, text in one.items() if "\n" in text]
+
+
+@dashboards
+def test_shared_parts_of_queries_are_taken_as_they_are(path: Path) -> None:
+    # Otherwise Grafana may escape their quotes.
+    text = path.read_text(encoding="utf-8")
+    assert set(re.findall(r"\$\{?(?:locations|meters)\b\S{0,5}", text)) == {"${locations:raw}", "${meters:raw}"}
 
 
 def test_the_clock_of_hours_is_the_one_of_the_coop() -> None:
@@ -200,7 +209,7 @@ def test_sums_over_time_count_each_interval_once(panel: Panel) -> None:
 
 @each_panel
 def test_sums_over_meters_leave_out_submeters(panel: Panel) -> None:
-    left_out = "and on (portal, account, location, meter, inside) label_replace($meters, "
+    left_out = "and on (portal, account, location, meter, inside) label_replace(${meters:raw}, "
     for target in panel.json["targets"]:
         is_sum = bool(re.match(r"sum(?: by \(period\))? ?\(", target["expr"])) and panel.dashboard == "home"
         is_stacked = panel.json["type"] == "barchart"

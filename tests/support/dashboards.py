@@ -152,7 +152,9 @@ class Panel:
 
 def interpolated(text: str, known: Mapping[str, str]) -> str:
     """Replace variables once, as Grafana does; what is not a variable stays, such as the $1 of a regular expression."""
-    return re.sub(r"\$(?:\{([^}]+)\}|(\w+))", lambda found: known.get(found[1] or found[2], found[0]), text)
+    return re.sub(
+        r"\$(?:\{([^}]+)\}|(\w+))", lambda found: known.get((found[1] or found[2]).removesuffix(":raw"), found[0]), text
+    )
 
 
 def _rounded(seconds: float) -> int:

@@ -146,10 +146,11 @@ def _variables(
 
 def _options(database: Database, variable: Json, shown: TimeRange, known: Mapping[str, str]) -> list[Option]:
     query = interpolated(variable["query"]["query"], known)
-    if match := re.fullmatch(r"label_values\((.*), (\w+)\)", query, re.DOTALL):
+    if match := re.fullmatch(r"label_values\((.+), (\w+)\)", query):
         found = {Option(each, each) for each in database.label_values(match[2], match[1], shown.start, shown.end)}
     else:
-        (expression,) = re.fullmatch(r"query_result\((.*)\)", query, re.DOTALL).groups()  # type: ignore[union-attr]
+        # Like Grafana, on a single line only.
+        (expression,) = re.fullmatch(r"query_result\((.+)\)", query).groups()  # type: ignore[union-attr]
         # JavaScript writes named groups without the P.
         pattern = re.compile(variable["regex"].strip("/").replace("(?<", "(?P<").replace("(?P<=", "(?<="))
         lines = (_line(labels) for labels in database.query(expression, shown.end))
