@@ -15,7 +15,7 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Settings
 from exporter.simulator.world import World
 
-from .support.browser import DESKTOP, PHONE, Browser
+from .support.browser import Browser
 from .support.clocks import ManualClock
 from .support.dashboard_data import PORTAL, healthy
 from .support.dashboard_truth import LAG, NOW, last
@@ -43,13 +43,11 @@ def dashboards(services: Services, browser: Browser) -> None:
 
 def status_page(services: Services, browser: Browser) -> None:
     """Show the page of a fresh exporter on a desktop, and on a phone in dark mode."""
-    portal = services.enter_context(
-        PortalServer(SimulatedPortal(World(), SystemClock(), Settings(pending=0, lag=30 * 3600.0)))
-    )
+    portal = services.enter_context(PortalServer(SimulatedPortal(World(), SystemClock(), Settings(pending=0, lag=0.0))))
     exporter = Exporter(services, services.folder("exporter"), portal)
-    for name, size, dark in (("status-page", DESKTOP, False), ("status-page-phone", PHONE, True)):
-        browser.open(f"{exporter.url}/", size=size, dark=dark)
-        browser.screenshot(DOCS / f"{name}.png", height=1450)
+    for name, width, height, dark in (("status-page", 1180, 1163, False), ("status-page-phone", 390, 851, True)):
+        browser.open(f"{exporter.url}/", size=(width, height), dark=dark)
+        browser.screenshot(DOCS / f"{name}.png", height=height)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from exporter.metrics import families
 from exporter.simulator.demo_homes import DEMO_HOMES
 from exporter.simulator.household import Household
 from exporter.simulator.portal import SimulatedPortal
@@ -18,7 +19,7 @@ from exporter.simulator.world import World
 
 from ..support.browser import Browser
 from ..support.clocks import ManualClock
-from ..support.dashboard_data import healthy
+from ..support.dashboard_data import constant, current, healthy, minutes, of_location, scraped
 from ..support.dashboard_truth import LAG, NOW, ZONE, Truth, last
 from ..support.rendering import NARROW, WIDE, Drawn, draw
 from ..support.services import Database, Services, find_program
@@ -159,6 +160,13 @@ def test_energy_and_money_are_never_rescaled(home: Drawn) -> None:
     assert not [text for text in texts if text.startswith("$") and not MONEY.fullmatch(text)]
 
 
+def test_power_is_readable_to_one_percent(home: Drawn) -> None:
+    texts = [text for panel in home.panels.values() for text in (*panel["visible"], *panel["drawn"])]
+    power = [text for text in texts if re.search(r"\d k?W$", text)]
+    assert len(power) > 50
+    assert not [text for text in power if not POWER.fullmatch(text)]
+
+
 def test_months_show_energy_cost_and_the_mean_day(home: Drawn) -> None:
     shown = {each["name"]: each["text"] for each in home.panels["This month so far"]["values"]}
     assert list(shown) == ["Energy", "Cost", "Energy per day"]
@@ -231,3 +239,22 @@ def test_a_healthy_exporter_needs_no_attention(browser: Browser, database: Datab
     }
     scrapes = {each["name"]: each["text"] for each in drawn.panels["Scrapes"]["values"]}
     assert scrapes == {"smarthub_exporter": "ok", "smarthub_intervals": "ok"}
+
+
+def test_problems_are_listed_with_the_names_of_locations(
+    services: Services, portal: SimulatedPortal, values: Expected, browser: Browser, tmp_path: Path
+) -> None:
+    broken = {
+        scraped(families.UP.name, login="novec"): 0.0,
+        scraped(families.LAST_SUCCESS.name, login="novec"): 0.0,
+        scraped("up", "smarthub_intervals"): 0.0,
+        of_location(families.LOCATION_UP.name, "70002"): 0.0,
+        of_location(families.LATEST_END.name, "70001", meter="81001"): NOW.timestamp() - 80 * 3600,
+    }
+    database = services.victoria_metrics()
+    database.import_samples(constant({**current(portal, values, NOW), **broken}, minutes(NOW, 1)))
+    drawn = draw(browser, database, "exporter", last(0.25), tmp_path)
+    title = "What needs attention"
+    assert drawn.names(title) == ["Where", "Problem"]
+    assert sorted(drawn.column(title, "Where")) == ["House", "Solar house", "novec", "smarthub_intervals"]
+    assert drawn.panels["Last success"]["values"][0]["text"] == "never"

@@ -1,7 +1,7 @@
 """The dashboards as Grafana reads them: panels, time ranges, steps and queries.
 
 Follows Grafana's own sources (PanelTimeRange, the Prometheus data source's models/query.go, rangeutil), versions 11 to
-13. The time zone is the browser's, which the tests choose.
+13. The time zone is the dashboard's, which the tests choose.
 """
 
 import json
