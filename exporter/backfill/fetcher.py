@@ -20,7 +20,7 @@ from ..portal.query import UsageQuery
 from ..portal.raw_series import RawPoint, RawSeries, raw_series
 from ..portal.timezone import OffsetEvidence, ZoneState, ZoneVerdict
 from ..portal.timezone_search import bill_reads_of
-from ..portal.usage import UsageAnswer
+from ..portal.usage_answer import UsageAnswer
 from ..portal.zone_judge import ZoneJudge
 from .plan import Job, JobChunk, KnownSteps
 from .retry import in_background, outcome

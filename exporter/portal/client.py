@@ -19,7 +19,8 @@ from .poll_json import read_poll
 from .query import POLL, UsageQuery
 from .signin import SignInGate, Token, renew, second_factor_method, sign_in
 from .transports import Transports
-from .usage import UsageAnswer, decode
+from .usage import decode
+from .usage_answer import UsageAnswer
 
 USER_DATA = "/services/secured/user-data"
 ACCOUNTS = "/services/secured/accounts"

@@ -15,7 +15,7 @@ from ..intervals.submeters import circular_submeters
 from .query import DAILY, HOURLY, UsageQuery
 from .readings import MeterReadings, RangeReadings, read_days, read_intervals
 from .timezone import OffsetEvidence, begins_late, evidence_in
-from .usage import UsageAnswer
+from .usage_answer import UsageAnswer
 from .walltime import WallClock
 
 LONGEST_RANGE = 30  # days

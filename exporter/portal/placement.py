@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from operator import itemgetter, sub
 
-from .usage import WallPoint
+from .usage_answer import WallPoint
 from .walltime import DAY, WallClock, plausible
 
 HOUR = 3600

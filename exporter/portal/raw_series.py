@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .directions import Channel, last_word, total
 from .placement import day_steps, place, place_days, step_of_day
 from .query import DAILY
-from .usage import ChannelSeries, UsageAnswer
+from .usage_answer import ChannelSeries, UsageAnswer
 from .walltime import DAY, WallClock
 
 RawPoint = tuple[int, int, float, float | None]

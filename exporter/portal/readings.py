@@ -20,7 +20,7 @@ from ..intervals.samples import amount
 from .directions import Channel, Energy, Flow, Values, resolve, total
 from .placement import Placing, day_steps, is_once_a_day, place, place_days, step_of_day
 from .timezone import OffsetEvidence
-from .usage import ChannelSeries, UsageAnswer
+from .usage_answer import ChannelSeries, UsageAnswer
 from .walltime import DAY, WallClock
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from .placement import day_steps
 from .us_timezones import STANDARD_ZONES, US_ZONES, is_summer, may_change, offset_at
-from .usage import UsageAnswer
+from .usage_answer import UsageAnswer
 
 _QUARTER = 900
 _FARTHEST = 15 * 3600  # no two zones of the US are further apart

@@ -12,7 +12,7 @@ from .client import PortalClient
 from .query import HOURLY, UsageQuery
 from .timezone import OffsetEvidence, are_independent, evidence_in, has_both_seasons, matching_zones, walls_and_step
 from .us_timezones import may_change, other_season
-from .usage import UsageAnswer
+from .usage_answer import UsageAnswer
 from .walltime import WallClock
 
 _UTC = WallClock(ZoneInfo("UTC"))

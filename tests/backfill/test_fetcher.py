@@ -16,7 +16,7 @@ from exporter.portal.accounts import AccountLocation
 from exporter.portal.client import PortalClient
 from exporter.portal.query import HOURLY, UsageQuery
 from exporter.portal.timezone import ZoneVerdict
-from exporter.portal.usage import UsageAnswer
+from exporter.portal.usage_answer import UsageAnswer
 from exporter.portal.zone_judge import ZoneJudge
 
 from ..support.clocks import ManualClock

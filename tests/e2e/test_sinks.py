@@ -17,7 +17,7 @@ from exporter.metrics.families import TIMESTAMPED
 from exporter.portal.client import PortalClient
 from exporter.portal.history import KnownMeters, LocationHistory
 from exporter.portal.raw_series import RawSeries, raw_series
-from exporter.portal.usage import UsageAnswer
+from exporter.portal.usage_answer import UsageAnswer
 from exporter.simulator.energy import channels_of
 from exporter.simulator.portal import SimulatedPortal
 from exporter.simulator.settings import Revision

@@ -29,7 +29,7 @@ from exporter.portal.accounts import AccountLocation
 from exporter.portal.client import PortalClient
 from exporter.portal.query import POLL, UsageQuery
 from exporter.portal.signin import SIGN_IN
-from exporter.portal.usage import UsageAnswer as Decoded
+from exporter.portal.usage_answer import UsageAnswer as Decoded
 from exporter.simulator.portal import Call, SimulatedResponse
 from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, SignIn

@@ -16,7 +16,8 @@ from exporter.intervals.model import DAILY as DAY_STEP
 from exporter.intervals.model import Meter, MeterInfo
 from exporter.portal.history import History, KnownMeters, LocationHistory
 from exporter.portal.query import DAILY, HOURLY, UsageQuery
-from exporter.portal.usage import UsageAnswer, decode
+from exporter.portal.usage import decode
+from exporter.portal.usage_answer import UsageAnswer
 from exporter.portal.walltime import WallClock
 
 from ..support.poll_double import ZONE, Portal, days_of

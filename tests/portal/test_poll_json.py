@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from exporter.errors import ProtocolError, TooLargeError
 from exporter.portal.parsing import Json, mapping
 from exporter.portal.poll_json import WallPoints, read_poll
-from exporter.portal.usage import UsageAnswer, decode
+from exporter.portal.usage import decode
+from exporter.portal.usage_answer import UsageAnswer
 from exporter.simulator.answers import usage_answer
 from exporter.simulator.points import Question
 from exporter.simulator.settings import Dst

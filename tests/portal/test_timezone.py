@@ -19,7 +19,8 @@ from exporter.portal.timezone import (
     zone_advice,
 )
 from exporter.portal.us_timezones import other_season
-from exporter.portal.usage import UsageAnswer, decode
+from exporter.portal.usage import decode
+from exporter.portal.usage_answer import UsageAnswer
 
 from ..support.portal_answers import (
     DAY,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from exporter.errors import ProtocolError
 from exporter.portal.directions import Flow
-from exporter.portal.usage import UsageAnswer, decode
+from exporter.portal.usage import decode
+from exporter.portal.usage_answer import UsageAnswer
 
 from ..support.portal_answers import (
     LEAK,

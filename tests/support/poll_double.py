@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from exporter.errors import PortalError
 from exporter.portal.query import DAILY, HOURLY, UsageQuery
-from exporter.portal.usage import UsageAnswer, decode
+from exporter.portal.usage import decode
+from exporter.portal.usage_answer import UsageAnswer
 
 from .portal_answers import DAY, HOUR, Pair, chart, electric, meter, series, usage, wall_of
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from exporter.errors import ProtocolError
 from exporter.portal.directions import Channel, Flow
-from exporter.portal.usage import UsageAnswer, decode
+from exporter.portal.usage import decode
+from exporter.portal.usage_answer import UsageAnswer
 
 Json = Any
 """Any JSON value."""
