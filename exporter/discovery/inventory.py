@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from zoneinfo import ZoneInfo
 
 from ..formatting import briefly, iso, local_date, local_time
+from ..intervals.industries import ELECTRIC
 from ..intervals.model import Meter
 from ..intervals.submeters import submeters_of
 from ..locations import unread_reason
 from ..portal.accounts import AccountLocation
 from ..portal.directions import UnusualWords, about_word
-from ..portal.usage import INDUSTRY
 from .describe import has_cost, periods_of, problem_text, resolution_text, submeter_text, values_text
 from .look_around import LookAround
 from .survey import LocationSurvey
@@ -27,7 +27,7 @@ def rows(look: LookAround, now: float) -> Iterator[tuple[str, ...]]:
         if survey is None or look.zone is None or survey.newest is None:
             yield (*head, "-", _why_nothing(look, location, survey))
             continue
-        others = [industry.lower() for industry in location.industries if industry != INDUSTRY]
+        others = [industry.lower() for industry in location.industries if industry.lower() != ELECTRIC]
         also = f"\nlocation also has {', '.join(others)}" if others else ""
         submeters = submeters_of(survey.meters)
         for meter in survey.meters:

@@ -16,6 +16,31 @@ from .interval import Change, Interval, Reading
 from .samples import amount, newer_version, version
 
 PLACEHOLDER_AGE = 48 * 3600
+_AGE_WITHOUT_ELECTRICITY = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholders:
+    """Which zeros at the very end of a meter's data may only be placeholders, and are held back.
+
+    after: Those that end later, in seconds UTC. age: As long as they are younger, in seconds.
+    """
+
+    after: float = -math.inf
+    age: int = PLACEHOLDER_AGE
+
+
+ENERGY_PLACEHOLDERS = Placeholders()
+
+
+def volume_placeholders(newest_electric: int | None) -> Placeholders:
+    """Return the rule for water and gas: a house may use none for hours.
+
+    newest_electric: The end of the newest electric interval of the location in seconds UTC; None if it has none.
+    """
+    if newest_electric is None:
+        return Placeholders(age=_AGE_WITHOUT_ELECTRICITY)
+    return Placeholders(after=newest_electric)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +59,21 @@ class Merged:
         return sorted({*self.added, *(change.after.start for change in self.changes)})
 
 
-def merge(known: Intervals, readings: Intervals, *, now: float, hold_zeros: bool = True) -> Merged:
+def merge(
+    known: Intervals, readings: Intervals, *, now: float, placeholders: Placeholders | None = ENERGY_PLACEHOLDERS
+) -> Merged:
     """Return known intervals merged with readings.
 
     A new value replaces the old one with a later version; a value that the portal withdraws keeps its last state.
     Readings that have not ended yet are skipped. If a meter's resolution changes, new intervals replace the known ones
     that they overlap, so that no energy counts twice.
 
-    hold_zeros: Zeros at the very end are held back as placeholders until something follows or they are 48 hours old
-    (docs/samples.md, "Intervals and days"). Off for day totals and for a chunk of history, which has no such end.
+    placeholders: Which zeros at the very end are held back until something follows, as in
+    docs/samples.md, "Intervals and days". None for day totals and for a chunk of history, which has no such end.
     """
     readings = readings.select([end <= now for end in readings.ends()])
-    if hold_zeros:
-        readings = _without_placeholders(known, readings, now)
+    if placeholders:
+        readings = _without_placeholders(known, readings, now, placeholders)
     if not readings:
         return Merged(known, starts_column())
     first, last = _overlap(known, readings.starts[0], max(readings.ends()))
@@ -162,13 +189,13 @@ def _overlapped(starts: Sequence[int], known: Mapping[int, Interval], reading: R
     return [known[start] for start in starts[first : bisect_left(starts, reading.end)]]
 
 
-def _without_placeholders(known: Intervals, readings: Intervals, now: float) -> Intervals:
-    """Hold back zeros after the newest energy until they are 48 hours old."""
+def _without_placeholders(known: Intervals, readings: Intervals, now: float, rule: Placeholders) -> Intervals:
+    """Hold back zeros after the newest energy until they are old enough."""
     newest = _newest_energy(readings)
     later = readings.between(newest + 1, math.inf).readings()
     zeros = {each.start for each in later if each.is_zero}
     newest = max(newest, _newest_energy(known, zeros))
-    held = {each.start for each in later if each.start > newest and _is_placeholder(each, now)}
+    held = {each.start for each in later if each.start > newest and _is_placeholder(each, now, rule)}
     return readings.select([start not in held for start in readings.starts]) if held else readings
 
 
@@ -182,8 +209,8 @@ def _newest_energy(intervals: Intervals, zeros: Container[int] = ()) -> int:
     return -1
 
 
-def _is_placeholder(reading: Reading, now: float) -> bool:
-    if now - reading.end >= PLACEHOLDER_AGE or reading.usage or reading.export:
+def _is_placeholder(reading: Reading, now: float, rule: Placeholders) -> bool:
+    if reading.end <= rule.after or now - reading.end >= rule.age or reading.usage or reading.export:
         return False
     return reading.is_zero or not (reading.cost or any(kwh for _, kwh in reading.periods))
 

@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Self, TypeVar
 
 from .columns import NOTHING, Intervals
+from .industries import ELECTRIC, KWH
 from .interval import Interval
 
 DAILY = 86400
@@ -25,6 +26,7 @@ class MeterInfo:
     signed: It has no such channel, so export shows only as negative usage.
     step: Its resolution in seconds; 86400 for a meter that is read once a day.
     parents: The meters that may contain it, by number, likeliest first.
+    industry, unit: What it measures, and the unit of its usage; the unit is empty until a reading shows it.
     """
 
     number: str
@@ -35,6 +37,8 @@ class MeterInfo:
     signed: bool = True
     step: int = 900
     parents: tuple[str, ...] = ()
+    industry: str = ELECTRIC
+    unit: str = KWH
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -10,7 +10,7 @@ from typing import Protocol
 from .columns import Intervals, Quantity, readings_column
 from .days import Calendar, full_days
 from .interval import Change
-from .merge import merge, versions_at, with_later_versions
+from .merge import ENERGY_PLACEHOLDERS, Placeholders, merge, versions_at, with_later_versions
 from .model import Meter, MeterInfo
 
 _REVISION = 0.001  # kWh; smaller differences come from rounding
@@ -46,13 +46,21 @@ class MeterUpdate:
 
 
 def update_meter(
-    before: Meter | None, fetched: FetchedMeter, calendar: Calendar, *, now: float, keep_from: int
+    before: Meter | None,
+    fetched: FetchedMeter,
+    calendar: Calendar,
+    *,
+    now: float,
+    keep_from: int,
+    placeholders: Placeholders = ENERGY_PLACEHOLDERS,
 ) -> MeterUpdate:
     """Merge a fetch into what is known of a meter.
 
-    now: Seconds UTC. keep_from: Intervals that ended before it are dropped.
+    now: Seconds UTC. keep_from: Intervals that ended before it are dropped. placeholders: Which zeros are held back.
     """
     before = before or Meter(fetched.info)
+    if fetched.info.unit and before.info.unit not in ("", fetched.info.unit):
+        before = Meter(before.info)  # values in another unit cannot be kept beside the new ones
     info = _joined(before.info, fetched.info)
     known, readings, filled = before.intervals, _after(fetched.readings, keep_from), list[int]()
     if info.signed and info.exports:
@@ -60,9 +68,9 @@ def update_meter(
         known, filled = _with_export(known, now)
     elif info.signed:  # negative usage that is too small to show that a meter exports
         readings = replace(readings, export=readings_column(None if kwh else kwh for kwh in readings.export.values))
-    merged = merge(known, readings, now=now)
+    merged = merge(known, readings, now=now, placeholders=placeholders)
     changed = sorted({*filled, *merged.changed_starts()})
-    days = merge(before.days, full_days(merged.intervals, changed, calendar), now=now, hold_zeros=False)
+    days = merge(before.days, full_days(merged.intervals, changed, calendar), now=now, placeholders=None)
     revised = [change for change in merged.changes if change.before]
     oldest = known.starts[0] if known else math.inf
     were_known = {*filled, *(change.after.start for change in revised)}
@@ -101,6 +109,7 @@ def _joined(before: MeterInfo, after: MeterInfo) -> MeterInfo:
         exports=before.exports or after.exports,
         signed=before.signed and after.signed,
         step=after.step or before.step,
+        unit=after.unit or before.unit,
     )
 
 

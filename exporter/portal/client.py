@@ -145,7 +145,7 @@ class PortalClient:
             answer = mapping(self._ask(call, what, "poll", "POST", POLL, location=location, json=body), what)
             status = text(answer.get("status")).upper()
             if status == "COMPLETE":
-                return decode(answer.get("data"))
+                return decode(answer.get("data"), query.industry)
             if status != "PENDING":
                 raise ProtocolError(
                     f"the portal could not compute it (status {safe_word(status) or 'missing'})", about=what

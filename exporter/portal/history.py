@@ -3,12 +3,13 @@
 See docs/portal.md, "Ranges".
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from ..errors import PendingError, PortalError, ProtocolError, TooLargeError, TransportError
 from ..intervals.columns import NOTHING, joined
+from ..intervals.industries import ELECTRIC
 from ..intervals.model import DAILY as DAILY_STEP
 from ..intervals.model import Meter
 from ..intervals.submeters import circular_submeters
@@ -35,21 +36,27 @@ Watch = Callable[[UsageAnswer, str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class KnownMeters:
-    """What earlier answers revealed about a location's meters.
+    """What earlier answers revealed about a location's meters of one industry.
 
-    steps: their resolution in seconds, by meter number. periods: their rate periods.
+    steps: their resolution in seconds, by meter number. periods: their rate periods. units: the units of their usage.
+    taken: the numbers of the location's meters of other industries.
     """
 
     steps: Mapping[str, int] = field(default_factory=dict)
     periods: Mapping[str, Iterable[str]] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    taken: Collection[str] = ()
 
     @classmethod
-    def of(cls, meters: Iterable[Meter]) -> "KnownMeters":
+    def of(cls, meters: Iterable[Meter], industry: str = ELECTRIC) -> "KnownMeters":
         """Return what is known of these meters."""
-        by_number = {meter.info.number: meter for meter in meters}
+        every = list(meters)
+        by_number = {meter.info.number: meter for meter in every if meter.info.industry == industry}
         return cls(
             {number: meter.info.step for number, meter in by_number.items()},
             {number: [period.name for period in meter.intervals.periods] for number, meter in by_number.items()},
+            {number: meter.info.unit for number, meter in by_number.items()},
+            {meter.info.number for meter in every} - by_number.keys(),
         )
 
     def hourly(self, number: str) -> bool:
@@ -89,7 +96,7 @@ class History:
 
 
 class LocationHistory:
-    """Fetches one location, and remembers the longest range its portal can answer, by time frame.
+    """Fetches one industry of one location, and remembers the longest range its portal can answer, by time frame.
 
     submeters: the configured parent of each sub-meter, by number. most_readings: how many are held at once; the days
     before them are then missing.
@@ -105,6 +112,7 @@ class LocationHistory:
         *,
         submeters: Mapping[str, str] | None = None,
         most_readings: int = _MOST_READINGS,
+        industry: str = ELECTRIC,
     ) -> None:
         self._ask = ask
         self._watch = watch
@@ -113,6 +121,7 @@ class LocationHistory:
         self._clock = clock
         self._submeters = submeters or {}
         self._most_readings = most_readings
+        self._industry = industry
         self._longest = {HOURLY: LONGEST_RANGE, DAILY: LONGEST_RANGE}
         self._vain_looks = 0
 
@@ -144,7 +153,8 @@ class LocationHistory:
             if answer.has_hourly is not None:
                 history.has_hourly = history.has_hourly or answer.has_hourly
         history.words = list(dict.fromkeys(history.words))
-        joined = RangeReadings(tuple(_joined(hourly, daily, known)), warnings=tuple(history.warnings))
+        meters = tuple(_joined(hourly, daily, known, history.warnings))
+        joined = RangeReadings(meters, warnings=tuple(history.warnings))
         together = _bounded(joined, known)
         history.warnings = list(together.warnings)
         history.meters = list(map(self._with_parents, together.meters))
@@ -180,7 +190,7 @@ class LocationHistory:
         return [(max(0, last - longest), last) for last in range(days, 0, -longest)]
 
     def _query(self, time_frame: str, start: int, end: int) -> UsageQuery:
-        return UsageQuery(self._account, self._location, time_frame, start, end, self._clock)
+        return UsageQuery(self._account, self._location, time_frame, start, end, self._clock, self._industry)
 
     def _with_parents(self, meter: MeterReadings) -> MeterReadings:
         """Add the configured parent of a sub-meter to those that the portal names."""
@@ -251,6 +261,8 @@ class LocationHistory:
         evidence = evidence_in(answer, start, end) if time_frame == HOURLY else ()
         if time_frame == HOURLY and begins_late(answer, self._clock.wall(start)):
             self._add_first(answer, start)
+        if self._industry != ELECTRIC:
+            answer.rename_meters(known.taken)
         if self._watch:
             self._watch(answer, time_frame, start, end)
         if time_frame == DAILY:
@@ -306,10 +318,12 @@ def _with_data(answers: list[RangeReadings]) -> set[str]:
     return {meter.info.number for answer in answers for meter in answer.meters if meter.readings or meter.waits}
 
 
-def _joined(hourly: list[RangeReadings], daily: list[RangeReadings], known: KnownMeters) -> list[MeterReadings]:
+def _joined(
+    hourly: list[RangeReadings], daily: list[RangeReadings], known: KnownMeters, warnings: list[str]
+) -> list[MeterReadings]:
     """Join the answers into one entry per meter.
 
-    Daily readings are used only for meters without finer ones.
+    Daily readings are used only for meters without finer ones, and older ones only if they have the newest unit.
     """
     finer = _with_data(hourly)
     days = [
@@ -322,7 +336,13 @@ def _joined(hourly: list[RangeReadings], daily: list[RangeReadings], known: Know
     hours = [meter for answer in hourly for meter in answer.meters if meter.info.number not in replaced]
     meters: dict[str, MeterReadings] = {}
     for meter in (*hours, *days):
-        before = meters.setdefault(meter.info.number, replace(meter, readings=NOTHING))
+        number, unit = meter.info.number, meter.info.unit
+        before = meters.setdefault(number, replace(meter, readings=NOTHING))
+        newest = before.info.unit or unit
+        if unit not in ("", newest) or known.units.get(number, "") not in ("", newest):
+            warnings.append(f"meter {number}: the unit changed to {newest}; values in another unit are left out")
+        if unit not in ("", newest):
+            continue
         info = replace(
             before.info,
             flows=tuple(sorted({*before.info.flows, *meter.info.flows})),
@@ -330,10 +350,11 @@ def _joined(hourly: list[RangeReadings], daily: list[RangeReadings], known: Know
             exports=before.info.exports or meter.info.exports,
             signed=before.info.signed and meter.info.signed,
             step=before.info.step or meter.info.step,
+            unit=newest,
         )
         # Answers come newest first.
         readings = joined((meter.readings, before.readings))
-        meters[meter.info.number] = MeterReadings(info, readings, before.waits or meter.waits)
+        meters[number] = MeterReadings(info, readings, before.waits or meter.waits)
     return list(meters.values())
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .usage import INDUSTRY
+from ..intervals.industries import ELECTRIC
 from .walltime import WallClock
 
 POLL = "/services/secured/utility-usage/poll"
@@ -25,12 +25,14 @@ class UsageQuery:
     start: int
     end: int
     clock: WallClock
+    industry: str = ELECTRIC
 
     @property
     def what(self) -> str:
         """What it asks for, for messages."""
         first, last = self.clock.date_text(self.start), self.clock.date_text(self.end - 1)
-        return f"{self.time_frame} data of location {self.location} from {first} to {last}"
+        data = "data" if self.industry == ELECTRIC else f"{self.industry} data"
+        return f"{self.time_frame} {data} of location {self.location} from {first} to {last}"
 
     def body(self, username: str) -> dict[str, Any]:
         """Return the body of the request, the same for each retry."""
@@ -41,7 +43,7 @@ class UsageQuery:
             "includeDemand": False,
             "serviceLocationNumber": self.location,
             "accountNumber": self.account,
-            "industries": [INDUSTRY],
+            "industries": [self.industry.upper()],
             "startDateTime": self.start * 1000,
             "endDateTime": self.end * 1000,
         }

@@ -141,6 +141,8 @@ def _read(answer: UsageAnswer, clock: WallClock, found: Sequence[tuple[_Meter, I
             signed=meter.energy.signed,
             step=step,
             parents=tuple(dict.fromkeys(parent for channel in meter.channels for parent in channel.parents)),
+            industry=answer.industry,
+            unit=answer.units.get(meter.number, ""),
         )
         waits = bool(meter.instants()) and not readings and not meter.is_daily
         meters.append(MeterReadings(info, readings, waits))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..errors import ProtocolError
+from ..intervals.industries import ELECTRIC
 from .channels import (
     channel_of_meter,
     channels_of,
@@ -25,33 +26,31 @@ from .channels import (
 from .cost import read_cost
 from .directions import DOUBTFUL, USAGE, Channel, Flow, settled
 from .parsing import Json, flag, mapping, mappings, safe_word, text
+from .units import conversion, known_units
 from .usage_answer import ChannelSeries, UsageAnswer, WallPoint
-
-INDUSTRY = "ELECTRIC"
 
 _MOST_ENTRIES = 10  # a portal has four types
 
 
-def decode(data: Json) -> UsageAnswer:
-    """Decode the `data` of a COMPLETE poll.
+def decode(data: Json, industry: str = ELECTRIC) -> UsageAnswer:
+    """Decode the `data` of a COMPLETE poll for one industry.
 
-    Raises ProtocolError if its shape is unknown. Missing data, no ELECTRIC key, an empty list and no USAGE entry are
-    all normal: the answer is then empty.
+    Raises ProtocolError if its shape is unknown. Missing data, no key of the industry, an empty list and no USAGE entry
+    are all normal: the answer is then empty. Only energy has directions and rate periods.
     """
     industries = mapping({} if data is None else data, "data")
     entries: dict[str, list[dict[str, Json]]] = defaultdict(list)
-    for entry in mappings(industries.get(INDUSTRY), "data.ELECTRIC")[:_MOST_ENTRIES]:
+    key = industry.upper()
+    for entry in mappings(industries.get(key), f"data.{key}")[:_MOST_ENTRIES]:
         entries[text(entry.get("type")).upper()].append(entry)
-    answer = UsageAnswer()
+    answer = UsageAnswer(industry)
     for entry in entries["USAGE"]:
         _read_usage(answer, entry)
-    _settle(answer)
-    for entry in entries["TIME_OF_USE"]:
-        _read_time_of_use(answer, entry)
-    if not answer.has_usage and answer.periods:
-        _count_periods(answer)
-        for entry in entries["TIME_OF_USE"]:
-            _read_chart(answer, entry)
+    if industry == ELECTRIC:
+        _settle(answer)
+        _read_periods(answer, entries["TIME_OF_USE"])
+    else:
+        answer.words = []
     unusable = {meter for entry in entries["COST"] for meter in read_cost(answer, entry)}
     answer.cost = [each for each in answer.cost if each.channel.meter not in unusable]
     answer.words = list(dict.fromkeys(answer.words))
@@ -76,15 +75,42 @@ def _read_usage(answer: UsageAnswer, entry: dict[str, Json]) -> None:
             answer.warnings.append("left out a USAGE series that has the name and number of another one")
             continue
         channels.pop(joined, None)
+        if answer.industry != ELECTRIC:
+            channel = replace(channel, flow=Flow.TOTAL, direction="")
         channels[channel] = None
-        unit = (channel.unit or text(entry.get("unitOfMeasure"))).upper()
-        if unit not in ("", "KWH"):
-            answer.warnings.append(f"skipped a USAGE series in {safe_word(unit) or '(unreadable)'}; only KWH is energy")
+        size = _size_of_unit(answer, channel, text(entry.get("unitOfMeasure")))
+        if size is None:
             answer.skipped |= bool(series.get("data"))
             continue
-        answer.usage.append(ChannelSeries(channel, points_of(series, "USAGE")))
+        points = points_of(series, "USAGE")
+        answer.usage.append(
+            ChannelSeries(channel, points if answer.industry == ELECTRIC else _volumes(answer, points, size))
+        )
     answer.channels += channels
     _read_chart(answer, entry)
+
+
+def _size_of_unit(answer: UsageAnswer, channel: Channel, of_entry: str) -> float | None:
+    """Return how many of our units one of the series' unit is, None if its points are of no use."""
+    word = (channel.unit or of_entry).upper()
+    known = conversion(answer.industry, word)
+    if known is None:
+        shown = safe_word(word) or ("(unreadable)" if word else "an unnamed unit")
+        units = known_units(answer.industry)
+        answer.warnings.append(f"skipped a USAGE series in {shown}; known units of {answer.industry}: {units}")
+        return None
+    unit, size = known
+    if answer.units.setdefault(channel.meter, unit) != unit:
+        answer.warnings.append(f"skipped a USAGE series in {unit}, because the meter has another one in another unit")
+        return None
+    return size
+
+
+def _volumes(answer: UsageAnswer, points: Sequence[WallPoint], size: float) -> tuple[WallPoint, ...]:
+    """Return volumes in our unit. They have no direction, so a negative one is a mistake."""
+    if any(value is not None and value < 0 for _, value in points):
+        answer.warnings.append(f"negative {answer.industry} was dropped")
+    return tuple((wall, None if value is None or value < 0 else value * size) for wall, value in points)
 
 
 def _read_chart(answer: UsageAnswer, entry: dict[str, Json]) -> None:
@@ -112,6 +138,15 @@ def _settle(answer: UsageAnswer) -> None:
 
 
 # -- TIME_OF_USE
+
+
+def _read_periods(answer: UsageAnswer, entries: Sequence[dict[str, Json]]) -> None:
+    for entry in entries:
+        _read_time_of_use(answer, entry)
+    if not answer.has_usage and answer.periods:
+        _count_periods(answer)
+        for entry in entries:
+            _read_chart(answer, entry)
 
 
 def _read_time_of_use(answer: UsageAnswer, entry: dict[str, Json]) -> None:

@@ -1,9 +1,10 @@
 """A decoded answer of the usage poll: typed series with wall-clock times."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from ..intervals.industries import ELECTRIC
 from .directions import Channel
 
 WallPoint = tuple[int, float | None]
@@ -22,6 +23,7 @@ class ChannelSeries:
 class UsageAnswer:
     """A decoded poll; every part is empty if the portal sent nothing.
 
+    industry: what was asked for. units: the unit of each meter that has points.
     periods: TIME_OF_USE series with the name of their rate period.
     interval_ends: the charted intervals, end by start, both wall-clock.
     has_hourly: whether the portal says it has data finer than daily; None if it does not say.
@@ -31,6 +33,8 @@ class UsageAnswer:
     warnings: what was ignored, each a sentence without personal data.
     """
 
+    industry: str = ELECTRIC
+    units: dict[str, str] = field(default_factory=dict)
     channels: list[Channel] = field(default_factory=list)
     usage: list[ChannelSeries] = field(default_factory=list)
     cost: list[ChannelSeries] = field(default_factory=list)
@@ -62,6 +66,20 @@ class UsageAnswer:
             for period, each in self.periods
         ]
         return self.has_usage_at(wall) and not has_usage
+
+    def rename_meters(self, numbers: Collection[str]) -> None:
+        """Add the industry to the names of meters with these numbers, which meters of another industry have too."""
+
+        def renamed(channel: Channel) -> Channel:
+            return replace(channel, meter=self._own_name(channel.meter, numbers))
+
+        self.channels = list(map(renamed, self.channels))
+        self.units = {self._own_name(meter, numbers): unit for meter, unit in self.units.items()}
+        self.usage = [replace(each, channel=renamed(each.channel)) for each in self.usage]
+        self.cost = [replace(each, channel=renamed(each.channel)) for each in self.cost]
+
+    def _own_name(self, meter: str, numbers: Collection[str]) -> str:
+        return f"{meter} {self.industry}" if meter in numbers else meter
 
     def has_usage_at(self, wall: int) -> bool:
         """Check whether USAGE has a point at a wall time."""

@@ -28,7 +28,7 @@ from ..lockout import Lockout
 from ..portal.accounts import AccountLocation
 from ..portal.client import PortalClient
 from ..portal.directions import UnusualWords, about_word
-from ..portal.history import KnownMeters, LocationHistory
+from ..portal.history import LocationHistory
 from ..portal.identity import site_name
 from ..portal.timezone import OffsetEvidence
 from ..portal.timezone_search import bill_reads_of
@@ -37,7 +37,8 @@ from ..portal.zone_judge import ZoneJudge
 from ..storage.snapshots import SnapshotStore
 from ..storage.state import StateFile
 from .ownership import Ownership
-from .schedule import ClockWatch, FullRefreshes, RefreshWaits, kept_from, recent_from
+from .reading import LocationReader
+from .schedule import RefreshWaits
 from .status import Failure, LocationStatus, LoginStatus
 
 log = logging.getLogger(__name__)
@@ -238,36 +239,15 @@ class LoginRefresher:
             history = LocationHistory(
                 self._client.usage, location.account, location.number, self._wall, submeters=submeters
             )
-            self._states[key] = _LocationState(history)
+            self._states[key] = _LocationState(self._reader(key, history))
         state = self._states[key]
-        ticks = self._clock.monotonic()
-        # What a wrong clock left out, or dropped, is read again.
-        state.clock_was_set |= state.clock_watch.was_set(now, ticks)
-        full = state.full_refreshes.is_due(ticks) or state.clock_was_set
-        before = self._store.snapshot.locations.get(key)
-        known = KnownMeters.of(before.meters if before else ())
-        oldest = kept_from(self._wall, now, self._config.window)
-        start = oldest if full else recent_from(self._wall, now, self._config.window)
-        fetched = state.history.fetch(start, self._wall.days_before(int(now), -1), known, try_hourly=full)
-        if full:
-            state.full_refreshes.note(ticks, fetched.error or fetched.doubt)
-            if fetched.evidence and fetched.evidence != state.evidence:
-                state.evidence, self._has_new_evidence = fetched.evidence, True
+        fetched = state.reader.fetch(now)
+        if state.reader.was_full and fetched.evidence and fetched.evidence != state.evidence:
+            state.evidence, self._has_new_evidence = fetched.evidence, True
         state.is_hourly |= any(meter.info.step < DAILY for meter in fetched.meters if meter.readings)
-        if state.is_hourly and (full or self._judge.error):
+        if state.is_hourly and (state.reader.was_full or self._judge.error):
             self._check_zone(key, own)  # before anything wrong is served
-        described = Location(key, location_name(told_name(self.login, location), before), str(self._wall.zone))
-        revisions = self._store.merge(
-            described,
-            fetched.meters,
-            self._wall,
-            now=self._clock.now(),
-            keep_from=oldest,
-            complete=fetched.error is None,
-            clock_was_set=state.clock_was_set,
-        )
-        state.clock_was_set &= fetched.error is not None
-        for revision in revisions:
+        for revision in state.reader.merge(self._described(key, location), fetched, now):
             self._counters.revised(*revision)
         for warning in fetched.warnings:
             self._warn_once(f"location {key.location} of account {key.account}: {warning}")
@@ -276,6 +256,14 @@ class LoginRefresher:
                 "login %s: location %s of account %s: %s", self.login.name, key.location, key.account, about_word(word)
             )
         return fetched.error
+
+    def _reader(self, key: LocationKey, history: LocationHistory) -> LocationReader:
+        return LocationReader(key, history, self._store, self._wall, self._clock, self._config.window)
+
+    def _described(self, key: LocationKey, location: AccountLocation) -> Location:
+        """Return a location with its name and zone, without meters."""
+        name = location_name(told_name(self.login, location), self._store.snapshot.locations.get(key))
+        return Location(key, name, str(self._wall.zone))
 
     def _check_zone(self, key: LocationKey, own: Mapping[LocationKey, AccountLocation]) -> None:
         if self._judge.error or self._judged is None or not self._judged.issuperset(self._states[key].evidence):
@@ -331,10 +319,7 @@ class LoginRefresher:
 class _LocationState:
     """What is kept of a location between refreshes."""
 
-    history: LocationHistory
-    full_refreshes: FullRefreshes = field(default_factory=FullRefreshes)
-    clock_watch: ClockWatch = field(default_factory=ClockWatch)
-    clock_was_set: bool = False
+    reader: LocationReader
     evidence: Sequence[OffsetEvidence] = ()
     is_hourly: bool = False
 

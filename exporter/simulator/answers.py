@@ -25,7 +25,7 @@ def usage_answer(question: Question, almanac: Almanac) -> Json:
     if how is Poll.NO_DATA:
         return {"status": "COMPLETE"}
     entries = [] if how is Poll.NO_ENTRY else _Entries(Points(almanac, question)).all()
-    return {"status": "COMPLETE", "data": {} if how is Poll.NO_ELECTRIC else {"ELECTRIC": entries}}
+    return {"status": "COMPLETE", "data": {} if how is Poll.NO_ELECTRIC else {question.industry: entries}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class _Entries:
             "accountNumber": self._settings.identifier(location.account),
         }
         self._channels: list[_Channel] = []
-        for meter in location.meters:
+        for meter in points.question.meters:
             values = nothing(meter)
             of_meter = [] if self._settings.poll is Poll.NO_POINTS else points.of(meter)
             self._channels += [
@@ -84,9 +84,9 @@ class _Entries:
         series = [self._series(each, _usage_points(each), self._strays(each)) for each in self._channels]
         entry: Json = {
             "type": "USAGE",
-            "industry": "ELECTRIC",
+            "industry": question.industry,
             "timeFrame": question.time_frame,
-            "unitOfMeasure": "KWH",
+            "unitOfMeasure": next((meter.unit for meter in question.meters), "KWH"),
             **self._ids,
             "startDateTime": _milliseconds(question.start),
             "endDateTime": _milliseconds(question.end),
@@ -97,7 +97,7 @@ class _Entries:
             **self._repetitions(series),
         }
         if not self._settings.silent_flags:
-            finest = {meter.resolution for meter in question.location.meters}
+            finest = {meter.resolution for meter in question.meters}
             entry["hasHourly"] = Resolution.INTERVALS in finest
             entry["hasDaily"] = finest != {Resolution.MONTHS}
         return entry
@@ -132,7 +132,13 @@ class _Entries:
                 meter, _, label = each["name"].partition(" - ")
                 each |= {"name": f"{meter} - Cost {label}".strip(), "meterNumber": None}
         unit = "CENTS" if how is Cost.CENTS else "USD"
-        entry = {"type": "COST", "industry": "ELECTRIC", "unitOfMeasure": unit, "meters": [], "series": series}
+        entry = {
+            "type": "COST",
+            "industry": self._question.industry,
+            "unitOfMeasure": unit,
+            "meters": [],
+            "series": series,
+        }
         return entry | self._repetitions(series)
 
     def _periods(self) -> Json:
@@ -177,13 +183,13 @@ class _Entries:
         meter, direction = channel.meter, channel.value.direction
         entry: Json = {
             **self._ids,
-            "industry": "ELECTRIC",
+            "industry": meter.industry,
             "meterNumber": self._settings.identifier(meter.number),
             "meterName": meter.number,
             "meterLocation": "88",
             "channel": channel.number,
-            "unitOfMeasure": "KWH",
-            "isParentMeter": meter.number in [each.part_of for each in self._question.location.meters],
+            "unitOfMeasure": meter.unit,
+            "isParentMeter": meter.number in [each.part_of for each in self._question.meters],
             "parentMeters": [meter.part_of] if meter.part_of else [],
             "isNetMeter": not channel.is_only,
             "visible": True,
@@ -224,7 +230,7 @@ class _Entries:
         if self._points.is_monthly:
             periods = self._points.billing_periods
             return {str(x): self._charted_month(x, periods[x]) for x in xs}
-        steps = [meter.step for meter in self._question.location.meters]
+        steps = [meter.step for meter in self._question.meters]
         step = 1000 * (_DAY if self._question.time_frame == "DAILY" else min(steps, default=900))
         ends = [*xs[1:], xs[-1] + step] if xs else []
         return {

@@ -13,12 +13,21 @@ from .specs import MeterSpec
 
 _CREDIT = 0.04  # USD per exported kWh
 _SMALL = 0.02  # kWh per interval
+VOLUMES = {
+    "WATER": {"GAL": (1.0, 0), "KGAL": (1000.0, 3), "FT3": (7.480519, 0), "CCF": (748.0519, 2)},
+    "GAS": {"CCF": (1.0, 2), "FT3": (0.01, 0), "MCF": (10.0, 3), "THERM": (1.0, 2), "THERMS": (1.0, 2)},
+}
+"""The size of the portal's units in gallons, hundreds of cubic feet, or therms, and their decimals."""
+_PRICES = {"WATER": 0.01, "GAS": 1.2}  # USD per unit of ours
 _OVERLAP = 0.05  # share of energy that flows both ways within an interval
 
 
 @dataclass(frozen=True, slots=True)
 class MeteredEnergy:
-    """Unrounded kWh measured by a meter, with the co-op's rate period and its price in USD per kWh."""
+    """Unrounded kWh measured by a meter, with the co-op's rate period and its price in USD per kWh.
+
+    Of water and gas it is in the meter's own unit.
+    """
 
     usage: float
     export: float
@@ -44,6 +53,10 @@ class ChannelValue:
 def metered_energy(meter: MeterSpec, start: int, seconds: int, zone: ZoneInfo) -> MeteredEnergy:
     """Meter `seconds` of energy from `start` (seconds UTC) on."""
     local = datetime.fromtimestamp(start, zone)
+    if meter.industry != "ELECTRIC":
+        in_ours = meter.household.water(local) if meter.industry == "WATER" else meter.household.gas(local)
+        size, price = VOLUMES[meter.industry][meter.unit][0], _PRICES[meter.industry]
+        return MeteredEnergy(in_ours * seconds / 3600 / size, 0.0, "", price * size)
     load = meter.household.load(local) * seconds / 3600
     sun = meter.household.sun(local) * seconds / 3600
     overlap = _OVERLAP * min(load, sun)
@@ -72,7 +85,10 @@ def without_sign_of_solar(usage: float) -> float:
 
 
 def channels_of(meter: MeterSpec, energy: MeteredEnergy) -> tuple[ChannelValue, ...]:
-    """Round each channel of a meter to two decimals by itself (docs/portal.md, "Resolution")."""
+    """Round each channel of a meter by itself, energy to two decimals (docs/portal.md, "Resolution")."""
+    if meter.industry != "ELECTRIC":
+        amount = round(energy.usage, VOLUMES[meter.industry][meter.unit][1])
+        return (ChannelValue("TOTAL", "Usage", amount, round(energy.usage * energy.price, 2)),)
     usage, export, net = round(energy.usage, 2), round(energy.export, 2), round(energy.usage - energy.export, 2)
     cost, credit = round(energy.usage * energy.price, 2), -round(energy.export * _CREDIT, 2)
     half = round(energy.usage / 2, 2)

@@ -63,6 +63,19 @@ class Household:
         passing = 0.8 + 0.2 * noise(self.seed, local.toordinal(), int(hour * 4), 13)
         return self.solar * (0.75 + 0.2 * season) * height * clouds * passing
 
+    def water(self, local: datetime) -> float:
+        """Return the gallons per hour that the household uses: none at most hours of the night."""
+        hour = local.hour + local.minute / 60
+        busy = _bump(hour, 7.0, 1.2) + _bump(hour, 19.0, 2.3) + 0.3 * _bump(hour, 13.5, 2.5)
+        is_open = noise(self.seed, local.toordinal(), int(hour * 4), 17) < 0.05 + 0.8 * busy
+        return self.people * 60 * busy * is_open
+
+    def gas(self, local: datetime) -> float:
+        """Return the hundreds of cubic feet of gas per hour that the household burns."""
+        hour = local.hour + local.minute / 60
+        season = math.cos((local.timetuple().tm_yday - 20) / 365.25 * math.tau)
+        return 0.02 * self.people * (_bump(hour, 7.0, 1.2) + _bump(hour, 19.0, 2.3)) + 0.15 * max(0.0, season)
+
 
 def _bump(hour: float, at: float, width: float) -> float:
     return math.exp(-(((hour - at) / width) ** 2))

@@ -24,6 +24,12 @@ class Question:
     start: int
     end: int
     echo: dict[str, Any]
+    industry: str = "ELECTRIC"
+
+    @property
+    def meters(self) -> list[MeterSpec]:
+        """The meters that it is about."""
+        return [meter for meter in self.location.meters if meter.industry == self.industry]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from .userdata import user_data
 from .world import World
 
 _LOCKOUT = 5
+_INDUSTRIES = ("ELECTRIC", "WATER", "GAS")
 _PAGE = b"<!DOCTYPE html><html><body>SmartHub is currently offline</body></html>"
 _UI = b"<!DOCTYPE html><html><head><title>SmartHub</title></head><body></body></html>"
 _FOREIGN = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body>Pay with SmartHub</body></html>"
@@ -322,6 +323,8 @@ class SimulatedPortal:
 
     def _job(self, question: Question, body: bytes, settings: Settings) -> SimulatedResponse:
         days = (question.end - question.start) / 86400
+        if question.industry in settings.failing_industries:
+            return _FAILED
         if settings.poll is Poll.FAILED or days > settings.longest_days + 0.5:
             return _FAILED
         if settings.poll is Poll.PENDING or days > settings.slow_days + 0.5 or self._is_pending(body):
@@ -336,12 +339,13 @@ class SimulatedPortal:
         return msgspec.json.format(msgspec.json.encode(usage_answer(question, almanac)), indent=0)
 
     def _question(self, asked: dict[str, Json], user: UserSpec) -> Question | None:
-        if (asked["screen"], asked["industries"], asked["userId"]) != ("USAGE_EXPLORER", ["ELECTRIC"], user.username):
+        (industry,) = asked["industries"]
+        if (asked["screen"], asked["userId"]) != ("USAGE_EXPLORER", user.username) or industry not in _INDUSTRIES:
             raise ValueError
         for location in self._visible(user):
             if (location.account, location.number) == (asked["accountNumber"], asked["serviceLocationNumber"]):
                 start, end = int(asked["startDateTime"]) // 1000, int(asked["endDateTime"]) // 1000
-                return Question(location, asked["timeFrame"], start, end, asked)
+                return Question(location, asked["timeFrame"], start, end, asked, industry)
         return None
 
     def _is_pending(self, body: bytes) -> bool:

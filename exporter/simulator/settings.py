@@ -168,6 +168,7 @@ class Settings:
     - `foreign`: the host is no SmartHub and answers everything with a page
     - `second_factor_method`: the portal's word for every login's second factor, instead of `TOTP` or `NONE`
     - `refused_locations`: numbers of locations whose polls are answered with 403
+    - `failing_industries`: `WATER` or `GAS`, whose polls are FAILED
     - `pending`: how often a poll is PENDING first
     - `longest_days`, `slow_days`: longer ranges are FAILED, or stay PENDING
     - `padding`: bytes without meaning in an answer for each of its days
@@ -203,6 +204,7 @@ class Settings:
     foreign: bool = False
     poll: Poll = Poll.OK
     refused_locations: tuple[str, ...] = ()
+    failing_industries: tuple[str, ...] = ()
     discovery: Poll = Poll.OK
     accounts: Poll = Poll.OK
     hourly: Hourly = Hourly.OK

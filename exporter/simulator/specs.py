@@ -45,7 +45,8 @@ class MeterSpec:
 
     `step` is its interval in seconds. `cost` and `periods` say if the co-op gives its cost and sorts its energy into
     rate periods. `hourly_since` is the local day (ISO) of its first intervals; before it there are daily values only.
-    `part_of` is the number of the meter that contains it.
+    `part_of` is the number of the meter that contains it. `industry` and `unit` are the portal's words for what it
+    measures; a meter of water or gas has one channel, whatever `channels` says.
     """
 
     number: str
@@ -57,6 +58,8 @@ class MeterSpec:
     periods: bool = False
     hourly_since: str = ""
     part_of: str = ""
+    industry: str = "ELECTRIC"
+    unit: str = "KWH"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from .calendar import local_days, midnight, once_per_x, pieces, wall
-from .energy import MeteredEnergy, channels_of, metered_energy, together, without_sign_of_solar
+from .energy import VOLUMES, MeteredEnergy, channels_of, metered_energy, together, without_sign_of_solar
 from .settings import Cost, Dst, Settings, covers
 from .specs import Channels, LocationSpec, MeterSpec, Resolution
 
@@ -139,6 +139,9 @@ class Almanac:
                 energy = energy.scaled(revision.factor)
         return energy
 
+    def _exports(self, meter: MeterSpec) -> bool:
+        return meter.industry == "ELECTRIC" and any(word in meter.channels for word in _EXPORTING)
+
     def _has_cost(self, meter: MeterSpec) -> bool:
         return meter.cost and self.settings.cost not in (Cost.ZEROS, Cost.USAGE)
 
@@ -151,7 +154,7 @@ class Almanac:
             start,
             end,
             usage,
-            export if any(word in meter.channels for word in _EXPORTING) else None,
+            export if self._exports(meter) else None,
             round(cost, 6) if self._has_cost(meter) and end <= self.posted - self.settings.cost_lag else None,
             energy.period if meter.periods else "",
         )
@@ -172,6 +175,9 @@ def _merged(first: Truth, second: Truth) -> Truth:
 
 
 def _usage_and_export(meter: MeterSpec, energy: MeteredEnergy) -> tuple[float, float]:
+    if meter.industry != "ELECTRIC":
+        (shown,), (size, _) = channels_of(meter, energy), VOLUMES[meter.industry][meter.unit]
+        return round(shown.kwh * size, 6), 0.0
     usage, export, net = round(energy.usage, 2), round(energy.export, 2), round(energy.usage - energy.export, 2)
     by_sign = max(0.0, net), max(0.0, -net)
     cases = {

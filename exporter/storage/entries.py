@@ -26,6 +26,7 @@ from operator import lt
 from typing import Any, NamedTuple
 
 from ..intervals.columns import Intervals, Period, Quantity, Real, Whole, joined, missing_quantity, starts_column
+from ..intervals.industries import UNITS
 from ..intervals.model import LocationKey, MeterInfo
 from ..intervals.samples import VERSIONS
 
@@ -214,7 +215,8 @@ def decode_meter(number: str, data: bytes) -> MeterInfo:
     info = MeterInfo(number, **values)
     _, *others = fields(info)
     is_typed = all(type(getattr(info, each.name)) is type(each.default) for each in others)
-    if not is_typed or not all(isinstance(flow, str) for flow in info.flows) or not 0 <= info.step < _LONGEST:
+    is_known = info.unit in ("", *UNITS.get(info.industry, ()))
+    if not (is_typed and is_known and all(isinstance(flow, str) for flow in info.flows) and 0 <= info.step < _LONGEST):
         raise ValueError("meter out of range")
     return info
 

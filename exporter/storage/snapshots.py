@@ -6,6 +6,8 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 
 from ..intervals.days import Calendar
+from ..intervals.industries import ELECTRIC
+from ..intervals.merge import ENERGY_PLACEHOLDERS, Placeholders, volume_placeholders
 from ..intervals.model import Location, LocationKey, Meter, Snapshot, with_value
 from ..intervals.samples import timestamp_ms
 from ..intervals.updates import FetchedMeter, drop_before, raise_versions, revision_direction, update_meter
@@ -73,8 +75,9 @@ class SnapshotStore:
         keep_from: int,
         complete: bool = True,
         clock_was_set: bool = False,
+        industry: str = ELECTRIC,
     ) -> list[Revision]:
-        """Merge fetched readings into the state and a new snapshot; return the revisions.
+        """Merge fetched readings of one industry into the state and a new snapshot; return the revisions.
 
         location: Its key, name and zone; the meters come from what is known and fetched. now: Seconds UTC.
         keep_from: Intervals that ended before it are dropped. complete: Whether everything was fetched. Only then are
@@ -86,17 +89,22 @@ class SnapshotStore:
             self.reload_if_changed()
             before, former = self._before(location)
             known, known_in_other_zone = _by_number(before), _by_number(former)
+            placeholders = _placeholders(industry, known.values())
             updates = {}
             for each in fetched:
                 number = each.info.number
-                update = update_meter(known.get(number), each, calendar, now=now, keep_from=keep_from)
+                update = update_meter(
+                    known.get(number), each, calendar, now=now, keep_from=keep_from, placeholders=placeholders
+                )
                 updates[number] = raise_versions(update, known_in_other_zone.get(number))
             meters = known | {number: update.meter for number, update in updates.items()}
-            forgets = complete and updates
+            forgotten = industry if complete and updates else None
             kept = (
                 meter
                 for number in sorted(meters)
-                if (meter := drop_before(meters[number], keep_from)).intervals or number in updates or not forgets
+                if (meter := drop_before(meters[number], keep_from)).intervals
+                or number in updates
+                or meter.info.industry != forgotten
             )
             after = replace(location, meters=tuple(kept))
             days_to_do = {
@@ -177,6 +185,14 @@ class SnapshotStore:
 
     def _is_out_of_window(self, end: int, now: float) -> bool:
         return timestamp_ms(end, 0) < (now - self._window) * 1000
+
+
+def _placeholders(industry: str, meters: Iterable[Meter]) -> Placeholders:
+    """Return which zeros of an industry are held back beside these meters of the location."""
+    if industry == ELECTRIC:
+        return ENERGY_PLACEHOLDERS
+    electric = [meter for meter in meters if meter.info.industry == ELECTRIC and meter.intervals]
+    return volume_placeholders(_newest(electric, 0) or None)
 
 
 def _newest(meters: Iterable[Meter], default: int) -> int:

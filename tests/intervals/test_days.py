@@ -158,7 +158,7 @@ def test_energy_of_adjacent_days_does_not_count() -> None:
 def test_a_day_that_is_no_longer_full_keeps_its_total() -> None:
     intervals = full(ORDINARY)
     full_day = Intervals.of_readings(totals(intervals))
-    days = merge(NOTHING, full_day, now=ORDINARY.end, hold_zeros=False).intervals
+    days = merge(NOTHING, full_day, now=ORDINARY.end, placeholders=None).intervals
     assert list(days) == [Interval(ORDINARY.start, ORDINARY.end, 9.6, 1)]
     fewer = Intervals.of_readings(totals(without(intervals, ORDINARY.start)))
-    assert merge(days, fewer, now=ORDINARY.end + HOUR, hold_zeros=False).intervals is days
+    assert merge(days, fewer, now=ORDINARY.end + HOUR, placeholders=None).intervals is days

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from exporter.intervals.columns import Intervals
+from exporter.intervals.columns import NOTHING, Intervals
 from exporter.intervals.interval import Change, Interval, Reading
+from exporter.intervals.merge import ENERGY_PLACEHOLDERS, versions_at, volume_placeholders, with_later_versions
 from exporter.intervals.merge import merge as merge_columns
-from exporter.intervals.merge import versions_at, with_later_versions
 from exporter.intervals.samples import amount, newer_version, timestamp_ms, version, watts
 
 getcontext().prec = 40
@@ -57,7 +57,7 @@ def merge(
         Intervals.of(before[start] for start in sorted(before)),
         Intervals.of_readings(sorted(readings, key=attrgetter("start"))),
         now=now,
-        hold_zeros=hold_zeros,
+        placeholders=ENERGY_PLACEHOLDERS if hold_zeros else None,
     )
     after = {each.start: each for each in merged.intervals}
     changes = [*(Change(None, after[start]) for start in merged.added), *merged.changes]
@@ -318,6 +318,24 @@ def test_a_placeholder_is_zero_in_all_channels(usage: float | None, export: floa
 def test_zeros_at_the_end_of_a_chunk_are_not_held_back() -> None:
     merged, _ = merge({}, [quarter(0, 0.3), quarter(1, 0.0)], now=soon(1), hold_zeros=False)
     assert usages(merged) == {0: 0.3, 1: 0.0}
+
+
+@pytest.mark.parametrize(
+    ("newest_electric", "age", "served"),
+    [
+        pytest.param(2, 0, [0, 1], id="only zeros after the newest energy of the house are doubtful"),
+        pytest.param(4, 0, [0, 1, 2, 3], id="a house that uses energy may use no water"),
+        pytest.param(2, 47 * HOUR, [0, 1], id="almost two days old"),
+        pytest.param(2, 48 * HOUR, [0, 1, 2, 3], id="two days old"),
+        pytest.param(None, 23 * HOUR, [0], id="a day without electricity to compare with"),
+        pytest.param(None, 24 * HOUR, [0, 1, 2, 3], id="more than a day"),
+    ],
+)
+def test_zeros_of_water_are_judged_by_electricity(newest_electric: int | None, age: int, served: list[int]) -> None:
+    rule = volume_placeholders(None if newest_electric is None else START + newest_electric * QUARTER)
+    readings = Intervals.of_readings([quarter(0, 3.0), *(quarter(number, 0.0) for number in (1, 2, 3))])
+    merged = merge_columns(NOTHING, readings, now=START + 4 * QUARTER + age, placeholders=rule).intervals
+    assert [(start - START) // QUARTER for start in merged.starts] == served
 
 
 def test_a_placeholder_does_not_replace_a_known_value() -> None:

@@ -633,3 +633,66 @@ def test_endless_lists_are_cut() -> None:
     assert len(answer(usage([meter(f"M{number}") for number in range(2001)], [])).channels) == 2000
     periods = time_of_use([meter()], [series("M1", rateName="Peak")] * 2001)
     assert len(answer(usage([meter()], []), periods).periods) == 2000
+
+
+# -- water and gas
+
+
+def volumes(*serieses: Json, unit: str = "GAL", industry: str = "WATER", **more: Json) -> UsageAnswer:
+    """Decode an answer with one meter for each series, which are named after their meters."""
+    meters = [meter(each["name"], flow="TOTAL", unitOfMeasure=unit) for each in serieses]
+    return decode({industry: [usage(meters, serieses, unitOfMeasure=unit, **more)]}, industry.lower())
+
+
+@pytest.mark.parametrize(
+    ("industry", "unit", "ours", "size"),
+    [("WATER", "GAL", "gallons", 1.0), ("WATER", "FT3", "gallons", 7.480519), ("GAS", "MCF", "ccf", 10.0)],
+)
+def test_volumes_are_converted_to_our_unit(industry: str, unit: str, ours: str, size: float) -> None:
+    found = volumes(series(pairs=[(T0, 3.0), (T1, None)]), unit=unit, industry=industry)
+    assert found.units == {"M1": ours}
+    assert [each.points for each in found.usage] == [((T0, 3.0 * size), (T1, None))]
+    assert [(each.channel.flow, each.channel.direction) for each in found.usage] == [(Flow.TOTAL, "")]
+    assert (found.words, found.warnings, found.periods) == ([], [], [])
+
+
+def test_only_the_industry_that_was_asked_for_is_read() -> None:
+    both = {"ELECTRIC": [usage([meter()], [series(pairs=ONE)])], "WATER": [{"type": "USAGE", "series": "never read"}]}
+    assert [each.points for each in decode(both).usage] == [tuple(ONE)]
+    assert decode(both, "gas") == UsageAnswer("gas")
+
+
+def test_negative_water_is_dropped_with_one_warning() -> None:
+    found = volumes(series(pairs=[(T0, -1.0), (T1, -2.0), (T2, 4.0)]))
+    assert [each.points for each in found.usage] == [((T0, None), (T1, None), (T2, 4.0))]
+    assert found.warnings == ["negative water was dropped"]
+
+
+@pytest.mark.parametrize("unit", ["M3", "LITER", ""])
+def test_a_volume_in_an_unknown_unit_is_skipped(unit: str) -> None:
+    found = volumes(series(pairs=ONE), unit=unit)
+    assert (found.usage, found.units, found.skipped, len(found.warnings)) == ([], {}, True, 1)
+
+
+def test_a_meter_is_read_in_one_unit() -> None:
+    meters = [meter("M1", unitOfMeasure="CCF"), meter("M1", "M1 - Heat", unitOfMeasure="THERM", channel=2)]
+    found = decode({"GAS": [usage(meters, [series(pairs=ONE), series("M1 - Heat", ONE, channel=2)])]}, "gas")
+    assert (found.units, len(found.usage), len(found.warnings)) == ({"M1": "ccf"}, 1, 1)
+
+
+def test_water_can_have_a_cost() -> None:
+    entries = [usage([meter(unitOfMeasure="GAL")], [series(pairs=PAIRS)]), cost([series(pairs=[(T0, 0.04)])])]
+    assert [each.points for each in decode({"WATER": entries}, "water").cost] == [((T0, 0.04),)]
+
+
+def test_a_number_of_another_industry_gets_the_own_one_added() -> None:
+    found = decode({"WATER": [usage([meter(unitOfMeasure="GAL")], [series(pairs=ONE)])]}, "water")
+    found.rename_meters(["M1", "M2"])
+    assert found.units == {"M1 water": "gallons"}
+    assert {each.channel.meter for each in found.usage} == {each.meter for each in found.channels} == {"M1 water"}
+
+
+@settings(max_examples=200)
+@given(hostile("type", "series", "meters", "data", "x", "y", "unitOfMeasure", "GAS"), st.sampled_from(["water", "gas"]))
+def test_any_volumes_are_decoded_or_refused(data: Json, industry: str) -> None:
+    assert_read_or_refused(lambda: decode({industry.upper(): [data]}, industry))

@@ -274,7 +274,7 @@ def test_hourly_polls_can_be_answered_with_days(member: Member) -> None:
 
 
 def test_a_poll_must_be_one_that_portals_accept(member: Member) -> None:
-    unknown: Json = {"screen": "BILLING", "industries": ["WATER"], "userId": OTHER.username, "startDateTime": "now"}
+    unknown: Json = {"screen": "BILLING", "industries": ["SEWER"], "userId": OTHER.username, "startDateTime": "now"}
     assert [poll(member, **{name: value}).status for name, value in unknown.items()] == [400] * 4
     for name in ("accountNumber", "serviceLocationNumber"):
         assert poll(member, **{name: "99999"}).status == 403

@@ -92,7 +92,7 @@ def decoded(member: Member, spec: MeterSpec, start: int, end: int) -> Decoded:
     """Decode the answers for one meter, without unfinished intervals and without placeholders at the end."""
     zone = ZoneInfo(member.portal.world.zone)
     is_daily = spec.resolution is Resolution.DAYS
-    entries = member.entries(start, end, "DAILY" if is_daily else "HOURLY")
+    entries = member.entries(start, end, "DAILY" if is_daily else "HOURLY", spec.industry)
     direction_of = {each["seriesId"]: each.get("flowDirection", "") for each in entries["USAGE"]["meters"]}
     direction_of |= {name: "RETURN" for name, word in direction_of.items() if (word, name[-10:]) == _LABELLED}
     channels: defaultdict[str, list[Values]] = defaultdict(list)

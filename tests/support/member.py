@@ -123,13 +123,15 @@ class Member:
         body = json.dumps(self.question(start, end, time_frame, **more)).encode()
         return self.call("POST", POLL, body, headers=self.credentials())
 
-    def entries(self, start: int = MIDNIGHT, end: int = NEXT, time_frame: str = "HOURLY") -> dict[str, Json]:
+    def entries(
+        self, start: int = MIDNIGHT, end: int = NEXT, time_frame: str = "HOURLY", industry: str = "ELECTRIC"
+    ) -> dict[str, Json]:
         """Return the entries of a complete answer by their type."""
         if not self.token:
             self.sign_in()
-        answer = json.loads(self.poll(start, end, time_frame).body)
+        answer = json.loads(self.poll(start, end, time_frame, industries=[industry]).body)
         assert answer["status"] == "COMPLETE"
-        return {entry["type"]: entry for entry in answer["data"]["ELECTRIC"]}
+        return {entry["type"]: entry for entry in answer["data"][industry]}
 
     def usage(self, start: int = MIDNIGHT, end: int = NEXT, time_frame: str = "HOURLY") -> Json:
         return self.entries(start, end, time_frame)["USAGE"]
