@@ -32,7 +32,7 @@ QUIET_INSTALL := install --quiet --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types unit fuzz kill benchmarks programs pictures lock clean
+.PHONY: help demo test lint types unit fuzz kill benchmarks docs pictures programs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,9 @@ kill: $(DEV_INSTALLED) programs ## backfills amid random kills, for minutes (ROU
 
 benchmarks: $(DEV_INSTALLED) programs ## measure speed and size (ARGS=--json, ARGS="pages meters")
 	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(PROJECT_INSTALLED) ## write the tables of the documents that come from the code
+	$(BIN)/python -m tools.reference
 
 programs: $(BUNDLE) ## install the databases, scrapers and other programs that the tests start
 	@.ci/debian-programs

@@ -1,0 +1,1 @@
+"""Programs for the project itself; nothing here is installed."""
