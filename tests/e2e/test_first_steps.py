@@ -1,4 +1,4 @@
-"""From an empty folder to a scraped page by the three commands of the README."""
+"""From an empty directory to a scraped page by three commands, as docs/commands.md shows them."""
 
 import re
 from collections.abc import Iterator
@@ -41,9 +41,9 @@ def shape(text: str) -> list[str]:
 
 
 def recorded(command: str) -> list[str]:
-    """Return the output of a command in the README, in the form of `shape`."""
+    """Return the output of a command in docs/commands.md, in the form of `shape`."""
     (block,) = re.findall(
-        rf"^```console\n\$ (smarthub-exporter {command}\b.*?)^```", read("README.md"), re.MULTILINE | re.DOTALL
+        rf"^```console\n\$ (smarthub-exporter {command}\b.*?)^```", read("docs/commands.md"), re.MULTILINE | re.DOTALL
     )
     return shape(block.partition("\n")[2])
 

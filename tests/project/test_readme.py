@@ -1,62 +1,249 @@
-"""The tables and links of the README, checked against the code."""
+"""The documents, checked against the code, the program and each other."""
 
-import argparse
 import re
-from pathlib import Path
+import shlex
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import dropwhile
 
-from exporter.cli import COMMANDS, build_parser
-from exporter.config.schema import SECTIONS, TOP
+import pytest
+import yaml
+
+from exporter.cli import COMMANDS, PROGRAM, build_parser
+from exporter.commands.simulate import DEFAULT_ADDRESS
+from exporter.config.model import Config, ExporterConfig, InfluxDBConfig, VictoriaMetricsConfig
+from exporter.config.schema import LOCATION, SECTIONS, TOP, VARIABLES
+from exporter.errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, EXIT_USAGE, Reason
 from exporter.metrics.families import CURRENT, OWN, TIMESTAMPED
+from tools.reference import ABSENT, DOCUMENTS, PARTS, parsers, updated
 
 from ..support.dashboards import RULES
-from ..support.project_files import read
+from ..support.project_files import blocks, documents, read
 from ..support.services import ROOT
 
-README = read("README.md")
-CELL = r"`([^`]+)`"
+LONGEST_README = 1200
+FAMILIES = {each.name for each in (*(stamped.family for stamped in TIMESTAMPED), *CURRENT, *OWN)}
+GUIDES = [name for name in documents() if name != "CHANGELOG.md"]
+
+OTHERS_FLAGS = {
+    "docker compose": {"--env-file", "--profile", "--rm", "--no-deps", "--entrypoint", "--pull", "--format"},
+    "wget": {"--post-data"},
+    "curl": {"--data-urlencode"},
+    "promtool": {"--max-block-duration"},
+    "Prometheus": {"--storage.tsdb.retention.time", "--web.enable-admin-api"},
+    "systemctl": {"--now"},
+    "the benchmarks": {"--json", "--markdown"},
+}
+"""Flags of other programs."""
+
+NOT_YET = {"--search", "--scraper.url"}
+"""Flags that the documents describe and the program is about to have."""
+
+OTHERS_NAMES = {"smarthub_intervals", "smarthub_intervals_2", "smarthub_exporter", "smarthub_backfill_probe"}
+"""Scrape jobs, and the sample that a backfill sends."""
 
 
-def test_the_metrics_tables_list_exactly_the_families() -> None:
-    rows = re.findall(rf"^\| {CELL} \| (gauge|counter|histogram) \|", README, re.MULTILINE)
-    families = [*(each.family for each in TIMESTAMPED), *CURRENT, *OWN]
-    assert sorted(rows) == sorted((family.name, family.kind) for family in families)
+def each_document(*names: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("name", names or GUIDES)
 
 
-def test_the_command_table_lists_exactly_the_commands() -> None:
-    section = README.partition("## Commands")[2].partition("| flag |")[0]
-    assert re.findall(rf"^\| {CELL} \|", section, re.MULTILINE) == list(COMMANDS)
+# -- generated tables
 
 
-def test_the_flag_table_matches_the_program() -> None:
-    section = README.partition("| flag |")[2].partition("Exit codes")[0]
-    claimed: dict[str, set[str]] = {}
-    for flags, commands in re.findall(r"^\| (`--.+`) \| ([a-z, ]+) \|", section, re.MULTILINE):
-        for flag in re.findall(CELL, flags):
-            claimed[flag] = set(COMMANDS) if commands == "all" else set(commands.split(", "))
-
-    accepted: dict[str, set[str]] = {}
-    (commands,) = (each for each in build_parser()._actions if isinstance(each, argparse._SubParsersAction))
-    for command, parser in commands.choices.items():
-        for flag in (flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")):
-            accepted.setdefault(flag, set()).add(command)
-    assert claimed == accepted
+@each_document(*DOCUMENTS)
+def test_the_generated_tables_are_up_to_date(name: str) -> None:
+    assert updated(read(name)) == read(name), "run `make docs`"
 
 
-def test_the_key_table_lists_every_key_and_its_variable() -> None:
-    section = README.partition("## Configuration")[2].partition("## HTTP")[0]
-    rows = dict(re.findall(rf"^\| {CELL} \| (?:{CELL})? ?\|", section, re.MULTILINE))
+def test_every_generated_table_is_in_a_document_once() -> None:
+    begun = re.findall(r"<!-- begin ([a-z ]+): written by make docs -->", "".join(map(read, DOCUMENTS)))
+    assert sorted(begun) == sorted(PARTS)
+
+
+def test_every_family_is_in_a_table_once() -> None:
+    named = re.findall(r"^\| `([^`]+)`<br>(?:gauge|counter|histogram)[ ,]", read("docs/metrics.md"), re.MULTILINE)
+    assert sorted(named) == sorted(FAMILIES)
+    assert ABSENT.keys() == FAMILIES
+
+
+# -- tables written by hand
+
+
+def rows(name: str, heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading, without its head."""
+    section = read(name).partition(f"\n{heading}\n")[2]
+    table = re.search(r"^\|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", section, re.MULTILINE)
+    assert table, f"{name} has no table below {heading}"
+    return [[cell.strip(" `") for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table[1].splitlines()]
+
+
+def keys() -> dict[str, tuple[str, str]]:
+    """Return the variable and the default of each key in the tables."""
+    headings = [*(f"## {section}" for section in SECTIONS), "## Other keys"]
+    cells = [row for heading in headings for row in rows("docs/configuration.md", heading)]
+    return {key: (variable, told) for key, variable, told in cells}
+
+
+def test_the_key_tables_list_every_key_and_its_variable() -> None:
     wanted = dict.fromkeys(TOP.keys() - SECTIONS.keys(), "")
-    for name, shape in SECTIONS.items():
-        wanted |= {f"{name}.{key}": spec.variable for key, spec in shape.items() if not spec.secret}
-    assert rows == wanted
+    for section, shape in SECTIONS.items():
+        wanted |= {f"{section}.{key}": spec.variable for key, spec in shape.items() if not spec.secret}
+    assert {key: variable for key, (variable, _) in keys().items()} == wanted
+
+
+DEFAULTS = {
+    **{f"exporter.{key}": value for key, value in asdict(ExporterConfig()).items() if key != "state_dir"},
+    "extract_days": Config((), ExporterConfig()).extract_days,
+    "victoriametrics.insecure": VictoriaMetricsConfig("").insecure,
+    "victoriametrics.snapshots": VictoriaMetricsConfig("").snapshots,
+    "influxdb.insecure": InfluxDBConfig("").insecure,
+    "influxdb.per_minute": InfluxDBConfig("").per_minute,
+}
+
+
+@pytest.mark.parametrize(("key", "value"), DEFAULTS.items(), ids=DEFAULTS)
+def test_the_key_tables_have_the_defaults(key: str, value: object) -> None:
+    section, _, name = key.rpartition(".")
+    told = keys()[key][1].partition("`")[0]
+    assert {**TOP, **SECTIONS.get(section, {})}[name].parse(told) == value
+
+
+def test_the_table_of_locations_lists_every_key() -> None:
+    listed = rows("docs/configuration.md", "An entry of `locations` has these keys:")
+    assert {key for key, _ in listed} == set(LOCATION)
 
 
 def test_the_alert_table_lists_exactly_the_alerts() -> None:
-    section = README.partition("| alert | when |")[2].partition("\n## ")[0]
-    assert re.findall(rf"^\| {CELL} \|", section, re.MULTILINE) == list(RULES)
+    listed = [(name, severity) for name, severity, _ in rows("docs/dashboards.md", "## Alerts")]
+    assert listed == [(name, rule["labels"]["severity"]) for name, rule in RULES.items()]
 
 
-def test_every_linked_file_exists() -> None:
-    linked = re.findall(r"\]\((?!http)([^)]+)\)", README)
-    assert len(linked) >= 2
-    assert [name for name in linked if not Path(ROOT, name).exists()] == []
+def test_the_exit_codes_are_complete() -> None:
+    codes = {int(code) for code, _ in rows("docs/commands.md", "## Exit codes")}
+    assert codes == {EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_PARTLY}
+
+
+def test_the_reasons_are_complete() -> None:
+    assert {reason for reason, *_ in rows("docs/troubleshooting.md", "## smarthub_up is 0")} == set(Reason)
+    (line,) = (values for label, values in rows("docs/metrics.md", "<!-- end logins -->") if label == "reason")
+    assert set(re.findall(r"[a-z_]+", line.partition(";")[0])) == set(Reason)
+
+
+# -- links
+
+
+def anchors(name: str) -> set[str]:
+    """Return the anchors of the headings of a document, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", read(name), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@each_document(*documents())
+def test_every_link_leads_somewhere(name: str) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", read(name)):
+        path = (ROOT / name).parent / target if target else ROOT / name
+        assert path.exists(), f"{name} links to {target}"
+        if anchor:
+            assert anchor in anchors(str(path.resolve().relative_to(ROOT))), f"{name} links to {target}#{anchor}"
+
+
+def test_every_document_is_linked_from_the_readme() -> None:
+    linked = set(re.findall(r"\]\((docs/[a-z-]+\.md)", read("README.md")))
+    assert {name for name in documents() if name.startswith("docs/")} - linked == {"docs/wrong-zone.md"}
+
+
+@each_document()
+def test_every_named_file_exists(name: str) -> None:
+    named = re.findall(r"`((?:docs|exporter|tests|grafana|compose|benchmarks|tools)/[\w./-]*)`", read(name))
+    assert [each for each in named if not (ROOT / each).exists() and not re.search("[A-Z]{3}", each)] == []
+
+
+# -- commands, flags and names
+
+
+def typed(name: str) -> Iterator[list[str]]:
+    """Yield the words of each command in the blocks of a document, without sudo, variables and redirection."""
+    for language, block in blocks(name):
+        lines = re.sub(r" *\\\n\s*", " ", block).splitlines()
+        if language == "console":
+            lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+        elif language:
+            continue
+        for line in lines:
+            words = shlex.split(re.sub(r">+\S+$", "", line), comments=True)
+            yield list(dropwhile(lambda word: word in ("sudo", "env") or "=" in word, words))
+
+
+def arguments_of(words: list[str]) -> list[str]:
+    """Return the arguments of our program in a command; none if it runs another program."""
+    if words[0] == PROGRAM:
+        return words[1:]
+    if words[:2] != ["docker", "compose"]:
+        return []
+    is_ours = {"exec": {PROGRAM}, "run": {*COMMANDS}}.get(next(iter({"exec", "run"} & {*words}), ""), set())
+    found = list(dropwhile(lambda word: word not in is_ours, words))
+    return found[1:] if found[:1] == [PROGRAM] else found
+
+
+@each_document()
+def test_every_command_is_accepted_by_the_program(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in filter(None, map(arguments_of, filter(None, typed(name)))):
+        try:
+            build_parser().parse_args(words)
+        except SystemExit:
+            pytest.fail(f"{shlex.join(words)}: {capsys.readouterr().err}")
+
+
+@each_document()
+def test_every_yaml_block_can_be_parsed(name: str) -> None:
+    for language, block in blocks(name):
+        if language == "yaml":
+            assert yaml.safe_load(block)
+
+
+@each_document()
+def test_every_flag_exists(name: str) -> None:
+    ours = {flag for parser in parsers().values() for action in parser._actions for flag in action.option_strings}
+    flags = set(re.findall(r"(?<![\w-])--[a-z][\w.-]*\w", re.sub(r"<!--.*?-->", "", read(name))))
+    assert flags - ours - NOT_YET - set().union(*OTHERS_FLAGS.values()) == set()
+
+
+@each_document()
+def test_every_metric_exists(name: str) -> None:
+    named = set(re.findall(r"(?<![\w/])smarthub_[a-z_0-9]*[a-z0-9]\b(?![*.(/])", read(name)))
+    assert named - FAMILIES - OTHERS_NAMES == set()
+
+
+@each_document()
+def test_every_variable_exists(name: str) -> None:
+    named = set(re.findall(r"\b(?:SMARTHUB|VICTORIAMETRICS)_[A-Z_]+\b", read(name)))
+    of_compose = set(re.findall(r"\$\{(\w+)", read("docker-compose.yml") + read("compose/publish-victoriametrics.yml")))
+    assert named - set(VARIABLES) - of_compose == set()
+
+
+@each_document()
+def test_every_port_is_one_that_something_listens_on(name: str) -> None:
+    ports = set(re.findall(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|HOST):(\d+)", read(name)))
+    published = set(re.findall(r"127\.0\.0\.1:(\d+):", read("docker-compose.yml")))
+    own = {each.rpartition(":")[2] for each in (ExporterConfig().listen_address, DEFAULT_ADDRESS)}
+    assert ports - published - own <= {"8428"}
+
+
+@each_document()
+def test_every_make_target_exists(name: str) -> None:
+    targets = re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE)
+    assert set(re.findall(r"(?:`|^)make ([a-z]+)\b", read(name), re.MULTILINE)) <= set(targets)
+
+
+# -- the README
+
+
+def test_the_readme_is_short() -> None:
+    assert len(read("README.md").split()) <= LONGEST_README
+
+
+def test_each_document_has_one_title() -> None:
+    for name in documents():
+        text = re.sub(r"^```.*?^```", "", read(name), flags=re.MULTILINE | re.DOTALL)
+        assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1, name

@@ -14,7 +14,10 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for folder in ("exporter", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
 PROGRAM = [path for path in SOURCES if path.is_relative_to(ROOT / "exporter")]
 
-DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "config.example.yaml"]
+DOCUMENTS = [
+    *(path for folder in (ROOT, ROOT / "docs") for path in sorted(folder.glob("*.md"))),
+    ROOT / "config.example.yaml",
+]
 
 LONGEST_TEST_NAME = 60
 
