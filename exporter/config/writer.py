@@ -12,7 +12,7 @@ from ..errors import ConfigError
 from .model import LocationChoice, Login
 
 _HEAD = """\
-# Written by `smarthub-exporter discover`. All keys and their defaults: README, "Configuration".
+# Written by `smarthub-exporter discover`. All keys and their defaults: docs/configuration.md.
 # Next: smarthub-exporter check
 """
 _TAIL = """

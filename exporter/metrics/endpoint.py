@@ -143,7 +143,7 @@ class MetricsEndpoint:
         self._warned = True
         log.warning(
             "vmagent or VictoriaMetrics scrapes this page without collect[], which stores all intervals at the time of"
-            " the scrape unless the job sets honor_timestamps: true; use the two scrape jobs from the README"
+            " the scrape unless the job sets honor_timestamps: true; use the two scrape jobs from docs/scraping.md"
         )
 
 

@@ -1,4 +1,4 @@
-"""All metric families, for the page, the collectors, the README and the tests."""
+"""All metric families, for the page, the collectors, the documents and the tests."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator

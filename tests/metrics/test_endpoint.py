@@ -513,7 +513,7 @@ def test_all_counters_exist_before_the_first_refresh() -> None:
 
 LOST = (
     "vmagent or VictoriaMetrics scrapes this page without collect[], which stores all intervals at the time of the"
-    " scrape unless the job sets honor_timestamps: true; use the two scrape jobs from the README"
+    " scrape unless the job sets honor_timestamps: true; use the two scrape jobs from docs/scraping.md"
 )
 
 
