@@ -41,6 +41,8 @@ ABSENT: Mapping[str, str] = {
     "smarthub_day_usage_kwh": "an interval of the day has no usage",
     "smarthub_day_export_kwh": "the meter does not export, or an interval of the day is missing",
     "smarthub_day_cost_usd": "an interval of the day has no cost",
+    "smarthub_day_location_info": "no meter of the location has that day in full",
+    "smarthub_day_meter_info": "the meter does not have that day in full",
     "smarthub_latest_usage_kwh": _NO_DATA,
     "smarthub_latest_usage_watts": _NO_DATA,
     "smarthub_latest_export_kwh": "the meter does not export",
@@ -168,6 +170,7 @@ _CURRENT = (*CURRENT, *OWN)
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "intervals and days": lambda: _families(_STAMPED, DATA_LABELS),
+    "names of days": lambda: _families(_STAMPED, LOCATION_LABELS),
     "meters": lambda: _families(_CURRENT, DATA_LABELS),
     "locations": lambda: _families(_CURRENT, LOCATION_LABELS),
     "logins": lambda: _families(_CURRENT, LOGIN_LABELS),
