@@ -19,7 +19,7 @@ STEP = "scraper"
 INTERVALS, EXPORTER = "intervals", "exporter"
 _JOBS = {INTERVALS: "smarthub_intervals", EXPORTER: "smarthub_exporter"}
 _PATH = "/metrics"
-_README = "see README, Scraping"
+_GUIDE = "see docs/scraping.md"
 _SLOW = 0.8
 _NO_STALE_MARKERS = (
     "set no_stale_markers: true in the job (1.83 and newer), or start the scraper with -promscrape.noStaleMarkers"
@@ -80,18 +80,18 @@ def _jobs(found: ScraperSettings, port: int) -> Iterator[_Job]:
 def _missing(jobs: Sequence[_Job]) -> Iterator[Finding]:
     halves = frozenset[str]().union(*(job.halves for job in jobs))
     if not halves:
-        yield failed(STEP, "no job fetches the exporter", f"add the jobs {' and '.join(_JOBS.values())}; {_README}")
+        yield failed(STEP, "no job fetches the exporter", f"add the jobs {' and '.join(_JOBS.values())}; {_GUIDE}")
         return
     if INTERVALS not in halves:
-        advice = f"add the job {_JOBS[INTERVALS]}; {_README}"
+        advice = f"add the job {_JOBS[INTERVALS]}; {_GUIDE}"
         yield failed(STEP, "no job fetches the intervals (collect[]=intervals), so nothing of them is stored", advice)
     if EXPORTER not in halves:
         text = "no job fetches the exporter's own metrics (collect[]=exporter), so there are no alerts"
-        yield warning(STEP, text, f"add the job {_JOBS[EXPORTER]}; {_README}")
+        yield warning(STEP, text, f"add the job {_JOBS[EXPORTER]}; {_GUIDE}")
     for job in jobs:
         if len(job.halves) > 1:
             text = f"job {job.name} fetches the intervals together with the exporter's own metrics"
-            advice = f"make it two jobs, {' and '.join(_JOBS.values())}, with collect[] in params; {_README}"
+            advice = f"make it two jobs, {' and '.join(_JOBS.values())}, with collect[] in params; {_GUIDE}"
             yield warning(STEP, text, advice)
     for half, name in _JOBS.items():
         names = [job.name for job in jobs if job.halves == {half}]
@@ -148,7 +148,7 @@ def _limits(found: ScraperSettings, settings: Settings, overall: Settings, page:
     else:
         where = f"-{_FLAG_OF_SIZE}"
         limit = parse_size((found.flags or {}).get(_FLAG_OF_SIZE, "")) or MAX_SCRAPE_SIZE
-    split = f"raise {where}, shorten window, or split the job by login=; {_README}"
+    split = f"raise {where}, shorten window, or split the job by login=; {_GUIDE}"
     if limit and is_near(page.size, limit):
         yield warning(STEP, f"{where} is {size_text(limit)}, and the page is {size_text(page.size)}", split)
     samples = settings.get("sample_limit") or overall.get("sample_limit") or "0"

@@ -14,7 +14,7 @@ from ..support.fake_database import Database
 from ..support.portal import login_of
 
 PLACE = "exporter:10058/metrics"
-README = "see README, Scraping"
+GUIDE = "see docs/scraping.md"
 STEP = "scraper: "
 OF_JOB = f"{STEP}job smarthub_intervals: "
 UP = [f"ok {OF_JOB}{PLACE} is up", f"ok {STEP}job smarthub_exporter: {PLACE} is up"]
@@ -136,7 +136,7 @@ SPLIT = "shorten window, or split the job by login="
         ),
         (
             {"max_scrape_size": "12MiB"},
-            f"max_scrape_size is 12 MiB, and the page is 11.4 MiB -> raise max_scrape_size, {SPLIT}; {README}",
+            f"max_scrape_size is 12 MiB, and the page is 11.4 MiB -> raise max_scrape_size, {SPLIT}; {GUIDE}",
         ),
         (
             {"sample_limit": "100000"},
@@ -231,18 +231,18 @@ BOTH = "smarthub_intervals and smarthub_exporter"
 def test_a_missing_job_is_named(scraper: Scraper) -> None:
     intervals, exporter = ({name: job} for name, job in jobs().items())
     assert scraper.says({"node": {}}, bare=("node",)) == [
-        f"failed {STEP}no job fetches the exporter -> add the jobs {BOTH}; {README}"
+        f"failed {STEP}no job fetches the exporter -> add the jobs {BOTH}; {GUIDE}"
     ]
     assert scraper.problems(exporter) == [
         (
             f"failed {STEP}no job fetches the intervals (collect[]=intervals), so nothing of them is stored -> add the"
-            f" job smarthub_intervals; {README}"
+            f" job smarthub_intervals; {GUIDE}"
         )
     ]
     assert scraper.problems(intervals) == [
         (
             f"warning {STEP}no job fetches the exporter's own metrics (collect[]=exporter), so there are no alerts ->"
-            f" add the job smarthub_exporter; {README}"
+            f" add the job smarthub_exporter; {GUIDE}"
         )
     ]
 
@@ -250,7 +250,7 @@ def test_a_missing_job_is_named(scraper: Scraper) -> None:
 def test_jobs_are_found_by_parameter_name_or_port(scraper: Scraper) -> None:
     one = (
         f"warning {STEP}job {{}} fetches the intervals together with the exporter's own metrics -> make it two jobs,"
-        f" {BOTH}, with collect[] in params; {README}"
+        f" {BOTH}, with collect[] in params; {GUIDE}"
     )
     for name in ("smarthub", "energy"):
         job = {**jobs()["smarthub_intervals"], "params": None}

@@ -141,7 +141,7 @@ def test_the_page_reloads_itself(status: LoginStatus, seconds: str) -> None:
 
 def test_the_documents_that_the_page_names_exist() -> None:
     named = re.findall(r"[A-Za-z/-]+\.md", words(one(page_of(FARM), "footer")))
-    assert len(named) == 3
+    assert {"README.md", "docs/troubleshooting.md"} <= {*named}
     assert all((ROOT / each).is_file() for each in named)
 
 
