@@ -15,6 +15,7 @@ from exporter.metrics.families import CURRENT, DATA_LABELS, LOCATION_LABELS, OWN
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("docs/metrics.md", "docs/commands.md")
+PORTAL_LABELS = ("portal",)
 LOGIN_LABELS = ("login",)
 
 UNITS = {
@@ -51,6 +52,7 @@ ABSENT: Mapping[str, str] = {
     "smarthub_interval_seconds": "the meter has no data yet",
     "smarthub_location_info": "the location was never read",
     "smarthub_meter_info": "the meter has no data yet",
+    "smarthub_portal_info": "no name was read yet, or the portal has none",
     "smarthub_up": _ALWAYS,
     "smarthub_location_up": "before the first refresh",
     "smarthub_last_refresh_timestamp_seconds": _ALWAYS,
@@ -109,8 +111,9 @@ def _families(families: Iterable[Family], common: Sequence[str]) -> str:
 
 
 def _scope(family: Family) -> Sequence[str]:
-    """Return what a family is about: a meter, a location, a login or the exporter, by its labels."""
-    return next(each for each in (DATA_LABELS, LOCATION_LABELS, LOGIN_LABELS, ()) if {*each} <= {*family.labels})
+    """Return what a family is about: a meter, a location, a portal, a login or the exporter, by its labels."""
+    scopes = (DATA_LABELS, LOCATION_LABELS, PORTAL_LABELS, LOGIN_LABELS, ())
+    return next(each for each in scopes if {*each} <= {*family.labels})
 
 
 def _more_labels(family: Family, common: Sequence[str]) -> str:
@@ -173,6 +176,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "names of days": lambda: _families(_STAMPED, LOCATION_LABELS),
     "meters": lambda: _families(_CURRENT, DATA_LABELS),
     "locations": lambda: _families(_CURRENT, LOCATION_LABELS),
+    "portals": lambda: _families(_CURRENT, PORTAL_LABELS),
     "logins": lambda: _families(_CURRENT, LOGIN_LABELS),
     "exporter": lambda: _families(_CURRENT, ()),
     "commands": _commands,

@@ -40,7 +40,7 @@ from ..terminal import Terminal, is_interactive
 log = logging.getLogger(__name__)
 
 _TOTP_QUESTION = "Authenticator secret or otpauth:// URI (not shown, Enter to stop)"
-_DIRECTORY_VARIABLE = "SMARTHUB_DIRECTORY_URL"
+DIRECTORY_VARIABLE = "SMARTHUB_DIRECTORY_URL"
 _ADDRESS_VARIABLE = "SMARTHUB_API_URL"
 _NO_DATABASE = "none"
 _MOST_QUESTIONS = 2
@@ -144,9 +144,9 @@ def _load(arguments: argparse.Namespace, discovery: "_Discovery") -> Config:
 def _directory() -> Directory:
     """Return the directory of co-ops. Raises ConfigError for an invalid address of another one."""
     try:
-        return Directory(database_url(os.environ.get(_DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY))
+        return Directory(database_url(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY))
     except ValueError as error:
-        raise ConfigError(f"{_DIRECTORY_VARIABLE}: {error}") from None
+        raise ConfigError(f"{DIRECTORY_VARIABLE}: {error}") from None
 
 
 def _search(name: str, directory: Directory, terminal: Terminal) -> int:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from exporter.cli import COMMANDS, PROGRAM, build_parser
+from exporter.commands.discover import DIRECTORY_VARIABLE
 from exporter.commands.simulate import DEFAULT_ADDRESS
 from exporter.config.model import Config, ExporterConfig, InfluxDBConfig, VictoriaMetricsConfig
 from exporter.config.schema import LOCATION, SECTIONS, TOP, VARIABLES
@@ -38,9 +39,6 @@ OTHERS_FLAGS = {
     "the benchmarks": {"--json", "--markdown"},
 }
 """Flags of other programs."""
-
-NOT_YET = {"--search", "--scraper.url"}
-"""Flags that the documents describe and the program is about to have."""
 
 OTHERS_NAMES = {"smarthub_intervals", "smarthub_intervals_2", "smarthub_exporter", "smarthub_backfill_probe"}
 """Scrape jobs, and the sample that a backfill sends."""
@@ -209,7 +207,7 @@ def test_every_yaml_block_can_be_parsed(name: str) -> None:
 def test_every_flag_exists(name: str) -> None:
     ours = {flag for parser in parsers().values() for action in parser._actions for flag in action.option_strings}
     flags = set(re.findall(r"(?<![\w-])--[a-z][\w.-]*\w", re.sub(r"<!--.*?-->", "", read(name))))
-    assert flags - ours - NOT_YET - set().union(*OTHERS_FLAGS.values()) == set()
+    assert flags - ours - set().union(*OTHERS_FLAGS.values()) == set()
 
 
 @each_document()
@@ -222,7 +220,7 @@ def test_every_metric_exists(name: str) -> None:
 def test_every_variable_exists(name: str) -> None:
     named = set(re.findall(r"\b(?:SMARTHUB|VICTORIAMETRICS)_[A-Z_]+\b", read(name)))
     of_compose = set(re.findall(r"\$\{(\w+)", read("docker-compose.yml") + read("compose/publish-victoriametrics.yml")))
-    assert named - set(VARIABLES) - of_compose == set()
+    assert named - {*VARIABLES, DIRECTORY_VARIABLE} - of_compose == set()
 
 
 @each_document()
