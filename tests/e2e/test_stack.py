@@ -411,7 +411,7 @@ def test_each_service_passes_its_health_check(name: str, stack: Stack) -> None:
 
 
 def test_check_finds_no_problem(stack: Stack) -> None:
-    check = stack.native.begin("check")
+    check = stack.native.begin("check", "--scraper.url", f"http://{stack.native.addresses['prometheus:9090']}")
     assert check.wait() == 0, check.stdout + check.stderr
     assert "All good." in check.stdout
 
