@@ -35,6 +35,7 @@ OTHERS_FLAGS = {
     "promtool": {"--max-block-duration"},
     "Prometheus": {"--storage.tsdb.retention.time", "--web.enable-admin-api"},
     "amtool": {"--annotation", "--alertmanager.url"},
+    "npm": {"--package-lock-only"},
     "systemctl": {"--now"},
     "the benchmarks": {"--json", "--markdown"},
 }
