@@ -120,6 +120,12 @@ def test_the_alert_table_lists_exactly_the_alerts() -> None:
     assert listed == [(name, rule["labels"]["severity"]) for name, rule in RULES.items()]
 
 
+def test_the_lines_of_the_summary_are_complete() -> None:
+    printed = re.findall(r'yield f"  ([a-z ]+?) {2,}', read("exporter/backfill/report.py"))
+    listed = [name.strip("`") for names, _ in rows("docs/backfill.md", "## The summary") for name in names.split(", ")]
+    assert sorted(listed) == sorted(printed)
+
+
 def test_the_exit_codes_are_complete() -> None:
     codes = {int(code) for code, _ in rows("docs/commands.md", "## Exit codes")}
     assert codes == {EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_PARTLY}
