@@ -67,6 +67,7 @@ class Backfill:
         self._durability = Durability(self.sink, self.state, self.journal, self.progress.warn)
         # Chunks that were read back, and when; a killed database may still lose them.
         self._settling: list[tuple[CompletedChunk, float]] = []
+        self._instance = ""
         self._contradicted: set[LocationKey] = set()
         self._written: set[LocationKey] = set()
         self._exporting: dict[LocationKey, set[str]] = defaultdict(set)
@@ -84,6 +85,7 @@ class Backfill:
             self.progress.waits(f"{self.sink.name} to be ready")
             self._retry(self.sink.begin)
             self._call(self._durability.delete_left)
+            self._instance = self._call(self.sink.instance)
             self.progress.waits("")
             result.held = {each.chunk_key: each for each in done}
             self._walk.notice_done(done)
@@ -276,6 +278,9 @@ class Backfill:
             return chunks
         if not self._durability.prove():
             return None
+        before, self._instance = self._instance, self.sink.instance()
+        if before and before == self._instance:
+            return chunks  # only a restart can lose what was read back
         return [each for each in chunks if still_holds(self.sink, each)]
 
     def _record_proven(self, held: Sequence[CompletedChunk] | None) -> None:

@@ -26,6 +26,7 @@ _PATH = (
 )
 _RESET_CACHE = "/internal/resetRollupResultCache"
 _SAMPLES_PER_LINE = "10000"
+_START_TIME = re.compile(rb"^process_start_time_seconds ([\d.e+]+)$", re.MULTILINE)
 _FREE_DISK = re.compile(rb"^vm_free_disk_space_bytes\{[^}]*\} (\S+)$", re.MULTILINE)
 _NOT_ALONE = ("remoteWrite.url", "storageNode")
 """Flags of vmagent and of the parts of a cluster."""
@@ -86,6 +87,13 @@ class VictoriaMetrics:
             return min(map(float, found), default=0.0)
         except ValueError:
             return 0.0
+
+    def start_time(self) -> str:
+        """Return when its process was started, in seconds UTC; empty if it does not say or does not answer."""
+        with suppress(DatabaseError):
+            found = _START_TIME.findall(self.writing.get("/metrics").body)
+            return found[0].decode() if len(found) == 1 else ""
+        return ""
 
     def create_snapshot(self) -> str:
         """Write everything that was accepted to disk, and return the name of a snapshot of it.

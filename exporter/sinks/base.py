@@ -118,6 +118,13 @@ class Sink(ABC):
         """
         return ""
 
+    def instance(self) -> str:
+        """Return what changes when the database is restarted; empty if it is not known.
+
+        What was read back stays until then.
+        """
+        return ""
+
     def delete_snapshot(self, name: str) -> None:  # noqa: B027 - most make none
         """Delete a snapshot, unless it is gone. Raises DatabaseError."""
 

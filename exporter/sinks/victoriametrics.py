@@ -176,6 +176,10 @@ class VictoriaMetricsSink(Sink):
             return ""
         return self._database.create_snapshot()
 
+    def instance(self) -> str:
+        """Return when a single node was started; empty if it does not say."""
+        return self._database.start_time() if self._may_snapshot else ""
+
     def delete_snapshot(self, name: str) -> None:
         """Delete a snapshot."""
         self._database.delete_snapshot(name)

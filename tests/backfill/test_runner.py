@@ -75,6 +75,10 @@ class FakeSink(Sink):
         self.can_snapshot = False
         self.snapshot_errors: list[DatabaseError | None] = []
         self.snapshots = 0
+        self.instances = [""]  # before the first chunk, then after each snapshot; the last one stays
+
+    def instance(self) -> str:
+        return self.instances.pop(0) if len(self.instances) > 1 else self.instances[0]
 
     def make_snapshot(self) -> str:
         if not self.can_snapshot:
@@ -378,6 +382,15 @@ def test_a_snapshot_at_the_end_saves_the_wait(
     assert clock.monotonic() - started == pytest.approx(4 * 10)
     # The first ones had settled before, the others were looked at after the snapshot.
     assert sink.looked_after == [20.0, 20.0, 10.0, 0.0]
+
+
+@pytest.mark.parametrize(("instances", "looks"), [(["1"], 0), (["1", "2"], 4), (["", "2"], 4), (["1", ""], 4)])
+def test_only_a_restart_makes_it_read_back_again(
+    run: Run, sink: FakeSink, portal: PortalServer, instances: list[str], looks: int
+) -> None:
+    sink.can_snapshot, sink.instances = True, instances
+    result = run(sink, portal, start="2025-10-01", end="2025-12-31")
+    assert (result.counts, len(sink.looked_after), sink.snapshots) == ((4, 0, 0), looks, 1)
 
 
 def test_what_was_lost_before_a_snapshot_is_written_again(run: Run, sink: FakeSink, portal: PortalServer) -> None:

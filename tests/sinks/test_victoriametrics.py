@@ -562,6 +562,20 @@ def test_a_snapshot_that_fails_is_an_error(
     refusal(sink.make_snapshot)
 
 
+def test_a_restart_of_the_database_is_noticed(vm: MetricsDouble, open_sink: Open) -> None:
+    sink = open_sink()
+    before = sink.instance()
+    assert before == sink.instance() != ""
+    assert vm.started
+    vm.started += 1
+    assert sink.instance() not in ("", before)
+    vm.started = None
+    assert sink.instance() == ""
+    vm.always["/metrics"] = (401, "")
+    assert sink.instance() == ""
+    assert open_sink(query_url=vm.url + "/").instance() == ""
+
+
 def test_a_snapshot_may_be_gone_already(vm: MetricsDouble, sink: VictoriaMetricsSink) -> None:
     vm.always["/snapshot/delete"] = (404, "cannot find it")
     sink.delete_snapshot("20260115-1")

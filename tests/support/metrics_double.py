@@ -41,6 +41,7 @@ class MetricsDouble(ExitStack):
         self.dedup = 1.0
         self.flushes = True
         self.free_disk: float | None = 2.0**40
+        self.started: int | None = 1_795_000_000
         self.snapshots: list[str] = []
         self.unseen = 0.0
         self.authorization: str | None = None
@@ -116,8 +117,9 @@ class MetricsDouble(ExitStack):
         if path == "/snapshot/delete":
             self.snapshots.remove(asked.params["snapshot"])
         free = "" if self.free_disk is None else f'vm_free_disk_space_bytes{{path="/data"}} {self.free_disk:.0f}\n'
+        started = "" if self.started is None else f"process_start_time_seconds {self.started}\n"
         texts: dict[str, str | None] = {
-            "/metrics": f'vm_free_disk_space_limit_bytes{{path="/data"}} 10000000\n{free}vm_rows 1\n',
+            "/metrics": f'vm_free_disk_space_limit_bytes{{path="/data"}} 10000000\n{started}{free}vm_rows 1\n',
             "/snapshot/create": json.dumps({"status": "ok", "snapshot": self.snapshots[-1]}) if self.snapshots else "",
             "/snapshot/delete": json.dumps({"status": "ok"}),
             "/api/v1/query": json.dumps({"data": {"resultType": "scalar", "result": [1, "1"]}}),
