@@ -27,8 +27,9 @@ def test_a_scrape_causes_no_portal_request(server: PortalServer, services: Servi
     exporter = Exporter(services, tmp_path / "exporter", server, refresh_interval="1h")
     for _ in range(50):
         assert len(exporter.page()) > 100_000
-    assert server.portal.count == 2 + 1 + 2 * 9 + 2 * 2, (
-        "a sign-in with the question for its second factor, the accounts, two ranges a location, daily ones for two"
+    assert server.portal.count == 2 + 1 + 1 + 2 * 9 + 2 * 2, (
+        "a sign-in with the question for its second factor, the portal's name, the accounts, two ranges per location,"
+        " daily ones for two"
     )
 
 

@@ -33,6 +33,7 @@ from ..support.deadlines import DEADLINE
 from ..support.http_server import Answer, Asked, serving
 from ..support.program import Program
 from ..support.project_files import compose_commands, read
+from ..support.rendering import variables
 from ..support.services import (
     ROOT,
     Database,
@@ -138,9 +139,11 @@ MAKE_BLOCKS: Final = (
 
 # -- empty results, and why
 
-OF_THE_LAST_MINUTES: Final = {(title, "A") for title in ("Newest power", "Newest interval ended", "Age of the data")}
+OF_THE_LAST_MINUTES: Final = {("Newest data", letter) for letter in "ABC"}
 NOBODY_HAS_ONE: Final = {("Thermostat over power", letter) for letter in "BCDEF"}
-ALL_IS_WELL: Final = {("Backfill needed since", "A")}
+ALL_IS_WELL: Final = {
+    (title, "A") for title in ("Backfill needed since", "What needs attention", "Failed refreshes by reason")
+}
 
 ZONE: Final = ZoneInfo(World().zone)
 HOUSE, SOLAR, BARN = "81001", "81002", "81003"
@@ -573,20 +576,18 @@ def test_every_query_finds_data_in_both_databases(panel: Panel, stack: Stack, tr
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: str(path.stem))
 def test_the_variables_list_all_values(path: Path, stack: Stack, database: Database) -> None:
+    names = ("House", "Solar house", "Barn")
     wanted = {
-        "portal": {stack.portal},
-        "location": {"70001", "70002", "70003"},
-        "meter": METERS,
-        "login": {stack.portal},
+        "portal": {stack.portal: stack.portal},
+        "location": dict(zip(("70001", "70002", "70003"), names, strict=True)),
+        "meter": dict(zip((HOUSE, SOLAR, BARN), names, strict=True)),
+        "timezone": {ZONE.key: ZONE.key},
+        "login": {stack.portal: stack.portal},
     }
-    queries = {each["name"]: each["definition"] for each in load(path)["templating"]["list"] if each["type"] == "query"}
-    for name, query in queries.items():
-        found = re.fullmatch(r"label_values\((.*), (\w+)\)", query)
-        assert found is not None
-        selector = re.sub(r"\$\w+", ".+", found[1])
-        times = {"start": f"{stack.now - 7 * 86400:.0f}", "end": f"{stack.now:.0f}"}
-        answer = database.ask("GET", f"/api/v1/label/{found[2]}/values", params={"match[]": selector, **times})
-        assert set(answer.json()["data"]) == wanted[name], query
+    shown = TimeRange(stack.now - 7 * 86400, stack.now, ZONE)
+    options, _ = variables(database, load(path), shown, {})
+    for name, found in options.items():
+        assert {each.value: each.text for each in found} == wanted[name], name
 
 
 def _month(moment: float) -> float:

@@ -76,7 +76,7 @@ def draw(
     """
     (path,) = (each for each in DASHBOARDS if each.stem == name)
     dashboard = load(path)
-    found, known = _variables(database, dashboard, shown, chosen or {})
+    found, known = variables(database, dashboard, shown, chosen or {})
     page = {
         "title": dashboard["title"],
         "from": shown.start * 1000,
@@ -129,7 +129,7 @@ def _read(browser: Browser, path: Path, size: tuple[int, int]) -> dict[str, Json
 # -- variables
 
 
-def _variables(
+def variables(
     database: Database, dashboard: Json, shown: TimeRange, chosen: Mapping[str, str]
 ) -> tuple[dict[str, list[Option]], dict[str, str]]:
     """Return the options of the query variables, and the values that queries get."""
