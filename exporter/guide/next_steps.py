@@ -15,14 +15,15 @@ scrape_configs:
     params: {{"collect[]": [intervals]}}
     scrape_interval: 15m
     honor_timestamps: true
-    metric_relabel_configs: [{{action: labeldrop, regex: "instance|job"}}]
+{stale_markers}    metric_relabel_configs: [{{action: labeldrop, regex: "instance|job"}}]
     static_configs: [{{targets: ["{target}"]}}]
   - job_name: smarthub_exporter
     params: {{"collect[]": [exporter]}}
     scrape_interval: 1m
     static_configs: [{{targets: ["{target}"]}}]
 """
-"""The scrape jobs for Prometheus, VictoriaMetrics and vmagent; `target` is the exporter's host and port."""
+"""The scrape jobs. target: the exporter's host and port. stale_markers: a line that Prometheus does not know."""
+_STALE_MARKERS = "    no_stale_markers: true\n"
 
 
 def next_steps(found: FoundDatabase | None, problem: str, *, target: str, config_flag: str) -> Iterator[str]:
@@ -37,10 +38,15 @@ def next_steps(found: FoundDatabase | None, problem: str, *, target: str, config
     if found and found.is_prometheus:
         yield "Add these jobs to its config:"
     else:
-        yield "Add these jobs to the scrape config of VictoriaMetrics or vmagent, and start"
-        yield f"the one that scrapes with {NO_STALE_MARKERS}:"
+        yield "Add these jobs to the scrape config of VictoriaMetrics or vmagent. Versions"
+        yield f"before 1.83 need the flag {NO_STALE_MARKERS} instead of the line"
+        yield "no_stale_markers:"
     yield ""
-    yield from SCRAPE_JOBS.format(target=target).splitlines()
+    stale_markers = "" if found and found.is_prometheus else _STALE_MARKERS
+    yield from SCRAPE_JOBS.format(target=target, stale_markers=stale_markers).splitlines()
+    yield ""
+    yield "If the database also holds other data, read docs/scraping.md first: a second,"
+    yield "small VictoriaMetrics for energy data is the easier way."
     yield ""
     yield "Then check everything, start the exporter, and load the whole history:"
     yield ""

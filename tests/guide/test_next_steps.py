@@ -6,7 +6,7 @@ import yaml
 from exporter.guide.database import DEDUPLICATION, RETENTION, FoundDatabase
 from exporter.guide.next_steps import SCRAPE_JOBS, next_steps
 
-from ..support.project_files import read
+from ..support.project_files import read, scraping_guide
 
 GOOD = FoundDatabase("http://localhost:8428")
 BARE = FoundDatabase(
@@ -22,8 +22,18 @@ def steps(found: FoundDatabase | None, problem: str = "", flag: str = "") -> lis
 
 @pytest.mark.parametrize("path", ["compose/vmagent.yml", "compose/prometheus.yml"])
 def test_the_scrape_jobs_are_those_of_the_shipped_files(path: str) -> None:
-    shown = yaml.safe_load(SCRAPE_JOBS.format(target="exporter:10058"))
+    shown = yaml.safe_load(SCRAPE_JOBS.format(target="exporter:10058", stale_markers=""))
     assert shown["scrape_configs"] == yaml.safe_load(read(path))["scrape_configs"]
+
+
+def test_the_scrape_jobs_of_victoriametrics_are_those_of_the_guide() -> None:
+    own, *_ = scraping_guide()
+    assert jobs_in(steps(GOOD)) == jobs_in(steps(None)) == own["scrape_configs"]
+
+
+def jobs_in(lines: list[str]) -> object:
+    first = lines.index("scrape_configs:")
+    return yaml.safe_load("\n".join(lines[first : lines.index("", first)]))["scrape_configs"]
 
 
 @pytest.mark.parametrize("found", [GOOD, BARE, PROMETHEUS, None])
@@ -31,7 +41,7 @@ def test_every_line_fits_80_columns(found: FoundDatabase | None) -> None:
     lines = steps(found, "" if found else PROBLEM, " --config.file new.yaml")
     assert max(map(len, lines)) < 80
     text = "\n".join(lines)
-    assert SCRAPE_JOBS.format(target="localhost:10058") in text
+    assert jobs_in(lines)
     assert "\n  smarthub-exporter check --config.file new.yaml\n" in text
 
 
@@ -50,7 +60,7 @@ def test_each_problem_and_change_is_listed() -> None:
 
 def test_prometheus_takes_history_as_blocks() -> None:
     text = "\n".join(steps(PROMETHEUS))
-    assert "noStaleMarkers" not in text
+    assert "tale" not in text
     assert "backfill --start first \\\n      --to openmetrics --output history.om\n  promtool tsdb" in text
 
 
