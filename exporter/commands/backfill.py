@@ -153,11 +153,17 @@ class _Run:
         A dry run does without a database that does not answer. Raises DatabaseError.
         """
         # A database that was started together with this command may take a while.
-        waits = () if self.arguments.dry_run else self.patience.retries
+        waits = self.patience.retries if self.sink.is_configured and not self.arguments.dry_run else ()
         try:
             notes = self._retry(lambda: self.sink.open(min(map(expected_start, jobs))), waits)
             journal, done, lost = self._journal(jobs, waits)
         except DatabaseError as error:
+            if error.passes_by_itself and not (self.sink.is_configured or self.arguments.dry_run):
+                raise DatabaseError(
+                    "no database is configured, and none answers there",
+                    about=self.sink.name,
+                    advice="set victoriametrics.url, or write a file with --to csv --output FILE",
+                ) from error
             if not (self.arguments.dry_run and error.passes_by_itself):
                 raise
             log.warning("%s; this is the plan without it", error)

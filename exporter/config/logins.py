@@ -15,9 +15,11 @@ from .section import Section
 from .values import quoted
 
 _NOTHING_GIVEN = (
-    "no login is configured; add a smarthub section, use --config.file for another file, or set "
-    "SMARTHUB_API_URL, SMARTHUB_USERNAME, SMARTHUB_PASSWORD and SMARTHUB_TIMEZONE"
+    "{}; use --config.file for another file, or set SMARTHUB_API_URL, SMARTHUB_USERNAME, SMARTHUB_PASSWORD and"
+    " SMARTHUB_TIMEZONE"
 )
+_NO_FILE = "there is no such file in this directory; write one with smarthub-exporter discover --write config.yaml"
+_NO_LOGIN = "no login is configured; add a smarthub section"
 _ZONE_ADVICE = "; set the co-op's time zone, such as America/New_York (smarthub-exporter discover can find it)"
 
 _PLAIN = "this must be the plain text password that you sign in with, not the hash from the browser"
@@ -56,7 +58,7 @@ def _sections(top: Section, environ: Mapping[str, str], ask: Ask | None) -> list
     variables = [key.variable for key in LOGIN.values() if environ.get(key.variable)]
     if part is None and not variables and ask is None:
         if top.is_missing("smarthub"):
-            top.source.problem(top.source.name, _NOTHING_GIVEN)
+            top.source.problem(top.source.name, _NOTHING_GIVEN.format(_NO_LOGIN if top.place else _NO_FILE))
         return []
     if part is None or not isinstance(part.node, yaml.SequenceNode):
         section = top.subsection("smarthub", environ)

@@ -78,6 +78,7 @@ class Sink(ABC):
     again. With `is_verified` it can read back and compare what it took. For `settling` seconds written samples may
     still be lost if it is killed, unless a snapshot was made of them. With `wants_series` it writes the portal's own
     series. With `is_remote` a call may hang. With `streams` output cannot be taken back.
+    `is_configured` is unset for a database that is only expected where one usually is.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Sink(ABC):
     wants_series: bool = False
     is_remote: bool = True
     streams: bool = False
+    is_configured: bool = True
 
     @abstractmethod
     def open(self, oldest: int) -> list[str]:

@@ -13,7 +13,8 @@ from .victoriametrics import VictoriaMetricsSink
 
 VICTORIAMETRICS, INFLUXDB, CSV, OPENMETRICS = KINDS = ("victoriametrics", "influxdb", "csv", "openmetrics")
 
-_DEFAULT_URL = "http://localhost:8428"  # the default address of VictoriaMetrics
+DEFAULT_URL = "http://localhost:8428"
+"""The default address of VictoriaMetrics, where one is expected if none is configured."""
 
 
 def make_sink(
@@ -43,4 +44,6 @@ def make_sink(
                 "--to influxdb needs an influxdb section; add one with host and database to the configuration"
             )
         return InfluxDBSink(config.influxdb, clock, patience)
-    return VictoriaMetricsSink(config.victoriametrics or VictoriaMetricsConfig(_DEFAULT_URL), clock, patience)
+    sink = VictoriaMetricsSink(config.victoriametrics or VictoriaMetricsConfig(DEFAULT_URL), clock, patience)
+    sink.is_configured = config.victoriametrics is not None
+    return sink

@@ -24,6 +24,7 @@ from exporter.simulator.server import PortalServer
 from exporter.simulator.settings import Poll, Revision, SignIn
 from exporter.simulator.specs import UserSpec
 from exporter.simulator.world import World
+from exporter.sinks import factory
 from exporter.storage.state import FILE
 
 from ..support import hasty
@@ -32,6 +33,7 @@ from ..support.http_server import Asked
 from ..support.metrics_double import MetricsDouble
 from ..support.portal import Record, StartPortal, change
 from ..support.program import Ended, Starter, one_line
+from ..support.services import free_address
 from ..support.typist import Typist
 from ..support.worlds import DAY, HOUSE, METER, SMALL, TWO
 
@@ -503,6 +505,18 @@ def test_an_unreachable_database_is_reported_first(bench: Bench) -> None:
     *tries, last = program.stderr.splitlines()
     assert (program.stdout, tries) == ("", [f"{last.partition(': ')[2]}; retrying in 0 s"] * 3)
     assert polls(portal) == 0
+
+
+def test_without_a_configured_database_it_does_not_wait(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    portal = bench.portal()
+    bench.config({"smarthub": [login(portal, UserSpec(), "farm")]})
+    monkeypatch.setattr(factory, "DEFAULT_URL", f"http://{free_address()}")
+    program = bench.backfill(*WINTER, code=1)
+    (line,) = program.stderr.splitlines()
+    assert line.endswith(
+        ": no database is configured, and none answers there; set victoriametrics.url, or write a file with"
+        " --to csv --output FILE"
+    )
 
 
 def test_a_dry_run_does_without_the_database(bench: Bench) -> None:

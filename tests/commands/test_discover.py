@@ -760,7 +760,7 @@ def test_a_refused_location_does_not_hide_the_others(start_portal: StartPortal, 
 def test_without_configuration_and_terminal_it_ends_with_2(starter: Starter) -> None:
     program = starter.call("discover")
     assert program.wait() == 2
-    assert one_line(program).startswith("config.yaml: no login is configured; ")
+    assert one_line(program).startswith("config.yaml: ")
 
 
 def test_a_chosen_location_that_is_not_there_is_reported(discover: Discover) -> None:

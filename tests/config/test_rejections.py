@@ -12,9 +12,14 @@ from ..support.config_files import HOME, SAMPLE, Problems, Write
 Changes = dict[str, str | None]
 
 ZONE_ADVICE = "; set the co-op's time zone, such as America/New_York (smarthub-exporter discover can find it)"
-NO_LOGIN = (
-    "config.yaml: no login is configured; add a smarthub section, use --config.file for another file, or set "
-    "SMARTHUB_API_URL, SMARTHUB_USERNAME, SMARTHUB_PASSWORD and SMARTHUB_TIMEZONE"
+_OR_ELSE = (
+    "; use --config.file for another file, or set SMARTHUB_API_URL, SMARTHUB_USERNAME, SMARTHUB_PASSWORD and"
+    " SMARTHUB_TIMEZONE"
+)
+NO_LOGIN = f"config.yaml: no login is configured; add a smarthub section{_OR_ELSE}"
+NO_FILE = (
+    "config.yaml: there is no such file in this directory; write one with smarthub-exporter discover --write"
+    f" config.yaml{_OR_ELSE}"
 )
 NO_PASSWORD = (
     "config.yaml:1: smarthub.password: missing (or set password_file or SMARTHUB_PASSWORD or SMARTHUB_PASSWORD_FILE)"
@@ -231,6 +236,11 @@ def test_an_unreadable_file_is_refused_with_the_reason(folder: Path, path: str, 
     with pytest.raises(ConfigError) as caught:
         load_config(Path(path), {"HOME": HOME}, Overrides())
     assert caught.value.problems == (f"{path}: {message}",)
+
+
+@pytest.mark.usefixtures("folder")
+def test_without_a_file_it_says_how_to_get_one(problems: Problems) -> None:
+    assert problems(text="") == (NO_FILE,)
 
 
 def test_an_unreadable_default_file_is_not_skipped(folder: Path, problems: Problems) -> None:
