@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from .clock import Clock
-from .errors import SmartHubError
+from .errors import SmartHubError, one_line
 
 _Result = TypeVar("_Result")
 
@@ -48,7 +48,9 @@ class Backoff:
                 return False
             pause = max(wait, min(requested, self._obeyed))
             self._obeyed -= pause
-        self._announce(f"{error}; retrying in {pause:.0f} s")
+        # Without the advice, which the retry may make unnecessary; the last error has it.
+        failed = one_line(error.what, error.about, "") if error else "no result yet"
+        self._announce(f"{failed}; retrying in {pause:.0f} s")
         self._clock.sleep(pause)
         self._announce("")
         return True

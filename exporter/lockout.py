@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from .clock import Clock
 from .config import Login
@@ -21,14 +21,15 @@ from .errors import (
     TransportError,
     TwoFactorError,
 )
+from .formatting import moment
 from .storage.sign_ins import ACCEPTED, ANY_ACCOUNT, MOST_TRIES, UNCOUNTED, SentSignIn
 from .storage.state import StateFile
 
 _FREE_TRIES = 2  # with one secret, or in a row without a clear answer
 _PAUSE = 24 * 3600  # seconds
 _FIX, _REPEAT = "fix the configuration", "run this command again"
-_FIX_OF_SERVE = f"{_FIX} (a secret file is read at each sign-in, everything else at a restart)"
-_FIRST = "sign in on its web page first, which clears its own count; then"
+_FIX_OF_SERVE = f"{_FIX} (a changed secret file is read by itself, anything else needs a restart)"
+_FIRST = "sign in on the SmartHub website first, which resets its count; then"
 _ERRORS: dict[Reason, type[PortalError]] = {
     each.reason: each for each in (CredentialsError, TwoFactorError, AccessError, TransportError, ProtocolError)
 }
@@ -108,7 +109,7 @@ class Lockout:
     def _require_count(self) -> None:
         """Raise PortalError while the file that counts rejected sign-ins cannot be read."""
         if self._file.unreadable:
-            what = f"sign-ins are paused: the file that counts rejected ones, {self._file.unreadable}"
+            what = f"sign-ins are paused: {self._file.unreadable}"
             error = ProtocolError(what, about=f"login {self._name}")
             error.is_pause = True
             raise error
@@ -154,26 +155,28 @@ class Lockout:
             advice = "set totp_secret to sign in at once; otherwise {again}"
         why = f"the portal rejected {what} {len(rejected)} times in a row and locks accounts after five"
         if self._file.has_unsaved(self._account):
-            why = "the portal rejected one, and the state that counts them cannot be saved"
+            why = "the portal rejected a sign-in, and the number of rejected ones cannot be saved"
             advice = "make the state directory writable, and {fix}"
         elif any(each.account == ANY_ACCOUNT for each in tries):
-            why = "the file that counts rejected ones was lost or damaged"
+            why = "the file that counts rejected sign-ins was lost or damaged"
             advice = f"{_FIRST} delete {{file}} and {{repeat}} for one more attempt; otherwise {{again}}"
         elif len(tries) >= MOST_TRIES:
-            why = f"the portal rejected {len(tries)} in a row and locks accounts after five"
-            advice = f"{_FIRST} {{fix}}; {{again}}" + (" with this one" if rejected else "")
+            why = f"the portal rejected {len(tries)} sign-ins in a row and locks accounts after five"
+            advice = f"{_FIRST} {{fix}}; {{again}}" + (" with the current one" if rejected else "")
         elif not rejected:
-            why = f"the portal answered {len(tries)} in a row with neither a session nor a reason"
-            advice = "sign in on its web page to find out why; {again}"
+            why = f"the portal answered {len(tries)} sign-ins in a row with neither a session nor a reason"
+            advice = "sign in on the SmartHub website to find out why; {again}"
         error = _ERRORS[reason](f"sign-ins are paused: {why}", about=f"login {login.name}")
-        until = None if resumes_at is None else f"after {datetime.fromtimestamp(resumes_at, UTC):%Y-%m-%d %H:%M} UTC"
+        # By the co-op's clock, like the times beside it on the status page.
+        zone = login.zone or ZoneInfo("UTC")
+        until = None if resumes_at is None else f"after {moment(resumes_at, zone, self._clock.now())}"
 
-        def told(fix: str, repeat: str, wait: str) -> str:
+        def advise(fix: str, repeat: str, wait: str) -> str:
             again = f"{wait} {until}" if until else "there are no more attempts"
             return advice.format(fix=fix, repeat=repeat, again=again, file=self._file.pattern)
 
-        error.advice = told(_FIX, _REPEAT, _REPEAT)
-        error.advice_of_serve = told(_FIX_OF_SERVE, "restart", "the next attempt is by itself")
+        error.advice = advise(_FIX, _REPEAT, _REPEAT)
+        error.advice_of_serve = advise(_FIX_OF_SERVE, "restart", "the exporter retries by itself")
         error.is_pause = True
         return error
 

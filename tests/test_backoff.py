@@ -12,7 +12,7 @@ from .support.clocks import ManualClock
 
 
 def away(retry_after: float | None = None) -> DatabaseError:
-    error = DatabaseError("it is away")
+    error = DatabaseError("the database is down", advice="start it")
     error.retry_after = retry_after
     return error
 
@@ -35,7 +35,7 @@ def test_action_is_repeated_until_it_succeeds(clock: ManualClock) -> None:
     backoff = Backoff((2.0, 10.0, 30.0), clock, announce=said.append)
     assert retry(Flaky(2), backoff, if_=lambda _: True) == "done"
     assert clock.slept == [2.0, 10.0]
-    assert said == ["it is away; retrying in 2 s", "", "it is away; retrying in 10 s", ""]
+    assert said == ["the database is down; retrying in 2 s", "", "the database is down; retrying in 10 s", ""]
 
 
 def test_last_error_is_raised_when_no_attempt_is_left(clock: ManualClock) -> None:

@@ -51,7 +51,7 @@ PAUSED = "login coop: sign-ins are paused: "
 REJECTED = PAUSED + "the portal rejected {} {} times in a row and locks accounts after five; {} to sign in at once;"
 REJECTED += " otherwise {}"
 FIX = "fix the configuration"
-TOMORROW = "run this command again after 2026-01-15 17:00 UTC"
+TOMORROW = "run this command again after Thu Jan 15 12:00 EST"
 
 WRONG = CredentialsError()
 UNCLEAR = ProtocolError()
@@ -197,8 +197,8 @@ def test_serve_signs_in_again_by_itself(account: Account) -> None:
     refusal = account.refusal()
     assert refusal is not None
     assert refusal.advice_of_serve == (
-        "fix the configuration (a secret file is read at each sign-in, everything else at a restart) to sign in at"
-        " once; otherwise the next attempt is by itself after 2026-01-15 17:00 UTC"
+        "fix the configuration (a changed secret file is read by itself, anything else needs a restart) to sign in at"
+        " once; otherwise the exporter retries by itself after Thu Jan 15 12:00 EST"
     )
 
 
@@ -225,8 +225,8 @@ def test_pause_after_unclear_answers_says_so(account: Account) -> None:
     account.fail(UNCLEAR, UNCLEAR)
 
     assert str(account.refusal()) == (
-        f"{PAUSED}the portal answered 2 in a row with neither a session nor a reason; sign in on its web page to find"
-        f" out why; {TOMORROW}"
+        f"{PAUSED}the portal answered 2 sign-ins in a row with neither a session nor a reason; sign in on the SmartHub"
+        f" website to find out why; {TOMORROW}"
     )
 
 
@@ -316,8 +316,8 @@ def test_only_a_new_secret_signs_in_after_four_in_all(start_state: StartState, c
     for password in ("one", "two", "three", "four"):
         account(password).fail(WRONG)
     assert str(account("five").refusal()) == (
-        f"{PAUSED}the portal rejected 4 in a row and locks accounts after five; sign in on its web page first, which"
-        f" clears its own count; then {FIX}; {TOMORROW}"
+        f"{PAUSED}the portal rejected 4 sign-ins in a row and locks accounts after five; sign in on the SmartHub"
+        f" website first, which resets its count; then {FIX}; {TOMORROW}"
     )
     clock.advance(DAY)
     assert not account("one").is_open
@@ -348,8 +348,8 @@ def test_without_a_saved_state_one_rejection_is_the_last(login: Login, clock: Ma
         account.fail(WRONG)
         clock.advance(365 * DAY)
         assert str(account.refusal()) == (
-            f"{PAUSED}the portal rejected one, and the state that counts them cannot be saved; make the state directory"
-            f" writable, and {FIX}"
+            f"{PAUSED}the portal rejected a sign-in, and the number of rejected ones cannot be saved; make the state"
+            f" directory writable, and {FIX}"
         )
         another = replace(login, username="other@example.org")
         assert Account(another, state, clock).is_open
@@ -366,9 +366,9 @@ def test_lost_file_leaves_one_attempt(
     account.fail(WRONG)
 
     assert str(account.refusal()) == (
-        f"{PAUSED}the file that counts rejected ones was lost or damaged; sign in on its web page first, which clears"
-        f" its own count; then delete {tmp_path / FILE}* and run this command again for one more attempt; otherwise"
-        " there are no more attempts"
+        f"{PAUSED}the file that counts rejected sign-ins was lost or damaged; sign in on the SmartHub website first,"
+        f" which resets its count; then delete {tmp_path / FILE}* and run this command again for one more attempt;"
+        " otherwise there are no more attempts"
     )
 
 

@@ -87,12 +87,12 @@ def _parts(config: Config, scrapers: Sequence[str], busy: Busy) -> Iterator[Chec
             yield from login_findings(look, readers)
         if state.sign_ins.unreadable:
             yield Heading("State")
-            yield warning("state", f"no sign-in is allowed: {state.sign_ins.unreadable}")
+            yield warning("state", f"sign-ins are paused: {state.sign_ins.unreadable}")
         elif not state.sign_ins.is_saved:
             yield Heading("State")
             yield warning(
                 "state",
-                f"cannot be saved in {config.exporter.state_dir}, so one rejected sign-in is the last until a restart",
+                f"cannot be saved in {config.exporter.state_dir}, so only one sign-in may be rejected until a restart",
                 state.sign_ins.how_to_save,
             )
     pages = PageSizes.of(looks, config.exporter.window)

@@ -36,7 +36,9 @@ class ZoneJudge:
         self._searched: set[bool] = set()  # with and without evidence before
         self.error: PortalError | None = None
         others = state.contradicted_by(*self._key)
-        self.verdict = ZoneVerdict(ZoneState.CONTRADICTED, others, self._zone.key) if others else ZoneVerdict()
+        self.verdict = (
+            ZoneVerdict(ZoneState.CONTRADICTED, others, self._zone.key) if others else ZoneVerdict(zone=self._zone.key)
+        )
 
     def judge(
         self,

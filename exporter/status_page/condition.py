@@ -44,8 +44,13 @@ def title_of(key: LocationKey, location: Location | None) -> str:
 
 def zone_of(location: Location | None) -> ZoneInfo:
     """Return the time zone of a location, or UTC while none is known."""
+    return zone_named(location.timezone if location else "")
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """Return the time zone of that name, or UTC while it is empty."""
     try:
-        return ZoneInfo(location.timezone) if location and location.timezone else UTC
+        return ZoneInfo(name) if name else UTC
     except (ValueError, OSError, ZoneInfoNotFoundError):  # a stored name that this machine does not know
         return UTC
 

@@ -45,7 +45,7 @@ _ICONS = {Severity.GOOD: _icon("#2a9d67"), Severity.WAIT: _icon("#d9a514"), Seve
 
 def render(seen: Summary, telemetry_path: str) -> bytes:
     """Return the page: the verdict, the locations, their charts, and the logins last."""
-    zone = next((view.zone for view in seen.locations if view.meters), UTC)
+    zones = [*(view.zone for view in seen.locations if view.meters), *(login.zone for login in seen.logins), UTC]
     glances = (glance(view, place, seen.now) for place, view in enumerate(seen.locations))
     cards = _cards(seen)
     sections = (
@@ -63,7 +63,7 @@ def render(seen: Summary, telemetry_path: str) -> bytes:
         version=text(__version__),
         telemetry_path=text(telemetry_path),
         sections="".join(sections),
-        as_of=time(seen.now, zone, seen.now),
+        as_of=time(seen.now, zones[0], seen.now),
     ).encode(errors="replace")
 
 

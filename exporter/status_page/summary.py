@@ -12,7 +12,7 @@ from ..formatting import ago, counted, lasting, local, local_date
 from ..intervals.model import Location, LocationKey, Meter, Snapshot
 from ..intervals.submeters import submeters_of
 from ..refresh.status import Failure, FailureKind, LocationStatus, LoginStatus, location_statuses, withheld_locations
-from .condition import Condition, Severity, bad, good, listed, title_of, wait, zone_of
+from .condition import Condition, Severity, bad, good, listed, title_of, wait, zone_named, zone_of
 from .figures import DayFigures, Figures, Freshness, figures_of, freshness, sum_of_days
 
 _FAILURES = {
@@ -151,7 +151,8 @@ def _login(name: str, status: LoginStatus, snapshot: Snapshot, now: float) -> Lo
     words = f"{failed} of {counted(count, 'location')} not refreshed" if problems and only_some else worst.words
     condition = Condition(worst.severity, words) if status.last_refresh else wait("First refresh is running")
     has_saved_data = any(location.meters for location in known)
-    return LoginView(name, status, zone_of(known[0] if known else None), condition, problems, has_saved_data)
+    zone = zone_of(known[0]) if known else zone_named(status.zone.zone)
+    return LoginView(name, status, zone, condition, problems, has_saved_data)
 
 
 def _problems(status: LoginStatus, snapshot: Snapshot, now: float) -> Iterator[Condition]:

@@ -173,11 +173,12 @@ class SignInFile:
         aside = _aside(self._path)
         try:
             self._path.rename(aside)
-            log.warning("rejected sign-ins in %s cannot all be read; kept the file as %s", self._path, aside.name)
+            log.warning("some rejected sign-ins in %s cannot be read; kept the file as %s", self._path, aside.name)
         except FileNotFoundError:
             os.close(create(aside))  # so that it is not the first time again
             log.warning(
-                "the file of rejected sign-ins %s is missing; what it counted is taken for rejected", self._path
+                "%s, which counts rejected sign-ins, is missing; assuming that the sign-ins in it were rejected",
+                self._path,
             )
         count = MOST_TRIES - is_first if missing is None else missing
         doubts = [SentSignIn(ANY_ACCOUNT, "", _UNKNOWN_TIME, Reason.PROTOCOL) for _ in range(min(count, MOST_TRIES))]
@@ -215,9 +216,11 @@ class SignInFile:
             if path not in (self._path, self._previous) or not _is_there(folder) or not folder.is_dir():
                 return
             path = folder
-        unreadable = f"{self._path} cannot be read ({error.strerror}); {how_to_allow(path, folder)}"
+        unreadable = (
+            f"cannot read {self._path}, which counts rejected sign-ins ({error.strerror}); {how_to_allow(path, folder)}"
+        )
         if unreadable != self.unreadable:
-            log.warning("no sign-in is allowed, because the file that counts rejected ones %s", unreadable)
+            log.warning("sign-ins are paused: %s", unreadable)
         self.unreadable = unreadable
 
     def _fail(self, error: OSError) -> None:

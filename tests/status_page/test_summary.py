@@ -331,6 +331,11 @@ def test_a_zone_unknown_to_this_machine_is_shown_as_utc() -> None:
     assert (view.locations[0].zone.key, view.logins[0].zone.key) == ("UTC", "UTC")
 
 
+def test_a_login_without_locations_has_its_configured_zone() -> None:
+    status = LoginStatus(last_refresh=NOON, zone=ZoneVerdict(zone="America/Denver"))
+    assert seen(Snapshot(), status).logins[0].zone.key == "America/Denver"
+
+
 def test_no_text_names_the_user(clock: ManualClock, start_portal: StartPortal, start_exporter: StartExporter) -> None:
     user = UserSpec(username="someone@example.org")
     server = start_portal(World(users=(user,), locations=(HOUSE,)))
