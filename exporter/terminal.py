@@ -160,7 +160,7 @@ class Terminal:
                 self._error.print()
                 return None
             except UnicodeDecodeError:
-                self.complain("  not text in the encoding of this terminal; type it again")
+                self.complain("  not valid text in this terminal's encoding; type it again")
             except ValueError as error:
                 self.complain(f"  {error}")
             else:

@@ -172,7 +172,7 @@ def test_a_key_that_is_not_text_repeats_the_question(
     # As if typed in a terminal with another encoding.
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9\nplain\n"), encoding="utf-8"))
     Terminal().ask("User name")
-    told = "User name:   not text in the encoding of this terminal; type it again\nUser name: "
+    told = "User name:   not valid text in this terminal's encoding; type it again\nUser name: "
     assert capsys.readouterr().err.startswith(told)
 
 

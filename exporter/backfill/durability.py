@@ -36,7 +36,7 @@ class Durability:
             name = self._sink.make_snapshot()
         except DatabaseError as error:
             self._journal.note_snapshot_failure()
-            self._announce(f"no snapshot, waiting instead: {error}")
+            self._announce(f"could not make a snapshot, waiting instead: {error}")
             return False
         if not name:
             return False

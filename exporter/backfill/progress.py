@@ -57,7 +57,7 @@ class Lines(Progress):
 
     def read(self, job: Job, start: int, end: int) -> None:  # noqa: ARG002 - the newest days come first
         """Print how far back the location was read."""
-        self.warn(f"location {job.key.location}: read back to {job.wall.date_text(start)}")
+        self.warn(f"location {job.key.location}: read as far back as {job.wall.date_text(start)}")
 
     def wrote(self, job: Job, done: CompletedChunk) -> None:
         """Print the days of the chunk and what was written."""
@@ -118,7 +118,7 @@ class Bar(Progress):
     def read(self, job: Job, start: int, end: int) -> None:
         """Show how far back the location was read."""
         self._is_read_first = True
-        text = f"location {job.key.location}, read back to {job.wall.date_text(start)}"
+        text = f"location {job.key.location}, read as far back as {job.wall.date_text(start)}"
         self._update(advance=job.wall.days_between(start, end), description=text)
 
     def wrote(self, job: Job, done: CompletedChunk) -> None:

@@ -76,7 +76,7 @@ def summary_lines(
     if result.unconfirmed:
         sent = sum(result.unconfirmed.values(), Totals())
         things = f"{counted(sent.intervals, 'interval')} in {counted(sent.samples, 'sample')}"
-        yield f"  also        {things} {verb}, of days that are left"
+        yield f"  also        {things} {verb}, on days that are not done"
     if totals.corrected:
         yield f"  corrected   {counted(totals.corrected, 'interval')} with a different stored value"
     if totals.gone:
@@ -106,7 +106,7 @@ def _about(job: Job, result: BackfillResult) -> Iterator[str]:
     connected = result.connected.get(job.key)
     first = result.first(job.key)
     if connected is not None:
-        yield f"  connected   location {job.key.location}: on {local_date(connected, zone)}; there is nothing older"
+        yield f"  connected   location {job.key.location}: on {local_date(connected, zone)}; it has no older data"
     elif first is not None and job.wall.day(first).start > job.start and not result.left:
         yield f"  begins      location {job.key.location}: the portal's intervals start on {local_date(first, zone)}"
     elif first is None and not result.left:

@@ -102,7 +102,7 @@ def stored_findings(
     is_asked = bool(locations) and not has_others
     who = "other locations" if locations else "locations"
     about_all = (
-        None if is_asked else skipped(STEP, f"{who} not read back; the portal gave no data to compare with"),
+        None if is_asked else skipped(STEP, f"{who} not read back; the portal sent no data to compare with"),
         retention(flags, min(oldest, default=None), now, STEP, is_asked=is_asked),
         None if repeated else deduplication(flags, STEP),
         None if page_bytes is None else page_size(page_bytes, flags, STEP),
@@ -142,7 +142,7 @@ def _foreign_days(recent: PortalValues, found: StoredData) -> Iterator[Finding]:
         if end not in recent.midnights
     }
     if ends:
-        text = f"{counted(len(ends), _NOUNS[_DAYS])} not ending at local midnight; sums count these days twice"
+        text = f"{counted(len(ends), _NOUNS[_DAYS])} whose end is not a local midnight; sums count these days twice"
         advice = (
             "they were stored under another timezone; delete the smarthub_day_* series of this location from the"
             " database, then run smarthub-exporter backfill"

@@ -110,7 +110,7 @@ def _poll(survey: LocationSurvey) -> Iterator[Finding]:
         text = f"{location}: the portal sent data for the last {survey.days} days, but none that can be used"
         yield warning(step, text, "the next lines say why")
     elif survey.monthly:
-        text = f"{location} has only monthly figures; its refreshes succeed, but there is nothing to export"
+        text = f"{location} has only monthly figures; its refreshes succeed, but /metrics has nothing to show"
         yield warning(step, text, "ask the co-op for a meter that reports hourly or daily")
     else:
         advice = "check whether the SmartHub website shows any; a new or unused location may have none"

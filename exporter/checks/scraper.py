@@ -51,7 +51,7 @@ def scraper_findings(url: str, config: Config, pages: PageSizes) -> Iterator[Che
     jobs = list(_jobs(found, parse_listen_address(config.exporter.listen_address)[1]))
     yield from _missing(jobs)
     if not found.is_prometheus and found.flags is None:
-        yield skipped(STEP, "its flags cannot be read; whether -promscrape.noStaleMarkers is set is unknown")
+        yield skipped(STEP, "cannot read its flags, so it is unknown whether -promscrape.noStaleMarkers is set")
     by_time = [job for job in jobs if INTERVALS in job.halves]
     if found.is_prometheus and by_time:
         yield _out_of_order(found.config, config.exporter.window)
@@ -84,19 +84,19 @@ def _missing(jobs: Sequence[_Job]) -> Iterator[Finding]:
         return
     if INTERVALS not in halves:
         advice = f"add the job {_JOBS[INTERVALS]}; {_GUIDE}"
-        yield failed(STEP, "no job fetches the intervals (collect[]=intervals), so nothing of them is stored", advice)
+        yield failed(STEP, "no job fetches the intervals (collect[]=intervals), so none are stored", advice)
     if EXPORTER not in halves:
-        text = "no job fetches the exporter's own metrics (collect[]=exporter), so there are no alerts"
+        text = "no job fetches the exporter's own metrics (collect[]=exporter), so most alerts cannot fire"
         yield warning(STEP, text, f"add the job {_JOBS[EXPORTER]}; {_GUIDE}")
     for job in jobs:
         if len(job.halves) > 1:
             text = f"job {job.name} fetches the intervals together with the exporter's own metrics"
-            advice = f"make it two jobs, {' and '.join(_JOBS.values())}, with collect[] in params; {_GUIDE}"
+            advice = f"split it into two jobs, {' and '.join(_JOBS.values())}, with collect[] in params; {_GUIDE}"
             yield warning(STEP, text, advice)
     for half, name in _JOBS.items():
         names = [job.name for job in jobs if job.halves == {half}]
         if names and name not in names:
-            text = f"no job is named {name}; the alerts and the dashboard Exporter look for that name"
+            text = f"no job is named {name}; the alerts and the SmartHub exporter dashboard look for that name"
             yield warning(STEP, text, f"rename {names[0]} to {name}")
 
 
@@ -124,7 +124,9 @@ def _wrong_lines(found: ScraperSettings, job: _Job, pages: PageSizes) -> Iterato
         yield warning(STEP, f"honor_timestamps {state}; intervals get the time of the scrape", HONOR)
     rules = [rule for part in (overall, settings) for rule in part.get("metric_relabel_configs") or ()]
     if kept := [label for label in ("job", "instance") if not _drops(rules, label)]:
-        yield warning(STEP, f"the labels {' and '.join(kept)} are kept; backfilled history has none", LABELDROP)
+        yield warning(
+            STEP, f"the labels {' and '.join(kept)} are kept; backfilled history does not have them", LABELDROP
+        )
     if found.is_prometheus:
         if settings.get("track_timestamps_staleness") == "true":
             yield warning(STEP, "track_timestamps_staleness is true", _STALENESS)
@@ -182,7 +184,7 @@ def _target_findings(job: _Job) -> Iterator[Finding]:
         sees_nothing = target.is_up is False or (target.is_up and target.samples == 0)
         if sees_nothing and path != _PATH:
             text = f"{target.place} is not the exporter's page"
-            yield failed(STEP, text, f"set metrics_path: {_PATH}, or what serve's --web.telemetry-path says")
+            yield failed(STEP, text, f"set metrics_path: {_PATH}, or the value of --web.telemetry-path")
         elif target.is_up is None:
             yield skipped(STEP, f"{target.place} was not scraped yet", "run this check again after scrape_interval")
         elif not target.is_up:
@@ -190,7 +192,7 @@ def _target_findings(job: _Job) -> Iterator[Finding]:
             advice = "if it cannot connect, check that serve is running and that the scraper's machine can reach it"
             yield failed(STEP, f"{target.place} is down{error}", advice)
         elif target.timeout and target.took > _SLOW * target.timeout:
-            text = f"the last scrape of {target.place} took {target.took:.1f} s of {target.timeout:g} s"
+            text = f"the last scrape of {target.place} took {target.took:.1f} s; scrape_timeout is {target.timeout:g} s"
             yield warning(STEP, text, "raise scrape_timeout of the job")
         else:
             yield ok(STEP, f"{target.place} is up")

@@ -46,7 +46,9 @@ _Result = TypeVar("_Result")
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `backfill`."""
-    parser.add_argument("--start", metavar="DATE", help="first local day, YYYY-MM-DD, or first: the whole history")
+    parser.add_argument(
+        "--start", metavar="DATE", help="first local day (YYYY-MM-DD), or the word first for the whole history"
+    )
     parser.add_argument("--end", metavar="DATE", help="last local day, inclusive (default: today)")
     parser.add_argument(
         "--days", metavar="N", type=int, help="number of local days, including today (default: extract_days)"
@@ -166,7 +168,7 @@ class _Run:
                 ) from error
             if not (self.arguments.dry_run and error.passes_by_itself):
                 raise
-            log.warning("%s; this is the plan without it", error)
+            log.warning("%s; showing the plan without it", error)
             return None, [], ["the database was not reached, so its settings and earlier runs are not known"]
         return journal, done, notes + lost
 

@@ -39,7 +39,7 @@ from ..terminal import Terminal, is_interactive
 
 log = logging.getLogger(__name__)
 
-_TOTP_QUESTION = "Authenticator secret or otpauth:// URI (not shown, Enter to stop)"
+_TOTP_QUESTION = "Authenticator secret or otpauth:// URI (not shown, press Enter to stop)"
 DIRECTORY_VARIABLE = "SMARTHUB_DIRECTORY_URL"
 _ADDRESS_VARIABLE = "SMARTHUB_API_URL"
 _NO_DATABASE = "none"
@@ -65,8 +65,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--database",
         metavar="URL",
-        help="with --write: the VictoriaMetrics or Prometheus whose settings are looked at (default: on a terminal, the"
-        f" one on this machine; {_NO_DATABASE}: do not look)",
+        help="with --write: the VictoriaMetrics or Prometheus whose settings to check (default: on a terminal, the"
+        f" one on this machine; {_NO_DATABASE}: do not check)",
     )
     parser.add_argument("--search", metavar="NAME", help="list the co-ops with this name, and exit")
 
@@ -96,12 +96,12 @@ def run(arguments: argparse.Namespace) -> int:
             terminal.note(note)
     if arguments.write and len(found) < len(config.logins):
         terminal.complain(
-            f"{arguments.write} was not written, since it would lack a login that failed; fix it or try again later"
+            f"{arguments.write} was not written, because a login failed; fix the login or try again later"
         )
     elif arguments.write:
         discovery.write(found, config, arguments)
     elif discovery.is_typed:
-        terminal.complain("To keep this as a configuration: smarthub-exporter discover --write config.yaml")
+        terminal.complain("To save this as a configuration, run: smarthub-exporter discover --write config.yaml")
     # The portal gave the data of some location of each login, or said that there is none.
     could_read = all(not look.surveys or any(not each.error for each in look.surveys.values()) for look in found)
     return EXIT_DONE if len(found) == len(config.logins) and could_read else EXIT_FAILED
@@ -155,7 +155,7 @@ def _search(name: str, directory: Directory, terminal: Terminal) -> int:
         raise ConfigError("--search: this is an address; type a name, such as Wake Electric")
     found = directory.search(name)
     if not found:
-        raise DirectoryError("the directory of co-ops has no such name", advice="try another word of it")
+        raise DirectoryError("the directory of co-ops has no such name", advice="try another word of the name")
     terminal.table(("Co-op", "Place", "Address"), search_rows(found))
     return EXIT_DONE
 
@@ -304,7 +304,7 @@ class _Discovery:
         logins = self._with_secrets(found, arguments)
         url = database.url if database and not database.is_prometheus else ""
         backup = write_private(path, config_text(logins, url), force=arguments.force)
-        kept = f"; the previous one is saved as {backup}, copy its other sections over" if backup else ""
+        kept = f"; the previous version is saved as {backup}; copy its other sections over" if backup else ""
         flag = "" if path == DEFAULT_FILE else f" --config.file {path}"
         self._terminal.complain(f"Wrote {path}{kept}.{'' if is_guided else f' Next: smarthub-exporter check{flag}'}")
         if not all(file for login in logins for _, file in login.secrets):
@@ -329,7 +329,7 @@ class _Discovery:
             for key, secret in own.items() if into_files else ():
                 file = _secret_file(path, key, number, len(found))
                 backup = write_private(file, secret.reveal() + "\n", force=force)
-                kept = f"; the previous one is saved as {backup}" if backup else ""
+                kept = f"; the previous version is saved as {backup}" if backup else ""
                 self._terminal.complain(f"Wrote {file}, readable only by you{kept}.")
                 files[key] = Path(file.name)
             logins.append(_as_found(look, tuple(files.items())))

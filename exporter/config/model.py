@@ -32,7 +32,7 @@ class Secret:
         try:
             return replace(self, _text=self.read()) if self.read else self
         except ValueError as error:
-            log.warning("%s; using the secret that was read before", error)
+            log.warning("%s; using the previous secret", error)
             return self
 
     def __repr__(self) -> str:

@@ -103,7 +103,7 @@ def parse_snapshots(text: str) -> bool:
     """Parse auto or never. Raises ValueError."""
     word = text.strip().lower()
     if word not in ("auto", "never"):
-        raise ValueError(f"{quoted(text)} is not a way to use snapshots; use auto or never")
+        raise ValueError(f"{quoted(text)} is not valid; use auto or never")
     return word == "auto"
 
 

@@ -72,7 +72,7 @@ def _login_lines(found: DiscoveredLogin, *, is_one_of_several: bool) -> Iterator
         else:
             yield f"# {key}: not written; set SMARTHUB_{key.upper()} or SMARTHUB_{key.upper()}_FILE"
     if found.zone:
-        others = f"  # {' or '.join(found.or_zones)} would fit as well" if found.or_zones else ""
+        others = f"  # {' or '.join(found.or_zones)} would also match" if found.or_zones else ""
         yield f"timezone: {_quoted(found.zone)}{others}"
     else:
         yield '# timezone: "America/New_York"  # CHANGE to the co-op\'s time zone; it was not found'

@@ -208,7 +208,7 @@ class DatabaseHttp:
         if status == 404 or (status == 400 and b"unsupported path" in body):  # noqa: PLR2004
             return target.error(f"has no {path} (status {status})", target.path)
         if status >= 500 or status == 429:  # noqa: PLR2004
-            return target.error(f"returned an error ({what})", f"{_LOG}, try again later", passes_by_itself=True)
+            return target.error(f"returned an error ({what})", f"{_LOG}, or try again later", passes_by_itself=True)
         refusal = target.error(f"refused {path} ({what})", _LOG)
         refusal.said = body
         return refusal
@@ -216,7 +216,7 @@ class DatabaseHttp:
     def _explained(self, kind: CallFailure) -> tuple[str, str]:
         key, trust = self.target.key, self.target.trust
         failures = {
-            CallFailure.NO_CA_FILE: ("cannot read the file of certificate authorities", trust),
+            CallFailure.NO_CA_FILE: ("cannot read the file with CA certificates", trust),
             CallFailure.UNTRUSTED: ("its certificate is not trusted", trust),
             CallFailure.TLS: ("TLS handshake failed", f"{trust}, or use http:// in {key} if it has no TLS"),
             CallFailure.PROXY: (
@@ -225,6 +225,6 @@ class DatabaseHttp:
             ),
             CallFailure.UNKNOWN_HOST: ("host not found", f"fix {key}"),
             CallFailure.REFUSED: ("connection refused", f"start it, or fix {key}"),
-            CallFailure.TIMED_OUT: ("did not answer in time", "check whether it is overloaded, try again later"),
+            CallFailure.TIMED_OUT: ("did not answer in time", "check whether it is overloaded, or try again later"),
         }
         return failures.get(kind, ("cannot be reached, or the connection was lost", f"check {key} and the network"))

@@ -15,7 +15,7 @@ from .http import DatabaseHttp, Json, Target
 from .victoriametrics import VictoriaMetrics
 
 _RIGHTS = "the read access of the user or token"
-_TRUST = "point the variable REQUESTS_CA_BUNDLE to its authority, or set insecure: true"
+_TRUST = "set the variable REQUESTS_CA_BUNDLE to its CA certificate, or set insecure: true"
 _CREDENTIALS = "auth_token: user:password for InfluxDB 1, an API token for InfluxDB 2"
 _PATH = "check host, the address of InfluxDB or VictoriaMetrics without /write"
 

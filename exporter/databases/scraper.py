@@ -22,7 +22,7 @@ Settings = Mapping[str, Any]
 """A section of a configuration; its scalars are texts, as in the file."""
 
 _LIMITS = CallLimits(total=60.0)
-_CREDENTIALS = f"only those of victoriametrics are known, for the same URL; give {FLAG} an address that needs none"
+_CREDENTIALS = f"use an address for {FLAG} that needs none, or the one in victoriametrics, whose credentials are used"
 _TRUST = f"give {FLAG} an address whose certificate is trusted"
 _PATH = f"check that {FLAG} is the address of Prometheus, vmagent or a VictoriaMetrics that scrapes"
 _OK = 200

@@ -19,7 +19,7 @@ from .http import DatabaseHttp, Json, Target
 from .vm_flags import parsed_flags
 
 _CREDENTIALS = "username and password, or bearer_token"
-_TRUST = "set ca_file to its certificate authority, or set insecure: true"
+_TRUST = "set ca_file to its CA certificate, or set insecure: true"
 _PATH = (
     "check the path: none for a single node; for a cluster url: http://vminsert:8480/insert/0/prometheus and query_url:"
     " http://vmselect:8481/select/0/prometheus, with the tenant"

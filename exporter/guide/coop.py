@@ -12,7 +12,7 @@ from ..terminal import Terminal
 
 _QUESTION = "Your co-op, or its SmartHub address"
 _EXAMPLE = " (such as novec.smarthub.coop)"
-_PICK = "Which one? Its number, or Enter for another name"
+_PICK = "Which one? Type its number, or press Enter for another name"
 _MOST_LISTED = 20
 _LONGEST_NAME = 50  # leaves room for the place in 80 columns
 

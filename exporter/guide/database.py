@@ -50,7 +50,7 @@ def look_at(config: VictoriaMetricsConfig, window: int, now: float) -> FoundData
 
 def _victoriametrics(url: str, flags: Mapping[str, str] | None, now: float) -> FoundDatabase:
     if flags is None:  # a cluster, or one behind a proxy
-        return FoundDatabase(url, problems=("it does not show its flags",), changes=(RETENTION, DEDUPLICATION))
+        return FoundDatabase(url, problems=("its flags cannot be read",), changes=(RETENTION, DEDUPLICATION))
     problems, changes = [], []
     findings = (vm_settings.retention(flags, None, now, ""), vm_settings.deduplication(flags, ""))
     for finding, change in zip(findings, (RETENTION, DEDUPLICATION), strict=True):
@@ -92,7 +92,7 @@ def _prometheus_needs(flags: Mapping[str, str], config: Settings, window: int) -
     if late < 2 * window:
         days = -(-2 * window // DAY)
         yield (
-            "it drops late samples, and the whole scrape with them",
+            "it drops late samples, and the entire scrape with them",
             f"storage: {{tsdb: {{out_of_order_time_window: {days}d}}}} (in its config file)",
         )
 

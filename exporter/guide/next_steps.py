@@ -61,11 +61,11 @@ def _database(found: FoundDatabase | None, problem: str) -> Iterator[str]:
             yield from wrap(f"No database found: {problem}.", _WIDTH, break_on_hyphens=False)
         yield "If you have none yet, start VictoriaMetrics with"
         yield f"  {RETENTION} {DEDUPLICATION}"
-        yield "and set victoriametrics.url in the configuration, or use the home stack"
-        yield "(docker-compose.yml), which has all of it."
+        yield "and set victoriametrics.url in the configuration, or use the home stack,"
+        yield "docker-compose.yml, which is set up already."
         return
     if not found.problems:
-        yield f"Found {found.name}; its settings are good."
+        yield f"Found {found.name}; its settings are fine."
         return
     yield f"Found {found.name}, but"
     for each in found.problems:

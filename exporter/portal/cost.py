@@ -68,7 +68,7 @@ def _scale_of_cost(answer: UsageAnswer, own: str, named: Channel | None, of_entr
     if unit in _CENTS:
         return 0.01
     if unit not in _DOLLARS:
-        answer.warnings.append(f"costs in {safe_word(unit) or '(unreadable)'} are taken as USD")
+        answer.warnings.append(f"read costs in {safe_word(unit) or '(unreadable)'} as USD")
     return 1.0
 
 

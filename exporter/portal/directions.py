@@ -174,7 +174,7 @@ def resolve(channels: Sequence[tuple[Channel, Values]]) -> Energy:
         return _by_sign(usage or net or {}, is_net=net is not None)
     if net is not None and any(each.direction in GUESSES for each, _ in given) and _disagrees(energy, net):
         energy = _by_sign(net, is_net=True)
-        energy.warnings.append("usage and export do not add up to net energy, which is used instead")
+        energy.warnings.append("usage and export do not add up to net energy; used net energy instead")
     return energy
 
 
@@ -204,7 +204,7 @@ def _with_export(usage: dict[int, float] | None, export: dict[int, float], net: 
             if instant in energy.export
         }
     if usage and min(usage.values()) < 0:
-        energy.warnings.append("negative usage was dropped, because the meter also has an export channel")
+        energy.warnings.append("dropped negative usage, because the meter also has an export channel")
         usage = {instant: value for instant, value in usage.items() if value >= 0}
     energy.usage = usage or {}
     return energy

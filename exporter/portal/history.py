@@ -340,7 +340,7 @@ def _joined(
         before = meters.setdefault(number, replace(meter, readings=NOTHING))
         newest = before.info.unit or unit
         if unit not in ("", newest) or known.units.get(number, "") not in ("", newest):
-            warnings.append(f"meter {number}: the unit changed to {newest}; values in another unit are left out")
+            warnings.append(f"meter {number}: the unit changed to {newest}; left out values in other units")
         if unit not in ("", newest):
             continue
         info = replace(
@@ -364,7 +364,7 @@ def _bounded(answer: RangeReadings, known: KnownMeters) -> RangeReadings:
     warnings = list(answer.warnings)
     meters = [_with_few_periods(meter, known, warnings) for meter in answer.meters if meter.info.number in numbers]
     if len(meters) < len(answer.meters):
-        warnings.append(f"more than {_MOST_METERS} meters; the others are left out")
+        warnings.append(f"more than {_MOST_METERS} meters; left out the others")
     return replace(answer, meters=tuple(meters), warnings=tuple(warnings))
 
 
@@ -374,7 +374,7 @@ def _with_few_periods(meter: MeterReadings, known: KnownMeters, warnings: list[s
     kept = _first(_MOST_PERIODS, known.periods.get(number, ()), sorted(given))
     if given <= kept:
         return meter
-    warnings.append(f"meter {number}: more than {_MOST_PERIODS} rate periods; the others are left out")
+    warnings.append(f"meter {number}: more than {_MOST_PERIODS} rate periods; left out the others")
     periods = tuple(period for period in meter.readings.periods if period.name in kept)
     return replace(meter, readings=replace(meter.readings, periods=periods))
 

@@ -22,9 +22,9 @@ _FAILURES = {
     ),
     CallFailure.TLS: ("TLS handshake with {} failed", "check api_url, and whether it should be https or http"),
     CallFailure.UNKNOWN_HOST: ("host not found: {}", "check api_url"),
-    CallFailure.REFUSED: ("{} refused the connection: nothing is listening there", "check api_url"),
+    CallFailure.REFUSED: ("{} refused the connection", "check api_url"),
     CallFailure.TIMED_OUT: ("{} did not answer in time", TRY_LATER),
-    CallFailure.BROKE_OFF: ("{} broke off in the middle of its response", TRY_LATER),
+    CallFailure.BROKE_OFF: ("{} closed the connection during its response", TRY_LATER),
     CallFailure.UNREADABLE: ("{} sent a response that cannot be read", TRY_LATER),
     CallFailure.TOO_LARGE: ("{} sent a response of more than {:.0f} MiB", ""),
 }
@@ -113,7 +113,7 @@ class Transport:
         # These statuses mean the same for every call.
         if 300 <= response.status < 400:  # noqa: PLR2004
             error = TransportError(
-                f"{self._host} redirects elsewhere (status {response.status})", advice="check api_url"
+                f"{self._host} redirects to another address (status {response.status})", advice="check api_url"
             )
             error.doubts_address = True
             raise error

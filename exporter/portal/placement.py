@@ -91,7 +91,7 @@ def _place_on_change(
         if not instants:
             if value:
                 if nowhere.get(wall, value) != value:
-                    placed.warnings.append("a time occurs twice with different values; the later one is used")
+                    placed.warnings.append("a time occurs twice with different values; used the later one")
                 nowhere[wall] = value
             continue
         turn, last = (turn + 1 if wall == last else int(wall in only_in_second_pass)), wall
@@ -107,7 +107,7 @@ def _place_on_change(
 def _outside(placed: Placed, wall: int, end: int) -> None:
     # Some portals include the end bound; the next request has that point too.
     if wall != end:
-        placed.warnings.append("points outside the requested range were dropped")
+        placed.warnings.append("dropped points outside the requested range")
 
 
 def _only_in_second_pass(points: Iterable[WallPoint], clock: WallClock, day: int) -> set[int]:
@@ -128,7 +128,7 @@ def _repeat(placed: Placed, instant: int, value: float | None) -> None:
     if value is None or value == before:
         return
     if before is not None:
-        placed.warnings.append("a time occurs twice with different values; the later one is used")
+        placed.warnings.append("a time occurs twice with different values; used the later one")
     placed.values[instant] = value
 
 
@@ -140,7 +140,7 @@ def place_days(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int,
         if wall % DAY == 0:
             at_midnight.append((wall, value))
         elif value:
-            placed.warnings.append("a daily value that is not at midnight was dropped")
+            placed.warnings.append("dropped a daily value that is not at midnight")
     result = place(at_midnight, clock, bounds)
     # If clocks change at midnight, 00:00 may not exist or exist twice; the day begins once.
     for instant, value in result.values.items():

@@ -195,13 +195,13 @@ def _intervals_of(
 ) -> tuple[Intervals, int]:
     meter.is_daily = is_once_a_day(meter.walls, interval_ends, known_step)
     if meter.is_daily:
-        meter.warnings.append("HOURLY data with one point per day is not used")
+        meter.warnings.append("skipped HOURLY data that has only one point per day")
         return NOTHING, 0
     steps = day_steps(meter.walls, interval_ends) or ({0: known_step} if 0 < known_step < DAILY else {})
     instants = meter.instants()
     if not steps:
         if instants:
-            meter.warnings.append("too few points to know how long their intervals are; waiting for more")
+            meter.warnings.append("too few points to determine the interval length; waiting for more")
         return NOTHING, 0
     walls = list(map(clock.wall, instants))
     step_on = {day: step_of_day(day, steps) for day in {wall // DAY for wall in walls}}

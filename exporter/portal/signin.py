@@ -169,15 +169,17 @@ def _judge(login: Login, response: ClientResponse, now: float, method: str, *, h
             raise AccessError(
                 "the portal blocked this sign-in (status 403)",
                 about=about,
-                advice="sign in on its web page from the same network; it may block this IP address or ask you to"
-                " accept new terms",
+                advice="sign in on the SmartHub website from the same network; it may block this IP address or ask you"
+                " to accept new terms",
             )
         case 500 if _REJECTED_SECOND_FACTOR in response.body[:500].decode("utf-8", "replace").lower():
             raise second_factor_error(login, None if response.date is None else now - response.date, method)
         case status if status >= 500:  # noqa: PLR2004
             raise TransportError(f"the portal's sign-in is failing (status {status})", about=about, advice=TRY_LATER)
         case status:
-            error = ProtocolError(f"unexpected status {status} of the sign-in", about=about, advice="check api_url")
+            error = ProtocolError(
+                f"unexpected response to the sign-in (status {status})", about=about, advice="check api_url"
+            )
             error.doubts_address = True
             raise error
     if not isinstance(answer, dict):
@@ -220,7 +222,7 @@ def _rejection(login: Login, method: str, said: str) -> PortalError:
     return CredentialsError(
         f"the portal rejected the user name or password ({said}{_named(method)})",
         about=_about(login),
-        advice="check username and password by signing in on its web page, then fix the configuration",
+        advice="check username and password by signing in on the SmartHub website, then fix the configuration",
     )
 
 

@@ -101,7 +101,7 @@ def _size_of_unit(answer: UsageAnswer, channel: Channel, of_entry: str) -> float
         return None
     unit, size = known
     if answer.units.setdefault(channel.meter, unit) != unit:
-        answer.warnings.append(f"skipped a USAGE series in {unit}, because the meter has another one in another unit")
+        answer.warnings.append(f"skipped a USAGE series in {unit}, because the meter has a series in another unit")
         return None
     return size
 
@@ -109,7 +109,7 @@ def _size_of_unit(answer: UsageAnswer, channel: Channel, of_entry: str) -> float
 def _volumes(answer: UsageAnswer, points: Sequence[WallPoint], size: float) -> tuple[WallPoint, ...]:
     """Return volumes in our unit. They have no direction, so a negative one is a mistake."""
     if any(value is not None and value < 0 for _, value in points):
-        answer.warnings.append(f"negative {answer.industry} was dropped")
+        answer.warnings.append(f"dropped negative {answer.industry} values")
     return tuple((wall, None if value is None or value < 0 else value * size) for wall, value in points)
 
 

@@ -132,7 +132,7 @@ def summarize(
     verdicts.sort(key=lambda each: each.severity, reverse=True)
     if not verdicts and all(view.freshness is Freshness.NONE for view in meters):
         verdicts = [
-            wait("No usable data", "The refresh worked. If the portal sent data, the log says why it is left out.")
+            wait("No usable data", "The refresh worked. If the portal sent data, the log shows why it is not used.")
         ]
     worst, *rest = verdicts or [good("Everything is working")]
     return Summary(now, worst, [*rest, *_changed(snapshot, backfill_needed)], logins, locations)
@@ -163,7 +163,7 @@ def _problems(status: LoginStatus, snapshot: Snapshot, now: float) -> Iterator[C
     if status.zone.is_contradicted:
         yield bad(
             "Wrong time zone",
-            f"No data of this login is on /metrics because {status.zone.message}. Restart the exporter after the fix."
+            f"No data of this login is on /metrics because {status.zone.message}. After the fix, restart the exporter."
             " Until then, the figures below may be off by hours.",
         )
     concerned: dict[Failure, list[str]] = {_alike(failure): [] for failure in status.failures}
@@ -256,7 +256,7 @@ def _data_condition(fresh: Freshness, figures: Figures, now: float, refresh: Con
             "No data",
             "The portal answered, but without intervals or days: some meters are read only once a month."
             if refresh.severity is Severity.GOOD
-            else "Nothing is known yet.",
+            else "There is no data yet.",
         )
     if fresh is Freshness.STALE:
         return bad("Stale", f"No new data for {lasting(figures.age(now))}.")
@@ -276,7 +276,9 @@ def _verdicts(
 ) -> Iterator[Condition]:
     """Return all problems and running refreshes for the top of the page."""
     if not is_alive:
-        yield bad("Refreshing has stopped", "A refresh thread has ended. Restart the exporter; its log says why.")
+        yield bad(
+            "Refreshing has stopped", "A refresh thread has ended. Restart the exporter; its log shows the reason."
+        )
     if any(not login.status.last_refresh for login in logins):
         yield wait(
             "The first refresh is running",
@@ -301,7 +303,7 @@ def _outlook(login: LoginView, now: float) -> Iterator[str]:
     yield f"Last success: {login.last_success(now)}."
     # A refresh while sign-ins are paused signs in as late as the reason says.
     if all(failure.kind is not FailureKind.PAUSED for failure in login.status.failures):
-        yield f"Next try: {login.next_try(now)}."
+        yield f"Next attempt: {login.next_try(now)}."
 
 
 def _state(problem: str) -> Iterator[Condition]:

@@ -22,4 +22,4 @@ def encodable(row: str) -> bool:
 @cache
 def _report() -> None:
     # Without its text, which may be a name.
-    _log.warning("a row with text that is not valid Unicode is left out of the pages")
+    _log.warning("left out a row of the pages because its text is not valid Unicode")

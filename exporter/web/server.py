@@ -39,7 +39,7 @@ _GRACE_SECONDS = 0.15
 
 _FLAG = "--web.listen-address"
 _LISTEN_PROBLEMS = {
-    errno.EADDRINUSE: f"the address is already in use; stop the other program or choose another with {_FLAG}",
+    errno.EADDRINUSE: f"the address is already in use; stop the other program or choose another address with {_FLAG}",
     errno.EACCES: f"permission denied; choose a port above 1023 with {_FLAG}",
     errno.EADDRNOTAVAIL: f"not an address of this machine; choose another, or :PORT for all addresses, with {_FLAG}",
 }

@@ -110,7 +110,7 @@ def test_after_a_failure_no_other_run_of_the_task_tries_again(open_durability: O
     assert not durability.prove()
     assert not durability.prove()
     assert not open_durability(sink).prove()
-    assert (sink.makes, told) == (1, ["no snapshot, waiting instead: no hard links"])
+    assert (sink.makes, told) == (1, ["could not make a snapshot, waiting instead: no hard links"])
     assert open_durability(sink, "another task").prove()
 
 

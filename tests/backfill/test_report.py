@@ -115,7 +115,7 @@ def test_the_full_summary() -> None:
         "  samples     26,280 sent",
         "  corrected   12 intervals with a different stored value",
         "  gone        3 stored samples no longer at the portal; nothing was deleted",
-        "  connected   location 70001: on 2024-01-15; there is nothing older",
+        "  connected   location 70001: on 2024-01-15; it has no older data",
         "  requests    1234 to the portal",
         "  duration    1 hour 2 minutes",
     ]
@@ -142,7 +142,7 @@ def test_what_is_left_is_told_apart_from_what_is_stored() -> None:
         "  intervals   24",
         "  energy      1.00 kWh used",
         "  samples     0 sent",
-        "  also        1,440 intervals in 4,320 samples sent, of days that are left",
+        "  also        1,440 intervals in 4,320 samples sent, on days that are not done",
         "  requests    1234 to the portal",
         "  duration    1 hour 2 minutes",
     ]
@@ -286,7 +286,7 @@ def test_days_of_a_file_count_when_they_are_read() -> None:
     bar, shown = bar_of(None)
     bar.read(whole, instant("2024-03-02"), instant("2024-04-01"))
     bar.waits("")
-    assert last_line(shown).startswith("location 70001, read back to 2024-03-02 ")
+    assert last_line(shown).startswith("location 70001, read as far back as 2024-03-02 ")
     bar.wrote(whole, march(Totals(720)))
     bar.waits("")
     assert " 30 days " in last_line(shown)

@@ -110,8 +110,8 @@ REFRESH = (
     "the next refresh and scrape fix those inside `window`; for older ones, run smarthub-exporter backfill --days {}"
 )
 FOREIGN = (
-    " not ending at local midnight; sums count these days twice -> they were stored under another timezone; delete the"
-    " smarthub_day_* series of this location from the database, then run smarthub-exporter backfill"
+    " whose end is not a local midnight; sums count these days twice -> they were stored under another timezone; delete"
+    " the smarthub_day_* series of this location from the database, then run smarthub-exporter backfill"
 )
 
 
@@ -241,13 +241,13 @@ def test_without_intervals_there_is_nothing_to_compare_with() -> None:
 @pytest.mark.parametrize("others", [False, True])
 def test_without_locations_only_the_flags_are_reported(*, others: bool) -> None:
     fake = Fake()
-    not_read = "skipped database: locations not read back; the portal gave no data to compare with"
+    not_read = "skipped database: locations not read back; the portal sent no data to compare with"
     assert said(fake, others=others) == [not_read, KEPT, DEDUPLICATED]
     assert (fake.asked, fake.queries) == ([], ["1"])
 
 
 def test_other_locations_may_hold_the_stored_data() -> None:
-    not_read = "other locations not read back; the portal gave no data to compare with"
+    not_read = "other locations not read back; the portal sent no data to compare with"
     told = said(Fake({}, oldest=None), RECENT, others=True)
     assert told[1:] == [f"skipped database: {not_read}", KEPT, DEDUPLICATED]
 

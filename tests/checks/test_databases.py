@@ -118,7 +118,7 @@ def test_findings_contain_no_secret_and_no_path(database: Database, tmp_path: Pa
 
 KEPT = "ok database: -retentionPeriod=10y"
 DEDUPLICATED = "ok database: -dedup.minScrapeInterval=1s"
-NOT_READ = "skipped database: locations not read back; the portal gave no data to compare with"
+NOT_READ = "skipped database: locations not read back; the portal sent no data to compare with"
 NOTHING = "warning stored data: location {}: nothing stored yet"
 
 

@@ -220,7 +220,7 @@ def test_data_that_cannot_be_used_is_not_called_missing(start_portal: StartPorta
     said = checked(login_of(server), clock)
     assert said[4:6] == [
         f"warning {POLL}: the portal sent data for the last 35 days, but none that can be used -> {WHY}",
-        f"warning {POLL}: meter 81001: HOURLY data with one point per day is not used",
+        f"warning {POLL}: meter 81001: skipped HOURLY data that has only one point per day",
     ]
 
 
@@ -239,7 +239,7 @@ def test_a_forbidden_location_does_not_stop_the_others(check: Check) -> None:
 def test_monthly_figures_only_are_a_warning(check: Check) -> None:
     assert check(houses(1, meters=(replace(METER, resolution=Resolution.MONTHS),)))[4:] == [
         (
-            f"warning {POLL} has only monthly figures; its refreshes succeed, but there is nothing to export"
+            f"warning {POLL} has only monthly figures; its refreshes succeed, but /metrics has nothing to show"
             " -> ask the co-op for a meter that reports hourly or daily"
         ),
         FITS,

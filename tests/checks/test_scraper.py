@@ -128,11 +128,11 @@ SPLIT = "shorten window, or split the job by login="
         ),
         (
             {"metric_relabel_configs": None},
-            f"the labels job and instance are kept; backfilled history has none -> {LABELDROP}",
+            f"the labels job and instance are kept; backfilled history does not have them -> {LABELDROP}",
         ),
         (
             {"metric_relabel_configs": [{"action": "labeldrop", "regex": "inst|job"}, {"source_labels": ["a"]}]},
-            f"the labels instance are kept; backfilled history has none -> {LABELDROP}",
+            f"the labels instance are kept; backfilled history does not have them -> {LABELDROP}",
         ),
         (
             {"max_scrape_size": "12MiB"},
@@ -170,7 +170,7 @@ def test_stale_markers_are_avoided_by_job_or_flag(scraper: Scraper) -> None:
     assert scraper.problems(jobs(no_stale_markers="false")) == [STALE]
     scraper.flags = None
     scraper.server.answer("/flags", "<html>")
-    unknown = f"skipped {STEP}its flags cannot be read; whether -promscrape.noStaleMarkers is set is unknown"
+    unknown = f"skipped {STEP}cannot read its flags, so it is unknown whether -promscrape.noStaleMarkers is set"
     assert scraper.problems() == [unknown]
 
 
@@ -235,22 +235,22 @@ def test_a_missing_job_is_named(scraper: Scraper) -> None:
     ]
     assert scraper.problems(exporter) == [
         (
-            f"failed {STEP}no job fetches the intervals (collect[]=intervals), so nothing of them is stored -> add the"
+            f"failed {STEP}no job fetches the intervals (collect[]=intervals), so none are stored -> add the"
             f" job smarthub_intervals; {GUIDE}"
         )
     ]
     assert scraper.problems(intervals) == [
         (
-            f"warning {STEP}no job fetches the exporter's own metrics (collect[]=exporter), so there are no alerts ->"
-            f" add the job smarthub_exporter; {GUIDE}"
+            f"warning {STEP}no job fetches the exporter's own metrics (collect[]=exporter), so most alerts cannot"
+            f" fire -> add the job smarthub_exporter; {GUIDE}"
         )
     ]
 
 
 def test_jobs_are_found_by_parameter_name_or_port(scraper: Scraper) -> None:
     one = (
-        f"warning {STEP}job {{}} fetches the intervals together with the exporter's own metrics -> make it two jobs,"
-        f" {BOTH}, with collect[] in params; {GUIDE}"
+        f"warning {STEP}job {{}} fetches the intervals together with the exporter's own metrics -> split it into two"
+        f" jobs, {BOTH}, with collect[] in params; {GUIDE}"
     )
     for name in ("smarthub", "energy"):
         job = {**jobs()["smarthub_intervals"], "params": None}
@@ -262,8 +262,8 @@ def test_names_that_alerts_look_for_are_asked_for(scraper: Scraper) -> None:
     first, second = jobs().values()
     assert scraper.problems({"power": first, "smarthub_exporter": second}) == [
         (
-            f"warning {STEP}no job is named smarthub_intervals; the alerts and the dashboard Exporter look for that"
-            " name -> rename power to smarthub_intervals"
+            f"warning {STEP}no job is named smarthub_intervals; the alerts and the SmartHub exporter dashboard look"
+            " for that name -> rename power to smarthub_intervals"
         )
     ]
 
@@ -306,7 +306,7 @@ def test_jobs_may_be_split_by_login(scraper: Scraper) -> None:
         ),
         (
             {"lastScrapeDuration": 8.5},
-            f"warning {{}}the last scrape of {PLACE} took 8.5 s of 10 s -> raise scrape_timeout of the job",
+            f"warning {{}}the last scrape of {PLACE} took 8.5 s; scrape_timeout is 10 s -> raise scrape_timeout of the job",
         ),
     ],
 )
@@ -325,8 +325,8 @@ def test_a_job_without_targets_is_named(scraper: Scraper) -> None:
 def test_a_page_that_is_not_the_exporters_is_named(scraper: Scraper, found: dict[str, object]) -> None:
     scraper.target = found
     assert scraper.says(jobs(metrics_path="/metric"))[0] == (
-        f"failed {OF_JOB}exporter:10058/metric is not the exporter's page -> set metrics_path: /metrics, or what"
-        " serve's --web.telemetry-path says"
+        f"failed {OF_JOB}exporter:10058/metric is not the exporter's page -> set metrics_path: /metrics, or the"
+        " value of --web.telemetry-path"
     )
 
 

@@ -41,7 +41,7 @@ ASK_COOP = "Is this your co-op? [Y/n]: "
 ASK_USER = "User name (the e-mail address you sign in with): "
 ASK_PASSWORD = "Password (not shown): "
 ASK_AGAIN = "Password (not shown, press Enter to stop): "
-ASK_TOTP = "Authenticator secret or otpauth:// URI (not shown, Enter to stop): "
+ASK_TOTP = "Authenticator secret or otpauth:// URI (not shown, press Enter to stop): "
 ASK_USER_AGAIN = "User name [{}]: "
 ASK_FILE = "Save the password in config.password, readable only by you? [Y/n]: "
 ASK_FILES = "Save the secrets in {}.password and 1 more, readable only by you? [Y/n]: "
@@ -250,7 +250,7 @@ def test_one_of_several_zones_that_fit_can_be_chosen(
     picked = answer or zones[0]
     (other,) = [zone for zone in zones if zone != picked]
     assert f"the portal's times match the zone {picked}; {other} would also match" in " ".join(typist.stdout.split())
-    assert f'timezone: "{picked}"  # {other} would fit as well' in (tmp_path / "config.yaml").read_text()
+    assert f'timezone: "{picked}"  # {other} would also match' in (tmp_path / "config.yaml").read_text()
 
 
 def test_a_zone_that_was_not_found_is_left_out(start_portal: StartPortal, discover: Discover, tmp_path: Path) -> None:
@@ -383,7 +383,7 @@ def test_the_whole_way_from_a_name_to_a_configuration(
         typist.answer(ASK_URL, "pi")
         typist.answer(RETYPE.format("pi"), "127.0.0.1:9")
         typist.answer(RETYPE.format("127.0.0.1:9"), "Piedmont")
-        typist.answer("Which one? Its number, or Enter for another name: ", "1")
+        typist.answer("Which one? Type its number, or press Enter for another name: ", "1")
         typist.answer(ASK_COOP, "")
         typist.answer(ASK_USER, "typo@example.org")
         typist.answer(ASK_PASSWORD, "mistyped")
@@ -661,9 +661,9 @@ def test_force_overwrites_files_and_keeps_the_old_ones(discover: Discover, tmp_p
         assert (tmp_path / f"new.{name}.bak").read_text() == "mine\n"
     assert config_of(tmp_path / "new.yaml")["password_file"] == "new.password"
     assert program.stderr.splitlines() == [
-        "Wrote new.password, readable only by you; the previous one is saved as new.password.bak.",
+        "Wrote new.password, readable only by you; the previous version is saved as new.password.bak.",
         (
-            "Wrote new.yaml; the previous one is saved as new.yaml.bak, copy its other sections over."
+            "Wrote new.yaml; the previous version is saved as new.yaml.bak; copy its other sections over."
             " Next: smarthub-exporter check --config.file new.yaml"
         ),
     ]

@@ -76,9 +76,7 @@ def test_snapshots_are_made_or_not() -> None:
     assert parse_snapshots(" Auto ")
     assert not parse_snapshots("never")
     for text in ("", "always", "false"):
-        with pytest.raises(
-            ValueError, match=exactly(f"{quoted(text)} is not a way to use snapshots; use auto or never")
-        ):
+        with pytest.raises(ValueError, match=exactly(f"{quoted(text)} is not valid; use auto or never")):
             parse_snapshots(text)
 
 

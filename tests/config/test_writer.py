@@ -136,7 +136,7 @@ def test_the_text_of_a_single_login() -> None:
         '  username: "member@example.org"',
         '  password_file: "config.password"',
         "  # totp_secret: not written; set SMARTHUB_TOTP_SECRET or SMARTHUB_TOTP_SECRET_FILE",
-        '  timezone: "America/New_York"  # US/Eastern or America/Toronto would fit as well',
+        '  timezone: "America/New_York"  # US/Eastern or America/Toronto would also match',
         "  # Every active electric location is read. To read only some, uncomment these:",
         "  # locations:",
         '  #   - {account: "55001", service_location: "70001", name: "House"}',

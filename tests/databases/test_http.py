@@ -129,9 +129,9 @@ def test_lines_are_read_compressed_or_not(database: Database) -> None:
         (302, "", {}, "redirects to another address (status 302); fix url"),
         (404, "", {}, f"has no /x (status 404); {PATH}"),
         (400, 'unsupported path requested: "/x"', {}, f"has no /x (status 400); {PATH}"),
-        (503, "out of\nmemory", {}, "returned an error (status 503: out of memory); check its log, try again later"),
-        (500, "<html>secret page</html>", {}, "returned an error (status 500); check its log, try again later"),
-        (429, "", {}, "returned an error (status 429); check its log, try again later"),
+        (503, "out of\nmemory", {}, "returned an error (status 503: out of memory); check its log, or try again later"),
+        (500, "<html>secret page</html>", {}, "returned an error (status 500); check its log, or try again later"),
+        (429, "", {}, "returned an error (status 429); check its log, or try again later"),
         (
             422,
             'remoteAddr: "127.0.0.1:35310"; requestURI: /x?a=b; too many series\x1b[31m',
@@ -226,7 +226,7 @@ def test_a_timeout_is_reported(listen: Listen) -> None:
     done.set()
     assert error.passes_by_itself
     assert str(error) == (
-        f"victoriametrics {url}: did not answer in time; check whether it is overloaded, try again later"
+        f"victoriametrics {url}: did not answer in time; check whether it is overloaded, or try again later"
     )
 
 
@@ -265,7 +265,7 @@ def test_an_untrusted_certificate_is_reported(secure: str) -> None:
     assert not error.passes_by_itself
     assert str(error) == (
         f"victoriametrics {secure}: its certificate is not trusted;"
-        " set ca_file to its certificate authority, or set insecure: true"
+        " set ca_file to its CA certificate, or set insecure: true"
     )
 
 
@@ -284,15 +284,15 @@ def test_insecure_overrides_the_environment(secure: str, tmp_path: Path, monkeyp
 
 def test_a_missing_ca_file_is_reported(secure: str, tmp_path: Path) -> None:
     assert message_of(lambda: api_of(secure, ca_file=tmp_path / "gone.pem").get("/x")) == (
-        f"victoriametrics {secure}: cannot read the file of certificate authorities;"
-        " set ca_file to its certificate authority, or set insecure: true"
+        f"victoriametrics {secure}: cannot read the file with CA certificates;"
+        " set ca_file to its CA certificate, or set insecure: true"
     )
 
 
 def test_http_behind_an_https_url_is_reported(database: Database) -> None:
     url = database.url.replace("http:", "https:")
     assert message_of(lambda: api_of(url).get("/x")) == (
-        f"victoriametrics {url}: TLS handshake failed; set ca_file to its certificate authority, or set insecure: true,"
+        f"victoriametrics {url}: TLS handshake failed; set ca_file to its CA certificate, or set insecure: true,"
         " or use http:// in url if it has no TLS"
     )
 

@@ -46,7 +46,7 @@ def test_every_line_fits_80_columns(found: FoundDatabase | None) -> None:
 
 
 def test_good_settings_need_no_change() -> None:
-    assert steps(GOOD)[1:3] == ["Found VictoriaMetrics at http://localhost:8428; its settings are good.", ""]
+    assert steps(GOOD)[1:3] == ["Found VictoriaMetrics at http://localhost:8428; its settings are fine.", ""]
     assert steps(GOOD)[-1] == "  smarthub-exporter backfill --start first"
 
 

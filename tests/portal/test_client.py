@@ -456,7 +456,7 @@ REFUSED += " out to read every location that the login sees"
         (
             Poll.CUT_OFF,
             TransportError,
-            "{host} broke off in the middle of its response; try again later",
+            "{host} closed the connection during its response; try again later",
         ),
         (Poll.WRONG_SHAPE, ProtocolError, f"{WRONG}data.ELECTRIC is an object, expected a list"),
         (Poll.FAILED, ProtocolError, f"{THE_DATA}: the portal could not compute it (status FAILED)"),

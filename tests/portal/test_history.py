@@ -555,7 +555,7 @@ def test_location_has_at_most_200_meters() -> None:
     numbers = [f"M{number}" for number in range(201)]
     history = fetch(Portal(numbers), 31)
     assert [*readings_of(history)] == numbers[:200]
-    assert history.warnings == ["more than 200 meters; the others are left out"]
+    assert history.warnings == ["more than 200 meters; left out the others"]
     assert fetch(Portal(numbers[:200])).warnings == []
 
 
@@ -594,7 +594,7 @@ def test_meter_has_at_most_50_rate_periods() -> None:
     names = [f"period {number:02}" for number in range(51)]
     history = fetch(with_periods(*names), 31)
     assert periods_of(history) == {*names[:50]}
-    assert history.warnings == ["meter A: more than 50 rate periods; the others are left out"]
+    assert history.warnings == ["meter A: more than 50 rate periods; left out the others"]
     assert {reading.usage for reading in readings_of(history)["A"]} == {1.0}
     assert fetch(with_periods(*names[:50])).warnings == []
 

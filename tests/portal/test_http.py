@@ -48,7 +48,7 @@ def test_statuses_left_to_the_caller_are_no_errors(
 
 def test_redirect_is_not_followed(transport: Transport, requests_mock: requests_mock.Mocker, seen: Seen) -> None:
     requests_mock.get(f"{URL}/x", status_code=307, headers={"Location": "https://elsewhere.example/"})
-    assert message_of(transport) == f"{HOST} redirects elsewhere (status 307); check api_url"
+    assert message_of(transport) == f"{HOST} redirects to another address (status 307); check api_url"
     assert seen == [("x", "307", 0.0)]
 
 

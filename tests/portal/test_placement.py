@@ -40,7 +40,7 @@ from ..support.portal_answers import (
 ZONE = "America/New_York"
 SPRING, AUTUMN = date(2026, 3, 8), date(2026, 11, 1)
 WIDE = (0, wall("2099-01-01"))
-LATER_WINS = "a time occurs twice with different values; the later one is used"
+LATER_WINS = "a time occurs twice with different values; used the later one"
 
 
 def placed(points: Sequence[Pair], zone: str = ZONE, bounds: tuple[int, int] = WIDE) -> Placed:

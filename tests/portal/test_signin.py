@@ -45,7 +45,7 @@ PAGE = "<!DOCTYPE html><html>offline</html>"
 REFUSED = (
     "login coop: the portal rejected the user name or password (status {}); check username and password by signing in"
 )
-REFUSED += " on its web page, then fix the configuration"
+REFUSED += " on the SmartHub website, then fix the configuration"
 WANTS_SECOND_FACTOR = "login coop: the portal requires a second factor; set totp_secret to the secret of the"
 WANTS_SECOND_FACTOR += " authenticator app (base32 or otpauth:// URI)"
 SECOND_FACTOR_REFUSED = "login coop: the portal rejected the second factor; check totp_secret and this machine's clock"
@@ -328,21 +328,21 @@ def test_unknown_method_is_named_in_a_rejection(
             {"status_code": 403, "text": "The current user does not have access to make this service call"},
             AccessError,
             (
-                "login coop: the portal blocked this sign-in (status 403); sign in on its web page from the same"
-                " network; it may block this IP address or ask you to accept new terms"
+                "login coop: the portal blocked this sign-in (status 403); sign in on the SmartHub website from the"
+                " same network; it may block this IP address or ask you to accept new terms"
             ),
         ),
         (
             {"status_code": 404, "text": PAGE},
             ProtocolError,
-            "login coop: unexpected status 404 of the sign-in; check api_url",
+            "login coop: unexpected response to the sign-in (status 404); check api_url",
         ),
         (
             {"status_code": 500, "text": "Internal error"},
             TransportError,
             "login coop: the portal's sign-in is failing (status 500); try again later",
         ),
-        ({"status_code": 302}, TransportError, f"{HOST} redirects elsewhere (status 302); check api_url"),
+        ({"status_code": 302}, TransportError, f"{HOST} redirects to another address (status 302); check api_url"),
         ({"text": "nonsense"}, ProtocolError, "login coop: sign-in: the portal's response is not JSON (8 bytes)"),
         ({"text": '["SUCCESS"]'}, ProtocolError, "login coop: unexpected response to the sign-in"),
         (

@@ -665,7 +665,7 @@ def test_only_the_industry_that_was_asked_for_is_read() -> None:
 def test_negative_water_is_dropped_with_one_warning() -> None:
     found = volumes(series(pairs=[(T0, -1.0), (T1, -2.0), (T2, 4.0)]))
     assert [each.points for each in found.usage] == [((T0, None), (T1, None), (T2, 4.0))]
-    assert found.warnings == ["negative water was dropped"]
+    assert found.warnings == ["dropped negative water values"]
 
 
 @pytest.mark.parametrize("unit", ["M3", "LITER", ""])

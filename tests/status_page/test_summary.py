@@ -92,7 +92,7 @@ def test_a_refresh_thread_that_ended_is_reported_first() -> None:
     stale = location(age=100 * HOUR, name="Farm")
     view = seen(snapshot_of(stale), login(stale), is_alive=False)
     assert view.condition == bad(
-        "Refreshing has stopped", "A refresh thread has ended. Restart the exporter; its log says why."
+        "Refreshing has stopped", "A refresh thread has ended. Restart the exporter; its log shows the reason."
     )
     assert view.more == [bad("Data is stale: Farm", "No new data for 4 days.")]
 
@@ -101,12 +101,12 @@ def test_a_refresh_thread_that_ended_is_reported_first() -> None:
 def test_a_location_without_data_shows_possible_reasons(snapshot: Snapshot) -> None:
     view = seen(snapshot, login(FARM))
     assert view.condition == wait(
-        "No usable data", "The refresh worked. If the portal sent data, the log says why it is left out."
+        "No usable data", "The refresh worked. If the portal sent data, the log shows why it is not used."
     )
     reason = "The portal answered, but without intervals or days: some meters are read only once a month."
     assert conditions(view) == (wait("No data", reason),)
     failed = seen(snapshot, login(down={"no answer": [FARM]}))
-    assert wait("No data", "Nothing is known yet.") in conditions(failed)
+    assert wait("No data", "There is no data yet.") in conditions(failed)
 
 
 # -- old data
@@ -235,15 +235,21 @@ def test_only_failures_that_last_or_need_someone_are_red(kind: FailureKind, hour
 @pytest.mark.parametrize(
     ("kind", "success", "saved", "next_try", "outlook"),
     [
-        (FailureKind.FAILED, NOON - 1200, [FARM], NOON + 240, "Last success: 20 minutes ago. Next try: in 4 minutes."),
+        (
+            FailureKind.FAILED,
+            NOON - 1200,
+            [FARM],
+            NOON + 240,
+            "Last success: 20 minutes ago. Next attempt: in 4 minutes.",
+        ),
         (
             FailureKind.FAILED,
             0,
             [FARM],
             NOON + 30,
-            "Last success: before the exporter started. Next try: in less than a minute.",
+            "Last success: before the exporter started. Next attempt: in less than a minute.",
         ),
-        (FailureKind.FAILED, 0, [], NOON - 30, "Last success: never. Next try: refreshing now."),
+        (FailureKind.FAILED, 0, [], NOON - 30, "Last success: never. Next attempt: refreshing now."),
         (FailureKind.PAUSED, 0, [], NOON + 240, "Last success: never."),
     ],
 )
@@ -280,7 +286,7 @@ def test_a_contradicted_zone_is_a_failure() -> None:
     assert replace(view.condition, detail="") == view.logins[0].condition == bad("Wrong time zone")
     (problem,) = view.logins[0].problems
     assert problem.detail == (
-        f"No data of this login is on /metrics because {zone.message}. Restart the exporter after the fix."
+        f"No data of this login is on /metrics because {zone.message}. After the fix, restart the exporter."
         " Until then, the figures below may be off by hours."
     )
     assert [each.words for each in conditions(view)] == ["Wrong time zone"]

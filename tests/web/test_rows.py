@@ -12,5 +12,5 @@ def test_a_row_with_a_lone_surrogate_is_logged_once(caplog: pytest.LogCaptureFix
     rows = ["", "Käse 🧀", "a\ud800b", "\udfff", "\0"]
     assert [encodable(row) for row in rows] == [True, True, False, False, True]
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
-        (logging.WARNING, "a row with text that is not valid Unicode is left out of the pages")
+        (logging.WARNING, "left out a row of the pages because its text is not valid Unicode")
     ]
