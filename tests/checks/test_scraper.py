@@ -306,8 +306,10 @@ def test_jobs_may_be_split_by_login(scraper: Scraper) -> None:
         ),
         (
             {"lastScrapeDuration": 8.5},
-            f"warning {{}}the last scrape of {PLACE} took 8.5 s; scrape_timeout is 10 s -> raise scrape_timeout of the"
-            " job",
+            (
+                f"warning {{}}the last scrape of {PLACE} took 8.5 s; scrape_timeout is 10 s -> raise scrape_timeout of"
+                " the job"
+            ),
         ),
     ],
 )
