@@ -16,11 +16,11 @@ if [ -z "$HISTORY_START" ]; then
     exit 0
 fi
 if [ "$(cat "$note" 2>/dev/null)" = "$wanted" ]; then
-    echo 'history was loaded before: nothing to do'
+    echo 'history is already loaded: nothing to do'
     exit 0
 fi
 
-# A shell waits for a program in the foreground before it handles a signal, and `docker compose stop` waits 10 s only.
+# A shell waits for a program in the foreground before it handles a signal, and `docker compose stop` only waits 10 s.
 child=
 trap 'kill "$child" 2>/dev/null; wait "$child"; exit $?' TERM INT
 run() {
@@ -36,7 +36,7 @@ for hours in 1 2 4 8 0; do
         echo "$wanted" >"$note"
         exit 0
     fi
-    # 2: the configuration is wrong, and would be as wrong later.
+    # 2: the configuration is wrong, and waiting does not fix it.
     if [ "$code" = 2 ] || [ "$hours" = 0 ]; then
         echo "history is not completely loaded (exit code $code); will resume at the next 'docker compose up'" >&2
         exit "$code"

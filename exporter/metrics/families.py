@@ -167,7 +167,7 @@ LOCATION_INFOS = (
     LocationFamily(
         Family(
             "smarthub_day_location_info",
-            "1, labeled with the name of a location; one sample per full local day, timestamped in its last second.",
+            "Name of a location as a label, always 1; one sample per full local day, timestamped in its last second.",
             (*LOCATION_LABELS, "name"),
         ),
         _location_days,
@@ -175,8 +175,8 @@ LOCATION_INFOS = (
     LocationFamily(
         Family(
             "smarthub_day_meter_info",
-            "1, labeled with the meter that contains this one; one sample per full local day, timestamped in its last"
-            " second.",
+            "Industry of a meter and the meter that contains it as labels, always 1; one sample per full local day,"
+            " timestamped in its last second.",
             (*DATA_LABELS, "submeter_of", "industry"),
         ),
         _meter_days,
@@ -208,19 +208,21 @@ LATEST_WATTS = Family("smarthub_latest_usage_watts", f"{_POWER} {_LATEST}")
 LATEST_EXPORT = Family("smarthub_latest_export_kwh", f"{_EXPORTED} {_LATEST}")
 LATEST_COST = Family("smarthub_latest_cost_usd", f"{_COST} {_LATEST}")
 LATEST_END = Family("smarthub_latest_interval_end_timestamp_seconds", "End of the newest known interval of the meter.")
-INTERVAL_SECONDS = Family("smarthub_interval_seconds", "Length of the meter's intervals.")
+INTERVAL_SECONDS = Family("smarthub_interval_seconds", "Length of the meter's intervals in seconds.")
 LOCATION_INFO = Family(
     "smarthub_location_info",
-    "A service location, with its name from the configuration or the portal.",
+    "Name and time zone of a service location as labels, always 1.",
     (*LOCATION_LABELS, "name", "timezone"),
 )
 METER_INFO = Family(
     "smarthub_meter_info",
-    "A meter: the directions of its channels, whether the portal flags it as a parent or net meter, and the meter that"
-    " contains it.",
+    "Properties of a meter as labels, always 1: flows are the portal's words for the directions of its channels, parent"
+    " and net the portal's flags, submeter_of the meter that contains it.",
     (*DATA_LABELS, "flows", "parent", "net", "submeter_of"),
 )
-PORTAL_INFO = Family("smarthub_portal_info", "A portal, with its own name for the co-op.", ("portal", "name"))
+PORTAL_INFO = Family(
+    "smarthub_portal_info", "The portal's own name for the co-op as a label, always 1.", ("portal", "name")
+)
 UP = Family(
     "smarthub_up", "1 if the last refresh succeeded for every location, else 0; 0 before the first refresh.", ("login",)
 )
@@ -245,7 +247,7 @@ TIMEZONE_MISMATCH = Family(
     "smarthub_timezone_mismatch", "1 if the portal's times contradict the configured time zone, else 0.", ("login",)
 )
 STATE_KEPT = Family(
-    "smarthub_state_kept", "1 while the state is saved, 0 while its file cannot be written or there is none.", ()
+    "smarthub_state_kept", "1 while the state is saved, 0 while its file cannot be written or no state is kept.", ()
 )
 
 CURRENT = (
@@ -269,22 +271,30 @@ CURRENT = (
 )
 
 REFRESHES = Family("smarthub_refreshes_total", "Refreshes of the login, including failed ones.", ("login",), "counter")
-FAILURES = Family("smarthub_refresh_failures_total", "Failed refreshes, by reason.", ("login", "reason"), "counter")
+FAILURES = Family("smarthub_refresh_failures_total", "Failed refreshes by reason.", ("login", "reason"), "counter")
 REVISIONS = Family(
     "smarthub_interval_revisions_total",
-    "Intervals whose energy the portal changed after an earlier refresh had read it.",
+    "Intervals whose energy the portal changed after an earlier refresh: direction is up or down, reach is window (still"
+    " on /metrics) or older.",
     ("login", "direction", "reach"),
     "counter",
 )
-REQUESTS = Family("smarthub_portal_requests_total", "Requests to the portal.", ("login", "endpoint", "code"), "counter")
+REQUESTS = Family(
+    "smarthub_portal_requests_total",
+    "Requests to the portal by endpoint and status code.",
+    ("login", "endpoint", "code"),
+    "counter",
+)
 REQUEST_SECONDS = Family(
     "smarthub_portal_request_duration_seconds",
-    "Duration of requests to the portal.",
+    "Duration of requests to the portal by endpoint.",
     ("login", "endpoint"),
     "histogram",
 )
 BUILD_INFO = Family(
-    "smarthub_exporter_build_info", "Version of the exporter and of Python.", ("version", "pythonversion")
+    "smarthub_exporter_build_info",
+    "Versions of the exporter and of Python as labels, always 1.",
+    ("version", "pythonversion"),
 )
 
 OWN = (REFRESHES, FAILURES, REVISIONS, REQUESTS, REQUEST_SECONDS, BUILD_INFO)

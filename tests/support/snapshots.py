@@ -66,10 +66,10 @@ smarthub_day_export_kwh{{{LABELS}}} 3.0 1795039199100
 # HELP smarthub_day_cost_usd Cost (USD) {OF_DAY}
 # TYPE smarthub_day_cost_usd gauge
 smarthub_day_cost_usd{{{LABELS}}} 2.4 1795039199101
-# HELP smarthub_day_location_info 1, labeled with the name of a location; {EACH_DAY}
+# HELP smarthub_day_location_info Name of a location as a label, always 1; {EACH_DAY}
 # TYPE smarthub_day_location_info gauge
 smarthub_day_location_info{{{LOCATION},name=""}} 1.0 1795039199099
-# HELP smarthub_day_meter_info 1, labeled with the meter that contains this one; {EACH_DAY}
+# HELP smarthub_day_meter_info Industry of a meter and the meter that contains it as labels, always 1; {EACH_DAY}
 # TYPE smarthub_day_meter_info gauge
 smarthub_day_meter_info{{{LABELS},submeter_of="",industry="electric"}} 1.0 1795039199099
 """
