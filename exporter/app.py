@@ -63,7 +63,7 @@ class Service:
         self.server.start()
 
     def start(self, state: StateFile) -> None:
-        """Serve what is known, and start to refresh it."""
+        """Serve the saved data, and start refreshing it."""
         config, clock = self._config, self._clock
         exporter = Exporter(config, state, clock)
         store, refresher = exporter.store, exporter.refresher

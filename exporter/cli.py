@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None, load: "Callable[[str], _Command] | N
         arguments = build_parser([command] if command else COMMANDS).parse_args(argv)
         logs.set_up(arguments.log_level or ("warn" if arguments.command in _TALKING else "info"), arguments.log_format)
         loaded = load(arguments.command)
-        # Not earlier: an interrupt in the middle of an import may end the process by a signal although it is handled.
+        # Not earlier: an interrupt during an import may end the process by a signal even though it is handled.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
         code = int(loaded.run(arguments))
         sys.stdout.flush()
@@ -75,7 +75,7 @@ def _module(command: str) -> _Command:
 
 
 def _could_not_write(error: OSError) -> int:
-    """Handle standard output that is full, or closed as by `| head`."""
+    """Handle standard output that cannot be written: a full disk, or a pipe closed as by `| head`."""
     # Otherwise the interpreter tries again when it exits, and complains.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if not isinstance(error, BrokenPipeError):

@@ -1,4 +1,4 @@
-"""The clock of the program, which tests replace by their own."""
+"""The program's clock, which tests replace with their own."""
 
 import threading
 import time
@@ -6,11 +6,11 @@ from typing import Protocol
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: the program was asked to stop
-    """Raised out of a wait when the program shuts down."""
+    """Raised from a wait when the program shuts down."""
 
 
 class Clock(Protocol):
-    """Where the program gets the time and where it waits."""
+    """The source of time, and the way to wait."""
 
     def now(self) -> float:
         """Return the seconds since 1970, UTC."""

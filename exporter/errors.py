@@ -118,7 +118,7 @@ class PortalError(SmartHubError):
     answered: whether the portal answered, so that a sign-in may have been counted as rejected.
     is_pause: whether nothing was sent, because sign-ins are paused until the configuration is fixed.
     doubts_address: whether `api_url` may be wrong, if nobody has ever signed in there.
-    advice_of_serve: what to do, if the error is one of `serve`, which continues by itself; empty if it is the same.
+    advice_of_serve: what to do when `serve` reports it, which continues by itself; empty if the advice is the same.
     """
 
     reason: ClassVar[Reason]

@@ -182,7 +182,7 @@ DEFAULT_LIMITS = CallLimits()
 class _TimedReader(io.RawIOBase):
     """The bytes of a connection, as long as there is time for the response.
 
-    A timeout of the socket alone would not end a response that trickles in forever.
+    A timeout of the socket would not end a response that trickles in forever.
     """
 
     def __init__(self, raw: io.RawIOBase, is_late: Callable[[], bool]) -> None:

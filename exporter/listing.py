@@ -80,7 +80,7 @@ def _identity(login: Login) -> str:
 
 
 def _nothing_listed(login: Login, errors: Sequence[PortalError]) -> PortalError:
-    """Return the error of the kind that is the likeliest to pass, with all that was tried."""
+    """Return the error that is most likely temporary, naming everything that was tried."""
     likeliest = next((each for each in errors if each.reason.passes_by_itself), errors[0])
     error = type(likeliest)(
         f"found no locations ({'; '.join(map(_briefly, errors))})",

@@ -82,7 +82,7 @@ def nothing_to_read_message(login: Login, found: Sequence[AccountLocation]) -> s
 
 
 def location_list(found: Sequence[AccountLocation]) -> str:
-    """Return the locations that a login sees, in words, with why one is not read unless it is chosen."""
+    """Describe the locations that a login sees, and why some are not read unless they are chosen."""
     most = 8
     names = [
         f"location {location.number} of account {location.account}"

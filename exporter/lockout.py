@@ -66,7 +66,7 @@ class Lockout:
         """Return whether the last answer was unclear. Raises PortalError if no sign-in is allowed now."""
         now = self._clock.now()
         if any(each.at > now for each in self._file.read()):
-            # Recorded by a clock that has been corrected since, or at an unknown time.
+            # Recorded by a clock that was wrong then, or at an unknown time.
             self._file.change(lambda known: [replace(each, at=min(each.at, now)) for each in known])
         self._require_count()
         tries = self._tries()

@@ -15,8 +15,8 @@ def return_large_buffers() -> None:
     """Return the memory of large buffers to the system as soon as it is freed.
 
     After the first large buffer is freed, glibc takes buffers of up to 32 MB from the heap. Portal responses and pages
-    then leave holes in it, and in the heap of each thread (measured with ten meters: 15 of 85 MB). Does nothing without
-    glibc.
+    then leave holes in it, and in the heap of each thread (measured with ten meters: 15 of 85 MB). Without glibc, does
+    nothing.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

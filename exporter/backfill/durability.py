@@ -18,7 +18,7 @@ class Durability:
     """Makes snapshots of a sink, and deletes them.
 
     A snapshot is noted in the state as soon as it has a name, so that the next run deletes it if this one is killed.
-    After one that failed, neither this run nor those that resume it make another one. `announce` is told why.
+    After a failed one, neither this run nor those that resume it try again. `announce` is called with the reason.
     """
 
     def __init__(self, sink: Sink, state: StateFile, journal: Journal | None, announce: Callable[[str], None]) -> None:
@@ -29,7 +29,7 @@ class Durability:
         self._destination = destination_of(sink)
 
     def prove(self) -> bool:
-        """Return whether everything that was written is on disk, as far as it is still there."""
+        """Return whether everything that was written, and was not lost since, is on disk."""
         if self._journal is None or self._journal.snapshots_fail:
             return False
         try:

@@ -65,8 +65,8 @@ class _LocationState:
 class Fetcher:
     """Fetches chunks in a background thread, one ahead of the chunk that is being written.
 
-    Chunks are put together one after the other. What the next ones will ask the portal is asked meanwhile, as far as a
-    client's concurrency allows: with two, each poll goes on while another one is pending, and at most three chunks are
+    Chunks are put together one after the other. The requests of the next ones are sent meanwhile, as far as a
+    client's concurrency allows: with two, a poll can start while another one is pending, and at most three chunks are
     in memory. Once the portal is overloaded, nothing is asked ahead.
 
     `clients` and `judges` have a client and a judge of the zone per login number. `known_steps` returns the resolution
@@ -199,7 +199,7 @@ class Fetcher:
         yield from ((current, query) for query in self._expected)
         for chunk in filter(self._is_wanted, others):
             if current[0].from_first and chunk[0] is not current[0]:
-                return  # nobody knows yet whether more of this location comes first
+                return  # it is not known yet whether more of this location comes first
             if not self._state_of(chunk[0]).history.is_halving:
                 yield from ((chunk, query) for query in self._queries(chunk))
 

@@ -91,7 +91,7 @@ def _date(flag: str, text: str | None) -> date | None:
 class Job:
     """The days to fetch for one location, between two local midnights in seconds UTC.
 
-    `source` is the number of its login. `name` is None if the portal does not give one. `submeters` are those that the
+    `source` is the number of its login. `name` is None if the portal has none. `submeters` are those that the
     configuration names, with their parents. With `from_first` only the days since its first interval are fetched, and
     `start` is a day long before it, so that chunks are the same every day.
     """

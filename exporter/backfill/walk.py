@@ -59,7 +59,7 @@ class Walk:
     def connected(self, key: LocationKey) -> int | None:
         """Return the start of the day on which a location was connected.
 
-        None if the portal does not say it, or if there is energy before it.
+        None if the portal does not report it, or if there is energy before it.
         """
         return None if key in self._distrusted else self._connected.get(key)
 
@@ -116,14 +116,14 @@ class Walk:
             return True
         newer = chunks[max(0, position - EMPTY_CHUNKS) : position]
         if position <= EMPTY_CHUNKS and job.wall.days_between(*chunks[0]) < LONGEST_RANGE:
-            newer = newer[1:]  # the newest chunk is no full one
+            newer = newer[1:]  # the newest chunk is not a full one
         return len(newer) < EMPTY_CHUNKS or any(self._holds.get((job.key, *chunk)) for chunk in newer)
 
 
 def oldest_first(fetched: Iterable[Fetched], progress: Progress) -> Iterator[Fetched]:
     """Turn the chunks of each location around, which come newest first.
 
-    They are held back as columns until the location is complete. An error that ends the run comes alone.
+    They are held back as columns until the location is complete. An error that ends the run comes by itself.
     """
     held: list[Fetched] = []
     for each in fetched:
@@ -147,7 +147,7 @@ def _holds_energy(fetched: Fetched) -> bool:
 
 
 def _is_energy_before(fetched: Fetched, instant: int) -> bool:
-    """Check for energy that is not 0, which a portal may give for any time."""
+    """Check for energy other than 0, which a portal may send for any time."""
     earlier = [meter.readings.between(0, instant) for meter in fetched.history.meters]
     values = (value for each in earlier for value in (*each.usage.values, *each.export.values))
     return any(value and not math.isnan(value) for value in values)

@@ -1,1 +1,1 @@
-"""The steps of `check`; each says ok or what to do."""
+"""The steps of `check`, each with a verdict and what to do."""

@@ -1,4 +1,4 @@
-"""Compare what VictoriaMetrics holds of the last days with what the portal gave, and explain differences."""
+"""Compare the last days in VictoriaMetrics with the portal's data, and explain differences."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ ValueKey = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class PortalValues:
-    """What the portal gave for one location in (since, until], and so what a database should hold. Seconds UTC.
+    """The portal's data of one location in (since, until], which a database should hold. Seconds UTC.
 
     steps: the resolution of each meter in seconds. values: for each series by the end of its interval or day.
     midnights: the ends of local days from `since` until now.
@@ -77,7 +77,7 @@ def stored_findings(
     """Read back the last days of these locations and judge the database by them; FAILED only if it does not answer.
 
     now: seconds UTC. page_bytes: the size of the interval page as text, if it is known. has_others: there are other
-    locations whose data or numbers the portal did not give.
+    locations whose data or numbers the portal did not send.
     """
     if not vm.reads_back:
         advice = "set query_url, such as http://vmselect:8481/select/0/prometheus with the tenant from url"
@@ -185,7 +185,7 @@ def _compared(recent: PortalValues, found: StoredData, prefix: str, now: float) 
 
 
 def _items(recent: PortalValues, found: StoredData, prefix: str) -> tuple[set[ValueKey], set[ValueKey], set[ValueKey]]:
-    """Return what should be there, what of it is missing, and what else of it has another value."""
+    """Return what should be stored, which of it is missing, and which has another value."""
     pairs = [
         ((dict(labels).get("meter", ""), end), value, found.values.get((family, labels), {}).get(end))
         for (family, labels), values in recent.values.items()
@@ -199,6 +199,6 @@ def _items(recent: PortalValues, found: StoredData, prefix: str) -> tuple[set[Va
 
 
 def _only_newest(missing: set[ValueKey], wanted: set[ValueKey]) -> bool:
-    """Whether every missing item is newer than all that is there of the same meter."""
+    """Whether every missing item is newer than everything stored of the same meter."""
     newest = dict(sorted(wanted - missing))
     return all(end > newest.get(meter, 0) for meter, end in missing)

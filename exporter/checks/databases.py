@@ -21,7 +21,7 @@ _INFLUXDB = "influxdb"
 def database_findings(
     config: Config, looks: Sequence[LookAround], *, now: float, pages: PageSizes | None = None
 ) -> Iterator[CheckItem]:
-    """Check that each database answers, and that it holds what the portal gave.
+    """Check that each database answers, and that it holds the portal's data.
 
     now: seconds UTC. pages: the sizes of the interval pages, if the database may be what scrapes them.
     """

@@ -60,7 +60,7 @@ def _freshness(newest: int, zone: ZoneInfo, now: float) -> Finding:
 
 
 def _silence(meter: Meter, zone: ZoneInfo, now: float) -> Finding:
-    """Report a meter that has stopped, next to one that has not."""
+    """Report a meter without new data while another one still has some."""
     assert meter.latest is not None
     end = meter.latest.end
     text = f"meter {meter.info.number} has had no data since {local_time(end, zone)}, {length(now - end)} ago"
@@ -99,9 +99,9 @@ def _day_totals(
 def _incomplete_days(
     meter: Meter, figures: Mapping[int, Interval], past: Sequence[int], wall: WallClock, connected: int | None
 ) -> list[int]:
-    """Return the starts of past days that lack intervals although later days have some.
+    """Return the starts of past days with missing intervals, if later days have some.
 
-    Days at the end of the data may still arrive. Days before the data begins lack nothing, and its first day need not
+    Days at the end of the data may still arrive. Days before the first data are not missing, and its first day need not
     be full. Data begins with the first interval, or with the first day for which the portal has a figure.
     """
     assert meter.latest is not None

@@ -82,7 +82,7 @@ def _portal(identity: PortalIdentity | None) -> Iterator[Finding]:
 
 
 def _leave_to_others(look: LookAround, readers: dict[LocationKey, str]) -> dict[AccountLocation, str]:
-    """Take locations that an earlier login reads out of those that are looked at; return the name of that login."""
+    """Skip locations that an earlier login reads; return the name of that login."""
     own = look.login.name
     known = {each: readers.setdefault(each.key(look.login.portal.label), own) for each in look.read}
     look.read[:] = [each for each, reader in known.items() if reader == own]
@@ -142,7 +142,7 @@ def _verified_zone(look: LookAround, zone: ZoneInfo) -> Finding:
 
 
 def _unknown_zone(look: LookAround, zone: ZoneInfo) -> Finding:
-    """Say when the zone will show: by two full days of intervals, unless the meter has none at night, or by a bill."""
+    """Explain when the zone can be verified: after two full days of intervals, or after a bill."""
     surveys = look.surveys.values()
     meters = [meter for survey in surveys for meter in survey.meters if meter.info.step < DAILY and meter.intervals]
     is_new = any(look.clock.now() - meter.intervals[0].start < _TOO_NEW for meter in meters)

@@ -1,4 +1,4 @@
-"""How large the interval page of /metrics will be, estimated from the days that `check` polled."""
+"""Estimate the size of the interval page of /metrics from the days that `check` polled."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping

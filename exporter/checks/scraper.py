@@ -211,6 +211,6 @@ def _logins(jobs: Sequence[_Job], names: Collection[str]) -> Iterator[Finding]:
 
 
 def _part(section: Settings, name: str) -> Mapping[str, Any]:
-    """Return a section of a section; empty if it is not there."""
+    """Return a section inside another one; empty if it is missing."""
     part = section.get(name)
     return part if isinstance(part, dict) else {}

@@ -1,4 +1,4 @@
-"""The settings of a VictoriaMetrics by its flags: retention, deduplication, page size."""
+"""Check the settings of a VictoriaMetrics by its flags: retention, deduplication, page size."""
 
 import re
 from collections.abc import Mapping

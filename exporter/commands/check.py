@@ -56,12 +56,12 @@ def _url(text: str) -> str:
     try:
         return database_url(text)
     except ValueError as error:
-        # Not its general advice: only a URL in the configuration has credentials.
+        # Without its advice: only a URL in the configuration has credentials.
         raise ConfigError(f"{FLAG}: {str(error).partition(';')[0]}") from None
 
 
 def _summary(count: Mapping[Verdict, int]) -> str:
-    """Return the last line: nothing is called good that was not looked at."""
+    """Return the last line, which claims no more than was checked."""
     failures, warnings, left_out = (count[each] for each in (Verdict.FAILED, Verdict.WARNING, Verdict.SKIPPED))
     if failures:
         said = f"{failures} failed, {counted(warnings, 'warning')}"

@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
         discovery.write(found, config, arguments)
     elif discovery.is_typed:
         terminal.complain("To save this as a configuration, run: smarthub-exporter discover --write config.yaml")
-    # The portal gave the data of some location of each login, or said that there is none.
+    # The portal returned data of some location of each login, or said that there is none.
     could_read = all(not look.surveys or any(not each.error for each in look.surveys.values()) for look in found)
     return EXIT_DONE if len(found) == len(config.logins) and could_read else EXIT_FAILED
 

@@ -25,7 +25,7 @@ class FileContent:
 
 
 def read_file(path: Path) -> FileContent:
-    """Read a file. Raises ValueError with the reason that the operating system gives."""
+    """Read a file. Raises ValueError with the operating system's reason."""
     try:
         with path.open("rb") as stream:
             return _content(stream)

@@ -81,7 +81,7 @@ class VictoriaMetrics:
         return self.reading is self.writing and flags is not None and flags.keys().isdisjoint(_NOT_ALONE)
 
     def free_disk(self) -> float:
-        """Return the free space of its disk in bytes; 0 if it does not tell. Raises DatabaseError."""
+        """Return the free space of its disk in bytes; 0 if unknown. Raises DatabaseError."""
         found = _FREE_DISK.findall(self.writing.get("/metrics").body)
         try:
             return min(map(float, found), default=0.0)

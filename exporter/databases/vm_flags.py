@@ -34,7 +34,7 @@ def _unquoted(value: str) -> str:
 
 
 def seconds(text: str) -> float | None:
-    """Parse a duration such as 1s, 1m30s or 100y; return None if it is not valid."""
+    """Parse a duration such as 1s, 1m30s or 100y; return None if it is invalid."""
     parts = re.findall(r"([0-9]*\.?[0-9]+)(ms|[smhdwMy])", text)
     if "".join(number + unit for number, unit in parts) != text:
         return 0 if text == "0" else None

@@ -21,12 +21,12 @@ def problem_text(location: AccountLocation, error: PortalError) -> str:
 
 
 def resolution_text(meter: Meter) -> str:
-    """Say how often a meter is read, with the portal's words for the directions of its channels."""
+    """Describe how often a meter is read, with the portal's words for the directions of its channels."""
     return every(meter.info.step) + (f" ({', '.join(meter.info.flows)})" if meter.info.flows else "")
 
 
 def submeter_text(parent: str | None) -> str:
-    """Say that a meter is part of another one; empty if it is not."""
+    """Describe that a meter is part of another one; empty if it is not."""
     return f"; part of meter {parent}, so sums leave it out" if parent else ""
 
 
@@ -43,7 +43,7 @@ def values_text(meter: Meter) -> str:
 
 
 def has_cost(meter: Meter) -> bool:
-    """Whether the portal gives the cost of the energy."""
+    """Whether the portal provides the cost of the energy."""
     return any(interval.cost is not None for interval in meter.intervals)
 
 

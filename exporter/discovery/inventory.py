@@ -57,7 +57,7 @@ def _data_of(meter: Meter, connected: int | None, zone: ZoneInfo, now: float) ->
 
 
 def notes(look: LookAround) -> Iterator[str]:
-    """Yield what is known of the zone of a login, then what could not be read."""
+    """Yield notes on the zone of a login, then on what could not be read."""
     name, zone = look.login.name, look.zone
     if look.identity is not None and look.identity.name:
         yield f"{name}: the portal of {look.identity.name}"

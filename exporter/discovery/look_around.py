@@ -44,18 +44,21 @@ class Step(StrEnum):
 
 @dataclass(eq=False)
 class LookAround:
-    """One look at what a login can see; `run` takes the steps, and the other attributes keep what was found.
+    """A look at what a login can see; `run` takes the steps, and the other attributes hold what was found.
 
     state: where rejected sign-ins are remembered. every_location: look at every active electric location too, even if
     the configuration names others.
 
     identity: what the portal says about itself without a sign-in; None if it was not asked yet.
-
-    next_step: the step being taken, or the one that failed. found: every location of the login. list_warning: what they
-    were taken from instead of `user-data`, and why; empty if from there. read: those that are looked at. missing:
-    configured locations that the login cannot see. surveys: of the locations polled so far. zone: the configured zone,
-    otherwise the likeliest one; None if neither is known. verdict: on that zone. zone_error: what kept the portal from
-    showing its clock.
+    next_step: the step being taken, or the one that failed.
+    found: every location of the login.
+    list_warning: which source replaced `user-data` in listing them, and why; empty if none did.
+    read: the locations that are looked at.
+    missing: configured locations that the login cannot see.
+    surveys: of the locations polled so far.
+    zone: the configured zone, otherwise the most likely one; None if neither is known.
+    verdict: on that zone.
+    zone_error: what kept the portal from showing its clock.
     """
 
     login: Login

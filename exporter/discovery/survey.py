@@ -29,10 +29,10 @@ class LocationSurvey:
     """What one location has. Times in seconds UTC.
 
     meters: with their intervals and full days of the last `days` local days. evidence: what shows the portal's zone.
-    connected: start of the day on which the location was connected, if the portal gives it. monthly: there are monthly
-    figures and nothing finer. has_hourly: the portal says it has data finer than daily. dropped: the portal sent data,
-    but none that could be used. words: the words for directions that are not known for certain. error: why some or all
-    of it is missing.
+    connected: start of the day on which the location was connected, if the portal provides it. monthly: there are only
+    monthly figures. has_hourly: the portal says it has data finer than daily. dropped: the portal sent data, but none
+    that could be used. words: the words for directions that are not known for certain. error: why some or all of it is
+    missing.
     """
 
     location: AccountLocation
@@ -55,7 +55,7 @@ class LocationSurvey:
 
 @dataclass(slots=True)
 class Surveyor:
-    """Looks at the locations of one login by the clock of one zone.
+    """Reads recent data of the locations of one login, by the clock of one zone.
 
     submeters: returns the configured sub-meters of a location, with their parents.
     """

@@ -1,4 +1,4 @@
-"""Which co-op is it: from what a member knows to an address, confirmed before anyone types a password."""
+"""Find the co-op's address from what a member knows, and confirm it before anyone types a password."""
 
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
@@ -27,7 +27,7 @@ class CoopDialog:
         self.identities: dict[str, PortalIdentity] = {}
 
     def ask(self) -> str:
-        """Ask for the co-op until one is confirmed; return its base URL, empty if there is no answer."""
+        """Ask for the co-op until one is confirmed; return its base URL, empty without an answer."""
         typed = ""
         while typed := self._terminal.ask(_QUESTION + ("" if typed else _EXAMPLE), default=typed):
             portal = self._look_up(typed) if is_name(typed) else self._address(typed)
@@ -47,7 +47,7 @@ class CoopDialog:
             raise self.identities[portal.base_url].error or ConfigError("api_url: set the address of your co-op")
 
     def accept(self, portal: PortalAddress, identity: PortalIdentity, *, is_interactive: bool) -> None:
-        """Show what a configured portal said about itself. Raises PortalError if it is no SmartHub."""
+        """Show what a configured portal said about itself. Raises PortalError if it is not SmartHub."""
         if portal.base_url in self.identities:
             return
         self.identities[portal.base_url] = identity
@@ -114,7 +114,7 @@ class CoopDialog:
         return self._terminal.confirm("Is this your co-op?", default=True)
 
     def _wants_it_anyway(self, error: PortalError) -> bool:
-        """Report why a host is no SmartHub, and ask whether to go on if it answers at all."""
+        """Report why a host is not SmartHub, and ask whether to continue if it answers at all."""
         self._terminal.complain(f"  {error.what}")
         return PortalIdentity(error=error).is_foreign and self._terminal.confirm("  Use it anyway?")
 

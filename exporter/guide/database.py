@@ -1,4 +1,4 @@
-"""The database that is there already: what it is, and which of its settings must change."""
+"""The existing database: what it is, and which of its settings must change."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ..databases.vm_flags import DAY, seconds
 from ..errors import DatabaseError
 
 LOOKED_AT = ("http://localhost:8428", "http://localhost:9090")
-"""Where VictoriaMetrics and Prometheus listen by default."""
+"""The default addresses of VictoriaMetrics and Prometheus."""
 
 RETENTION, DEDUPLICATION = "-retentionPeriod=10y", "-dedup.minScrapeInterval=1s"
 _SHORT_RETENTION = 60 * DAY
@@ -61,7 +61,7 @@ def _victoriametrics(url: str, flags: Mapping[str, str] | None, now: float) -> F
 
 
 def _prometheus(config: VictoriaMetricsConfig, window: int) -> FoundDatabase | None:
-    """Return the Prometheus at an address, None if it is none."""
+    """Return the Prometheus at an address; None if it is something else."""
     try:
         with Scraper(config.url, config) as scraper:
             settings = scraper.settings()

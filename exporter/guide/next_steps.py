@@ -1,4 +1,4 @@
-"""What is left to do once the configuration is written: the database, the scrape jobs, the history."""
+"""The next steps after writing a configuration: the database, the scrape jobs, the history."""
 
 from collections.abc import Iterator
 from textwrap import wrap

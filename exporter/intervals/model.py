@@ -25,7 +25,7 @@ class MeterInfo:
     exports: It has a channel for export or net energy, or has exported before.
     signed: It has no such channel, so export shows only as negative usage.
     step: Its resolution in seconds; 86400 for a meter that is read once a day.
-    parents: The meters that may contain it, by number, likeliest first.
+    parents: The meters that may contain it, by number, most likely first.
     industry, unit: What it measures, and the unit of its usage; the unit is empty until a reading shows it.
     """
 

@@ -274,8 +274,8 @@ REFRESHES = Family("smarthub_refreshes_total", "Refreshes of the login, includin
 FAILURES = Family("smarthub_refresh_failures_total", "Failed refreshes by reason.", ("login", "reason"), "counter")
 REVISIONS = Family(
     "smarthub_interval_revisions_total",
-    "Intervals whose energy the portal changed after an earlier refresh: direction is up or down, reach is window (still"
-    " on /metrics) or older.",
+    "Intervals whose energy the portal changed after an earlier refresh, by direction (up or down) and reach (window if"
+    " /metrics still has them, otherwise older).",
     ("login", "direction", "reach"),
     "counter",
 )

@@ -21,7 +21,7 @@ from .families import LOCATION_INFOS, METER_VALUES, TIMESTAMPED, Samples, Series
 
 _LONGEST_INTERVAL = 90_000  # seconds: a local day of 25 hours
 _APART = 96
-"""How many of the oldest lines of a series are compressed apart: when one leaves the window, the others are kept."""
+"""The oldest lines of a series, compressed separately: when one leaves the window, the other lines are kept."""
 _MOST_SELECTIONS = 1000  # of one page
 
 
@@ -49,7 +49,7 @@ class _Lines(NamedTuple):
         return self.apart(first) if first else [self]
 
     def apart(self, first: int = 0) -> "list[_Lines]":
-        """Return the lines from a position on, with the oldest ones apart."""
+        """Return the lines from a position on, with the oldest ones separate."""
         middle = min(first + _APART, len(self.stamps))
         cuts = (first, middle), (middle, len(self.stamps))
         return [self._cut(start, end) for start, end in cuts if start < end]

@@ -52,7 +52,7 @@ def undescribed(answer: UsageAnswer, series: dict[str, Json]) -> Channel:
 
 
 def completed(channel: Channel, series: dict[str, Json]) -> Channel:
-    """Add what only the series of a channel tells: its meter, and by its label the direction."""
+    """Add what only the series of a channel shows: its meter and, by its label, the direction."""
     name = text(series.get("name"))
     meter = channel.meter
     if meter in ("", meter_in(channel.series_id)):

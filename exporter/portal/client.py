@@ -27,7 +27,7 @@ ACCOUNTS = "/services/secured/accounts"
 
 _RENEW_BEFORE = 60.0  # seconds before its end at which a token is renewed
 _EXPIRED_BEFORE = 10.0  # seconds before its end at which a token counts as expired
-_BETWEEN_SIGN_INS = 60.0  # seconds, whatever the portal says of a token's life
+_BETWEEN_SIGN_INS = 60.0  # seconds, whatever lifetime the portal states
 _BETWEEN_RENEWALS = 15.0
 _PENDING_BUDGET = 150.0  # seconds; a range that is requested for the first time may take over a minute
 _PENDING_WAITS = (1.0, 2.0, 4.0)  # then always 5

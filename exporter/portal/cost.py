@@ -19,7 +19,7 @@ _value = itemgetter(1)
 
 
 def read_cost(answer: UsageAnswer, entry: dict[str, Json]) -> set[str]:
-    """Read the costs, and return the meters that have one with unusable points: what is left of it is no sum."""
+    """Read the costs, and return the meters whose cost has unusable points: the rest would not be a full sum."""
     unusable: set[str] = set()
     own = channels_of(answer, entry, "COST")
     for series in series_of(entry, "COST"):
@@ -56,7 +56,7 @@ def _channel_of_cost(answer: UsageAnswer, series: dict[str, Json], named: Channe
 
 
 def _scale_of_cost(answer: UsageAnswer, own: str, named: Channel | None, of_entry: str) -> float | None:
-    """Return USD per unit of a COST series, None if it is no money.
+    """Return USD per unit of a COST series, None if it is not money.
 
     Portals repeat the energy's unit in the entry or its meters, where it means nothing.
     """
@@ -73,7 +73,7 @@ def _scale_of_cost(answer: UsageAnswer, own: str, named: Channel | None, of_entr
 
 
 def _is_cost(points: Sequence[WallPoint], usages: Sequence[Sequence[WallPoint]]) -> bool:
-    """Check that a COST series is neither all zeros, in spite of energy, nor the energy itself."""
+    """Check that a COST series is neither all zeros despite energy, nor the energy itself."""
     if not any(any(map(_value, each)) for each in usages):
         return True
     first = next((point for point in points if point[1]), None)

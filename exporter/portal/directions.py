@@ -9,7 +9,7 @@ from enum import Enum
 class Flow(Enum):
     """Which way the energy of a channel goes.
 
-    UNNAMED and UNKNOWN: the portal gives no direction, or a word that is not known; `settled` decides about them.
+    UNNAMED and UNKNOWN: the portal states no direction, or an unknown word; `settled` decides about them.
     IGNORED: may repeat the energy of another channel, so it is left out.
     """
 
@@ -34,7 +34,7 @@ FLOWS = {
 GUESSES = {"DELIVERED": Flow.IMPORT, "RECEIVED": Flow.EXPORT, "GENERATION": Flow.EXPORT}
 """Words that no recorded answer has; what they mean comes from co-ops' bills."""
 _LABELS = {"CONSUMPTION": Flow.IMPORT, "GENERATION": Flow.EXPORT, "NET": Flow.NET}
-"""The last words of a series' label that tell the direction of its channel."""
+"""The last words of a series' label that name the direction of its channel."""
 
 
 def flow_of(direction: str, label: str = "", *, is_net: bool = False) -> Flow:

@@ -16,7 +16,7 @@ from ..errors import ProtocolError, TooLargeError
 from ..formatting import printable
 
 Json = Any
-"""Anything that json.loads returns; the functions below give it a type."""
+"""Anything that json.loads returns; the functions below check its type."""
 
 _LONGEST_WORD = 30
 _LONGEST_TEXT = 200

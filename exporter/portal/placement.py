@@ -39,7 +39,7 @@ def place(points: Sequence[WallPoint], clock: WallClock, bounds: tuple[int, int]
     points: in the portal's order. bounds: the wall times of the request, [start, end). The n-th point with the same
     wall time gets its n-th instant; a wall time that is missing in the first pass of the repeated hour gets its second.
     A point at a wall time that does not exist is dropped if it has no energy; otherwise it is added at the instant that
-    the offset before the change gives. Any other repeated point is dropped if equal; if different, it wins with a
+    the offset before the change yields. Any other repeated point is dropped if equal; if different, it wins with a
     warning.
     """
     placed = Placed()

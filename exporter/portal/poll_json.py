@@ -2,7 +2,7 @@
 
 An answer holds megabytes, most of it repetitions that are never read: see
 docs/portal.md, "Shape of a usage answer". Of an answer in the usual shape only what is used becomes Python objects. Any
-other shape is left to `loads` and to the tolerant decoder, with its messages; both ways give the same result.
+other shape is left to `loads` and to the tolerant decoder, with its messages; both return the same result.
 """
 
 from typing import Any, NamedTuple

@@ -1,6 +1,6 @@
 """The series of an answer at their instants, as the Go tool stores them.
 
-Usage and export are not told apart yet.
+Usage and export are not separated yet.
 """
 
 from collections.abc import Iterator

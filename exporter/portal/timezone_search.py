@@ -38,7 +38,7 @@ def not_asked(before: PortalError) -> PortalError:
 class ZoneSearch:
     """The result of a search.
 
-    zones: those that fit, likeliest first. errors: why a location gave nothing at all. error: why there is no more
+    zones: those that fit, most likely first. errors: why a location returned nothing. error: why there is no more
     evidence, None if every location answered.
     """
 

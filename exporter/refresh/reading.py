@@ -33,7 +33,7 @@ class LocationReader:
     def fetch(self, now: float) -> History:
         """Fetch what a refresh at `now` (seconds UTC) reads; an error is part of the result."""
         ticks = self.clock.monotonic()
-        # What a wrong clock left out, or dropped, is read again.
+        # Read again what was skipped or dropped because of a wrong clock.
         self._clock_was_set |= self._clock_watch.was_set(now, ticks)
         self.was_full = self._full_refreshes.is_due(ticks) or self._clock_was_set
         before = self.store.snapshot.locations.get(self.key)

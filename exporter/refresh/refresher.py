@@ -120,7 +120,7 @@ class LoginRefresher:
             self._client.close()
 
     def _expect(self) -> None:
-        """Say which locations the login will probably read, before the portal is asked."""
+        """Announce which locations the login will probably read, before the portal is asked."""
         locations, _ = choose(self.login, listed_before(self.login, self._state))
         self._ownership.expect(self._index, (each.key(self.login.portal.label) for each in locations))
 
@@ -340,7 +340,7 @@ class _RefreshResult:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether the other locations would fail too: signed out, or portal down."""
+        """Whether the other locations would fail too: the login is signed out, or the portal is down."""
         is_signed_out = bool(self.errors) and self.errors[-1].while_signing_in
         return is_signed_out or self.unreachable >= _UNREACHABLE
 

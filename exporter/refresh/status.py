@@ -20,7 +20,7 @@ class FailureKind(Enum):
     """Kinds of failures, by what the user has to do."""
 
     FAILED = auto()
-    """It may pass by itself, so there is nothing to do at first."""
+    """It is usually temporary, so there is nothing to do at first."""
     COMPUTING = auto()
     """The portal is still computing; nothing to do."""
     ACTION_NEEDED = auto()

@@ -163,7 +163,7 @@ class _Entries:
         }
 
     def _repetitions(self, series: Sequence[Json]) -> Json:
-        """Return what an entry says again about its series, which is most of an answer."""
+        """Return an entry's repetitions of its series, which are most of an answer."""
         location = self._question.location.number
         return {
             "estimatedSeries": {},

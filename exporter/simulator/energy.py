@@ -64,7 +64,7 @@ def metered_energy(meter: MeterSpec, start: int, seconds: int, zone: ZoneInfo) -
 
 
 def together(parts: Sequence[MeteredEnergy]) -> MeteredEnergy:
-    """Add energy up, at its mean price; a single part keeps its rate period."""
+    """Add up energy at its mean price; a single part keeps its rate period."""
     if len(parts) == 1:
         return parts[0]
     usage, cost = sum(part.usage for part in parts), sum(part.usage * part.price for part in parts)

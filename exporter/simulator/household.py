@@ -1,4 +1,4 @@
-"""Plausible households: nights, evenings, weekends, seasons, a solar roof. They are the same in every run."""
+"""Plausible households with nights, evenings, weekends, seasons and a solar roof, the same in every run."""
 
 import math
 from dataclasses import dataclass

@@ -139,7 +139,7 @@ class SimulatedPortal:
         return Almanac(ZoneInfo(self.world.zone), self.world.locations, self.settings, self.clock.now())
 
     def truth(self, meter: MeterSpec, start: int, end: int) -> Truth:
-        """Return the true kWh and USD of a meter from `start` to `end` (seconds UTC), as far as they are given."""
+        """Return the true kWh and USD of a meter from `start` to `end` (seconds UTC), as far as they are posted."""
         return self.almanac.total(meter, start, end)
 
     @property

@@ -21,7 +21,7 @@ class Dst(StrEnum):
 
 
 class MonthlyBounds(StrEnum):
-    """Whether the bounds of billing periods are wall-clock times or real instants, which is not known."""
+    """Whether the bounds of billing periods are wall-clock times or real instants; real portals may use either."""
 
     WALL = "wall"
     REAL = "real"
@@ -100,7 +100,7 @@ class Poll(StrEnum):
 
 
 class Hourly(StrEnum):
-    """How an HOURLY poll is answered, whatever a DAILY one gives (docs/portal.md, "Resolution")."""
+    """How an HOURLY poll is answered, whatever a DAILY one returns (docs/portal.md, "Resolution")."""
 
     OK = "ok"
     FAILED = "failed"
@@ -165,7 +165,7 @@ class Settings:
       empty list, NO_POINTS accounts without locations
     - `directory`: how the directory of co-ops answers a search
     - `nameless`: the portal does not say its own name
-    - `foreign`: the host is no SmartHub and answers everything with a page
+    - `foreign`: the host is not SmartHub and answers everything with a page
     - `second_factor_method`: the portal's word for every login's second factor, instead of `TOTP` or `NONE`
     - `refused_locations`: numbers of locations whose polls are answered with 403
     - `failing_industries`: `WATER` or `GAS`, whose polls are FAILED
@@ -181,7 +181,7 @@ class Settings:
     - `monthly_bounds`: how billing periods are written
     - `silent_flags`: `hasHourly` and `hasDaily` are missing
     - `meters`, `cost`: how channels are described, and how cost is written
-    - `inclusive_end`: a point at the end of the range is given too
+    - `inclusive_end`: a point at the end of the range is returned too
     - `end_labels`: points of HOURLY are at the end of their interval
     - `history_from`: the first local day (ISO) with points, for a portal that does not keep older ones
     - `connect_date`: the day (ISO) that answers name as the location's connection; `own` is the true one, empty is none

@@ -43,7 +43,7 @@ class Resolution(StrEnum):
 class MeterSpec:
     """A meter.
 
-    `step` is its interval in seconds. `cost` and `periods` say if the co-op gives its cost and sorts its energy into
+    `step` is its interval in seconds. `cost` and `periods` say if the co-op provides its cost and sorts its energy into
     rate periods. `hourly_since` is the local day (ISO) of its first intervals; before it there are daily values only.
     `part_of` is the number of the meter that contains it. `industry` and `unit` are the portal's words for what it
     measures; a meter of water or gas has one channel, whatever `channels` says.

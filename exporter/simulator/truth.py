@@ -1,4 +1,4 @@
-"""The true values of meters, as far as the portal has given them: what tests compare with.
+"""The true values of meters, as far as the portal has posted them: what tests compare with.
 
 Derived from the simulated energy by the rules in docs/samples.md, without the exporter's code.
 """
@@ -20,7 +20,7 @@ _SUNRISE, _SUNSET = 7, 18  # hours
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The true kWh and USD from `start` to `end` (seconds UTC); None where the portal has not given them."""
+    """The true kWh and USD from `start` to `end` (seconds UTC); None where the portal has not posted them."""
 
     start: int
     end: int
@@ -60,7 +60,7 @@ class Almanac:
         return max(0.0, (self.posted - start) / (end - start)) if self.settings.partial_newest else 0.0
 
     def intervals(self, meter: MeterSpec, start: int, end: int) -> list[Truth]:
-        """List the intervals that begin in [start, end), as far as the portal has given them."""
+        """List the intervals that begin in [start, end), as far as the portal has posted them."""
         if meter.resolution is Resolution.MONTHS:
             return []
         settings = self.settings
@@ -111,7 +111,7 @@ class Almanac:
         return meter.number in self.settings.daylight_only and not _SUNRISE <= hour < _SUNSET
 
     def billing_periods(self, connected: str, until: float) -> list[BillingPeriod]:
-        """List the periods that begin from the ISO day `connected` until `until`; the last may be in progress.
+        """List the periods that begin from the ISO day `connected` until `until`; the last one may be in progress.
 
         A period runs from the 5th of a month to the 5th of the next, by the portal's wall clock.
         """

@@ -73,7 +73,7 @@ class Written:
 class Sink(ABC):
     """A destination of a backfill.
 
-    `name` is shown in messages. `identity` tells it from another one with the same name, for the journal. With
+    `name` is shown in messages. `identity` distinguishes it in the journal from another one with the same name. With
     `oldest_first` the chunks come in order of time. With `resumes` chunks of an interrupted run need not be written
     again. With `is_verified` it can read back and compare what it took. For `settling` seconds written samples may
     still be lost if it is killed, unless a snapshot was made of them. With `wants_series` it writes the portal's own

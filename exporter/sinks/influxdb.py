@@ -63,7 +63,7 @@ class InfluxDBSink(Sink):
         except DatabaseError as error:
             if state.exists is not False or error.passes_by_itself:
                 raise
-            # Only now: a token that may only write does not see the bucket either.
+            # Only now, because a token that may only write does not see the bucket either.
             raise self._error(
                 f"has no bucket {name}, or the token has no access to it", "create it, or fix database"
             ) from None

@@ -81,7 +81,7 @@ class Visibility:
     ) -> _Stored:
         """Return what is stored, once nothing is left to do or nothing more appears for `seconds`.
 
-        A slow database is not a lossy one: the time counts from the end of the last read that found more to the begin
+        A slow database is not a lossy one: the time counts from the end of the last read that found more to the start
         of the next one. A value that replaces another one may take as long to become visible as a new one.
         """
         fewest, since = float("inf"), 0.0

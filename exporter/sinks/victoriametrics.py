@@ -226,7 +226,7 @@ class VictoriaMetricsSink(Sink):
                 "start it with -dedup.minScrapeInterval=1s",
             )
         what = not_kept(total, "samples", lost)
-        # A cluster does not tell its retention, which may be the default.
+        # A cluster does not report its retention, which may be the default.
         kept_from = self._clock.now() - MONTH + DAY if self._visibility.period is None else self._visibility.kept_from
         if max(lost) < kept_from:
             what += ", because they are older than its retention"

@@ -1,6 +1,6 @@
 """The conditions of logins and locations, which the page shows above all figures.
 
-Each problem is reported once, with the locations that it affects. Nothing is called well unless it is known to be.
+Each problem is reported once, with the locations that it affects. Nothing counts as working unless that is known.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -70,7 +70,7 @@ class MeterView:
 class LocationView:
     """A location with its meters, and the days of those that are part of no other meter.
 
-    `conditions` are about its data and its last refresh: what is wrong, worst first, or else one that says all is well.
+    `conditions` are about its data and its last refresh: the problems, worst first, or a single good one.
     """
 
     key: LocationKey
@@ -318,7 +318,7 @@ def _state(problem: str) -> Iterator[Condition]:
 def _changed(snapshot: Snapshot, backfill_needed: Mapping[LocationKey, int]) -> Iterator[Condition]:
     """Yield changes that /metrics no longer carries.
 
-    They are no problem, but need a backfill.
+    They are not a problem, but need a backfill.
     """
     if backfill_needed:
         known = snapshot.locations

@@ -39,7 +39,7 @@ _TABLE = (
     f" name TEXT NOT NULL, start INTEGER NOT NULL, data BLOB NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY ({_KEY}))"
 )
 _LOCATION = itemgetter(1, 2, 3)  # the columns of a row that name its location
-# Bytes 18 and 19 of the file. With others, SQLite would take it for read-only or start a log beside it.
+# Bytes 18 and 19 of the file. With other values, SQLite would open it read-only or start a log beside it.
 _WRITTEN_WITH = b"\1\1"
 _BUSY_MS = 2000
 _OCCUPIED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL}

@@ -136,7 +136,7 @@ class SignInFile:
             return list(known.values())
 
     def _lock(self, name: str) -> AbstractContextManager[None]:
-        # Where nothing can be written, the warning that it cannot be saved is enough.
+        # If nothing can be written, the warning that it cannot be saved is enough.
         can_write = self._folder is not None and os.access(f"{self._folder}/.", os.W_OK)
         return self._locks.hold(name, self._folder if can_write else None)
 
@@ -175,7 +175,7 @@ class SignInFile:
             self._path.rename(aside)
             log.warning("some rejected sign-ins in %s cannot be read; kept the file as %s", self._path, aside.name)
         except FileNotFoundError:
-            os.close(create(aside))  # so that it is not the first time again
+            os.close(create(aside))  # so that the next time is not the first one
             log.warning(
                 "%s, which counts rejected sign-ins, is missing; assuming that the sign-ins in it were rejected",
                 self._path,
@@ -208,7 +208,7 @@ class SignInFile:
         self.is_saved = True
 
     def _note_unreadable(self, error: OSError) -> None:
-        """Note that the file cannot be read, unless there can be none."""
+        """Note that the file cannot be read, unless it does not exist."""
         folder, path = self._path.parent, Path(error.filename or self._path)
         if error.filename2:  # a damaged file that cannot be renamed
             path = folder
@@ -252,7 +252,7 @@ def _open_regular(path: str, flags: int) -> int:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is a file, a link or anything else. It may be out of reach."""
+    """Whether there is a file, a link or anything else, even an inaccessible one."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -293,7 +293,7 @@ def _read(path: Path) -> tuple[Records, int | None]:
 
 
 def _of_old_state(path: Path) -> tuple[Records, int | None]:
-    """Return the same of the state file of an earlier version; without any state nothing is missing."""
+    """Do the same for the state file of an earlier version; without any state nothing is missing."""
     found: Records = {}
     if not path.exists():
         return found, 0

@@ -296,7 +296,7 @@ class _Passwords:
 
     def __init__(self, remembered: int = 100, waiting: int = 8) -> None:
         # Keyed with a secret of this process, so that a password cannot be guessed from a memory dump, nor the time
-        # of a look-up tell anything about it.
+        # of a look-up reveal anything about it.
         self._secret = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._computing = threading.Lock()
@@ -366,7 +366,7 @@ class _FailedLogins:
 
 
 def _fake_hash(users: Mapping[bytes, bytes]) -> bytes:
-    """Return a hash without a known password, as costly as the costliest real one."""
+    """Return a hash without a known password, as slow to check as the slowest real one."""
     cost = max(stored[4:6] for stored in users.values())
     return b"$2b$" + cost + b"$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
 

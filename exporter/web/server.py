@@ -97,7 +97,7 @@ class _Handler(socketserver.StreamRequestHandler):
             if request.method not in ("GET", "HEAD"):
                 return _plain(HTTPStatus.METHOD_NOT_ALLOWED, headers=(("Allow", "GET, HEAD"),))
             return self.server.app(request)
-        except Exception as error:  # noqa: BLE001  whatever an application raises, the server continues
+        except Exception as error:  # noqa: BLE001 - the server continues after any error of an application
             reason = " ".join(str(error).split())
             # One line; a traceback only at level debug.
             in_debug = _log.isEnabledFor(logging.DEBUG)
