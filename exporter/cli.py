@@ -22,7 +22,7 @@ COMMANDS = {
     "check": "test everything from configuration to database and explain what to fix",
     "demo": "try everything on a simulated portal, without configuration, login or database",
     "simulate": "run only the simulated portal",
-    "healthcheck": "exit with 0 if the exporter is healthy",
+    "healthcheck": "exit with code 0 if the exporter is healthy",
 }
 """What each command does; its module in `commands` has the same name."""
 
@@ -100,7 +100,7 @@ def build_parser(complete: Iterable[str] = tuple(COMMANDS)) -> argparse.Argument
         dest="config_file",
         metavar="FILE",
         type=Path,
-        help="configuration (default: config.yaml if it exists, otherwise only the environment)",
+        help="configuration file (default: config.yaml if it exists, otherwise only the environment)",
     )
     shared.add_argument(
         "--state.dir",
@@ -112,10 +112,10 @@ def build_parser(complete: Iterable[str] = tuple(COMMANDS)) -> argparse.Argument
         "--log.level",
         dest="log_level",
         choices=tuple(logs.LEVELS),
-        help="default: info; warn for backfill, discover and check",
+        help="log level (default: info; warn for backfill, discover and check)",
     )
     shared.add_argument(
-        "--log.format", dest="log_format", choices=logs.FORMATS, default="logfmt", help="default: logfmt"
+        "--log.format", dest="log_format", choices=logs.FORMATS, default="logfmt", help="log format (default: logfmt)"
     )
     version = _Parser(add_help=False)
     version.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")

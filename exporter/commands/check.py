@@ -30,7 +30,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         action="append",
         default=[],
-        help="also check the Prometheus, vmagent or VictoriaMetrics that scrapes the exporter; repeatable",
+        help="also check the Prometheus, vmagent or VictoriaMetrics that scrapes the exporter (repeatable)",
     )
 
 

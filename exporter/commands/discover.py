@@ -65,8 +65,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--database",
         metavar="URL",
-        help="with --write: the VictoriaMetrics or Prometheus whose settings to check (default: on a terminal, the"
-        f" one on this machine; {_NO_DATABASE}: do not check)",
+        help="with --write: the VictoriaMetrics or Prometheus whose settings to check (default on a terminal:"
+        f" the one on this machine; {_NO_DATABASE} skips this)",
     )
     parser.add_argument("--search", metavar="NAME", help="list the co-ops with this name, and exit")
 

@@ -22,9 +22,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         dest="portal_address",
         metavar="HOST:PORT",
         default=DEFAULT_ADDRESS,
-        help=f"address to listen on (default {DEFAULT_ADDRESS})",
+        help=f"address to listen on (default: {DEFAULT_ADDRESS})",
     )
-    parser.add_argument("--timezone", default=World().zone, help=f"the co-op's time zone (default {World().zone})")
+    parser.add_argument("--timezone", default=World().zone, help=f"the co-op's time zone (default: {World().zone})")
     parser.add_argument(
         "--set",
         dest="switches",
@@ -58,7 +58,7 @@ def _introduction(url: str, world: World) -> str:
     """Return the portal's address, a configuration for it, and how to change it."""
     user = world.users[0]
     return (
-        f"The simulated portal is running on {url}. To use it, put this into config.yaml:\n\n"
+        f"The simulated portal is running on {url}. To use it, put this in config.yaml:\n\n"
         "smarthub:\n"
         f"  api_url: {url}\n"
         f"  username: {user.username}\n"
@@ -67,7 +67,7 @@ def _introduction(url: str, world: World) -> str:
         f"List its settings: curl {url}{SETTINGS}\n"
         f'Change a setting: curl {url}{SETTINGS} -d \'{{"sign_in": "failure"}}\'\n'
         f"Count its calls: curl {url}{CALLS}\n"
-        f"Let discover find it by its name, {world.name}: SMARTHUB_DIRECTORY_URL={url}"
+        f"Find it by its name, {world.name}, in discover: SMARTHUB_DIRECTORY_URL={url}"
     )
 
 
