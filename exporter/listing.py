@@ -35,7 +35,7 @@ def list_locations(login: Login, client: PortalClient, state: StateFile) -> List
     """
     sources: dict[str, Callable[[], list[AccountLocation]]] = {
         "": client.locations,
-        "the locations that it had before": partial(listed_before, login, state),
+        "the locations that it listed last": partial(listed_before, login, state),
         "the plain list of accounts": client.plain_locations,
         "the configured locations": partial(_configured_in_full, login),
     }
@@ -81,13 +81,13 @@ def _identity(login: Login) -> str:
 
 def _nothing_listed(login: Login, errors: Sequence[PortalError]) -> PortalError:
     """Return the error that is most likely temporary, naming everything that was tried."""
-    likeliest = next((each for each in errors if each.reason.passes_by_itself), errors[0])
-    error = type(likeliest)(
+    reported = next((each for each in errors if each.reason.passes_by_itself), errors[0])
+    error = type(reported)(
         f"found no locations ({'; '.join(map(_briefly, errors))})",
         about=f"login {login.name}",
         advice="check whether the SmartHub website shows an account, or set account and service_location",
     )
-    error.retry_after = likeliest.retry_after
+    error.retry_after = reported.retry_after
     return error
 
 

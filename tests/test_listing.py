@@ -82,7 +82,7 @@ def test_each_source_stands_in_for_the_one_before(
     change(portal, discovery=how)
     listing = listed(login)
     assert listing.locations == first.locations
-    assert listing.warning.endswith("; using the locations that it had before")
+    assert listing.warning.endswith("; using the locations that it listed last")
 
 
 @pytest.mark.parametrize("how", UNUSABLE)

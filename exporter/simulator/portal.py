@@ -90,7 +90,7 @@ _REJECTIONS = {
     SignIn.NO_SESSION: _json({"status": "SUCCESS", "isBusinessUser": False}),
     SignIn.SECOND_FACTOR: _WRONG_CODE,
 }
-"""Responses that let nobody in. The portal may count each of them."""
+"""Responses that reject the sign-in. The portal may count each of them."""
 _SESSIONS = (SignIn.OK, SignIn.COOKIE)
 _COOKIE = "SESSION="
 _BROKEN = {

@@ -32,7 +32,7 @@ _QUARTERS = range(4 * 24 * 4)
 class DayFigures:
     """What is known of one local day. A value that the co-op does not provide is None.
 
-    is_full: whether the whole day is known.
+    is_full: whether every interval of the day is known.
     """
 
     date: date
@@ -137,7 +137,7 @@ def _partial_day(day: date, hours: int, inside: Intervals) -> DayFigures | None:
 def sum_of_days(meters: Sequence[Sequence[DayFigures]]) -> tuple[DayFigures, ...]:
     """Return the days of a location: the sums over its meters, which must not contain each other.
 
-    A day is full if it is full for every meter that has begun and not ended. A meter ends three days after its newest
+    A day is full if it is full for every meter that has started and not ended. A meter ends three days after its newest
     data, because until then the data may only be late.
     """
     known = [{day.date: day for day in days} for days in meters if days]

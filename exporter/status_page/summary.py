@@ -181,7 +181,7 @@ def _problems(status: LoginStatus, snapshot: Snapshot, now: float) -> Iterator[C
 
 
 def _condition_of(failure: Failure, status: LoginStatus, now: float) -> Condition:
-    """Return how serious a failure is: one that may pass by itself is serious only after hours."""
+    """Return how serious a failure is: one that may be temporary is serious only after hours."""
     if failure.kind is FailureKind.FAILED and status.is_failing_long(now):
         return bad(f"Refreshes have failed for {lasting(now - status.failing_since)}")
     return _FAILURES[failure.kind]
