@@ -98,7 +98,7 @@ def _headline(result: BackfillResult, sink: Sink) -> str:
         least = "at least " if result.unread else ""
         return f"{result.done} of {least}{counted(result.done + result.left, 'chunk')} done"
     is_partial = result.is_finished or (sink.streams and result.totals.samples)
-    return f"{'Only part of it' if is_partial else 'Nothing'} was written"
+    return f"{'Only part of the data' if is_partial else 'Nothing'} was written"
 
 
 def _about(job: Job, result: BackfillResult) -> Iterator[str]:

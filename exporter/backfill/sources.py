@@ -106,7 +106,7 @@ class Sources:
                     f"location {missing} was not found, and not every login could be checked: {self.problems[0]}"
                 )
             is_seen = any(location.number == missing for location in seen)
-            none = f"is not visible to any login; they can see {location_list(seen)}"
+            none = f"is not visible to any login; the logins can see {location_list(seen)}"
             other = "is not among the configured locations; add it to the configuration"
             raise ConfigError(f"--location {missing} {other if is_seen else none}")
         return jobs

@@ -110,7 +110,7 @@ class CoopDialog:
         self.identities[portal.base_url] = identity
         if identity.error is not None:
             return self._wants_it_anyway(identity.error)
-        self._terminal.complain(_named(portal, identity.name or "SmartHub, without the name of a co-op"))
+        self._terminal.complain(_named(portal, identity.name or "a SmartHub portal that does not name its co-op"))
         return self._terminal.confirm("Is this your co-op?", default=True)
 
     def _wants_it_anyway(self, error: PortalError) -> bool:

@@ -123,7 +123,7 @@ class PortalClient:
         with self._call() as call:
             found = read(self._ask(call, what, endpoint, "GET", path, params=params))
         if not found:
-            raise AccessError("there are no locations in it", about=what)
+            raise AccessError("it has no locations", about=what)
         return found
 
     def usage(self, query: UsageQuery) -> UsageAnswer:

@@ -64,7 +64,7 @@ def identify(portal: PortalAddress, clock: Clock, limits: CallLimits = _LIMITS) 
     if len(busy) == len(_PATHS):
         return PortalIdentity(error=busy[-1])
     host = urlsplit(portal.base_url).netloc
-    return PortalIdentity(error=ProtocolError(f"{host} does not answer like SmartHub", advice="check api_url"))
+    return PortalIdentity(error=ProtocolError(f"{host} does not look like a SmartHub portal", advice="check api_url"))
 
 
 def site_name(portal: PortalAddress, clock: Clock, observer: Observer) -> str:

@@ -96,7 +96,7 @@ class FileSink(Sink):
                 os.fsync(file.fileno())
             if self._path.exists() and not self._overwrite:
                 raise DatabaseError(
-                    "another program created it meanwhile",
+                    "another program created it in the meantime",
                     about=self.name,
                     advice="remove it and run the command again",
                 )

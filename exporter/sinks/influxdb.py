@@ -154,7 +154,7 @@ class InfluxDBSink(Sink):
         total = count(wanted)
         lost = missing(left, stored)
         if not lost:
-            what = f"{count(left)} of {total} points still have other values after ours were sent"
+            what = f"{count(left)} of {total} points still have different values after writing"
             advice = "check whether another program writes to it"
             if self._database.victoriametrics:
                 what += ", because VictoriaMetrics cannot replace a value that has the same timestamp"

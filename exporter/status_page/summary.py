@@ -282,7 +282,7 @@ def _verdicts(
     if any(not login.status.last_refresh for login in logins):
         yield wait(
             "The first refresh is running",
-            "It reads 35 days, which takes seconds to minutes, or longer if the portal has to compute them.",
+            "It reads 35 days, which takes seconds to minutes, and longer if the portal has to compute them.",
         )
     for login in logins:
         if login.problems:

@@ -171,7 +171,11 @@ PAUSED = ["login old: sign-ins are paused"]
         (BackfillResult(done=1, errors=PAUSED), CSV, "Nothing was written: csv out.csv"),
         (BackfillResult(done=1, left=3, is_stopped=True), CSV, "Nothing was written: csv out.csv"),
         # Logins that could not sign in are missing from the result.
-        (BackfillResult(done=2, is_finished=True, errors=PAUSED), CSV, "Only part of it was written: csv out.csv"),
+        (
+            BackfillResult(done=2, is_finished=True, errors=PAUSED),
+            CSV,
+            "Only part of the data was written: csv out.csv",
+        ),
     ],
 )
 def test_the_headline_says_how_much_is_done(result: BackfillResult, sink: Sink, said: str) -> None:
@@ -183,7 +187,7 @@ def test_the_headline_says_how_much_is_done(result: BackfillResult, sink: Sink, 
 def test_an_interrupted_stream_is_partly_written() -> None:
     sink = Nowhere("csv", resumes=False, is_verified=False)
     sink.streams = True
-    assert summary(holding(Totals(samples=1), left=1), sink)[0] == "Only part of it was written: csv"
+    assert summary(holding(Totals(samples=1), left=1), sink)[0] == "Only part of the data was written: csv"
     assert summary(BackfillResult(left=1), sink)[0] == "Nothing was written: csv"
 
 

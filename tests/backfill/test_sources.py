@@ -141,7 +141,12 @@ def test_a_number_at_another_portal_is_another_location(sources_of: MakeSources,
 @pytest.mark.parametrize(
     ("choices", "only", "kind", "said"),
     [
-        ((), ("70001", "79999"), ConfigError, f"--location 79999 is not visible to any login; they can see {BOTH}"),
+        (
+            (),
+            ("70001", "79999"),
+            ConfigError,
+            f"--location 79999 is not visible to any login; the logins can see {BOTH}",
+        ),
         (
             (LocationChoice("55001", "70001"),),
             ("70002",),

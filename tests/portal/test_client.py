@@ -601,5 +601,5 @@ def test_list_without_locations_is_an_error(portal: PortalServer, client: Portal
     change(portal, discovery=how, accounts=how)
 
     for ask in (client.locations, client.plain_locations):
-        with pytest.raises(AccessError, match="list of accounts: there are no locations in it"):
+        with pytest.raises(AccessError, match="list of accounts: it has no locations"):
             ask()

@@ -94,7 +94,7 @@ def test_a_host_with_other_answers_is_foreign(ask: Ask, answers: Answers) -> Non
 
 def test_a_foreign_host_is_reported_by_its_name(ask: Ask) -> None:
     found, _ = ask({})
-    assert str(found.error) == f"{HOST} does not answer like SmartHub; check api_url"
+    assert str(found.error) == f"{HOST} does not look like a SmartHub portal; check api_url"
 
 
 @pytest.mark.parametrize(

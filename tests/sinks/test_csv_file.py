@@ -175,7 +175,8 @@ def test_a_file_created_meanwhile_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError) as caught:
         sink.finish()
     assert (
-        str(caught.value) == f"csv {output}: another program created it meanwhile; remove it and run the command again"
+        str(caught.value)
+        == f"csv {output}: another program created it in the meantime; remove it and run the command again"
     )
     sink.close()
     assert (names_in(tmp_path), output.read_text(encoding="utf-8")) == (["out.csv"], "theirs")

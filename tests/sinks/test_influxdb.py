@@ -297,7 +297,7 @@ def test_stored_text_is_not_a_number_and_is_replaced(influx: Influx, sink_of: Ma
     tags = "{" + ",".join(f'"{name}":"{text}"' for name, text in (tag.split("=") for tag in TAGS.split(","))) + "}"
     row = f'{{"results":[{{"series":[{{"tags":{tags},"values":[[{START},1000,{value},null,null]]}}]}}]}}'
     influx.refusals["/query"] = 200, row
-    assert "1 of 1 points still have other values" in refusal(lambda: sink.write(hours(1.0)))
+    assert "1 of 1 points still have different values" in refusal(lambda: sink.write(hours(1.0)))
     assert influx.lines == [f"electric,{TAGS} kwh=1.0 {START}"]
 
 
@@ -314,7 +314,7 @@ def test_points_with_other_values_are_reported(influx: Influx, sink_of: MakeSink
     sink = opened(sink_of())
     influx.keeps = lambda _, new: new + 1
     assert refusal(lambda: sink.write(hours(1.0, 2.0))) == (
-        f"influxdb {influx.url}: 2 of 2 points still have other values after ours were sent;"
+        f"influxdb {influx.url}: 2 of 2 points still have different values after writing;"
         " check whether another program writes to it"
     )
 
@@ -436,7 +436,7 @@ def test_victoriametrics_keeping_the_larger_value_is_reported(vm: Influx, sink_o
     sink.write(hours(2.0, 2.0))
     assert sink.write(hours(2.0, 3.0)).corrected == 1
     assert refusal(lambda: sink.write(hours(2.0, 1.0))) == (
-        f"influxdb {vm.url}: 1 of 2 points still have other values after ours were sent, because VictoriaMetrics"
+        f"influxdb {vm.url}: 1 of 2 points still have different values after writing, because VictoriaMetrics"
         " cannot replace a value that has the same timestamp; use --to victoriametrics, or another database"
     )
 

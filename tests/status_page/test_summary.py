@@ -81,7 +81,7 @@ def test_before_the_first_refresh_nothing_is_well_or_wrong() -> None:
     view = seen(snapshot_of(FARM), LoginStatus(locations={FARM.key: LocationStatus(up=False)}))
     assert view.condition == wait(
         "The first refresh is running",
-        "It reads 35 days, which takes seconds to minutes, or longer if the portal has to compute them.",
+        "It reads 35 days, which takes seconds to minutes, and longer if the portal has to compute them.",
     )
     assert view.logins[0].condition == wait("First refresh is running")
     assert not view.logins[0].problems
