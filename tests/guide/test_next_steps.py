@@ -26,7 +26,7 @@ def test_the_scrape_jobs_are_those_of_the_shipped_files(path: str) -> None:
     assert shown["scrape_configs"] == yaml.safe_load(read(path))["scrape_configs"]
 
 
-def test_the_scrape_jobs_of_victoriametrics_are_those_of_the_guide() -> None:
+def test_scrape_jobs_of_victoriametrics_are_those_of_the_guide() -> None:
     own, *_ = scraping_guide()
     assert jobs_in(steps(GOOD)) == jobs_in(steps(None)) == own["scrape_configs"]
 
