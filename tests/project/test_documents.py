@@ -37,6 +37,7 @@ OTHERS_FLAGS = {
     "amtool": {"--annotation", "--alertmanager.url"},
     "npm": {"--package-lock-only"},
     "systemctl": {"--now"},
+    "apt": {"--no-install-recommends"},
     "the benchmarks": {"--json", "--markdown"},
 }
 """Flags of other programs."""
