@@ -7,7 +7,7 @@
 set -u
 
 note=$SMARTHUB_STATE_DIR/history-loaded
-# A digest, since the user name is usually an e-mail address.
+# A digest, since the user name is usually an email address.
 wanted=$(printf '%s\n' "$SMARTHUB_API_URL" "$SMARTHUB_USERNAME" "$SMARTHUB_ACCOUNT" "$SMARTHUB_SERVICE_LOCATION" \
     "$HISTORY_START" | sha256sum)
 

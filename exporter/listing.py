@@ -75,7 +75,7 @@ def _configured_in_full(login: Login) -> list[AccountLocation]:
 
 
 def _identity(login: Login) -> str:
-    # The user name may be an e-mail address, so the state file does not contain it.
+    # The user name may be an email address, so the state file does not contain it.
     return sha256(f"{login.portal.label}\n{login.username}".encode()).hexdigest()
 
 

@@ -42,7 +42,7 @@ class Lockout:
         self._file = state.sign_ins
         self._name = login.name
         self._clock = clock
-        # The user name may be an e-mail address, so the file does not contain it. Earlier versions did not fold it.
+        # The user name may be an email address, so the file does not contain it. Earlier versions did not fold it.
         names = (login.username.strip().casefold(), login.username)
         self._account, self._old_account = [
             hashlib.sha256(f"{login.portal.label}\n{name}".encode()).hexdigest() for name in names

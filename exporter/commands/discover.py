@@ -217,7 +217,7 @@ class _Discovery:
             if address:
                 self._coop.check(address)
             if key == "username":
-                answer = self._terminal.ask("User name (the e-mail address you sign in with)")
+                answer = self._terminal.ask("User name (the email address you sign in with)")
             else:
                 answer = self._terminal.ask_secret("Password (not shown)")
         if answer:
@@ -303,7 +303,8 @@ class _Discovery:
                 database, problem = find(named or config.victoriametrics, config.exporter.window, self.clock.now())
         logins = self._with_secrets(found, arguments)
         url = database.url if database and not database.is_prometheus else ""
-        backup = write_private(path, config_text(logins, url), force=arguments.force)
+        state = config.exporter.state_dir.absolute() if arguments.state_dir else None
+        backup = write_private(path, config_text(logins, url, state), force=arguments.force)
         kept = f"; the previous version is saved as {backup}; copy its other sections over" if backup else ""
         flag = "" if path == DEFAULT_FILE else f" --config.file {path}"
         self._terminal.complain(f"Wrote {path}{kept}.{'' if is_guided else f' Next: smarthub-exporter check{flag}'}")

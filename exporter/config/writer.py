@@ -20,6 +20,11 @@ _TAIL = """
 {comment}victoriametrics:
 {comment}  url: {url}
 """
+_STATE = """
+# Rejected sign-ins are counted there, so every command must use it:
+exporter:
+  state_dir: {}
+"""
 _EXAMPLE_DATABASE = "http://localhost:8428"
 
 
@@ -40,10 +45,11 @@ class DiscoveredLogin:
     secrets: Sequence[tuple[str, Path | None]]
 
 
-def config_text(logins: Sequence[DiscoveredLogin], database: str = "") -> str:
+def config_text(logins: Sequence[DiscoveredLogin], database: str = "", state: Path | None = None) -> str:
     """Return the text of the file: one login as `smarthub` itself, several as a list.
 
-    database: The URL of a VictoriaMetrics; without it, the section is a comment.
+    database: The URL of a VictoriaMetrics; without it, the section is a comment. state: The state directory, if it is
+    not the default.
     """
     lines = ["smarthub:"]
     first, other = ("  - ", "    ") if len(logins) > 1 else ("  ", "  ")
@@ -54,6 +60,7 @@ def config_text(logins: Sequence[DiscoveredLogin], database: str = "") -> str:
         _HEAD
         + "\n".join(lines)
         + "\n"
+        + (_STATE.format(_quoted(str(state))) if state else "")
         + _TAIL.format(comment="" if database else "# ", url=_quoted(database or _EXAMPLE_DATABASE))
     )
 

@@ -113,7 +113,7 @@ def sign_in(login: Login, transport: Transport, gate: SignInGate, now: Callable[
                     raise
             if any(word in method for word in _MESSAGES):
                 raise TwoFactorError(
-                    f"the portal sends its one-time codes in messages ({safe_word(method) or 'e-mail or text'}), which"
+                    f"the portal sends its one-time codes in messages ({safe_word(method) or 'email or text'}), which"
                     " the exporter cannot read",
                     about=_about(login),
                     advice="switch to an authenticator app in the portal's settings (docs/two-factor.md)",

@@ -304,3 +304,10 @@ def test_a_database_that_was_found_is_written(tmp_path: Path) -> None:
     assert config.victoriametrics.url == "http://localhost:8428"
     assert load(config_text([found]), tmp_path, SMARTHUB_PASSWORD="x").victoriametrics is None
     assert '\n# victoriametrics:\n#   url: "http://localhost:8428"\n' in config_text([found])
+
+
+def test_a_state_directory_of_its_own_is_written(tmp_path: Path) -> None:
+    found = DiscoveredLogin(login(), "America/New_York", (), (), (("password", None),))
+    config = load(config_text([found], state=Path("/var/lib/a state")), tmp_path, SMARTHUB_PASSWORD="x")
+    assert config.exporter.state_dir == Path("/var/lib/a state")
+    assert "state_dir" not in config_text([found])
