@@ -3,7 +3,8 @@
 #
 # What was loaded is noted in the state volume, so that later starts do nothing; another login or another HISTORY_START
 # loads again. A failed or partly done run is resumed after 1, 2, 4 and 8 hours, which spares the portal, and then at
-# the next `docker compose up`. Rejected sign-ins are counted in the state, together with those of the exporter.
+# the next `docker compose up`. After a reboot it also needs that, because Docker restarts no service that may end.
+# Rejected sign-ins are counted in the state, together with those of the exporter.
 set -u
 
 note=$SMARTHUB_STATE_DIR/history-loaded
@@ -34,13 +35,17 @@ for hours in 1 2 4 8 0; do
     code=$?
     if [ "$code" = 0 ]; then
         echo "$wanted" >"$note"
+        echo 'history is loaded'
         exit 0
     fi
+    echo "history is not completely loaded (exit code $code)" >&2
+    # The backfill itself names a program that the machine of the stack may not have.
+    echo "in the stack, 'smarthub-exporter backfill' is 'docker compose run --rm backfill'" >&2
     # 2: the configuration is wrong, and waiting does not fix it.
     if [ "$code" = 2 ] || [ "$hours" = 0 ]; then
-        echo "history is not completely loaded (exit code $code); will resume at the next 'docker compose up'" >&2
+        echo "to resume, run: docker compose up -d" >&2
         exit "$code"
     fi
-    echo "history is not completely loaded (exit code $code); will resume in $hours h" >&2
+    echo "will resume in $hours h; after a reboot, run: docker compose up -d" >&2
     run sleep "$((hours * 3600))"
 done

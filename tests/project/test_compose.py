@@ -31,14 +31,24 @@ from exporter.config.schema import VARIABLES
 from exporter.simulator.world import World
 
 from ..support.deadlines import DEADLINE
-from ..support.project_files import compose_commands, read, scraping_guide
-from ..support.services import EXPORTER_JOB, INTERVALS_JOB, ROOT, is_running, job, outcome, spawn, wait_until
+from ..support.project_files import blocks, compose_commands, read, scraping_guide
+from ..support.services import (
+    EXPORTER_JOB,
+    INTERVALS_JOB,
+    ROOT,
+    find_program,
+    is_running,
+    job,
+    outcome,
+    spawn,
+    wait_until,
+)
 
 Json = Any
 
-ONCE: Final = {"backfill", "check", "history", "volumes"}
+ONCE: Final = {"backfill", "check", "history", "volume-owner"}
 SIGNING_IN: Final = ("exporter", "backfill", "history", "check")
-OURS: Final = (*SIGNING_IN, "volumes", "demo-portal")
+OURS: Final = (*SIGNING_IN, "volume-owner", "demo-portal")
 PROFILES: Final = {
     "backfill": ["backfill"],
     "check": ["check"],
@@ -48,10 +58,10 @@ PROFILES: Final = {
 NEEDS: Final = {
     "backfill": {"victoriametrics"},
     "history": {"exporter", "victoriametrics"},
-    "victoriametrics": {"volumes"},
-    "vmagent": {"exporter", "victoriametrics", "volumes"},
+    "victoriametrics": {"volume-owner"},
+    "vmagent": {"exporter", "victoriametrics", "volume-owner"},
     "vmalert": {"victoriametrics"},
-    "alertmanager": {"volumes"},
+    "alertmanager": {"volume-owner"},
     "prometheus": {"exporter"},
 }
 PORTS: Final = {"exporter": 10058, "grafana": 3000, "prometheus": 9090}
@@ -138,18 +148,23 @@ def test_services_have_few_privileges(name: str) -> None:
     limits = {"read_only": True, "cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"]}
     assert limits.items() <= service.items()
     assert not {"privileged", "devices", "pid", "ipc", "userns_mode"} & service.keys()
-    if name != "volumes":
+    if name != "volume-owner":
         assert re.fullmatch(r"[1-9]\d*:\d+", service["user"])
         assert not {"cap_add", "network_mode"} & service.keys()
 
 
-def test_volumes_may_only_change_owners() -> None:
-    volumes = SERVICES["volumes"]
-    assert (volumes["user"], volumes["cap_add"], volumes["network_mode"]) == ("0:0", ["CHOWN"], "none")
-    assert (volumes["entrypoint"][0], volumes["command"]) == ("chown", [])
-    _, owner, *folders = volumes["entrypoint"]
+@every_service
+def test_logs_cannot_fill_the_disk(name: str) -> None:
+    assert SERVICES[name]["logging"] == {"driver": "local", "options": {"max-size": "10m", "max-file": "3"}}
+
+
+def test_the_root_service_may_only_change_owners() -> None:
+    service = SERVICES["volume-owner"]
+    assert (service["user"], service["cap_add"], service["network_mode"]) == ("0:0", ["CHOWN"], "none")
+    assert (service["entrypoint"][0], service["command"]) == ("chown", [])
+    _, owner, *folders = service["entrypoint"]
     # The services with that user write to the same volumes.
-    given = {volume: owner for place, (volume, _) in mounts("volumes").items() if place in folders}
+    given = {volume: owner for place, (volume, _) in mounts("volume-owner").items() if place in folders}
     assert given == {
         volume: SERVICES[name]["user"]
         for name in ("victoriametrics", "vmagent", "alertmanager")
@@ -189,7 +204,7 @@ def test_only_grafana_can_be_opened_to_other_devices() -> None:
     published = [port for each in SERVICES.values() for port in each.get("ports", ())]
     assert [port for port in published if "$" in port] == SERVICES["grafana"]["ports"]
     (port,) = SERVICES["grafana"]["ports"]
-    assert resolved(port, {"GRAFANA_LISTEN": "0.0.0.0"}) == "0.0.0.0:3000:3000"
+    assert resolved(port, {"GRAFANA_LISTEN": "0.0.0.0", "GRAFANA_PORT": "3001"}) == "0.0.0.0:3001:3000"
 
 
 def test_mounts_are_named_volumes_or_read_only_files() -> None:
@@ -287,9 +302,48 @@ def test_both_rule_evaluators_know_the_alertmanager() -> None:
     assert flags("vmalert")["-notifier.url"] == f"http://{ALERTMANAGER}"
     (known,) = yaml.safe_load(read("compose/prometheus.yml"))["alerting"]["alertmanagers"]
     assert known == {"static_configs": [{"targets": [ALERTMANAGER]}]}
-    # The address is appended to the last line.
+    # The address is appended to the last receiver.
     *_, last = read("compose/alertmanager.yml").splitlines()
     assert last == "  - name: webhook"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("url", "said", "is_used"),
+    [
+        ("https://ntfy.sh/TOPIC?title=%7B", "", True),
+        ("http://10.0.0.2:8123/api/webhook/ID", "", True),
+        ("", "is not set", False),
+        ("ntfy.sh/TOPIC", "must begin with http:// or https://", False),
+    ],
+)
+def test_alertmanager_gets_only_addresses_that_it_accepts(
+    url: str,
+    said: str,
+    is_used: bool,  # noqa: FBT001
+    tmp_path: Path,
+) -> None:
+    (script,) = SERVICES["alertmanager"]["command"]
+    assert SERVICES["alertmanager"]["entrypoint"] == ["/bin/sh", "-c"]
+    (tmp_path / "alertmanager.yml").write_text(read("compose/alertmanager.yml") + emails(), encoding="utf-8")
+    merged = tmp_path / "merged.yml"
+    script = script.replace("$$", "$").replace("/etc/alertmanager/", f"{tmp_path}/")
+    script = script.replace("/tmp/alertmanager.yml", str(merged)).replace("exec alertmanager", "exec true")
+    code, log = outcome("sh", "-c", script, environment={"ALERT_WEBHOOK_URL": url})
+    assert (code, said in log, bool(log)) == (0, True, bool(said))
+    (receiver,) = yaml.safe_load(merged.read_text(encoding="utf-8"))["receivers"]
+    assert receiver.get("webhook_configs", []) == ([{"url": url}] if is_used else [])
+    amtool = find_program("prometheus-alertmanager").with_name("amtool")
+    assert outcome(amtool, "check-config", merged)[0] == 0
+
+
+def emails() -> str:
+    """Return the receiver by email of the guide, without its first lines, which are shipped."""
+    (example,) = (text for language, text in blocks("docs/home-stack.md") if language == "yaml")
+    first = "receivers:\n  - name: webhook\n"
+    assert example.startswith(first)
+    assert read("compose/alertmanager.yml").endswith(first)
+    return example.removeprefix(first)
 
 
 def test_programs_listen_on_the_published_ports() -> None:
@@ -384,6 +438,12 @@ def test_four_variables_are_enough() -> None:
     assert config.victoriametrics == VictoriaMetricsConfig(DATABASE)
 
 
+def test_the_example_of_alerts_is_that_of_the_guide() -> None:
+    pattern = r"ALERT_WEBHOOK_URL='https:.*"
+    (line,) = re.findall(pattern, read(".env.example"))
+    assert [line] == re.findall(pattern, read("docs/home-stack.md"))
+
+
 def test_an_empty_url_means_no_victoria_metrics() -> None:
     assert loaded(VICTORIAMETRICS_URL="").victoriametrics is None
 
@@ -419,12 +479,15 @@ def test_no_file_of_the_stack_contains_a_secret() -> None:
 
 @pytest.mark.process
 def test_victoria_metrics_is_published_only_with_a_key(checkout: Path) -> None:
-    files = ("-f", "docker-compose.yml", "-f", PUBLISHED)
-    (checkout / ".env").write_text(read(".env.example"), encoding="utf-8")
-    code, said = outcome("docker-compose", *files, "config", folder=checkout)
+    variables, key = read(".env.example"), "VICTORIAMETRICS_DELETE_KEY=sesame\n"
+    (checkout / ".env").write_text(variables + key, encoding="utf-8")
+    alone = composed(checkout)["services"]["victoriametrics"]
+    variables += added_file(PUBLISHED)
+    (checkout / ".env").write_text(variables, encoding="utf-8")
+    code, said = outcome("docker-compose", "config", folder=checkout)
     assert (code, "VICTORIAMETRICS_DELETE_KEY" in said) == (1, True), said
-    (checkout / ".env").write_text(read(".env.example") + "VICTORIAMETRICS_DELETE_KEY=sesame\n", encoding="utf-8")
-    alone, merged = (composed(checkout, *more)["services"]["victoriametrics"] for more in ((), files))
+    (checkout / ".env").write_text(variables + key, encoding="utf-8")
+    merged = composed(checkout)["services"]["victoriametrics"]
     assert "ports" not in alone
     assert "-envflag.enable" in alone["command"]
     more = {"ports": ["127.0.0.1:8428:8428/tcp"], "environment": {"deleteAuthKey": "sesame"}}
@@ -434,11 +497,33 @@ def test_victoria_metrics_is_published_only_with_a_key(checkout: Path) -> None:
 # -- documentation
 
 
+def added_file(path: str) -> str:
+    """Return the line for .env that adds a compose file, as its head and the guide have it."""
+    line = f"COMPOSE_FILE=docker-compose.yml:{path}"
+    for name in (path, "docs/home-stack.md"):
+        assert f"echo {line} >>.env\n" in read(name), name
+    return f"{line}\n"
+
+
 def test_the_commands_are_those_of_the_guide() -> None:
     guide = set(compose_commands("docs/home-stack.md"))
     head = compose_commands("docker-compose.yml")
     assert len(head) == 3
     assert {*head, *compose_commands("README.md"), *compose_commands(".env.demo")} <= guide
+
+
+def test_the_backup_has_every_volume_that_needs_one() -> None:
+    commands = re.findall(
+        r"docker compose ps -aq ([a-z ]+) \|.*--volumes-from=&(:ro)?/.*\n +busybox:\S+ tar (-[cx]z) -C /(.*)",
+        read("docs/home-stack.md"),
+    )
+    (names, read_only, _, saved), (*restored, _) = commands
+    assert (read_only, *restored) == (":ro", names, "", "-xz")
+    places = [place for name in names.split() for place, (_, writable) in mounts(name).items() if writable]
+    assert sorted(f"/{each}" for each in saved.partition(" >")[0].split()) == sorted(places)
+    kept = {volume for name in names.split() for volume, writable in mounts(name).values() if writable}
+    # The exporter serves what is queued again, and Prometheus has its own words in the guide.
+    assert set(COMPOSE["volumes"]) - kept == {"queue", "prometheus"}
 
 
 # -- history at the first start
@@ -531,8 +616,8 @@ LOGIN: Final = "  - {{name: {0}, api_url: {0}, username: m@example.org, password
 
 @pytest.mark.process
 def test_several_logins_come_from_the_configuration(checkout: Path) -> None:
-    (checkout / ".env").write_text(read(".env.example"), encoding="utf-8")
-    merged = composed(checkout, "-f", "docker-compose.yml", "-f", "compose/config.yml")["services"]
+    (checkout / ".env").write_text(read(".env.example") + added_file("compose/config.yml"), encoding="utf-8")
+    merged = composed(checkout)["services"]
     config = checkout / "config.yaml"
     for name in SIGNING_IN:
         # The image sets no working directory, and config.yaml is read from there.
@@ -701,8 +786,8 @@ def test_a_password_in_single_quotes_stays_unchanged(password: str, checkout: Pa
 @pytest.mark.process
 def test_compose_accepts_the_secret_as_a_file(checkout: Path) -> None:
     lines = [line for line in read(".env.example").splitlines() if "PASSWORD" not in line]
-    (checkout / ".env").write_text("\n".join(lines), encoding="utf-8")
-    merged = composed(checkout, "-f", "docker-compose.yml", "-f", "compose/secrets.yml")
+    (checkout / ".env").write_text("\n".join([*lines, added_file("compose/secrets.yml")]), encoding="utf-8")
+    merged = composed(checkout)
     # Relative to docker-compose.yml, not to the file that names it.
     assert merged["secrets"]["smarthub_password"] == {"file": str(checkout / "secrets" / "smarthub_password")}
     variables = {**example(), "SMARTHUB_PASSWORD": ""}

@@ -27,8 +27,9 @@ FAMILIES = {each.name for each in (*(stamped.family for stamped in TIMESTAMPED),
 GUIDES = [name for name in documents() if name != "CHANGELOG.md"]
 
 OTHERS_FLAGS = {
-    "docker": {"--name", "--network", "--restart"},
-    "docker compose": {"--env-file", "--profile", "--rm", "--no-deps", "--entrypoint", "--pull", "--format", "--user"},
+    "docker": {"--name", "--network", "--restart", "--volumes-from"},
+    "docker compose": {"--env-file", "--profile", "--rm", "--no-deps", "--entrypoint", "--pull", "--format"},
+    "docker compose up": {"--build", "--force-recreate", "--remove-orphans"},
     "docker compose down": {"--volumes", "--rmi"},
     "wget": {"--post-data"},
     "curl": {"--data-urlencode"},
@@ -235,7 +236,7 @@ def test_every_variable_exists(name: str) -> None:
 def test_every_port_is_one_that_something_listens_on(name: str) -> None:
     ports = set(re.findall(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|HOST):(\d+)", read(name)))
     settings = read("docker-compose.yml") + read("docs/scraping.md")
-    others = set(re.findall(r"(?:listen-address|httpListenAddr)=[\d.]*:(\d+)|:(\d+):\d+\"]", settings))
+    others = set(re.findall(r"(?:listen-address|httpListenAddr)=[\d.]*:(\d+)|[:-](\d+)}?:\d+\"]", settings))
     own = {each.rpartition(":")[2] for each in (ExporterConfig().listen_address, DEFAULT_ADDRESS)}
     assert ports <= own.union(*others)
 
