@@ -587,6 +587,13 @@ def test_history_can_be_switched_off(programs: Path) -> None:
     assert load_history(programs, 0, HISTORY_START="") == (0, [])
 
 
+def test_the_guide_quotes_the_log_of_the_history() -> None:
+    quoted = re.findall(r'"(history [a-z ]+)"', read("docs/home-stack.md"))
+    assert len(quoted) == 2
+    for each in quoted:
+        assert f"echo '{each}" in read("compose/history.sh")
+
+
 @pytest.mark.process
 def test_stopping_the_service_stops_its_backfill(programs: Path) -> None:
     started = programs.parent / "started"
