@@ -375,16 +375,34 @@ def test_months_are_sums_of_their_full_local_days(
     energy = [
         days
         for number in (SOLAR, BARN, FINE, HALF)
-        if (days := truth.within("smarthub_day_usage_kwh", number, month.start + 1, month.end))
+        if (days := _compared(truth, "smarthub_day_usage_kwh", number, month, now))
     ]
     assert len(energy[0]) >= 7
     assert found == close(
         {
-            "A": fsum(fsum(days.values()) for days in energy),
-            "B": truth.total("smarthub_day_cost_usd", SOLAR, month.start + 1, month.end),
-            "C": fsum(fsum(days.values()) / len(days) for days in energy),
+            "A": fsum(map(fsum, energy)),
+            "B": fsum(_compared(truth, "smarthub_day_cost_usd", SOLAR, month, now)),
+            "C": fsum(fsum(days) / len(days) for days in energy),
         }
     )
+
+
+def _compared(truth: Truth, name: str, number: str, month: TimeRange, now: datetime) -> list[float]:
+    """Return the full days of a month that are full days of the month of `now` too."""
+    known = {datetime.fromtimestamp(end - 1, ZONE).date() for end in truth.of(name, number)}
+    return [
+        total
+        for end, total in truth.within(name, number, month.start + 1, month.end).items()
+        if datetime.fromtimestamp(end - 1, ZONE).date().replace(year=now.year, month=now.month) in known
+    ]
+
+
+@pytest.mark.parametrize("title", ["This month so far", "Last month to the same day", "Same month last year"])
+@pytest.mark.parametrize("number", [SOLAR, BARN])
+def test_months_count_the_same_number_of_days(title: str, number: str, database: Database) -> None:
+    total, per_day = (value(ask(database, title, letter, last(7), meter=number)) for letter in "AC")
+    # The newest full day is the 18th, and one before it has a gap.
+    assert total / per_day == close(17)
 
 
 SUMS = [

@@ -545,7 +545,8 @@ def _empty_months(stack: Stack, truth: Truth) -> set[tuple[str, str]]:
     """Return the queries without a full day on the first days of a month."""
     if truth.within("smarthub_day_usage_kwh", HOUSE, _month(stack.now) + 1, stack.now):
         return set()
-    return {("This month so far", letter) for letter in "ABC"}
+    titles = ("This month so far", "Last month to the same day", "Same month last year")
+    return {(title, letter) for title in titles for letter in "ABC"}
 
 
 def shown_of(panel: Panel, stack: Stack) -> TimeRange:
