@@ -40,11 +40,12 @@ PLACES: Final = ["70007 81007", "Barn", "House", "Solar house", "Workshop 81061"
 DAYS: Final = 45
 
 NUMBER: Final = re.compile(r"\b[78][01]0\d\d\b")
-ENERGY: Final = re.compile(r"-?\d+\.\d kWh")
-MONEY: Final = re.compile(r"\$-?\d+\.\d\d")
-POWER: Final = re.compile(r"-?\d+\.\d\d k?W")
-TIME: Final = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) 2025-\d\d-\d\d \d\d:00")
-DATE: Final = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) 2025-\d\d-\d\d")
+WHOLE: Final = r"-?\d{1,3}(?:,\d{3})*"
+ENERGY: Final = re.compile(rf"{WHOLE}\.\d kWh")
+MONEY: Final = re.compile(rf"\${WHOLE}\.\d\d")
+POWER: Final = re.compile(rf"{WHOLE} W")
+TIME: Final = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d\d?/\d\d?, \d\d?:00 [AP]M")
+DATE: Final = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d\d?/\d\d?/2025")
 
 
 @pytest.fixture(scope="module")
@@ -113,15 +114,15 @@ def test_no_text_is_a_number_where_there_is_a_name(home: Drawn) -> None:
 
 def test_the_first_table_is_read_at_a_glance(home: Drawn) -> None:
     title = "Newest data"
-    names = ["Location", "Data until", "Age", "Latest power", "Last full day", "Energy", "Cost"]
+    names = ["Location", "Data until", "Age", "Latest power", "Last full day", "Energy that day", "Cost that day"]
     assert home.names(title) == names
     assert home.column(title, "Location") == PLACES
-    assert set(home.column(title, "Data until")) == {"Wed 2025-03-19 04:00"}
+    assert set(home.column(title, "Data until")) == {"Wed 3/19, 4:00 AM"}
     assert set(home.column(title, "Age")) == {"30 hours"}
-    assert set(home.column(title, "Last full day")) == {"Tue 2025-03-18"}
+    assert set(home.column(title, "Last full day")) == {"Tue 3/18"}
     assert all(map(POWER.fullmatch, home.column(title, "Latest power")))
-    assert all(map(ENERGY.fullmatch, home.column(title, "Energy")))
-    assert [bool(MONEY.fullmatch(each)) for each in home.column(title, "Cost")] == [
+    assert all(map(ENERGY.fullmatch, home.column(title, "Energy that day")))
+    assert [bool(MONEY.fullmatch(each)) for each in home.column(title, "Cost that day")] == [
         False,
         False,
         True,
@@ -138,13 +139,12 @@ def test_values_are_those_of_the_meter(home: Drawn, values: Expected) -> None:
         row = PLACES.index(place)
         days = truth.of("smarthub_day_usage_kwh", number)
         watts = truth.of("smarthub_interval_usage_watts", number)
-        assert home.column(title, "Energy")[row] == f"{days[max(days)]:.1f} kWh"
+        assert home.column(title, "Energy that day")[row] == f"{days[max(days)]:.1f} kWh"
         assert in_watts(home.column(title, "Latest power")[row]) == pytest.approx(watts[max(watts)], rel=0.01)
 
 
 def in_watts(text: str) -> float:
-    number, unit = text.split()
-    return float(number) * {"W": 1, "kW": 1000}[unit]
+    return float(text.removesuffix(" W").replace(",", ""))
 
 
 def test_energy_and_money_are_never_rescaled(home: Drawn) -> None:
@@ -156,21 +156,21 @@ def test_energy_and_money_are_never_rescaled(home: Drawn) -> None:
     assert not [text for text in texts if re.search(r"\d ?(MWh|GWh|Wh|mWh)\b|\$.*[KM]\b|USD", text)]
     energy = [text for text in texts if text.endswith("kWh")]
     assert len(energy) > 50
-    assert not [text for text in energy if not re.fullmatch(r"-?\d+\.\d\d? kWh", text)]
+    assert not [text for text in energy if not re.fullmatch(rf"{WHOLE}(\.\d\d?)? kWh", text)]
     assert not [text for text in texts if text.startswith("$") and not MONEY.fullmatch(text)]
 
 
-def test_power_is_readable_to_one_percent(home: Drawn) -> None:
+def test_power_is_in_whole_watts(home: Drawn) -> None:
     texts = [text for panel in home.panels.values() for text in (*panel["visible"], *panel["drawn"])]
-    power = [text for text in texts if re.search(r"\d k?W$", text)]
+    power = [text for text in texts if re.search(r"\d \w?W$", text)]
     assert len(power) > 50
     assert not [text for text in power if not POWER.fullmatch(text)]
 
 
-def test_months_show_energy_cost_and_the_mean_day(home: Drawn) -> None:
+def test_months_show_energy_cost_and_the_average_day(home: Drawn) -> None:
     shown = {each["name"]: each["text"] for each in home.panels["This month so far"]["values"]}
     assert list(shown) == ["Energy", "Cost", "Energy per day"]
-    assert ENERGY.fullmatch(shown["Energy"])
+    assert re.fullmatch(rf"{WHOLE} kWh", shown["Energy"])
     assert MONEY.fullmatch(shown["Cost"])
 
 
@@ -178,14 +178,14 @@ def test_days_and_hours_follow_the_clock_of_the_coop(home: Drawn, values: Expect
     for title in ("Energy per day", "Cost per day", "Used and exported per day"):
         dates = home.column(title, "Time")
         assert all(map(DATE.fullmatch, dates))
-        assert dates[-1] == "Tue 2025-03-18"
+        assert dates[-1] == "Tue 3/18/2025"
     hours = home.column("Peak hours", "Hour")
     assert len(hours) == 10
     assert all(map(TIME.fullmatch, hours))
-    assert f"{busiest(values):%a %Y-%m-%d %H:%M}" == hours[0]
+    assert f"{busiest(values):%a %-m/%-d, %-I:%M %p}" == hours[0]
     usage = Truth.of_series(values).of("smarthub_day_usage_kwh", "81001")
     shown = dict(zip(home.column("Energy per day", "Time"), home.column("Energy per day", "House"), strict=True))
-    assert shown["Tue 2025-03-18"] == f"{usage[max(usage)]:.1f} kWh"
+    assert shown["Tue 3/18/2025"] == f"{usage[max(usage)]:.1f} kWh"
 
 
 def busiest(values: Expected) -> datetime:
@@ -200,11 +200,11 @@ def busiest(values: Expected) -> datetime:
 
 
 def test_the_heat_map_has_all_hours_from_monday_to_sunday(home: Drawn) -> None:
-    title = "Energy by hour and weekday (kWh)"
-    assert home.names(title) == ["Day", *(f"{hour:02}" for hour in range(24))]
+    title = "Average energy by hour and weekday (kWh)"
+    assert home.names(title) == ["Day", *(f"{hour or 12} {half}" for half in ("AM", "PM") for hour in range(12))]
     assert home.column(title, "Day") == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
     # People are up in the evening, by the co-op's clock.
-    evening, night = (sum(map(float, home.column(title, hour))) for hour in ("19", "02"))
+    evening, night = (sum(map(float, home.column(title, hour))) for hour in ("7 PM", "2 AM"))
     assert evening > 1.3 * night
 
 
@@ -216,7 +216,8 @@ def test_a_submeter_is_not_stacked_on_its_parent(home: Drawn) -> None:
 def test_the_band_is_drawn_for_each_meter(home: Drawn) -> None:
     titles = [title for title in home.panels if title.startswith("Power per day: ")]
     assert titles == [f"Power per day: {place}" for place in PLACES]
-    assert home.names(titles[0]) == ["Minimum", "Mean", "Maximum", "7-day mean"]
+    assert home.names(titles[0]) == ["Lowest", "Average", "Lowest to highest", "7-day average"]
+    assert "Lowest" not in home.panels[titles[0]]["visible"]
 
 
 @pytest.mark.parametrize("width", [NARROW, WIDE])
@@ -234,10 +235,10 @@ def test_a_healthy_exporter_needs_no_attention(browser: Browser, database: Datab
     assert drawn.panels["What needs attention"]["nothing"] == "Everything is working"
     assert {title for title, panel in drawn.panels.items() if "nothing" in panel} == {
         "What needs attention",
-        "Backfill needed since",
+        "Missing corrections since",
         "Failed refreshes by reason",
     }
-    scrapes = {each["name"]: each["text"] for each in drawn.panels["Scrapes"]["values"]}
+    scrapes = {each["name"]: each["text"] for each in drawn.panels["Read by the database"]["values"]}
     assert scrapes == {"smarthub_exporter": "ok", "smarthub_intervals": "ok"}
 
 

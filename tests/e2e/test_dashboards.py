@@ -610,7 +610,7 @@ def test_the_band_is_lowest_mean_and_highest_of_each_day(shown: TimeRange, datab
 
 @pytest.mark.parametrize("shown", [*WEEKS, last(50)], ids=["spring", "autumn", "now", "50 days"])
 def test_the_cumulative_curve_starts_at_the_left_edge(shown: TimeRange, database: Database, truth: Truth) -> None:
-    found = ask(database, "Cumulative energy", "A", shown)
+    found = ask(database, "Energy added up", "A", shown)
     assert {SOLAR, BARN} <= found.keys()
     for number in (SOLAR, BARN):
         assert len(found[number]) > 300
@@ -622,7 +622,7 @@ def test_the_cumulative_curve_starts_at_the_left_edge(shown: TimeRange, database
 @pytest.mark.parametrize("years", [1, 9])
 def test_years_of_power_and_energy_are_correct(years: int, unlimited: Database, truth: Truth) -> None:
     shown = last(years * 365.25)
-    power, cumulative = (ask(unlimited, title, "A", shown) for title in ("Power", "Cumulative energy"))
+    power, cumulative = (ask(unlimited, title, "A", shown) for title in ("Power", "Energy added up"))
     step = find("Power").step(shown)
     for number in (SOLAR, BARN):
         moment = max(cumulative[number])
@@ -687,7 +687,7 @@ def test_rate_periods_show_their_energy_and_share(database: Database, truth: Tru
 
 # -- hours
 
-HEAT_MAP = "Energy by hour and weekday (kWh)"
+HEAT_MAP = "Average energy by hour and weekday (kWh)"
 
 
 def hours(truth: Truth, number: str, name: str = "usage") -> dict[int, float]:

@@ -142,7 +142,7 @@ MAKE_BLOCKS: Final = (
 OF_THE_LAST_MINUTES: Final = {("Newest data", letter) for letter in "ABC"}
 NOBODY_HAS_ONE: Final = {("Thermostat over power", letter) for letter in "BCDEF"}
 ALL_IS_WELL: Final = {
-    (title, "A") for title in ("Backfill needed since", "What needs attention", "Failed refreshes by reason")
+    (title, "A") for title in ("Missing corrections since", "What needs attention", "Failed refreshes by reason")
 }
 
 ZONE: Final = ZoneInfo(World().zone)

@@ -26,11 +26,12 @@ UTC: Final = ZoneInfo("UTC")
 NAMES: Final = {"locations", "meters"}
 """The constant variables that give each location and meter a name."""
 CONTAINING: Final = {("15m", "-10m"), ("30m", "-25m"), ("1h", "-55m")}
+KWH, USD, WATTS = "currency:financial: kWh:suffix", "currency:financial:$", "currency:financial: W:suffix"
+"""Grafana's only units with thousands separators, which it never scales to MWh, $K or 1.3 kW."""
 PLAIN_UNITS: Final = {
-    *("suffix:kWh", "prefix:$", "suffix:hours", "suffix:min"),
-    *("watt", "percentunit", "s", "short", "none", "string", "time:YYYY-MM-DD"),
+    *(KWH, USD, WATTS, "suffix:hours", "time:M/D/YYYY"),
+    *("percentunit", "s", "short", "none", "string"),
 }
-"""None of those that scale kWh to MWh or $ to $K."""
 
 dashboards = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: str(path.stem))
 each_panel = pytest.mark.parametrize("panel", all_panels(), ids=str)
@@ -154,9 +155,8 @@ def test_a_panel_has_a_title_and_a_description(panel: Panel) -> None:
     properties = [{each["id"]: each["value"] for each in override["properties"]} for override in config["overrides"]]
     for settings in (config["defaults"], *(each for each in properties if "unit" in each)):
         assert settings["unit"] in PLAIN_UNITS
-        if settings["unit"] in {"watt", "suffix:kWh", "prefix:$"}:
-            # With fewer, Grafana shows 1.28 kW as 1 kW.
-            assert settings["decimals"] >= {"suffix:kWh": 1}.get(settings["unit"], 2)
+        if settings["unit"] in {KWH, USD, WATTS}:
+            assert settings["decimals"] in {KWH: (0, 1, 2), USD: (2,), WATTS: (0,)}[settings["unit"]]
     assert len(panel.targets) == len(panel.json["targets"]) >= 1
 
 
@@ -244,7 +244,7 @@ def test_current_values_are_instant_and_graphs_are_ranges(panel: Panel) -> None:
 def test_only_panels_with_the_dashboards_range_use_its_start() -> None:
     # Grafana versions differ in the meaning of ${__from} in a panel with its own range.
     asking = [panel for panel in all_panels() if "${__from" in expressions(panel)]
-    assert [str(each) for each in asking] == ["home/Cumulative energy"]
+    assert [str(each) for each in asking] == ["home/Energy added up"]
     assert "timeFrom" not in asking[0].json
 
 
@@ -269,13 +269,13 @@ def test_bars_are_named_by_the_date_of_their_local_day() -> None:
         assert join == {"id": "joinByField", "options": {"byField": "Time", "mode": "outer"}}
         assert (name["id"], name["options"]["timeField"]) == ("formatTime", "Time")
         # They stand where every US zone has the date of UTC, so that no browser's or dashboard's zone matters.
-        assert (name["options"]["outputFormat"], name["options"]["timezone"]) == ("ddd YYYY-MM-DD", "utc")
+        assert (name["options"]["outputFormat"], name["options"]["timezone"]) == ("ddd M/D/YYYY", "utc")
         assert panel.json["options"]["xField"] == "Time"
         # Behind all meters, so that the first meter has the first color, as in graphs.
         assert order["options"]["indexByName"] == {"Time": 10**16}
 
 
-HEAT_MAP: Final = "Energy by hour and weekday (kWh)"
+HEAT_MAP: Final = "Average energy by hour and weekday (kWh)"
 
 
 def test_the_heat_map_is_a_matrix_of_weekdays_by_hours() -> None:
@@ -283,11 +283,11 @@ def test_the_heat_map_is_a_matrix_of_weekdays_by_hours() -> None:
     kinds = ["formatTime", "sortBy", "extractFields", "groupBy", "groupingToMatrix", "sortBy"]
     assert [kind for kind, _ in steps] == kinds
     time, _, extract, group, matrix, order = (options for _, options in steps)
-    assert (time["outputFormat"], time["timezone"]) == ("HH E ddd", "$timezone")
+    assert (time["outputFormat"], time["timezone"]) == ("HH h A E ddd", "$timezone")
     # The result of that format for a Saturday morning. JavaScript writes named groups without the P.
-    found = re.fullmatch(extract["regExp"].strip("/").replace("(?<", "(?P<"), "07 6 Sat")
+    found = re.fullmatch(extract["regExp"].strip("/").replace("(?<", "(?P<"), "07 7 AM 6 Sat")
     assert found is not None
-    assert found.groupdict() == {"Weekday": "6 Sat", "Hour": "07"}
+    assert found.groupdict() == {"Weekday": "6 Sat", "Hour": "7 AM"}
     assert {each for each, how in group["fields"].items() if how["operation"] == "groupby"} == {
         matrix["columnField"],
         matrix["rowField"],
@@ -325,13 +325,26 @@ def test_the_band_of_power_is_drawn_for_each_meter() -> None:
     panel = find("Power per day: $meter").json
     assert (panel["repeat"], panel["interval"]) == ("meter", "1d")
     assert {each["refId"]: each["legendFormat"] for each in panel["targets"]} == {
-        "A": "Minimum",
-        "B": "Mean",
-        "C": "Maximum",
-        "D": "7-day mean",
+        "A": "Lowest",
+        "B": "Average",
+        "C": "Lowest to highest",
+        "D": "7-day average",
     }
-    (highest,) = (each for each in panel["fieldConfig"]["overrides"] if each["matcher"]["options"] == "Maximum")
-    assert {"id": "custom.fillBelowTo", "value": "Minimum"} in highest["properties"]
+    looks = {
+        each["matcher"]["options"]: {found["id"]: found["value"] for found in each["properties"]}
+        for each in panel["fieldConfig"]["overrides"]
+    }
+    assert looks["Lowest to highest"]["custom.fillBelowTo"] == "Lowest"
+    assert looks["Lowest"]["custom.hideFrom"]["legend"] is True
+
+
+def test_export_has_a_color_of_its_own() -> None:
+    for title in ("Energy per day", "Used and exported per day", "Power used, exported and net"):
+        panel = find(title).json
+        (exported,) = (each for each in panel["fieldConfig"]["overrides"] if each["matcher"]["id"] == "byRegexp")
+        assert exported["matcher"]["options"] == "/ exported$/"
+        assert {each["legendFormat"] for each in panel["targets"]} >= {"{{place}} exported"}
+        assert exported["properties"] == [{"id": "color", "value": {"mode": "fixed", "fixedColor": "#9aa0a6"}}]
 
 
 def test_problems_come_first_on_the_exporters_dashboard() -> None:

@@ -160,7 +160,10 @@ export function configOf(panel) {
     defaults: {
       ...defaults,
       color: defaults.color ?? { mode: panel.type in { stat: 1, table: 1 } ? 'thresholds' : 'palette-classic' },
-      thresholds: { mode: 'absolute', steps: steps.map((each) => ({ ...each, value: each.value ?? -Infinity })) },
+      thresholds: {
+        mode: defaults.thresholds?.mode ?? 'absolute',
+        steps: steps.map((each) => ({ ...each, value: each.value ?? -Infinity })),
+      },
       custom: { ...CUSTOM_DEFAULTS[panel.type], ...defaults.custom },
     },
     overrides,

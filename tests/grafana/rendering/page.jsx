@@ -26,6 +26,7 @@ const COLUMNS = 24;
 const ROW = 38;
 const GAP = 8;
 const LOOK_EVERY = 200;
+const SHOWN = 'M/D/YYYY, h:mm A';
 const CONTENT = { table: '[role=gridcell]', timeseries: 'canvas', barchart: 'canvas' };
 
 const shown = {};
@@ -223,7 +224,7 @@ function Header() {
         </span>
       ))}
       <span style={{ float: 'right', color: theme.colors.text.secondary }}>
-        {dateTimeFormat(from, { format: 'YYYY-MM-DD' })} to {dateTimeFormat(to, { format: 'YYYY-MM-DD' })}, {timeZone}
+        {dateTimeFormat(from, { format: SHOWN })} to {dateTimeFormat(to, { format: SHOWN })}, {timeZone}
       </span>
     </div>
   );
