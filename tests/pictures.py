@@ -36,7 +36,7 @@ def dashboards(services: Services, browser: Browser) -> None:
     values = expected(portal, PORTAL, (NOW - timedelta(days=400)).timestamp(), NOW.timestamp())
     database = services.victoria_metrics()
     database.import_samples(healthy(portal, values, NOW))
-    for name, days, height in (("home", 14, 2326), ("exporter", 0.25, 1040)):
+    for name, days, height in (("home", 14, 1254), ("exporter", 0.25, 1710)):
         draw(browser, database, name, last(days), services.folder(name), width=NARROW)
         browser.screenshot(DOCS / f"{name}-dashboard.png", height=height, scale=SCALE)
 
