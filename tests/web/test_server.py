@@ -178,7 +178,7 @@ def test_a_port_alone_is_ipv4_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> N
         assert get(server) == "GET / {}"
 
 
-IN_USE = "the address is already in use; stop the other program or choose another with"
+IN_USE = "the address is already in use; stop the other program or choose another address with"
 
 
 def assert_cannot_listen(listen_address: str, problem: str) -> None:
