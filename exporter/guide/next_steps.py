@@ -1,5 +1,6 @@
 """The next steps after writing a configuration: the database, the scrape jobs, the history."""
 
+import shlex
 from collections.abc import Iterator
 from textwrap import wrap
 
@@ -81,5 +82,10 @@ def _history(found: FoundDatabase | None, config_flag: str) -> Iterator[str]:
         return
     yield f"{backfill} \\"
     yield "      --to openmetrics --output history.om"
+    yield from promtool_lines("history.om")
+
+
+def promtool_lines(file: str) -> Iterator[str]:
+    """Yield the command that loads an OpenMetrics file into Prometheus. file: its path."""
     yield "  promtool tsdb create-blocks-from openmetrics --max-block-duration=8760h \\"
-    yield "      history.om /path/to/prometheus/data"
+    yield f"      {shlex.quote(file)} /path/to/prometheus/data"
