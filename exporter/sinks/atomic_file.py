@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
 
 from ..errors import ConfigError, DatabaseError
 from .base import Sink
@@ -24,18 +23,17 @@ class FileSink(Sink):
 
     It can be neither verified nor resumed.
 
-    `kind` is its name in messages. Each part is a file on disk that is open only while something is added, so that
+    Each part is a file on disk that is open only while something is added, so that
     memory use and open files do not grow with the parts.
     """
 
-    kind: ClassVar[str]
     oldest_first = True
     resumes = False
     is_verified = False
     is_remote = False
 
     def __init__(self, output: Path | None, *, overwrite: bool) -> None:
-        self.name = f"{self.kind} {output or 'to standard output'}"
+        self.name = self.title = str(output or "standard output")
         # A symbolic link is kept: the file it points to is written.
         self._path = output.resolve() if output else None
         self._overwrite = overwrite
@@ -68,6 +66,7 @@ class FileSink(Sink):
         with self._wrapped_errors():
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
+            self.has_streamed = True
 
     def append(self, key: Key, text: str) -> None:
         """Append text to a part. Raises DatabaseError."""
@@ -100,6 +99,7 @@ class FileSink(Sink):
                     about=self.name,
                     advice="remove it and run the command again",
                 )
+            self.size = whole.stat().st_size
             whole.replace(self._path)
             # The rename, too, must survive a power failure.
             handle = os.open(self._path.parent, os.O_RDONLY)
@@ -129,6 +129,7 @@ class FileSink(Sink):
             yield
         except BrokenPipeError:
             # Otherwise the interpreter fails again when it flushes the rest at its end.
+            self.has_streamed = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise DatabaseError("the reader closed the pipe", about=self.name, advice="run the command again") from None
         except OSError as error:

@@ -73,15 +73,19 @@ class Written:
 class Sink(ABC):
     """A destination of a backfill.
 
-    `name` is shown in messages. `identity` distinguishes it in the journal from another one with the same name. With
+    `name` is shown in errors and noted in the journal, so another one would lose the runs that can be resumed. `title`
+    is shown in the plan and the summary. `identity` distinguishes it in the journal from another one with the same
+    name. With
     `oldest_first` the chunks come in order of time. With `resumes` chunks of an interrupted run need not be written
     again. With `is_verified` it can read back and compare what it took. For `settling` seconds written samples may
     still be lost if it is killed, unless a snapshot was made of them. With `wants_series` it writes the portal's own
     series. With `is_remote` a call may hang. With `streams` output cannot be taken back.
+    `has_streamed` is set once some of it was written, `size` has the bytes of a finished file.
     `is_configured` is unset for a database that is only expected where one usually is.
     """
 
     name: str
+    title: str
     identity: str = ""
     oldest_first: bool = False
     resumes: bool = True
@@ -90,6 +94,8 @@ class Sink(ABC):
     wants_series: bool = False
     is_remote: bool = True
     streams: bool = False
+    has_streamed: bool = False
+    size: int | None = None
     is_configured: bool = True
 
     @abstractmethod

@@ -22,8 +22,6 @@ class CSVSink(FileSink):
     Lines are written chunk by chunk, each sorted by meter and time.
     """
 
-    kind = "csv"
-
     def __init__(self, output: Path | None, *, overwrite: bool) -> None:
         super().__init__(output, overwrite=overwrite)
         self.streams = output is None

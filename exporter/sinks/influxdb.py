@@ -41,6 +41,7 @@ class InfluxDBSink(Sink):
         self.wants_series = config.per_minute
         layout = "per minute" if config.per_minute else "per interval"
         self.name = f"{self._database.api.target.name}/{config.database} ({layout})"
+        self.title = f"InfluxDB at {self._database.api.target.address}/{config.database} ({layout})"
         self.identity = repr((config.host, config.org, config.database, config.per_minute))
 
     def open(self, oldest: int) -> list[str]:
@@ -154,7 +155,7 @@ class InfluxDBSink(Sink):
         total = count(wanted)
         lost = missing(left, stored)
         if not lost:
-            what = f"{count(left)} of {total} points still have different values after writing"
+            what = f"{count(left):,} of {total:,} points still have different values after writing"
             advice = "check whether another program writes to it"
             if self._database.victoriametrics:
                 what += ", because VictoriaMetrics cannot replace a value that has the same timestamp"

@@ -19,8 +19,6 @@ _PLACES = {each.family.name: f"{number:03}" for number, each in enumerate(TIMEST
 class OpenMetricsSink(FileSink):
     """An OpenMetrics file, or standard output if `output` is None."""
 
-    kind = "openmetrics"
-
     def __init__(self, output: Path | None, *, overwrite: bool) -> None:
         super().__init__(output, overwrite=overwrite)
         self._begun: set[str] = set()

@@ -46,7 +46,7 @@ def digest(stored: Mapping[_Labels, _Series], packed: Callable[[_Series], bytes]
 def not_kept(total: int, things: str, seconds: Collection[int]) -> str:
     """Describe accepted samples that are not stored."""
     first = f"{datetime.fromtimestamp(min(seconds), UTC):%Y-%m-%d %H:%M} UTC"
-    return f"accepted {total} {things} but lost {len(seconds)}, the first at {first}"
+    return f"lost {len(seconds):,} of {total:,} accepted {things}, the first at {first}"
 
 
 @dataclass

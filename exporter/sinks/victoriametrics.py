@@ -99,6 +99,7 @@ class VictoriaMetricsSink(Sink):
         self._may_snapshot = config.snapshots
         self._extra = dict(config.extra_labels)
         self.name = self._database.writing.target.name
+        self.title = f"VictoriaMetrics at {self._database.writing.target.address}"
         self.identity = repr((config.url, config.extra_labels))
 
     def open(self, oldest: int) -> list[str]:
@@ -222,7 +223,7 @@ class VictoriaMetricsSink(Sink):
         lost = missing(todo, stored)
         if not lost:
             return target.error(
-                f"{count(todo)} of {total} samples still have an older value after newer ones were sent",
+                f"{count(todo):,} of {total:,} samples still have an older value after newer ones were sent",
                 "start it with -dedup.minScrapeInterval=1s",
             )
         what = not_kept(total, "samples", lost)
@@ -232,10 +233,7 @@ class VictoriaMetricsSink(Sink):
             what += ", because they are older than its retention"
             advice = "start it with -retentionPeriod=10y and run the same command again"
         else:
-            advice = (
-                "check that -dedup.minScrapeInterval is not longer than the meter's interval and that -retentionPeriod"
-                " is long enough, then check its log and its metrics vm_rows_ignored_total and vm_rows_invalid_total"
-            )
+            advice = "check its -retentionPeriod, its -dedup.minScrapeInterval and its log"
         return target.error(what, advice)
 
 

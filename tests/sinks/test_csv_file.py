@@ -176,7 +176,7 @@ def test_a_file_created_meanwhile_is_left_alone(tmp_path: Path) -> None:
         sink.finish()
     assert (
         str(caught.value)
-        == f"csv {output}: another program created it in the meantime; remove it and run the command again"
+        == f"{output}: another program created it in the meantime; remove it and run the command again"
     )
     sink.close()
     assert (names_in(tmp_path), output.read_text(encoding="utf-8")) == (["out.csv"], "theirs")
@@ -205,7 +205,7 @@ def test_an_unusable_output_is_reported_at_once(tmp_path: Path, name: str, told:
     output = tmp_path / name
     with pytest.raises(ConfigError) as caught:
         opened(output, overwrite=name != "is.csv")
-    assert str(caught.value) == f"csv {output}: {told.format(folder=tmp_path)}"
+    assert str(caught.value) == f"{output}: {told.format(folder=tmp_path)}"
     assert names_in(tmp_path) == ["is.csv"]
 
 
@@ -217,7 +217,7 @@ def test_a_directory_without_write_access_is_reported(tmp_path: Path, monkeypatc
     with pytest.raises(ConfigError) as caught:
         CSVSink(tmp_path / "out.csv", overwrite=False).open(0)
     assert str(caught.value) == (
-        f"csv {tmp_path}/out.csv: cannot create a file there (Permission denied); choose another directory"
+        f"{tmp_path}/out.csv: cannot create a file there (Permission denied); choose another directory"
     )
 
 
@@ -231,7 +231,7 @@ def test_a_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(DatabaseError) as caught:
         sink.finish()
     assert str(caught.value) == (
-        f"csv {tmp_path}/out.csv: cannot write (No space left on device); free some space or choose another directory"
+        f"{tmp_path}/out.csv: cannot write (No space left on device); free some space or choose another directory"
     )
     sink.close()
     assert names_in(tmp_path) == []
@@ -239,7 +239,7 @@ def test_a_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_standard_output_gets_each_chunk_at_once(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     sink = opened(None)
-    assert sink.name == "csv to standard output"
+    assert sink.name == "standard output"
     assert capsysbinary.readouterr().out == b""
     line = f"2026-01-05T00:00:00-05:00,2026-01-05T01:00:00-05:00,{PLACE},M1,0.25,,\n"
     for expected in (HEADER + line, line):
@@ -258,7 +258,7 @@ def test_a_closed_pipe_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
         sink = opened(None)
         with pytest.raises(DatabaseError) as caught:
             sink.write(ONE)
-        assert str(caught.value) == "csv to standard output: the reader closed the pipe; run the command again"
+        assert str(caught.value) == "standard output: the reader closed the pipe; run the command again"
 
 
 def test_a_file_is_written_oldest_first_and_never_resumed(tmp_path: Path) -> None:

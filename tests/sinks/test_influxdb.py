@@ -244,7 +244,9 @@ def test_only_minutes_of_the_same_series_can_be_gone(influx: Influx, sink_of: Ma
 )
 def test_the_name_shows_the_layout(influx: Influx, sink_of: MakeSink, per_minute: bool, layout: str) -> None:  # noqa: FBT001
     sink = sink_of(per_minute=per_minute, name="electric/autogen")
+    # Journals of earlier versions have this name.
     assert sink.name == f"influxdb {influx.url}/electric/autogen ({layout})"
+    assert sink.title == f"InfluxDB at {influx.url}/electric/autogen ({layout})"
     assert (sink.wants_series, sink.settling, sink.resumes, sink.oldest_first) == (per_minute, 0.0, True, False)
 
 
@@ -305,7 +307,7 @@ def test_lost_points_are_reported(influx: Influx, sink_of: MakeSink) -> None:
     sink = opened(sink_of())
     influx.keeps = lambda _, new: None if new in (2.0, 2000.0) else new
     assert refusal(lambda: sink.write(hours(1.0, 2.0))) == (
-        f"influxdb {influx.url}: accepted 2 points but lost 1, the first at 2026-01-05 06:00 UTC; check its log"
+        f"influxdb {influx.url}: lost 1 of 2 accepted points, the first at 2026-01-05 06:00 UTC; check its log"
         " and SHOW RETENTION POLICIES"
     )
 
@@ -463,7 +465,7 @@ def test_points_too_old_are_reported_before_and_after(vm: Influx, sink_of: MakeS
     assert "10 days" in note
     vm.keeps = lambda *_: None
     assert refusal(lambda: sink.write(hours(1.0, 2.0))) == (
-        f"influxdb {vm.url}: accepted 2 points but lost 2, the first at 2026-01-05 05:00 UTC, because they are"
+        f"influxdb {vm.url}: lost 2 of 2 accepted points, the first at 2026-01-05 05:00 UTC, because they are"
         " older than its retention; start it with -retentionPeriod=10y"
     )
 

@@ -95,7 +95,7 @@ def test_each_rate_period_is_its_own_series(tmp_path: Path) -> None:
 def test_only_the_finished_file_stays(tmp_path: Path) -> None:
     output = tmp_path / "out.om"
     sink = OpenMetricsSink(output, overwrite=False)
-    assert sink.name == f"openmetrics {output}"
+    assert sink.name == str(output)
     sink.open(0)
     each = chunk("2026-01-05", meter("M1", [usage(instant("2026-01-05"), 1.0, cost=0.5)]))
     assert sink.write(each) == Written(KEY, each.start, each.end, 3)
