@@ -1,6 +1,6 @@
 """The days and locations to fetch, and the chunks they are fetched in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
@@ -10,6 +10,7 @@ from ..intervals.model import LocationKey
 from ..portal.accounts import AccountLocation
 from ..portal.history import LONGEST_RANGE
 from ..portal.walltime import WallClock
+from .journal import CompletedChunk
 
 EARLIEST = date(1990, 1, 1)  # no co-op had remotely read meters
 _LONGEST_HISTORY = 9 * 365  # days
@@ -135,6 +136,12 @@ def task_of(job: Job, wanted: DayRange) -> str:
     A range without an end stays the same job when it grows by a day.
     """
     return f"{job.key} {job.start} {'open' if wanted.last is None else job.end}"
+
+
+def days_in(jobs: Iterable[Job], done: Iterable[CompletedChunk]) -> int:
+    """Return the number of local days in some chunks of the jobs."""
+    walls = {job.key: job.wall for job in jobs}
+    return sum(walls[each.key].days_between(each.start, each.end) for each in done)
 
 
 JobChunk = tuple[Job, int, int]

@@ -1,6 +1,7 @@
 """Progress of a backfill on standard error: a bar, lines, or only warnings."""
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from ..formatting import printable
+from ..intervals.model import LocationKey
 from ..terminal import plain_console
 from .journal import CompletedChunk, Totals
 from .plan import Job
@@ -20,7 +22,7 @@ class Progress:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def begin(self, days: int | None, done: int) -> None:
+    def begin(self, jobs: Sequence[Job], days: int | None, done: int) -> None:
         """Start, with the number of local days in all, if known, and of those done by an earlier run."""
 
     def waits(self, what: str) -> None:
@@ -32,16 +34,24 @@ class Progress:
     def retries(self, why: str) -> None:
         """Show what failed and when it will be retried; empty when the wait is over."""
 
-    def read(self, job: Job, start: int, end: int) -> None:
-        """Show days that were read, from `start` to `end` in seconds UTC, before any of their location is written."""
+    def read(self, job: Job, start: int, end: int, connected: int | None) -> None:
+        """Show days that were read, from `start` to `end` in seconds UTC, before any of their location is written.
 
-    def wrote(self, job: Job, done: CompletedChunk) -> None:
+        connected: the start of the day on which the location was connected, if known.
+        """
+
+    def wrote(self, job: Job, done: CompletedChunk, connected: int | None) -> None:
         """Show that a chunk was written and read back."""
 
     def warn(self, message: str) -> None:
         """Print a message on its own line."""
         with suppress(OSError):
             self._console.print(message, soft_wrap=True)
+
+    def fails(self, message: str) -> None:
+        """Print why the run ends, unless the summary that follows is seen on the same terminal."""
+        if not sys.stdout.isatty():
+            self.warn(message)
 
     def end(self) -> None:
         """Clean up at the end."""
@@ -55,11 +65,11 @@ class Lines(Progress):
         if why:
             self.warn(why)
 
-    def read(self, job: Job, start: int, end: int) -> None:  # noqa: ARG002 - the newest days come first
+    def read(self, job: Job, start: int, end: int, connected: int | None) -> None:  # noqa: ARG002 - the newest days come first
         """Print how far back the location was read."""
         self.warn(f"location {job.key.location}: read as far back as {job.wall.date_text(start)}")
 
-    def wrote(self, job: Job, done: CompletedChunk) -> None:
+    def wrote(self, job: Job, done: CompletedChunk, connected: int | None) -> None:  # noqa: ARG002 - it has no total
         """Print the days of the chunk and what was written."""
         days = job.date_range(done.start, done.end)
         totals = done.totals
@@ -92,14 +102,16 @@ class Bar(Progress):
         super().__init__(console)
         self._bar: _Bars | None = None
         self._intervals = 0
+        self._locations: list[LocationKey] = []
         self._is_read_first = False
 
-    def begin(self, days: int | None, done: int) -> None:
+    def begin(self, jobs: Sequence[Job], days: int | None, done: int) -> None:
         """Show the bar."""
+        self._locations = [job.key for job in jobs]
         known = [bars.BarColumn(12), bars.TaskProgressColumn()] if days else [bars.SpinnerColumn("line")]
         text = "{task.completed:,.0f}/{task.total:,.0f} days" if days else "{task.completed:,.0f} days"
-        last = [bars.TimeRemainingColumn()] if days else []
-        columns = ["{task.description}", *known, text, "{task.fields[speed]}", *last]
+        last = ["{task.fields[speed]}", bars.TimeRemainingColumn()] if days else []
+        columns = ["{task.description}", *known, text, *last]
         self._bar = _Bars(*columns, console=self._console, transient=True)
         self._bar.add_task("backfill", total=days, completed=done, speed="")
         self._bar.start()
@@ -115,23 +127,26 @@ class Bar(Progress):
         if why:
             self.warn(why)
 
-    def read(self, job: Job, start: int, end: int) -> None:
+    def read(self, job: Job, start: int, end: int, connected: int | None) -> None:
         """Show how far back the location was read."""
         self._is_read_first = True
-        text = f"location {job.key.location}, read as far back as {job.wall.date_text(start)}"
+        text = f"{self._place(job)}, read back to {_reached(job, start, connected)}"
         self._update(advance=job.wall.days_between(start, end), description=text)
 
-    def wrote(self, job: Job, done: CompletedChunk) -> None:
+    def wrote(self, job: Job, done: CompletedChunk, connected: int | None) -> None:
         """Advance the bar."""
         self._intervals += done.totals.intervals
         elapsed = (self._bar.tasks[0].elapsed if self._bar else None) or 0.0
         days = 0 if self._is_read_first else job.wall.days_between(done.start, done.end)
-        reached = f", back to {job.wall.date_text(done.start)}" if job.from_first and days else ""
+        reached = f", back to {_reached(job, done.start, connected)}" if job.from_first and days else ""
         self._update(
             advance=days,
             speed=f"{self._intervals / elapsed:,.0f} intervals/s" if elapsed else "",
-            description=f"location {job.key.location}{reached}",
+            description=f"{self._place(job)}{reached}",
         )
+
+    def _place(self, job: Job) -> str:
+        return f"location {self._locations.index(job.key) + 1} of {len(self._locations)}"
 
     def _update(self, **values: Any) -> None:  # noqa: ANN401 - as rich takes them
         if self._bar is not None:
@@ -141,6 +156,11 @@ class Bar(Progress):
         """Remove the bar."""
         if self._bar is not None:
             self._bar.stop()
+
+
+def _reached(job: Job, start: int, connected: int | None) -> str:
+    end = "" if connected is None else f" of {job.wall.date_text(connected)}"
+    return f"{job.wall.date_text(start)}{end}"
 
 
 def progress_for(*, wanted: bool) -> Progress:

@@ -2,15 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
+from rich.filesize import decimal
 from rich.text import Text
 
 from ..formatting import counted, length, local_date
 from ..sinks.base import Sink
 from ..terminal import table_lines
 from .journal import CompletedChunk, Totals
-from .plan import Job
+from .plan import Job, days_in
 from .progress import energy
 from .result import BackfillResult
 
@@ -22,14 +22,13 @@ def plan(
 
     width: that of the tables, in columns.
     """
-    yield f"Writing to {sink.name}"
+    yield f"Writing to {sink.title}"
     groups: dict[tuple[str, str], list[Job]] = defaultdict(list)
     for job in jobs:
         groups[job.key.portal, str(job.wall.zone)].append(job)
     for (portal, zone), group in groups.items():
-        bounds = "" if group[0].from_first else f"\n  {_utc(group[0].start)} to {_utc(group[0].end)} UTC"
         yield ""
-        yield f"  {portal}, local days in {zone}{bounds}"
+        yield f"  {portal}, local days in {zone}"
         yield from _plan_table(group, width)
     yield ""
     if jobs[0].from_first:
@@ -37,9 +36,17 @@ def plan(
     for note in notes:
         yield f"  Note: {note}"
     if done:
-        chunks = counted(len(done) if jobs[0].from_first else sum(len(job.chunks()) for job in jobs), "chunk")
-        share = "" if jobs[0].from_first else f"{len(done)} of "
-        yield f"Resuming: {share}{chunks} already done (use --restart to start over)."
+        days = days_in(jobs, done)
+        share = "" if jobs[0].from_first else f" of {sum(job.days for job in jobs):,}"
+        yield f"Resuming: {days:,}{share} days already stored (use --restart to start over)."
+        if any(_is_newest_missing(job, done) for job in jobs):
+            yield "The newest days are fetched again: the portal may still add to them."
+
+
+def _is_newest_missing(job: Job, done: Sequence[CompletedChunk]) -> bool:
+    """Check for a location that was begun, newest days first, but whose newest days do not count as done."""
+    begun = {(each.start, each.end) for each in done if each.key == job.key}
+    return bool(begun) and job.chunks()[-1] not in begun
 
 
 def _plan_table(jobs: Sequence[Job], width: int) -> Iterator[Text]:
@@ -47,10 +54,11 @@ def _plan_table(jobs: Sequence[Job], width: int) -> Iterator[Text]:
     rows = []
     for job in jobs:
         first, last = job.wall.date_text(job.start), job.wall.date_text(job.end - 1)
-        size = ("first", last, "?", "?") if job.from_first else (first, last, f"{job.days:,}", f"{len(job.chunks()):,}")
+        days = ("first", last) if job.from_first else (first, last, f"{job.days:,}")
         name = (job.name or "",) if is_named else ()
-        rows.append(("", job.key.location, job.key.account, *size, *name))
-    columns = ["", "Location", "Account", "First day", "Last day", "Days", "Chunks", *(["Name"] if is_named else [])]
+        rows.append(("", job.key.location, job.key.account, *days, *name))
+    count = [] if jobs[0].from_first else ["Days"]
+    columns = ["", "Location", "Account", "First day", "Last day", *count, *(["Name"] if is_named else [])]
     return table_lines(columns, rows, width)
 
 
@@ -59,20 +67,16 @@ def summary_lines(
 ) -> Iterator[str]:
     """Describe the result."""
     totals = result.totals
-    yield f"{_headline(result, sink)}: {sink.name}"
+    yield _headline(result, sink)
     for error in result.errors:
         yield f"  not done    {error}"
-    earlier = f" ({counted(result.already, 'chunk')} from an earlier run)" if result.already else ""
-    stored = "verified" if sink.is_verified else "written"
-    least = "at least " if result.unread else ""
-    left = f", {least}{result.days_left:,} left" if result.days_left else ""
-    yield f"  days        {result.days_done:,} {stored}{left}"
-    yield f"  intervals   {totals.intervals:,}{earlier}"
+    yield f"  days        {_days(result, sink)}{f', {len(jobs)} locations together' if len(jobs) > 1 else ''}"
+    yield f"  intervals   {totals.intervals:,}"
     yield f"  energy      {energy(totals)}"
     if totals.cost:
         yield f"  cost        ${totals.cost:,.2f}"
     verb = "sent" if sink.resumes else "written"
-    yield f"  samples     {totals.samples:,} {verb}"
+    yield f"  samples     {totals.samples:,} {verb}{' and verified' if sink.is_verified else ''}"
     if result.unconfirmed:
         sent = sum(result.unconfirmed.values(), Totals())
         things = f"{counted(sent.intervals, 'interval')} in {counted(sent.samples, 'sample')}"
@@ -90,35 +94,53 @@ def summary_lines(
 def _headline(result: BackfillResult, sink: Sink) -> str:
     if not (result.left or result.errors or result.is_stopped):
         if not result.totals.intervals:
-            return "The portal has no usable intervals for these days"
+            return f"The portal has no usable intervals for these days: {sink.title}"
         if sink.is_verified:
-            return "Done: stored and verified"
-        return "Done: written, not verified" if sink.resumes else "Written"
+            return f"Done: stored and verified in {sink.title}"
+        if sink.resumes:
+            return f"Done: written to {sink.title}, not verified"
+        return f"Wrote to {sink.title}" if sink.size is None else f"Wrote {sink.title} ({decimal(sink.size)})"
     if sink.resumes:
-        least = "at least " if result.unread else ""
-        return f"{result.done} of {least}{counted(result.done + result.left, 'chunk')} done"
-    is_partial = result.is_finished or (sink.streams and result.totals.samples)
-    return f"{'Only part of the data' if is_partial else 'Nothing'} was written"
+        return f"{'Interrupted' if result.is_stopped else 'Not finished'}: {_share(result, sink)}"
+    is_partial = result.is_finished or sink.has_streamed
+    return f"{'Only part of the data' if is_partial else 'Nothing'} was written to {sink.title}"
+
+
+def _share(result: BackfillResult, sink: Sink) -> str:
+    stored = "stored and verified" if sink.is_verified else "written"
+    if result.has_unknown_days:
+        return f"{counted(result.days_done, 'day')} {stored}; how far back the portal goes is not known yet"
+    if not result.days_left:
+        return f"{counted(result.days_done, 'day')} {stored}"
+    about = "about " if result.unread else ""
+    return f"{result.days_done:,} of {about}{counted(result.days_done + result.days_left, 'day')} {stored}"
+
+
+def _days(result: BackfillResult, sink: Sink) -> str:
+    parts = [f"{result.days_done:,} {'verified' if sink.is_verified else 'written'}"]
+    if result.days_already:
+        parts.append(f"{result.days_already:,} of them by an earlier run")
+    if result.days_left:
+        size = "at least " if result.has_unknown_days else "about " if result.unread else ""
+        parts.append(f"{size}{result.days_left:,} left")
+    return ", ".join(parts)
 
 
 def _about(job: Job, result: BackfillResult) -> Iterator[str]:
     zone = job.wall.zone
     connected = result.connected.get(job.key)
     first = result.first(job.key)
-    if connected is not None:
+    unread = result.unread.get(job.key)
+    if unread is not None:
+        what = "nothing is" if unread == job.end else f"days before {local_date(unread, zone)} are not"
+        back = "" if connected is None else f"; it was connected on {local_date(connected, zone)}"
+        yield f"  older       location {job.key.location}: {what} read yet{back}"
+    elif connected is not None:
         yield f"  connected   location {job.key.location}: on {local_date(connected, zone)}; it has no older data"
     elif first is not None and job.wall.day(first).start > job.start and not result.left:
         yield f"  begins      location {job.key.location}: the portal's intervals start on {local_date(first, zone)}"
     elif first is None and not result.left:
         yield f"  nothing     location {job.key.location}: no usable intervals, at most daily or monthly totals"
-    unread = result.unread.get(job.key)
-    if unread is not None:
-        what = "nothing is" if unread == job.end else f"days before {local_date(unread, zone)} are not"
-        yield f"  older       location {job.key.location}: {what} read yet"
     incomplete = result.incomplete_days(job.key, job.wall)
     if incomplete:
         yield f"  incomplete  location {job.key.location}: {counted(incomplete, 'day')} with gaps at the portal"
-
-
-def _utc(instant: int) -> str:
-    return f"{datetime.fromtimestamp(instant, UTC):%Y-%m-%d %H:%M}"

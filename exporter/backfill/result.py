@@ -14,7 +14,8 @@ class BackfillResult:
 
     `held` are the chunks that the sink holds. `unconfirmed` are those of the others that this run wrote, in part or
     without proof that they are stored. `errors` say why chunks are missing. `done` and `left` count chunks, `days_done`
-    and `days_left` their local days; `already` counts the done chunks of an earlier run. `is_finished` is set once the
+    and `days_left` their local days, the latter without unread ones if their number is not known; `already` counts the
+    done chunks of an earlier run, `days_already` their days. `is_finished` is set once the
     sink has completed its output, `is_stopped` if the backfill was interrupted. `connected` is the connection day of
     each location whose requested days start earlier, `unread` the end of the days of each location that were not asked
     for because an earlier end of its history was not found; both in seconds UTC.
@@ -28,10 +29,16 @@ class BackfillResult:
     days_done: int = 0
     days_left: int = 0
     already: int = 0
+    days_already: int = 0
     is_finished: bool = False
     is_stopped: bool = False
     connected: dict[LocationKey, int] = field(default_factory=dict)
     unread: dict[LocationKey, int] = field(default_factory=dict)
+
+    @property
+    def has_unknown_days(self) -> bool:
+        """Whether it is not known how far back some location goes."""
+        return not self.unread.keys() <= self.connected.keys()
 
     @property
     def totals(self) -> Totals:

@@ -19,11 +19,11 @@ from .chunks import build_chunk, coverage_of, full_days_of, totals_of
 from .durability import Durability
 from .fetcher import Fetched, Fetcher, is_hopeless
 from .journal import CompletedChunk, Journal
-from .plan import Job, JobChunk
+from .plan import Job, JobChunk, days_in
 from .progress import Progress
 from .result import BackfillResult
 from .retry import in_background, interruptible, retry_database
-from .walk import Walk, oldest_first
+from .walk import Walk
 
 _ROUNDS = 3  # how often chunks that did not settle are fetched and written
 _LAST_CALL = 5.0  # seconds for a snapshot when the program is asked to stop
@@ -82,7 +82,7 @@ class Backfill:
         """
         result = self.result
         try:
-            self.progress.waits(f"{self.sink.name} to be ready")
+            self.progress.waits(f"{self.sink.title} to be ready")
             self._retry(self.sink.begin)
             self._call(self._durability.delete_left)
             self._instance = self._call(self.sink.instance)
@@ -102,7 +102,7 @@ class Backfill:
                 self._retry(self.sink.finish)
                 result.is_finished = True
         except (PortalError, DatabaseError) as error:
-            self._say(str(error))
+            self._say(str(error), ends=True)
         except Stopped:
             result.is_stopped = True
             self._settle_quickly()
@@ -119,7 +119,7 @@ class Backfill:
         try:
             chunks = self.fetcher.fetch(self._walk.chunks, self._is_wanted, self._walk.notice)
             turns = self.sink.oldest_first and self._walk.is_open
-            for fetched in oldest_first(chunks, self.progress) if turns else chunks:
+            for fetched in self._walk.turned(chunks, self.progress) if turns else chunks:
                 self._take(fetched)
                 self._settle()
         except (PortalError, DatabaseError) as error:
@@ -142,21 +142,25 @@ class Backfill:
         result, counted = self.result, self._walk.counted()
         kept = {(job.key, start, end) for job, start, end in counted}
         result.held = {key: each for key, each in result.held.items() if key in kept}
-        result.already = sum(result.held.get(each.chunk_key) is each for each in earlier)
+        held_before = [each for each in earlier if result.held.get(each.chunk_key) is each]
+        result.days_already = days_in(self.jobs, held_before)
+        result.already = len(held_before)
         result.done = sum(map(self._is_finished, counted))
         result.left = len(counted) - result.done
-        for job, start, end in counted:
-            days = job.wall.days_between(start, end)
-            if (job.key, start, end) in result.held:
-                result.days_done += days
-            elif not self._is_finished((job, start, end)):
-                result.days_left += days
         for job in self.jobs:
             connected, unread = self._walk.connected(job.key), self._walk.next_end(job)
             if connected is not None and job.start < connected:
                 result.connected[job.key] = connected
             if unread is not None:
                 result.unread[job.key] = unread
+                if connected is not None:
+                    result.days_left += job.wall.days_between(connected, max(connected, unread))
+        for job, start, end in counted:
+            days = job.wall.days_between(start, end)
+            if (job.key, start, end) in result.held:
+                result.days_done += days
+            elif not self._is_finished((job, start, end)) and end != result.unread.get(job.key):
+                result.days_left += days
 
     def _take(self, fetched: Fetched) -> None:
         """Write a fetched chunk, or record why it is missing."""
@@ -195,7 +199,7 @@ class Backfill:
             self._say(f"location {job.key.location}: {error}")
             return
         self._settling.append((done, self.clock.monotonic()))
-        self.progress.wrote(job, done)
+        self.progress.wrote(job, done, self._walk.connected(job.key))
 
     def _warn(self, fetched: Fetched) -> None:
         job = fetched.job
@@ -253,7 +257,7 @@ class Backfill:
         self._settle()
         if not self._settling:
             return
-        self.progress.waits(f"{self.sink.name} to write everything to disk")
+        self.progress.waits(f"{self.sink.title} to write everything to disk")
         self._record_proven(self._retry(self._proven))
         while self._settling:
             self.clock.sleep(max(0.0, self._left_to_settle()))
@@ -299,7 +303,7 @@ class Backfill:
             self.result.unconfirmed.pop(done.chunk_key, None)
         del self._settling[0]
 
-    def _say(self, message: str) -> None:
+    def _say(self, message: str, *, ends: bool = False) -> None:
         if message not in self.result.errors:
             self.result.errors.append(message)
-            self.progress.warn(message)
+            (self.progress.fails if ends else self.progress.warn)(message)

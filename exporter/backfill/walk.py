@@ -90,6 +90,22 @@ class Walk:
         position = self._next(job)
         return None if position is None else self._newest_first[job.key][position][1]
 
+    def turned(self, fetched: Iterable[Fetched], progress: Progress) -> Iterator[Fetched]:
+        """Turn the chunks of each location around, which come newest first.
+
+        They are held back as columns until the location is complete. An error that ends the run comes by itself.
+        """
+        held: list[Fetched] = []
+        for each in fetched:
+            if ends_run(each.error):
+                yield each
+                return
+            if held and held[0].job.key != each.job.key:
+                yield from _taken_from(held)
+            held.append(each)
+            progress.read(each.job, each.start, each.end, self.connected(each.job.key))
+        yield from _taken_from(held)
+
     def _counted(self, job: Job) -> Sequence[tuple[int, int]]:
         chunks = self._newest_first[job.key]
         if not job.from_first:
@@ -118,23 +134,6 @@ class Walk:
         if position <= EMPTY_CHUNKS and job.wall.days_between(*chunks[0]) < LONGEST_RANGE:
             newer = newer[1:]  # the newest chunk is not a full one
         return len(newer) < EMPTY_CHUNKS or any(self._holds.get((job.key, *chunk)) for chunk in newer)
-
-
-def oldest_first(fetched: Iterable[Fetched], progress: Progress) -> Iterator[Fetched]:
-    """Turn the chunks of each location around, which come newest first.
-
-    They are held back as columns until the location is complete. An error that ends the run comes by itself.
-    """
-    held: list[Fetched] = []
-    for each in fetched:
-        if ends_run(each.error):
-            yield each
-            return
-        if held and held[0].job.key != each.job.key:
-            yield from _taken_from(held)
-        held.append(each)
-        progress.read(each.job, each.start, each.end)
-    yield from _taken_from(held)
 
 
 def _taken_from(held: list[Fetched]) -> Iterator[Fetched]:

@@ -17,7 +17,7 @@ from rich.text import Text
 from ..backfill.durability import destination_of
 from ..backfill.fetcher import Fetcher
 from ..backfill.journal import CompletedChunk, Journal
-from ..backfill.plan import EARLIEST, DayRange, Job, KnownSteps, expected_start, read_range, task_of
+from ..backfill.plan import EARLIEST, DayRange, Job, KnownSteps, days_in, expected_start, read_range, task_of
 from ..backfill.progress import Lines, progress_for
 from ..backfill.report import plan, summary_lines
 from ..backfill.result import BackfillResult
@@ -28,10 +28,11 @@ from ..clock import SystemClock
 from ..config import Config, Overrides, load_config
 from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, ConfigError, DatabaseError
 from ..formatting import counted
+from ..guide.next_steps import promtool_lines
 from ..locations import configured_zone
 from ..process import Stopping, collect_seldom
 from ..sinks.base import DEFAULT_PATIENCE, Patience, Sink
-from ..sinks.factory import KINDS, make_sink
+from ..sinks.factory import KINDS, OPENMETRICS, make_sink
 from ..storage.snapshots import SnapshotStore
 from ..storage.state import StateFile
 from ..terminal import WIDTH_WITHOUT_TERMINAL, input_on_stderr, is_interactive, plain_console
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 
 _POLLS = 2  # one is computed by the portal while another one is read; more than four are a burden for it
 _MOST_POLLS = 4
+_CANCELED = "Canceled; nothing was sent."
 
 _Result = TypeVar("_Result")
 
@@ -92,7 +94,7 @@ def run(arguments: argparse.Namespace, patience: Patience = DEFAULT_PATIENCE) ->
             jobs = sources.jobs(days, frozenset(arguments.location))
             return _Run(arguments, config, days, sink, state, sources, clock, patience).run(jobs)
     except KeyboardInterrupt:
-        print("\nNothing was written. Run the same command to start.", file=sys.stderr)  # noqa: T201
+        print(f"\n{_CANCELED} Run the same command to start.", file=sys.stderr)  # noqa: T201
         return EXIT_PARTLY
     finally:
         sink.close()
@@ -135,7 +137,7 @@ class _Run:
             self._print(f"Dry run: {walks}nothing was changed.")
             return EXIT_DONE
         if not self._is_confirmed():
-            self._print("Cancelled before anything was sent.")
+            self._print(_CANCELED)
             return EXIT_FAILED
         if journal is not None:
             journal.begin(restart=self.arguments.restart)
@@ -147,6 +149,10 @@ class _Run:
         seconds = self.clock.monotonic() - started
         for line in summary_lines(result, jobs, self.sink, sum(self.sources.requests.values()), seconds):
             self._print(line)
+        output = self.arguments.output
+        if self.arguments.to == OPENMETRICS and result.is_finished and output != "-":
+            for line in ("", "To load it into Prometheus:", *promtool_lines(output)):
+                self._print(line)
         return self._end(result, jobs)
 
     def _prepared(self, jobs: Sequence[Job]) -> tuple[Journal | None, list[CompletedChunk], list[str]]:
@@ -185,8 +191,8 @@ class _Run:
         noted = [] if self.arguments.restart else journal.read()
         done = [each for each in noted if each.chunk_key in chunks]
         held = [each for each in done if self._retry(partial(still_holds, self.sink, each), waits)]
-        lost = len(done) - len(held)
-        note = f"{counted(lost, 'chunk')} from an earlier run changed or disappeared and will be fetched again"
+        lost = days_in(jobs, done) - days_in(jobs, held)
+        note = f"{counted(lost, 'day')} from an earlier run changed or disappeared and will be fetched again"
         return journal, held, [note] if lost else []
 
     def _retry(self, action: Callable[[], _Result], waits: Sequence[float]) -> _Result:
@@ -238,10 +244,8 @@ class _Run:
             progress=progress,
             patience=self.patience,
         )
-        days_done = sum(
-            job.wall.days_between(each.start, each.end) for job in jobs for each in done if each.key == job.key
-        )
-        progress.begin(None if self.wanted.from_first else sum(job.days for job in jobs), days_done)
+        days = None if self.wanted.from_first else sum(job.days for job in jobs)
+        progress.begin(jobs, days, days_in(jobs, done))
         try:
             return backfill.run(done)
         finally:

@@ -21,7 +21,7 @@ FAILS = DatabaseError("no hard links")
 class SnapshotSink(IdleSink):
     """Makes snapshots; each list of errors says how the next calls end."""
 
-    name = "fake"
+    name = title = "fake"
 
     def __init__(self, identity: str = "http://vm:8428") -> None:
         self.identity = identity

@@ -11,7 +11,7 @@ from exporter.backfill.fetcher import Fetched
 from exporter.backfill.journal import CompletedChunk, Coverage, Totals
 from exporter.backfill.plan import DayRange, Job, JobChunk
 from exporter.backfill.progress import Progress
-from exporter.backfill.walk import Walk, oldest_first
+from exporter.backfill.walk import Walk
 from exporter.errors import PendingError, PortalError, TransportError
 from exporter.intervals.columns import Intervals
 from exporter.intervals.interval import Reading
@@ -240,7 +240,7 @@ def reading(errors: Mapping[date, PortalError] | None = None) -> tuple[list[Fetc
     shown: list[int] = []
 
     class Shown(Progress):
-        def read(self, job: Job, start: int, end: int) -> None:
+        def read(self, job: Job, start: int, end: int, connected: int | None) -> None:
             shown.append(start)
 
     def fetched() -> Iterable[Fetched]:
@@ -251,7 +251,7 @@ def reading(errors: Mapping[date, PortalError] | None = None) -> tuple[list[Fetc
             if isinstance(found.error, TransportError):
                 return
 
-    return list(oldest_first(fetched(), Shown(plain_console()))), shown
+    return list(walk.turned(fetched(), Shown(plain_console()))), shown
 
 
 def test_a_file_gets_each_location_oldest_first() -> None:

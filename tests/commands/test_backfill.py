@@ -167,16 +167,16 @@ def test_plan_and_summary_show_what_was_done(bench: Bench) -> None:
     truth = portal.portal.truth(METER, midnight("2024-01-01"), midnight("2024-02-05"))
     *lines, _ = (line.rstrip() for line in program.stdout.splitlines())
     at = lines.index("Not a terminal: continuing without confirmation.")
-    assert lines[0] == f"Writing to victoriametrics {bench.vm.url}"
+    assert lines[0] == f"Writing to VictoriaMetrics at {bench.vm.url}"
     assert lines[2] == f"  {portal.host}, local days in America/New_York"
-    assert "  70001     55001    2024-01-01  2024-02-04  35    2       House" in lines[:at]
-    assert lines[at + 1].endswith(f": victoriametrics {bench.vm.url}")
+    assert "  70001     55001    2024-01-01  2024-02-04  35    House" in lines[:at]
+    assert lines[at + 1].endswith(f" VictoriaMetrics at {bench.vm.url}")
     assert lines[at + 2 :] == [
         "  days        35 verified",
         "  intervals   840",
         f"  energy      {truth.usage:,.2f} kWh used",
         f"  cost        ${truth.cost:,.2f}",
-        f"  samples     {3 * 840 + 4 * 35:,} sent",
+        f"  samples     {3 * 840 + 4 * 35:,} sent and verified",
         f"  requests    {portal.portal.count} to the portal",
     ]
     first, second = re.findall(r"location 70001, (.*): ", program.stderr)
@@ -221,7 +221,7 @@ def test_a_short_retention_is_reported_first(bench: Bench) -> None:
     bench.portal()
     program = bench.backfill(*MARCH, code=1)
     assert "  Note: retention is 31 days " in program.stdout
-    assert "0 of 1 chunk done: " in program.stdout
+    assert "\nNot finished: 0 of 3 days " in program.stdout
     assert "retention" in program.stderr
 
 
@@ -252,11 +252,11 @@ def test_the_whole_history_resumes_with_the_same_command(bench: Bench) -> None:
     code, _ = program.end(signal.SIGINT)
     assert (code, program.stderr) == (3, f"{AGAIN}--start first --no-progress\n")
     done = bench.chunks()
-    assert re.search(rf"^({done}|{done + 1}) of at least \d+ chunks done: ", program.stdout, re.MULTILINE)
+    assert re.search(r"^Interrupted: \d+ days ", program.stdout, re.MULTILINE)
     assert "\n  older       location 70001: days before " in program.stdout
     change(portal, latency=0.0)
     again = bench.backfill("--start", "first")
-    assert f"\nResuming: {done} chunks already done" in again.stdout
+    assert f"\nResuming: {30 * done} days " in again.stdout
     truth = portal.portal.almanac.intervals(METER, midnight("2025-01-01"), midnight("2100-01-01"))
     assert bench.held().items() <= {each.end - 1: each.usage for each in truth}.items()
     assert len(truth) - 1 <= len(bench.held())
@@ -285,7 +285,7 @@ def test_the_user_can_cancel_and_loses_nothing(bench: Bench, sit_down: Sit, answ
     typist = sit_down(*WINTER, "--restart")
     typist.answer(QUESTION, answer)
     assert typist.wait() == 1
-    assert typist.stdout.splitlines()[-1] == "Cancelled before anything was sent."
+    assert typist.stdout.splitlines()[-1] == "Canceled; nothing was sent."
     assert (polls(portal), bench.vm.count("/api/v1/import")) == before
     assert bench.chunks() == 1
 
@@ -321,15 +321,17 @@ def test_the_same_command_resumes_after_a_stop(bench: Bench, record: Record, num
     assert (code, program.stderr) == (3, AGAIN + shlex.join(YEAR) + "\n")
     done = bench.chunks()
     assert 2 <= done < 13
-    assert f"\n{done} of 13 chunks done: " in program.stdout
+    days = int(re.findall(r"^Interrupted: (\d+) of 366 days ", program.stdout, re.MULTILINE)[0])
+    assert days == (done - 1) * 30 + 6
     change(portal, latency=0.0)
     arrived.clear()
     again = bench.call("backfill", *YEAR)
     assert again.wait() == 0
-    assert f"Resuming: {done} of 13 chunks already done" in again.stdout
+    assert f"Resuming: {days} of 366 days " in again.stdout
     # One more for the current meters.
     assert sum(call.path == POLL for call in arrived) == 1 + 13 - done
-    assert f"  intervals   {366 * 24:,} ({done} chunks from an earlier run)\n" in again.stdout
+    assert f"  days        366 verified, {days} of them by an earlier run\n" in again.stdout
+    assert f"  intervals   {366 * 24:,}\n" in again.stdout
     bench.assert_true(portal, "2024-01-01", "2025-01-01")
     assert bench.chunks() == 0
 
@@ -337,9 +339,9 @@ def test_the_same_command_resumes_after_a_stop(bench: Bench, record: Record, num
 def test_chunks_before_a_failure_are_kept(bench: Bench) -> None:
     portal = bench.portal()
     program = bench.broken_off("--restart")
-    assert "1 of 2 chunks done: " in program.stdout
+    assert "\nNot finished: 5 of 35 days " in program.stdout
     error, hint = program.stderr.splitlines()
-    assert error.startswith(f"victoriametrics {bench.vm.url}: accepted ")
+    assert error.startswith(f"victoriametrics {bench.vm.url}: lost ")
     assert hint == f"{AGAIN}{shlex.join(WINTER)} --no-progress"
     before = polls(portal)
     bench.backfill(*WINTER)
@@ -360,7 +362,7 @@ def test_lost_chunks_are_reported_and_fetched_again(bench: Bench) -> None:
     bench.broken_off()
     bench.vm.kill()
     program = bench.backfill(*WINTER)
-    assert "  Note: 1 chunk from an earlier run changed or disappeared and will be fetched again\n" in program.stdout
+    assert "  Note: 5 days from an earlier run changed or disappeared and will be fetched again\n" in program.stdout
     assert "Resuming" not in program.stdout
     bench.assert_true(portal, "2024-01-01", "2024-02-05")
 
@@ -392,7 +394,7 @@ def test_a_stop_before_the_start_says_so(bench: Bench) -> None:
         connection, _ = silent.accept()
         with connection:
             code, _ = program.end(signal.SIGTERM)
-    assert (code, program.stderr) == (3, "\nNothing was written. Run the same command to start.\n")
+    assert (code, program.stderr) == (3, "\nCanceled; nothing was sent. Run the same command to start.\n")
 
 
 def test_another_tenant_starts_from_scratch(bench: Bench) -> None:
@@ -591,7 +593,7 @@ def test_a_day_that_fails_does_not_stop_a_file(bench: Bench, monkeypatch: pytest
 def test_a_file_without_any_data_is_not_written(bench: Bench) -> None:
     bench.portal(refused_locations=("70001",))
     program = bench.backfill(*to_csv(*MARCH), code=1)
-    assert "\nNothing was written: csv out.csv\n  not done    location 70001: " in program.stdout
+    assert "\nNothing was written to out.csv\n  not done    location 70001: " in program.stdout
     assert len(program.stderr.splitlines()) == 1
     assert not (bench.folder / "out.csv").exists()
 
@@ -609,7 +611,7 @@ def test_another_database_at_the_query_url_stores_nothing(bench: Bench, clock: S
         )
         program = bench.backfill(*MARCH, code=1)
         assert [name for name, _, _ in empty.imported()] == ["smarthub_backfill_probe"]
-    assert f"\n0 of 1 chunk done: victoriametrics {empty.url}\n" in program.stdout
+    assert "\nNot finished: 0 of 3 days " in program.stdout
     assert (polls(portal), len(program.stderr.splitlines())) == (polled, 1)
 
 
@@ -623,7 +625,7 @@ def test_an_interrupted_file_starts_over(bench: Bench) -> None:
         3,
         f"To start over, run: smarthub-exporter backfill {shlex.join(arguments)}\n",
     )
-    assert "\nNothing was written: csv out.csv\n  days        0 written, 366 left\n" in program.stdout
+    assert "\nNothing was written to out.csv\n  days        0 written, 366 left\n" in program.stdout
     assert not (bench.folder / "out.csv").exists()
 
 
@@ -662,7 +664,7 @@ def test_a_rejected_login_does_not_stop_the_others(bench: Bench) -> None:
     for _ in range(3):
         program = bench.backfill(*MARCH, code=3)
         lines = program.stdout.splitlines()
-        at = lines.index(f"1 of 1 chunk done: victoriametrics {bench.vm.url}")
+        at = next(at for at, line in enumerate(lines) if line.startswith("Not finished: 3 days "))
         assert lines[at + 1].startswith("  not done    login old: ")
         reasons.append(lines[at + 1].removeprefix("  not done    "))
         assert f"  Note: {reasons[-1]}" in lines[:at]

@@ -73,12 +73,12 @@ def test_five_years_are_stored_completely_and_sent_once(services: Services, tmp_
     assert sum(len(values) for values in wanted.values()) > 880_000
     assert differences(by_end(stored), wanted) == []
     assert wrong_versions(stored, (began, ended), {}) == []
-    assert figure(done, "samples") == f"{sum(len(samples) for samples in stored.values()):,} sent"
+    assert figure(done, "samples") == f"{sum(len(samples) for samples in stored.values()):,} sent and verified"
 
     rows = database.metrics()["vm_rows_inserted_total"]
     again = command.start(*days)
 
-    assert (again.wait(250), figure(again, "samples")) == (EXIT_DONE, "0 sent")
+    assert (again.wait(250), figure(again, "samples")) == (EXIT_DONE, "0 sent and verified")
     assert database.metrics()["vm_rows_inserted_total"] == rows
     assert database.export(ALL) == stored
 
@@ -308,7 +308,7 @@ def test_another_database_at_the_query_url_is_noticed(services: Services, tmp_pa
 
     done = Backfiller(tmp_path / "second", portal.url, empty.url, query_url=full.url).start(*days)
 
-    assert (done.wait(2 * DEADLINE), "0 of 1 chunk done" in done.stdout) == (EXIT_FAILED, True), done.stdout
+    assert (done.wait(2 * DEADLINE), "Not finished: 0 of 30 days " in done.stdout) == (EXIT_FAILED, True), done.stdout
     assert [*empty.export()] == [series("smarthub_backfill_probe")]
     assert full.export() == before
 
