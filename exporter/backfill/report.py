@@ -80,7 +80,7 @@ def summary_lines(
     if result.unconfirmed:
         sent = sum(result.unconfirmed.values(), Totals())
         things = f"{counted(sent.intervals, 'interval')} in {counted(sent.samples, 'sample')}"
-        yield f"  also        {things} {verb}, on days that are not done"
+        yield f"  also        {things} {verb} for days that are left"
     if totals.corrected:
         yield f"  corrected   {counted(totals.corrected, 'interval')} with a different stored value"
     if totals.gone:
@@ -109,7 +109,7 @@ def _headline(result: BackfillResult, sink: Sink) -> str:
 def _share(result: BackfillResult, sink: Sink) -> str:
     stored = "stored and verified" if sink.is_verified else "written"
     if result.has_unknown_days:
-        return f"{counted(result.days_done, 'day')} {stored}; how far back the portal goes is not known yet"
+        return f"{counted(result.days_done, 'day')} {stored}; how many are left is not known"
     if not result.days_left:
         return f"{counted(result.days_done, 'day')} {stored}"
     about = "about " if result.unread else ""
@@ -119,7 +119,7 @@ def _share(result: BackfillResult, sink: Sink) -> str:
 def _days(result: BackfillResult, sink: Sink) -> str:
     parts = [f"{result.days_done:,} {'verified' if sink.is_verified else 'written'}"]
     if result.days_already:
-        parts.append(f"{result.days_already:,} of them by an earlier run")
+        parts.append(f"{result.days_already:,} by an earlier run")
     if result.days_left:
         size = "at least " if result.has_unknown_days else "about " if result.unread else ""
         parts.append(f"{size}{result.days_left:,} left")
@@ -132,9 +132,11 @@ def _about(job: Job, result: BackfillResult) -> Iterator[str]:
     first = result.first(job.key)
     unread = result.unread.get(job.key)
     if unread is not None:
-        what = "nothing is" if unread == job.end else f"days before {local_date(unread, zone)} are not"
-        back = "" if connected is None else f"; it was connected on {local_date(connected, zone)}"
-        yield f"  older       location {job.key.location}: {what} read yet{back}"
+        if connected is not None:
+            what = f"{job.date_range(connected, unread)} are not"
+        else:
+            what = "nothing is" if unread == job.end else f"days before {local_date(unread, zone)} are not"
+        yield f"  older       location {job.key.location}: {what} read yet"
     elif connected is not None:
         yield f"  connected   location {job.key.location}: on {local_date(connected, zone)}; it has no older data"
     elif first is not None and job.wall.day(first).start > job.start and not result.left:

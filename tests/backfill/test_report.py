@@ -109,7 +109,7 @@ def test_the_full_summary() -> None:
     result = holding(totals, done=4, days_done=91, already=2, days_already=60, connected={HOUSE: instant("2024-01-15")})
     assert summary(result) == [
         "Done: stored and verified in vm",
-        "  days        91 verified, 60 of them by an earlier run",
+        "  days        91 verified, 60 by an earlier run",
         "  intervals   8,760",
         "  energy      12,345.68 kWh used, 987.65 kWh exported",
         "  cost        $1,234.50",
@@ -143,7 +143,7 @@ def test_what_is_left_is_told_apart_from_what_is_stored() -> None:
         "  intervals   24",
         "  energy      1.00 kWh used",
         "  samples     0 sent and verified",
-        "  also        1,440 intervals in 4,320 samples sent, on days that are not done",
+        "  also        1,440 intervals in 4,320 samples sent for days that are left",
         "  requests    1234 to the portal",
         "  duration    1 hour 2 minutes",
     ]
@@ -152,9 +152,8 @@ def test_what_is_left_is_told_apart_from_what_is_stored() -> None:
 def test_a_walk_that_did_not_end_says_how_far_it_came() -> None:
     result = holding(done=1, days_done=30, left=2, days_left=30, unread={HOUSE: instant("2024-02-10")}, is_stopped=True)
     lines = summary(result)
-    unknown = "how far back the portal goes is not known yet"
     assert lines[:2] == [
-        f"Interrupted: 30 days stored and verified; {unknown}",
+        "Interrupted: 30 days stored and verified; how many are left is not known",
         "  days        30 verified, at least 30 left",
     ]
     assert "  older       location 70001: days before 2024-02-10 are not read yet" in lines
@@ -164,7 +163,7 @@ def test_a_walk_that_did_not_end_says_how_far_it_came() -> None:
         "Interrupted: 30 of about 2,030 days stored and verified",
         "  days        30 verified, about 2,000 left",
     ]
-    older = "days before 2024-02-10 are not read yet; it was connected on 2019-05-04"
+    older = "2019-05-04 to 2024-02-09 are not read yet"
     assert [line for line in lines if "location" in line] == [f"  older       location 70001: {older}"]
     result.connected = {}
     result.unread = {HOUSE: WINTER.end}
