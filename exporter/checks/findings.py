@@ -17,16 +17,21 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one step: its verdict, what was found, and what to do next."""
+    """The result of one step: its verdict, what was found, and what to do next.
+
+    loses_data: samples are lost until it is fixed.
+    """
 
     verdict: Verdict
     step: str
     text: str
     advice: str = ""
+    loses_data: bool = False
 
 
 ok = partial(Finding, Verdict.OK)
 warning = partial(Finding, Verdict.WARNING)
+losing = partial(Finding, Verdict.WARNING, loses_data=True)
 failed = partial(Finding, Verdict.FAILED)
 skipped = partial(Finding, Verdict.SKIPPED)
 

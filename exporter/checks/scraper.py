@@ -1,17 +1,17 @@
 """The steps of `check` for a scraper: whether its jobs fetch the exporter, and the lines that lose data."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from ..config import Config, format_duration, parse_listen_address
+from ..config import Config, parse_listen_address
 from ..databases.scraper import Scraper, ScraperSettings, ScrapeTarget, Settings
-from ..databases.vm_flags import seconds
 from ..errors import DatabaseError
 from ..formatting import counted
-from .findings import CheckItem, Finding, Heading, failed, ok, skipped, warning
+from . import prometheus_settings
+from .findings import CheckItem, Finding, Heading, failed, losing, ok, skipped, warning
 from .page_sizes import PageSize, PageSizes
+from .prometheus_settings import section
 from .stored_series import HONOR, LABELDROP
 from .vm_settings import MAX_SCRAPE_SIZE, is_near, parse_size, size_text
 
@@ -54,12 +54,14 @@ def scraper_findings(url: str, config: Config, pages: PageSizes) -> Iterator[Che
         yield skipped(STEP, "cannot read its flags, so it is unknown whether -promscrape.noStaleMarkers is set")
     by_time = [job for job in jobs if INTERVALS in job.halves]
     if found.is_prometheus and by_time:
-        yield _out_of_order(found.config, config.exporter.window)
+        if not found.config.get("remote_write"):  # its samples may be kept elsewhere
+            yield prometheus_settings.retention(found.flags or {}, found.config, STEP)
+        yield prometheus_settings.late_samples(found.config, config.exporter.window, STEP)
     for job in jobs:
         problems = [*_wrong_lines(found, job, pages)] if job in by_time else []
         for finding in (*problems, *_target_findings(job)):
             text = f"job {job.name}: {finding.text}"
-            yield Finding(finding.verdict, finding.step, text, finding.advice)
+            yield replace(finding, text=text)
     yield from _logins(by_time, [login.name for login in config.logins])
 
 
@@ -67,7 +69,7 @@ def _jobs(found: ScraperSettings, port: int) -> Iterator[_Job]:
     """Yield the jobs that fetch the exporter: by their parameters, their names or its port."""
     for name, settings in found.jobs.items():
         targets = [each for each in found.targets if each.job == name]
-        given = _part(settings, "params")
+        given = section(settings, "params")
         collected, logins = (
             frozenset(given.get(key) or ()).union(*(each.parameter(key) for each in targets))
             for key in ("collect[]", "login")
@@ -100,28 +102,13 @@ def _missing(jobs: Sequence[_Job]) -> Iterator[Finding]:
             yield warning(STEP, text, f"rename {names[0]} to {name}")
 
 
-def _out_of_order(config: Settings, window: int) -> Finding:
-    """Check how old a sample may be: docs/samples.md, "Prometheus"."""
-    name = "out_of_order_time_window"
-    value = _part(_part(config, "storage"), "tsdb").get(name, "0s")
-    accepted = seconds(value) or 0
-    own = format_duration(window)
-    advice = f"set storage.tsdb.{name}: {format_duration(2 * window)}"
-    if not accepted:
-        return warning(STEP, f"{name} is missing; Prometheus drops samples that are older than an hour", advice)
-    if accepted < 2 * window:
-        text = f"{name} is {value}, less than twice the exporter's window ({own}); one older sample makes Prometheus"
-        return warning(STEP, f"{text} drop the entire scrape", advice)
-    return ok(STEP, f"{name} is {value}, at least twice the exporter's window ({own})")
-
-
 def _wrong_lines(found: ScraperSettings, job: _Job, pages: PageSizes) -> Iterator[Finding]:
     """Name the lines of an interval job that lose data: docs/samples.md, from "Explicit timestamps" to "Page size"."""
-    settings, overall = job.settings, _part(found.config, "global")
+    settings, overall = job.settings, section(found.config, "global")
     honors = settings.get("honor_timestamps", "true" if found.is_prometheus else "")
     if honors != "true":
         state = "is false" if honors else "is missing, and false by default since 1.93"
-        yield warning(STEP, f"honor_timestamps {state}; intervals get the time of the scrape", HONOR)
+        yield losing(STEP, f"honor_timestamps {state}; intervals get the time of the scrape", HONOR)
     rules = [rule for part in (overall, settings) for rule in part.get("metric_relabel_configs") or ()]
     if kept := [label for label in ("job", "instance") if not _drops(rules, label)]:
         yield warning(
@@ -129,12 +116,12 @@ def _wrong_lines(found: ScraperSettings, job: _Job, pages: PageSizes) -> Iterato
         )
     if found.is_prometheus:
         if settings.get("track_timestamps_staleness") == "true":
-            yield warning(STEP, "track_timestamps_staleness is true", _STALENESS)
+            yield losing(STEP, "track_timestamps_staleness is true", _STALENESS)
     elif found.flags is not None:
         own = settings.get("no_stale_markers")
         if (own or found.flags.get("promscrape.noStaleMarkers", "false")) != "true":
             text = "no_stale_markers is missing; when the exporter is down, stale markers hide its last values"
-            yield warning(STEP, text, _NO_STALE_MARKERS)
+            yield losing(STEP, text, _NO_STALE_MARKERS)
     if (page := pages.total(job.logins)).samples:
         yield from _limits(found, settings, overall, page)
 
@@ -208,9 +195,3 @@ def _logins(jobs: Sequence[_Job], names: Collection[str]) -> Iterator[Finding]:
         yield warning(
             STEP, f"no job fetches the intervals of {', '.join(left)}", "add these to login in params of a job"
         )
-
-
-def _part(section: Settings, name: str) -> Mapping[str, Any]:
-    """Return a section inside another one; empty if it is missing."""
-    part = section.get(name)
-    return part if isinstance(part, dict) else {}

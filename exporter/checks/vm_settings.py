@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from ..databases.vm_flags import DAY, MONTH, seconds
 from ..databases.vm_flags import retention as retention_of
 from ..formatting import local_date
-from .findings import Finding, ok, warning
+from .findings import Finding, losing, ok, warning
 from .stored_series import DEDUP
 
 MAX_SCRAPE_SIZE = 16 * 1024 * 1024
@@ -49,11 +49,11 @@ def retention(
     value = flags.get("retentionPeriod")
     if value is None:
         text = "-retentionPeriod is not set; VictoriaMetrics keeps one month and silently drops older samples"
-        return warning(step, text, _RETENTION)
+        return losing(step, text, _RETENTION)
     period = retention_of(flags)
     if period is not None and period < _SHORT:
         text = f"-retentionPeriod={value}; samples older than {period / DAY:.0f} days are silently dropped"
-        return warning(step, text, _RETENTION)
+        return losing(step, text, _RETENTION)
     return ok(step, f"-retentionPeriod={value}{history and f'; {history}'}", advice)
 
 
@@ -69,7 +69,7 @@ def deduplication(flags: Mapping[str, str] | None, step: str) -> Finding | None:
         text = f"-dedup.minScrapeInterval={value} is too short; old versions of corrected values stay visible"
     else:
         text = "-dedup.minScrapeInterval is not set; every scrape stores another copy of its samples"
-    return warning(step, text, DEDUP)
+    return losing(step, text, DEDUP)
 
 
 def page_size(size: int, flags: Mapping[str, str] | None, step: str) -> Finding:

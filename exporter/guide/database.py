@@ -1,22 +1,21 @@
 """The existing database: what it is, and which of its settings must change."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ..checks import vm_settings
-from ..checks.findings import Verdict
+from ..checks import prometheus_settings, vm_settings
+from ..checks.findings import Finding
 from ..config import VictoriaMetricsConfig
-from ..databases.scraper import Scraper, Settings
+from ..databases.scraper import Scraper
 from ..databases.victoriametrics import VictoriaMetrics
-from ..databases.vm_flags import DAY, seconds
+from ..databases.vm_flags import DAY
 from ..errors import DatabaseError
 
 LOOKED_AT = ("http://localhost:8428", "http://localhost:9090")
 """The default addresses of VictoriaMetrics and Prometheus."""
 
 RETENTION, DEDUPLICATION = "-retentionPeriod=10y", "-dedup.minScrapeInterval=1s"
-_SHORT_RETENTION = 60 * DAY
-_DEFAULT_RETENTION = 15 * DAY  # of Prometheus
+_LONGER = "--storage.tsdb.retention.time=10y (a flag)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +50,8 @@ def look_at(config: VictoriaMetricsConfig, window: int, now: float) -> FoundData
 def _victoriametrics(url: str, flags: Mapping[str, str] | None, now: float) -> FoundDatabase:
     if flags is None:  # a cluster, or one behind a proxy
         return FoundDatabase(url, problems=("its flags cannot be read",), changes=(RETENTION, DEDUPLICATION))
-    problems, changes = [], []
-    findings = (vm_settings.retention(flags, None, now, ""), vm_settings.deduplication(flags, ""))
-    for finding, change in zip(findings, (RETENTION, DEDUPLICATION), strict=True):
-        if finding is not None and finding.verdict is Verdict.WARNING:
-            problems.append(finding.text)
-            changes.append(change)
-    return FoundDatabase(url, problems=tuple(problems), changes=tuple(changes))
+    retention, deduplication = vm_settings.retention(flags, None, now, ""), vm_settings.deduplication(flags, "")
+    return _found(url, ((retention, RETENTION), (deduplication, DEDUPLICATION)))
 
 
 def _prometheus(config: VictoriaMetricsConfig, window: int) -> FoundDatabase | None:
@@ -69,37 +63,20 @@ def _prometheus(config: VictoriaMetricsConfig, window: int) -> FoundDatabase | N
         return None
     if not settings.is_prometheus:
         return None
-    needs = list(_prometheus_needs(settings.flags or {}, settings.config, window))
-    return FoundDatabase(
-        config.url,
-        is_prometheus=True,
-        problems=tuple(problem for problem, _ in needs),
-        changes=tuple(change for _, change in needs),
+    late = f"storage: {{tsdb: {{out_of_order_time_window: {-(-2 * window // DAY)}d}}}} (in its config file)"
+    findings = (
+        (prometheus_settings.retention(settings.flags or {}, settings.config, ""), _LONGER),
+        (prometheus_settings.late_samples(settings.config, window, ""), late),
     )
+    return _found(config.url, findings, is_prometheus=True)
 
 
-def _prometheus_needs(flags: Mapping[str, str], config: Settings, window: int) -> Iterator[tuple[str, str]]:
-    """Yield each problem and the change that fixes it."""
-    tsdb = _section(_section(config, "storage"), "tsdb")
-    given = _section(tsdb, "retention").get("time") or flags.get("storage.tsdb.retention.time")
-    period = seconds(str(given or "0s")) or _DEFAULT_RETENTION
-    if period < _SHORT_RETENTION:
-        yield (
-            f"it deletes samples after {period / DAY:.0f} days",
-            "--storage.tsdb.retention.time=10y (a flag)",
-        )
-    late = seconds(str(tsdb.get("out_of_order_time_window") or "0s")) or 0
-    if late < 2 * window:
-        days = -(-2 * window // DAY)
-        yield (
-            "it drops late samples, and the entire scrape with them",
-            f"storage: {{tsdb: {{out_of_order_time_window: {days}d}}}} (in its config file)",
-        )
-
-
-def _section(parent: Settings, key: str) -> Settings:
-    section = parent.get(key)
-    return section if isinstance(section, dict) else {}
+def _found(url: str, findings: Iterable[tuple[Finding | None, str]], *, is_prometheus: bool = False) -> FoundDatabase:
+    """Return a database with what loses data there. findings: each with the change that fixes it."""
+    lost = [(finding.text, change) for finding, change in findings if finding and finding.loses_data]
+    return FoundDatabase(
+        url, is_prometheus, tuple(text for text, _ in lost), tuple(dict.fromkeys(change for _, change in lost))
+    )
 
 
 def find(config: VictoriaMetricsConfig | None, window: int, now: float) -> tuple[FoundDatabase | None, str]:

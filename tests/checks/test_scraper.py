@@ -19,7 +19,8 @@ STEP = "scraper: "
 OF_JOB = f"{STEP}job smarthub_intervals: "
 UP = [f"ok {OF_JOB}{PLACE} is up", f"ok {STEP}job smarthub_exporter: {PLACE} is up"]
 WINDOW = f"ok {STEP}out_of_order_time_window is 2w, at least twice the exporter's window (7d)"
-NO_MARKERS = {"promscrape.noStaleMarkers": "true"}
+KEPT = f"ok {STEP}storage.tsdb.retention.time is 10y"
+GOOD_FLAGS = {"storage.tsdb.retention.time": "10y", "promscrape.noStaleMarkers": "true"}
 DROP = {"action": "labeldrop", "regex": "instance|job"}
 CONFIG = Config(
     tuple(login_of("http://127.0.0.1:9", name=name) for name in ("home", "farm")),
@@ -50,7 +51,7 @@ class Scraper:
     def __init__(self, server: Database) -> None:
         self.server = server
         self.target: dict[str, object] = {}
-        self.flags: dict[str, str] | None = NO_MARKERS
+        self.flags: dict[str, str] | None = GOOD_FLAGS
         self.top: dict[str, object] = {}
         self.pages = PAGES
 
@@ -64,7 +65,7 @@ class Scraper:
         targets = [self._target(name, job) for name, job in known.items() if name not in bare]
         self._answer("/api/v1/targets", {"activeTargets": targets})
         if prometheus:
-            self._answer("/api/v1/status/flags", {})
+            self._answer("/api/v1/status/flags", self.flags)
         elif self.flags is not None:
             self.server.answer("/flags", "".join(f'-{name}="{value}"\n' for name, value in self.flags.items()))
         heading, *found = lines(scraper_findings(self.server.url, CONFIG, self.pages))
@@ -99,8 +100,8 @@ def scraper(database: Database) -> Scraper:
 
 def test_the_shipped_jobs_are_fine(scraper: Scraper) -> None:
     assert scraper.says() == UP
-    assert scraper.says(prometheus=True) == [WINDOW, *UP]
-    assert scraper.says(jobs(honor_timestamps=None), prometheus=True) == [WINDOW, *UP]
+    assert scraper.says(prometheus=True) == [KEPT, WINDOW, *UP]
+    assert scraper.says(jobs(honor_timestamps=None), prometheus=True) == [KEPT, WINDOW, *UP]
 
 
 # -- lines of the interval job
@@ -145,7 +146,7 @@ SPLIT = "shorten window, or split the job by login="
     ],
 )
 def test_a_wrong_line_is_named(scraper: Scraper, changes: dict[str, object], told: str) -> None:
-    scraper.flags = {**NO_MARKERS, "promscrape.maxScrapeSize": "64MB"}
+    scraper.flags = {**GOOD_FLAGS, "promscrape.maxScrapeSize": "64MB"}
     assert scraper.problems(jobs(**changes)) == [f"warning {OF_JOB}{told}"]
 
 
@@ -166,7 +167,7 @@ def test_stale_markers_are_avoided_by_job_or_flag(scraper: Scraper) -> None:
     scraper.flags = {"promscrape.config": "x.yml"}
     assert scraper.problems() == [STALE]
     assert scraper.problems(jobs(no_stale_markers="true")) == []
-    scraper.flags = NO_MARKERS
+    scraper.flags = GOOD_FLAGS
     assert scraper.problems(jobs(no_stale_markers="false")) == [STALE]
     scraper.flags = None
     scraper.server.answer("/flags", "<html>")
@@ -175,10 +176,10 @@ def test_stale_markers_are_avoided_by_job_or_flag(scraper: Scraper) -> None:
 
 
 def test_the_limit_of_a_page_may_be_a_flag_or_its_default(scraper: Scraper) -> None:
-    scraper.flags = {**NO_MARKERS, "promscrape.maxScrapeSize": "1MiB"}
+    scraper.flags = {**GOOD_FLAGS, "promscrape.maxScrapeSize": "1MiB"}
     (told,) = scraper.problems()
     assert "-promscrape.maxScrapeSize is 1 MiB, and the page is 11.4 MiB" in told
-    scraper.flags = NO_MARKERS
+    scraper.flags = GOOD_FLAGS
     scraper.pages = PageSizes({"home": PageSize(5e6, 40_000), "farm": PageSize(9e6, 60_000)})
     (told,) = scraper.problems()
     assert "-promscrape.maxScrapeSize is 16 MiB" in told
@@ -195,23 +196,14 @@ def test_prometheus_may_limit_the_page(scraper: Scraper, where: str) -> None:
     assert "body_size_limit is 1.5 MiB, and the page is 11.4 MiB" in told
 
 
-@pytest.mark.parametrize(
-    ("value", "told"),
-    [
-        (None, "out_of_order_time_window is missing; Prometheus drops samples that are older than an hour"),
-        (
-            "13d",
-            (
-                "out_of_order_time_window is 13d, less than twice the exporter's window (7d); one older sample makes"
-                " Prometheus drop the entire scrape"
-            ),
-        ),
-    ],
-)
-def test_the_window_of_prometheus_is_twice_ours(scraper: Scraper, value: str | None, told: str) -> None:
-    scraper.top = {"storage": {"tsdb": {"out_of_order_time_window": value}} if value else {}}
-    fix = "set storage.tsdb.out_of_order_time_window: 14d"
-    assert scraper.problems(prometheus=True) == [f"warning {STEP}{told} -> {fix}"]
+def test_the_settings_of_prometheus_are_judged(scraper: Scraper) -> None:
+    scraper.top = {"storage": {"tsdb": {"out_of_order_time_window": "13d"}}}
+    scraper.flags = {"storage.tsdb.retention.time": "15d"}
+    kept, window = scraper.problems(prometheus=True)
+    assert kept.startswith(f"warning {STEP}storage.tsdb.retention.time is 15d")
+    assert window.startswith(f"warning {STEP}out_of_order_time_window is 13d")
+    scraper.top["remote_write"] = [{"url": "http://127.0.0.1:9"}]
+    assert scraper.problems(prometheus=True) == [window]
 
 
 def test_staleness_of_timestamps_is_named(scraper: Scraper) -> None:
