@@ -3,7 +3,7 @@
 import argparse
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 from ..checks.databases import database_findings
@@ -41,15 +41,15 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.config_file, os.environ, Overrides(state_dir=arguments.state_dir), require_zone=False
     )
     terminal = Terminal()
-    verdicts: list[Verdict] = []
+    findings: list[Finding] = []
     with terminal.waiting() as busy:
         for part in _parts(config, scrapers, busy):
             terminal.show(part)
             if isinstance(part, Finding):
-                verdicts.append(part.verdict)
+                findings.append(part)
     terminal.say()
-    terminal.say(_summary(Counter(verdicts)))
-    return EXIT_FAILED if Verdict.FAILED in verdicts else EXIT_DONE
+    terminal.say(_summary(findings))
+    return EXIT_FAILED if any(each.verdict is Verdict.FAILED for each in findings) else EXIT_DONE
 
 
 def _url(text: str) -> str:
@@ -60,8 +60,9 @@ def _url(text: str) -> str:
         raise ConfigError(f"{FLAG}: {str(error).partition(';')[0]}") from None
 
 
-def _summary(count: Mapping[Verdict, int]) -> str:
+def _summary(findings: Sequence[Finding]) -> str:
     """Return the last line, which claims no more than was checked."""
+    count = Counter(each.verdict for each in findings)
     failures, warnings, left_out = (count[each] for each in (Verdict.FAILED, Verdict.WARNING, Verdict.SKIPPED))
     if failures:
         said = f"{failures} failed, {counted(warnings, 'warning')}"
@@ -69,7 +70,10 @@ def _summary(count: Mapping[Verdict, int]) -> str:
         said = f"No failures, {counted(warnings, 'warning')}"
     else:
         said = "No problems found" if left_out else "All good"
-    return f"{said}, {counted(left_out, 'step')} skipped." if left_out else f"{said}."
+    said += f", {counted(left_out, 'step')} skipped" if left_out else ""
+    what = "it is" if failures + warnings == 1 else "they are"
+    lost = f"; data is lost until {what} fixed" if any(each.loses_data for each in findings) else ""
+    return f"{said}{lost}."
 
 
 def _parts(config: Config, scrapers: Sequence[str], busy: Busy) -> Iterator[CheckItem]:

@@ -1,5 +1,6 @@
 """`check` as people run it: its output, its exit codes, its behavior on a terminal, and what it never shows."""
 
+import json
 import re
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from exporter.simulator.world import World
 from exporter.terminal import chart
 
 from ..support.deadlines import AT_ONCE, DEADLINE
+from ..support.fake_database import Database
 from ..support.portal import StartPortal, change
 from ..support.program import PASSWORD, Result, Starter
 from ..support.typist import Typist
@@ -290,6 +292,17 @@ def test_an_unwritable_state_directory_stops_nothing(starter: Starter, start_por
     program = starter.call("check", "--state.dir", "file")
     assert (program.wait(), said(program)[-1]) == (0, "No failures, 1 warning, 2 steps skipped.")
     assert all(" level=warn " in line for line in program.stderr.splitlines())
+
+
+def test_the_last_line_says_that_data_is_lost(starter: Starter, start_portal: StartPortal) -> None:
+    with Database() as database:
+        database.answer("/api/v1/query", json.dumps({"data": {"resultType": "vector", "result": []}}))
+        database.answer("/api/v1/export")
+        database.answer("/flags", "-httpListenAddr=:8428\n")
+        configure(starter, start_portal(HOUSE_ONLY), victoriametrics={"url": database.url})
+        program = starter.call("check")
+        last = "No failures, 3 warnings, 1 step skipped; data is lost until they are fixed."
+        assert (program.wait(), said(program)[-1]) == (0, last)
 
 
 # -- where the output goes
