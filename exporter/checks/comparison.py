@@ -15,7 +15,7 @@ from ..metrics.exposition import escaped
 from ..metrics.families import METER_VALUES, values_of
 from .findings import Finding, failed, ok, skipped, warning
 from .stored_series import SeriesKey, StoredData, collect_stored, mistakes, series_of
-from .vm_settings import deduplication, page_size, retention
+from .vm_settings import NO_NEEDS, Needs, deduplication, page_size, retention
 
 STEP = "database"
 STORED_STEP = "stored data"
@@ -73,11 +73,12 @@ def stored_findings(
     *,
     page_bytes: int | None = None,
     has_others: bool = False,
+    needs: Needs = NO_NEEDS,
 ) -> list[Finding]:
     """Read back the last days of these locations and judge the database by them; FAILED only if it does not answer.
 
     now: seconds UTC. page_bytes: the size of the interval page as text, if it is known. has_others: there are other
-    locations whose data or numbers the portal did not send.
+    locations whose data or numbers the portal did not send. needs: of all locations.
     """
     if not vm.reads_back:
         advice = "set query_url, such as http://vmselect:8481/select/0/prometheus with the tenant from url"
@@ -95,7 +96,7 @@ def stored_findings(
             first = [when for _, when in vm.query(f"min(tfirst_over_time({recent.selector}[{_LONGEST_HISTORY}]))", now)]
             oldest += first
             repeated |= found.repeated > 0
-            own = judged(recent, found, now, oldest=min(first, default=None))
+            own = judged(recent, found, now, oldest=min(first, default=None), is_cluster=vm.is_cluster)
             findings += (replace(each, text=f"location {recent.key.location}: {each.text}") for each in own)
     except DatabaseError as error:
         return [*findings, failed(STEP, str(error))]
@@ -103,14 +104,16 @@ def stored_findings(
     who = "other locations" if locations else "locations"
     about_all = (
         None if is_asked else skipped(STEP, f"{who} not read back; the portal sent no data to compare with"),
-        retention(flags, min(oldest, default=None), now, STEP, is_asked=is_asked),
-        None if repeated else deduplication(flags, STEP),
+        retention(flags, min(oldest, default=None), now, STEP, is_asked=is_asked, first=needs.first),
+        None if repeated else deduplication(flags, STEP, needs.shortest),
         None if page_bytes is None else page_size(page_bytes, flags, STEP),
     )
     return [*findings, *filter(None, about_all)]
 
 
-def judged(recent: PortalValues, found: StoredData, now: float, *, oldest: float | None) -> Iterator[Finding]:
+def judged(
+    recent: PortalValues, found: StoredData, now: float, *, oldest: float | None, is_cluster: bool = False
+) -> Iterator[Finding]:
     """Judge what is stored of one location.
 
     oldest: the time of the oldest sample of any age, in seconds UTC; None if nothing is stored. Whatever the portal has
@@ -119,11 +122,11 @@ def judged(recent: PortalValues, found: StoredData, now: float, *, oldest: float
     if oldest is None and not (found.samples or found.stale):
         advice = (
             "the first scrape comes within 15 minutes of the scraper's start; check that the smarthub_intervals job has"
-            " a target that is up, or run smarthub-exporter backfill"
+            " a target that is up, or run smarthub-exporter backfill --start first"
         )
         yield warning(STORED_STEP, "nothing stored yet", advice)
         return
-    yield from mistakes(found, STORED_STEP)
+    yield from mistakes(found, STORED_STEP, is_cluster=is_cluster)
     if found.samples == found.astray > 0:
         return
     yield from _foreign_days(recent, found)
@@ -145,7 +148,7 @@ def _foreign_days(recent: PortalValues, found: StoredData) -> Iterator[Finding]:
         text = f"{counted(len(ends), _NOUNS[_DAYS])} whose end is not a local midnight; sums count these days twice"
         advice = (
             "they were stored under another timezone; delete the smarthub_day_* series of this location from the"
-            " database, then run smarthub-exporter backfill"
+            " database, then run smarthub-exporter backfill --start first"
         )
         yield warning(STORED_STEP, text, advice)
 
@@ -170,14 +173,14 @@ def _compared(recent: PortalValues, found: StoredData, prefix: str, now: float) 
         return f"run smarthub-exporter backfill --days {int(now - start(items)) // DAY + 2}"
 
     if missing:
-        text = f"missing {len(missing)} of {total}"
+        text = f"missing {len(missing):,} of {total}"
         if _only_newest(missing, wanted):
             advice = "check that the scrape target is up; the newest values arrive with the next refresh and scrape"
             yield warning(STORED_STEP, f"{text}, all since {when(missing)}", advice)
         else:
             yield warning(STORED_STEP, f"{text}, first at {when(missing)}", backfill(missing))
     if differing:
-        text = f"values differ from the portal in {len(differing)} of {total}, first at {when(differing)}"
+        text = f"values differ from the portal in {len(differing):,} of {total}, first at {when(differing)}"
         advice = f"the next refresh and scrape fix those inside `window`; for older ones, {backfill(differing)}"
         yield warning(STORED_STEP, text, advice)
     if wanted and not missing and not differing:

@@ -14,6 +14,7 @@ from ..portal.walltime import WallClock
 from .comparison import PortalValues, stored_findings
 from .findings import CheckItem, Heading, failed, ok, skipped
 from .page_sizes import PageSizes
+from .vm_settings import Needs
 
 _INFLUXDB = "influxdb"
 
@@ -45,7 +46,8 @@ def _victoriametrics(
     with VictoriaMetrics(config) as database:
         yield Heading(f"VictoriaMetrics {database.writing.target.address}")
         page_bytes = round(pages.total().size) or None if pages else None
-        yield from stored_findings(database, settled, now, page_bytes=page_bytes, has_others=has_others)
+        needs = Needs.of(survey for look in looks for survey in look.surveys.values())
+        yield from stored_findings(database, settled, now, page_bytes=page_bytes, has_others=has_others, needs=needs)
 
 
 def _settled(look: LookAround, survey: LocationSurvey, wall: WallClock, now: int) -> PortalValues:

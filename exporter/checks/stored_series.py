@@ -23,12 +23,13 @@ _FINEST = 300
 
 HONOR = (
     "set honor_timestamps: true in the smarthub_intervals scrape job, delete the series with wrong timestamps, then run"
-    " smarthub-exporter backfill"
+    " smarthub-exporter backfill --start first"
 )
-DEDUP = "start VictoriaMetrics with -dedup.minScrapeInterval=1s (in a cluster: vmselect and vmstorage)"
+DEDUP = "start VictoriaMetrics with -dedup.minScrapeInterval=1s"
+DEDUP_OF_CLUSTER = "start vmselect and vmstorage with -dedup.minScrapeInterval=1s"
 NO_STALE_MARKERS = (
     "start the scraper (VictoriaMetrics or vmagent) with -promscrape.noStaleMarkers, then run smarthub-exporter"
-    " backfill to restore what they hide"
+    " backfill --start first to restore what they hide"
 )
 LABELDROP = (
     'add metric_relabel_configs: [{action: labeldrop, regex: "instance|job"}] to the smarthub_intervals scrape job,'
@@ -113,22 +114,25 @@ def _end(stamp: int) -> int:
     return -(-stamp // 1000)
 
 
-def mistakes(found: StoredData, step: str) -> Iterator[Finding]:
+def mistakes(found: StoredData, step: str, *, is_cluster: bool = False) -> Iterator[Finding]:
     """Warn about each common mistake of a scrape job or a database; say ok if there is none.
 
-    The mistakes: docs/samples.md, "Explicit timestamps", "Copies", "Stale markers" and "Labels".
+    is_cluster: whether the VictoriaMetrics is one. The mistakes: docs/samples.md, "Explicit timestamps", "Copies",
+    "Stale markers" and "Labels".
     """
-    again, series = "sums count each copy", f"{found.series} series"
+    again = "sums count each copy"
+    series = f"{found.series:,} series"
+    dedup = DEDUP_OF_CLUSTER if is_cluster else DEDUP
     possible = (
         (
             found.astray,
-            f"{found.astray} of {found.samples} samples have the time of a scrape instead of their interval",
+            f"{found.astray:,} of {found.samples:,} samples have the time of a scrape instead of their interval",
             HONOR,
         ),
-        (found.repeated, f"{counted(found.repeated, 'value')} stored more than once; {again}", DEDUP),
+        (found.repeated, f"{counted(found.repeated, 'value')} stored more than once; {again}", dedup),
         (found.stale, f"{counted(found.stale, 'stale marker')} hiding values", NO_STALE_MARKERS),
-        (found.scraped, f"{found.scraped} of {series} have a job or instance label", LABELDROP),
-        (found.doubled, f"{found.doubled} series stored with different job and instance labels; {again}", LABELDROP),
+        (found.scraped, f"{found.scraped:,} of {series} have a job or instance label", LABELDROP),
+        (found.doubled, f"{found.doubled:,} series stored with different job and instance labels; {again}", LABELDROP),
         (
             len(found.others),
             f"series stored more than once, with different {' and '.join(found.others)} labels; {again}",
@@ -138,4 +142,4 @@ def mistakes(found: StoredData, step: str) -> Iterator[Finding]:
     warnings = [warning(step, text, advice) for count, text, advice in possible if count]
     yield from warnings
     if not warnings and found.samples:
-        yield ok(step, f"{found.samples} samples in {series}, each stored once, in the last second of its interval")
+        yield ok(step, f"{found.samples:,} samples in {series}, each stored once, in the last second of its interval")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+from ..checks.vm_settings import Needs
 from ..clock import Clock, SystemClock
 from ..config import (
     DEFAULT_FILE,
@@ -300,7 +301,9 @@ class _Discovery:
         if is_guided and arguments.database != _NO_DATABASE:
             with self._terminal.waiting() as busy:
                 busy("a database")
-                database, problem = find(named or config.victoriametrics, config.exporter.window, self.clock.now())
+                needs = Needs.of(survey for look in found for survey in look.surveys.values())
+                known, now = named or config.victoriametrics, self.clock.now()
+                database, problem = find(known, config.exporter.window, now, needs)
         logins = self._with_secrets(found, arguments)
         url = database.url if database and not database.is_prometheus else ""
         state = config.exporter.state_dir.absolute() if arguments.state_dir else None

@@ -57,6 +57,8 @@ class VictoriaMetrics:
         self.reads_back: bool = config.query_url is not None or "/insert/" not in config.url
         """False if there is only the URL of vminsert, which accepts samples but cannot be queried."""
 
+        self.is_cluster: bool = "/select/" in self.reading.target.url or "/insert/" in config.url
+
     def __enter__(self) -> Self:
         return self
 

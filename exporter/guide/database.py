@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..checks import prometheus_settings, vm_settings
-from ..checks.findings import Finding
+from ..checks.findings import Finding, Verdict
+from ..checks.vm_settings import NO_NEEDS, Needs
 from ..config import VictoriaMetricsConfig
 from ..databases.scraper import Scraper
 from ..databases.victoriametrics import VictoriaMetrics
@@ -33,10 +34,10 @@ class FoundDatabase:
         return f"{'Prometheus' if self.is_prometheus else 'VictoriaMetrics'} at {self.url}"
 
 
-def look_at(config: VictoriaMetricsConfig, window: int, now: float) -> FoundDatabase:
+def look_at(config: VictoriaMetricsConfig, window: int, now: float, needs: Needs = NO_NEEDS) -> FoundDatabase:
     """Look at the settings of a VictoriaMetrics or Prometheus. Raises DatabaseError if neither answers there.
 
-    window: how far back the exporter serves intervals, in seconds. now: seconds UTC.
+    window: how far back the exporter serves intervals, in seconds. now: seconds UTC. needs: of the locations.
     """
     with VictoriaMetrics(config) as database:
         flags = database.flags()
@@ -44,13 +45,14 @@ def look_at(config: VictoriaMetricsConfig, window: int, now: float) -> FoundData
             return prometheus
         if flags is None:
             database.ping()
-    return _victoriametrics(config.url, flags, now)
+    return _victoriametrics(config.url, flags, now, needs)
 
 
-def _victoriametrics(url: str, flags: Mapping[str, str] | None, now: float) -> FoundDatabase:
+def _victoriametrics(url: str, flags: Mapping[str, str] | None, now: float, needs: Needs) -> FoundDatabase:
     if flags is None:  # a cluster, or one behind a proxy
         return FoundDatabase(url, problems=("its flags cannot be read",), changes=(RETENTION, DEDUPLICATION))
-    retention, deduplication = vm_settings.retention(flags, None, now, ""), vm_settings.deduplication(flags, "")
+    retention = vm_settings.retention(flags, None, now, "", first=needs.first)
+    deduplication = vm_settings.deduplication(flags, "", needs.shortest)
     return _found(url, ((retention, RETENTION), (deduplication, DEDUPLICATION)))
 
 
@@ -73,19 +75,21 @@ def _prometheus(config: VictoriaMetricsConfig, window: int) -> FoundDatabase | N
 
 def _found(url: str, findings: Iterable[tuple[Finding | None, str]], *, is_prometheus: bool = False) -> FoundDatabase:
     """Return a database with what loses data there. findings: each with the change that fixes it."""
-    lost = [(finding.text, change) for finding, change in findings if finding and finding.loses_data]
+    lost = [(finding.text, change) for finding, change in findings if finding and finding.verdict is Verdict.WARNING]
     return FoundDatabase(
         url, is_prometheus, tuple(text for text, _ in lost), tuple(dict.fromkeys(change for _, change in lost))
     )
 
 
-def find(config: VictoriaMetricsConfig | None, window: int, now: float) -> tuple[FoundDatabase | None, str]:
+def find(
+    config: VictoriaMetricsConfig | None, window: int, now: float, needs: Needs = NO_NEEDS
+) -> tuple[FoundDatabase | None, str]:
     """Return the database of a configuration, else the first one on this machine; if there is none, why not."""
     candidates = [config] if config else [VictoriaMetricsConfig(url) for url in LOOKED_AT]
     problems = []
     for candidate in candidates:
         try:
-            return look_at(candidate, window, now), ""
+            return look_at(candidate, window, now, needs), ""
         except DatabaseError as error:
             problems.append(f"{candidate.url} ({error.what})")
     return None, ", ".join(problems)

@@ -98,7 +98,7 @@ def test_complete_data_is_reported_with_figures() -> None:
     first, *flags = said(Fake(), RECENT, page_bytes=300_000)[2:]
     assert found_in(ALL) == [SOUND, INTERVALS, first] == [SOUND, INTERVALS, DAYS]
     assert flags == [
-        f"{KEPT}; history starts 2026-11-15 UTC -> for earlier days, run smarthub-exporter backfill --start DATE",
+        f"{KEPT}; history starts 2026-11-15 UTC -> for earlier days, run smarthub-exporter backfill --start first",
         DEDUPLICATED,
         ("ok database: interval page: 293 KiB (scraper limit 16 MiB, default of -promscrape.maxScrapeSize)"),
     ]
@@ -111,7 +111,7 @@ REFRESH = (
 )
 FOREIGN = (
     " whose end is not a local midnight; sums count these days twice -> they were stored under another timezone; delete"
-    " the smarthub_day_* series of this location from the database, then run smarthub-exporter backfill"
+    " the smarthub_day_* series of this location from the database, then run smarthub-exporter backfill --start first"
 )
 
 
@@ -212,6 +212,7 @@ def test_an_empty_database_is_reported_with_what_to_do() -> None:
         (
             f"warning {STEP}: nothing stored yet -> the first scrape comes within 15 minutes of the scraper's start;"
             " check that the smarthub_intervals job has a target that is up, or run smarthub-exporter backfill"
+            " --start first"
         )
     ]
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from exporter.checks.stored_series import (
     DEDUP,
+    DEDUP_OF_CLUSTER,
     HONOR,
     LABELDROP,
     NO_STALE_MARKERS,
@@ -102,6 +103,11 @@ TWICE = (at(END, 1), 1.0), (at(END, 5), 1.0), (at(END, 5), 1.0), (at(END + 900, 
 )
 def test_each_mistake_is_reported_with_its_fix(parts: list[StoredSeries], text: str) -> None:
     assert found_in(*parts) == [f"warning step: {text}"]
+
+
+def test_copies_in_a_cluster_are_hidden_by_two_programs() -> None:
+    (told,) = mistakes(collect_stored([stored(*TWICE)], STEPS), "step", is_cluster=True)
+    assert told.advice == DEDUP_OF_CLUSTER
 
 
 def test_series_with_different_scrape_labels_are_doubled() -> None:

@@ -6,15 +6,20 @@ import pytest
 
 from exporter.checks.findings import Finding, Verdict
 from exporter.checks.stored_series import DEDUP
-from exporter.checks.vm_settings import deduplication, page_size, retention
+from exporter.checks.vm_settings import Needs, deduplication, page_size, retention
+from exporter.discovery.survey import LocationSurvey
+from exporter.intervals.model import Meter, MeterInfo
+from exporter.portal.accounts import AccountLocation
 
 from ..support.check_reports import lines
 
 DAY = 86400
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC).timestamp()
-MORE = "start VictoriaMetrics with -retentionPeriod=10y (in a cluster: vmstorage), then run smarthub-exporter backfill"
+THEN = "-retentionPeriod=10y, then run smarthub-exporter backfill --start first"
+MORE = f"start VictoriaMetrics with {THEN}"
+IN_CLUSTER = f"start VictoriaMetrics (in a cluster: vmstorage) with {THEN}"
 UNSET = f"-retentionPeriod is not set; VictoriaMetrics keeps one month and silently drops older samples -> {MORE}"
-BACKFILL = "for earlier days, run smarthub-exporter backfill --start DATE"
+BACKFILL = "for earlier days, run smarthub-exporter backfill --start first"
 YOUNG = f"history starts 2026-11-15 UTC -> {BACKFILL}"
 RAISE = "raise -promscrape.maxScrapeSize on the scraper (VictoriaMetrics or vmagent), or shorten window"
 MIB = 2**20
@@ -41,13 +46,31 @@ def test_a_short_retention_is_named_in_days(value: str, days: int) -> None:
     assert kept(value) == f"warning s: {text} -> {MORE}"
 
 
-@pytest.mark.parametrize("value", ["100y", "12", "60d", "a new notation"])
-def test_a_long_retention_is_ok_even_if_history_is_short(value: str) -> None:
-    said = f"ok s: -retentionPeriod={value}"
+@pytest.mark.parametrize(
+    ("value", "more"),
+    [
+        ("100y", ""),
+        ("12", " keeps samples for 372 days"),
+        ("60d", " keeps samples for 60 days"),
+        ("a new notation", ""),
+    ],
+)
+def test_a_long_retention_is_ok_even_if_history_is_short(value: str, more: str) -> None:
+    said = f"ok s: -retentionPeriod={value}{more}"
     assert kept(value, 7) == f"{said}; {YOUNG}"
     assert kept(value, 50) == kept(value, 50, is_asked=False) == f"{said}; history starts 2026-10-03 UTC"
     assert kept(value) == f"{said}; nothing stored yet"
     assert kept(value, is_asked=False) == said
+
+
+@pytest.mark.parametrize(("value", "years", "is_short"), [("3", 1, True), ("2y", 1, False), ("10y", 30, False)])
+def test_a_retention_is_compared_with_the_age_of_the_connection(value: str, years: int, is_short: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    found = retention({"retentionPeriod": value}, None, NOW, "s", first=NOW - years * 365 * DAY)
+    assert found is not None
+    assert found.loses_data is is_short
+    if is_short:
+        text = "samples older than 93 days are silently dropped, and the portal may have data since 2025-11-22"
+        assert line(found) == f"warning s: -retentionPeriod=3; {text} -> {MORE}"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +86,7 @@ def test_a_long_retention_is_ok_even_if_history_is_short(value: str) -> None:
 )
 def test_a_history_of_exactly_a_month_is_suspicious(days: float | None, said: str) -> None:
     found = line(retention(None, None if days is None else NOW - days * DAY, NOW, "s"))
-    assert found == (f"{said} -> {MORE}" if "warning" in said else said)
+    assert found == (f"{said} -> {IN_CLUSTER}" if "warning" in said else said)
 
 
 ONCE_MORE = f"every scrape stores another copy of its samples -> {DEDUP}"
@@ -80,6 +103,28 @@ OLDER = f"old versions of corrected values stay visible -> {DEDUP}"
 )
 def test_deduplication_of_a_second_or_more_is_ok(value: str | None, said: str) -> None:
     assert line(deduplication({"dedup.minScrapeInterval": value} if value else {}, "s")) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "shortest", "name"),
+    [("30m", None, "15 minutes"), ("30m", 900, "15 minutes"), ("10m", 300, "5 minutes")],
+)
+def test_deduplication_must_not_be_longer_than_an_interval(value: str, shortest: int | None, name: str) -> None:
+    flags = {"dedup.minScrapeInterval": value}
+    found = deduplication(flags, "s", shortest)
+    assert found is not None
+    assert found.loses_data
+    text = f"-dedup.minScrapeInterval={value} is longer than an interval ({name})"
+    assert line(found) == f"warning s: {text}; in each {value}, only the last interval is kept -> {DEDUP}"
+    assert line(deduplication(flags, "s", 3600)).startswith("ok")
+
+
+def test_needs_are_those_of_all_locations() -> None:
+    location = AccountLocation("1", "2", None, electric=True, active=True)
+    meters = tuple(Meter.of(MeterInfo(f"m{step}", step=step)) for step in (3600, 900, 0))
+    surveys = (LocationSurvey(location, meters[:1], connected=5), LocationSurvey(location, meters[1:], connected=3))
+    assert Needs.of(surveys) == Needs(900, 3)
+    assert Needs.of(()) == Needs()
 
 
 def test_unknown_flags_say_nothing_about_deduplication() -> None:

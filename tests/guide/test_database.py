@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.checks.vm_settings import Needs
 from exporter.config import VictoriaMetricsConfig
 from exporter.errors import DatabaseError
 from exporter.guide import database as guide
@@ -27,7 +28,7 @@ def database() -> Iterator[Database]:
 
 
 def look(url: str, window: int = WINDOW) -> FoundDatabase:
-    return look_at(VictoriaMetricsConfig(url), window, NOW)
+    return look_at(VictoriaMetricsConfig(url), window, NOW, Needs(900, NOW - 400 * DAY))
 
 
 def prometheus(database: Database, flags: object, config: object) -> FoundDatabase:
@@ -47,6 +48,7 @@ def prometheus(database: Database, flags: object, config: object) -> FoundDataba
         ("-retentionPeriod=10y\n-dedup.minScrapeInterval=1s\n", ()),
         ("-retentionPeriod=10y\n", (DEDUPLICATION,)),
         ("-dedup.minScrapeInterval=1s\n-retentionPeriod=1\n", (RETENTION,)),
+        ("-retentionPeriod=3\n-dedup.minScrapeInterval=30m\n", (RETENTION, DEDUPLICATION)),
         ("-httpListenAddr=:8428\n", (RETENTION, DEDUPLICATION)),
     ],
 )
