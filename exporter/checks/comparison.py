@@ -14,11 +14,10 @@ from ..intervals.model import Location, LocationKey, Meter
 from ..metrics.exposition import escaped
 from ..metrics.families import METER_VALUES, values_of
 from .findings import Finding, failed, ok, skipped, warning
-from .stored_series import SeriesKey, StoredData, collect_stored, mistakes, series_of
+from .stored_series import STORED_STEP, SeriesKey, StoredData, collect_stored, mistakes, series_of
 from .vm_settings import NO_NEEDS, Needs, deduplication, page_size, retention
 
 STEP = "database"
-STORED_STEP = "stored data"
 
 _LAST_DECIMAL = 5e-7  # of kWh and USD: docs/samples.md, "Intervals and days"
 _FAMILIES = "|".join(each.family.name for each in METER_VALUES)

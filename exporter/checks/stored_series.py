@@ -21,6 +21,8 @@ _OF_SCRAPES = frozenset(("job", "instance"))
 _QUARTER = 900
 _FINEST = 300
 
+STORED_STEP = "stored data"
+
 HONOR = (
     "set honor_timestamps: true in the smarthub_intervals scrape job, delete the series with wrong timestamps, then run"
     " smarthub-exporter backfill --start first"

@@ -1,6 +1,5 @@
 """Client of a scraper: Prometheus, vmagent, or a VictoriaMetrics that scrapes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,11 +9,11 @@ import yaml
 
 from ..config import VictoriaMetricsConfig
 from ..config.yaml_nodes import NULL_TAG, YamlError, parse_yaml
-from ..httpcall import CallLimits, ClientResponse
+from ..httpcall import CallLimits
 from .http import DatabaseHttp, Json, Target
 from .redaction import without_urls
 from .victoriametrics import authorization_of
-from .vm_flags import parsed_flags, seconds
+from .vm_flags import parsed_flags, prometheus_flags, seconds
 
 FLAG = "--scraper.url"
 
@@ -101,7 +100,7 @@ class Scraper:
         targets = self._http.json("/api/v1/targets", {"state": "active"}, self._targets)
         # Prometheus has a page for people at /flags, VictoriaMetrics nothing at the other path.
         answer = self._http.get("/api/v1/status/flags", accept=range(300, 500))
-        flags = _prometheus_flags(answer)
+        flags = prometheus_flags(answer)
         is_prometheus = flags is not None
         if not is_prometheus:
             flags = parsed_flags(self._http.get("/flags", accept=range(300, 500)))
@@ -143,12 +142,3 @@ def _plain(node: yaml.Node) -> Any:  # noqa: ANN401 - a text, list or dict
             return [_plain(each) for each in node.value]
         case _:
             return "" if node.tag == NULL_TAG else node.value
-
-
-def _prometheus_flags(answer: ClientResponse) -> Mapping[str, str] | None:
-    if answer.status != _OK:
-        return None
-    try:
-        return dict(json.loads(answer.body)["data"])
-    except (ValueError, TypeError, LookupError):
-        return None

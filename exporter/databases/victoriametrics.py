@@ -16,7 +16,7 @@ from ..config import VictoriaMetricsConfig
 from ..errors import DatabaseError
 from ..httpcall import Authorization
 from .http import DatabaseHttp, Json, Target
-from .vm_flags import parsed_flags
+from .vm_flags import parsed_flags, prometheus_flags
 
 _CREDENTIALS = "username and password, or bearer_token"
 _TRUST = "set ca_file to its CA certificate, or set insecure: true"
@@ -28,7 +28,12 @@ _RESET_CACHE = "/internal/resetRollupResultCache"
 _SAMPLES_PER_LINE = "10000"
 _START_TIME = re.compile(rb"^process_start_time_seconds ([\d.e+]+)$", re.MULTILINE)
 _FREE_DISK = re.compile(rb"^vm_free_disk_space_bytes\{[^}]*\} (\S+)$", re.MULTILINE)
-_NOT_ALONE = ("remoteWrite.url", "storageNode")
+_AGENT = "remoteWrite.url"
+_BEHIND = "give the address of the VictoriaMetrics behind it"
+_OPENMETRICS = (
+    "remove victoriametrics.url, and load history with smarthub-exporter backfill --start first --to openmetrics"
+)
+_NOT_ALONE = (_AGENT, "storageNode")
 """Flags of vmagent and of the parts of a cluster."""
 
 
@@ -111,11 +116,15 @@ class VictoriaMetrics:
     def ping(self) -> None:
         """Check that it answers queries and accepts the credentials.
 
-        See docs/samples.md, "Access".
-
-        Raises DatabaseError.
+        See docs/samples.md, "Access". Raises DatabaseError, also for a vmagent or Prometheus.
         """
-        self.query("1")
+        try:
+            self.query("1")
+        except DatabaseError:
+            self.flags()  # raises a better error for vmagent
+            raise
+        if prometheus_flags(self.reading.get("/api/v1/status/flags", accept=range(300, 500))) is not None:
+            raise self.reading.target.error("this is Prometheus, which cannot be read back or filled", _OPENMETRICS)
 
     def query(self, expression: str, at: float | None = None) -> list[tuple[Mapping[str, str], float]]:
         """Run an instant query, now or `at` seconds UTC, without the result cache.
@@ -153,9 +162,12 @@ class VictoriaMetrics:
 
         Flags that were not set may be missing.
 
-        None if they are unknown, as for a cluster or behind a proxy. Raises DatabaseError.
+        None if they are unknown, as for a cluster or behind a proxy. Raises DatabaseError, also for a vmagent.
         """
-        return parsed_flags(self.reading.get("/flags", accept=range(300, 500)))
+        found = parsed_flags(self.reading.get("/flags", accept=range(300, 500)))
+        if found and _AGENT in found:
+            raise self.reading.target.error("this is vmagent, which stores nothing", _BEHIND)
+        return found
 
 
 def authorization_of(config: VictoriaMetricsConfig) -> Authorization:

@@ -1,4 +1,4 @@
-"""Read the flags of VictoriaMetrics, as its /flags page lists them."""
+"""Read the flags of VictoriaMetrics, as its /flags page lists them, and those of Prometheus."""
 
 import json
 import re
@@ -24,6 +24,16 @@ def parsed_flags(answer: ClientResponse) -> Mapping[str, str] | None:
         return None
     flags = {match[1]: _unquoted(match[2]) for match in found}
     return None if "auth.config" in flags else flags
+
+
+def prometheus_flags(answer: ClientResponse) -> Mapping[str, str] | None:
+    """Return the flags of a Prometheus from its /api/v1/status/flags; None if it is something else."""
+    if answer.status != _OK:
+        return None
+    try:
+        return dict(json.loads(answer.body)["data"])
+    except (ValueError, TypeError, LookupError):
+        return None
 
 
 def _unquoted(value: str) -> str:

@@ -73,6 +73,9 @@ class Fake(VictoriaMetrics):
             numbers = [math.nan if (value := values[end]) is None else value for end in sorted(values)]
             yield from [StoredSeries({"__name__": family, **LABELS}, stamps, numbers)] * self.copies
 
+    def ping(self) -> None:
+        self.query("1")
+
     def flags(self) -> Mapping[str, str]:
         return self.told
 

@@ -98,6 +98,24 @@ def test_flags_of_vmauth_are_not_those_of_the_database(database: Database, vm: V
     assert vm.flags() is None
 
 
+def test_a_vmagent_is_named(database: Database, vm: VictoriaMetrics) -> None:
+    database.answer("/flags", '-remoteWrite.url="secret"\n')
+    database.answer("/api/v1/query", "unsupported path requested", 400)
+    for call in (vm.flags, vm.ping):
+        with pytest.raises(DatabaseError) as caught:
+            call()
+        said = "this is vmagent, which stores nothing; give the address of the VictoriaMetrics behind it"
+        assert str(caught.value) == f"victoriametrics {database.url}: {said}"
+
+
+def test_a_prometheus_is_named(database: Database, vm: VictoriaMetrics) -> None:
+    database.answer("/api/v1/query", instant("scalar", [1, "1"]))
+    database.answer("/api/v1/status/flags", json.dumps({"data": {"web.listen-address": ":9090"}}))
+    with pytest.raises(DatabaseError, match="this is Prometheus, which cannot be read back or filled") as caught:
+        vm.ping()
+    assert "smarthub-exporter backfill --start first --to openmetrics" in str(caught.value)
+
+
 def test_a_server_error_is_not_taken_for_missing_flags(database: Database, vm: VictoriaMetrics) -> None:
     database.answer("/flags", FLAGS, 503)
     with pytest.raises(DatabaseError):

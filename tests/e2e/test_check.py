@@ -14,6 +14,7 @@ from exporter.checks.databases import database_findings
 from exporter.checks.findings import CheckItem, Finding, Verdict
 from exporter.checks.page_sizes import PageSizes
 from exporter.checks.scraper import scraper_findings
+from exporter.checks.stored_series import STORED_STEP
 from exporter.clock import SystemClock
 from exporter.config import Config, ExporterConfig, LocationChoice, Login, VictoriaMetricsConfig
 from exporter.discovery.look_around import LookAround
@@ -104,15 +105,15 @@ def scraped(server: Service, look: LookAround, exporter: Service, *logins: Login
     def is_scraped() -> bool:
         pages = PageSizes.of([look], WINDOW)
         found[:] = [each for each in scraper_findings(server.url, config, pages) if isinstance(each, Finding)]
-        return not any(each.verdict is Verdict.SKIPPED for each in found)
+        return not any(each.verdict is Verdict.SKIPPED for each in found if each.step != STORED_STEP)
 
     wait_until(is_scraped, "a scrape of each target")
     return found
 
 
 def problems(found: Sequence[Finding]) -> list[tuple[Verdict, str]]:
-    """Return the verdict and the text of what is not ok."""
-    return [(each.verdict, each.text) for each in found if each.verdict is not Verdict.OK]
+    """Return the verdict and the text of each warning and failure."""
+    return [(each.verdict, each.text) for each in found if each.verdict in (Verdict.WARNING, Verdict.FAILED)]
 
 
 MISTAKES: dict[str, tuple[dict[str, object], Verdict, str]] = {
@@ -221,6 +222,16 @@ def test_a_fresh_setup_is_fine_and_a_lost_day_is_not(services: Services, exporte
     (missing, *_) = problems(stored(rest, look))
     assert missing[0] is Verdict.WARNING
     assert "missing 96 of " in missing[1]
+
+
+def test_a_vmagent_or_prometheus_is_not_taken_for_the_database(
+    start: Start, exporter: Exporter, look: LookAround
+) -> None:
+    for kind in ("vmagent", "prometheus"):
+        server = start(kind, shipped(kind, exporter.address))
+        config = Config((look.login,), ExporterConfig(), VictoriaMetricsConfig(server.url))
+        found = [each for each in database_findings(config, [look], now=time.time()) if isinstance(each, Finding)]
+        assert [(each.verdict, f"this is {kind}" in each.text.lower()) for each in found] == [(Verdict.FAILED, True)]
 
 
 # -- several jobs

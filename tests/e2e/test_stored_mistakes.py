@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from exporter.checks.comparison import STEP, STORED_STEP, PortalValues, stored_findings
+from exporter.checks.comparison import STEP, PortalValues, stored_findings
 from exporter.checks.findings import Finding, Verdict
-from exporter.checks.stored_series import DEDUP, HONOR, LABELDROP, NO_STALE_MARKERS, series_of
+from exporter.checks.stored_series import DEDUP, HONOR, LABELDROP, NO_STALE_MARKERS, STORED_STEP, series_of
 from exporter.clock import SystemClock
 from exporter.config import InfluxDBConfig, Secret, VictoriaMetricsConfig
 from exporter.databases.influxdb import InfluxDB, InfluxState
