@@ -94,7 +94,7 @@ class Terminal:
                 self.say()
                 for each in self._hanging("", text):
                     self.say(Text(each, style="bold"))
-            case Finding(verdict, step, text, advice):
+            case Finding(verdict, step, text, advice, command=command):
                 head = f"{_INDENT}{verdict:<{_VERDICT_WIDTH}}{_GAP}{step:<{_STEP_WIDTH}}{_GAP}"
                 first, *more = self._hanging(head, text)
                 line = Text(first)
@@ -104,6 +104,8 @@ class Terminal:
                     more += self._hanging(" " * len(head) + "-> ", advice)
                 for each in more:
                     self.say(each)
+                if command:
+                    self.say(f"{_INDENT}{command}")
             case Bars(title, bars):
                 plain = not (self._out.encoding or "").lower().startswith("utf")
                 self.say()

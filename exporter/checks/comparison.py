@@ -14,7 +14,7 @@ from ..intervals.model import Location, LocationKey, Meter
 from ..metrics.exposition import escaped
 from ..metrics.families import METER_VALUES, values_of
 from .findings import Finding, failed, ok, skipped, warning
-from .stored_series import STORED_STEP, SeriesKey, StoredData, collect_stored, mistakes, series_of
+from .stored_series import ADDRESS, STORED_STEP, SeriesKey, StoredData, collect_stored, mistakes, series_of
 from .vm_settings import NO_NEEDS, Needs, deduplication, page_size, retention
 
 STEP = "database"
@@ -82,7 +82,7 @@ def stored_findings(
     if not vm.reads_back:
         advice = "set query_url, such as http://vmselect:8481/select/0/prometheus with the tenant from url"
         return [warning(STEP, "url points to vminsert, which cannot be queried", advice)]
-    findings: list[Finding] = []
+    findings: list[tuple[str, Finding]] = []
     try:
         vm.ping()
         flags = vm.flags()
@@ -95,10 +95,11 @@ def stored_findings(
             first = [when for _, when in vm.query(f"min(tfirst_over_time({recent.selector}[{_LONGEST_HISTORY}]))", now)]
             oldest += first
             repeated |= found.repeated > 0
-            own = judged(recent, found, now, oldest=min(first, default=None), is_cluster=vm.is_cluster)
-            findings += (replace(each, text=f"location {recent.key.location}: {each.text}") for each in own)
+            address = vm.reading.target.address
+            own = judged(recent, found, now, oldest=min(first, default=None), is_cluster=vm.is_cluster, address=address)
+            findings += ((recent.key.location, each) for each in own)
     except DatabaseError as error:
-        return [*findings, failed(STEP, str(error))]
+        return [*_by_text(findings), failed(STEP, str(error))]
     is_asked = bool(locations) and not has_others
     who = "other locations" if locations else "locations"
     about_all = (
@@ -107,11 +108,32 @@ def stored_findings(
         None if repeated else deduplication(flags, STEP, needs.shortest),
         None if page_bytes is None else page_size(page_bytes, flags, STEP),
     )
-    return [*findings, *filter(None, about_all)]
+    return [*filter(None, about_all), *_by_text(findings)]
+
+
+def _by_text(findings: Iterable[tuple[str, Finding]]) -> Iterator[Finding]:
+    """Merge equal findings of several locations, and show an advice only once."""
+    locations: dict[Finding, list[str]] = defaultdict(list)
+    for location, finding in findings:
+        locations[finding].append(location)
+    shown: set[tuple[str, str]] = set()
+    for finding, own in locations.items():
+        about = f"location {own[0]}" if len(own) == 1 else f"for {counted(len(own), 'location')}"
+        advice = (finding.advice, finding.command)
+        is_new = advice not in shown
+        shown.add(advice)
+        known = finding if is_new or not finding.advice else replace(finding, advice="as above", command="")
+        yield replace(known, text=f"{about}: {finding.text}")
 
 
 def judged(
-    recent: PortalValues, found: StoredData, now: float, *, oldest: float | None, is_cluster: bool = False
+    recent: PortalValues,
+    found: StoredData,
+    now: float,
+    *,
+    oldest: float | None,
+    is_cluster: bool = False,
+    address: str = ADDRESS,
 ) -> Iterator[Finding]:
     """Judge what is stored of one location.
 
@@ -125,7 +147,7 @@ def judged(
         )
         yield warning(STORED_STEP, "nothing stored yet", advice)
         return
-    yield from mistakes(found, STORED_STEP, is_cluster=is_cluster)
+    yield from mistakes(found, STORED_STEP, is_cluster=is_cluster, address=address)
     if found.samples == found.astray > 0:
         return
     yield from _foreign_days(recent, found)

@@ -19,7 +19,7 @@ class Verdict(StrEnum):
 class Finding:
     """The result of one step: its verdict, what was found, and what to do next.
 
-    loses_data: samples are lost until it is fixed.
+    loses_data: samples are lost until it is fixed. command: a part of the advice for a shell, shown as it is.
     """
 
     verdict: Verdict
@@ -27,6 +27,7 @@ class Finding:
     text: str
     advice: str = ""
     loses_data: bool = False
+    command: str = ""
 
 
 ok = partial(Finding, Verdict.OK)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from ..config import Config, parse_listen_address
 from ..databases.scraper import Scraper, ScraperSettings, ScrapeTarget, Settings
@@ -12,7 +13,7 @@ from . import prometheus_settings
 from .findings import CheckItem, Finding, Heading, failed, losing, ok, skipped, warning
 from .page_sizes import PageSize, PageSizes
 from .prometheus_settings import section
-from .stored_series import HONOR, LABELDROP, STORED_STEP
+from .stored_series import ADDRESS, HONOR, LABELDROP, SCRAPED, STORED_STEP, delete_command
 from .vm_settings import MAX_SCRAPE_SIZE, is_near, parse_size, size_text
 
 STEP = "scraper"
@@ -43,13 +44,14 @@ def scraper_findings(url: str, config: Config, pages: PageSizes) -> Iterator[Che
     """Read the configuration and targets of the scraper at a URL, and name each line that loses data."""
     with Scraper(url, config.victoriametrics) as scraper:
         yield Heading(f"Scraper {scraper.address}")
+        address = scraper.address
         try:
             found = scraper.settings()
         except DatabaseError as error:
             yield failed(STEP, str(error))
             return
     jobs = list(_jobs(found, parse_listen_address(config.exporter.listen_address)[1]))
-    yield from _missing(jobs)
+    yield from _missing(jobs, is_prometheus=found.is_prometheus)
     if not found.is_prometheus and found.flags is None:
         yield skipped(STEP, "cannot read its flags, so it is unknown whether -promscrape.noStaleMarkers is set")
     by_time = [job for job in jobs if INTERVALS in job.halves]
@@ -57,14 +59,23 @@ def scraper_findings(url: str, config: Config, pages: PageSizes) -> Iterator[Che
         if not found.config.get("remote_write"):  # its samples may be kept elsewhere
             yield prometheus_settings.retention(found.flags or {}, found.config, STEP)
         yield prometheus_settings.late_samples(found.config, config.exporter.window, STEP)
+    database = address if found.is_prometheus else _address(config)
     for job in jobs:
-        problems = [*_wrong_lines(found, job, pages)] if job in by_time else []
+        problems = [*_wrong_lines(found, job, pages, database)] if job in by_time else []
         for finding in (*problems, *_target_findings(job)):
             text = f"job {job.name}: {finding.text}"
             yield replace(finding, text=text)
     if found.is_prometheus and by_time:
         yield skipped(STORED_STEP, "the data stored in Prometheus is not compared with the portal's")
     yield from _logins(by_time, [login.name for login in config.logins])
+
+
+def _address(config: Config) -> str:
+    """Return where the samples are stored, as far as it is known, without the path."""
+    if config.victoriametrics is None:
+        return ADDRESS
+    parts = urlsplit(config.victoriametrics.query_url or config.victoriametrics.url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _jobs(found: ScraperSettings, port: int) -> Iterator[_Job]:
@@ -81,10 +92,12 @@ def _jobs(found: ScraperSettings, port: int) -> Iterator[_Job]:
             yield _Job(name, settings, targets, frozenset(collected or _JOBS), logins)
 
 
-def _missing(jobs: Sequence[_Job]) -> Iterator[Finding]:
+def _missing(jobs: Sequence[_Job], *, is_prometheus: bool) -> Iterator[Finding]:
     halves = frozenset[str]().union(*(job.halves for job in jobs))
     if not halves:
-        yield failed(STEP, "no job fetches the exporter", f"add the jobs {' and '.join(_JOBS.values())}; {_GUIDE}")
+        other = "" if is_prometheus else ", or give the address of the vmagent that scrapes (port 8429)"
+        advice = f"add the jobs {' and '.join(_JOBS.values())}{other}; {_GUIDE}"
+        yield failed(STEP, "no job fetches the exporter", advice)
         return
     if INTERVALS not in halves:
         advice = f"add the job {_JOBS[INTERVALS]}; {_GUIDE}"
@@ -104,18 +117,18 @@ def _missing(jobs: Sequence[_Job]) -> Iterator[Finding]:
             yield warning(STEP, text, f"rename {names[0]} to {name}")
 
 
-def _wrong_lines(found: ScraperSettings, job: _Job, pages: PageSizes) -> Iterator[Finding]:
+def _wrong_lines(found: ScraperSettings, job: _Job, pages: PageSizes, database: str) -> Iterator[Finding]:
     """Name the lines of an interval job that lose data: docs/samples.md, from "Explicit timestamps" to "Page size"."""
     settings, overall = job.settings, section(found.config, "global")
     honors = settings.get("honor_timestamps", "true" if found.is_prometheus else "")
     if honors != "true":
-        state = "is false" if honors else "is missing, and false by default since 1.93"
-        yield losing(STEP, f"honor_timestamps {state}; intervals get the time of the scrape", HONOR)
+        state = "is false;" if honors else "is missing; if this is VictoriaMetrics or vmagent 1.93 or newer,"
+        text = f"honor_timestamps {state} intervals get the time of the scrape"
+        yield losing(STEP, text, HONOR, command=delete_command(database))
     rules = [rule for part in (overall, settings) for rule in part.get("metric_relabel_configs") or ()]
     if kept := [label for label in ("job", "instance") if not _drops(rules, label)]:
-        yield warning(
-            STEP, f"the labels {' and '.join(kept)} are kept; backfilled history does not have them", LABELDROP
-        )
+        text = f"the labels {' and '.join(kept)} are kept; backfilled history does not have them"
+        yield warning(STEP, text, LABELDROP, command=delete_command(database, *SCRAPED))
     if found.is_prometheus:
         if settings.get("track_timestamps_staleness") == "true":
             yield losing(STEP, "track_timestamps_staleness is true", _STALENESS)

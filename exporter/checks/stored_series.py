@@ -22,10 +22,15 @@ _QUARTER = 900
 _FINEST = 300
 
 STORED_STEP = "stored data"
+ADDRESS = "http://victoriametrics:8428"
+SCRAPED = ('job!=""', 'instance!=""')
+"""Conditions on the labels of scraped series."""
+
+_FAMILIES = '__name__=~"smarthub_(interval|day)_.*_(kwh|watts|usd|info)"'
 
 HONOR = (
-    "set honor_timestamps: true in the smarthub_intervals scrape job, delete the series with wrong timestamps, then run"
-    " smarthub-exporter backfill --start first"
+    "set honor_timestamps: true in the smarthub_intervals scrape job, delete the series with wrong timestamps as below,"
+    " then run smarthub-exporter backfill --start first"
 )
 DEDUP = "start VictoriaMetrics with -dedup.minScrapeInterval=1s"
 DEDUP_OF_CLUSTER = "start vmselect and vmstorage with -dedup.minScrapeInterval=1s"
@@ -35,7 +40,7 @@ NO_STALE_MARKERS = (
 )
 LABELDROP = (
     'add metric_relabel_configs: [{action: labeldrop, regex: "instance|job"}] to the smarthub_intervals scrape job,'
-    " then delete the series with these labels"
+    " then delete the series with these labels as below and run smarthub-exporter backfill --start first"
 )
 
 
@@ -116,11 +121,22 @@ def _end(stamp: int) -> int:
     return -(-stamp // 1000)
 
 
-def mistakes(found: StoredData, step: str, *, is_cluster: bool = False) -> Iterator[Finding]:
+def delete_command(address: str, *conditions: str, is_cluster: bool = False) -> str:
+    """Return the shell command that deletes intervals and days.
+
+    address: of the database, without its path. conditions: on labels; series that meet any of them are deleted.
+    """
+    tenant = "/delete/0/prometheus" if is_cluster else ""
+    selectors = (f"{{{','.join(filter(None, (_FAMILIES, each)))}}}" for each in conditions or ("",))
+    matches = " ".join(f"--data-urlencode 'match[]={each}'" for each in selectors)
+    return f"curl {address}{tenant}/api/v1/admin/tsdb/delete_series {matches}"
+
+
+def mistakes(found: StoredData, step: str, *, is_cluster: bool = False, address: str = ADDRESS) -> Iterator[Finding]:
     """Warn about each common mistake of a scrape job or a database; say ok if there is none.
 
-    is_cluster: whether the VictoriaMetrics is one. The mistakes: docs/samples.md, "Explicit timestamps", "Copies",
-    "Stale markers" and "Labels".
+    address: of the VictoriaMetrics, without its path. is_cluster: whether it is one. The mistakes: docs/samples.md,
+    "Explicit timestamps", "Copies", "Stale markers" and "Labels".
     """
     again = "sums count each copy"
     series = f"{found.series:,} series"
@@ -141,7 +157,13 @@ def mistakes(found: StoredData, step: str, *, is_cluster: bool = False) -> Itera
             "set the same labels in the scrape job and in extra_labels of victoriametrics",
         ),
     )
-    warnings = [warning(step, text, advice) for count, text, advice in possible if count]
+    commands = {
+        HONOR: delete_command(address, is_cluster=is_cluster),
+        LABELDROP: delete_command(address, *SCRAPED, is_cluster=is_cluster),
+    }
+    warnings = [
+        warning(step, text, advice, command=commands.get(advice, "")) for count, text, advice in possible if count
+    ]
     yield from warnings
     if not warnings and found.samples:
         yield ok(step, f"{found.samples:,} samples in {series}, each stored once, in the last second of its interval")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from exporter.checks.comparison import PortalValues, stored_findings
+from exporter.checks.stored_series import delete_command
 from exporter.config import VictoriaMetricsConfig
 from exporter.databases.victoriametrics import StoredSeries, VictoriaMetrics
 from exporter.errors import DatabaseError
@@ -98,8 +99,8 @@ DEDUPLICATED = "ok database: -dedup.minScrapeInterval=1s"
 
 
 def test_complete_data_is_reported_with_figures() -> None:
-    first, *flags = said(Fake(), RECENT, page_bytes=300_000)[2:]
-    assert found_in(ALL) == [SOUND, INTERVALS, first] == [SOUND, INTERVALS, DAYS]
+    *flags, sound, intervals, days = said(Fake(), RECENT, page_bytes=300_000)
+    assert found_in(ALL) == [sound, intervals, days] == [SOUND, INTERVALS, DAYS]
     assert flags == [
         f"{KEPT}; history starts 2026-11-15 UTC -> for earlier days, run smarthub-exporter backfill --start first",
         DEDUPLICATED,
@@ -238,7 +239,7 @@ def test_with_scrape_times_only_nothing_else_is_reported() -> None:
 def test_without_intervals_there_is_nothing_to_compare_with() -> None:
     nothing = PortalValues.of(KEY, [], SINCE, NOW, MIDNIGHTS)
     assert (
-        said(Fake(), nothing)[1] == f"skipped {STEP}: the portal has no intervals for the stored days to compare with"
+        said(Fake(), nothing)[-1] == f"skipped {STEP}: the portal has no intervals for the stored days to compare with"
     )
 
 
@@ -253,20 +254,36 @@ def test_without_locations_only_the_flags_are_reported(*, others: bool) -> None:
 def test_other_locations_may_hold_the_stored_data() -> None:
     not_read = "other locations not read back; the portal sent no data to compare with"
     told = said(Fake({}, oldest=None), RECENT, others=True)
-    assert told[1:] == [f"skipped database: {not_read}", KEPT, DEDUPLICATED]
+    assert told[:-1] == [f"skipped database: {not_read}", KEPT, DEDUPLICATED]
 
 
 def test_flags_do_not_repeat_what_samples_show() -> None:
     fake = Fake()
     fake.copies, fake.told = 2, {"retentionPeriod": "10y"}
     told = said(fake, RECENT)
-    assert "337 values stored more than once" in told[0]
+    assert "337 values stored more than once" in told[1]
     assert "is not set" not in "".join(told)
 
 
 def test_history_starts_with_the_oldest_location() -> None:
     told = said(Fake(), RECENT, replace(RECENT, key=replace(KEY, location="70002")))
-    assert told[-2] == f"{KEPT}; history starts 2025-10-18 UTC"
+    assert told[0] == f"{KEPT}; history starts 2025-10-18 UTC"
+
+
+def test_equal_findings_of_several_locations_are_one_line() -> None:
+    others = [replace(RECENT, key=replace(KEY, location=number)) for number in ("70003", "70004")]
+    told = said(Fake(), RECENT, *others)
+    assert [line for line in told if "stored data" in line] == [
+        line.replace("location 70001", "for 3 locations") for line in (SOUND, INTERVALS, DAYS)
+    ]
+
+
+def test_the_same_advice_is_shown_once() -> None:
+    shorter = replace(RECENT, key=replace(KEY, location="70003"), steps={"m1": 7200})
+    fake = Fake({KWH: {NOW: 1.0, NOW - 3600: 1.0, NOW - 77: 1.0}})
+    found = stored_findings(fake, [RECENT, shorter], NOW)
+    assert [each.command for each in found if each.command] == [delete_command("http://vm:8428")]
+    assert "as above" in [each.advice for each in found]
 
 
 def test_a_failure_is_reported_after_what_was_found() -> None:

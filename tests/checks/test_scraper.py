@@ -125,8 +125,8 @@ SPLIT = "shorten window, or split the job by login="
         (
             {"honor_timestamps": None},
             (
-                "honor_timestamps is missing, and false by default since 1.93; intervals get the time of the scrape"
-                f" -> {HONOR}"
+                "honor_timestamps is missing; if this is VictoriaMetrics or vmagent 1.93 or newer, intervals get the"
+                f" time of the scrape -> {HONOR}"
             ),
         ),
         (
@@ -225,7 +225,10 @@ BOTH = "smarthub_intervals and smarthub_exporter"
 def test_a_missing_job_is_named(scraper: Scraper) -> None:
     intervals, exporter = ({name: job} for name, job in jobs().items())
     assert scraper.says({"node": {}}, bare=("node",)) == [
-        f"failed {STEP}no job fetches the exporter -> add the jobs {BOTH}; {GUIDE}"
+        (
+            f"failed {STEP}no job fetches the exporter -> add the jobs {BOTH}, or give the address of the vmagent that"
+            f" scrapes (port 8429); {GUIDE}"
+        )
     ]
     assert scraper.problems(exporter) == [
         (

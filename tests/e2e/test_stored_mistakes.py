@@ -1,6 +1,8 @@
 """Common mistakes in a real setup, each with the finding that names it."""
 
 import re
+import shlex
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -213,9 +215,19 @@ def test_a_job_that_keeps_the_labels_of_the_scrape_is_named(
     database.import_samples({tuple(label for label in key if label[0] not in ("job", "instance")): samples})
     assert of_location(home.findings(database)) == [
         (Verdict.WARNING, [5, 6], LABELDROP),
-        (Verdict.WARNING, [1], LABELDROP),
+        (Verdict.WARNING, [1], "as above"),
         *home.equal,
     ]
+
+    other = series("smarthub_latest_usage_watts", job="j")
+    database.import_samples({other: [(int(time.time()) * 1000, 1.0)]})
+    before = database.export('{__name__!=""}').keys()
+    prefixes = ("smarthub_interval_", "smarthub_day_")
+    scraped_before = {key for key in before if "job" in dict(key) and dict(key)["__name__"].startswith(prefixes)}
+    assert len(scraped_before) >= 5
+    (command,) = {each.command for each in home.findings(database) if each.advice == LABELDROP}
+    subprocess.run(shlex.split(command), check=True)
+    assert database.export('{__name__!=""}').keys() == before - scraped_before
 
 
 def test_a_page_too_large_for_the_scraper_is_named(home: Home, services: Services) -> None:
