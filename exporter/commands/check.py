@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _url(text: str) -> str:
     try:
-        return database_url(text)
+        return database_url(text if "://" in text else f"http://{text}")
     except ValueError as error:
         # Without its advice: only a URL in the configuration has credentials.
         raise ConfigError(f"{FLAG}: {str(error).partition(';')[0]}") from None

@@ -50,7 +50,11 @@ def look_at(config: VictoriaMetricsConfig, window: int, now: float, needs: Needs
 
 def _victoriametrics(url: str, flags: Mapping[str, str] | None, now: float, needs: Needs) -> FoundDatabase:
     if flags is None:  # a cluster, or one behind a proxy
-        return FoundDatabase(url, problems=("its flags cannot be read",), changes=(RETENTION, DEDUPLICATION))
+        return FoundDatabase(
+            url,
+            problems=("its flags cannot be read; the defaults keep one month, and every copy",),
+            changes=(RETENTION, DEDUPLICATION),
+        )
     retention = vm_settings.retention(flags, None, now, "", first=needs.first)
     deduplication = vm_settings.deduplication(flags, "", needs.shortest)
     return _found(url, ((retention, RETENTION), (deduplication, DEDUPLICATION)))

@@ -51,7 +51,8 @@ def next_steps(found: FoundDatabase | None, problem: str, *, target: str, config
     yield ""
     yield "Then check everything, start the exporter, and load the whole history:"
     yield ""
-    yield f"  {_PROGRAM} check{config_flag}"
+    scraper = f" \\\n      --scraper.url {found.url}" if found and found.is_prometheus else ""
+    yield from f"  {_PROGRAM} check{config_flag}{scraper}".splitlines()
     yield f"  {_PROGRAM} serve{config_flag}"
     yield from _history(found, config_flag)
 
@@ -68,10 +69,11 @@ def _database(found: FoundDatabase | None, problem: str) -> Iterator[str]:
     if not found.problems:
         yield f"Found {found.name}; its settings are fine."
         return
-    yield f"Found {found.name}, but"
+    yield f"Found {found.name}. It would lose data:"
     for each in found.problems:
         yield from wrap(each, _WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
-    yield "Change this, then restart it:"
+    yield "These settings affect all data in that database; a second one leaves it alone:"
+    yield "see docs/scraping.md. Otherwise change this, then restart it:"
     yield from (f"  {change}" for change in found.changes)
 
 

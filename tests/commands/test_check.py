@@ -286,6 +286,13 @@ def test_databases_are_checked_after_the_portal(starter: Starter, start_portal: 
     assert lines[-1] == "2 failed, 0 warnings, 1 step skipped."
 
 
+def test_the_url_of_a_scraper_needs_no_scheme(starter: Starter, start_portal: StartPortal) -> None:
+    configure(starter, start_portal(HOUSE_ONLY))
+    program = starter.call("check", "--scraper.url", "127.0.0.1:9")
+    assert program.wait() == 1
+    assert "Scraper http://127.0.0.1:9" in said(program)
+
+
 def test_an_unwritable_state_directory_stops_nothing(starter: Starter, start_portal: StartPortal) -> None:
     configure(starter, start_portal(HOUSE_ONLY))
     (starter.folder / "file").write_text("not a directory")

@@ -393,7 +393,7 @@ def test_the_whole_way_from_a_name_to_a_configuration(
         assert typist.wait() == 0
     assert portal.portal.most_rejected == {"typo@example.org": 1}
     assert max(map(len, typist.text.splitlines())) <= 80
-    assert f"Found VictoriaMetrics at {database}, but" in typist.text
+    assert f"Found VictoriaMetrics at {database}. " in typist.text
     for said in ("  -dedup.minScrapeInterval=1s", "scrape_configs:", "  smarthub-exporter backfill --start first"):
         assert f"\n{said}\n" in typist.text
     assert config_of(tmp_path / "config.yaml")["username"] == USER.username

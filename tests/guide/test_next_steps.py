@@ -42,7 +42,8 @@ def test_every_line_fits_80_columns(found: FoundDatabase | None) -> None:
     assert max(map(len, lines)) < 80
     text = "\n".join(lines)
     assert jobs_in(lines)
-    assert "\n  smarthub-exporter check --config.file new.yaml\n" in text
+    scraper = " \\\n      --scraper.url http://localhost:9090" if found is PROMETHEUS else ""
+    assert f"\n  smarthub-exporter check --config.file new.yaml{scraper}\n" in text
 
 
 def test_good_settings_need_no_change() -> None:
@@ -52,9 +53,9 @@ def test_good_settings_need_no_change() -> None:
 
 def test_each_problem_and_change_is_listed() -> None:
     lines = steps(BARE)
-    assert lines[1] == "Found VictoriaMetrics at http://localhost:8428, but"
+    assert lines[1] == "Found VictoriaMetrics at http://localhost:8428. It would lose data:"
     assert [line for line in lines if line.startswith("- ")][1] == "- two"
-    at = lines.index("Change this, then restart it:")
+    at = lines.index("see docs/scraping.md. Otherwise change this, then restart it:")
     assert lines[at + 1 : at + 3] == [f"  {RETENTION}", f"  {DEDUPLICATION}"]
 
 
