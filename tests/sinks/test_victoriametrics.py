@@ -116,7 +116,7 @@ def test_a_short_retention_is_reported_first(
         assert sink.name == f"victoriametrics {vm.url}"
         assert sink.title == f"VictoriaMetrics at {vm.url}"
         assert sink.open(NOW - days * DAY) == ([told] if noted else [])
-    assert [call.path for call in vm.calls] == ["/api/v1/query", "/flags"]
+    assert [call.path for call in vm.calls] == ["/api/v1/query", "/api/v1/status/flags", "/flags"]
 
 
 def test_vminsert_alone_is_refused_with_advice(open_sink: Open) -> None:
@@ -445,6 +445,7 @@ def test_a_cluster_is_written_and_read_at_two_addresses(clock: ManualClock) -> N
         }
         assert {call.path.removeprefix(select.prefix) for call in select.calls} == {
             "/api/v1/query",
+            "/api/v1/status/flags",
             "/flags",
             "/api/v1/export",
             "/internal/resetRollupResultCache",
@@ -527,9 +528,7 @@ def test_a_snapshot_is_made_and_deleted(vm: MetricsDouble, sink: VictoriaMetrics
     assert vm.snapshots == []
 
 
-@pytest.mark.parametrize(
-    "flags", [None, '-remoteWrite.url="http://vm"\n', '-storageNode="a,b"\n', '-auth.config="a"\n']
-)
+@pytest.mark.parametrize("flags", [None, '-storageNode="a,b"\n', '-auth.config="a"\n'])
 def test_only_a_single_node_makes_snapshots(vm: MetricsDouble, open_sink: Open, flags: str | None) -> None:
     vm.flags = flags
     assert open_sink().make_snapshot() == ""
