@@ -33,8 +33,8 @@ _BEHIND = "give the address of the VictoriaMetrics behind it"
 _OPENMETRICS = (
     "remove victoriametrics.url, and load history with smarthub-exporter backfill --start first --to openmetrics"
 )
-_NOT_ALONE = (_AGENT, "storageNode")
-"""Flags of vmagent and of the parts of a cluster."""
+_NOT_ALONE = ("storageNode",)
+"""Flags of the parts of a cluster."""
 
 
 @dataclass(frozen=True, slots=True)
