@@ -198,7 +198,10 @@ def test_a_script_is_unpacked_and_started_with_its_modules(debian: FakeDebian) -
     debian.has("apt-get", 'case $4 in download) shift 4; for each in "$@"; do : >"${each}_1_all.deb"; done ;; esac')
     unpack = 'mkdir -p "$3/usr/bin" "$3/usr/lib/python3/dist-packages/compose"; : >"$3/usr/bin/docker-compose"'
     module = '"$3/usr/lib/python3/dist-packages/compose/__main__.py"'
-    debian.has("dpkg", f'{unpack}; chmod +x "$3"/usr/bin/*; echo "import sys; print(sys.argv[1:])" >{module}')
+    # A package, which comes before one of the system's; without __init__.py, a module of the system would win.
+    package = module.replace("__main__", "__init__")
+    start = f'echo "import sys; print(sys.argv[1:])" >{module}; : >{package}'
+    debian.has("dpkg", f'{unpack}; chmod +x "$3"/usr/bin/*; {start}')
     found = debian.fetch("docker-compose")
     assert found.returncode == 0, found.stderr
     (download,) = (call for call in debian.called("apt-get") if " -q download " in call)
