@@ -3,6 +3,7 @@
 from .addresses import bracketed, database_url, is_loopback, parse_listen_address, portal_address
 from .loader import DEFAULT_FILE, Overrides, load_config
 from .model import (
+    LOCAL_VICTORIAMETRICS,
     Config,
     ExporterConfig,
     InfluxDBConfig,
@@ -17,6 +18,7 @@ from .values import format_duration, nearest, parse_duration, parse_zone
 
 __all__ = [
     "DEFAULT_FILE",
+    "LOCAL_VICTORIAMETRICS",
     "Config",
     "ExporterConfig",
     "InfluxDBConfig",

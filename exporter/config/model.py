@@ -11,6 +11,8 @@ log = logging.getLogger(__name__)
 PLACEHOLDER = "CHANGE-ME"
 DEMO_PASSWORD = "correct horse & battery+staple"  # noqa: S105 - of the simulated portal
 REAL_PORTALS = ".smarthub.coop"
+LOCAL_VICTORIAMETRICS = "http://localhost:8428"
+"""The default address of VictoriaMetrics, where one is expected if none is configured."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

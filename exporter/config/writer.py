@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from ..errors import ConfigError
-from .model import LocationChoice, Login
+from .model import LOCAL_VICTORIAMETRICS, LocationChoice, Login
 
 _HEAD = """\
 # Written by `smarthub-exporter discover`. All keys and their defaults: docs/configuration.md.
@@ -25,7 +25,6 @@ _STATE = """
 exporter:
   state_dir: {}
 """
-_EXAMPLE_DATABASE = "http://localhost:8428"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def config_text(logins: Sequence[DiscoveredLogin], database: str = "", state: Pa
         + "\n".join(lines)
         + "\n"
         + (_STATE.format(_quoted(str(state))) if state else "")
-        + _TAIL.format(comment="" if database else "# ", url=_quoted(database or _EXAMPLE_DATABASE))
+        + _TAIL.format(comment="" if database else "# ", url=_quoted(database or LOCAL_VICTORIAMETRICS))
     )
 
 

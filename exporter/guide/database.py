@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from ..checks import prometheus_settings, vm_settings
 from ..checks.findings import Finding, Verdict
 from ..checks.vm_settings import NO_NEEDS, Needs
-from ..config import VictoriaMetricsConfig
+from ..config import LOCAL_VICTORIAMETRICS, VictoriaMetricsConfig
 from ..databases.scraper import Scraper
 from ..databases.victoriametrics import VictoriaMetrics
 from ..databases.vm_flags import DAY
 from ..errors import DatabaseError
 
-LOOKED_AT = ("http://localhost:8428", "http://localhost:9090")
+LOOKED_AT = (LOCAL_VICTORIAMETRICS, "http://localhost:9090")
 """The default addresses of VictoriaMetrics and Prometheus."""
 
 RETENTION, DEDUPLICATION = "-retentionPeriod=10y", "-dedup.minScrapeInterval=1s"

@@ -132,13 +132,12 @@ def _location_days(location: Location) -> dict[tuple[str, ...], Samples]:
 def _meter_days(location: Location) -> dict[tuple[str, ...], Samples]:
     submeters = submeters_of(location.meters)
     return {
-        (meter.info.number, submeters.get(meter.info.number, ""), _ELECTRIC): _ones(stamps.values())
+        (meter.info.number, submeters.get(meter.info.number, ""), meter.info.industry): _ones(stamps.values())
         for meter in location.meters
         if (stamps := _day_stamps(meter))
     }
 
 
-_ELECTRIC = "electric"
 _USED = "Energy used from the grid (kWh)"
 _EXPORTED = "Energy exported to the grid (kWh)"
 _POWER = "Average power used from the grid (W)"

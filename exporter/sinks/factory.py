@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..clock import Clock
-from ..config import Config, VictoriaMetricsConfig
+from ..config import LOCAL_VICTORIAMETRICS, Config, VictoriaMetricsConfig
 from ..errors import ConfigError
 from .base import DEFAULT_PATIENCE, Patience, Sink
 from .csv_file import CSVSink
@@ -12,9 +12,6 @@ from .openmetrics import OpenMetricsSink
 from .victoriametrics import VictoriaMetricsSink
 
 VICTORIAMETRICS, INFLUXDB, CSV, OPENMETRICS = KINDS = ("victoriametrics", "influxdb", "csv", "openmetrics")
-
-DEFAULT_URL = "http://localhost:8428"
-"""The default address of VictoriaMetrics, where one is expected if none is configured."""
 
 
 def make_sink(
@@ -44,6 +41,6 @@ def make_sink(
                 "--to influxdb needs an influxdb section; add one with host and database to the configuration"
             )
         return InfluxDBSink(config.influxdb, clock, patience)
-    sink = VictoriaMetricsSink(config.victoriametrics or VictoriaMetricsConfig(DEFAULT_URL), clock, patience)
+    sink = VictoriaMetricsSink(config.victoriametrics or VictoriaMetricsConfig(LOCAL_VICTORIAMETRICS), clock, patience)
     sink.is_configured = config.victoriametrics is not None
     return sink

@@ -512,7 +512,7 @@ def test_an_unreachable_database_is_reported_first(bench: Bench) -> None:
 def test_without_a_configured_database_it_does_not_wait(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     portal = bench.portal()
     bench.config({"smarthub": [login(portal, UserSpec(), "farm")]})
-    monkeypatch.setattr(factory, "DEFAULT_URL", f"http://{free_address()}")
+    monkeypatch.setattr(factory, "LOCAL_VICTORIAMETRICS", f"http://{free_address()}")
     program = bench.backfill(*WINTER, code=1)
     (line,) = program.stderr.splitlines()
     assert line.endswith(
